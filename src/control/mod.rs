@@ -1,0 +1,1 @@
+//! Control plane: sources, store, lowering, publishing, admin. The only place of Kubernetes and Tokio.

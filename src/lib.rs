@@ -1,0 +1,34 @@
+//! Ringway: Kubernetes ingress controller and reverse proxy, one pinned io_uring core after another.
+//!
+//! What this crate does not do: it generates no configuration text, reloads nothing, and lets no
+//! request wait for Kubernetes. Data flows one way:
+//!
+//! ```text
+//!  YAML directory ─▶ source ─▶ store ─▶ lower ─▶ Model ─▶ compile ─▶ Table ─publish─▶ worker (core 0..n)
+//!  └────────── control plane: Tokio, may wait, may allocate ──────────┘   └─ data plane: no lock ─┘
+//! ```
+//!
+//! `control` and `proxy` never name each other; `cli` hands each its end of `publish`.
+//! `tests/tidy.rs` holds the table of allowed imports and fails on an edge that is not in it.
+
+pub mod limits;
+
+pub mod model;
+
+pub mod table;
+
+pub mod publish;
+
+pub mod http1;
+
+pub mod filter;
+
+pub mod telemetry;
+
+pub mod config;
+
+pub mod control;
+
+pub mod proxy;
+
+pub mod cli;

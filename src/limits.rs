@@ -1,0 +1,137 @@
+//! Every bound of the process in one place: unit in the name, reason in the comment, relations
+//! checked at compile time.
+//!
+//! A limit that a peer can reach has a counter (`telemetry::Counter`) and a test that reaches it.
+
+use std::time::Duration;
+
+// ---- HTTP/1.1 heads -----------------------------------------------------------------------------
+
+/// Bytes of a request line, CRLF excluded; longer: 414. RFC 9112 section 3 asks for 8,000 at least.
+pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a whole request head, request line and blank line included; longer: 431.
+pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of a whole response head; longer: 502.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Field lines of one head, requests and responses alike; more: 431 or 502.
+pub const FIELDS_MAX: usize = 128;
+/// Bytes of a host name, RFC 1035 section 2.3.4 (255 octets on the wire, 253 as text).
+pub const HOST_BYTES_MAX: usize = 253;
+/// Empty lines accepted before a request line, RFC 9112 section 2.2.
+pub const LEADING_EMPTY_LINES_MAX: usize = 4;
+/// Informational (1xx) responses relayed for one request; more: 502. An upstream may not keep a
+/// client waiting for ever with them.
+pub const INFORMATIONAL_RESPONSES_MAX: u32 = 16;
+
+// ---- HTTP/1.1 chunked coding --------------------------------------------------------------------
+
+/// Bytes of the extensions of one chunk-size line; more: 400 or 502.
+pub const CHUNK_EXTENSION_BYTES_MAX: usize = 256;
+/// Bytes of all chunk extensions of one body; more: 400 or 502.
+pub const CHUNK_EXTENSIONS_BYTES_MAX: usize = 8 * 1024;
+/// Largest chunk size accepted. 2^48 leaves arithmetic on `u64` far from overflow.
+pub const CHUNK_BYTES_MAX: u64 = 1 << 48;
+/// Bytes of a whole trailer section, blank line included; more: 400 or 502.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Largest Content-Length accepted (18 digits), far from overflow.
+pub const CONTENT_LENGTH_MAX: u64 = 999_999_999_999_999_999;
+
+// ---- Buffers, per core --------------------------------------------------------------------------
+
+/// Bytes of the buffer a connection reads a head into. Most heads fit; larger ones move to a buffer
+/// of the next class.
+pub const BUFFER_SMALL_BYTES: usize = 4 * 1024;
+/// Bytes of the buffer that bodies are read into at first.
+pub const BUFFER_MEDIUM_BYTES: usize = 16 * 1024;
+/// Bytes of the buffer for heads above the medium class and for mid-size bodies.
+pub const BUFFER_LARGE_BYTES: usize = 64 * 1024;
+/// Free buffers of each class kept per core; above it they go back to the allocator.
+pub const BUFFERS_FREE_MAX: usize = 256;
+/// Bytes of request that are kept so that a failed attempt can be repeated (head excluded).
+pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes read and thrown away from a client whose request was answered before it was read.
+pub const LINGER_BYTES_MAX: u64 = 256 * 1024;
+/// How long such a client may take.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+// ---- Connections and time -----------------------------------------------------------------------
+
+/// Pending connections of a listening socket; the kernel caps it at `net.core.somaxconn`.
+pub const LISTEN_BACKLOG: i32 = 65_535;
+/// Accept operations kept armed per listener and core.
+pub const ACCEPTS_IN_FLIGHT: usize = 8;
+/// Descriptors kept free for the admin listener, the log, the watcher and upstreams.
+pub const RESERVED_DESCRIPTORS: u64 = 64;
+/// Pause after the kernel refused a descriptor (EMFILE, ENFILE).
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Resolution of every deadline of a core.
+pub const TICK: Duration = Duration::from_millis(20);
+/// How often a waiting exchange looks whether its client is still there.
+pub const CLIENT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a request body may wait for `100 Continue` before it is sent unasked, RFC 9110 10.1.1.
+pub const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+/// A core whose loop did not turn for this long is reported stuck and fails liveness.
+pub const LOOP_LAG_MAX: Duration = Duration::from_secs(10);
+
+// ---- Upstreams ----------------------------------------------------------------------------------
+
+/// Tries of one request, the first one included, unless its policy says otherwise.
+pub const TRIES_MAX: u32 = 3;
+/// Failures in a row that eject an endpoint.
+pub const EJECT_AFTER_FAILURES: u32 = 5;
+/// First ejection; doubles each time up to the maximum.
+pub const EJECT_TIME_BASE: Duration = Duration::from_secs(10);
+/// Longest ejection.
+pub const EJECT_TIME_MAX: Duration = Duration::from_secs(300);
+/// Decay time of the peak EWMA of an endpoint's response time, as in ingress-nginx's `ewma`.
+pub const EWMA_DECAY: Duration = Duration::from_secs(10);
+
+// ---- Control plane ------------------------------------------------------------------------------
+
+/// Bytes of one manifest file; larger: the file is a problem and keeps its last good objects.
+pub const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Files of one manifest directory.
+pub const MANIFEST_FILES_MAX: usize = 10_000;
+/// Nesting of a YAML node.
+pub const YAML_DEPTH_MAX: usize = 64;
+/// Nodes of one YAML document, aliases expanded ("billion laughs").
+pub const YAML_NODES_MAX: usize = 2_000_000;
+/// Paths of one Ingress; the surplus is a problem on it.
+pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
+/// Bytes of one path of a rule.
+pub const PATH_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of compiled form of one regular expression.
+pub const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Header and query conditions of one match, Gateway API `maxItems`.
+pub const MATCH_CONDITIONS_MAX: usize = 16;
+/// Problems kept of one object; the rest is counted.
+pub const PROBLEMS_PER_OBJECT_MAX: usize = 16;
+/// How long a burst of changes may settle before a rebuild starts.
+pub const SETTLE_IDLE: Duration = Duration::from_millis(3);
+/// How long a stream of changes may put off a rebuild.
+pub const SETTLE_MAX: Duration = Duration::from_millis(25);
+/// How often an ExternalName Service is resolved again.
+pub const DNS_REFRESH: Duration = Duration::from_secs(30);
+/// Addresses kept of one ExternalName.
+pub const DNS_ADDRESSES_MAX: usize = 64;
+/// Messages from the control plane a core may have outstanding; a full channel coalesces.
+pub const UPDATES_IN_FLIGHT_MAX: usize = 64;
+
+// ---- Telemetry ----------------------------------------------------------------------------------
+
+/// Series (object, backend) with counters of their own; the rest shares one named `_overflow`.
+pub const SERIES_MAX: usize = 20_000;
+/// Access-log bytes a core collects before it hands them to the writer.
+pub const ACCESS_LOG_BUFFER_BYTES: usize = 64 * 1024;
+/// Access-log buffers under way to the writer, all cores; above it lines are dropped and counted.
+pub const ACCESS_LOG_BUFFERS_MAX: usize = 64;
+/// Bytes of one access-log field that a client controls; the rest is cut.
+pub const ACCESS_LOG_FIELD_BYTES_MAX: usize = 2 * 1024;
+
+const _: () = assert!(REQUEST_LINE_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
+const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
+const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
+const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
+const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
+const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
+const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());

@@ -1,0 +1,2 @@
+//! Parses flags and starts; nothing else.
+fn main() {}

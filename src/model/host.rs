@@ -1,0 +1,133 @@
+//! Host patterns, checked once.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::limits::HOST_BYTES_MAX;
+
+/// A DNS name: lower case, no port, no trailing dot, labels of letters, digits, `-` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostName(Arc<str>);
+
+/// Why a text is not a host name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HostNameError {
+    /// No characters at all.
+    #[error("it is empty")]
+    Empty,
+    /// More than [`HOST_BYTES_MAX`].
+    #[error("it is longer than {HOST_BYTES_MAX} characters")]
+    TooLong,
+    /// An empty label, or one of more than 63 characters.
+    #[error("each part between dots needs 1 to 63 characters")]
+    LabelLength,
+    /// A character that no DNS name has.
+    #[error("only letters, digits, '-', '_' and '.' are possible")]
+    Character,
+    /// An IPv4 address; `spec.rules[].host` forbids it.
+    #[error("an IP address is not a host name")]
+    Address,
+}
+
+impl HostName {
+    /// Checks and lower-cases `text`.
+    ///
+    /// # Errors
+    /// The object's author is at fault; see [`HostNameError`].
+    ///
+    /// Source: Ingress API `spec.rules[].host`, RFC 1035 section 2.3.1. `_` is accepted because
+    /// ingress-nginx accepts it.
+    pub fn new(text: &str) -> Result<Self, HostNameError> {
+        if text.is_empty() {
+            return Err(HostNameError::Empty);
+        }
+        if text.len() > HOST_BYTES_MAX {
+            return Err(HostNameError::TooLong);
+        }
+        if text.parse::<std::net::Ipv4Addr>().is_ok() {
+            return Err(HostNameError::Address);
+        }
+        for label in text.split('.') {
+            if label.is_empty() || label.len() > 63 {
+                return Err(HostNameError::LabelLength);
+            }
+            if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+                return Err(HostNameError::Character);
+            }
+        }
+        Ok(Self(text.to_ascii_lowercase().into()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which request hosts belong to a [`super::Host`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostPattern {
+    /// This name and no other.
+    Exact(HostName),
+    /// `*.suffix`.
+    Wildcard {
+        /// What follows `*.`.
+        suffix: HostName,
+        /// How many labels the star stands for.
+        depth: WildcardDepth,
+    },
+    /// Every host, also a request without one.
+    Any,
+}
+
+/// How many labels `*` stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WildcardDepth {
+    /// Exactly one (Ingress).
+    One,
+    /// One or more (Gateway API).
+    Any,
+}
+
+/// What happens to a request that belongs to a host and matches none of its rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMiss {
+    /// It goes to the listener's default rule; less specific hosts are not asked (Ingress, as
+    /// ingress-nginx does).
+    Default,
+    /// The next less specific host is asked (Gateway API precedence across routes).
+    NextHost,
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => write!(f, "{name}"),
+            Self::Wildcard { suffix, .. } => write!(f, "*.{suffix}"),
+            Self::Any => f.write_str("*"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_lower_cased_and_checked() {
+        assert_eq!(HostName::new("Shop.Example").map(|n| n.to_string()), Ok("shop.example".into()));
+        assert_eq!(HostName::new(""), Err(HostNameError::Empty));
+        assert_eq!(HostName::new(&"a.".repeat(127).repeat(2)), Err(HostNameError::TooLong));
+        assert_eq!(HostName::new("a..b"), Err(HostNameError::LabelLength));
+        assert_eq!(HostName::new("a.b."), Err(HostNameError::LabelLength));
+        assert_eq!(HostName::new("a b"), Err(HostNameError::Character));
+        assert_eq!(HostName::new("10.0.0.1"), Err(HostNameError::Address));
+    }
+}

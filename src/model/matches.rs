@@ -1,0 +1,131 @@
+//! Conditions on one request. All conditions of a match hold together; matches of a rule are
+//! alternatives.
+
+use std::sync::Arc;
+
+use crate::limits::REGEX_BYTES_MAX;
+
+/// Conditions that hold together.
+#[derive(Debug, Clone)]
+pub struct RequestMatch {
+    /// Condition on the normalised path.
+    pub path: PathMatch,
+    /// Exact method, upper case as sent; `None`: any.
+    pub method: Option<Arc<str>>,
+    /// All of them.
+    pub fields: Vec<FieldMatch>,
+    /// All of them.
+    pub query: Vec<QueryMatch>,
+}
+
+impl RequestMatch {
+    /// A condition on the path alone, as Ingress has it.
+    #[must_use]
+    pub fn path(path: PathMatch) -> Self {
+        Self { path, method: None, fields: Vec::new(), query: Vec::new() }
+    }
+}
+
+/// Condition on the path. Paths begin with `/`; case counts.
+#[derive(Debug, Clone)]
+pub enum PathMatch {
+    /// The path and nothing else, byte for byte.
+    Exact(Arc<str>),
+    /// Path elements from the start; a trailing slash of the rule is ignored:
+    /// `/v2` and `/v2/` match `/v2`, `/v2/` and `/v2/x`, not `/v2x`.
+    Prefix(Arc<str>),
+    /// A pattern that matches somewhere in the path; anchors are the author's.
+    Regex(Pattern),
+}
+
+/// Condition on a field (header).
+#[derive(Debug, Clone)]
+pub struct FieldMatch {
+    /// Lower case.
+    pub name: Arc<str>,
+    /// Condition on the value of its first line.
+    pub value: ValueMatch,
+}
+
+/// Condition on a query parameter; the first of a name counts.
+#[derive(Debug, Clone)]
+pub struct QueryMatch {
+    /// Case counts; compared as sent, without percent-decoding.
+    pub name: Arc<str>,
+    /// Condition on its value.
+    pub value: ValueMatch,
+}
+
+/// Condition on a value.
+#[derive(Debug, Clone)]
+pub enum ValueMatch {
+    /// The whole value.
+    Exact(Arc<str>),
+    /// A pattern that matches somewhere in it.
+    Regex(Pattern),
+}
+
+/// A regular expression, compiled once with a size bound, linear in time.
+#[derive(Debug, Clone)]
+pub struct Pattern(regex::bytes::Regex);
+
+/// Why a text is not a usable pattern: syntax, or a compiled form above [`REGEX_BYTES_MAX`].
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("not a usable regular expression: {0}")]
+pub struct PatternError(regex::Error);
+
+impl Pattern {
+    /// Compiles `text`.
+    ///
+    /// # Errors
+    /// The object's author is at fault; see [`PatternError`].
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        regex::bytes::RegexBuilder::new(text)
+            .size_limit(REGEX_BYTES_MAX)
+            .dfa_size_limit(REGEX_BYTES_MAX)
+            .build()
+            .map(Self)
+            .map_err(PatternError)
+    }
+
+    /// Whether the pattern matches somewhere in `text`.
+    #[must_use]
+    pub fn is_match(&self, text: &[u8]) -> bool {
+        self.0.is_match(text)
+    }
+
+    /// The pattern as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl ValueMatch {
+    /// Whether `value` fulfils the condition.
+    #[must_use]
+    pub fn is_match(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exact(wanted) => value == wanted.as_bytes(),
+            Self::Regex(pattern) => pattern.is_match(value),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pattern_is_bounded() {
+        assert!(Pattern::new("^/v[0-9]+/").is_ok_and(|p| p.is_match(b"/v12/x")));
+        assert!(Pattern::new("(").is_err());
+        assert!(Pattern::new("(?:a{1000}){1000}").is_err());
+    }
+}

@@ -1,0 +1,75 @@
+//! What the cluster means, in our words: plain data between lowering and compiling.
+//!
+//! Shaped like the Gateway API (listener → host → rule{matches, filters, weighted backends,
+//! policies}), because Ingress fits into it and not the other way round. Knows neither Kubernetes
+//! types nor sockets. Hosts and rules are behind `Arc` so that a change rebuilds only what it touches:
+//! an unchanged host is the same pointer in the next model, and the compiler reuses its result.
+
+pub mod backend;
+pub mod host;
+pub mod matches;
+pub mod origin;
+pub mod policy;
+pub mod problem;
+
+use std::sync::Arc;
+
+pub use backend::{BackendKey, BackendTarget, EndpointSet, PortRef, WeightedBackend};
+pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
+pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
+pub use origin::{ObjectRef, Origin, SourcePosition};
+pub use policy::{Balance, Policies, RetryPolicy, Timeouts};
+pub use problem::{Problem, Severity};
+
+use crate::filter::Filter;
+
+/// Everything the data plane routes by, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    /// In index order: `ListenerId(0)` is the first.
+    pub listeners: Vec<Listener>,
+}
+
+/// Index of a listener in [`Model::listeners`] and in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerId(pub u16);
+
+impl ListenerId {
+    /// The listener that all `--http-bind` addresses serve.
+    pub const HTTP: Self = Self(0);
+}
+
+/// One set of hosts that a group of listening sockets serves.
+#[derive(Debug, Clone, Default)]
+pub struct Listener {
+    /// At most one per pattern, in any order.
+    pub hosts: Vec<Arc<Host>>,
+    /// Serves what no host and no path matched (`--default-backend-service`); `None`: 404.
+    pub default_rule: Option<Arc<Rule>>,
+}
+
+/// One host pattern with its rules.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// Which request hosts belong to it.
+    pub pattern: HostPattern,
+    /// What happens to a request that belongs to this host and matches none of its rules.
+    pub on_miss: OnMiss,
+    /// Oldest owner first: where two matches tie in every other respect, the first rule wins.
+    pub rules: Vec<Arc<Rule>>,
+}
+
+/// What to do with the requests that match.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Where it comes from, for `explain`, logs, metrics and conflict reports.
+    pub origin: Origin,
+    /// Any of them makes the rule apply. Empty never matches; lowering writes prefix `/` instead.
+    pub matches: Vec<RequestMatch>,
+    /// In order of execution.
+    pub filters: Vec<Filter>,
+    /// Empty only when a filter answers the request by itself; otherwise an empty list is a 500.
+    pub backends: Vec<WeightedBackend>,
+    /// Timeouts, retries, balancing, body limit.
+    pub policies: Policies,
+}

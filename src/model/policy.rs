@@ -1,0 +1,55 @@
+//! How requests of a rule are treated on their way. `None` everywhere: the flag's value holds.
+
+use std::time::Duration;
+
+/// Treatment of one rule's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policies {
+    /// Deadlines.
+    pub timeouts: Timeouts,
+    /// Repetition of failed attempts.
+    pub retry: RetryPolicy,
+    /// Choice of an endpoint.
+    pub balance: Option<Balance>,
+    /// Longest request body; longer: 413. `None`: the flag `--client-max-body-size`.
+    pub body_bytes_max: Option<u64>,
+}
+
+/// Deadlines of one rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Timeouts {
+    /// Whole exchange, retries included (Gateway API `timeouts.request`); then 504.
+    pub request: Option<Duration>,
+    /// One attempt (Gateway API `timeouts.backendRequest`).
+    pub backend_request: Option<Duration>,
+    /// Connection to an endpoint.
+    pub connect: Option<Duration>,
+    /// Between two writes to the endpoint.
+    pub send: Option<Duration>,
+    /// Between two reads from the endpoint.
+    pub read: Option<Duration>,
+}
+
+/// When an attempt is repeated on another endpoint, beyond the rules that are always safe (connect
+/// failure; a reused connection that died before any response byte).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RetryPolicy {
+    /// Tries in all; `None`: [`crate::limits::TRIES_MAX`].
+    pub tries: Option<u32>,
+    /// Response status codes that count as a failed attempt.
+    pub statuses: Vec<u16>,
+    /// Least pause before a repetition.
+    pub backoff: Option<Duration>,
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Balance {
+    /// In turn, from a random start per core.
+    #[default]
+    RoundRobin,
+    /// The less busy of two random ones.
+    LeastRequest,
+    /// The one of two random ones with the lower peak EWMA of response time × requests in flight.
+    PeakEwma,
+}

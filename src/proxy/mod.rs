@@ -1,0 +1,1 @@
+//! Data plane: per core, no lock, no Tokio, no Kubernetes.

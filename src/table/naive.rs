@@ -1,0 +1,1 @@
+//! The slow obvious matcher: the oracle of the fast one.

@@ -1,0 +1,109 @@
+//! Counters, histograms and access log of a core; no sockets, no locks on the request path.
+//!
+//! Each core owns one [`CoreTelemetry`]. Its atomics have a single writer (plain load + store) and are
+//! summed by the control thread at scrape.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use crate::model::{BackendKey, Origin};
+use crate::table::SeriesId;
+
+/// Monotonic counts of one core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Counter {
+    /// Downstream connections accepted.
+    ConnectionsAccepted,
+    /// Downstream connections closed.
+    ConnectionsClosed,
+    /// Downstream connections refused at `--max-connections`.
+    ConnectionsRefused,
+    /// Accepts that failed for want of a descriptor.
+    AcceptsExhausted,
+    /// Requests begun (head complete).
+    Requests,
+    /// Heads refused (400, 414, 431, 501, 505, 417, 405).
+    RequestsMalformed,
+    /// Clients that did not finish a head or body in time (408 or close).
+    ClientTimeouts,
+    /// Clients that went away during an exchange (499).
+    ClientAborts,
+    /// Upstream connections opened.
+    UpstreamConnects,
+    /// Upstream connections that could not be opened.
+    UpstreamConnectFailures,
+    /// Exchanges that used a pooled connection.
+    UpstreamReuses,
+    /// Pooled connections found dead or with unexpected bytes at checkout.
+    UpstreamStale,
+    /// Connections returned to a pool.
+    UpstreamReleases,
+    /// Attempts repeated.
+    UpstreamRetries,
+    /// Endpoints ejected.
+    UpstreamEjections,
+    /// Upstream responses that broke the protocol (502).
+    UpstreamMalformed,
+    /// Upstream timeouts (504).
+    UpstreamTimeouts,
+    /// Connections switched to a tunnel after 101.
+    Upgrades,
+    /// Connection tasks that panicked.
+    Panics,
+    /// Requests refused by `413`.
+    BodiesTooLarge,
+    /// Access-log lines dropped because the writer was behind.
+    AccessLogDropped,
+}
+
+/// One finished exchange, as metrics and access log see it.
+pub struct ExchangeRecord<'a> {
+    /// Labels of the series; `None`: nothing matched.
+    pub series: Option<SeriesId>,
+    /// Where the rule comes from; `None`: nothing matched.
+    pub origin: Option<&'a Origin>,
+    /// The chosen backend.
+    pub backend: Option<&'a BackendKey>,
+    /// Status sent; 499: the client went away first; 0: connection broken before any status.
+    pub status: u16,
+    /// Wall clock at its start.
+    pub started_at: SystemTime,
+    /// First byte of the request head to last byte of the response.
+    pub duration: Duration,
+    /// Client.
+    pub client: SocketAddr,
+    /// As sent.
+    pub method: &'a [u8],
+    /// As sent.
+    pub target: &'a [u8],
+    /// `HTTP/1.1`, …
+    pub protocol: &'static str,
+    /// Host as sent.
+    pub host: &'a [u8],
+    /// Field value, empty: none.
+    pub referer: &'a [u8],
+    /// Field value, empty: none.
+    pub user_agent: &'a [u8],
+    /// As sent upstream.
+    pub request_id: &'a [u8],
+    /// Head and body bytes received.
+    pub request_bytes: u64,
+    /// Body bytes sent to the client.
+    pub response_body_bytes: u64,
+    /// In order; empty: no upstream was asked.
+    pub attempts: &'a [Attempt],
+}
+
+/// One try at an upstream.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// The endpoint.
+    pub address: SocketAddr,
+    /// Its answer; `None`: none came.
+    pub status: Option<u16>,
+    /// Body bytes received.
+    pub response_bytes: u64,
+    /// Connect and response.
+    pub duration: Duration,
+}
