@@ -96,6 +96,9 @@ pub const MANIFEST_FILES_MAX: usize = 10_000;
 pub const YAML_DEPTH_MAX: usize = 64;
 /// Nodes of one YAML document, aliases expanded ("billion laughs").
 pub const YAML_NODES_MAX: usize = 2_000_000;
+/// Bytes of keys and scalars of one YAML document, aliases expanded; twice a file, so that only
+/// aliases reach it.
+pub const YAML_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Paths of one Ingress; the surplus is a problem on it.
 pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
 /// Bytes of one path of a rule.
@@ -110,8 +113,13 @@ pub const PROBLEMS_PER_OBJECT_MAX: usize = 16;
 pub const SETTLE_IDLE: Duration = Duration::from_millis(3);
 /// How long a stream of changes may put off a rebuild.
 pub const SETTLE_MAX: Duration = Duration::from_millis(25);
+/// A file that lost objects and was written to more recently than this is read again before the loss
+/// counts: an editor may have truncated it a moment ago.
+pub const WRITE_QUIET: Duration = Duration::from_millis(20);
 /// How often an ExternalName Service is resolved again.
 pub const DNS_REFRESH: Duration = Duration::from_secs(30);
+/// How long one attempt to resolve a name may take.
+pub const DNS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Addresses kept of one ExternalName.
 pub const DNS_ADDRESSES_MAX: usize = 64;
 /// Messages from the control plane a core may have outstanding; a full channel coalesces.
