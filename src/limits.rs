@@ -60,6 +60,10 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 pub const LISTEN_BACKLOG: i32 = 65_535;
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
+/// Workers of one process; far above any machine, far below what would exhaust it by a slip.
+pub const CORES_MAX: usize = 1024;
+/// Longest time a flag may say, seconds: a year, far from overflow of any deadline.
+pub const FLAG_SECONDS_MAX: u32 = 365 * 86_400;
 /// Descriptors kept free for the admin listener, the log, the watcher and upstreams.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 /// Pause after the kernel refused a descriptor (EMFILE, ENFILE).
@@ -116,6 +120,8 @@ pub const SETTLE_MAX: Duration = Duration::from_millis(25);
 /// A file that lost objects and was written to more recently than this is read again before the loss
 /// counts: an editor may have truncated it a moment ago.
 pub const WRITE_QUIET: Duration = Duration::from_millis(20);
+/// How often a manifest directory that vanished is looked for.
+pub const WATCH_RETRY: Duration = Duration::from_secs(1);
 /// How often an ExternalName Service is resolved again.
 pub const DNS_REFRESH: Duration = Duration::from_secs(30);
 /// How long one attempt to resolve a name may take.

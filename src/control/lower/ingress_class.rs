@@ -44,7 +44,7 @@ impl Classes {
         annotation: Option<&str>,
         options: &LowerOptions,
     ) -> bool {
-        match class_name.or(annotation.filter(|name| !name.is_empty())) {
+        match class_name.or_else(|| annotation.filter(|name| !name.is_empty())) {
             Some(name) => name == options.ingress_class,
             None => self.classless_are_ours,
         }

@@ -22,7 +22,7 @@ mod service;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::resolve::Resolution;
+use super::resolve::{Answer, Resolution};
 use super::source::report::{Finding, Report};
 use super::store::{Dirty, Store};
 use crate::model::{
@@ -144,14 +144,12 @@ impl Lowerer {
         self.finish(store, touched, is_first)
     }
 
-    /// Takes new results of name resolution.
-    pub fn apply_resolutions(
-        &mut self,
-        store: &Store,
-        resolutions: impl IntoIterator<Item = (Arc<str>, Resolution)>,
-    ) -> Lowered {
-        self.resolutions.extend(resolutions);
-        let external = self.backends.iter().filter(|(_, b)| b.external_name.is_some());
+    /// Takes a new result of name resolution.
+    pub fn apply_answer(&mut self, store: &Store, answer: Answer) -> Lowered {
+        let Answer { name, result } = answer;
+        self.resolutions.entry(Arc::clone(&name)).or_default().update(result);
+        let external =
+            self.backends.iter().filter(|(_, b)| b.external_name.as_ref() == Some(&name));
         let backends = external.map(|(key, _)| key.clone()).collect();
         self.finish(store, Touched { hosts: BTreeSet::new(), backends }, false)
     }

@@ -279,7 +279,7 @@ fn ignored_path(path: &serde_ignored::Path<'_>) -> String {
     match path {
         Path::Root => String::new(),
         Path::Seq { parent, index } => format!("{}[{index}]", ignored_path(parent)),
-        Path::Map { parent, key } => join(ignored_path(parent), key),
+        Path::Map { parent, key } => join(&ignored_path(parent), key),
         Path::Some { parent }
         | Path::NewtypeStruct { parent }
         | Path::NewtypeVariant { parent } => ignored_path(parent),
@@ -290,12 +290,12 @@ fn tracked_path(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter().fold(String::new(), |text, segment| match segment {
         Segment::Seq { index } => format!("{text}[{index}]"),
-        Segment::Map { key } => join(text, key),
+        Segment::Map { key } => join(&text, key),
         Segment::Enum { .. } | Segment::Unknown => text,
     })
 }
 
-fn join(parent: String, key: &str) -> String {
+fn join(parent: &str, key: &str) -> String {
     if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
 }
 

@@ -103,9 +103,16 @@ impl Watch {
         Ok(Self { watcher, shared, is_armed: true })
     }
 
-    /// Waits until something is pending; safe to cancel.
+    /// Waits for the next event; safe to cancel.
     pub async fn changed(&self) {
         self.shared.bell.notified().await;
+    }
+
+    /// Waits until something is pending; returns at once if it is. Safe to cancel.
+    pub async fn pending(&self) {
+        while self.shared.lock().since.is_none() {
+            self.changed().await;
+        }
     }
 
     /// Takes what is pending, and follows the directory if it was replaced.

@@ -267,16 +267,22 @@ impl Builder {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlErrorKind> {
         let line = self.line(span.start.line());
         match event {
-            Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag, line),
-            Event::SequenceStart(anchor, tag) => {
-                self.open(line, anchor, tag, "seq", Content::Sequence(Vec::new(), Vec::new()))
+            Event::Scalar(text, style, anchor, tag) => {
+                self.scalar(text, style, anchor, tag.as_deref(), line)
             }
+            Event::SequenceStart(anchor, tag) => self.open(
+                line,
+                anchor,
+                tag.as_deref(),
+                "seq",
+                Content::Sequence(Vec::new(), Vec::new()),
+            ),
             Event::MappingStart(anchor, tag) => {
                 let (fields, positions) = (Map::new(), Vec::new());
                 self.open(
                     line,
                     anchor,
-                    tag,
+                    tag.as_deref(),
                     "map",
                     Content::Mapping { fields, positions, key: None },
                 )
@@ -305,7 +311,7 @@ impl Builder {
         text: Cow<'_, str>,
         style: ScalarStyle,
         anchor: usize,
-        tag: Option<Cow<'_, Tag>>,
+        tag: Option<&Tag>,
         line: u32,
     ) -> Result<(), YamlErrorKind> {
         self.spend(1, text.len())?;
@@ -314,11 +320,8 @@ impl Builder {
         if is_key && style == ScalarStyle::Plain && text == "<<" {
             return Err(YamlErrorKind::MergeKey);
         }
-        let value = if is_key {
-            Value::String(text.into_owned())
-        } else {
-            resolve(text, style, tag.as_deref())?
-        };
+        let value =
+            if is_key { Value::String(text.into_owned()) } else { resolve(text, style, tag)? };
         let positions = Positions { line, children: Children::Scalar };
         self.add(Node { value, positions, cost }, anchor)
     }
@@ -327,7 +330,7 @@ impl Builder {
         &mut self,
         line: u32,
         anchor: usize,
-        tag: Option<Cow<'_, Tag>>,
+        tag: Option<&Tag>,
         core_tag: &str,
         content: Content,
     ) -> Result<(), YamlErrorKind> {
@@ -425,22 +428,22 @@ fn resolve(
 ) -> Result<Value, YamlErrorKind> {
     let is_plain = style == ScalarStyle::Plain;
     match tag {
-        None if is_plain => Ok(plain(text)),
+        None if is_plain => Ok(plain(&text)),
         None => Ok(Value::String(text.into_owned())),
         Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => {
             Ok(Value::String(text.into_owned()))
         }
         Some(tag) if tag.is_yaml_core_schema() => match tag.suffix.as_str() {
             "str" => Ok(Value::String(text.into_owned())),
-            "int" | "float" | "bool" | "null" => Ok(plain(text)),
+            "int" | "float" | "bool" | "null" => Ok(plain(&text)),
             _ => Err(YamlErrorKind::Tag(tag.to_string())),
         },
         Some(tag) => Err(YamlErrorKind::Tag(tag.to_string())),
     }
 }
 
-fn plain(text: Cow<'_, str>) -> Value {
-    match text.as_ref() {
+fn plain(text: &str) -> Value {
+    match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
