@@ -39,7 +39,7 @@ pub struct CheckArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// A path that was named cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read")]
     Unreadable {
         /// As the user named it.
         path: String,

@@ -1,7 +1,7 @@
 //! `ringway serve`: start sequence, signals, drain.
 //!
-//! One thread, one Tokio runtime: control plane, admin listener and signals. Workers have threads of
-//! their own and are started before it.
+//! One thread, one Tokio runtime: control plane, admin listener and signals. Workers have threads
+//! of their own and are started before it.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! Control plane: sources, store, lowering, publishing, admin. The only place of Kubernetes and Tokio.
+//! Control plane: sources, store, lowering, publishing, admin. The only place of Kubernetes and
+//! Tokio.
 //!
 //! ```text
 //!  Watch ─▶ settle ─▶ Directory ─▶ Store ─▶ Lowerer ─▶ Compiler ─▶ endpoints, then table ─▶ cores
@@ -35,7 +36,7 @@ pub use state::ControlState;
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// The directory of manifests cannot be read at start.
-    #[error("the directory {directory} cannot be read: {source}")]
+    #[error("the directory {directory} cannot be read")]
     Directory {
         /// As the user named it.
         directory: String,
@@ -49,7 +50,7 @@ pub enum ControlError {
     #[error(transparent)]
     Core(#[from] AckError),
     /// No descriptor left for the cores' doorbells.
-    #[error("the doorbells of the cores cannot be watched: {0}")]
+    #[error("the doorbells of the cores cannot be watched")]
     Doorbells(#[source] io::Error),
 }
 

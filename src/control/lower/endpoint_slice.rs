@@ -122,8 +122,8 @@ fn addresses(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> {
     addresses.iter().filter_map(|text| text.parse().ok())
 }
 
-/// Why no request may be sent to an address. Addresses of the host itself would let the author of an
-/// object reach what the host keeps to itself; in a directory they are what a developer runs.
+/// Why no request may be sent to an address. Addresses of the host itself would let the author of
+/// an object reach what the host keeps to itself; in a directory they are what a developer runs.
 pub(super) fn refusal(address: &IpAddr, options: &LowerOptions) -> Option<&'static str> {
     let address = &address.to_canonical();
     if address.is_unspecified() || address.is_multicast() {

@@ -20,9 +20,9 @@ pub(super) struct BuiltHost {
 ///
 /// Shape: `claimants` are ordered by age, the oldest first, and each names the host.
 ///
-/// Two paths that are compared alike and are equal contend: the older Ingress wins, within an Ingress
-/// the first. Paths without a rule go to the default backend of the oldest claimant, if it has
-/// one, as ingress-nginx does it.
+/// Two paths that are compared alike and are equal contend: the older Ingress wins, within an
+/// Ingress the first. Paths without a rule go to the default backend of the oldest claimant, if it
+/// has one, as ingress-nginx does it.
 pub(super) fn build<'a>(
     pattern: &HostPattern,
     claimants: impl Iterator<Item = &'a LoweredIngress> + Clone,

@@ -22,8 +22,8 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    /// Without a class an Ingress belongs to the default class. Where no IngressClass exists at all,
-    /// `adopt_classless` decides: a directory of manifests seldom holds one.
+    /// Without a class an Ingress belongs to the default class. Where no IngressClass exists at
+    /// all, `adopt_classless` decides: a directory of manifests seldom holds one.
     ///
     /// The class's `spec.controller` is not compared: the name decides, as `--ingress-class` says.
     pub(super) fn of(classes: &Entries<IngressClass>, options: &LowerOptions) -> Self {

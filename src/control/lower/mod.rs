@@ -1,8 +1,8 @@
 //! Kubernetes objects → model. Incremental: a change costs what it touches.
 //!
 //! Never fails: what cannot be accepted is a [`Problem`] on that object and affects it alone. An
-//! Ingress whose new version is wholly unusable keeps its last good version in force. The result does
-//! not depend on the order in which objects arrive.
+//! Ingress whose new version is wholly unusable keeps its last good version in force. The result
+//! does not depend on the order in which objects arrive.
 //!
 //! ```text
 //!  Ingress ──lower──▶ routes per host ──┬─▶ Host (oldest Ingress first) ──▶ Model
@@ -398,4 +398,5 @@ pub(super) fn service_ref(key: &BackendKey) -> ObjectRef {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
 mod tests;

@@ -46,7 +46,8 @@ pub(super) enum ServiceError {
     PortNumber(i32),
 }
 
-/// Finds the port that `wanted` means: by number or name, else (as ingress-nginx does) by target port.
+/// Finds the port that `wanted` means: by number or name, else (as ingress-nginx does) by target
+/// port.
 ///
 /// # Errors
 /// The owner of the Ingress or of the Service is at fault; requests get 503.

@@ -1,9 +1,9 @@
 //! A directory of manifests → [`Changes`].
 //!
 //! Reads `*.yaml`, `*.yml` and `*.json` of one directory as `kubectl apply -f DIR` does: not its
-//! subdirectories, not hidden files. Only files that changed are read again. A file that breaks keeps
-//! its last good objects in force; one that vanishes takes its objects with it. Never waits: when to
-//! read is the business of [`super::watch`].
+//! subdirectories, not hidden files. Only files that changed are read again. A file that breaks
+//! keeps its last good objects in force; one that vanishes takes its objects with it. Never waits:
+//! when to read is the business of [`super::watch`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -93,7 +93,8 @@ impl Directory {
         let names = match list(&self.path) {
             Ok(names) => names,
             Err(error) => {
-                // Not a deletion of objects: whoever replaces a directory is about to bring it back.
+                // Not a deletion of objects: whoever replaces a directory is about to bring it
+                // back.
                 let name = self.path.to_string_lossy().into_owned();
                 self.set.set_directory_problem(Some(file_problem(
                     name.into(),
@@ -185,7 +186,7 @@ impl Directory {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system says no.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// A pipe, a device or a directory.
     #[error("it is not a regular file")]

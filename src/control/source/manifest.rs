@@ -1,7 +1,7 @@
 //! Text of one file → Kubernetes objects, each with the line of every field.
 //!
-//! Checks what an API server would check before it stores an object: known fields, types, names. One
-//! broken document never harms the others of the file.
+//! Checks what an API server would check before it stores an object: known fields, types, names.
+//! One broken document never harms the others of the file.
 
 use std::sync::Arc;
 

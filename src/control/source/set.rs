@@ -30,8 +30,8 @@ struct FileObjects {
 }
 
 impl ManifestSet {
-    /// Puts the new content of a file in the place of its old one. Objects that the file had and that
-    /// a broken document may have held stay.
+    /// Puts the new content of a file in the place of its old one. Objects that the file had and
+    /// that a broken document may have held stay.
     pub fn put(&mut self, file: &Arc<str>, manifest: Manifest) {
         let Manifest { objects, mut problems, broken, has_unreadable } = manifest;
         let mut fresh: BTreeMap<ObjectRef, SourceObject> = BTreeMap::new();

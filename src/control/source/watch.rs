@@ -1,10 +1,10 @@
 //! Tells when to look at a manifest directory again (inotify), and for which files.
 //!
-//! Nothing is polled. A file counts as changed when its writer closed it, when it was renamed, linked
-//! or removed, or when its permissions changed; opening and plain writing do not count, so that a
-//! slow writer is not read halfway. The directory's parent is watched too: a directory that is
-//! removed and made again, or a symbolic link that points elsewhere, is followed. The `..data` link of a
-//! mounted ConfigMap stands for all files at once.
+//! Nothing is polled. A file counts as changed when its writer closed it, when it was renamed,
+//! linked or removed, or when its permissions changed; opening and plain writing do not count, so
+//! that a slow writer is not read halfway. The directory's parent is watched too: a directory that
+//! is removed and made again, or a symbolic link that points elsewhere, is followed. The `..data`
+//! link of a mounted ConfigMap stands for all files at once.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -36,7 +36,7 @@ pub struct Pending {
 #[derive(Debug, thiserror::Error)]
 pub enum WatchError {
     /// The path cannot be made absolute.
-    #[error("the path {} cannot be used: {source}", path.display())]
+    #[error("the path {} cannot be used", path.display())]
     Path {
         /// As the user named it.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum WatchError {
         source: io::Error,
     },
     /// inotify is not available, or its limits are reached.
-    #[error("the directory {} cannot be watched: {source}", path.display())]
+    #[error("the directory {} cannot be watched", path.display())]
     Notify {
         /// Absolute.
         path: PathBuf,

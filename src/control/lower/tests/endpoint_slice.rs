@@ -2,7 +2,8 @@ use super::*;
 
 const FRONT: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\n\
     spec: {defaultBackend: {service: {name: s, port: {number: 80}}}}\n---\n\
-    apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80, targetPort: t}]}\n";
+    apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80, \
+     targetPort: t}]}\n";
 
 fn slice(name: &str, rest: &str) -> String {
     format!(
@@ -68,10 +69,9 @@ fn terminating_endpoints_serve_only_when_no_other_is_left() {
 #[test]
 fn unusable_addresses_are_said_and_left_out() {
     check(
-        &[
-            "addressType: IPv4\nports: [{port: 1}]\nendpoints: [{addresses: [10.0.0.1, 127.0.0.1]}, \
-           {addresses: [x, 169.254.169.254, 0.0.0.0]}]",
-        ],
+        &["addressType: IPv4\nports: [{port: 1}]\nendpoints: [{addresses: [10.0.0.1, \
+             127.0.0.1]}, \
+           {addresses: [x, 169.254.169.254, 0.0.0.0]}]"],
         "10.0.0.1:1",
         &[
             "AddressRefused endpoints[0].addresses[1]",

@@ -121,7 +121,8 @@ fn what_is_not_supported_is_said() {
     assert_eq!(
         reasons(&lowered),
         [
-            "AnnotationNotSupported metadata.annotations.nginx.ingress.kubernetes.io/rewrite-target",
+            "AnnotationNotSupported \
+             metadata.annotations.nginx.ingress.kubernetes.io/rewrite-target",
             "TlsNotServed spec.tls",
         ]
     );

@@ -93,7 +93,8 @@ pub(super) fn ingress(name: &str, created: &str, host: &str, path: &str) -> Stri
     };
     format!(
         "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\n\
-         metadata: {{name: {name}{created}}}\nspec:\n  rules:\n  - host: \"{host}\"\n    http:\n      \
+         metadata: {{name: {name}{created}}}\nspec:\n  rules:\n  - host: \
+          \"{host}\"\n    http:\n      \
          paths:\n      - {{path: {path}, pathType: Prefix, \
          backend: {{service: {{name: web, port: {{number: 80}}}}}}}}\n"
     )

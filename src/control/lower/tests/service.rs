@@ -80,7 +80,8 @@ fn a_missing_service_is_a_warning_at_the_rule() {
     let problem = &lowered.problems[0];
     assert_eq!(
         problem.to_string(),
-        "f:10: warning: Ingress default/a: spec.rules[0].http.paths[0].backend: there is no Service \
+        "f:10: warning: Ingress default/a: spec.rules[0].http.paths[0].backend: there is no \
+         Service \
          default/web; its requests get status 503. Create it, or correct the name."
     );
     assert_eq!(endpoints(&lowered), ["default/web:80 = "]);

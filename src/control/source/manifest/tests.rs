@@ -38,7 +38,8 @@ fn documents_and_lists_are_read_in_order() {
 #[test]
 fn json_is_read_too() {
     check(
-        "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"Service\",\n  \"metadata\": {\"name\": \"a\"},\n  \
+        "{\n  \"apiVersion\": \"v1\",\n  \"kind\": \"Service\",\n  \"metadata\": {\"name\": \
+         \"a\"},\n  \
          \"spec\": {\"ports\": [{\"port\": \"x\"}]}\n}\n",
         &[],
         &["f.yaml:5: error: Service default/a: spec.ports[0].port: invalid type: string \"x\", \
@@ -60,8 +61,10 @@ fn one_broken_document_leaves_the_others() {
 
 #[test]
 fn a_wrong_field_is_named_with_its_line_and_breaks_its_object_alone() {
-    let text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: a\nspec:\n  rules:\n  \
-                - host: x\n    http:\n      paths:\n      - pathType: Prefix\n        path: 7\n        \
+    let text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: \
+     a\nspec:\n  rules:\n  \
+                - host: x\n    http:\n      paths:\n      - pathType: Prefix\n        path: \
+                 7\n        \
                 backend: {}\n";
     check(
         text,
@@ -80,10 +83,9 @@ fn unknown_fields_are_warned_of() {
         "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  ports:\n  - port: 80\n    \
          targetport: 8080\n",
         &["Service default/a"],
-        &[
-            "f.yaml:7: warning: Service default/a: spec.ports[0].targetport: this field does not exist \
-           and has no effect. Look for a slip in its name or its indentation.",
-        ],
+        &["f.yaml:7: warning: Service default/a: spec.ports[0].targetport: this field does \
+             not exist \
+           and has no effect. Look for a slip in its name or its indentation."],
     );
 }
 
@@ -107,9 +109,8 @@ fn identity_is_checked_first() {
     check(
         "a: 1\n",
         &[],
-        &[
-            "f.yaml:1: error: a document must be one object with apiVersion and kind. Add both fields.",
-        ],
+        &["f.yaml:1: error: a document must be one object with apiVersion and kind. Add \
+             both fields."],
     );
 }
 
