@@ -28,7 +28,7 @@ use super::store::{Dirty, Store};
 use crate::model::{
     BackendKey, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
 };
-use backend::{Backend, SliceIndex, Sources};
+use backend::{Backend, Defect, SliceIndex, Sources};
 use host::BuiltHost;
 use ingress::{Age, LoweredIngress};
 use ingress_class::Classes;
@@ -73,6 +73,8 @@ pub struct Lowerer {
     /// Who names a backend.
     uses: BTreeMap<BackendKey, BTreeSet<ObjectRef>>,
     backends: BTreeMap<BackendKey, Backend>,
+    /// What is wrong with a backend, told on each object that names it.
+    backend_problems: BTreeMap<BackendKey, BTreeMap<ObjectRef, Vec<Arc<Problem>>>>,
     slices: SliceIndex,
     slice_services: BTreeMap<ObjectRef, (Arc<str>, Arc<str>)>,
     resolutions: BTreeMap<Arc<str>, Resolution>,
@@ -93,6 +95,8 @@ struct InForce {
 struct Touched {
     hosts: BTreeSet<HostPattern>,
     backends: BTreeSet<BackendKey>,
+    /// Lowered again or gone: what they say about their backends may have changed.
+    ingresses: BTreeSet<ObjectRef>,
 }
 
 impl Lowerer {
@@ -112,6 +116,7 @@ impl Lowerer {
             hosts: BTreeMap::new(),
             uses,
             backends: BTreeMap::new(),
+            backend_problems: BTreeMap::new(),
             slices: BTreeMap::new(),
             slice_services: BTreeMap::new(),
             resolutions: BTreeMap::new(),
@@ -151,7 +156,7 @@ impl Lowerer {
         let external =
             self.backends.iter().filter(|(_, b)| b.external_name.as_ref() == Some(&name));
         let backends = external.map(|(key, _)| key.clone()).collect();
-        self.finish(store, Touched { hosts: BTreeSet::new(), backends }, false)
+        self.finish(store, Touched { backends, ..Touched::default() }, false)
     }
 
     /// Names that have to be resolved for the backends in use.
@@ -241,10 +246,12 @@ impl Lowerer {
         let Some(entry) = ours else {
             if let Some(old) = self.ingresses.remove(reference) {
                 self.release(&old.lowered, touched);
+                touched.ingresses.insert(reference.clone());
             }
             return;
         };
         let lowered = ingress::lower(reference, entry);
+        touched.ingresses.insert(reference.clone());
         match self.ingresses.get_mut(reference) {
             Some(old) if lowered.is_unusable && !old.lowered.is_unusable => {
                 old.newer = lowered.problems;
@@ -294,7 +301,7 @@ impl Lowerer {
         for pattern in touched.hosts {
             self.build_host(pattern);
         }
-        let endpoints = self.build_backends(store, touched.backends);
+        let endpoints = self.build_backends(store, touched.backends, &touched.ingresses);
         let model = are_routes_changed.then(|| self.model());
         Lowered { model, endpoints, problems: self.all_problems() }
     }
@@ -315,11 +322,13 @@ impl Lowerer {
         &mut self,
         store: &Store,
         touched: BTreeSet<BackendKey>,
+        ingresses: &BTreeSet<ObjectRef>,
     ) -> Vec<(BackendKey, Arc<EndpointSet>)> {
         let mut changed = Vec::new();
         for key in touched {
             if !self.uses.contains_key(&key) {
                 self.backends.remove(&key);
+                self.backend_problems.remove(&key);
                 continue;
             }
             let sources = Sources {
@@ -329,10 +338,12 @@ impl Lowerer {
                 options: &self.options,
             };
             let backend = backend::lower(&key, &sources);
-            if self.backends.get(&key).is_none_or(|old| old.set != backend.set) {
+            let old = self.backends.insert(key.clone(), backend.clone());
+            if old.as_ref().is_none_or(|old| old.set != backend.set) {
                 changed.push((key.clone(), Arc::clone(&backend.set)));
             }
-            self.backends.insert(key, backend);
+            let is_same_defect = old.is_some_and(|old| old.defect == backend.defect);
+            self.tell_users(&key, &backend, is_same_defect.then_some(ingresses));
         }
         changed
     }
@@ -355,24 +366,51 @@ impl Lowerer {
             }
         }
         problems.extend(self.hosts.values().flat_map(|built| built.problems.iter().cloned()));
-        for (key, backend) in self.backends.iter().filter(|(_, b)| b.defect.is_some()) {
-            problems.extend(self.backend_problems(key, backend));
-        }
+        let of_backends = self.backend_problems.values().flat_map(BTreeMap::values).flatten();
+        problems.extend(of_backends.cloned());
         problems
     }
 
-    fn backend_problems(&self, key: &BackendKey, backend: &Backend) -> Vec<Arc<Problem>> {
-        let Some(defect) = &backend.defect else { return Vec::new() };
-        let users = self.uses.get(key).into_iter().flatten();
-        let problems = users.flat_map(|user| {
-            let lowered = self.ingresses.get(user).map(|in_force| &in_force.lowered);
-            let provenance = lowered.and_then(|lowered| lowered.provenance.as_ref());
-            let field = lowered.and_then(|lowered| lowered.uses.get(key)).map_or("", |f| f);
-            let mut report = Report::new(user, provenance);
-            report.warning(defect.finding(field));
-            report.finish()
-        });
-        problems.collect()
+    /// Renews the problems of a backend on the objects that name it; `among`: on these only, because
+    /// the others were told the same before. Thousands of objects may name one missing Service.
+    fn tell_users(
+        &mut self,
+        key: &BackendKey,
+        backend: &Backend,
+        among: Option<&BTreeSet<ObjectRef>>,
+    ) {
+        let Some(defect) = &backend.defect else {
+            self.backend_problems.remove(key);
+            return;
+        };
+        let mut told = self.backend_problems.remove(key).unwrap_or_default();
+        let no_users = BTreeSet::new();
+        let users = self.uses.get(key).unwrap_or(&no_users);
+        if among.is_none() {
+            told.clear();
+        }
+        for user in among.unwrap_or(users) {
+            if users.contains(user) {
+                told.insert(user.clone(), self.backend_problem(user, key, defect));
+            } else {
+                told.remove(user);
+            }
+        }
+        self.backend_problems.insert(key.clone(), told);
+    }
+
+    fn backend_problem(
+        &self,
+        user: &ObjectRef,
+        key: &BackendKey,
+        defect: &Defect,
+    ) -> Vec<Arc<Problem>> {
+        let lowered = self.ingresses.get(user).map(|in_force| &in_force.lowered);
+        let provenance = lowered.and_then(|lowered| lowered.provenance.as_ref());
+        let field = lowered.and_then(|lowered| lowered.uses.get(key)).map_or("", |f| f);
+        let mut report = Report::new(user, provenance);
+        report.warning(defect.finding(field));
+        report.finish()
     }
 }
 
