@@ -1,3 +1,5 @@
+//! Order of what is published, and what acknowledgements set free.
+
 use std::time::Duration;
 
 use super::*;

@@ -371,8 +371,9 @@ impl Lowerer {
         problems
     }
 
-    /// Renews the problems of a backend on the objects that name it; `among`: on these only, because
-    /// the others were told the same before. Thousands of objects may name one missing Service.
+    /// Renews the problems of a backend on the objects that name it; `among`: on these only,
+    /// because the others were told the same before. Thousands of objects may name one missing
+    /// Service.
     fn tell_users(
         &mut self,
         key: &BackendKey,

@@ -108,8 +108,8 @@ impl Watch {
         self.shared.bell.notified().await;
     }
 
-    /// Waits until something is pending and gives the arrival of its first event; returns at once if
-    /// something is. Safe to cancel.
+    /// Waits until something is pending and gives the arrival of its first event; returns at once
+    /// if something is. Safe to cancel.
     pub async fn pending(&self) -> Instant {
         loop {
             // Not the condition of a `while let`: that would hold the lock across the wait.

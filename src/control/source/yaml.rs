@@ -235,7 +235,8 @@ fn join_surrogates(text: &str) -> Cow<'_, str> {
     Cow::Owned(joined)
 }
 
-/// `uXXXX\uXXXX` at the start of `text`, and what follows.
+/// The character of two escapes at the start of `text`, the first backslash already read, and what
+/// follows.
 fn surrogate_pair(text: &str) -> Option<(char, &str)> {
     let unit = |text: &str| u16::from_str_radix(text, 16).ok();
     let high = unit(text.strip_prefix('u')?.get(..4)?)?;

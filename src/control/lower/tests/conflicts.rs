@@ -1,3 +1,5 @@
+//! Who wins a host and path, whatever the order of arrival.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which endpoints are used.
+
 use super::*;
 
 const FRONT: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\n\

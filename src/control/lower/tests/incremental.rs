@@ -1,3 +1,5 @@
+//! What a change rebuilds and what it leaves alone.
+
 use super::*;
 
 fn hosts(lowered: &Lowered) -> BTreeMap<String, Arc<crate::model::Host>> {

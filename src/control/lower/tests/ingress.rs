@@ -1,3 +1,5 @@
+//! Hosts, paths and backends of one Ingress.
+
 use super::*;
 
 const HEAD: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n";

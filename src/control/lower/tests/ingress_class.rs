@@ -1,3 +1,5 @@
+//! Which Ingresses are ours.
+
 use super::*;
 
 fn class(name: &str, default: &str) -> String {

@@ -1,3 +1,5 @@
+//! Ports and external names of a Service.
+
 use super::*;
 use crate::control::resolve::Answer;
 

@@ -1,3 +1,5 @@
+//! What is read of a directory, and what a broken file keeps.
+
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Text to objects, and the line of every problem.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Scalars, bounds and positions of YAML and JSON.
+
 use serde_json::json;
 
 use super::*;
