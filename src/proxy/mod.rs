@@ -1,1 +1,6 @@
-//! Data plane: per core, no lock, no Tokio, no Kubernetes.
+//! Data plane: what one core does. No lock, no Tokio, no Kubernetes.
+pub mod buffer;
+pub mod clock;
+pub mod random;
+pub mod rt;
+pub mod upstream;
