@@ -49,6 +49,9 @@ impl Class {
     }
 }
 
+/// Octets behind the class that only [`Buffer::as_vec`] uses: the end of a chunk fits without growing.
+const TAILROOM: usize = 16;
+
 thread_local! {
     static FREE: RefCell<[Vec<Vec<u8>>; 3]> = const { RefCell::new([const { Vec::new() }; 3]) };
 }
@@ -67,8 +70,14 @@ impl Buffer {
     #[must_use]
     pub fn new(class: Class) -> Self {
         let reused = FREE.with(|free| free.borrow_mut()[class as usize].pop());
-        let bytes = reused.unwrap_or_else(|| Vec::with_capacity(class.bytes()));
+        let bytes = reused.unwrap_or_else(|| Vec::with_capacity(class.bytes() + TAILROOM));
         Self { bytes, start: 0 }
+    }
+
+    /// A buffer without memory, to stand in for one that an operation owns.
+    #[must_use]
+    pub const fn unallocated() -> Self {
+        Self { bytes: Vec::new(), start: 0 }
     }
 
     /// An empty buffer that leaves `room` octets in front for a prefix, see [`Buffer::prepend`].
@@ -144,7 +153,7 @@ impl Buffer {
     /// Octets that may be appended without growing.
     #[must_use]
     pub fn spare(&self) -> usize {
-        self.bytes.capacity().saturating_sub(self.bytes.len())
+        self.bytes.capacity().saturating_sub(self.bytes.len() + TAILROOM)
     }
 
     /// Makes the consumed octets in front available behind.
@@ -169,7 +178,8 @@ impl Buffer {
 
     /// Spare capacity, for the kernel to write into.
     pub fn spare_mut(&mut self) -> &mut [MaybeUninit<u8>] {
-        self.bytes.spare_capacity_mut()
+        let count = self.spare();
+        self.bytes.spare_capacity_mut().get_mut(..count).unwrap_or_default()
     }
 
     /// Declares `count` octets of the spare capacity written.

@@ -26,7 +26,7 @@ use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
 pub use doorbell::Doorbell;
 pub use listener::{Accepted, Listener};
-pub use stream::{Peek, Stream, peek, shutdown};
+pub use stream::{Peek, Stream, peek, shutdown, shutdown_both};
 
 /// Submission queue entries: twice the operations of a busy turn. The queue is flushed when full.
 const RING_ENTRIES: u32 = 2048;
@@ -227,23 +227,92 @@ impl Signal {
     }
 }
 
-/// Runs `main` to its end while `side` makes progress too; `side` may end first, or not at all.
-///
-/// Shape: `side` is polled first in each turn; once it ended its output is in `done`.
-pub async fn alongside<M, S>(main: M, side: &mut Option<Pin<&mut S>>, done: &mut Option<S::Output>) -> M::Output
-where
-    M: Future,
-    S: Future + ?Sized,
-{
-    let mut main = pin!(main);
+/// A future that makes progress beside others and whose end is remembered.
+pub struct Side<'a, T> {
+    running: Option<Pin<Box<dyn Future<Output = T> + 'a>>>,
+    ended: Option<T>,
+}
+
+impl<'a, T> Side<'a, T> {
+    /// Nothing runs.
+    #[must_use]
+    pub const fn idle() -> Self {
+        Self { running: None, ended: None }
+    }
+
+    /// Runs `future` from the next [`Side::alongside`] on.
+    pub fn start(future: impl Future<Output = T> + 'a) -> Self {
+        Self { running: Some(Box::pin(future)), ended: None }
+    }
+
+    /// Whether it has not ended yet.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Drops what runs.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub const fn ended(&self) -> Option<&T> {
+        self.ended.as_ref()
+    }
+
+    /// The same, taken out.
+    pub const fn take_end(&mut self) -> Option<T> {
+        self.ended.take()
+    }
+
+    /// Runs `main` to its end while this makes progress too. `None`: this ended in a way that
+    /// `is_fatal` says must stop `main`, which is dropped.
+    pub async fn alongside<M: Future>(
+        &mut self,
+        main: M,
+        is_fatal: impl Fn(&T) -> bool,
+    ) -> Option<M::Output> {
+        let mut main = pin!(main);
+        std::future::poll_fn(|context| {
+            if let Some(running) = &mut self.running
+                && let Poll::Ready(end) = running.as_mut().poll(context)
+            {
+                self.running = None;
+                let fatal = is_fatal(&end);
+                self.ended = Some(end);
+                if fatal {
+                    return Poll::Ready(None);
+                }
+            }
+            main.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+}
+
+/// Runs two futures to the end of both.
+pub async fn both<A: Future<Output = ()>, B: Future<Output = ()>>(first: A, second: B) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    let (mut is_first_done, mut is_second_done) = (false, false);
     std::future::poll_fn(|context| {
-        if let Some(running) = side
-            && let Poll::Ready(output) = running.as_mut().poll(context)
-        {
-            *done = Some(output);
-            *side = None;
-        }
-        main.as_mut().poll(context)
+        is_first_done = is_first_done || first.as_mut().poll(context).is_ready();
+        is_second_done = is_second_done || second.as_mut().poll(context).is_ready();
+        if is_first_done && is_second_done { Poll::Ready(()) } else { Poll::Pending }
     })
-    .await
+    .await;
+}
+
+/// Waits for the first of two futures; the other is dropped.
+pub async fn either<A: Future, B: Future>(first: A, second: B) {
+    let (mut first, mut second) = (pin!(first), pin!(second));
+    std::future::poll_fn(|context| {
+        if first.as_mut().poll(context).is_ready() || second.as_mut().poll(context).is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }

@@ -185,6 +185,11 @@ impl Stream {
     }
 }
 
+/// Ends both directions of a connection; whatever waits on it ends.
+pub fn shutdown_both(stream: &Stream) {
+    shutdown(stream.descriptor, libc::SHUT_RDWR);
+}
+
 /// Looks at the front of a receive queue.
 pub fn peek(descriptor: RawFd) -> Peek {
     let mut octet = 0_u8;
