@@ -4,21 +4,23 @@
 //! summed by the control thread at scrape.
 
 pub mod access_log;
-pub mod core;
 pub mod counter;
 pub mod date;
 pub mod histogram;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod scrape;
 pub mod series;
+pub mod shard;
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 pub use access_log::{CoreLog, LogWriter, access_log};
-pub use core::CoreTelemetry;
 pub use counter::{Counter, Gauge};
 pub use histogram::SharedHistogram;
 pub use scrape::{Scrape, Snapshot};
+pub use shard::CoreTelemetry;
 
 use crate::model::{BackendKey, Origin};
 use crate::table::SeriesId;

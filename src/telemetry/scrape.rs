@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
-use super::core::CoreCounters;
 use super::counter::{Counter, Gauge};
 use super::series::{IdentifiedBlock, SeriesTotals};
+use super::shard::CoreCounters;
 use crate::limits::SERIES_MAX;
 use crate::table::SeriesId;
 use crate::table::compile::SeriesLabels;
@@ -168,5 +168,4 @@ impl Scrape {
 }
 
 #[cfg(test)]
-#[path = "scrape_tests.rs"]
 mod tests;

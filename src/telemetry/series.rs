@@ -54,8 +54,7 @@ impl SeriesBlock {
         self.statuses.add_to(&mut totals.statuses);
         self.duration.add_to(&mut totals.duration);
         self.upstream_duration.add_to(&mut totals.upstream_duration);
-        totals.request_bytes =
-            totals.request_bytes.wrapping_add(self.request_bytes.load(Relaxed));
+        totals.request_bytes = totals.request_bytes.wrapping_add(self.request_bytes.load(Relaxed));
         totals.response_bytes =
             totals.response_bytes.wrapping_add(self.response_bytes.load(Relaxed));
     }
