@@ -1,7 +1,8 @@
 //! Control → cores: bounded channels with a doorbell, acknowledgements back.
 //!
-//! Never blocks and never grows: what a full channel cannot take is merged, latest word per table and
-//! backend, and sent when the core acknowledges. Knows no runtime: both ends are plain descriptors.
+//! Never blocks and never grows: what a full channel cannot take is merged, latest word per table
+//! and backend, and sent when the core acknowledges. Knows no runtime: both ends are plain
+//! descriptors.
 //!
 //! ```text
 //!  control                                     core
@@ -276,8 +277,8 @@ impl Publisher {
         self.cores.iter().map(|core| Arc::clone(&core.state)).collect()
     }
 
-    /// Handles on the control halves of the doorbells, non-blocking, in core order: readable after an
-    /// acknowledgement.
+    /// Handles on the control halves of the doorbells, non-blocking, in core order: readable after
+    /// an acknowledgement.
     ///
     /// # Errors
     /// No descriptor left; the process is at fault.

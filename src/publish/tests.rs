@@ -5,9 +5,9 @@ use super::*;
 use crate::model::PortRef;
 
 fn table(version: u64) -> Arc<Table> {
-    let mut table = Table::default();
-    table.version = TableVersion(version);
-    Arc::new(table)
+    let mut table = Arc::new(Table::default());
+    Arc::get_mut(&mut table).expect("not shared yet").version = TableVersion(version);
+    table
 }
 
 fn backend(slot: u32) -> BackendId {
@@ -204,7 +204,8 @@ fn serve_until(subscriber: &Subscriber, last: u64) -> u64 {
     let mut in_force = table(0);
     let mut tables = 0;
     while in_force.version.0 < last {
-        reader.read(&mut [0; 16]).expect("a lost wake-up shows as a timeout");
+        let bytes = reader.read(&mut [0; 16]).expect("a lost wake-up shows as a timeout");
+        assert!(bytes > 0, "the control half is open");
         for update in subscriber.drain_updates() {
             if let Update::Table(next) = update {
                 assert!(next.version > in_force.version, "tables never go back");

@@ -1,4 +1,5 @@
-//! Seconds since 1970 to calendar text, UTC. Never allocates once its cache is warm, never asks a clock.
+//! Seconds since 1970 to calendar text, UTC. Never allocates once its cache is warm, never asks a
+//! clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

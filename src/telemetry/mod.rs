@@ -1,7 +1,7 @@
 //! Counters, histograms and access log of a core; no sockets, no locks on the request path.
 //!
-//! Each core owns one [`CoreTelemetry`]. Its atomics have a single writer (plain load + store) and are
-//! summed by the control thread at scrape.
+//! Each core owns one [`CoreTelemetry`]. Its atomics have a single writer (plain load + store) and
+//! are summed by the control thread at scrape.
 
 pub mod access_log;
 pub mod counter;

@@ -1,8 +1,8 @@
 //! Sums the shards of all cores when somebody asks.
 //!
-//! Lives on the control thread. Never makes a core wait: it reads atomics and takes new blocks from a
-//! channel. Counts of one label set never go down while any series has it, even when series come and
-//! go, because a counter that goes down reads as a restart.
+//! Lives on the control thread. Never makes a core wait: it reads atomics and takes new blocks from
+//! a channel. Counts of one label set never go down while any series has it, even when series come
+//! and go, because a counter that goes down reads as a restart.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What one core counts, without locks and without locked instructions.
 //!
-//! Owned by its core: it can move to the core's thread but cannot be shared, so that every atomic in
-//! it has one writer. Allocates once per series and never again.
+//! Owned by its core: it can move to the core's thread but cannot be shared, so that every atomic
+//! in it has one writer. Allocates once per series and never again.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ impl CoreTelemetry {
             series.resize(slot + 1, None);
         }
         let place = series.get_mut(slot)?;
-        if place.as_ref().is_some_and(|occupant| is_newer(&occupant.id, &id)) {
+        if place.as_ref().is_some_and(|occupant| is_newer(occupant.id, id)) {
             return None;
         }
         let block = Arc::new(IdentifiedBlock { id, block: SeriesBlock::default() });
@@ -137,6 +137,6 @@ impl CoreTelemetry {
 }
 
 /// Generations wrap around; "newer" is less than half the circle ahead.
-fn is_newer(a: &SeriesId, b: &SeriesId) -> bool {
+fn is_newer(a: SeriesId, b: SeriesId) -> bool {
     a.generation != b.generation && a.generation.wrapping_sub(b.generation) < u32::MAX / 2
 }

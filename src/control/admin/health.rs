@@ -47,7 +47,8 @@ impl AdminState {
     }
 }
 
-/// Time from `then` to `now`, both of the process clock; 0 when a core was quicker than our reading.
+/// Time from `then` to `now`, both of the process clock; 0 when a core was quicker than our
+/// reading.
 pub(super) fn since(now: u64, then: u64) -> Duration {
     Duration::from_nanos(now.saturating_sub(then))
 }

@@ -1,7 +1,7 @@
-//! One scrape as OpenMetrics text.
+//! One scrape as `OpenMetrics` text.
 //!
-//! [`Reading::take`] copies numbers on the control thread, [`Reading::render`] makes the text on any
-//! other. Names are interface: they stay.
+//! [`Reading::take`] copies numbers on the control thread, [`Reading::render`] makes the text on
+//! any other. Names are interface: they stay.
 
 use std::fmt;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
@@ -94,7 +94,7 @@ impl Collector for Reading {
         for (name, help, value) in &self.telemetry.gauges {
             families.gauge(&format!("ringway_{name}"), help, value)?;
         }
-        if let Some((errors, lines)) = &self.log {
+        if let Some((errors, lines)) = self.log {
             families.log(errors, lines)?;
         }
         families.cores(&self.cores)?;
@@ -192,11 +192,11 @@ impl Families<'_, '_> {
         })
     }
 
-    fn log(&mut self, errors: &u64, lines: &u64) -> fmt::Result {
+    fn log(&mut self, errors: u64, lines: u64) -> fmt::Result {
         let help = "Writes of the access log that failed.";
-        self.counter("ringway_access_log_write_errors", help, errors)?;
+        self.counter("ringway_access_log_write_errors", help, &errors)?;
         let help = "Access-log lines lost by failed writes.";
-        self.counter("ringway_access_log_lines_lost", help, lines)
+        self.counter("ringway_access_log_lines_lost", help, &lines)
     }
 
     fn cores(&mut self, cores: &[CoreReading]) -> fmt::Result {

@@ -33,7 +33,8 @@ impl ProcessReading {
     }
 }
 
-/// Source: proc(5), `/proc/pid/stat` fields 14, 15, 22; `VmRSS` of `status`; `btime` of `/proc/stat`.
+/// Source: proc(5), `/proc/pid/stat` fields 14, 15, 22; `VmRSS` of `status`; `btime` of
+/// `/proc/stat`.
 fn parse(stat: &str, status: &str, system: &str) -> ProcessReading {
     // The second field is a name that can hold spaces and brackets; count after its last bracket.
     let fields: Vec<&str> =

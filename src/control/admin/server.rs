@@ -43,7 +43,7 @@ struct Server {
 /// Serves until it is dropped; then every connection is closed.
 ///
 /// Shape: never returns by itself; errors of one connection end that connection. Needs a Tokio
-/// runtime with I/O and time around it, and no `LocalSet`.
+/// runtime with I/O and time around it; brings its own `LocalSet`, and may run inside another.
 pub async fn serve(listener: TcpListener, state: Rc<AdminState>) {
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
     let server = Rc::new(Server { state, scrapes });

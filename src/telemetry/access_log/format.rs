@@ -12,8 +12,8 @@ use crate::model::{BackendKey, Origin, PortRef};
 use crate::telemetry::date::{Civil, SecondCache, unix_millis, write_padded};
 use crate::telemetry::{Attempt, ExchangeRecord};
 
-/// Bytes of a name from an object, escaped: manifests are not always checked by an API server, which
-/// allows no longer one.
+/// Bytes of a name from an object, escaped: manifests are not always checked by an API server,
+/// which allows no longer one.
 const NAME_BYTES_MAX: usize = HOST_BYTES_MAX;
 
 /// A format with its cached date.

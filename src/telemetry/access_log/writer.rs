@@ -1,4 +1,5 @@
-//! The thread that writes the access log. It alone touches the sink, and survives every error of it.
+//! The thread that writes the access log. It alone touches the sink, and survives every error of
+//! it.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
@@ -49,7 +50,8 @@ impl LogWriter {
         Arc::clone(&self.counts)
     }
 
-    /// Waits until everything is written; every [`super::CoreLog`] must be flushed and dropped before.
+    /// Waits until everything is written; every [`super::CoreLog`] must be flushed and dropped
+    /// before.
     ///
     /// Shape: false when the sink still blocks after `timeout`; the thread is left alone then.
     #[must_use]

@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::time::Duration;
 
 use super::*;
@@ -13,7 +14,7 @@ fn rows(snapshot: &Snapshot) -> Vec<String> {
     let row = |(labels, totals): &(MetricLabels, SeriesTotals)| {
         let mut row = format!("{}/{}", labels.ingress, labels.service);
         for (status, count) in &totals.statuses {
-            row += &format!(" {status}={count}");
+            write!(row, " {status}={count}").expect("string");
         }
         row
     };
@@ -165,5 +166,7 @@ fn sums_are_right_and_never_go_down_while_cores_count() {
             break;
         }
     }
-    cores.into_iter().for_each(|core| core.join().expect("core"));
+    for core in cores {
+        core.join().expect("core");
+    }
 }
