@@ -1,1 +1,2 @@
-//! Control plane: sources, store, lowering, publishing, admin. The only place of Kubernetes and Tokio.
+pub mod acks;
+pub mod admin;
