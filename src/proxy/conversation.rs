@@ -23,7 +23,6 @@ use super::upstream::Lease;
 use super::upstream::pool::{Connection, Reusable};
 use crate::filter::{FieldEdits, Filter};
 use crate::http1::body::{BodyDecoder, Sender};
-use crate::http1::framing::BodyLength;
 use crate::http1::head::{
     HeadScan, RequestKind, Version, check_partial_response, parse_response,
 };

@@ -15,7 +15,7 @@ use crate::config::ProxyConfig;
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::publish::{Retired, Subscriber};
 use crate::table::Table;
-use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter};
+use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord};
 
 /// One core.
 pub struct Core {
@@ -119,6 +119,14 @@ impl Core {
     /// Counts one.
     pub fn count(&self, counter: Counter) {
         self.telemetry.count(counter);
+    }
+
+    /// Counts a finished exchange and writes its log line.
+    pub fn record(&self, record: &ExchangeRecord<'_>) {
+        self.telemetry.record(record);
+        if let Some(log) = &self.log {
+            log.borrow_mut().write(record, &self.telemetry);
+        }
     }
 
     /// Takes a scratch.

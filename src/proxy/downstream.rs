@@ -9,6 +9,7 @@
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::time::{Duration, SystemTime};
 
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
@@ -20,7 +21,7 @@ use crate::http1::head::{HeadScan, check_partial_request, parse_request};
 use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::model::ListenerId;
 use crate::publish::process_nanos;
-use crate::telemetry::Counter;
+use crate::telemetry::{Counter, ExchangeRecord};
 
 /// A client connection and what is known of it.
 pub struct Downstream {
@@ -189,13 +190,16 @@ async fn serve_one(
     let end = match read_head(core, downstream, &mut buffer).await {
         Ok(end) => end,
         Err(NoHead::Gone) => return After::Close,
-        Err(NoHead::Refused(reply)) => return refuse(core, downstream, reply).await,
+        Err(NoHead::Refused(reply)) => {
+            return refuse(core, downstream, reply, started, buffer.len()).await;
+        }
     };
     let mut scratch = core.take_scratch();
     let parsed = parse_request(buffer.unread(), end, &mut scratch.request);
     if let Err(error) = parsed {
         core.return_scratch(scratch);
-        return refuse(core, downstream, Reply::Malformed(error.category())).await;
+        let reply = Reply::Malformed(error.category());
+        return refuse(core, downstream, reply, started, end).await;
     }
     core.count(Counter::Requests);
     let is_last = is_last(core, &scratch, served);
@@ -211,14 +215,39 @@ fn is_last(core: &Core, scratch: &Scratch, served: u64) -> bool {
 }
 
 /// Answers what is no request. The next message boundary is unknown, so the connection ends.
-async fn refuse(core: &Core, downstream: &Downstream, reply: Reply) -> After {
+async fn refuse(
+    core: &Core,
+    downstream: &Downstream,
+    reply: Reply,
+    started: u64,
+    received: usize,
+) -> After {
     if matches!(reply, Reply::Malformed(_)) {
         core.count(Counter::RequestsMalformed);
     }
-    core.telemetry.record_refusal(reply.status());
     let mut out = Buffer::new(Class::Small);
-    core.with_date(|date| reply::put(out.as_vec(), reply, Persistence::Close, true, date));
+    let octets =
+        core.with_date(|date| reply::put(out.as_vec(), reply, Persistence::Close, true, date));
     let (is_sent, _) = downstream.write(core, out).await;
+    core.record(&ExchangeRecord {
+        series: None,
+        origin: None,
+        backend: None,
+        status: if is_sent { reply.status() } else { 499 },
+        started_at: SystemTime::now(),
+        duration: Duration::from_nanos(process_nanos().saturating_sub(started)),
+        client: downstream.peer,
+        method: b"",
+        target: b"",
+        protocol: "",
+        host: b"",
+        referer: b"",
+        user_agent: b"",
+        request_id: b"",
+        request_bytes: received as u64,
+        response_body_bytes: octets as u64,
+        attempts: &[],
+    });
     if is_sent { After::Linger } else { After::Close }
 }
 
@@ -252,7 +281,7 @@ pub async fn turn_away(core: Rc<Core>, stream: Stream) {
     // The socket is new, so its send queue takes a short answer at once or never.
     if stream.try_write(out.unread()).is_ok() {
         stream.close_write();
-        rt::sleep(std::time::Duration::from_millis(20)).await;
+        rt::sleep(Duration::from_millis(20)).await;
     }
 }
 

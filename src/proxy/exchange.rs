@@ -228,7 +228,7 @@ impl Exchange<'_> {
         let head = self.head();
         let parts = RedirectParts {
             scheme: "http",
-            authority: head.authority.of(self.bytes),
+            host: &head.host,
             listener_port: self.downstream.listener.port,
             path: &head.path,
             query: head.query.map(|query| query.of(self.bytes)),
@@ -494,10 +494,7 @@ impl Exchange<'_> {
             response_body_bytes: self.tally.response_bytes,
             attempts: &self.scratch.attempts,
         };
-        self.core.telemetry.record(&record);
-        if let Some(log) = log {
-            log.borrow_mut().log(&record, &self.core.telemetry);
-        }
+        self.core.record(&record);
     }
 }
 

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::{Admission, Core};
@@ -15,7 +14,8 @@ use super::socket::BoundListener;
 use crate::config::ProxyConfig;
 use crate::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, TICK};
 use crate::publish::{Drain, Retired, Subscriber, Update};
-use crate::telemetry::{CoreLog, CoreTelemetry, Counter};
+use crate::table::TableVersion;
+use crate::telemetry::{CoreLog, CoreTelemetry, Counter, Gauge};
 
 /// Everything a worker is given; moves to its thread.
 pub struct Seat {
@@ -75,7 +75,9 @@ async fn work(seat: Seat) {
         for update in core.subscriber.drain_updates() {
             apply(&core, update, &listeners);
         }
-        if !is_listening.get() && core.subscriber.has_acknowledged() {
+        let version = core.table().0.version;
+        core.subscriber.acknowledge(version);
+        if !is_listening.get() && version != TableVersion::default() {
             is_listening.set(true);
             listeners.iter().for_each(|listener| listen(&core, listener));
         }
@@ -95,9 +97,7 @@ fn open(bound: BoundListener, driver: DriverChoice) -> io::Result<OpenListener> 
 fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {
     match update {
         Update::Table(table) => {
-            let version = table.version;
             core.set_table(table);
-            core.subscriber.acknowledge(version);
         }
         Update::Endpoints { backend, key, set } => {
             if let Some(old) = core.upstreams.apply(backend, key, set, &core.random) {
@@ -183,7 +183,7 @@ async fn tick(core: &Rc<Core>) {
             core.refresh_date();
             core.upstreams.sweep();
             core.telemetry.set_open_connections(core.open.get() as u64);
-            core.telemetry.set_idle_upstreams(core.upstreams.idle.get() as u64);
+            core.telemetry.set(Gauge::UpstreamConnectionsIdle, core.upstreams.idle.get() as u64);
         }
         if count.is_multiple_of(TICKS_PER_SECOND / 4)
             && let Some(log) = &core.log
@@ -216,12 +216,4 @@ async fn run_drain(core: &Rc<Core>, listeners: Vec<Rc<Listener>>, drain: Drain) 
         log.borrow_mut().flush(&core.telemetry);
     }
     core.subscriber.finish_drain();
-}
-
-impl Core {
-    /// Whether the core has drained; for tests of the worker.
-    #[must_use]
-    pub fn has_drained(&self) -> bool {
-        self.subscriber.state.drained.load(Ordering::Acquire) != 0
-    }
 }
