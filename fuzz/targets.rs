@@ -105,10 +105,12 @@ fn decode_pieces(
 ) -> Result<Body, BodyError> {
     let mut decoder = BodyDecoder::new(BodyLength::Chunked, sender);
     let mut octets = Vec::new();
+    let mut buf = Vec::new();
     let mut consumed = 0;
     for piece in pieces {
         let rest = &data[consumed..];
-        let mut buf = rest[..piece.min(rest.len())].to_vec();
+        buf.clear();
+        buf.extend_from_slice(&rest[..piece.min(rest.len())]);
         let decoded = decoder.decode(&mut buf)?;
         assert!(decoded.body <= decoded.consumed && decoded.consumed <= buf.len());
         assert_eq!(buf[decoded.consumed..], rest[decoded.consumed..buf.len()], "touched the rest");
@@ -177,8 +179,7 @@ fn same_request(buf: &[u8], head: &RequestHead, written: &[u8], again: &RequestH
 /// The lines that a proxy passes on unchanged.
 fn forwarded<'a>(buf: &'a [u8], fields: &[Field]) -> Vec<(&'a [u8], &'a [u8])> {
     let ours = [FieldKind::Host, FieldKind::ContentLength, FieldKind::Expect];
-    let is_forwarded =
-        |f: &&Field| !f.dropped && !is_hop_by_hop(f.kind) && !ours.contains(&f.kind);
+    let is_forwarded = |f: &&Field| !f.dropped && !is_hop_by_hop(f.kind) && !ours.contains(&f.kind);
     let lines = fields.iter().filter(is_forwarded);
     lines.map(|field| (field.name.of(buf), field.value.of(buf))).collect()
 }
@@ -272,8 +273,7 @@ fn response_framing(data: &[u8], request: RequestKind) {
     }
     let Some(body) = read_body(head.body, Sender::Upstream, &data[end..]) else { return };
     // What ends with its connection upstream is chunked downstream.
-    let length =
-        if head.body == BodyLength::UntilClose { BodyLength::Chunked } else { head.body };
+    let length = if head.body == BodyLength::UntilClose { BodyLength::Chunked } else { head.body };
     let mut written = write_response(data, &head, length);
     put_body(&mut written, length, &body);
     written.extend_from_slice(NEXT);

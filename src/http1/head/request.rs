@@ -223,6 +223,7 @@ fn parse_syntax(buf: &[u8], bytes: &[u8], head: &mut RequestHead) -> Result<Kind
 fn explain(error: httparse::Error, bytes: &[u8]) -> RequestError {
     let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
     let line = bytes.get(..line_end).unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut words = line.split(|byte| *byte == b' ');
     let method = words.next().unwrap_or_default();
     let target = words.next().unwrap_or_default();
@@ -235,7 +236,7 @@ fn explain(error: httparse::Error, bytes: &[u8]) -> RequestError {
         httparse::Error::NewLine => RequestError::LineEnd,
         httparse::Error::Version if is_other_version(version) => RequestError::Version,
         httparse::Error::Token if !is_token(method) => RequestError::Method,
-        httparse::Error::Token if !target.trim_ascii_end().iter().all(u8::is_ascii_graphic) => {
+        httparse::Error::Token if !target.iter().all(u8::is_ascii_graphic) => {
             RequestError::TargetCharacter
         }
         httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => {
