@@ -1,5 +1,6 @@
-//! What the fuzz targets assert: plain functions of bytes, so that the same code runs under libFuzzer
-//! and, over the committed corpora and generated input, under `cargo test`. They panic on a violation.
+//! What the fuzz targets assert: plain functions of bytes, so that the same code runs under
+//! libFuzzer and, over the committed corpora and generated input, under `cargo test`. They panic on
+//! a violation.
 
 use ringway::http1::body::{BodyDecoder, Sender};
 use ringway::http1::encode::{
@@ -72,8 +73,8 @@ pub fn framing(data: &[u8]) {
     }
 }
 
-/// The chunked decoder gives the same, however its input is split. The first two bytes choose sender
-/// and split.
+/// The chunked decoder gives the same, however its input is split. The first two bytes choose
+/// sender and split.
 pub fn chunked(data: &[u8]) {
     let [sender, seed, data @ ..] = data else { return };
     let sender = if sender & 1 == 0 { Sender::Client } else { Sender::Upstream };

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::connection::ConnectionOptions;
+use super::connection::{ConnectionOptions, TooManyOptions};
 use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
 use crate::http1::error::RequestError;
 use crate::http1::fields::{FieldKind, is_tchar, is_token, members};
@@ -151,6 +151,12 @@ pub fn check_partial_request(buf: &[u8]) -> Result<(), RequestError> {
         return Err(RequestError::HeadTooLarge);
     }
     check_limits(bytes)
+}
+
+impl From<TooManyOptions> for RequestError {
+    fn from(TooManyOptions: TooManyOptions) -> Self {
+        Self::ConnectionTooLong
+    }
 }
 
 const METHOD_BYTES_CHECKED: usize = 16;
@@ -319,8 +325,7 @@ fn read_target(buf: &[u8], head: &mut RequestHead) -> Result<(), RequestError> {
 /// Persistence, nominated fields, and a change of protocol.
 fn read_connection(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result<(), RequestError> {
     let options = if kinds.contains(FieldKind::Connection) {
-        ConnectionOptions::read(buf, &mut head.fields)
-            .map_err(|_| RequestError::ConnectionTooLong)?
+        ConnectionOptions::read(buf, &mut head.fields)?
     } else {
         ConnectionOptions::default()
     };
@@ -336,8 +341,8 @@ fn read_connection(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result
     Ok(())
 }
 
-/// Other protocols are treated as if they had not been asked for: `h2c` above all, whose tunnel would
-/// carry requests past every rule.
+/// Other protocols are treated as if they had not been asked for: `h2c` above all, whose tunnel
+/// would carry requests past every rule.
 fn find_websocket(buf: &[u8], fields: &[Field]) -> Option<Span> {
     values(buf, fields, FieldKind::Upgrade)
         .flat_map(members)

@@ -68,7 +68,8 @@ fn nominations_that_strip_identity_or_framing_are_refused() {
 
 #[test]
 fn nominations_that_are_refused_in_requests_are_ignored_in_responses() {
-    let bytes = b"HTTP/1.1 200 OK\r\nConnection: content-length, x-a\r\nContent-Length: 5\r\nX-A: b\r\n\r\n";
+    let bytes = b"HTTP/1.1 200 OK\r\nConnection: content-length, x-a\r\n\
+        Content-Length: 5\r\nX-A: b\r\n\r\n";
     let head = respond(bytes).expect("the head is accepted");
     let dropped: Vec<bool> = head.fields.iter().map(|field| field.dropped).collect();
     assert_eq!(dropped, [false, false, true]);
