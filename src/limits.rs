@@ -15,8 +15,8 @@ pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Field lines of one head, requests and responses alike; more: 431 or 502.
 pub const FIELDS_MAX: usize = 128;
-/// Options of all `Connection` lines of one head; more: 400 or 502. Each costs a look at every field,
-/// so that without a limit a head of 32 KiB would cost two million comparisons.
+/// Options of all `Connection` lines of one head; more: 400 or 502. Each costs a look at every
+/// field, so that without a limit a head of 32 KiB would cost two million comparisons.
 pub const CONNECTION_OPTIONS_MAX: usize = 32;
 /// Bytes of a host name, RFC 1035 section 2.3.4 (255 octets on the wire, 253 as text).
 pub const HOST_BYTES_MAX: usize = 253;

@@ -1,5 +1,5 @@
-//! One body on its way in, whatever its framing. It holds no octets and never reads beyond the end of
-//! its message.
+//! One body on its way in, whatever its framing. It holds no octets and never reads beyond the end
+//! of its message.
 
 use super::chunked::ChunkedDecoder;
 pub use super::chunked::{Decoded, Sender};
@@ -38,12 +38,12 @@ impl BodyDecoder {
     }
 
     /// Decodes from the front of `buf`: afterwards the octets of the body are `buf[..body]`, and
-    /// `buf[consumed..]` is untouched and belongs to the next message. Unless the body is done, all of
-    /// `buf` was consumed. Only the chunked coding moves anything.
+    /// `buf[consumed..]` is untouched and belongs to the next message. Unless the body is done, all
+    /// of `buf` was consumed. Only the chunked coding moves anything.
     ///
     /// # Errors
-    /// The sender's fault; the connection cannot be used any further. Octets decoded in the same call
-    /// are lost. Every later call gives the same error.
+    /// The sender's fault; the connection cannot be used any further. Octets decoded in the same
+    /// call are lost. Every later call gives the same error.
     pub fn decode(&mut self, buf: &mut [u8]) -> Result<Decoded, BodyError> {
         match &mut self.state {
             State::Known(remaining) => {
@@ -59,8 +59,8 @@ impl BodyDecoder {
         }
     }
 
-    /// Counts `octets` that went past this decoder (moved by the kernel, or sent as they were read),
-    /// and gives how many of them belong to the body.
+    /// Counts `octets` that went past this decoder (moved by the kernel, or sent as they were
+    /// read), and gives how many of them belong to the body.
     ///
     /// Shape: not for the chunked coding, whose framing has to be seen; gives 0 then.
     pub fn skip(&mut self, octets: u64) -> u64 {
@@ -112,8 +112,9 @@ impl BodyDecoder {
         }
     }
 
-    /// The trailer section once the body is done: whole lines, each with its CRLF, without the empty
-    /// one; at most [`crate::limits::TRAILER_BYTES_MAX`]. Fields that have no business there are gone.
+    /// The trailer section once the body is done: whole lines, each with its CRLF, without the
+    /// empty one; at most [`crate::limits::TRAILER_BYTES_MAX`]. Fields that have no business there
+    /// are gone.
     #[must_use]
     pub fn trailers(&self) -> &[u8] {
         match &self.state {

@@ -59,10 +59,12 @@ pub fn put_decimal(out: &mut Vec<u8>, value: u64) {
 
 /// Appends the size line of a chunk of `len` octets, which must not be 0: that would end the body.
 pub fn put_chunk_head(out: &mut Vec<u8>, len: usize) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     debug_assert_ne!(len, 0);
     let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
-    out.extend((0..digits).rev().map(|digit| HEX[(len >> (4 * digit)) & 0xf]));
+    out.extend((0..digits).rev().map(|digit| match (len >> (4 * digit) & 0xf) as u8 {
+        value @ 0..=9 => b'0' + value,
+        value => b'a' - 10 + value,
+    }));
     out.extend_from_slice(CRLF);
 }
 

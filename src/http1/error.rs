@@ -277,8 +277,8 @@ impl FramingError {
     }
 }
 
-/// Why a body was given up. Its sender is at fault. If nothing was forwarded yet: 400 or 502; else the
-/// other side's connection is broken, never ended cleanly (RFC 9112 section 8).
+/// Why a body was given up. Its sender is at fault. If nothing was forwarded yet: 400 or 502; else
+/// the other side's connection is broken, never ended cleanly (RFC 9112 section 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// A chunk size that is not 1 to 16 hexadecimal digits.

@@ -1,9 +1,10 @@
 //! Where a message ends: the only place that decides it, for both directions.
 //!
-//! It never guesses. A request in doubt is refused; a response in doubt is refused or marked suspect,
-//! so that its connection is not used again.
+//! It never guesses. A request in doubt is refused; a response in doubt is refused or marked
+//! suspect, so that its connection is not used again.
 //!
-//! Source: RFC 9112 section 6.3. Stricter than the RFC on purpose: we refuse where it lets us repair.
+//! Source: RFC 9112 section 6.3. Stricter than the RFC on purpose: we refuse where it lets us
+//! repair.
 
 use super::error::FramingError;
 use super::fields::{FieldKind, members};
@@ -76,8 +77,8 @@ pub(super) fn response_body(
     }
     let declared_length = content_length(buf, fields)?;
     let mut is_suspect = has_coding && (declared_length.is_some() || version == Version::Http10);
-    // RFC 9110 sections 8.6 and 9112 section 6.1: these may not carry either field. An upstream that
-    // announces a body may also send it.
+    // RFC 9110 sections 8.6 and 9112 section 6.1: these may not carry either field. An upstream
+    // that announces a body may also send it.
     if matches!(status, 100..=199 | 204) && (has_coding || declared_length.unwrap_or(0) > 0) {
         is_suspect = true;
     }
@@ -136,8 +137,8 @@ fn content_length(buf: &[u8], fields: &[Field]) -> Result<Option<u64>, FramingEr
 
 /// Reads `1*18DIGIT`. Not `str::parse`: that accepts a leading `+`.
 fn decimal(text: &[u8]) -> Option<u64> {
-    const { assert!(CONTENT_LENGTH_MAX == 10_u64.pow(DIGITS_MAX as u32) - 1) };
-    if text.is_empty() || text.len() > DIGITS_MAX {
+    const { assert!(CONTENT_LENGTH_MAX == 10_u64.pow(DIGITS_MAX) - 1) };
+    if text.is_empty() || text.len() > DIGITS_MAX as usize {
         return None;
     }
     let mut value = 0;
@@ -150,4 +151,4 @@ fn decimal(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
-const DIGITS_MAX: usize = 18;
+const DIGITS_MAX: u32 = 18;

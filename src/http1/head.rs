@@ -1,5 +1,5 @@
-//! Heads of messages in parsed form: where each part lies in the buffer, and what the parts mean for
-//! the proxy. They borrow nothing, so that buffers and heads live and move apart.
+//! Heads of messages in parsed form: where each part lies in the buffer, and what the parts mean
+//! for the proxy. They borrow nothing, so that buffers and heads live and move apart.
 //!
 //! ```text
 //!  buffer ─▶ HeadScan::find_end ─ None ─▶ check_partial_… ─▶ read more
@@ -47,8 +47,10 @@ impl Span {
 
     /// From offsets; heads are far smaller than 4 GiB.
     pub(super) fn new(start: usize, end: usize) -> Self {
-        debug_assert!(start <= end && end <= u32::MAX as usize);
-        Self { start: start as u32, end: end as u32 }
+        debug_assert!(start <= end);
+        // A span beyond 4 GiB lies in no head: it becomes an empty one.
+        let offset = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: offset(start), end: offset(end) }
     }
 
     /// Where `part`, a piece of `buf`, lies in it.

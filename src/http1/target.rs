@@ -1,7 +1,7 @@
 //! Request targets: their parts, the host they name, and the one normal form of a path.
 //!
-//! The normal form is what rules match and what is forwarded, so that no backend sees a path that the
-//! rules did not. It never decodes `%2F`, `%5C` or `%00`, and never decodes twice.
+//! The normal form is what rules match and what is forwarded, so that no backend sees a path that
+//! the rules did not. It never decodes `%2F`, `%5C` or `%00`, and never decodes twice.
 
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -71,8 +71,8 @@ fn split_query(target: &[u8], from: usize) -> (Range<usize>, Option<Range<usize>
 
 /// Checks `host[:port]` and writes the host into `host`: lower case, without one trailing dot.
 ///
-/// Narrower than RFC 3986 section 3.2.2 on purpose: names have letters, digits, `-`, `_` and `.`, no
-/// empty labels; addresses in brackets are IPv6. Nothing else can be routed by.
+/// Narrower than RFC 3986 section 3.2.2 on purpose: names have letters, digits, `-`, `_` and `.`,
+/// no empty labels; addresses in brackets are IPv6. Nothing else can be routed by.
 pub(super) fn read_authority(authority: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
     host.clear();
     if authority.contains(&b'@') {
@@ -136,9 +136,9 @@ fn read_name(name: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
 
 /// Appends the normal form of `raw` to the empty `path`, and tells whether it differs from `raw`.
 ///
-/// Percent-encoded unreserved characters are decoded once, then dot segments are removed. Everything
-/// else stays: repeated slashes, the case of hexadecimal digits, `%2F`. The result of normalising
-/// twice is that of doing it once. An empty path becomes `/`.
+/// Percent-encoded unreserved characters are decoded once, then dot segments are removed.
+/// Everything else stays: repeated slashes, the case of hexadecimal digits, `%2F`. The result of
+/// normalising twice is that of doing it once. An empty path becomes `/`.
 ///
 /// # Errors
 /// The client's fault: [`RequestError::TargetEncoding`], [`RequestError::TargetAboveRoot`],
@@ -205,8 +205,8 @@ impl PathWriter<'_> {
         Ok(())
     }
 
-    /// Removes the current segment if it is `.`, with its parent if it is `..`. The path then ends in
-    /// the slash before, and the result is true.
+    /// Removes the current segment if it is `.`, with its parent if it is `..`. The path then ends
+    /// in the slash before, and the result is true.
     fn end_segment(&mut self) -> Result<bool, RequestError> {
         match self.path.get(self.segment..).unwrap_or_default() {
             b"." => {}
@@ -232,10 +232,9 @@ fn decode(digits: &[u8]) -> Result<(u8, &[u8]), RequestError> {
     let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
         return Err(RequestError::TargetEncoding);
     };
-    // Two hexadecimal digits are one octet.
-    match (high << 4 | low) as u8 {
-        0 => Err(RequestError::TargetEncoding),
-        octet => Ok((octet, rest)),
+    match u8::try_from(high << 4 | low) {
+        Ok(octet) if octet != 0 => Ok((octet, rest)),
+        _ => Err(RequestError::TargetEncoding),
     }
 }
 

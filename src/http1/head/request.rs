@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::connection::ConnectionOptions;
+use super::connection::{ConnectionOptions, TooManyOptions};
 use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
 use crate::http1::error::RequestError;
 use crate::http1::fields::{FieldKind, is_tchar, is_token, members};
@@ -153,6 +153,12 @@ pub fn check_partial_request(buf: &[u8]) -> Result<(), RequestError> {
     check_limits(bytes)
 }
 
+impl From<TooManyOptions> for RequestError {
+    fn from(TooManyOptions: TooManyOptions) -> Self {
+        Self::ConnectionTooLong
+    }
+}
+
 const METHOD_BYTES_CHECKED: usize = 16;
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
@@ -223,6 +229,7 @@ fn parse_syntax(buf: &[u8], bytes: &[u8], head: &mut RequestHead) -> Result<Kind
 fn explain(error: httparse::Error, bytes: &[u8]) -> RequestError {
     let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
     let line = bytes.get(..line_end).unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut words = line.split(|byte| *byte == b' ');
     let method = words.next().unwrap_or_default();
     let target = words.next().unwrap_or_default();
@@ -235,7 +242,7 @@ fn explain(error: httparse::Error, bytes: &[u8]) -> RequestError {
         httparse::Error::NewLine => RequestError::LineEnd,
         httparse::Error::Version if is_other_version(version) => RequestError::Version,
         httparse::Error::Token if !is_token(method) => RequestError::Method,
-        httparse::Error::Token if !target.trim_ascii_end().iter().all(u8::is_ascii_graphic) => {
+        httparse::Error::Token if !target.iter().all(u8::is_ascii_graphic) => {
             RequestError::TargetCharacter
         }
         httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => {
@@ -318,8 +325,7 @@ fn read_target(buf: &[u8], head: &mut RequestHead) -> Result<(), RequestError> {
 /// Persistence, nominated fields, and a change of protocol.
 fn read_connection(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result<(), RequestError> {
     let options = if kinds.contains(FieldKind::Connection) {
-        ConnectionOptions::read(buf, &mut head.fields)
-            .map_err(|_| RequestError::ConnectionTooLong)?
+        ConnectionOptions::read(buf, &mut head.fields)?
     } else {
         ConnectionOptions::default()
     };
@@ -335,8 +341,8 @@ fn read_connection(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result
     Ok(())
 }
 
-/// Other protocols are treated as if they had not been asked for: `h2c` above all, whose tunnel would
-/// carry requests past every rule.
+/// Other protocols are treated as if they had not been asked for: `h2c` above all, whose tunnel
+/// would carry requests past every rule.
 fn find_websocket(buf: &[u8], fields: &[Field]) -> Option<Span> {
     values(buf, fields, FieldKind::Upgrade)
         .flat_map(members)

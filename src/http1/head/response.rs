@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use super::connection::ConnectionOptions;
+use super::connection::{ConnectionOptions, TooManyOptions};
 use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
 use crate::http1::error::ResponseError;
 use crate::http1::fields::{FieldKind, members};
@@ -111,6 +111,12 @@ fn check_beginning(buf: &[u8]) -> Result<(), ResponseError> {
     }
 }
 
+impl From<TooManyOptions> for ResponseError {
+    fn from(TooManyOptions: TooManyOptions) -> Self {
+        Self::ConnectionTooLong
+    }
+}
+
 const PROTOCOL: &[u8] = b"HTTP/1.";
 
 fn parse_syntax(buf: &[u8], head: &mut ResponseHead) -> Result<KindSet, ResponseError> {
@@ -192,8 +198,7 @@ fn read_persistence(
 ) -> Result<(), ResponseError> {
     let options = if kinds.contains(FieldKind::Connection) {
         // Nominations that are refused in requests are ignored here: the fields stay.
-        ConnectionOptions::read(buf, &mut head.fields)
-            .map_err(|_| ResponseError::ConnectionTooLong)?
+        ConnectionOptions::read(buf, &mut head.fields)?
     } else {
         ConnectionOptions::default()
     };

@@ -13,8 +13,9 @@ pub struct HeadScan {
 impl HeadScan {
     /// Offset behind the empty line that ends the head, if `buf` has it.
     ///
-    /// Shape: `buf` is what an earlier call got, possibly longer. Also stops at an empty line made of
-    /// bare LF, which `parse_request` then refuses: such a head must fail, not wait for a timeout.
+    /// Shape: `buf` is what an earlier call got, possibly longer. Also stops at an empty line made
+    /// of bare LF, which `parse_request` then refuses: such a head must fail, not wait for a
+    /// timeout.
     pub fn find_end(&mut self, buf: &[u8]) -> Option<usize> {
         if !self.has_begun {
             let rest = buf.get(self.next..)?;
