@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 /// Changes to fields. Names are lower case tokens, values hold no control characters, and a name
-/// stands in one place only; [`FieldEdits::new`] sees to it, and so nobody who writes a head has to.
+/// stands in one place only; [`FieldEdits::new`] sees to it, and so nobody who writes a head has
+/// to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldEdits {
     set: Vec<(Arc<str>, Arc<str>)>,
@@ -23,8 +24,8 @@ pub enum FieldEditError {
     /// More than one action for a name, Gateway API `HTTPHeaderFilter`.
     #[error("{0} is named more than once")]
     Repeated(Arc<str>),
-    /// The proxy writes it itself: it says where the message goes or ends, or what the connection is
-    /// used for. A new Host is a [`super::Rewrite`].
+    /// The proxy writes it itself: it says where the message goes or ends, or what the connection
+    /// is used for. A new Host is a [`super::Rewrite`].
     #[error("{0} is written by the proxy itself and cannot be edited")]
     Reserved(Arc<str>),
 }
@@ -46,7 +47,8 @@ const RESERVED: [&str; 10] = [
 impl FieldEdits {
     /// Checks the edits and lower-cases their names.
     ///
-    /// Shape: `set` replaces every line of its name, `add` adds a line, `remove` deletes every line.
+    /// Shape: `set` replaces every line of its name, `add` adds a line, `remove` deletes every
+    /// line.
     ///
     /// # Errors
     /// The object's author is at fault; see [`FieldEditError`].

@@ -42,9 +42,9 @@ impl Redirect {
     /// Shape: what is appended holds only characters of an RFC 3986 URI; anything else that rule or
     /// request contain is percent-encoded.
     ///
-    /// Source: Gateway API `HTTPRequestRedirectFilter`: an explicit port, else the well-known one of
-    /// an explicit scheme, else the listener's; the well-known port of the resulting scheme is left
-    /// out. The query is kept.
+    /// Source: Gateway API `HTTPRequestRedirectFilter`: an explicit port, else the well-known one
+    /// of an explicit scheme, else the listener's; the well-known port of the resulting scheme is
+    /// left out. The query is kept.
     pub fn location(&self, parts: &RedirectParts<'_>, out: &mut Vec<u8>) {
         let scheme = self.scheme.as_deref().unwrap_or(parts.scheme);
         encode(scheme.as_bytes(), is_scheme, out);

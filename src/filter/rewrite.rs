@@ -24,9 +24,9 @@ impl PathEdit {
     /// Appends the edited path to `out`.
     ///
     /// Shape: `path` is the normalised path that was matched, still percent-encoded, without query;
-    /// `matched_bytes` of it are covered by the rule's prefix, as the table's lookup says. What is appended begins with `/`
-    /// and holds only characters of an RFC 3986 path: anything else is percent-encoded, so that
-    /// neither a rule nor a request can end the line it is written to.
+    /// `matched_bytes` of it are covered by the rule's prefix, as the table's lookup says. What is
+    /// appended begins with `/` and holds only characters of an RFC 3986 path: anything else is
+    /// percent-encoded, so that neither a rule nor a request can end the line it is written to.
     ///
     /// Source: Gateway API `HTTPPathModifier`, table at `replacePrefixMatch`.
     pub fn apply(&self, path: &[u8], matched_bytes: usize, out: &mut Vec<u8>) {

@@ -1,9 +1,9 @@
 //! Model → table, at the cost of what changed.
 //!
-//! The compiler remembers each `Arc<Host>` it compiled, by address, and the order in which a listener
-//! had its hosts. A new model is compared pointer by pointer; only the stretch between the first and
-//! the last difference is looked at. Compiling cannot fail: sizes were bounded when objects were
-//! lowered, and what would not fit an index is left out.
+//! The compiler remembers each `Arc<Host>` it compiled, by address, and the order in which a
+//! listener had its hosts. A new model is compared pointer by pointer; only the stretch between the
+//! first and the last difference is looked at. Compiling cannot fail: sizes were bounded when
+//! objects were lowered, and what would not fit an index is left out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::model::{
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
 ///
-/// Owns the ids of backends and series: an id stays with its key as long as any model since the last
-/// one names it.
+/// Owns the ids of backends and series: an id stays with its key as long as any model since the
+/// last one names it.
 #[derive(Debug)]
 pub struct Compiler {
     version: TableVersion,
@@ -123,7 +123,8 @@ impl Default for Compiler {
 impl Compiler {
     /// Compiles `model`.
     ///
-    /// Shape: where a listener has a pattern twice, against the model's rule, one of them is served.
+    /// Shape: where a listener has a pattern twice, against the model's rule, one of them is
+    /// served.
     pub fn compile(&mut self, model: &Model) -> Compiled {
         let mut gone = Gone::default();
         self.listeners

@@ -1,8 +1,8 @@
 //! The hosts of one listener: which of them a request host belongs to, most specific first.
 //!
-//! Order: the exact name; the one-label wildcard; any-depth wildcards, longest suffix first; the host
-//! that takes everything. Names live in shards by hash, so that a change of one host rebuilds one
-//! small shard and shares all others with the table before.
+//! Order: the exact name; the one-label wildcard; any-depth wildcards, longest suffix first; the
+//! host that takes everything. Names live in shards by hash, so that a change of one host rebuilds
+//! one small shard and shares all others with the table before.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const SHARDS: usize = 256;
 pub(super) struct Hosts {
     /// [`SHARDS`] of them.
     shards: Box<[Arc<Shard>]>,
-    /// Serves every host name and none.
+    /// Serves every host name and none. It is in a shard too, and remembered here.
     any: Option<Arc<VHost>>,
     /// Some host is a one-label wildcard.
     has_one_label: bool,
@@ -32,7 +32,7 @@ pub(super) struct Hosts {
 /// Hosts whose names hash alike.
 #[derive(Debug, Default)]
 struct Shard {
-    /// In any order. The one that takes everything is never in it.
+    /// In any order.
     vhosts: Box<[Arc<VHost>]>,
     index: HashIndex,
     has_one_label: bool,
@@ -55,22 +55,17 @@ impl Hosts {
     pub(super) fn edit(&mut self, gone: &[Arc<VHost>], new: &[Arc<VHost>]) {
         let mut edits: HashMap<usize, ShardEdit<'_>> = HashMap::new();
         for vhost in gone {
-            match name(&vhost.pattern) {
-                Some(name) => edits.entry(shard_of(hash_bytes(name))).or_default().remove(vhost),
-                None => self.any = None,
-            }
+            edits.entry(shard_of(hash_of(vhost))).or_default().remove(vhost);
         }
         for vhost in new {
-            match name(&vhost.pattern) {
-                Some(name) => edits.entry(shard_of(hash_bytes(name))).or_default().add(vhost),
-                None => self.any = Some(Arc::clone(vhost)),
-            }
+            edits.entry(shard_of(hash_of(vhost))).or_default().add(vhost);
         }
         for (number, edit) in edits {
             if let Some(shard) = self.shards.get_mut(number) {
                 *shard = Arc::new(edit.apply(shard));
             }
         }
+        self.any = self.get(b"", |pattern| *pattern == HostPattern::Any).cloned();
         self.has_one_label = self.shards.iter().any(|shard| shard.has_one_label);
         let deepest = self.shards.iter().map(|shard| shard.deep_labels_max).max();
         self.deep_labels_max = deepest.unwrap_or(0);
@@ -86,7 +81,7 @@ impl Hosts {
         mut accept: impl FnMut(&'t VHost) -> Option<T>,
     ) -> Option<T> {
         let exact = self.get(host, |pattern| matches!(pattern, HostPattern::Exact(_)));
-        if let Some(found) = exact.and_then(&mut accept) {
+        if let Some(found) = exact.and_then(|vhost| accept(vhost)) {
             return Some(found);
         }
         if (self.has_one_label || self.deep_labels_max > 0)
@@ -105,27 +100,27 @@ impl Hosts {
         if self.has_one_label {
             let found = one_label_suffix(host)
                 .and_then(|suffix| self.get(suffix, |p| is_wildcard(p, WildcardDepth::One)))
-                .and_then(&mut *accept);
+                .and_then(|vhost| accept(vhost));
             if found.is_some() {
                 return found;
             }
         }
         deep_suffixes(host, self.deep_labels_max)
             .filter_map(|suffix| self.get(suffix, |p| is_wildcard(p, WildcardDepth::Any)))
-            .find_map(accept)
+            .find_map(|vhost| accept(vhost))
     }
 
     #[inline]
-    fn get(&self, key: &[u8], is_kind: impl Fn(&HostPattern) -> bool) -> Option<&VHost> {
+    fn get(&self, key: &[u8], is_kind: impl Fn(&HostPattern) -> bool) -> Option<&Arc<VHost>> {
         let hash = hash_bytes(key);
         let shard = self.shards.get(shard_of(hash))?;
         let found = shard.index.find(hash, |n| {
             shard
                 .vhosts
                 .get(n)
-                .is_some_and(|vhost| is_kind(&vhost.pattern) && name(&vhost.pattern) == Some(key))
+                .is_some_and(|vhost| is_kind(&vhost.pattern) && name(&vhost.pattern) == key)
         });
-        shard.vhosts.get(found?).map(AsRef::as_ref)
+        shard.vhosts.get(found?)
     }
 }
 
@@ -176,22 +171,25 @@ impl Shard {
                 HostPattern::Exact(_) | HostPattern::Any => {}
             }
         }
-        let hashes = vhosts.iter().map(|vhost| hash_bytes(name(&vhost.pattern).unwrap_or(b"")));
-        shard.index = HashIndex::new(hashes);
+        shard.index = HashIndex::new(vhosts.iter().map(|vhost| hash_of(vhost)));
         shard.vhosts = vhosts.into();
         shard
     }
 }
 
-/// The text that a host is found by; `None`: by none.
+/// The text that a host is found by; empty for the one that takes everything.
 #[inline]
-fn name(pattern: &HostPattern) -> Option<&[u8]> {
+fn name(pattern: &HostPattern) -> &[u8] {
     match pattern {
         HostPattern::Exact(name) | HostPattern::Wildcard { suffix: name, .. } => {
-            Some(name.as_str().as_bytes())
+            name.as_str().as_bytes()
         }
-        HostPattern::Any => None,
+        HostPattern::Any => b"",
     }
+}
+
+fn hash_of(vhost: &VHost) -> u64 {
+    hash_bytes(name(&vhost.pattern))
 }
 
 /// The index takes the low half of the hash for the slot and the high half for the tag; the shard

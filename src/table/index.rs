@@ -1,17 +1,17 @@
 //! A hash index that never changes once built: hash in, entry number out.
 //!
-//! The entries themselves live with the caller, who also compares them; so one shape serves hosts and
-//! path elements, borrowed keys need no copy, and a lookup cannot allocate. Linear probing at a load
-//! of one half at most: a miss ends at the first empty slot.
+//! The entries themselves live with the caller, who also compares them; so one shape serves hosts
+//! and path elements, borrowed keys need no copy, and a lookup cannot allocate. Linear probing at a
+//! load of one half at most: a miss ends at the first empty slot.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::FixedState;
 
 /// Fixed, so that equal models compile to equal tables and a test that fails fails again. No secret
-/// is needed: keys come from the configuration, a request can only ask for them, and what it asks for
-/// costs one probe sequence whatever its text is.
-const SEED: u64 = 0x5249_4e47_5741_5921;
+/// is needed: keys come from the configuration, a request can only ask for them, and what it asks
+/// for costs one probe sequence whatever its text is.
+const STATE: FixedState = FixedState::with_seed(0x5249_4e47_5741_5921);
 
 /// Marks an empty slot; entry numbers stay below it.
 const EMPTY: u32 = u32::MAX;
@@ -19,7 +19,7 @@ const EMPTY: u32 = u32::MAX;
 /// Hash of a key. All 64 bits are good: callers take what they need from either end.
 #[inline]
 pub(super) fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut hasher = FixedState::with_seed(SEED).build_hasher();
+    let mut hasher = STATE.build_hasher();
     hasher.write(bytes);
     hasher.finish()
 }

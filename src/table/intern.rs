@@ -9,7 +9,8 @@ use std::sync::Arc;
 use crate::limits::UPDATES_IN_FLIGHT_MAX;
 
 /// Rounds a slot rests after it was freed. A core may lag behind by as many tables as its channel
-/// holds; while it serves one that still names the old occupant, no new one should move in.
+/// holds; while it serves one that still names the old occupant, no new one should move in. Should
+/// a core lag further, generations keep it from reaching the wrong occupant.
 const ROUNDS_AT_REST: u64 = UPDATES_IN_FLIGHT_MAX as u64;
 
 /// Slot and generation of a key.
@@ -71,7 +72,7 @@ impl<K: Eq + Hash> Interner<K> {
     {
         let slot = match self.by_key.get(key) {
             Some(slot) => *slot,
-            None => self.admit(Arc::new(key.clone()))?,
+            None => self.admit(key)?,
         };
         let entry = self.slots.get_mut(slot as usize)?;
         entry.uses = entry.uses.saturating_add(1);
@@ -119,8 +120,12 @@ impl<K: Eq + Hash> Interner<K> {
         changes
     }
 
-    fn admit(&mut self, key: Arc<K>) -> Option<u32> {
+    fn admit(&mut self, key: &K) -> Option<u32>
+    where
+        K: Clone,
+    {
         let slot = self.free_slot()?;
+        let key = Arc::new(key.clone());
         let entry = self.slots.get_mut(slot as usize)?;
         entry.key = Some(Arc::clone(&key));
         self.by_key.insert(key, slot);

@@ -77,8 +77,8 @@ impl FieldLookup for NoFields {
 pub struct Match<'t> {
     /// The rule.
     pub rule: &'t TableRule,
-    /// Bytes of the request path that the rule's prefix covers; the whole path for exact matches and
-    /// patterns; for [`crate::filter::PathEdit::Prefix`].
+    /// Bytes of the request path that the rule's prefix covers; the whole path for exact matches
+    /// and patterns; for [`crate::filter::PathEdit::Prefix`].
     pub matched_bytes: usize,
     /// False when the listener's default rule answered because nothing matched.
     pub is_routed: bool,

@@ -5,9 +5,9 @@
 //! request path, that means: the exact path if there is one, then prefixes from long to short.
 //!
 //! A handful of paths is compared one after the other. More become a tree over path elements, held
-//! in one array: a walk costs one hash probe per element and stops at the first element that no rule
-//! has, so a path of 4,000 slashes costs no more than the deepest rule. Each node points at the next
-//! shorter prefix, so a candidate that is passed over costs one step, not another search.
+//! in one array: a walk costs one hash probe per element and stops at the first element that no
+//! rule has, so a path of 4,000 slashes costs no more than the deepest rule. Each node points at
+//! the next shorter prefix, so a candidate that is passed over costs one step, not another search.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -183,6 +183,9 @@ struct Node {
     path_bytes: u32,
     exact: Range<u32>,
     prefix: Range<u32>,
+    /// PERF: spares the hash of the element that follows the deepest rule, which most requests
+    /// have.
+    has_children: bool,
 }
 
 const ROOT: u32 = 0;
@@ -201,8 +204,8 @@ impl Tree {
         builder.finish()
     }
 
-    /// PERF: the walk remembers only where it ends; shorter prefixes are links, not a list, so there
-    /// is neither an allocation nor a bound on depth.
+    /// PERF: the walk remembers only where it ends; shorter prefixes are links, not a list, so
+    /// there is neither an allocation nor a bound on depth.
     #[inline]
     fn find<T>(&self, path: &[u8], mut accept: impl FnMut(Hit) -> Option<T>) -> Option<T> {
         let (mut at, is_whole) = self.walk(path);
@@ -246,10 +249,11 @@ impl Tree {
             let (element, tail) = rest.split_at(end.unwrap_or(window.len()));
             let Some(child) = self.child(at, element) else { return (at, false) };
             at = child;
-            match tail.get(1..) {
-                Some(next) => rest = next,
-                None => return (at, true),
+            let Some(next) = tail.get(1..) else { return (at, true) };
+            if !self.nodes.get(at as usize).is_some_and(|node| node.has_children) {
+                return (at, false);
             }
+            rest = next;
         }
     }
 
@@ -270,8 +274,8 @@ fn node_hash(parent: u32, element: &[u8]) -> u64 {
     hash_bytes(element) ^ u64::from(parent).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Grows a [`Tree`]. Literals come sorted by element, so the way to the last one is kept as a stack and shared
-/// elements need no search.
+/// Grows a [`Tree`]. Literals come sorted by element, so the way to the last one is kept as a stack
+/// and shared elements need no search.
 struct TreeBuilder {
     text: Vec<u8>,
     nodes: Vec<Node>,
@@ -289,6 +293,7 @@ impl TreeBuilder {
             path_bytes: 0,
             exact: 0..0,
             prefix: 0..0,
+            has_children: false,
         };
         Self { text: Vec::new(), nodes: vec![root], way: vec![ROOT], element_bytes_max: 0 }
     }
@@ -332,13 +337,15 @@ impl TreeBuilder {
             path_bytes: parent_bytes.saturating_add(1).saturating_add(saturate(element.len())),
             exact: 0..0,
             prefix: 0..0,
+            has_children: false,
         });
     }
 
     fn finish(mut self) -> Tree {
         for at in 1..self.nodes.len() {
             let parent = self.nodes[at].parent as usize;
-            let above = &self.nodes[parent];
+            let above = &mut self.nodes[parent];
+            above.has_children = true;
             let shorter = if above.prefix.is_empty() { above.shorter } else { saturate(parent) };
             self.nodes[at].shorter = shorter;
         }

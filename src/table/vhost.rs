@@ -1,10 +1,10 @@
 //! One host in compiled form: its rules and the ways that lead to them.
 //!
-//! Order of paths: literal ones first, longest first (see `paths`), then patterns, the longest pattern
-//! text first and ties by text descending, as ingress-nginx orders its regex locations. Patterns come
-//! last because what a literal path claims is plain to see and a pattern must not take it away.
-//! Rules of the same path are ordered by `conditions`; a rule whose conditions are unmet is passed
-//! over and the next best one is tried, shorter paths included.
+//! Order of paths: literal ones first, longest first (see `paths`), then patterns, the longest
+//! pattern text first and ties by text descending, as ingress-nginx orders its regex locations.
+//! Patterns come last because what a literal path claims is plain to see and a pattern must not
+//! take it away. Rules of the same path are ordered by `conditions`; a rule whose conditions are
+//! unmet is passed over and the next best one is tried, shorter paths included.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

@@ -47,11 +47,11 @@ proptest! {
 /// A change of a model; indices are taken modulo what is there.
 #[derive(Debug, Clone)]
 enum Edit {
-    Put(usize, Host),
+    Put(usize, Box<Host>),
     Remove(usize, usize),
     Swap(usize, usize, usize),
     Share(usize, usize),
-    Default(usize, Option<Rule>),
+    Default(usize, Option<Box<Rule>>),
     AddListener,
     RemoveListener,
     Nothing,
@@ -59,11 +59,11 @@ enum Edit {
 
 fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
-        8 => (0..4_usize, generate::host()).prop_map(|(at, host)| Edit::Put(at, host)),
+        8 => (0..4_usize, generate::host()).prop_map(|(at, host)| Edit::Put(at, Box::new(host))),
         3 => (0..4_usize, 0..9_usize).prop_map(|(at, host)| Edit::Remove(at, host)),
         1 => (0..4_usize, 0..9_usize, 0..9_usize).prop_map(|(at, a, b)| Edit::Swap(at, a, b)),
         1 => (0..4_usize, 0..4_usize).prop_map(|(from, to)| Edit::Share(from, to)),
-        2 => (0..4_usize, generate::default_rule()).prop_map(|(at, rule)| Edit::Default(at, rule)),
+        2 => (0..4_usize, generate::default_rule()).prop_map(|(at, rule)| Edit::Default(at, rule.map(Box::new))),
         1 => Just(Edit::AddListener),
         1 => Just(Edit::RemoveListener),
         1 => Just(Edit::Nothing),
@@ -77,7 +77,7 @@ impl Edit {
         match self {
             Self::Put(n, host) => {
                 if let Some(listener) = listeners.get_mut(n % count) {
-                    put(listener, generate::number(host, next));
+                    put(listener, generate::number(*host, next));
                 }
             }
             Self::Remove(n, host) => {
@@ -99,7 +99,7 @@ impl Edit {
             }
             Self::Default(n, rule) => {
                 if let Some(listener) = listeners.get_mut(n % count) {
-                    let rule = rule.map(|rule| generate::number_rule(rule, next));
+                    let rule = rule.map(|rule| generate::number_rule(*rule, next));
                     listener.default_rule = rule.map(Arc::new);
                 }
             }
