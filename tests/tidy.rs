@@ -9,7 +9,6 @@
 )]
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -171,7 +170,7 @@ impl Findings {
     fn assert_none(self) {
         let mut report = String::new();
         for finding in &self.0 {
-            let _ = writeln!(report, "{finding}");
+            report += &format!("{finding}\n");
         }
         assert!(self.0.is_empty(), "{} finding(s):\n{report}", self.0.len());
     }
