@@ -424,8 +424,8 @@ fn check_module(module: &str, entry: &Imports, target: &str) -> Option<String> {
         .any(|allowed| target == *allowed || target.starts_with(&format!("{allowed}::")));
     (!is_own && !is_allowed).then(|| {
         format!(
-            "`{module}` names `crate::{target}`, an edge that the import table of tests/tidy.rs does \
-             not have for `{}`; move the code, or argue for a new entry",
+            "`{module}` names `crate::{target}`, an edge that the import table of tests/tidy.rs \
+             does not have for `{}`; move the code, or argue for a new entry",
             entry.path
         )
     })
