@@ -671,9 +671,38 @@ fn flag_names(text: &str) -> BTreeSet<String> {
     names
 }
 
-/// Every literal in `text` that is a metric name: `ringway_…`.
+/// Exported names of the metrics in `text`: whole literals (`"ringway_…"`), and the rows of the
+/// counter and gauge tables, which leave prefix and suffix to the encoder.
 fn metric_names(text: &str) -> BTreeSet<String> {
-    text.match_indices("\"ringway_").map(|(at, _)| word_at(text, at + 1).to_owned()).collect()
+    let literals = text.match_indices("\"ringway_").map(|(at, _)| word_at(text, at + 1).to_owned());
+    let counters = table_names(text, "(Counter::").map(|name| format!("ringway_{name}_total"));
+    let gauges = table_names(text, "(Gauge::").map(|name| format!("ringway_{name}"));
+    literals.chain(counters).chain(gauges).collect()
+}
+
+/// Second elements of the tuples that begin with `opening`: `(Counter::Panics, "panics", …)`.
+fn table_names<'a>(text: &'a str, opening: &'a str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(opening).filter_map(move |(at, _)| {
+        let rest = &text[at + opening.len()..];
+        let rest = rest[word_at(rest, 0).len()..].strip_prefix(',')?;
+        Some(word_at(rest.trim_start().strip_prefix('"')?, 0))
+    })
+}
+
+#[test]
+fn metrics_are_found_in_every_form_that_the_source_has() {
+    let text = r#"
+        name("ringway_build_info", x);
+        (Counter::Panics, "panics", "Help."),
+        (
+            Gauge::ConnectionsOpen,
+            "connections_open",
+            "Help.",
+        ),
+        core.counter(Counter::Panics)
+    "#;
+    let expected = ["ringway_build_info", "ringway_connections_open", "ringway_panics_total"];
+    assert_eq!(metric_names(text), BTreeSet::from(expected.map(str::to_owned)));
 }
 
 #[test]
