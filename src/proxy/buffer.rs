@@ -5,6 +5,8 @@
 //! (22 MiB with the defaults) plus what connections hold: one small or medium buffer per message
 //! under way in each direction, at most one large one.
 
+#![expect(unsafe_code, reason = "octets that the kernel wrote")]
+
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 

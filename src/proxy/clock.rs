@@ -12,6 +12,8 @@
 //! A connection that is armed again and again is moved once per shortest timeout, not once per
 //! request.
 
+#![expect(unsafe_code, reason = "system calls that std does not offer")]
+
 use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
 use std::rc::Rc;

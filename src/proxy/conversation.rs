@@ -23,9 +23,7 @@ use super::upstream::Lease;
 use super::upstream::pool::{Connection, Reusable};
 use crate::filter::{FieldEdits, Filter};
 use crate::http1::body::{BodyDecoder, Sender};
-use crate::http1::head::{
-    HeadScan, RequestKind, Version, check_partial_response, parse_response,
-};
+use crate::http1::head::{HeadScan, RequestKind, Version, check_partial_response, parse_response};
 use crate::limits::INFORMATIONAL_RESPONSES_MAX;
 use crate::publish::process_nanos;
 use crate::table::Match;
@@ -320,8 +318,7 @@ async fn relay(
     let (status, body, head_bytes) = (head.status, head.body, head.head_bytes);
     let framing = forward::response_framing(exchange.scratch.request.version, status, body);
     let next = body_end(exchange, &mut side);
-    let is_last =
-        exchange.is_last || next.is_none() || framing == ResponseFraming::UntilClose;
+    let is_last = exchange.is_last || next.is_none() || framing == ResponseFraming::UntilClose;
     let persistence = if is_last { Persistence::Close } else { exchange.keep() };
     let edits: Vec<&FieldEdits> = response_edits(talk.matched);
     exchange.core.with_date(|date| {
@@ -331,8 +328,7 @@ async fn relay(
     });
     response.consume(head_bytes);
     exchange.tally.status = status;
-    let relayed =
-        relay_body(exchange, connection, talk, &mut side, out, response, framing).await;
+    let relayed = relay_body(exchange, connection, talk, &mut side, out, response, framing).await;
     exchange.note_attempt(talk.lease, Some(status), started);
     if let Some(attempt) = exchange.scratch.attempts.last_mut() {
         attempt.response_bytes = exchange.tally.response_bytes;
@@ -412,11 +408,8 @@ async fn relay_body(
         piece.truncate(decoded.body);
         exchange.tally.response_bytes += decoded.body as u64;
         if framing == ResponseFraming::Chunked {
-            let trailers: &[u8] = if exchange.scratch.request.accepts_trailers {
-                decoder.trailers()
-            } else {
-                b""
-            };
+            let trailers: &[u8] =
+                if exchange.scratch.request.accepts_trailers { decoder.trailers() } else { b"" };
             frame_chunk(&mut piece, is_done.then_some(trailers));
         }
         let outgoing = match head.take() {

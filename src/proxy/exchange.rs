@@ -8,8 +8,8 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use super::buffer::{Buffer, Class};
-use super::core::{Core, CoreTable, Scratch};
 use super::conversation::{self, Conversation, Outcome};
+use super::core::{Core, CoreTable, Scratch};
 use super::downstream::Downstream;
 use super::forward::{self, RequestFacts};
 use super::reply::{self, Persistence, Reply};
@@ -99,9 +99,11 @@ struct Fields<'a> {
 
 impl FieldLookup for Fields<'_> {
     fn field(&self, name: &[u8]) -> Option<&[u8]> {
-        let found = self.head.fields.iter().find(|field| {
-            field.name.of(self.bytes).eq_ignore_ascii_case(name)
-        });
+        let found = self
+            .head
+            .fields
+            .iter()
+            .find(|field| field.name.of(self.bytes).eq_ignore_ascii_case(name));
         found.map(|field| field.value.of(self.bytes))
     }
 }
@@ -200,7 +202,8 @@ impl Exchange<'_> {
             return end;
         }
         let treatment = treatment(&self.core.config, rule);
-        if let (BodyLength::Known(length), Some(most)) = (self.head().body, treatment.body_bytes_max)
+        if let (BodyLength::Known(length), Some(most)) =
+            (self.head().body, treatment.body_bytes_max)
             && length > most
         {
             self.core.count(Counter::BodiesTooLarge);
@@ -299,23 +302,28 @@ impl Exchange<'_> {
             };
             let started = process_nanos();
             let tries = u32::try_from(self.scratch.attempts.len()).unwrap_or(u32::MAX) + 1;
-            let (failure, is_reused) =
-                match self.obtain(&lease, treatment, wants_fresh).await {
-                    Err(failure) => (failure, false),
-                    Ok(connection) => {
-                        let is_reused = connection.is_reused;
-                        let facts = self.facts(tries, treatment, is_reused, &progress);
-                        let talk = Conversation { lease: &lease, treatment, matched, progress: &progress, facts };
-                        match conversation::run(self, connection, &talk, started).await {
-                            Outcome::Ended(end) => return end,
-                            Outcome::Failed(failure) => (failure, is_reused),
-                            Outcome::Repeat => {
-                                self.tried(&lease, started, tries);
-                                continue;
-                            }
+            let (failure, is_reused) = match self.obtain(&lease, treatment, wants_fresh).await {
+                Err(failure) => (failure, false),
+                Ok(connection) => {
+                    let is_reused = connection.is_reused;
+                    let facts = self.facts(tries, treatment, is_reused, &progress);
+                    let talk = Conversation {
+                        lease: &lease,
+                        treatment,
+                        matched,
+                        progress: &progress,
+                        facts,
+                    };
+                    match conversation::run(self, connection, &talk, started).await {
+                        Outcome::Ended(end) => return end,
+                        Outcome::Failed(failure) => (failure, is_reused),
+                        Outcome::Repeat => {
+                            self.tried(&lease, started, tries);
+                            continue;
                         }
                     }
-                };
+                }
+            };
             self.blame(&lease, failure, is_reused);
             self.note_attempt(&lease, None, started);
             let facts = self.facts(tries, treatment, is_reused, &progress);
@@ -531,9 +539,9 @@ impl Treatment {
     /// Time to wait for the upstream now: the read timeout, or what is left of the whole.
     #[must_use]
     pub fn wait(&self) -> Duration {
-        let left = self.ends_at.map_or(Duration::MAX, |end| {
-            Duration::from_nanos(end.saturating_sub(process_nanos()))
-        });
+        let left = self
+            .ends_at
+            .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())));
         self.read_timeout.min(left)
     }
 }

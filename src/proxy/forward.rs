@@ -3,12 +3,12 @@
 //!
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
+use super::reply::Persistence;
 use crate::filter::FieldEdits;
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
-use super::reply::Persistence;
 
 /// What the upstream is told about a request beyond its own head.
 pub struct RequestFacts<'a> {
@@ -70,12 +70,7 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     out.extend_from_slice(b"\r\n");
 }
 
-fn put_request_line(
-    out: &mut Vec<u8>,
-    bytes: &[u8],
-    head: &RequestHead,
-    facts: &RequestFacts<'_>,
-) {
+fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
     out.extend_from_slice(head.method.of(bytes));
     out.push(b' ');
     // What was matched is what is forwarded: the raw path only where it equals the normalised one.

@@ -1,5 +1,7 @@
 //! Randomness of a core: fast, seeded by the kernel, not for secrets.
 
+#![expect(unsafe_code, reason = "system calls that std does not offer")]
+
 use std::cell::Cell;
 
 /// A generator of the wyrand family; one per core.
@@ -13,7 +15,9 @@ impl Random {
         let mut seed = [0_u8; 8];
         // SAFETY: the kernel writes at most eight octets into `seed`.
         let count = unsafe { libc::getrandom(seed.as_mut_ptr().cast(), seed.len(), 0) };
-        if count == 8 { Self::seeded(u64::from_ne_bytes(seed)) } else {
+        if count == 8 {
+            Self::seeded(u64::from_ne_bytes(seed))
+        } else {
             Self::seeded(super::clock::coarse_millis())
         }
     }

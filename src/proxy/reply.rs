@@ -4,7 +4,7 @@
 
 use super::retry::Failure;
 use crate::http1::encode;
-use crate::http1::error::{RequestFault};
+use crate::http1::error::RequestFault;
 use crate::http1::head::Version;
 
 /// A response of ours without a body from elsewhere.

@@ -78,8 +78,13 @@ pub fn is_status_repeated(status: u16, policy: &RetryPolicy, facts: Facts) -> bo
 mod tests {
     use super::*;
 
-    const FACTS: Facts =
-        Facts { tries: 1, tries_max: 3, is_reused: false, is_idempotent: true, is_replayable: true };
+    const FACTS: Facts = Facts {
+        tries: 1,
+        tries_max: 3,
+        is_reused: false,
+        is_idempotent: true,
+        is_replayable: true,
+    };
 
     #[track_caller]
     fn check(failure: Failure, facts: Facts, expected: bool) {

@@ -4,6 +4,8 @@
 //! over them. All are opened by one thread in core order, because their order in the group is the
 //! order of `listen(2)`.
 
+#![expect(unsafe_code, reason = "system calls that std does not offer")]
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 

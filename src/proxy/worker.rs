@@ -132,8 +132,7 @@ fn start(core: &Rc<Core>, task: impl Future<Output = ()> + 'static) {
 
 fn listen(core: &Rc<Core>, (listener, facts): &OpenListener) {
     for _ in 0..ACCEPTS_IN_FLIGHT {
-        let (accepting, listener, facts) =
-            (Rc::clone(core), Rc::clone(listener), Rc::clone(facts));
+        let (accepting, listener, facts) = (Rc::clone(core), Rc::clone(listener), Rc::clone(facts));
         start(core, async move { accept(&accepting, &listener, &facts).await });
     }
 }

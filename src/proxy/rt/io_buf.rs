@@ -1,5 +1,7 @@
 //! Lets [`Buffer`] be the owned argument of a ring operation.
 
+#![expect(unsafe_code, reason = "the contract of completion-based I/O")]
+
 use monoio::buf::{IoBuf, IoBufMut};
 
 use crate::proxy::buffer::Buffer;

@@ -1,5 +1,7 @@
 //! One core's listening socket.
 
+#![expect(unsafe_code, reason = "system calls that std does not offer")]
+
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};

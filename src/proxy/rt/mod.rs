@@ -8,6 +8,8 @@
 //! - a task never wakes itself to yield, because it would run again before everything else;
 //! - nothing of a core is woken from another thread; input from outside arrives by a socket.
 
+#![expect(unsafe_code, reason = "pin projection of a one-field wrapper")]
+
 mod doorbell;
 mod io_buf;
 mod listener;

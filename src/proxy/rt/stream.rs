@@ -5,6 +5,8 @@
 //! holds no buffer; an operation that was given a buffer is awaited to its end or the connection is
 //! given up.
 
+#![expect(unsafe_code, reason = "system calls that std does not offer")]
+
 use std::cell::UnsafeCell;
 use std::io;
 use std::net::SocketAddr;
@@ -86,12 +88,7 @@ impl Stream {
         let spare = buffer.spare_mut();
         // SAFETY: the kernel writes at most `spare.len()` octets into memory that we own.
         let count = unsafe {
-            libc::recv(
-                self.descriptor,
-                spare.as_mut_ptr().cast(),
-                spare.len(),
-                libc::MSG_DONTWAIT,
-            )
+            libc::recv(self.descriptor, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT)
         };
         let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         // SAFETY: the kernel wrote `count` octets.
@@ -195,12 +192,7 @@ pub fn peek(descriptor: RawFd) -> Peek {
     let mut octet = 0_u8;
     // SAFETY: the kernel writes at most one octet into `octet`.
     let count = unsafe {
-        libc::recv(
-            descriptor,
-            (&raw mut octet).cast(),
-            1,
-            libc::MSG_PEEK | libc::MSG_DONTWAIT,
-        )
+        libc::recv(descriptor, (&raw mut octet).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
     };
     match count {
         1.. => Peek::Data,

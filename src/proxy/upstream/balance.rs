@@ -55,9 +55,9 @@ fn choose(
             *cursor = index.wrapping_add(1);
             Some(index)
         }
-        Balance::LeastRequest => two_choices(count, random, &fit, |index| {
-            f64::from(candidates.in_flight(index))
-        }),
+        Balance::LeastRequest => {
+            two_choices(count, random, &fit, |index| f64::from(candidates.in_flight(index)))
+        }
         Balance::PeakEwma => {
             let typical = typical_latency(candidates);
             two_choices(count, random, &fit, |index| {

@@ -20,7 +20,7 @@ use self::health::Health;
 use self::pool::{Connection, IdleCount, Pool, PoolLimits, Reusable};
 use super::clock::coarse_millis;
 use super::random::Random;
-use crate::model::{Balance, BackendKey, EndpointSet};
+use crate::model::{BackendKey, Balance, EndpointSet};
 use crate::table::BackendId;
 
 /// One endpoint on one core.
