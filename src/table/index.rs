@@ -9,8 +9,10 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::quality::FixedState;
 
 /// Fixed, so that equal models compile to equal tables and a test that fails fails again. No secret
-/// is needed: keys come from the configuration, a request can only ask for them, and what it asks
-/// for costs one probe sequence whatever its text is.
+/// is needed against clients: keys come from the configuration, a request can only ask for them,
+/// and what it asks for costs one probe sequence whatever its text is. An author of objects could
+/// search for keys that collide and so lengthen probe sequences, of the paths of a host by what
+/// `limits::PATHS_PER_INGRESS_MAX` leaves; that costs microseconds, not a wrong answer.
 const STATE: FixedState = FixedState::with_seed(0x5249_4e47_5741_5921);
 
 /// Marks an empty slot; entry numbers stay below it.

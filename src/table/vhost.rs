@@ -33,37 +33,55 @@ struct PatternPath {
     candidates: Range<u32>,
 }
 
+/// The patterns of a host, in the order they are tried.
+#[derive(Default)]
+struct PatternsBuilder<'m> {
+    patterns: BTreeMap<PatternRank<'m>, (&'m Pattern, Vec<Candidate>)>,
+}
+
+/// Longest text first, ties by text descending.
+type PatternRank<'m> = (Reverse<usize>, Reverse<&'m str>);
+
+impl<'m> PatternsBuilder<'m> {
+    /// Adds a candidate. Calls come in the order of rules and matches.
+    fn add(&mut self, pattern: &'m Pattern, candidate: Candidate) {
+        let text = pattern.as_str();
+        let rank = (Reverse(text.len()), Reverse(text));
+        let (_, list) = self.patterns.entry(rank).or_insert_with(|| (pattern, Vec::new()));
+        list.push(candidate);
+    }
+
+    /// Compiles; the candidates of all patterns go to the end of `candidates`.
+    fn build(self, candidates: &mut Vec<Candidate>) -> Box<[PatternPath]> {
+        let compile = |(pattern, mut list): (&Pattern, Vec<Candidate>)| {
+            order(&mut list);
+            let start = saturate(candidates.len());
+            candidates.append(&mut list);
+            let candidates = start..saturate(candidates.len());
+            PatternPath { pattern: pattern.clone(), candidates }
+        };
+        self.patterns.into_values().map(compile).collect()
+    }
+}
+
 impl VHost {
     /// Compiles `host`; `rules` are the compiled forms of `host.rules`, in the same order.
     pub(super) fn new(host: &Host, rules: Vec<TableRule>) -> Self {
         let mut paths = PathsBuilder::default();
-        // Keyed so that iteration is the order of trial.
-        let mut patterns: BTreeMap<_, (&Pattern, Vec<Candidate>)> = BTreeMap::new();
+        let mut patterns = PatternsBuilder::default();
         for (rule, number) in host.rules.iter().zip(0_u32..) {
             for from in &rule.matches {
                 let candidate = Candidate::new(number, from);
                 match &from.path {
                     PathMatch::Exact(path) => paths.add(path, PathKind::Exact, candidate),
                     PathMatch::Prefix(path) => paths.add(path, PathKind::Prefix, candidate),
-                    PathMatch::Regex(pattern) => {
-                        let text = pattern.as_str();
-                        let rank = (Reverse(text.len()), Reverse(text));
-                        let (_, list) =
-                            patterns.entry(rank).or_insert_with(|| (pattern, Vec::new()));
-                        list.push(candidate);
-                    }
+                    PathMatch::Regex(pattern) => patterns.add(pattern, candidate),
                 }
             }
         }
         let mut candidates = Vec::new();
         let paths = paths.build(&mut candidates);
-        let patterns = patterns.into_values().map(|(pattern, mut list)| {
-            order(&mut list);
-            let start = saturate(candidates.len());
-            candidates.append(&mut list);
-            PatternPath { pattern: pattern.clone(), candidates: start..saturate(candidates.len()) }
-        });
-        let patterns = patterns.collect();
+        let patterns = patterns.build(&mut candidates);
         Self {
             pattern: host.pattern.clone(),
             on_miss: host.on_miss,

@@ -63,7 +63,8 @@ fn edit() -> impl Strategy<Value = Edit> {
         3 => (0..4_usize, 0..9_usize).prop_map(|(at, host)| Edit::Remove(at, host)),
         1 => (0..4_usize, 0..9_usize, 0..9_usize).prop_map(|(at, a, b)| Edit::Swap(at, a, b)),
         1 => (0..4_usize, 0..4_usize).prop_map(|(from, to)| Edit::Share(from, to)),
-        2 => (0..4_usize, generate::default_rule()).prop_map(|(at, rule)| Edit::Default(at, rule.map(Box::new))),
+        2 => (0..4_usize, generate::default_rule())
+            .prop_map(|(at, rule)| Edit::Default(at, rule.map(Box::new))),
         1 => Just(Edit::AddListener),
         1 => Just(Edit::RemoveListener),
         1 => Just(Edit::Nothing),

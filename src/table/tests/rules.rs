@@ -283,6 +283,26 @@ fn an_unchanged_host_is_the_same_compiled_host() {
 }
 
 #[test]
+fn a_pattern_that_is_there_twice_is_served_once_and_survives_the_loss_of_either() {
+    for name in ["*", "a", "*.a", "**.a"] {
+        let first = host(name, OnMiss::Default, paths(0, &["/"]));
+        let second = host(name, OnMiss::Default, paths(1, &["/"]));
+        let mut compiler = Compiler::default();
+        let mut ask = |hosts: Vec<_>| {
+            let table = compiler.compile(&model(hosts, None)).table;
+            let asked = if name == "a" { "a" } else { "x.a" };
+            let found = table.lookup(ListenerId::HTTP, &get(asked, "/").key());
+            found.and_then(|found| found.rule.origin.rule)
+        };
+        assert!(ask(vec![Arc::clone(&first), Arc::clone(&second)]).is_some());
+        assert_eq!(ask(vec![Arc::clone(&second)]), Some(1));
+        assert!(ask(vec![Arc::clone(&second), Arc::clone(&first)]).is_some());
+        assert_eq!(ask(vec![first]), Some(0));
+        assert_eq!(ask(vec![]), None);
+    }
+}
+
+#[test]
 fn series_above_the_limit_share_the_overflow() {
     // Each rule needs two: one with its backend, one without.
     let count = u32::try_from(SERIES_MAX).expect("small") / 2 + 10;
