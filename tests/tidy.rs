@@ -675,12 +675,12 @@ fn flag_names(text: &str) -> BTreeSet<String> {
 /// counter and gauge tables, which leave prefix and suffix to the encoder.
 fn metric_names(text: &str) -> BTreeSet<String> {
     let literals = text.match_indices("\"ringway_").map(|(at, _)| word_at(text, at + 1).to_owned());
-    let counters = table_names(text, "(Counter::").map(|name| format!("ringway_{name}_total"));
-    let gauges = table_names(text, "(Gauge::").map(|name| format!("ringway_{name}"));
+    let counters = table_names(text, "Counter::").map(|name| format!("ringway_{name}_total"));
+    let gauges = table_names(text, "Gauge::").map(|name| format!("ringway_{name}"));
     literals.chain(counters).chain(gauges).collect()
 }
 
-/// Second elements of the tuples that begin with `opening`: `(Counter::Panics, "panics", …)`.
+/// Literals behind a variant of the enum `opening`: `Counter::Panics, "panics", …`.
 fn table_names<'a>(text: &'a str, opening: &'a str) -> impl Iterator<Item = &'a str> {
     text.match_indices(opening).filter_map(move |(at, _)| {
         let rest = &text[at + opening.len()..];
