@@ -50,7 +50,7 @@ bench: ## Criterion benches, full length
 	$(CARGO) bench --locked
 
 bench-smoke: ## Run each bench for an instant, so that none can rot
-	$(CARGO) bench --locked --benches -- --test
+	$(CARGO) bench --locked --bench '*' -- --test
 
 fuzz-smoke: ## Run each fuzz target for FUZZ_SECONDS seconds, seeds included
 	fuzz/run $(FUZZ_SECONDS)

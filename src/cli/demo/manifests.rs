@@ -1,7 +1,7 @@
 //! The sample manifests: ordinary Kubernetes YAML, as one would apply it to a cluster.
 //!
-//! Files are written once and then belong to the user. Only `endpoints.yaml` is written anew on each
-//! start, because it names the ports of this run.
+//! Files are written once and then belong to the user. Only `endpoints.yaml` is written anew on
+//! each start, because it names the ports of this run.
 
 use std::fs;
 use std::io;

@@ -14,7 +14,7 @@ fn spread(driver: Driver, balance: Option<&str>) -> BTreeMap<String, usize> {
         manifest::backend("web", &addresses) + &Ingress::simple("web", "a.example", "web").yaml();
     let mut builder = Builder::new(driver).manifests(text);
     if let Some(balance) = balance {
-        builder = builder.flag("--balance", balance);
+        builder = builder.flag("--load-balance", balance);
     }
     let proxy = builder.start();
     let mut client = proxy.client();
