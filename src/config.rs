@@ -1,12 +1,20 @@
 //! What the operator typed ([`Args`]), and what it means ([`Config`]).
 
+pub mod args;
+pub mod machine;
+pub mod parse;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use args::Args;
+pub use machine::Machine;
+
+use crate::limits::{CORES_MAX, RESERVED_DESCRIPTORS};
 use crate::model::{BackendKey, Balance};
 
 /// Which I/O driver the cores use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Driver {
     /// io_uring where it is allowed, else epoll with one warning.
     Auto,
@@ -17,7 +25,7 @@ pub enum Driver {
 }
 
 /// Form of the access log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AccessLogFormat {
     /// No access log.
     Off,
@@ -79,6 +87,8 @@ pub struct ProxyConfig {
 pub struct Config {
     /// For the data plane.
     pub proxy: ProxyConfig,
+    /// Listeners for TLS; not bound yet.
+    pub https_bind: Vec<SocketAddr>,
     /// Admin listener.
     pub admin_bind: SocketAddr,
     /// Readiness is off this long before the drain begins.
@@ -89,4 +99,216 @@ pub struct Config {
     pub ingress_class: String,
     /// Serves what nothing matches.
     pub default_backend: Option<BackendKey>,
+    /// Least severity of the log.
+    pub log_level: LogLevel,
+}
+
+/// Least severity of the log on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// Why flags that are each right are unusable together, or on this machine. One sentence each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// None, or more than [`CORES_MAX`].
+    #[error("--cores must be from 1 to {CORES_MAX}, not {0}")]
+    Cores(usize),
+    /// More workers than CPUs to pin them to.
+    #[error("--pin needs a CPU for each worker: --cores is {cores}, the process may use {cpus}")]
+    Pin {
+        /// Asked for.
+        cores: usize,
+        /// In the affinity mask.
+        cpus: usize,
+    },
+    /// Nothing could connect.
+    #[error("--max-connections must be at least 1")]
+    NoConnections,
+    /// The kernel would refuse them.
+    #[error(
+        "--max-connections {connections} needs more descriptors than the limit of {descriptors}; \
+         raise it with ulimit -n"
+    )]
+    Descriptors {
+        /// Asked for.
+        connections: usize,
+        /// Hard limit.
+        descriptors: u64,
+    },
+    /// The same address twice.
+    #[error("the address {0} is given twice to --http-bind or --admin-bind")]
+    AddressTwice(SocketAddr),
+    /// The empty name.
+    #[error("--ingress-class must not be empty")]
+    EmptyClass,
+}
+
+impl Config {
+    /// What `args` mean on `machine`.
+    ///
+    /// # Errors
+    /// The operator is at fault; see [`ConfigError`].
+    pub fn new(args: &Args, machine: &Machine) -> Result<Self, ConfigError> {
+        check_addresses(args)?;
+        if args.ingress_class.is_empty() {
+            return Err(ConfigError::EmptyClass);
+        }
+        Ok(Self {
+            proxy: proxy(args, machine)?,
+            https_bind: args.https_bind.clone(),
+            admin_bind: args.admin_bind,
+            drain_delay: args.drain_delay,
+            drain_timeout: args.drain_timeout,
+            ingress_class: args.ingress_class.clone(),
+            default_backend: args.default_backend_service.clone(),
+            log_level: args.log_level,
+        })
+    }
+}
+
+fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
+    Ok(ProxyConfig {
+        cores: cores(args, machine)?,
+        pin: args.pin,
+        driver: args.driver,
+        ring_defer_taskrun: args.ring_defer_taskrun,
+        http_bind: args.http_bind.clone(),
+        pool_idle_per_endpoint: args.pool_idle_per_endpoint,
+        pool_idle_timeout: args.pool_idle_timeout,
+        pool_max_age: args.pool_max_age,
+        pool_total: args.pool_total,
+        max_connections: connections(args, machine)?,
+        client_header_timeout: args.client_header_timeout,
+        client_body_timeout: args.client_body_timeout,
+        client_send_timeout: args.client_send_timeout,
+        client_max_body_size: args.client_max_body_size,
+        keep_alive_timeout: args.keep_alive_timeout,
+        keep_alive_requests: args.keep_alive_requests,
+        proxy_connect_timeout: args.proxy_connect_timeout,
+        proxy_send_timeout: args.proxy_send_timeout,
+        proxy_read_timeout: args.proxy_read_timeout,
+        balance: args.load_balance.into(),
+        access_log: args.access_log,
+    })
+}
+
+fn cores(args: &Args, machine: &Machine) -> Result<usize, ConfigError> {
+    let cores = args.cores.unwrap_or_else(|| machine.cores().min(CORES_MAX));
+    if cores == 0 || cores > CORES_MAX {
+        return Err(ConfigError::Cores(cores));
+    }
+    if args.pin && cores > machine.cpus {
+        return Err(ConfigError::Pin { cores, cpus: machine.cpus });
+    }
+    Ok(cores)
+}
+
+fn connections(args: &Args, machine: &Machine) -> Result<usize, ConfigError> {
+    let Some(connections) = args.max_connections else { return Ok(machine.connections()) };
+    if connections == 0 {
+        return Err(ConfigError::NoConnections);
+    }
+    let needed = (connections as u64).saturating_add(RESERVED_DESCRIPTORS);
+    if needed > machine.descriptors {
+        let descriptors = machine.descriptors;
+        return Err(ConfigError::Descriptors { connections, descriptors });
+    }
+    Ok(connections)
+}
+
+/// Port 0 takes another free port each time, so it may stand twice.
+fn check_addresses(args: &Args) -> Result<(), ConfigError> {
+    let mut seen = std::collections::BTreeSet::new();
+    let all = args.http_bind.iter().chain(std::iter::once(&args.admin_bind));
+    for address in all.filter(|address| address.port() != 0) {
+        if !seen.insert(address) {
+            return Err(ConfigError::AddressTwice(*address));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    const MACHINE: Machine = Machine { cpus: 4, cpu_quota: None, descriptors: 10_000 };
+
+    fn parse(flags: &str) -> Result<Args, clap::Error> {
+        let flags = std::iter::once("ringway").chain(flags.split_whitespace());
+        Command::try_parse_from(flags).map(|command| command.args)
+    }
+
+    fn config(flags: &str) -> Result<Config, ConfigError> {
+        Config::new(&parse(flags).expect("flags that are each right"), &MACHINE)
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let config = config("").expect("usable");
+        let proxy = &config.proxy;
+        assert_eq!((proxy.cores, proxy.max_connections), (4, 4000));
+        assert_eq!(proxy.http_bind, ["0.0.0.0:80".parse().expect("an address")]);
+        assert_eq!(config.admin_bind, "127.0.0.1:9901".parse().expect("an address"));
+        let timeouts = [
+            proxy.client_header_timeout,
+            proxy.client_body_timeout,
+            proxy.keep_alive_timeout,
+            proxy.proxy_connect_timeout,
+            proxy.proxy_send_timeout,
+            proxy.proxy_read_timeout,
+        ];
+        assert_eq!(timeouts.map(|t| t.as_secs()), [60, 60, 75, 5, 60, 60]);
+        assert_eq!((proxy.keep_alive_requests, proxy.client_max_body_size), (0, 0));
+        assert_eq!(config.ingress_class, "ringway");
+    }
+
+    #[test]
+    fn unusable_combinations_are_refused() {
+        let pin = ConfigError::Pin { cores: 5, cpus: 4 };
+        let descriptors = ConfigError::Descriptors { connections: 9_990, descriptors: 10_000 };
+        let twice = ConfigError::AddressTwice("127.0.0.1:9901".parse().expect("an address"));
+        for (flags, expected) in [
+            ("--cores 0", ConfigError::Cores(0)),
+            ("--cores 5 --pin", pin),
+            ("--max-connections 0", ConfigError::NoConnections),
+            ("--max-connections 9990", descriptors),
+            ("--http-bind 127.0.0.1:9901", twice),
+            ("--ingress-class=", ConfigError::EmptyClass),
+        ] {
+            assert_eq!(config(flags).map(|_| ()), Err(expected), "{flags}");
+        }
+        assert!(config("--http-bind 127.0.0.1:0 --http-bind 127.0.0.1:0").is_ok());
+    }
+
+    #[test]
+    fn wrong_values_are_refused_by_their_flag() {
+        for flags in [
+            "--proxy-connect-timeout 0",
+            "--keep-alive-timeout -1",
+            "--driver iouring",
+            "--http-bind localhost:80",
+            "--client-max-body-size 1x",
+            "--default-backend-service web",
+            "--unknown",
+        ] {
+            assert!(parse(flags).is_err_and(|error| error.exit_code() == 2), "{flags}");
+        }
+    }
 }

@@ -63,6 +63,10 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 pub const LISTEN_BACKLOG: i32 = 65_535;
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
+/// Workers of one process; far above any machine, far below what would exhaust it by a slip.
+pub const CORES_MAX: usize = 1024;
+/// Longest time a flag may say, seconds: a year, far from overflow of any deadline.
+pub const FLAG_SECONDS_MAX: u32 = 365 * 86_400;
 /// Descriptors kept free for the admin listener, the log, the watcher and upstreams.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
 /// Pause after the kernel refused a descriptor (EMFILE, ENFILE).
@@ -99,6 +103,9 @@ pub const MANIFEST_FILES_MAX: usize = 10_000;
 pub const YAML_DEPTH_MAX: usize = 64;
 /// Nodes of one YAML document, aliases expanded ("billion laughs").
 pub const YAML_NODES_MAX: usize = 2_000_000;
+/// Bytes of keys and scalars of one YAML document, aliases expanded; twice a file, so that only
+/// aliases reach it.
+pub const YAML_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Paths of one Ingress; the surplus is a problem on it.
 pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
 /// Bytes of one path of a rule.
@@ -113,8 +120,15 @@ pub const PROBLEMS_PER_OBJECT_MAX: usize = 16;
 pub const SETTLE_IDLE: Duration = Duration::from_millis(3);
 /// How long a stream of changes may put off a rebuild.
 pub const SETTLE_MAX: Duration = Duration::from_millis(25);
+/// A file that lost objects and was written to more recently than this is read again before the loss
+/// counts: an editor may have truncated it a moment ago.
+pub const WRITE_QUIET: Duration = Duration::from_millis(20);
+/// How often a manifest directory that vanished is looked for.
+pub const WATCH_RETRY: Duration = Duration::from_secs(1);
 /// How often an ExternalName Service is resolved again.
 pub const DNS_REFRESH: Duration = Duration::from_secs(30);
+/// How long one attempt to resolve a name may take.
+pub const DNS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Addresses kept of one ExternalName.
 pub const DNS_ADDRESSES_MAX: usize = 64;
 /// Messages from the control plane a core may have outstanding; a full channel coalesces.

@@ -6,12 +6,15 @@
 mod backend;
 mod manifests;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::serve::ServeArgs;
 use backend::DemoBackend;
 use manifests::Written;
 
@@ -32,6 +35,19 @@ pub struct DemoArgs {
     pub admin_bind: SocketAddr,
 }
 
+/// Runs the demo until Ctrl-C.
+///
+/// # Errors
+/// The directory cannot be written, or a port is in use.
+pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
+    let demo = Demo::prepare(args)?;
+    let serve = demo.serve.args()?;
+    super::serve::run_with(&serve, |bound| {
+        let http = bound.http.first().copied().unwrap_or(demo.serve.http_bind);
+        demo.print_guide(http, bound.admin).context("standard output is closed")
+    })
+}
+
 /// What `ringway serve` has to be told: nothing but these differ from its defaults.
 #[derive(Debug, Clone)]
 pub struct DemoServe {
@@ -41,6 +57,31 @@ pub struct DemoServe {
     pub http_bind: SocketAddr,
     /// `--admin-bind`.
     pub admin_bind: SocketAddr,
+}
+
+impl DemoServe {
+    /// The same as flags: everything else has the default or the environment's value.
+    fn args(&self) -> anyhow::Result<ServeArgs> {
+        #[derive(clap::Parser)]
+        struct Flags {
+            #[command(flatten)]
+            serve: ServeArgs,
+        }
+        let flags: [OsString; 9] = [
+            "ringway".into(),
+            "--manifests".into(),
+            self.manifests.clone().into(),
+            "--http-bind".into(),
+            self.http_bind.to_string().into(),
+            "--admin-bind".into(),
+            self.admin_bind.to_string().into(),
+            // Nobody balances load to a demo.
+            "--drain-delay".into(),
+            "0".into(),
+        ];
+        let parsed = <Flags as clap::Parser>::try_parse_from(flags);
+        Ok(parsed.context("the environment holds an unusable RINGWAY_ variable")?.serve)
+    }
 }
 
 /// Backends that run, for as long as this lives.

@@ -1,3 +1,53 @@
-//! Commands, one file each.
+//! Commands, one file each. The only place that prints for people and decides exit codes.
 
+pub mod check;
 pub mod demo;
+pub mod serve;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::config::ConfigError;
+
+/// Flags were unusable; also what clap uses.
+const EXIT_USAGE: u8 = 2;
+
+/// The command line.
+#[derive(Debug, clap::Parser)]
+#[command(name = "ringway", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Serve what a directory of Kubernetes manifests says
+    Serve(Box<serve::ServeArgs>),
+    /// Try it without a cluster: three small backends, sample manifests, and the proxy
+    Demo(demo::DemoArgs),
+    /// Read manifests offline and print every problem in them
+    ///
+    /// Exit codes: 0 no problems, 1 problems, 2 nothing could be read.
+    Check(check::CheckArgs),
+}
+
+/// Runs the process to its end.
+#[must_use]
+pub fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Check(args) => check::run(&args, &mut std::io::stdout().lock()),
+    };
+    result.unwrap_or_else(|error| {
+        // Nobody is left to tell when standard error is closed.
+        drop(writeln!(std::io::stderr(), "ringway: {error:#}"));
+        let is_usage = error.is::<ConfigError>() || error.is::<check::CheckError>();
+        if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
+    })
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::AdminState;
 use crate::limits::LOOP_LAG_MAX;
+use crate::table::TableVersion;
 
 impl AdminState {
     /// Alive: every core's loop turned lately.
@@ -28,21 +29,18 @@ impl AdminState {
     /// # Errors
     /// Says what is missing.
     pub(super) fn ready(&self) -> Result<(), String> {
-        if self.draining.load(Acquire) {
+        let control = self.control.snapshot();
+        if control.is_draining {
             return Err("draining".into());
         }
-        let first = self.first_table.load(Acquire);
-        if first == 0 {
+        // The first table is made of the first complete reading of the source.
+        if control.published == TableVersion::default() {
             return Err("no complete table yet".into());
         }
-        let versions = self.cores.iter().map(|state| state.acknowledged.load(Acquire));
-        let behind = versions.enumerate().find(|(_, version)| *version < first);
-        match behind {
+        let mut versions = self.cores.iter().map(|state| state.acknowledged.load(Acquire));
+        match versions.position(|version| version == 0) {
             None => Ok(()),
-            Some((core, 0)) => Err(format!("core {core} has no table yet")),
-            Some((core, version)) => {
-                Err(format!("core {core} serves table {version}, the first complete is {first}"))
-            }
+            Some(core) => Err(format!("core {core} has no table yet")),
         }
     }
 }

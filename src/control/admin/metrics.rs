@@ -14,9 +14,10 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use super::AdminState;
 use super::health::since;
 use super::process::ProcessReading;
-use super::{AdminState, ProblemCounts};
+use crate::model::Severity;
 use crate::telemetry::Snapshot;
 use crate::telemetry::histogram::HistogramTotals;
 use crate::telemetry::scrape::MetricLabels;
@@ -30,7 +31,7 @@ pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0
 pub(super) struct Reading {
     telemetry: Snapshot,
     cores: Vec<CoreReading>,
-    problems: ProblemCounts,
+    problems: [(Severity, u64); 2],
     apply_times: HistogramTotals,
     /// Failed writes and lost lines of the access log.
     log: Option<(u64, u64)>,
@@ -59,8 +60,8 @@ impl Reading {
         Self {
             telemetry: state.scrape.borrow_mut().snapshot(),
             cores: cores.collect(),
-            problems: state.problems.get(),
-            apply_times: state.apply_times.totals(),
+            problems: state.control.problem_counts(),
+            apply_times: state.control.apply_times.totals(),
             log: log.map(|log| (log.errors.load(Relaxed), log.lines_lost.load(Relaxed))),
             process: ProcessReading::default(),
         }
@@ -224,13 +225,18 @@ impl Families<'_, '_> {
         })
     }
 
-    fn config(&mut self, problems: ProblemCounts, apply_times: &HistogramTotals) -> fmt::Result {
+    fn config(
+        &mut self,
+        problems: [(Severity, u64); 2],
+        apply_times: &HistogramTotals,
+    ) -> fmt::Result {
         let name = "ringway_config_apply_seconds";
         let help = "From a change to the acknowledgement of the last core.";
         self.family(name, help, MetricType::Histogram, |row| encode_histogram(row, apply_times))?;
         let help = "Problems of the objects in force.";
         self.family("ringway_problems", help, MetricType::Gauge, |rows| {
-            for (severity, count) in [("warning", problems.warnings), ("error", problems.errors)] {
+            for (severity, count) in problems {
+                let severity = severity.to_string();
                 rows.encode_family(&[("severity", severity)])?.encode_gauge(&count)?;
             }
             Ok(())

@@ -7,16 +7,16 @@ mod metrics;
 mod process;
 mod server;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
 
 pub use server::serve;
 
+use super::state::ControlState;
 use crate::publish::CoreState;
+use crate::telemetry::Scrape;
 use crate::telemetry::access_log::LogWriterCounts;
-use crate::telemetry::{Scrape, SharedHistogram};
 
 /// What the admin listener looks at. The control thread writes it, this module only reads.
 pub struct AdminState {
@@ -24,27 +24,12 @@ pub struct AdminState {
     pub cores: Vec<Arc<CoreState>>,
     /// Sums the shards.
     pub scrape: Rc<RefCell<Scrape>>,
-    /// Version of the first complete table; 0: none was published yet.
-    pub first_table: Arc<AtomicU64>,
-    /// Set before the drain begins, so that load balancers look elsewhere.
-    pub draining: Arc<AtomicBool>,
-    /// Problems of the objects in force.
-    pub problems: Rc<Cell<ProblemCounts>>,
-    /// From a change to the last core's acknowledgement.
-    pub apply_times: Arc<SharedHistogram>,
+    /// Tables, problems, apply times, drain.
+    pub control: Arc<ControlState>,
     /// `None`: no access log.
     pub log_writer: Option<Arc<LogWriterCounts>>,
     /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].
     pub now_nanos: fn() -> u64,
-}
-
-/// Problems by severity.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ProblemCounts {
-    /// Work, but probably not as meant.
-    pub warnings: u64,
-    /// Have no effect, whole or in part.
-    pub errors: u64,
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use super::metrics::Reading;
 use super::*;
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_BYTES_MAX};
+use crate::model::{Problem, Severity};
+use crate::table::TableVersion;
 use crate::telemetry::samples::{attempt, labels, record, series};
 use crate::telemetry::{CoreTelemetry, Counter, ExchangeRecord, telemetry};
 
@@ -25,20 +27,37 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
     let state = AdminState {
         cores: vec![core(), core()],
         scrape: Rc::new(RefCell::new(scrape)),
-        first_table: Arc::new(AtomicU64::new(2)),
-        draining: Arc::default(),
-        problems: Rc::new(Cell::new(ProblemCounts { warnings: 2, errors: 1 })),
-        apply_times: Arc::default(),
+        control: control(),
         log_writer: Some(Arc::default()),
         now_nanos: || NOW,
     };
     (state, shards)
 }
 
+/// A table was published; two warnings and one error.
+fn control() -> Arc<ControlState> {
+    let problem = |severity| {
+        Arc::new(Problem {
+            object: None,
+            position: None,
+            field: String::new(),
+            severity,
+            reason: "Test",
+            message: "something".into(),
+            advice: String::new(),
+        })
+    };
+    let control = Arc::new(ControlState::default());
+    let problems = [Severity::Warning, Severity::Warning, Severity::Error].map(problem);
+    control.update(problems.to_vec(), [("Ingress", 0); 6]);
+    control.published(TableVersion(3));
+    control
+}
+
 #[track_caller]
-fn check_reason(change: impl FnOnce(&AdminState), alive: Option<&str>, ready: Option<&str>) {
-    let (state, _) = state();
-    change(&state);
+fn check_reason(change: impl FnOnce(&mut AdminState), alive: Option<&str>, ready: Option<&str>) {
+    let (mut state, _) = state();
+    change(&mut state);
     assert_eq!(state.alive().err().as_deref(), alive);
     assert_eq!(state.ready().err().as_deref(), ready);
 }
@@ -46,17 +65,12 @@ fn check_reason(change: impl FnOnce(&AdminState), alive: Option<&str>, ready: Op
 #[test]
 fn health_and_readiness_say_what_is_wrong() {
     check_reason(|_| {}, None, None);
-    check_reason(|state| state.draining.store(true, Relaxed), None, Some("draining"));
-    check_reason(|s| s.first_table.store(0, Relaxed), None, Some("no complete table yet"));
+    check_reason(|state| state.control.begin_drain(), None, Some("draining"));
+    check_reason(|state| state.control = Arc::default(), None, Some("no complete table yet"));
     check_reason(
         |state| state.cores[1].acknowledged.store(0, Relaxed),
         None,
         Some("core 1 has no table yet"),
-    );
-    check_reason(
-        |state| state.cores[0].acknowledged.store(1, Relaxed),
-        None,
-        Some("core 0 serves table 1, the first complete is 2"),
     );
     check_reason(
         |state| state.cores[1].heartbeat.store(NOW - 10_100_000_000, Relaxed),
@@ -87,7 +101,7 @@ fn a_known_state_gives_exactly_this_text() {
     shards[1].record(&record());
     shards[0].count(Counter::UpstreamConnects);
     shards[1].set_open_connections(5);
-    state.apply_times.record(Duration::from_millis(4));
+    state.control.apply_times.record(Duration::from_millis(4));
     let text = Reading::take(&state).encode_text().expect("text");
 
     let expected = include_str!("known_state.openmetrics");
@@ -197,7 +211,7 @@ fn head_has_the_fields_of_get_and_no_body() {
 fn an_unready_or_stuck_process_answers_503_in_words() {
     with_server(
         |state| {
-            state.draining.store(true, Relaxed);
+            state.control.begin_drain();
             state.cores[0].heartbeat.store(0, Relaxed);
         },
         |address| {

@@ -1,0 +1,143 @@
+//! `ringway check`: reads manifests as `serve` does, without a network, and prints what is wrong.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::config::parse;
+use crate::control::lower::{LowerOptions, Lowerer};
+use crate::control::source::directory::{self, ReadError};
+use crate::control::source::manifest;
+use crate::control::source::set::ManifestSet;
+use crate::control::store::Store;
+use crate::model::{BackendKey, Problem, Severity};
+
+/// Flags of `check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Manifest files, or directories of them; all are read as one set
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Ingresses of this class are checked
+    #[arg(long, env = "RINGWAY_INGRESS_CLASS", value_name = "NAME", default_value = "ringway")]
+    pub ingress_class: String,
+
+    /// Service that answers what no rule matches
+    #[arg(
+        long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME:PORT",
+        value_parser = parse::backend
+    )]
+    pub default_backend_service: Option<BackendKey>,
+}
+
+/// Why nothing could be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A path that was named cannot be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// As the user named it.
+        path: String,
+        /// Why.
+        source: ReadError,
+    },
+    /// The paths hold no manifest file.
+    #[error("there is no *.yaml, *.yml or *.json file to read")]
+    NothingToRead,
+}
+
+/// What a check came to.
+struct Findings {
+    files: usize,
+    objects: usize,
+    problems: Vec<Arc<Problem>>,
+}
+
+/// Checks, and prints to `out`.
+///
+/// # Errors
+/// [`CheckError`] (exit code 2), or `out` cannot be written.
+pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let findings = check(args)?;
+    print(&findings, out).context("the problems cannot be printed")?;
+    Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check(args: &CheckArgs) -> Result<Findings, CheckError> {
+    let mut set = ManifestSet::default();
+    let files = files(&args.paths)?;
+    if files.is_empty() {
+        return Err(CheckError::NothingToRead);
+    }
+    for path in &files {
+        let file: Arc<str> = path.to_string_lossy().into();
+        let text = directory::read_file(path).map_err(|source| unreadable(path, source))?;
+        set.put(&file, manifest::read(&file, &text));
+    }
+    let changes = set.take_changes();
+    let mut store = Store::default();
+    let dirty = store.apply(changes.changes);
+    let mut lowerer = Lowerer::new(LowerOptions {
+        ingress_class: args.ingress_class.clone(),
+        default_backend: args.default_backend_service.clone(),
+        allow_local_addresses: true,
+        adopt_classless: true,
+    });
+    let mut problems = changes.problems.unwrap_or_default();
+    problems.extend(lowerer.apply(&store, &dirty).problems);
+    sort(&mut problems);
+    let objects = store.counts().iter().map(|(_, count)| count).sum();
+    Ok(Findings { files: files.len(), objects, problems })
+}
+
+/// Directories stand for the manifest files in them; a file is read whatever its name.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CheckError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let names: io::Result<Vec<OsString>> = directory::list(path);
+        let names = names.map_err(|error| unreadable(path, error.into()))?;
+        files.extend(names.iter().map(|name| path.join(name)));
+    }
+    Ok(files)
+}
+
+fn unreadable(path: &Path, source: ReadError) -> CheckError {
+    CheckError::Unreadable { path: path.display().to_string(), source }
+}
+
+/// In the order of files and lines; what has no place comes last.
+fn sort(problems: &mut [Arc<Problem>]) {
+    problems.sort_by_cached_key(|problem| {
+        (problem.position.is_none(), problem.position.clone(), problem.to_string())
+    });
+}
+
+fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
+    let Findings { files, objects, problems } = findings;
+    for problem in problems {
+        writeln!(out, "{problem}")?;
+    }
+    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
+    let warnings = problems.len().saturating_sub(errors);
+    let read = format!("{} in {}", count(*objects, "object"), count(*files, "file"));
+    match problems.is_empty() {
+        true => writeln!(out, "{read}: no problems"),
+        false => {
+            writeln!(out, "{read}: {}, {}", count(errors, "error"), count(warnings, "warning"))
+        }
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}

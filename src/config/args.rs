@@ -1,0 +1,244 @@
+//! The flags of `serve` and `demo`. Their names, and those of the variables, are interface.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{AccessLogFormat, Driver, LogLevel, parse};
+use crate::model::{BackendKey, Balance};
+
+/// Flags, each with its variable.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Worker threads, each with its own ring, listeners and connections
+    /// [default: the CPUs that the process may use, within its cgroup's quota]
+    #[arg(long, env = "RINGWAY_CORES", value_name = "N", help_heading = "Cores")]
+    pub cores: Option<usize>,
+
+    /// Pin each worker to a CPU of its own
+    #[arg(long, env = "RINGWAY_PIN", help_heading = "Cores")]
+    pub pin: bool,
+
+    /// How workers do I/O: io_uring, epoll, or io_uring where the kernel allows it
+    #[arg(
+        long,
+        env = "RINGWAY_DRIVER",
+        value_enum,
+        default_value = "auto",
+        help_heading = "Cores"
+    )]
+    pub driver: Driver,
+
+    /// Run io_uring completions only when a worker asks for them (experimental)
+    #[arg(long, env = "RINGWAY_RING_DEFER_TASKRUN", help_heading = "Cores")]
+    pub ring_defer_taskrun: bool,
+
+    /// Address for plain HTTP; may be repeated (in the variable: separated by commas). Port 0 takes a
+    /// free port
+    #[arg(
+        long, env = "RINGWAY_HTTP_BIND", value_name = "IP:PORT", value_delimiter = ',',
+        default_value = "0.0.0.0:80", value_parser = parse::address, help_heading = "Listeners"
+    )]
+    pub http_bind: Vec<SocketAddr>,
+
+    /// Address for HTTPS; may be repeated. Not bound yet: it is taken into use with TLS
+    #[arg(
+        long, env = "RINGWAY_HTTPS_BIND", value_name = "IP:PORT", value_delimiter = ',',
+        default_value = "0.0.0.0:443", value_parser = parse::address, help_heading = "Listeners"
+    )]
+    pub https_bind: Vec<SocketAddr>,
+
+    /// Address for metrics and health
+    #[arg(
+        long, env = "RINGWAY_ADMIN_BIND", value_name = "IP:PORT",
+        default_value = "127.0.0.1:9901", value_parser = parse::address, help_heading = "Listeners"
+    )]
+    pub admin_bind: SocketAddr,
+
+    /// Client connections at a time, all workers together; further ones are refused
+    /// [default: two fifths of the descriptors that the process may open]
+    #[arg(long, env = "RINGWAY_MAX_CONNECTIONS", value_name = "N", help_heading = "Listeners")]
+    pub max_connections: Option<usize>,
+
+    /// Seconds from the first byte of a request's head to its last; then status 408
+    #[arg(
+        long, env = "RINGWAY_CLIENT_HEADER_TIMEOUT", value_name = "SECONDS",
+        default_value = "60", value_parser = parse::positive_seconds, help_heading = "Clients"
+    )]
+    pub client_header_timeout: Duration,
+
+    /// Seconds between two reads of a request's body; then status 408
+    #[arg(
+        long, env = "RINGWAY_CLIENT_BODY_TIMEOUT", value_name = "SECONDS",
+        default_value = "60", value_parser = parse::positive_seconds, help_heading = "Clients"
+    )]
+    pub client_body_timeout: Duration,
+
+    /// Seconds between two writes to a client; then the connection is closed
+    #[arg(
+        long, env = "RINGWAY_CLIENT_SEND_TIMEOUT", value_name = "SECONDS",
+        default_value = "60", value_parser = parse::positive_seconds, help_heading = "Clients"
+    )]
+    pub client_send_timeout: Duration,
+
+    /// Longest request body in bytes, with an optional k, m or g; longer: status 413; 0: no limit
+    #[arg(
+        long, env = "RINGWAY_CLIENT_MAX_BODY_SIZE", value_name = "BYTES",
+        default_value = "0", value_parser = parse::bytes, help_heading = "Clients"
+    )]
+    pub client_max_body_size: u64,
+
+    /// Seconds that a client connection may be idle between two requests; 0: close after each
+    #[arg(
+        long, env = "RINGWAY_KEEP_ALIVE_TIMEOUT", value_name = "SECONDS",
+        default_value = "75", value_parser = parse::seconds, help_heading = "Clients"
+    )]
+    pub keep_alive_timeout: Duration,
+
+    /// Requests of one client connection; 0: no limit
+    #[arg(
+        long,
+        env = "RINGWAY_KEEP_ALIVE_REQUESTS",
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "Clients"
+    )]
+    pub keep_alive_requests: u64,
+
+    /// Seconds for a connection to an endpoint; then another one is tried
+    #[arg(
+        long, env = "RINGWAY_PROXY_CONNECT_TIMEOUT", value_name = "SECONDS",
+        default_value = "5", value_parser = parse::positive_seconds, help_heading = "Upstreams"
+    )]
+    pub proxy_connect_timeout: Duration,
+
+    /// Seconds between two writes to an endpoint; then status 504
+    #[arg(
+        long, env = "RINGWAY_PROXY_SEND_TIMEOUT", value_name = "SECONDS",
+        default_value = "60", value_parser = parse::positive_seconds, help_heading = "Upstreams"
+    )]
+    pub proxy_send_timeout: Duration,
+
+    /// Seconds between two reads from an endpoint; then status 504
+    #[arg(
+        long, env = "RINGWAY_PROXY_READ_TIMEOUT", value_name = "SECONDS",
+        default_value = "60", value_parser = parse::positive_seconds, help_heading = "Upstreams"
+    )]
+    pub proxy_read_timeout: Duration,
+
+    /// How an endpoint is chosen
+    #[arg(
+        long,
+        env = "RINGWAY_LOAD_BALANCE",
+        value_enum,
+        default_value = "round_robin",
+        help_heading = "Upstreams"
+    )]
+    pub load_balance: LoadBalance,
+
+    /// Idle connections kept to each endpoint, all workers together; 0: none
+    #[arg(
+        long,
+        env = "RINGWAY_POOL_IDLE_PER_ENDPOINT",
+        value_name = "N",
+        default_value_t = 64,
+        help_heading = "Upstreams"
+    )]
+    pub pool_idle_per_endpoint: usize,
+
+    /// Seconds that an idle connection to an endpoint is kept; should be less than the endpoint keeps it
+    #[arg(
+        long, env = "RINGWAY_POOL_IDLE_TIMEOUT", value_name = "SECONDS",
+        default_value = "55", value_parser = parse::seconds, help_heading = "Upstreams"
+    )]
+    pub pool_idle_timeout: Duration,
+
+    /// Seconds that a connection to an endpoint may live; it ends between two requests
+    #[arg(
+        long, env = "RINGWAY_POOL_MAX_AGE", value_name = "SECONDS",
+        default_value = "600", value_parser = parse::seconds, help_heading = "Upstreams"
+    )]
+    pub pool_max_age: Duration,
+
+    /// Idle connections kept to all endpoints, all workers together; 0: none
+    #[arg(
+        long,
+        env = "RINGWAY_POOL_TOTAL",
+        value_name = "N",
+        default_value_t = 4096,
+        help_heading = "Upstreams"
+    )]
+    pub pool_total: usize,
+
+    /// Seconds between the end of readiness and the begin of the drain, for load balancers to notice
+    #[arg(
+        long, env = "RINGWAY_DRAIN_DELAY", value_name = "SECONDS",
+        default_value = "10", value_parser = parse::seconds, help_heading = "Shutdown"
+    )]
+    pub drain_delay: Duration,
+
+    /// Seconds that requests under way have to end during the drain
+    #[arg(
+        long, env = "RINGWAY_DRAIN_TIMEOUT", value_name = "SECONDS",
+        default_value = "240", value_parser = parse::seconds, help_heading = "Shutdown"
+    )]
+    pub drain_timeout: Duration,
+
+    /// Ingresses of this class are served
+    #[arg(
+        long,
+        env = "RINGWAY_INGRESS_CLASS",
+        value_name = "NAME",
+        default_value = "ringway",
+        help_heading = "Routing"
+    )]
+    pub ingress_class: String,
+
+    /// Service that answers what no rule matches, instead of status 404
+    #[arg(
+        long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME:PORT",
+        value_parser = parse::backend, help_heading = "Routing"
+    )]
+    pub default_backend_service: Option<BackendKey>,
+
+    /// Access log: none, one JSON object a line, or the default format of ingress-nginx
+    #[arg(
+        long,
+        env = "RINGWAY_ACCESS_LOG",
+        value_enum,
+        default_value = "off",
+        help_heading = "Logs"
+    )]
+    pub access_log: AccessLogFormat,
+
+    /// Least severity of the log on standard error
+    #[arg(
+        long,
+        env = "RINGWAY_LOG_LEVEL",
+        value_enum,
+        default_value = "info",
+        help_heading = "Logs"
+    )]
+    pub log_level: LogLevel,
+}
+
+/// Values of `--load-balance`, spelled as ingress-nginx spells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum LoadBalance {
+    /// In turn, from a random start per worker.
+    RoundRobin,
+    /// The less busy of two random ones.
+    LeastRequest,
+    /// The one of two random ones that answers sooner.
+    Ewma,
+}
+
+impl From<LoadBalance> for Balance {
+    fn from(value: LoadBalance) -> Self {
+        match value {
+            LoadBalance::RoundRobin => Self::RoundRobin,
+            LoadBalance::LeastRequest => Self::LeastRequest,
+            LoadBalance::Ewma => Self::PeakEwma,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What the process may use of the machine: CPUs and descriptors. Reads, and raises one limit.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::sched_getaffinity;
+
+/// What defaults are derived from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Machine {
+    /// CPUs of the process's affinity mask.
+    pub cpus: usize,
+    /// CPUs that the cgroup's quota is worth; `None`: no quota.
+    pub cpu_quota: Option<f64>,
+    /// Descriptors that the process may open.
+    pub descriptors: u64,
+}
+
+impl Machine {
+    /// Looks, after raising the soft limit of descriptors to the hard one.
+    ///
+    /// # Errors
+    /// The kernel does not tell the affinity mask; it always does.
+    pub fn look() -> io::Result<Self> {
+        let cpus = usize::try_from(sched_getaffinity(None)?.count()).unwrap_or(usize::MAX);
+        let cpu_quota = cpu_quota(Path::new("/sys/fs/cgroup"), Path::new("/proc/self/cgroup"));
+        Ok(Self { cpus: cpus.max(1), cpu_quota, descriptors: raise_descriptors() })
+    }
+
+    /// Workers: one per usable CPU, as many as the quota is worth, rounded up.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float beyond the range of the integer becomes its bound"
+    )]
+    pub fn cores(&self) -> usize {
+        let by_quota = self.cpu_quota.map_or(usize::MAX, |quota| quota.ceil() as usize);
+        self.cpus.min(by_quota).max(1)
+    }
+
+    /// Downstream connections: four fifths of the descriptors, two for each exchange.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        let connections = self.descriptors / 5 * 4 / 2;
+        usize::try_from(connections).unwrap_or(usize::MAX).max(1)
+    }
+}
+
+/// Programs that use `select` want few descriptors by default; we do not.
+fn raise_descriptors() -> u64 {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let limit = if raised.is_ok() { maximum } else { current };
+    limit.unwrap_or(u64::MAX)
+}
+
+/// The least quota of our cgroup and those above it (cgroup v2 `cpu.max`).
+fn cpu_quota(root: &Path, own: &Path) -> Option<f64> {
+    let own = fs::read_to_string(own).ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let leaf: PathBuf = root.join(path);
+    leaf.ancestors()
+        .take_while(|directory| directory.starts_with(root))
+        .filter_map(|directory| parse_quota(&fs::read_to_string(directory.join("cpu.max")).ok()?))
+        .min_by(f64::total_cmp)
+}
+
+/// `QUOTA PERIOD`, both microseconds, or `max PERIOD`.
+fn parse_quota(text: &str) -> Option<f64> {
+    let (quota, period) = text.trim().split_once(' ')?;
+    let (quota, period) = (quota.parse::<u32>().ok()?, period.parse::<u32>().ok()?);
+    (period > 0).then(|| f64::from(quota) / f64::from(period))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quota_limits_the_cores_rounded_up() {
+        let cores = |cpus, cpu_quota| Machine { cpus, cpu_quota, descriptors: 1024 }.cores();
+        assert_eq!(cores(8, None), 8);
+        assert_eq!(cores(8, Some(2.5)), 3);
+        assert_eq!(cores(2, Some(2.5)), 2);
+        assert_eq!(cores(8, Some(0.1)), 1);
+    }
+
+    #[test]
+    fn the_least_quota_up_to_the_root_counts() {
+        let root = tempfile::tempdir().expect("a directory");
+        let leaf = root.path().join("pod/container");
+        fs::create_dir_all(&leaf).expect("made");
+        let own = root.path().join("own");
+        fs::write(&own, "0::/pod/container\n").expect("written");
+        assert_eq!(cpu_quota(root.path(), &own), None);
+        fs::write(leaf.join("cpu.max"), "max 100000\n").expect("written");
+        assert_eq!(cpu_quota(root.path(), &own), None);
+        fs::write(root.path().join("pod/cpu.max"), "150000 100000\n").expect("written");
+        assert_eq!(cpu_quota(root.path(), &own), Some(1.5));
+    }
+
+    #[test]
+    fn this_machine_has_something() {
+        let machine = Machine::look().expect("told");
+        assert!(machine.cores() >= 1);
+        assert!(machine.connections() >= 1);
+    }
+}

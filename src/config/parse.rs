@@ -1,0 +1,164 @@
+//! Texts of flags → values. Messages complete clap's `invalid value 'X' for '--flag': …`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::limits::FLAG_SECONDS_MAX;
+use crate::model::{BackendKey, PortRef};
+
+/// Why the text of a flag is not a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Not a decimal number, negative, not finite, or more than [`FLAG_SECONDS_MAX`].
+    #[error("write seconds as a number from 0 to {FLAG_SECONDS_MAX}, such as 5 or 0.25")]
+    Seconds,
+    /// Zero where it would fail every request.
+    #[error("0 would fail every request; write at least 0.001 seconds")]
+    ZeroSeconds,
+    /// Not digits with an optional suffix, or beyond 64 bits.
+    #[error("write bytes as a number with an optional k, m or g, such as 512k; 0 is no limit")]
+    Bytes,
+    /// Not IP:PORT.
+    #[error("write IP:PORT, such as 0.0.0.0:80 or [::]:80")]
+    Address,
+    /// Not namespace/name:port.
+    #[error("write NAMESPACE/NAME:PORT, such as default/landing:80")]
+    Backend,
+}
+
+/// Seconds, fractions allowed.
+///
+/// # Errors
+/// [`ParseError::Seconds`].
+pub fn seconds(text: &str) -> Result<Duration, ParseError> {
+    let is_decimal = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let seconds: f64 = text.parse().ok().filter(|_| is_decimal).ok_or(ParseError::Seconds)?;
+    if seconds > f64::from(FLAG_SECONDS_MAX) {
+        return Err(ParseError::Seconds);
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_out_of_range| ParseError::Seconds)
+}
+
+/// Seconds, at least a millisecond.
+///
+/// # Errors
+/// [`ParseError::Seconds`], [`ParseError::ZeroSeconds`].
+pub fn positive_seconds(text: &str) -> Result<Duration, ParseError> {
+    match seconds(text)? {
+        short if short < Duration::from_millis(1) => Err(ParseError::ZeroSeconds),
+        duration => Ok(duration),
+    }
+}
+
+/// Bytes with nginx's suffixes (powers of 1024).
+///
+/// # Errors
+/// [`ParseError::Bytes`].
+pub fn bytes(text: &str) -> Result<u64, ParseError> {
+    let text = text.to_ascii_lowercase();
+    let (digits, shift) = match text.char_indices().next_back() {
+        Some((at, 'k')) => (text.get(..at), 10),
+        Some((at, 'm')) => (text.get(..at), 20),
+        Some((at, 'g')) => (text.get(..at), 30),
+        _ => (Some(text.as_str()), 0),
+    };
+    let digits = digits.filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
+    let number: Option<u64> = digits.and_then(|d| d.parse().ok());
+    number.and_then(|n| n.checked_mul(1 << shift)).ok_or(ParseError::Bytes)
+}
+
+/// An address to listen on.
+///
+/// # Errors
+/// [`ParseError::Address`].
+pub fn address(text: &str) -> Result<SocketAddr, ParseError> {
+    text.trim().parse().map_err(|_not_an_address| ParseError::Address)
+}
+
+/// A Service port as `namespace/name:port`.
+///
+/// # Errors
+/// [`ParseError::Backend`].
+pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
+    let (namespace, rest) = text.split_once('/').ok_or(ParseError::Backend)?;
+    let (service, port) = rest.split_once(':').ok_or(ParseError::Backend)?;
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let port = match port.parse::<u16>() {
+        Ok(0) => None,
+        Ok(number) => Some(PortRef::Number(number)),
+        Err(_) if is_name(port) && !port.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(PortRef::Name(port.into()))
+        }
+        Err(_) => None,
+    };
+    match port {
+        Some(port) if is_name(namespace) && is_name(service) => {
+            Ok(BackendKey { namespace: namespace.into(), service: service.into(), port })
+        }
+        _ => Err(ParseError::Backend),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_take_fractions_and_nothing_absurd() {
+        for (text, expected) in [
+            ("0", Ok(Duration::ZERO)),
+            ("0.25", Ok(Duration::from_millis(250))),
+            ("75", Ok(Duration::from_secs(75))),
+            ("", Err(ParseError::Seconds)),
+            (".", Err(ParseError::Seconds)),
+            ("-1", Err(ParseError::Seconds)),
+            ("NaN", Err(ParseError::Seconds)),
+            ("inf", Err(ParseError::Seconds)),
+            ("1e3", Err(ParseError::Seconds)),
+            ("5s", Err(ParseError::Seconds)),
+            ("99999999999", Err(ParseError::Seconds)),
+        ] {
+            assert_eq!(seconds(text), expected, "{text:?}");
+        }
+        assert_eq!(positive_seconds("0"), Err(ParseError::ZeroSeconds));
+        assert_eq!(positive_seconds("0.001"), Ok(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn bytes_take_suffixes() {
+        for (text, expected) in [
+            ("0", Ok(0)),
+            ("8K", Ok(8 << 10)),
+            ("1m", Ok(1 << 20)),
+            ("2g", Ok(2 << 30)),
+            ("", Err(ParseError::Bytes)),
+            ("k", Err(ParseError::Bytes)),
+            ("+1", Err(ParseError::Bytes)),
+            ("1kb", Err(ParseError::Bytes)),
+            ("18446744073709551615k", Err(ParseError::Bytes)),
+        ] {
+            assert_eq!(bytes(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn backends_are_namespace_name_port() {
+        let key = |port| BackendKey { namespace: "a".into(), service: "b-c".into(), port };
+        assert_eq!(backend("a/b-c:80"), Ok(key(PortRef::Number(80))));
+        assert_eq!(backend("a/b-c:http"), Ok(key(PortRef::Name("http".into()))));
+        for text in ["", "b:80", "a/b", "a/b:0", "a/b:99999", "/b:80", "a/B:80", "a/b:", "a/b c:80"]
+        {
+            assert_eq!(backend(text), Err(ParseError::Backend), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_ip_and_port() {
+        assert_eq!(address("[::]:80").map(|a| a.port()), Ok(80));
+        assert_eq!(address("localhost:80"), Err(ParseError::Address));
+        assert_eq!(address("80"), Err(ParseError::Address));
+    }
+}

@@ -1,0 +1,211 @@
+//! What a change does: store → lower → compile → publish, and what acknowledgements allow.
+//!
+//! Never waits and starts no task, so that every decision can be tested with plain calls.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::lower::{LowerOptions, Lowered, Lowerer};
+use super::resolve::Answer;
+use super::source::Changes;
+use super::state::ControlState;
+use super::store::Store;
+use crate::model::{BackendKey, EndpointSet, Model, Problem, Severity};
+use crate::publish::{Drain, Publisher};
+use crate::table::{BackendInfo, Compiled, Compiler, TableVersion};
+
+/// Told about each compilation before its table is published, for the series of metrics.
+pub type CompiledHook = Box<dyn FnMut(&Compiled)>;
+
+/// Decides; see the module.
+pub struct Controller {
+    store: Store,
+    lowerer: Lowerer,
+    compiler: Compiler,
+    publisher: Publisher,
+    on_compiled: CompiledHook,
+    state: Arc<ControlState>,
+    /// Backends that the last table names.
+    backends: BTreeMap<BackendKey, BackendInfo>,
+    /// Published tables that not every core acknowledged, oldest first.
+    waiting: VecDeque<Waiting>,
+    source_problems: Vec<Arc<Problem>>,
+    /// As last told to the operator.
+    told: Vec<Arc<Problem>>,
+}
+
+/// A published table.
+struct Waiting {
+    version: TableVersion,
+    /// When the change that led to it arrived.
+    since: Instant,
+    /// Named by the table before it and not by it.
+    removed: Vec<BackendInfo>,
+}
+
+impl Controller {
+    /// Publishes through `publisher` and tells `state`.
+    #[must_use]
+    pub fn new(
+        options: LowerOptions,
+        publisher: Publisher,
+        state: Arc<ControlState>,
+        on_compiled: CompiledHook,
+    ) -> Self {
+        Self {
+            store: Store::default(),
+            lowerer: Lowerer::new(options),
+            compiler: Compiler::default(),
+            publisher,
+            on_compiled,
+            state,
+            backends: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            source_problems: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// Takes what a source found. The first call publishes the first table, whatever it holds.
+    ///
+    /// `since`: arrival of the first event of the change; apply times begin there.
+    pub fn on_changes(&mut self, changes: Changes, since: Instant) {
+        let Changes { changes, problems } = changes;
+        let has_new_problems = problems.is_some();
+        if let Some(problems) = problems {
+            self.source_problems = problems;
+        }
+        let dirty = self.store.apply(changes);
+        let is_first = self.state.is_empty();
+        if dirty.is_empty() && !is_first && !has_new_problems {
+            return;
+        }
+        let lowered = self.lowerer.apply(&self.store, &dirty);
+        self.publish(lowered, since);
+    }
+
+    /// Takes the result of a name resolution.
+    pub fn on_answer(&mut self, answer: Answer, since: Instant) {
+        let lowered = self.lowerer.apply_answer(&self.store, answer);
+        self.publish(lowered, since);
+    }
+
+    /// Some core acknowledged: removes backends that no core's table names any more.
+    pub fn on_acknowledged(&mut self, now: Instant) {
+        self.publisher.pump();
+        while let Some(first) = self.waiting.front() {
+            if !self.publisher.all_acknowledged(first.version) {
+                return;
+            }
+            let Some(Waiting { version, since, removed }) = self.waiting.pop_front() else {
+                return;
+            };
+            self.state.acknowledged(version, now.saturating_duration_since(since));
+            for backend in removed {
+                self.publisher.remove_backend(backend.id);
+            }
+        }
+    }
+
+    /// Begins the drain on every core.
+    pub fn drain(&mut self, drain: Drain) {
+        self.publisher.drain(drain);
+    }
+
+    /// The way to the cores.
+    #[must_use]
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
+    }
+
+    /// Names to be resolved.
+    #[must_use]
+    pub fn external_names(&self) -> BTreeSet<Arc<str>> {
+        self.lowerer.external_names()
+    }
+
+    fn publish(&mut self, lowered: Lowered, since: Instant) {
+        let Lowered { model, endpoints, problems } = lowered;
+        match model {
+            Some(model) => self.publish_model(&model, &endpoints, since),
+            None => self.publish_endpoints(&endpoints),
+        }
+        let all: Vec<_> = self.source_problems.iter().chain(&problems).cloned().collect();
+        self.tell(&all);
+        self.state.update(all, self.store.counts());
+    }
+
+    /// Endpoints first: a core must never route to a backend that it knows nothing of.
+    fn publish_model(
+        &mut self,
+        model: &Model,
+        changed: &[(BackendKey, Arc<EndpointSet>)],
+        since: Instant,
+    ) {
+        let compiled = self.compiler.compile(model);
+        (self.on_compiled)(&compiled);
+        let Compiled { table, added, removed, series_added: _, series_removed: _ } = compiled;
+        self.publish_endpoints(changed);
+        for backend in added {
+            let set = self.lowerer.endpoints(&backend.key);
+            self.publisher.publish_endpoints(backend.id, &backend.key, &set);
+            self.backends.insert((*backend.key).clone(), backend);
+        }
+        for backend in &removed {
+            // The same key may have come back under a new id.
+            if self.backends.get(&*backend.key).is_some_and(|known| known.id == backend.id) {
+                self.backends.remove(&*backend.key);
+            }
+        }
+        self.publisher.publish_table(&table);
+        self.state.published(table.version);
+        self.waiting.push_back(Waiting { version: table.version, since, removed });
+    }
+
+    fn publish_endpoints(&mut self, changed: &[(BackendKey, Arc<EndpointSet>)]) {
+        for (key, set) in changed {
+            // Of a backend that is not known yet the next table's `added` takes care.
+            if let Some(backend) = self.backends.get(key) {
+                self.publisher.publish_endpoints(backend.id, &backend.key, set);
+            }
+        }
+    }
+
+    /// Logs each problem once when it comes and once when it is gone.
+    fn tell(&mut self, problems: &[Arc<Problem>]) {
+        let (fresh, gone) = difference(&self.told, problems);
+        for problem in gone {
+            tracing::info!("solved: {problem}");
+        }
+        for problem in fresh {
+            match problem.severity {
+                Severity::Error => tracing::error!("{problem}"),
+                Severity::Warning => tracing::warn!("{problem}"),
+            }
+        }
+        self.told = problems.to_vec();
+    }
+}
+
+/// Problems of `new` that are not in `old`, and the other way round.
+///
+/// Most are the same allocation in both; only the rest is compared by text.
+fn difference<'a>(
+    old: &'a [Arc<Problem>],
+    new: &'a [Arc<Problem>],
+) -> (Vec<&'a Problem>, Vec<&'a Problem>) {
+    let by_address = |problems: &'a [Arc<Problem>]| -> HashMap<*const Problem, &'a Problem> {
+        problems.iter().map(|problem| (Arc::as_ptr(problem), &**problem)).collect()
+    };
+    let (old_addresses, new_addresses) = (by_address(old), by_address(new));
+    let only = |problems: &'a [Arc<Problem>], other: &HashMap<*const Problem, &Problem>| {
+        let fresh = problems.iter().filter(|problem| !other.contains_key(&Arc::as_ptr(problem)));
+        fresh.map(|problem| (problem.to_string(), &**problem)).collect::<BTreeMap<_, _>>()
+    };
+    let (fresh, gone) = (only(new, &old_addresses), only(old, &new_addresses));
+    let without = |mine: &BTreeMap<String, &'a Problem>, other: &BTreeMap<String, &Problem>| {
+        mine.iter().filter(|(text, _)| !other.contains_key(*text)).map(|(_, p)| *p).collect()
+    };
+    (without(&fresh, &gone), without(&gone, &fresh))
+}

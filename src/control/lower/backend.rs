@@ -1,0 +1,134 @@
+//! A Service port that some rule names → its endpoints, or why it has none.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::service::{self, Location, ServiceError, SlicePort};
+use super::{LowerOptions, endpoint_slice};
+use crate::control::resolve::Resolution;
+use crate::control::source::report::Finding;
+use crate::control::store::Store;
+use crate::model::{BackendKey, EndpointSet, ObjectRef};
+
+/// One backend at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Backend {
+    /// What cores get.
+    pub set: Arc<EndpointSet>,
+    /// Why requests get 503, or will not go where they should.
+    pub defect: Option<Defect>,
+    /// The DNS name behind it.
+    pub external_name: Option<Arc<str>>,
+}
+
+/// Why a backend has no endpoints.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Defect {
+    /// No such object.
+    #[error("there is no Service {0}")]
+    MissingService(String),
+    /// See [`ServiceError`].
+    #[error("{0}")]
+    Service(#[from] ServiceError),
+    /// Slices exist, none with this port.
+    #[error("no EndpointSlice of the Service has this port")]
+    MissingSlicePort,
+    /// Nothing that could be used, and so many that may become so.
+    #[error("the Service has no ready endpoint ({0} are not ready)")]
+    NoEndpoints(usize),
+    /// Not a name that DNS knows, or DNS does not answer.
+    #[error("the external name {name} has no address: {why}")]
+    Unresolved {
+        /// `spec.externalName`.
+        name: Arc<str>,
+        /// What the resolver said.
+        why: String,
+    },
+    /// See [`endpoint_slice::refusal`].
+    #[error("the external name {0} leads to the host itself, which is refused")]
+    ExternalRefused(Arc<str>),
+}
+
+impl Defect {
+    /// For the owner of the rule that names the backend.
+    pub(super) fn finding(&self, field: &str) -> Finding {
+        let (reason, advice) = match self {
+            Self::MissingService(_) => ("ServiceMissing", "Create it, or correct the name."),
+            Self::Service(_) | Self::MissingSlicePort => {
+                ("ServicePort", "Name a port that the Service has.")
+            }
+            Self::NoEndpoints(_) => ("NoEndpoints", "See why its pods are not ready."),
+            Self::Unresolved { .. } => ("NameNotResolved", "Correct spec.externalName."),
+            Self::ExternalRefused(_) => ("AddressRefused", "Name another host."),
+        };
+        let message = format!("{self}; its requests get status 503.");
+        Finding { reason, field: field.to_owned(), message, advice: advice.into() }
+    }
+}
+
+/// Slices of each Service.
+pub(super) type SliceIndex = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<ObjectRef>>;
+
+/// Everything that backends are made of.
+pub(super) struct Sources<'a> {
+    pub store: &'a Store,
+    pub slices: &'a SliceIndex,
+    pub resolutions: &'a BTreeMap<Arc<str>, Resolution>,
+    pub options: &'a LowerOptions,
+}
+
+/// Lowers one backend. Total: what is missing is a defect.
+pub(super) fn lower(key: &BackendKey, sources: &Sources<'_>) -> Backend {
+    let reference = super::service_ref(key);
+    let Some(entry) = sources.store.services.get(&reference) else {
+        let name = format!("{}/{}", key.namespace, key.service);
+        return Backend { defect: Some(Defect::MissingService(name)), ..Backend::default() };
+    };
+    match service::locate(&entry.object, &key.port) {
+        Ok(Location::Slices(port)) => from_slices(key, &port, sources),
+        Ok(Location::External { name, port }) => external(name.into(), port, sources),
+        Err(error) => Backend { defect: Some(error.into()), ..Backend::default() },
+    }
+}
+
+fn from_slices(key: &BackendKey, port: &SlicePort, sources: &Sources<'_>) -> Backend {
+    let service = (Arc::clone(&key.namespace), Arc::clone(&key.service));
+    let references = sources.slices.get(&service).into_iter().flatten();
+    let slices = references.filter_map(|r| sources.store.endpoint_slices.get(r));
+    let with_ip = slices.map(|entry| &*entry.object).filter(|s| s.address_type != "FQDN");
+    let mut with_ip = with_ip.peekable();
+    let has_slices = with_ip.peek().is_some();
+    let found = endpoint_slice::collect(with_ip, port, sources.options);
+    let defect = match found.set.addresses.is_empty() {
+        false => None,
+        true if has_slices && found.lacks_port => Some(Defect::MissingSlicePort),
+        true => Some(Defect::NoEndpoints(found.not_ready)),
+    };
+    Backend { set: Arc::new(found.set), defect, external_name: None }
+}
+
+fn external(name: Arc<str>, port: u16, sources: &Sources<'_>) -> Backend {
+    let unknown = Resolution::default();
+    let resolution = sources.resolutions.get(&name).unwrap_or(&unknown);
+    let usable = |address: &&IpAddr| endpoint_slice::refusal(address, sources.options).is_none();
+    let mut addresses: Vec<_> = resolution
+        .addresses
+        .iter()
+        .filter(usable)
+        .map(|address| SocketAddr::new(*address, port))
+        .collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let defect = match (addresses.is_empty(), resolution.addresses.is_empty(), &resolution.error) {
+        (false, ..) => None,
+        (true, false, _) => Some(Defect::ExternalRefused(Arc::clone(&name))),
+        (true, true, Some(why)) => {
+            Some(Defect::Unresolved { name: Arc::clone(&name), why: why.clone() })
+        }
+        // Asked and not answered yet: nothing to tell anyone.
+        (true, true, None) => None,
+    };
+    Backend { set: Arc::new(EndpointSet { addresses }), defect, external_name: Some(name) }
+}

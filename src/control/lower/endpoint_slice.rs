@@ -1,0 +1,186 @@
+//! EndpointSlices of a Service → the addresses that may get requests.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+
+use super::LowerOptions;
+use super::service::SlicePort;
+use crate::control::source::report::{Finding, Report};
+use crate::control::store::Entry;
+use crate::model::{EndpointSet, ObjectRef, Problem};
+
+/// Names the Service that a slice belongs to.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
+/// What was found in all slices of a Service.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Usable addresses.
+    pub set: EndpointSet,
+    /// No slice has a port of this name.
+    pub lacks_port: bool,
+    /// Endpoints that exist and are not usable now.
+    pub not_ready: usize,
+}
+
+/// Name of the Service that a slice belongs to.
+pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
+    slice.metadata.labels.as_ref()?.get(SERVICE_LABEL).map(String::as_str)
+}
+
+/// Collects the usable endpoints of `port` from all slices of a Service.
+///
+/// Ready ones (`ready` left out means ready); if there are none, those that still serve while they
+/// terminate, so that the last pods of a Service finish what they can.
+pub(super) fn collect<'a>(
+    slices: impl Iterator<Item = &'a EndpointSlice>,
+    port: &SlicePort,
+    options: &LowerOptions,
+) -> Found {
+    let (mut ready, mut terminating) = (Vec::new(), Vec::new());
+    let mut found = Found { lacks_port: true, ..Found::default() };
+    for slice in slices {
+        let EndpointSlice { address_type: _, endpoints, ports, metadata: _ } = slice;
+        let Some(number) = port_number(ports.as_deref().unwrap_or_default(), port) else {
+            continue;
+        };
+        found.lacks_port = false;
+        for endpoint in endpoints {
+            let addresses = addresses(endpoint)
+                .filter(|address| refusal(address, options).is_none())
+                .map(|address| SocketAddr::new(address, number));
+            match readiness(endpoint.conditions.as_ref()) {
+                Readiness::Ready => ready.extend(addresses),
+                Readiness::ServingWhileTerminating => terminating.extend(addresses),
+                Readiness::No => found.not_ready = found.not_ready.saturating_add(1),
+            }
+        }
+    }
+    let mut addresses = if ready.is_empty() { terminating } else { ready };
+    addresses.sort_unstable();
+    addresses.dedup();
+    found.set = EndpointSet { addresses };
+    found
+}
+
+enum Readiness {
+    Ready,
+    ServingWhileTerminating,
+    No,
+}
+
+fn readiness(conditions: Option<&EndpointConditions>) -> Readiness {
+    let Some(EndpointConditions { ready, serving, terminating }) = conditions else {
+        return Readiness::Ready;
+    };
+    if ready.unwrap_or(true) {
+        Readiness::Ready
+    } else if serving.unwrap_or(false) && terminating.unwrap_or(false) {
+        Readiness::ServingWhileTerminating
+    } else {
+        Readiness::No
+    }
+}
+
+/// The port of one slice. A slice without ports, or with one that has no number, leaves it to the
+/// Service. The only port of a slice is meant by an unnamed Service port, whatever its name:
+/// hand-written slices often differ there.
+fn port_number(ports: &[EndpointPort], wanted: &SlicePort) -> Option<u16> {
+    let mut tcp = ports.iter().filter(|EndpointPort { protocol, .. }| {
+        matches!(protocol.as_deref(), None | Some("TCP" | ""))
+    });
+    if ports.is_empty() {
+        return wanted.number;
+    }
+    let name = |port: &EndpointPort| port.name.as_deref().unwrap_or_default() == wanted.name;
+    let by_name = tcp.clone().find(|port| name(port));
+    let chosen = by_name.or_else(|| match (tcp.next(), tcp.next()) {
+        (Some(only), None) if wanted.name.is_empty() || only.name.is_none() => Some(only),
+        _ => None,
+    })?;
+    let EndpointPort { port, name: _, protocol: _, app_protocol: _ } = chosen;
+    match port {
+        Some(number) => u16::try_from(*number).ok().filter(|n| *n != 0),
+        None => wanted.number,
+    }
+}
+
+fn addresses(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> {
+    let Endpoint {
+        addresses,
+        conditions: _,
+        deprecated_topology: _,
+        hints: _,
+        hostname: _,
+        node_name: _,
+        target_ref: _,
+        zone: _,
+    } = endpoint;
+    addresses.iter().filter_map(|text| text.parse().ok())
+}
+
+/// Why no request may be sent to an address. Addresses of the host itself would let the author of
+/// an object reach what the host keeps to itself; in a directory they are what a developer runs.
+pub(super) fn refusal(address: &IpAddr, options: &LowerOptions) -> Option<&'static str> {
+    let address = &address.to_canonical();
+    if address.is_unspecified() || address.is_multicast() {
+        return Some("it is not the address of a host");
+    }
+    let is_link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    };
+    let is_local = address.is_loopback() || is_link_local;
+    (is_local && !options.allow_local_addresses)
+        .then_some("loopback and link-local addresses are refused")
+}
+
+/// What is wrong with a slice.
+pub(super) fn check(
+    reference: &ObjectRef,
+    entry: &Entry<EndpointSlice>,
+    options: &LowerOptions,
+) -> Vec<Arc<Problem>> {
+    let mut report = Report::new(reference, entry.provenance.as_ref());
+    let slice = &*entry.object;
+    if service_name(slice).is_none() {
+        report.warning(Finding {
+            reason: "NoService",
+            field: "metadata.labels".into(),
+            message: "the slice belongs to no Service and is not used.".into(),
+            advice: format!("Add the label {SERVICE_LABEL}: NAME."),
+        });
+    }
+    match slice.address_type.as_str() {
+        "IPv4" | "IPv6" => check_addresses(slice, options, &mut report),
+        other => report.error(Finding {
+            reason: "AddressTypeNotSupported",
+            field: "addressType".into(),
+            message: format!("addresses of type {other:?} are not used."),
+            advice: "Write IPv4 or IPv6; for names use a Service of type ExternalName.".into(),
+        }),
+    }
+    report.finish()
+}
+
+fn check_addresses(slice: &EndpointSlice, options: &LowerOptions, report: &mut Report<'_>) {
+    for (index, endpoint) in slice.endpoints.iter().enumerate() {
+        for (nth, text) in endpoint.addresses.iter().enumerate() {
+            let why = match text.parse::<IpAddr>() {
+                Ok(address) => refusal(&address, options),
+                Err(_not_an_address) => Some("it is not an IP address"),
+            };
+            if let Some(why) = why {
+                report.error(Finding {
+                    reason: "AddressRefused",
+                    field: format!("endpoints[{index}].addresses[{nth}]"),
+                    message: format!("{text:?} is not used: {why}."),
+                    advice: "Write the address of a pod.".into(),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The Ingresses that claim a host → the host, and who lost what to whom.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::collections::{BTreeMap, btree_map};
+use std::sync::Arc;
+
+use super::ingress::{LoweredIngress, Route};
+use super::path::RoutePath;
+use crate::control::source::report::{Finding, Report};
+use crate::model::{Host, HostPattern, OnMiss, Origin, Problem, RequestMatch, Rule};
+
+/// A host and the problems of its making.
+#[derive(Debug)]
+pub(super) struct BuiltHost {
+    pub host: Arc<Host>,
+    pub problems: Vec<Arc<Problem>>,
+}
+
+/// Builds one host.
+///
+/// Shape: `claimants` are ordered by age, the oldest first, and each names the host.
+///
+/// Two paths that are compared alike and are equal contend: the older Ingress wins, within an
+/// Ingress the first. Paths without a rule go to the default backend of the oldest claimant, if it
+/// has one, as ingress-nginx does it.
+pub(super) fn build<'a>(
+    pattern: &HostPattern,
+    claimants: impl Iterator<Item = &'a LoweredIngress> + Clone,
+) -> BuiltHost {
+    let mut winners: BTreeMap<&RoutePath, &Route> = BTreeMap::new();
+    let (mut rules, mut problems) = (Vec::new(), Vec::new());
+    for ingress in claimants.clone() {
+        let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
+        for route in ingress.hosts.get(pattern).into_iter().flatten() {
+            match winners.entry(&route.path) {
+                btree_map::Entry::Vacant(entry) => {
+                    entry.insert(route);
+                    rules.push(Arc::clone(&route.rule));
+                }
+                btree_map::Entry::Occupied(winner) => {
+                    report.error(conflict(pattern, route, &winner.get().rule.origin));
+                }
+            }
+        }
+        problems.extend(report.finish());
+    }
+    let root = RoutePath::root();
+    let oldest = claimants.clone().next();
+    if let Some(fallback) = oldest.and_then(|oldest| oldest.fallback.as_ref())
+        && !winners.contains_key(&root)
+    {
+        rules.push(Arc::clone(fallback));
+    }
+    problems.extend(unused_fallbacks(pattern, claimants.skip(1)));
+    let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
+    BuiltHost { host: Arc::new(host), problems }
+}
+
+fn conflict(pattern: &HostPattern, route: &Route, winner: &Origin) -> Finding {
+    let path = route.rule.matches.first().map(path_text).unwrap_or_default();
+    let place = winner.position.as_ref().map(|p| format!(" at {p}")).unwrap_or_default();
+    let why = match winner.object == route.rule.origin.object {
+        true => "comes first",
+        false => "is older",
+    };
+    Finding {
+        reason: "PathConflict",
+        field: route.field(),
+        message: format!(
+            "host {pattern} path {path} is already taken by {}{place}, which {why}.",
+            winner.object
+        ),
+        advice: "Remove one of the two.".into(),
+    }
+}
+
+fn path_text(matched: &RequestMatch) -> String {
+    use crate::model::PathMatch;
+    match &matched.path {
+        PathMatch::Exact(path) => format!("{path} (Exact)"),
+        PathMatch::Prefix(path) => format!("{path} (Prefix)"),
+        PathMatch::Regex(pattern) => pattern.as_str().to_owned(),
+    }
+}
+
+fn unused_fallbacks<'a>(
+    pattern: &HostPattern,
+    younger: impl Iterator<Item = &'a LoweredIngress>,
+) -> Vec<Arc<Problem>> {
+    let unused = younger.filter(|ingress| ingress.fallback.is_some());
+    unused.flat_map(|ingress| fallback_problem(pattern, ingress)).collect()
+}
+
+fn fallback_problem(pattern: &HostPattern, ingress: &LoweredIngress) -> Vec<Arc<Problem>> {
+    let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
+    report.warning(Finding {
+        reason: "DefaultBackendNotUsed",
+        field: "spec.defaultBackend".into(),
+        message: format!("it is not used for host {pattern}, which an older Ingress claims first."),
+        advice: "Write a rule with path / instead.".into(),
+    });
+    report.finish()
+}
+
+/// The rule of `--default-backend-service`.
+pub(super) fn default_rule(key: &crate::model::BackendKey) -> Arc<Rule> {
+    use crate::model::{BackendTarget, Policies, WeightedBackend};
+    Arc::new(Rule {
+        origin: Origin { object: super::service_ref(key), rule: None, path: None, position: None },
+        matches: vec![RequestMatch::path(RoutePath::root().to_match())],
+        filters: Vec::new(),
+        backends: vec![WeightedBackend { target: BackendTarget::Service(key.clone()), weight: 1 }],
+        policies: Policies::default(),
+    })
+}

@@ -1,0 +1,386 @@
+//! Ingress → routes per host pattern. Knows one Ingress at a time; who wins is decided in
+//! [`super::host`].
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::api::networking::v1::{
+    HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule,
+    IngressServiceBackend, IngressSpec, ServiceBackendPort,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+
+use super::LowerOptions;
+use super::ingress_class::Classes;
+use super::path::{self, PathKind, RoutePath};
+use crate::control::source::Provenance;
+use crate::control::source::report::{Finding, Report};
+use crate::control::store::Entry;
+use crate::limits::PATHS_PER_INGRESS_MAX;
+use crate::model::{
+    BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, Origin, Policies, PortRef,
+    Problem, RequestMatch, Rule, WeightedBackend, WildcardDepth,
+};
+
+/// The class, before `spec.ingressClassName` existed.
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+/// Annotations of the dialect that is yet to come.
+const DIALECT: &str = "nginx.ingress.kubernetes.io/";
+
+/// Orders Ingresses: the oldest first, then by namespace and name. An object that the API server
+/// never saw has no age and counts as oldest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Age {
+    created: Option<Time>,
+    namespace: Arc<str>,
+    name: Arc<str>,
+}
+
+/// One Ingress in our words.
+#[derive(Debug)]
+pub(super) struct LoweredIngress {
+    pub age: Age,
+    pub reference: ObjectRef,
+    pub provenance: Option<Provenance>,
+    /// Routes of each host that the Ingress names, in the order of the object.
+    pub hosts: BTreeMap<HostPattern, Vec<Route>>,
+    /// `spec.defaultBackend` of an Ingress with rules: for the paths of its hosts that no rule has.
+    pub fallback: Option<Arc<Rule>>,
+    pub problems: Vec<Arc<Problem>>,
+    /// Backends, each with the field that names it first.
+    pub uses: BTreeMap<BackendKey, String>,
+    /// Errors left nothing that could serve a request.
+    pub is_unusable: bool,
+}
+
+/// One path of one host.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub path: RoutePath,
+    pub rule: Arc<Rule>,
+}
+
+impl Route {
+    /// The field that the route comes from.
+    pub(super) fn field(&self) -> String {
+        match (self.rule.origin.rule, self.rule.origin.path) {
+            (Some(rule), Some(path)) => format!("spec.rules[{rule}].http.paths[{path}]"),
+            _ => "spec.defaultBackend".into(),
+        }
+    }
+}
+
+/// Whether `ingress` is ours.
+pub(super) fn is_ours(ingress: &Ingress, classes: Classes, options: &LowerOptions) -> bool {
+    let class_name = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
+    let annotations = ingress.metadata.annotations.as_ref();
+    let annotation = annotations.and_then(|a| a.get(CLASS_ANNOTATION)).map(String::as_str);
+    classes.is_ours(class_name, annotation, options)
+}
+
+/// Lowers one Ingress that is ours. Total: what cannot be used is a problem.
+pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIngress {
+    let Ingress { metadata, spec, status: _ } = &*entry.object;
+    let provenance = entry.provenance.as_ref();
+    let mut lowering = Lowering {
+        reference,
+        provenance,
+        report: Report::new(reference, provenance),
+        hosts: BTreeMap::new(),
+        fallback: None,
+        uses: BTreeMap::new(),
+        paths: 0,
+        has_service: false,
+    };
+    let created = lowering.metadata(metadata);
+    match spec {
+        Some(spec) => lowering.spec(spec),
+        None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
+    }
+    let Lowering { report, hosts, fallback, uses, has_service, .. } = lowering;
+    LoweredIngress {
+        age: Age {
+            created,
+            namespace: Arc::clone(&reference.namespace),
+            name: Arc::clone(&reference.name),
+        },
+        reference: reference.clone(),
+        provenance: provenance.cloned(),
+        is_unusable: report.errors() > 0 && !has_service,
+        problems: report.finish(),
+        hosts,
+        fallback,
+        uses,
+    }
+}
+
+struct Lowering<'a> {
+    reference: &'a ObjectRef,
+    provenance: Option<&'a Provenance>,
+    report: Report<'a>,
+    hosts: BTreeMap<HostPattern, Vec<Route>>,
+    fallback: Option<Arc<Rule>>,
+    uses: BTreeMap<BackendKey, String>,
+    paths: usize,
+    /// Some route leads to a Service.
+    has_service: bool,
+}
+
+impl Lowering<'_> {
+    fn error(&mut self, reason: &'static str, field: &str, message: &str, advice: &str) {
+        self.report.error(Finding {
+            reason,
+            field: field.to_owned(),
+            message: message.to_owned(),
+            advice: advice.to_owned(),
+        });
+    }
+
+    fn warning(&mut self, reason: &'static str, field: &str, message: &str, advice: &str) {
+        self.report.warning(Finding {
+            reason,
+            field: field.to_owned(),
+            message: message.to_owned(),
+            advice: advice.to_owned(),
+        });
+    }
+
+    fn metadata(&mut self, metadata: &ObjectMeta) -> Option<Time> {
+        // The rest is the cluster's bookkeeping.
+        let ObjectMeta {
+            annotations,
+            creation_timestamp,
+            deletion_grace_period_seconds: _,
+            deletion_timestamp: _,
+            finalizers: _,
+            generate_name: _,
+            generation: _,
+            labels: _,
+            managed_fields: _,
+            name: _,
+            namespace: _,
+            owner_references: _,
+            resource_version: _,
+            self_link: _,
+            uid: _,
+        } = metadata;
+        for name in annotations.iter().flatten().map(|(name, _)| name) {
+            if name.starts_with(DIALECT) {
+                self.warning(
+                    "AnnotationNotSupported",
+                    &format!("metadata.annotations.{name}"),
+                    "the annotation is not supported yet and has no effect.",
+                    "Check whether the Ingress is right without it.",
+                );
+            }
+        }
+        creation_timestamp.clone()
+    }
+
+    fn spec(&mut self, spec: &IngressSpec) {
+        let IngressSpec { default_backend, ingress_class_name: _, rules, tls } = spec;
+        let rules = rules.as_deref().unwrap_or_default();
+        if tls.as_ref().is_some_and(|tls| !tls.is_empty()) {
+            self.warning(
+                "TlsNotServed",
+                "spec.tls",
+                "TLS is not served yet; the hosts are served over plain HTTP only.",
+                "Terminate TLS in front of Ringway until it is.",
+            );
+        }
+        let default_rule = default_backend.as_ref().and_then(|backend| self.default_rule(backend));
+        if rules.is_empty() {
+            match default_rule {
+                Some(rule) => {
+                    let route = Route { path: RoutePath::root(), rule };
+                    self.hosts.entry(HostPattern::Any).or_default().push(route);
+                }
+                None if default_backend.is_none() => self.error(
+                    "NoRules",
+                    "spec",
+                    "the Ingress has neither rules nor a default backend.",
+                    "Add one of them.",
+                ),
+                None => {}
+            }
+        } else {
+            self.fallback = default_rule;
+        }
+        for (index, rule) in rules.iter().enumerate() {
+            self.rule(index, rule);
+        }
+    }
+
+    fn default_rule(&mut self, backend: &IngressBackend) -> Option<Arc<Rule>> {
+        let target = self.backend("spec.defaultBackend", backend)?;
+        let path = RoutePath::root();
+        Some(self.build_rule(None, None, "spec.defaultBackend", &path, target))
+    }
+
+    fn rule(&mut self, index: usize, rule: &IngressRule) {
+        let IngressRule { host, http } = rule;
+        let field = format!("spec.rules[{index}].host");
+        let pattern = match host_pattern(host.as_deref().unwrap_or_default()) {
+            Ok(pattern) => pattern,
+            Err(why) => {
+                let message = format!("the host cannot be used: {why}.");
+                let advice = "Write a DNS name, *.name for one label more, or leave it out.";
+                return self.error("InvalidHost", &field, &message, advice);
+            }
+        };
+        self.hosts.entry(pattern.clone()).or_default();
+        let Some(HTTPIngressRuleValue { paths }) = http else { return };
+        for (nth, path) in paths.iter().enumerate() {
+            self.paths = self.paths.saturating_add(1);
+            if self.paths > PATHS_PER_INGRESS_MAX {
+                let message = format!("only the first {PATHS_PER_INGRESS_MAX} paths are used.");
+                let field = format!("spec.rules[{index}].http.paths[{nth}]");
+                return self.error("TooManyPaths", &field, &message, "Split the Ingress.");
+            }
+            if let Some(route) = self.path(index, nth, path) {
+                self.hosts.entry(pattern.clone()).or_default().push(route);
+            }
+        }
+    }
+
+    fn path(&mut self, rule: usize, nth: usize, path: &HTTPIngressPath) -> Option<Route> {
+        let HTTPIngressPath { backend, path, path_type } = path;
+        let field = format!("spec.rules[{rule}].http.paths[{nth}]");
+        let path = self.route_path(&field, path.as_deref().unwrap_or_default(), path_type)?;
+        let target = self.backend(&format!("{field}.backend"), backend)?;
+        let (rule, nth) = (u32::try_from(rule).ok(), u32::try_from(nth).ok());
+        let rule = self.build_rule(rule, nth, &field, &path, target);
+        Some(Route { path, rule })
+    }
+
+    fn route_path(&mut self, field: &str, text: &str, path_type: &str) -> Option<RoutePath> {
+        let (kind, text) = match (path_type, text) {
+            ("Exact", text) => (PathKind::Exact, text),
+            ("Prefix", text) => (PathKind::Prefix, text),
+            ("ImplementationSpecific", "") => (PathKind::Prefix, "/"),
+            ("ImplementationSpecific", text) => (PathKind::Prefix, text),
+            (other, _) => {
+                let message = match other {
+                    "" => "pathType is missing.".to_owned(),
+                    other => format!("{other:?} is not a pathType."),
+                };
+                let advice = "Write Exact, Prefix or ImplementationSpecific.";
+                self.error("InvalidPathType", &format!("{field}.pathType"), &message, advice);
+                return None;
+            }
+        };
+        let field = format!("{field}.path");
+        if let Err(why) = path::check(text) {
+            let message = format!("{text:?} cannot be used: {why}.");
+            self.error("InvalidPath", &field, &message, "Write the path as requests have it.");
+            return None;
+        }
+        if path::has_empty_element(text) {
+            self.warning(
+                "EmptyPathElement",
+                &field,
+                "repeated slashes of a request are merged before it is matched.",
+                "Write single slashes.",
+            );
+        }
+        Some(RoutePath::new(kind, text))
+    }
+
+    /// `None`: an API server would not have stored it. A reference that it would store and that we
+    /// cannot use still takes its path, so that its requests do not reach another backend.
+    fn backend(&mut self, field: &str, backend: &IngressBackend) -> Option<BackendTarget> {
+        let IngressBackend { resource, service } = backend;
+        match (service, resource) {
+            (Some(service), None) => {
+                let key = self.service_backend(field, service)?;
+                self.uses.entry(key.clone()).or_insert_with(|| field.to_owned());
+                self.has_service = true;
+                Some(BackendTarget::Service(key))
+            }
+            (None, Some(_)) => {
+                self.error(
+                    "ResourceBackend",
+                    &format!("{field}.resource"),
+                    "resource backends are not supported; requests get status 500.",
+                    "Name a Service.",
+                );
+                Some(BackendTarget::Invalid)
+            }
+            (Some(_), Some(_)) => {
+                let message = "a backend is either a Service or a resource.";
+                self.error("InvalidBackend", field, message, "Remove one of them.");
+                None
+            }
+            (None, None) => {
+                self.error("InvalidBackend", field, "the backend is empty.", "Name a Service.");
+                None
+            }
+        }
+    }
+
+    fn service_backend(
+        &mut self,
+        field: &str,
+        service: &IngressServiceBackend,
+    ) -> Option<BackendKey> {
+        let IngressServiceBackend { name, port } = service;
+        if name.is_empty() {
+            let field = format!("{field}.service.name");
+            self.error("InvalidBackend", &field, "the Service's name is missing.", "Add it.");
+            return None;
+        }
+        let port = match port.as_ref().map(|ServiceBackendPort { name, number }| (name, number)) {
+            Some((None, Some(number))) => {
+                u16::try_from(*number).ok().filter(|n| *n != 0).map(PortRef::Number)
+            }
+            Some((Some(name), None)) if !name.is_empty() => {
+                Some(PortRef::Name(name.as_str().into()))
+            }
+            _ => None,
+        };
+        let Some(port) = port else {
+            self.error(
+                "InvalidBackend",
+                &format!("{field}.service.port"),
+                "the port needs either a number from 1 to 65535 or a name.",
+                "Write the number or the name of a port of the Service.",
+            );
+            return None;
+        };
+        let namespace = Arc::clone(&self.reference.namespace);
+        Some(BackendKey { namespace, service: name.as_str().into(), port })
+    }
+
+    fn build_rule(
+        &self,
+        rule: Option<u32>,
+        path_index: Option<u32>,
+        field: &str,
+        path: &RoutePath,
+        target: BackendTarget,
+    ) -> Arc<Rule> {
+        Arc::new(Rule {
+            origin: Origin {
+                object: self.reference.clone(),
+                rule,
+                path: path_index,
+                position: self.provenance.map(|p| p.position(field)),
+            },
+            matches: vec![RequestMatch::path(path.to_match())],
+            filters: Vec::new(),
+            backends: vec![WeightedBackend { target, weight: 1 }],
+            policies: Policies::default(),
+        })
+    }
+}
+
+fn host_pattern(host: &str) -> Result<HostPattern, crate::model::host::HostNameError> {
+    match host.strip_prefix("*.") {
+        Some(suffix) => {
+            Ok(HostPattern::Wildcard { suffix: HostName::new(suffix)?, depth: WildcardDepth::One })
+        }
+        None if host.is_empty() => Ok(HostPattern::Any),
+        None => HostName::new(host).map(HostPattern::Exact),
+    }
+}

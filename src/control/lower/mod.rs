@@ -1,0 +1,402 @@
+//! Kubernetes objects → model. Incremental: a change costs what it touches.
+//!
+//! Never fails: what cannot be accepted is a [`Problem`] on that object and affects it alone. An
+//! Ingress whose new version is wholly unusable keeps its last good version in force. The result
+//! does not depend on the order in which objects arrive.
+//!
+//! ```text
+//!  Ingress ──lower──▶ routes per host ──┬─▶ Host (oldest Ingress first) ──▶ Model
+//!  IngressClass ──▶ which are ours      └─▶ backends in use
+//!  Service + EndpointSlices + DNS ──────────▶ EndpointSet per backend in use
+//! ```
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod backend;
+mod endpoint_slice;
+mod host;
+mod ingress;
+mod ingress_class;
+mod path;
+mod service;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::resolve::{Answer, Resolution};
+use super::source::report::{Finding, Report};
+use super::store::{Dirty, Store};
+use crate::model::{
+    BackendKey, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
+};
+use backend::{Backend, SliceIndex, Sources};
+use host::BuiltHost;
+use ingress::{Age, LoweredIngress};
+use ingress_class::Classes;
+
+/// What lowering is told by flags and by the kind of source.
+#[derive(Debug, Clone)]
+pub struct LowerOptions {
+    /// `--ingress-class`.
+    pub ingress_class: String,
+    /// `--default-backend-service`.
+    pub default_backend: Option<BackendKey>,
+    /// Endpoints and external names may lead to loopback and link-local addresses: true for a
+    /// directory, whose author owns the host anyway; false for a cluster.
+    pub allow_local_addresses: bool,
+    /// Ingresses without a class are ours where no IngressClass object exists at all: true for a
+    /// directory.
+    pub adopt_classless: bool,
+}
+
+/// What a change came to.
+#[derive(Debug)]
+pub struct Lowered {
+    /// The whole model; `None`: routes are as before. Unchanged hosts are the same pointers.
+    pub model: Option<Model>,
+    /// Backends whose endpoints are new or changed.
+    pub endpoints: Vec<(BackendKey, Arc<EndpointSet>)>,
+    /// All present problems, in the order of objects.
+    pub problems: Vec<Arc<Problem>>,
+}
+
+/// Lowers objects and remembers what it lowered.
+#[derive(Debug)]
+pub struct Lowerer {
+    options: LowerOptions,
+    default_rule: Option<Arc<Rule>>,
+    classes: Classes,
+    /// In force.
+    ingresses: BTreeMap<ObjectRef, InForce>,
+    /// Who names a host, the oldest first.
+    claims: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+    hosts: BTreeMap<HostPattern, BuiltHost>,
+    /// Who names a backend.
+    uses: BTreeMap<BackendKey, BTreeSet<ObjectRef>>,
+    backends: BTreeMap<BackendKey, Backend>,
+    slices: SliceIndex,
+    slice_services: BTreeMap<ObjectRef, (Arc<str>, Arc<str>)>,
+    resolutions: BTreeMap<Arc<str>, Resolution>,
+    /// Of classes and slices.
+    problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
+    is_first: bool,
+}
+
+/// An Ingress and what is wrong with the newer version that could not replace it.
+#[derive(Debug)]
+struct InForce {
+    lowered: LoweredIngress,
+    newer: Vec<Arc<Problem>>,
+}
+
+/// What has to be built again.
+#[derive(Default)]
+struct Touched {
+    hosts: BTreeSet<HostPattern>,
+    backends: BTreeSet<BackendKey>,
+}
+
+impl Lowerer {
+    /// Nothing lowered yet.
+    #[must_use]
+    pub fn new(options: LowerOptions) -> Self {
+        let mut uses: BTreeMap<BackendKey, BTreeSet<ObjectRef>> = BTreeMap::new();
+        if let Some(key) = &options.default_backend {
+            uses.entry(key.clone()).or_default().insert(service_ref(key));
+        }
+        Self {
+            default_rule: options.default_backend.as_ref().map(host::default_rule),
+            options,
+            classes: Classes::default(),
+            ingresses: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            uses,
+            backends: BTreeMap::new(),
+            slices: BTreeMap::new(),
+            slice_services: BTreeMap::new(),
+            resolutions: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            is_first: true,
+        }
+    }
+
+    /// Lowers what is dirty.
+    pub fn apply(&mut self, store: &Store, dirty: &Dirty) -> Lowered {
+        let mut touched = Touched::default();
+        let is_first = std::mem::take(&mut self.is_first);
+        if is_first {
+            touched.backends.extend(self.options.default_backend.clone());
+        }
+        let are_classes_changed = self.apply_classes(store, dirty, is_first);
+        self.apply_slices(store, dirty, &mut touched);
+        for reference in dirty.of_kind("Service") {
+            self.touch_service(&reference.namespace, &reference.name, &mut touched);
+        }
+        if are_classes_changed {
+            for reference in self.all_ingresses(store) {
+                self.apply_ingress(store, &reference, &mut touched);
+            }
+        } else {
+            for reference in dirty.of_kind("Ingress") {
+                self.apply_ingress(store, reference, &mut touched);
+            }
+        }
+        self.finish(store, touched, is_first)
+    }
+
+    /// Takes a new result of name resolution.
+    pub fn apply_answer(&mut self, store: &Store, answer: Answer) -> Lowered {
+        let Answer { name, result } = answer;
+        self.resolutions.entry(Arc::clone(&name)).or_default().update(result);
+        let external =
+            self.backends.iter().filter(|(_, b)| b.external_name.as_ref() == Some(&name));
+        let backends = external.map(|(key, _)| key.clone()).collect();
+        self.finish(store, Touched { hosts: BTreeSet::new(), backends }, false)
+    }
+
+    /// Names that have to be resolved for the backends in use.
+    #[must_use]
+    pub fn external_names(&self) -> BTreeSet<Arc<str>> {
+        self.backends.values().filter_map(|backend| backend.external_name.clone()).collect()
+    }
+
+    /// The endpoints of a backend in use; of others: none.
+    #[must_use]
+    pub fn endpoints(&self, key: &BackendKey) -> Arc<EndpointSet> {
+        self.backends.get(key).map(|backend| Arc::clone(&backend.set)).unwrap_or_default()
+    }
+
+    fn all_ingresses(&self, store: &Store) -> BTreeSet<ObjectRef> {
+        store.ingresses.keys().chain(self.ingresses.keys()).cloned().collect()
+    }
+
+    fn apply_classes(&mut self, store: &Store, dirty: &Dirty, is_first: bool) -> bool {
+        for reference in dirty.of_kind("IngressClass") {
+            let problems = store
+                .ingress_classes
+                .get(reference)
+                .map(|entry| ingress_class::check(reference, entry, &self.options));
+            self.set_problems(reference, problems.unwrap_or_default());
+        }
+        let classes = Classes::of(&store.ingress_classes, &self.options);
+        let is_changed = is_first || classes != self.classes;
+        self.classes = classes;
+        is_changed
+    }
+
+    fn apply_slices(&mut self, store: &Store, dirty: &Dirty, touched: &mut Touched) {
+        for reference in dirty.of_kind("EndpointSlice") {
+            if let Some(service) = self.slice_services.remove(reference) {
+                self.touch_service(&service.0, &service.1, touched);
+                if let Some(slices) = self.slices.get_mut(&service) {
+                    slices.remove(reference);
+                    if slices.is_empty() {
+                        self.slices.remove(&service);
+                    }
+                }
+            }
+            let Some(entry) = store.endpoint_slices.get(reference) else {
+                self.set_problems(reference, Vec::new());
+                continue;
+            };
+            let problems = endpoint_slice::check(reference, entry, &self.options);
+            self.set_problems(reference, problems);
+            let Some(name) = endpoint_slice::service_name(&entry.object) else { continue };
+            let service = (Arc::clone(&reference.namespace), Arc::from(name));
+            self.touch_service(&service.0, &service.1, touched);
+            self.slices.entry(service.clone()).or_default().insert(reference.clone());
+            self.slice_services.insert(reference.clone(), service);
+        }
+    }
+
+    fn set_problems(&mut self, reference: &ObjectRef, problems: Vec<Arc<Problem>>) {
+        if problems.is_empty() {
+            self.problems.remove(reference);
+        } else {
+            self.problems.insert(reference.clone(), problems);
+        }
+    }
+
+    /// Marks every backend in use that is a port of the Service.
+    fn touch_service(&self, namespace: &Arc<str>, service: &Arc<str>, touched: &mut Touched) {
+        // The least of its keys in their order.
+        let first = BackendKey {
+            namespace: Arc::clone(namespace),
+            service: Arc::clone(service),
+            port: PortRef::Number(0),
+        };
+        let ports = self
+            .uses
+            .range(first..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.namespace == *namespace && key.service == *service);
+        touched.backends.extend(ports.cloned());
+    }
+
+    fn apply_ingress(&mut self, store: &Store, reference: &ObjectRef, touched: &mut Touched) {
+        let ours = store
+            .ingresses
+            .get(reference)
+            .filter(|entry| ingress::is_ours(&entry.object, self.classes, &self.options));
+        let Some(entry) = ours else {
+            if let Some(old) = self.ingresses.remove(reference) {
+                self.release(&old.lowered, touched);
+            }
+            return;
+        };
+        let lowered = ingress::lower(reference, entry);
+        match self.ingresses.get_mut(reference) {
+            Some(old) if lowered.is_unusable && !old.lowered.is_unusable => {
+                old.newer = lowered.problems;
+                return;
+            }
+            Some(_) | None => {}
+        }
+        if let Some(old) = self.ingresses.remove(reference) {
+            self.release(&old.lowered, touched);
+        }
+        self.claim(&lowered, touched);
+        self.ingresses.insert(reference.clone(), InForce { lowered, newer: Vec::new() });
+    }
+
+    fn claim(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
+        for pattern in ingress.hosts.keys() {
+            let claims = self.claims.entry(pattern.clone()).or_default();
+            claims.insert(ingress.age.clone(), ingress.reference.clone());
+            touched.hosts.insert(pattern.clone());
+        }
+        for key in ingress.uses.keys() {
+            self.uses.entry(key.clone()).or_default().insert(ingress.reference.clone());
+            touched.backends.insert(key.clone());
+        }
+    }
+
+    fn release(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
+        for pattern in ingress.hosts.keys() {
+            if let Some(claims) = self.claims.get_mut(pattern) {
+                claims.remove(&ingress.age);
+            }
+            touched.hosts.insert(pattern.clone());
+        }
+        for key in ingress.uses.keys() {
+            if let Some(users) = self.uses.get_mut(key) {
+                users.remove(&ingress.reference);
+                if users.is_empty() {
+                    self.uses.remove(key);
+                }
+            }
+            touched.backends.insert(key.clone());
+        }
+    }
+
+    fn finish(&mut self, store: &Store, touched: Touched, is_first: bool) -> Lowered {
+        let are_routes_changed = is_first || !touched.hosts.is_empty();
+        for pattern in touched.hosts {
+            self.build_host(pattern);
+        }
+        let endpoints = self.build_backends(store, touched.backends);
+        let model = are_routes_changed.then(|| self.model());
+        Lowered { model, endpoints, problems: self.all_problems() }
+    }
+
+    fn build_host(&mut self, pattern: HostPattern) {
+        let claims = self.claims.get(&pattern).filter(|claims| !claims.is_empty());
+        let Some(claims) = claims else {
+            self.claims.remove(&pattern);
+            self.hosts.remove(&pattern);
+            return;
+        };
+        let claimants = claims.values().filter_map(|reference| self.ingresses.get(reference));
+        let built = host::build(&pattern, claimants.map(|in_force| &in_force.lowered));
+        self.hosts.insert(pattern, built);
+    }
+
+    fn build_backends(
+        &mut self,
+        store: &Store,
+        touched: BTreeSet<BackendKey>,
+    ) -> Vec<(BackendKey, Arc<EndpointSet>)> {
+        let mut changed = Vec::new();
+        for key in touched {
+            if !self.uses.contains_key(&key) {
+                self.backends.remove(&key);
+                continue;
+            }
+            let sources = Sources {
+                store,
+                slices: &self.slices,
+                resolutions: &self.resolutions,
+                options: &self.options,
+            };
+            let backend = backend::lower(&key, &sources);
+            if self.backends.get(&key).is_none_or(|old| old.set != backend.set) {
+                changed.push((key.clone(), Arc::clone(&backend.set)));
+            }
+            self.backends.insert(key, backend);
+        }
+        changed
+    }
+
+    fn model(&self) -> Model {
+        let hosts = self.hosts.values().map(|built| Arc::clone(&built.host)).collect();
+        Model { listeners: vec![Listener { hosts, default_rule: self.default_rule.clone() }] }
+    }
+
+    fn all_problems(&self) -> Vec<Arc<Problem>> {
+        let mut problems = Vec::new();
+        problems.extend(self.problems.values().flatten().cloned());
+        for in_force in self.ingresses.values() {
+            let InForce { lowered, newer } = in_force;
+            if newer.is_empty() {
+                problems.extend(lowered.problems.iter().cloned());
+            } else {
+                problems.extend(newer.iter().cloned());
+                problems.extend(kept(lowered));
+            }
+        }
+        problems.extend(self.hosts.values().flat_map(|built| built.problems.iter().cloned()));
+        for (key, backend) in self.backends.iter().filter(|(_, b)| b.defect.is_some()) {
+            problems.extend(self.backend_problems(key, backend));
+        }
+        problems
+    }
+
+    fn backend_problems(&self, key: &BackendKey, backend: &Backend) -> Vec<Arc<Problem>> {
+        let Some(defect) = &backend.defect else { return Vec::new() };
+        let users = self.uses.get(key).into_iter().flatten();
+        let problems = users.flat_map(|user| {
+            let lowered = self.ingresses.get(user).map(|in_force| &in_force.lowered);
+            let provenance = lowered.and_then(|lowered| lowered.provenance.as_ref());
+            let field = lowered.and_then(|lowered| lowered.uses.get(key)).map_or("", |f| f);
+            let mut report = Report::new(user, provenance);
+            report.warning(defect.finding(field));
+            report.finish()
+        });
+        problems.collect()
+    }
+}
+
+/// Tells that an older version than the object's is in force.
+fn kept(lowered: &LoweredIngress) -> Vec<Arc<Problem>> {
+    let mut report = Report::new(&lowered.reference, lowered.provenance.as_ref());
+    report.warning(Finding {
+        reason: "LastGoodVersion",
+        field: String::new(),
+        message: "nothing of its new version can be used; the last good one stays in force.".into(),
+        advice: "Correct the errors.".into(),
+    });
+    report.finish()
+}
+
+/// The Service of a backend.
+pub(super) fn service_ref(key: &BackendKey) -> ObjectRef {
+    ObjectRef {
+        kind: "Service",
+        namespace: Arc::clone(&key.namespace),
+        name: Arc::clone(&key.service),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
+mod tests;

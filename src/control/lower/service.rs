@@ -1,0 +1,159 @@
+//! Service and the port an Ingress names → where its endpoints are to be found.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use crate::model::PortRef;
+
+/// Where the endpoints of a Service port are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Location {
+    /// In the EndpointSlices of the Service.
+    Slices(SlicePort),
+    /// Behind a DNS name.
+    External {
+        /// `spec.externalName`.
+        name: String,
+        /// To connect to.
+        port: u16,
+    },
+}
+
+/// Which port of an EndpointSlice is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SlicePort {
+    /// Name of the Service port, which is that of the slice's port; empty: the Service names none.
+    pub name: String,
+    /// For slices that leave the number out.
+    pub number: Option<u16>,
+}
+
+/// Why a Service port leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ServiceError {
+    /// No port of this number or name.
+    #[error("the Service has no such port; it has {0}")]
+    NoSuchPort(String),
+    /// UDP or SCTP.
+    #[error("the port's protocol is {0}, not TCP")]
+    Protocol(String),
+    /// `type: ExternalName` without a name.
+    #[error("the Service is of type ExternalName and has no externalName")]
+    NoExternalName,
+    /// Not a port number.
+    #[error("{0} is not a port number")]
+    PortNumber(i32),
+}
+
+/// Finds the port that `wanted` means: by number or name, else (as ingress-nginx does) by target
+/// port.
+///
+/// # Errors
+/// The owner of the Ingress or of the Service is at fault; requests get 503.
+pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, ServiceError> {
+    let Service { metadata: _, spec, status: _ } = service;
+    let empty = ServiceSpec::default();
+    // All else in a Service is about addresses and nodes, which slices already reflect.
+    let ServiceSpec {
+        ports,
+        type_,
+        external_name,
+        cluster_ip: _,
+        cluster_ips: _,
+        external_ips: _,
+        external_traffic_policy: _,
+        health_check_node_port: _,
+        internal_traffic_policy: _,
+        ip_families: _,
+        ip_family_policy: _,
+        load_balancer_class: _,
+        load_balancer_ip: _,
+        load_balancer_source_ranges: _,
+        allocate_load_balancer_node_ports: _,
+        // Slices say ready for the endpoints of such Services.
+        publish_not_ready_addresses: _,
+        selector: _,
+        session_affinity: _,
+        session_affinity_config: _,
+        traffic_distribution: _,
+    } = spec.as_ref().unwrap_or(&empty);
+    let ports = ports.as_deref().unwrap_or_default();
+    if type_.as_deref() == Some("ExternalName") {
+        let name = external_name.as_deref().unwrap_or_default();
+        return external(name, ports, wanted);
+    }
+    match (find(ports, wanted), wanted) {
+        (Some(port), _) => slices(port),
+        // A headless Service may leave its ports out; its slices then say, or the number does.
+        (None, PortRef::Number(number)) if ports.is_empty() => {
+            Ok(Location::Slices(SlicePort { name: String::new(), number: Some(*number) }))
+        }
+        (None, _) => Err(ServiceError::NoSuchPort(list(ports))),
+    }
+}
+
+fn find<'a>(ports: &'a [ServicePort], wanted: &PortRef) -> Option<&'a ServicePort> {
+    let by_port = |port: &&ServicePort| match wanted {
+        PortRef::Number(number) => port.port == i32::from(*number),
+        PortRef::Name(name) => port.name.as_deref() == Some(&**name),
+    };
+    let by_target = |port: &&ServicePort| match (wanted, &port.target_port) {
+        (PortRef::Number(number), Some(IntOrString::Int(target))) => *target == i32::from(*number),
+        (PortRef::Name(name), Some(IntOrString::String(target))) => *target == **name,
+        _ => false,
+    };
+    ports.iter().find(by_port).or_else(|| ports.iter().find(by_target))
+}
+
+fn slices(port: &ServicePort) -> Result<Location, ServiceError> {
+    let ServicePort { name, port, target_port, protocol, app_protocol: _, node_port: _ } = port;
+    tcp(protocol.as_deref())?;
+    let number = match target_port {
+        Some(IntOrString::Int(target)) => Some(port_number(*target)?),
+        // Only the slices know what a name means on each pod.
+        Some(IntOrString::String(_)) => None,
+        None => Some(port_number(*port)?),
+    };
+    Ok(Location::Slices(SlicePort { name: name.clone().unwrap_or_default(), number }))
+}
+
+fn external(name: &str, ports: &[ServicePort], wanted: &PortRef) -> Result<Location, ServiceError> {
+    if name.is_empty() {
+        return Err(ServiceError::NoExternalName);
+    }
+    let port = match (wanted, find(ports, wanted)) {
+        // Nothing translates ports on the way to a foreign host.
+        (PortRef::Number(number), _) => *number,
+        (PortRef::Name(_), Some(port)) => {
+            tcp(port.protocol.as_deref())?;
+            port_number(port.port)?
+        }
+        (PortRef::Name(_), None) => return Err(ServiceError::NoSuchPort(list(ports))),
+    };
+    Ok(Location::External { name: name.to_owned(), port })
+}
+
+fn tcp(protocol: Option<&str>) -> Result<(), ServiceError> {
+    match protocol {
+        None | Some("TCP" | "") => Ok(()),
+        Some(other) => Err(ServiceError::Protocol(other.to_owned())),
+    }
+}
+
+fn port_number(number: i32) -> Result<u16, ServiceError> {
+    u16::try_from(number).ok().filter(|n| *n != 0).ok_or(ServiceError::PortNumber(number))
+}
+
+/// For the problem's text: enough ports to see the slip.
+fn list(ports: &[ServicePort]) -> String {
+    let shown: Vec<_> = ports
+        .iter()
+        .take(8)
+        .map(|p| match &p.name {
+            Some(name) => format!("{} ({name})", p.port),
+            None => p.port.to_string(),
+        })
+        .collect();
+    if shown.is_empty() { "none".into() } else { shown.join(", ") }
+}

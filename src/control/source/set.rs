@@ -1,0 +1,186 @@
+//! The objects of many manifest files as one set: who owns an object that stands twice, what a
+//! broken file keeps, what changed. No I/O.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::manifest::Manifest;
+use super::report::{Finding, Report};
+use super::{Change, Changes, SourceObject};
+use crate::model::{ObjectRef, Problem, Severity, SourcePosition};
+
+/// Objects of many files. Files are ordered by name.
+#[derive(Debug, Default)]
+pub struct ManifestSet {
+    files: BTreeMap<Arc<str>, FileObjects>,
+    /// Files that hold an object; the first one's counts.
+    owners: BTreeMap<ObjectRef, BTreeSet<Arc<str>>>,
+    /// Objects with more than one owner.
+    contested: BTreeSet<ObjectRef>,
+    directory_problem: Option<Arc<Problem>>,
+    /// Objects whose counting form may differ from what was last taken.
+    touched: BTreeSet<ObjectRef>,
+    has_new_problems: bool,
+}
+
+#[derive(Debug, Default)]
+struct FileObjects {
+    objects: BTreeMap<ObjectRef, SourceObject>,
+    problems: Vec<Arc<Problem>>,
+}
+
+impl ManifestSet {
+    /// Puts the new content of a file in the place of its old one. Objects that the file had and
+    /// that a broken document may have held stay.
+    pub fn put(&mut self, file: &Arc<str>, manifest: Manifest) {
+        let Manifest { objects, mut problems, broken, has_unreadable } = manifest;
+        let mut fresh: BTreeMap<ObjectRef, SourceObject> = BTreeMap::new();
+        for object in objects {
+            match fresh.get(&object.reference) {
+                Some(first) => problems.extend(duplicate(&object, first)),
+                None => {
+                    fresh.insert(object.reference.clone(), object);
+                }
+            }
+        }
+        let old = self.files.remove(file).unwrap_or_default();
+        for (reference, object) in old.objects {
+            self.touched.insert(reference.clone());
+            if has_unreadable || broken.contains(&reference) {
+                fresh.entry(reference).or_insert(object);
+            } else if !fresh.contains_key(&reference) {
+                self.disown(&reference, file);
+            }
+        }
+        for reference in fresh.keys() {
+            self.touched.insert(reference.clone());
+            self.own(reference, file);
+        }
+        self.files.insert(Arc::clone(file), FileObjects { objects: fresh, problems });
+        self.has_new_problems = true;
+    }
+
+    /// The file exists and cannot be read: its objects stay.
+    pub fn fail(&mut self, file: &Arc<str>, problem: Problem) {
+        self.files.entry(Arc::clone(file)).or_default().problems = vec![Arc::new(problem)];
+        self.has_new_problems = true;
+    }
+
+    /// The file is gone, and its objects with it.
+    pub fn remove(&mut self, file: &Arc<str>) {
+        let Some(old) = self.files.remove(file) else { return };
+        for reference in old.objects.into_keys() {
+            self.disown(&reference, file);
+            self.touched.insert(reference);
+        }
+        self.has_new_problems = true;
+    }
+
+    /// Sets or clears what is wrong with the directory as a whole.
+    pub fn set_directory_problem(&mut self, problem: Option<Problem>) {
+        if self.directory_problem.as_deref() != problem.as_ref() {
+            self.directory_problem = problem.map(Arc::new);
+            self.has_new_problems = true;
+        }
+    }
+
+    /// What changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        let touched = std::mem::take(&mut self.touched);
+        let changes = touched.into_iter().map(|reference| match self.winner(&reference) {
+            Some(object) => Change::Apply(Box::new(object.clone())),
+            None => Change::Delete(reference),
+        });
+        let changes = changes.collect();
+        let problems = std::mem::take(&mut self.has_new_problems).then(|| self.problems());
+        Changes { changes, problems }
+    }
+
+    /// Whether [`Self::put`] would take objects out of force.
+    #[must_use]
+    pub fn would_lose(&self, file: &Arc<str>, manifest: &Manifest) -> bool {
+        let Some(old) = self.files.get(file) else { return false };
+        let present: BTreeSet<_> = manifest.objects.iter().map(|o| &o.reference).collect();
+        !manifest.has_unreadable
+            && old.objects.keys().any(|reference| {
+                !present.contains(reference) && !manifest.broken.contains(reference)
+            })
+    }
+
+    fn winner(&self, reference: &ObjectRef) -> Option<&SourceObject> {
+        let first = self.owners.get(reference)?.first()?;
+        self.files.get(first)?.objects.get(reference)
+    }
+
+    fn own(&mut self, reference: &ObjectRef, file: &Arc<str>) {
+        let owners = self.owners.entry(reference.clone()).or_default();
+        owners.insert(Arc::clone(file));
+        if owners.len() > 1 {
+            self.contested.insert(reference.clone());
+        }
+    }
+
+    fn disown(&mut self, reference: &ObjectRef, file: &Arc<str>) {
+        let Some(owners) = self.owners.get_mut(reference) else { return };
+        owners.remove(file);
+        if owners.len() < 2 {
+            self.contested.remove(reference);
+        }
+        if owners.is_empty() {
+            self.owners.remove(reference);
+        }
+    }
+
+    fn problems(&self) -> Vec<Arc<Problem>> {
+        let contested = self.contested.iter().flat_map(|reference| self.losers(reference));
+        self.directory_problem
+            .iter()
+            .cloned()
+            .chain(self.files.values().flat_map(|file| file.problems.iter().cloned()))
+            .chain(contested)
+            .collect()
+    }
+
+    fn losers(&self, reference: &ObjectRef) -> Vec<Arc<Problem>> {
+        let Some(first) = self.winner(reference) else { return Vec::new() };
+        let owners = self.owners.get(reference).into_iter().flatten().skip(1);
+        owners
+            .filter_map(|file| self.files.get(file)?.objects.get(reference))
+            .flat_map(|loser| duplicate(loser, first))
+            .collect()
+    }
+}
+
+fn duplicate(loser: &SourceObject, first: &SourceObject) -> Vec<Arc<Problem>> {
+    let place = first
+        .provenance
+        .as_ref()
+        .map(|p| p.position(""))
+        .map_or_else(|| "elsewhere".to_owned(), |position| format!("at {position}"));
+    let mut report = Report::new(&loser.reference, loser.provenance.as_ref());
+    report.error(Finding {
+        reason: "DuplicateObject",
+        field: String::new(),
+        message: format!("the same object stands {place} as well, and that one counts."),
+        advice: "Remove or rename one of the two.".into(),
+    });
+    report.finish()
+}
+
+/// A problem with a file as a whole.
+pub(crate) fn file_problem(
+    file: Arc<str>,
+    reason: &'static str,
+    message: String,
+    advice: &str,
+) -> Problem {
+    Problem {
+        object: None,
+        position: Some(SourcePosition { file, line: 1 }),
+        field: String::new(),
+        severity: Severity::Error,
+        reason,
+        message,
+        advice: advice.to_owned(),
+    }
+}

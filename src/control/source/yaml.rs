@@ -1,0 +1,485 @@
+//! Text of one manifest → documents with the line of every field.
+//!
+//! Never builds more than [`YAML_NODES_MAX`] nodes or [`YAML_BYTES_MAX`] bytes of one document,
+//! with aliases expanded, and never recurses: nesting is a stack of at most [`YAML_DEPTH_MAX`]
+//! frames. JSON goes the same way, because YAML 1.2 contains it.
+//!
+//! Source: YAML 1.2.2; scalars by the core schema, section 10.3.2.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use serde_json::{Map, Number, Value};
+
+use crate::limits::{YAML_BYTES_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX};
+
+/// One document.
+#[derive(Debug)]
+pub struct Document {
+    /// Its content; mappings have text keys only.
+    pub value: Value,
+    /// Where its fields stand.
+    pub positions: Positions,
+}
+
+/// Lines of a node and of everything in it; the same tree as the value's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Positions {
+    /// From 1; of a field: that of its key.
+    line: u32,
+    children: Children,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Children {
+    Scalar,
+    /// In the order of the text.
+    Fields(Vec<(Box<str>, Positions)>),
+    Items(Vec<Positions>),
+}
+
+/// Why a text is not a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum YamlErrorKind {
+    /// The grammar.
+    #[error("not valid YAML: {0}")]
+    Syntax(String),
+    /// A mapping with the same key twice.
+    #[error("the field {0:?} stands twice in the same mapping")]
+    DuplicateKey(String),
+    /// A mapping key that is a list or a mapping.
+    #[error("a field name must be text")]
+    ComplexKey,
+    /// `<<`, which is no part of YAML 1.2.
+    #[error("merge keys (<<) are not supported")]
+    MergeKey,
+    /// An alias of an anchor that is not complete before it.
+    #[error("the alias names an anchor that does not stand before it")]
+    Alias,
+    /// `!something`.
+    #[error("the tag {0:?} is not supported")]
+    Tag(String),
+    /// More than [`YAML_DEPTH_MAX`] levels.
+    #[error("nested more than {YAML_DEPTH_MAX} levels deep")]
+    TooDeep,
+    /// More than [`YAML_NODES_MAX`] or [`YAML_BYTES_MAX`].
+    #[error("too large once its aliases are expanded")]
+    TooLarge,
+}
+
+/// A [`YamlErrorKind`] and its line, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct YamlError {
+    /// Where.
+    pub line: u32,
+    /// What.
+    pub kind: YamlErrorKind,
+}
+
+impl Positions {
+    /// The line of the node itself.
+    #[must_use]
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// Line of a field such as `spec.rules[0].host`; of the nearest enclosing node that exists when
+    /// the field itself does not.
+    #[must_use]
+    pub fn line_of(&self, field: &str) -> u32 {
+        let (mut node, mut rest) = (self, field);
+        while let Some((child, after)) = node.step(rest) {
+            (node, rest) = (child, after);
+        }
+        node.line
+    }
+
+    /// Takes the positions of the items of the list field `name`; empty if there is none.
+    #[must_use]
+    pub fn into_items_of(self, name: &str) -> Vec<Self> {
+        let Children::Fields(fields) = self.children else { return Vec::new() };
+        let found = fields.into_iter().find(|(key, _)| &**key == name);
+        match found.map(|(_, positions)| positions.children) {
+            Some(Children::Items(items)) => items,
+            _ => Vec::new(),
+        }
+    }
+
+    /// One step down the path: the child and what is left. Keys may hold dots (annotations), so the
+    /// longest key that fits is meant.
+    fn step<'a, 'p>(&'a self, path: &'p str) -> Option<(&'a Self, &'p str)> {
+        match &self.children {
+            Children::Scalar => None,
+            Children::Fields(fields) => fields
+                .iter()
+                .filter_map(|(key, child)| {
+                    let rest = path.strip_prefix(&**key)?;
+                    let end = rest.is_empty() || rest.starts_with(['.', '[']);
+                    end.then(|| (key.len(), child, rest.strip_prefix('.').unwrap_or(rest)))
+                })
+                .max_by_key(|(length, ..)| *length)
+                .map(|(_, child, rest)| (child, rest)),
+            Children::Items(items) => {
+                let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+                let child = items.get(index.parse::<usize>().ok()?)?;
+                Some((child, rest.strip_prefix('.').unwrap_or(rest)))
+            }
+        }
+    }
+}
+
+/// A part of a manifest between two `---` lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// With the `---` line that opens it.
+    pub text: &'a str,
+    /// Line of its first character, from 1.
+    pub first_line: u32,
+}
+
+/// Cuts a manifest at its `---` lines, so that one broken document does not harm the others.
+///
+/// Chunks without content (blank lines, comments, directives) are left out.
+pub fn split(text: &str) -> Vec<Chunk<'_>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut chunks = Vec::new();
+    let (mut start, mut start_line) = (0usize, 1u32);
+    let (mut offset, mut line_number) = (0usize, 0u32);
+    for line in text.split_inclusive('\n') {
+        line_number = line_number.saturating_add(1);
+        if is_document_start(line) && offset > start {
+            push_chunk(&mut chunks, text.get(start..offset), start_line);
+            (start, start_line) = (offset, line_number);
+        }
+        offset = offset.saturating_add(line.len());
+    }
+    push_chunk(&mut chunks, text.get(start..), start_line);
+    chunks
+}
+
+fn push_chunk<'a>(chunks: &mut Vec<Chunk<'a>>, text: Option<&'a str>, first_line: u32) {
+    let has_content = |line: &str| {
+        let line = line.strip_prefix("---").unwrap_or(line).trim();
+        !line.is_empty() && !line.starts_with(['#', '%']) && line != "..."
+    };
+    if let Some(text) = text
+        && text.lines().any(has_content)
+    {
+        chunks.push(Chunk { text, first_line });
+    }
+}
+
+fn is_document_start(line: &str) -> bool {
+    line.strip_prefix("---")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+}
+
+/// Parses the documents of one chunk; more than one only if `...` lines separate them.
+///
+/// # Errors
+/// The author of the manifest is at fault; nothing of the chunk is used.
+pub fn parse(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
+    // The parser is young. A panic in it must cost this chunk, not the control plane.
+    std::panic::catch_unwind(|| parse_chunk(chunk)).unwrap_or_else(|_panic| {
+        let kind = YamlErrorKind::Syntax("the parser failed on it".into());
+        Err(YamlError { line: chunk.first_line, kind })
+    })
+}
+
+fn parse_chunk(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
+    let mut parser = Parser::new_from_str(chunk.text);
+    let mut builder = Builder::new(chunk.first_line);
+    let mut documents = Vec::new();
+    while let Some(next) = parser.next_event() {
+        let (event, span) = next.map_err(|e| YamlError {
+            // What is never closed fails behind the last line; the eye looks for it on it.
+            line: builder.line(e.marker().line().min(chunk.text.lines().count())),
+            kind: YamlErrorKind::Syntax(e.info().to_owned()),
+        })?;
+        let line = builder.line(span.start.line());
+        match event {
+            Event::DocumentStart(_) => builder = Builder::new(chunk.first_line),
+            Event::DocumentEnd => documents.extend(builder.root.take()),
+            Event::StreamEnd => break,
+            event => builder.event(event, span).map_err(|kind| YamlError { line, kind })?,
+        }
+    }
+    Ok(documents)
+}
+
+/// A node with what it costs to copy it.
+struct Node {
+    value: Value,
+    positions: Positions,
+    cost: Cost,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    nodes: usize,
+    bytes: usize,
+}
+
+struct Frame {
+    line: u32,
+    anchor: usize,
+    /// Spent before the node began.
+    spent_before: Cost,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Value>, Vec<Positions>),
+    Mapping {
+        fields: Map<String, Value>,
+        positions: Vec<(Box<str>, Positions)>,
+        /// Read, its value not yet.
+        key: Option<(String, u32)>,
+    },
+}
+
+/// Builds one document from events.
+struct Builder {
+    first_line: u32,
+    stack: Vec<Frame>,
+    anchors: HashMap<usize, Node>,
+    spent: Cost,
+    root: Option<Document>,
+}
+
+impl Builder {
+    fn new(first_line: u32) -> Self {
+        Self {
+            first_line,
+            stack: Vec::new(),
+            anchors: HashMap::new(),
+            spent: Cost::default(),
+            root: None,
+        }
+    }
+
+    /// Line in the file for a line in the chunk.
+    fn line(&self, in_chunk: usize) -> u32 {
+        let offset = u32::try_from(in_chunk.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.first_line.saturating_add(offset)
+    }
+
+    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlErrorKind> {
+        let line = self.line(span.start.line());
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.scalar(text, style, anchor, tag.as_deref(), line)
+            }
+            Event::SequenceStart(anchor, tag) => self.open(
+                line,
+                anchor,
+                tag.as_deref(),
+                "seq",
+                Content::Sequence(Vec::new(), Vec::new()),
+            ),
+            Event::MappingStart(anchor, tag) => {
+                let (fields, positions) = (Map::new(), Vec::new());
+                self.open(
+                    line,
+                    anchor,
+                    tag.as_deref(),
+                    "map",
+                    Content::Mapping { fields, positions, key: None },
+                )
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::Alias(anchor) => self.alias(anchor, line),
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => Ok(()),
+        }
+    }
+
+    fn spend(&mut self, nodes: usize, bytes: usize) -> Result<(), YamlErrorKind> {
+        self.spent.nodes = self.spent.nodes.saturating_add(nodes);
+        self.spent.bytes = self.spent.bytes.saturating_add(bytes);
+        if self.spent.nodes > YAML_NODES_MAX || self.spent.bytes > YAML_BYTES_MAX {
+            return Err(YamlErrorKind::TooLarge);
+        }
+        Ok(())
+    }
+
+    fn scalar(
+        &mut self,
+        text: Cow<'_, str>,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+        line: u32,
+    ) -> Result<(), YamlErrorKind> {
+        self.spend(1, text.len())?;
+        let cost = Cost { nodes: 1, bytes: text.len() };
+        let is_key = self.expects_key();
+        if is_key && style == ScalarStyle::Plain && text == "<<" {
+            return Err(YamlErrorKind::MergeKey);
+        }
+        let value =
+            if is_key { Value::String(text.into_owned()) } else { resolve(text, style, tag)? };
+        let positions = Positions { line, children: Children::Scalar };
+        self.add(Node { value, positions, cost }, anchor)
+    }
+
+    fn open(
+        &mut self,
+        line: u32,
+        anchor: usize,
+        tag: Option<&Tag>,
+        core_tag: &str,
+        content: Content,
+    ) -> Result<(), YamlErrorKind> {
+        if let Some(tag) = tag
+            && !(tag.is_yaml_core_schema() && tag.suffix == core_tag)
+        {
+            return Err(YamlErrorKind::Tag(tag.to_string()));
+        }
+        if self.expects_key() {
+            return Err(YamlErrorKind::ComplexKey);
+        }
+        if self.stack.len() >= YAML_DEPTH_MAX {
+            return Err(YamlErrorKind::TooDeep);
+        }
+        let spent_before = self.spent;
+        self.spend(1, 0)?;
+        self.stack.push(Frame { line, anchor, spent_before, content });
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), YamlErrorKind> {
+        let Some(Frame { line, anchor, spent_before, content }) = self.stack.pop() else {
+            return Err(YamlErrorKind::Syntax("an end without a start".into()));
+        };
+        let (value, children) = match content {
+            Content::Sequence(items, positions) => {
+                (Value::Array(items), Children::Items(positions))
+            }
+            Content::Mapping { fields, positions, key: _ } => {
+                (Value::Object(fields), Children::Fields(positions))
+            }
+        };
+        let cost = Cost {
+            nodes: self.spent.nodes.saturating_sub(spent_before.nodes),
+            bytes: self.spent.bytes.saturating_sub(spent_before.bytes),
+        };
+        self.add(Node { value, positions: Positions { line, children }, cost }, anchor)
+    }
+
+    fn alias(&mut self, anchor: usize, line: u32) -> Result<(), YamlErrorKind> {
+        let cost = self.anchors.get(&anchor).ok_or(YamlErrorKind::Alias)?.cost;
+        self.spend(cost.nodes, cost.bytes)?;
+        let known = self.anchors.get(&anchor).ok_or(YamlErrorKind::Alias)?;
+        let positions = Positions { line, ..known.positions.clone() };
+        let node = Node { value: known.value.clone(), positions, cost };
+        self.add(node, 0)
+    }
+
+    fn expects_key(&self) -> bool {
+        matches!(self.stack.last(), Some(Frame { content: Content::Mapping { key: None, .. }, .. }))
+    }
+
+    /// Puts a complete node where it belongs. The copy for its anchor (0: none) costs as well.
+    fn add(&mut self, node: Node, anchor: usize) -> Result<(), YamlErrorKind> {
+        if anchor != 0 {
+            self.spend(node.cost.nodes, node.cost.bytes)?;
+            let (value, positions) = (node.value.clone(), node.positions.clone());
+            self.anchors.insert(anchor, Node { value, positions, cost: node.cost });
+        }
+        let Node { value, positions, cost: _ } = node;
+        let Some(Frame { content, .. }) = self.stack.last_mut() else {
+            self.root = Some(Document { value, positions });
+            return Ok(());
+        };
+        match content {
+            Content::Sequence(items, lines) => {
+                items.push(value);
+                lines.push(positions);
+                Ok(())
+            }
+            Content::Mapping { fields, positions: lines, key } => match key.take() {
+                None => {
+                    let Value::String(text) = value else { return Err(YamlErrorKind::ComplexKey) };
+                    *key = Some((text, positions.line));
+                    Ok(())
+                }
+                Some((name, line)) => {
+                    if fields.contains_key(&name) {
+                        return Err(YamlErrorKind::DuplicateKey(name));
+                    }
+                    lines.push((name.as_str().into(), Positions { line, ..positions }));
+                    fields.insert(name, value);
+                    Ok(())
+                }
+            },
+        }
+    }
+}
+
+/// What a scalar means: YAML 1.2 core schema for plain ones, text for quoted and block ones.
+fn resolve(
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+) -> Result<Value, YamlErrorKind> {
+    let is_plain = style == ScalarStyle::Plain;
+    match tag {
+        None if is_plain => Ok(plain(&text)),
+        None => Ok(Value::String(text.into_owned())),
+        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => {
+            Ok(Value::String(text.into_owned()))
+        }
+        Some(tag) if tag.is_yaml_core_schema() => match tag.suffix.as_str() {
+            "str" => Ok(Value::String(text.into_owned())),
+            "int" | "float" | "bool" | "null" => Ok(plain(&text)),
+            _ => Err(YamlErrorKind::Tag(tag.to_string())),
+        },
+        Some(tag) => Err(YamlErrorKind::Tag(tag.to_string())),
+    }
+}
+
+fn plain(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        other => number(other).map_or_else(|| Value::String(other.to_owned()), Value::Number),
+    }
+}
+
+fn number(text: &str) -> Option<Number> {
+    if let Some(hex) = text.strip_prefix("0x") {
+        return digits(hex).then(|| u64::from_str_radix(hex, 16).ok())?.map(Number::from);
+    }
+    if let Some(octal) = text.strip_prefix("0o") {
+        return digits(octal).then(|| u64::from_str_radix(octal, 8).ok())?.map(Number::from);
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    // `inf`, `nan` and `infinity` are numbers to Rust and words to YAML.
+    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return None;
+    }
+    if unsigned.bytes().all(|b| b.is_ascii_digit()) {
+        let positive = text.strip_prefix('+').unwrap_or(text);
+        if let Ok(number) = positive.parse::<i64>() {
+            return Some(Number::from(number));
+        }
+        if let Ok(number) = positive.parse::<u64>() {
+            return Some(Number::from(number));
+        }
+    }
+    text.parse::<f64>().ok().and_then(Number::from_f64)
+}
+
+/// Rust's radix parser would also take a sign.
+fn digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests;

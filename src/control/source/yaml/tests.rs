@@ -1,0 +1,97 @@
+use serde_json::json;
+
+use super::*;
+
+fn only(text: &str) -> Result<Document, YamlError> {
+    let chunk = Chunk { text, first_line: 1 };
+    parse(chunk).map(|mut documents| documents.pop().expect("one document"))
+}
+
+#[track_caller]
+fn value(text: &str, expected: &Value) {
+    assert_eq!(&only(text).expect("valid").value, expected, "{text:?}");
+}
+
+#[track_caller]
+fn error(text: &str, line: u32, kind: &YamlErrorKind) {
+    let found = only(text).map(|d| d.value).expect_err("an error");
+    assert_eq!((found.line, &found.kind), (line, kind), "{text:?}");
+}
+
+#[test]
+fn plain_scalars_follow_the_core_schema_and_quoted_ones_are_text() {
+    value(
+        "[~, null, true, False, yes, 80, -1, +7, 0x1f, 0o17, 1.5, 1e3, .5, inf, 1_000, 08]",
+        &json!([
+            null, null, true, false, "yes", 80, -1, 7, 31, 15, 1.5, 1000.0, 0.5, "inf", "1_000", 8
+        ]),
+    );
+    value("['80', \"true\", !!str 80, !!int '80']", &json!(["80", "true", "80", 80]));
+    value("18446744073709551615", &json!(18_446_744_073_709_551_615_u64));
+    value("a: |\n  80\n", &json!({"a": "80\n"}));
+    value("80: x", &json!({"80": "x"}));
+}
+
+#[test]
+fn json_is_read_by_the_same_path() {
+    value(
+        "{\n\t\"a\": [1, 2.5, \"\\u0041\\/\"],\n\t\"b\":{\"c\":null}\n}\n",
+        &json!({
+            "a": [1, 2.5, "A/"], "b": {"c": null}
+        }),
+    );
+}
+
+#[test]
+fn errors_name_their_line() {
+    error("a: 1\nb: 2\na: 3\n", 3, &YamlErrorKind::DuplicateKey("a".into()));
+    error("[a]: 1\n", 1, &YamlErrorKind::ComplexKey);
+    error("x: &x {a: 1}\ny:\n  <<: *x\n", 3, &YamlErrorKind::MergeKey);
+    error("a: !secret x\n", 1, &YamlErrorKind::Tag("!secret".into()));
+    error("a: &a [*a]\n", 1, &YamlErrorKind::Alias);
+    error(&"[".repeat(100), 1, &YamlErrorKind::TooDeep);
+    let syntax = only("a: 1\nb: [1,\n").expect_err("unclosed");
+    assert!(matches!(syntax.kind, YamlErrorKind::Syntax(_)), "{syntax:?}");
+    assert_eq!(syntax.line, 2);
+}
+
+#[test]
+fn aliases_are_expanded_within_bounds() {
+    value("a: &a {x: 1}\nb: *a\n", &json!({"a": {"x": 1}, "b": {"x": 1}}));
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let item = format!("*a{}, ", level - 1).repeat(10);
+        bomb.push_str(&format!("a{level}: &a{level} [{item}]\n"));
+    }
+    error(&bomb, 6, &YamlErrorKind::TooLarge);
+    let wide = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(100));
+    error(&wide, 2, &YamlErrorKind::TooLarge);
+}
+
+#[test]
+fn positions_find_the_field_or_the_nearest_node_above_it() {
+    let text = "metadata:\n  annotations:\n    a.b/c: x\n    a: y\nspec:\n  rules:\n  - host: a\n  \
+                - host: b\n    http: {}\n";
+    let positions = only(text).expect("valid").positions;
+    for (field, line) in [
+        ("", 1),
+        ("metadata.annotations.a.b/c", 3),
+        ("metadata.annotations.a", 4),
+        ("spec.rules[0].host", 7),
+        ("spec.rules[1]", 8),
+        ("spec.rules[1].http.paths[3].path", 9),
+        ("spec.rules[7].host", 6),
+        ("status", 1),
+    ] {
+        assert_eq!(positions.line_of(field), line, "{field}");
+    }
+}
+
+#[test]
+fn manifests_are_cut_at_their_document_lines() {
+    let text = "# head\n---\na: 1\n--- # second\nb: |\n  ---x\n---\n\n---\nc: 1";
+    let chunks: Vec<_> = split(text).iter().map(|c| (c.first_line, c.text.len())).collect();
+    assert_eq!(chunks, [(2, 9), (4, 25), (9, 8)]);
+    assert_eq!(split("\u{feff}%YAML 1.2\n---\r\na: 1\r\n").len(), 1);
+    assert!(split("").is_empty());
+}

@@ -1,0 +1,96 @@
+//! What the control plane tells about itself, for the admin listener.
+//!
+//! Written by [`super::Controller`], read by anyone; the lock is never held across a wait.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::model::{Problem, Severity};
+use crate::table::TableVersion;
+use crate::telemetry::SharedHistogram;
+
+/// Shared between the control loop and the admin listener.
+#[derive(Debug, Default)]
+pub struct ControlState {
+    now: Mutex<ControlSnapshot>,
+    /// From the arrival of the file event to the last core's acknowledgement of the table that
+    /// came of it. Changes of endpoints alone make no table and are not in it.
+    pub apply_times: SharedHistogram,
+}
+
+/// The state at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct ControlSnapshot {
+    /// Present problems of the source and of lowering.
+    pub problems: Vec<Arc<Problem>>,
+    /// Objects in the store per kind.
+    pub objects: Vec<(&'static str, usize)>,
+    /// Last table handed to the cores; 0: none yet.
+    pub published: TableVersion,
+    /// When.
+    pub published_at: Option<Instant>,
+    /// Last table that every core acknowledged; 0: none yet, not ready.
+    pub acknowledged: TableVersion,
+    /// Apply time of that table.
+    pub last_apply_time: Option<Duration>,
+    /// The process is about to end: not ready, whatever was acknowledged.
+    pub is_draining: bool,
+}
+
+impl ControlSnapshot {
+    /// Every core serves a complete table, and the process means to stay.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.acknowledged > TableVersion::default() && !self.is_draining
+    }
+}
+
+impl ControlState {
+    /// A copy; problems are shared, not copied.
+    #[must_use]
+    pub fn snapshot(&self) -> ControlSnapshot {
+        self.lock().clone()
+    }
+
+    /// Present problems by severity.
+    #[must_use]
+    pub fn problem_counts(&self) -> [(Severity, u64); 2] {
+        let now = self.lock();
+        [Severity::Warning, Severity::Error].map(|severity| {
+            (severity, now.problems.iter().filter(|p| p.severity == severity).count() as u64)
+        })
+    }
+
+    /// Readiness is off from now on.
+    pub fn begin_drain(&self) {
+        self.lock().is_draining = true;
+    }
+
+    /// No table was published yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().published == TableVersion::default()
+    }
+
+    pub(super) fn update(&self, problems: Vec<Arc<Problem>>, objects: [(&'static str, usize); 6]) {
+        let mut now = self.lock();
+        now.problems = problems;
+        now.objects = objects.to_vec();
+    }
+
+    pub(super) fn published(&self, version: TableVersion) {
+        let mut now = self.lock();
+        now.published = version;
+        now.published_at = Some(Instant::now());
+    }
+
+    pub(super) fn acknowledged(&self, version: TableVersion, apply_time: Duration) {
+        self.apply_times.record(apply_time);
+        let mut now = self.lock();
+        now.acknowledged = version;
+        now.last_apply_time = Some(apply_time);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ControlSnapshot> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,151 @@
+//! Latest object of each kind, namespace and name, with its place. No interpretation.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+
+use super::source::{Change, Object, Provenance, SourceObject};
+use crate::model::ObjectRef;
+
+/// One stored object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry<K> {
+    /// Content.
+    pub object: Arc<K>,
+    /// Directory source only.
+    pub provenance: Option<Provenance>,
+}
+
+/// Objects of one kind by their reference.
+pub type Entries<K> = BTreeMap<ObjectRef, Entry<K>>;
+
+/// Objects whose content or place differs from what was last lowered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dirty(pub BTreeSet<ObjectRef>);
+
+impl Dirty {
+    /// The dirty objects of one kind.
+    pub fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &ObjectRef> {
+        self.0.iter().filter(move |reference| reference.kind == kind)
+    }
+
+    /// Whether nothing changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The latest objects.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// By reference.
+    pub ingresses: Entries<Ingress>,
+    /// By reference.
+    pub ingress_classes: Entries<IngressClass>,
+    /// By reference.
+    pub services: Entries<Service>,
+    /// By reference.
+    pub endpoint_slices: Entries<EndpointSlice>,
+    /// By reference.
+    pub secrets: Entries<Secret>,
+    /// By reference.
+    pub config_maps: Entries<ConfigMap>,
+}
+
+impl Store {
+    /// Applies changes in order; objects that are equal to what is stored are not dirty.
+    pub fn apply(&mut self, changes: impl IntoIterator<Item = Change>) -> Dirty {
+        let mut dirty = Dirty::default();
+        for change in changes {
+            let (reference, is_changed) = match change {
+                Change::Apply(object) => (object.reference.clone(), self.insert(*object)),
+                Change::Delete(reference) => (reference.clone(), self.remove(&reference)),
+            };
+            if is_changed {
+                dirty.0.insert(reference);
+            }
+        }
+        dirty
+    }
+
+    /// Objects per kind, for the admin listener.
+    #[must_use]
+    pub fn counts(&self) -> [(&'static str, usize); 6] {
+        [
+            ("Ingress", self.ingresses.len()),
+            ("IngressClass", self.ingress_classes.len()),
+            ("Service", self.services.len()),
+            ("EndpointSlice", self.endpoint_slices.len()),
+            ("Secret", self.secrets.len()),
+            ("ConfigMap", self.config_maps.len()),
+        ]
+    }
+
+    fn insert(&mut self, source: SourceObject) -> bool {
+        let SourceObject { reference, object, provenance } = source;
+        match object {
+            Object::Ingress(o) => put(&mut self.ingresses, reference, o, provenance),
+            Object::IngressClass(o) => put(&mut self.ingress_classes, reference, o, provenance),
+            Object::Service(o) => put(&mut self.services, reference, o, provenance),
+            Object::EndpointSlice(o) => put(&mut self.endpoint_slices, reference, o, provenance),
+            Object::Secret(o) => put(&mut self.secrets, reference, o, provenance),
+            Object::ConfigMap(o) => put(&mut self.config_maps, reference, o, provenance),
+        }
+    }
+
+    /// References are unique over all kinds, so only one of the maps can hold it.
+    fn remove(&mut self, reference: &ObjectRef) -> bool {
+        self.ingresses.remove(reference).is_some()
+            || self.ingress_classes.remove(reference).is_some()
+            || self.services.remove(reference).is_some()
+            || self.endpoint_slices.remove(reference).is_some()
+            || self.secrets.remove(reference).is_some()
+            || self.config_maps.remove(reference).is_some()
+    }
+}
+
+fn put<K: PartialEq>(
+    entries: &mut Entries<K>,
+    reference: ObjectRef,
+    object: Arc<K>,
+    provenance: Option<Provenance>,
+) -> bool {
+    let entry = Entry { object, provenance };
+    if entries.get(&reference) == Some(&entry) {
+        return false;
+    }
+    entries.insert(reference, entry);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::source::manifest;
+
+    fn service(name: &str, port: u16) -> SourceObject {
+        let text = format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n\
+             spec: {{ports: [{{port: {port}}}]}}\n"
+        );
+        manifest::read(&"f".into(), &text).objects.remove(0)
+    }
+
+    #[test]
+    fn only_real_changes_are_dirty() {
+        let mut store = Store::default();
+        let apply = |port| Change::Apply(Box::new(service("a", port)));
+        let reference = service("a", 1).reference;
+        let expected = Dirty(BTreeSet::from([reference.clone()]));
+        assert_eq!(store.apply([apply(80)]), expected);
+        assert_eq!(store.apply([apply(80)]), Dirty::default());
+        assert_eq!(store.apply([apply(81)]), expected);
+        assert_eq!(store.counts()[2], ("Service", 1));
+        assert_eq!(store.apply([Change::Delete(reference.clone())]), expected);
+        assert!(store.apply([Change::Delete(reference)]).is_empty());
+    }
+}
