@@ -11,7 +11,7 @@ use ringway::http1::head::{
 const CURL: &[u8] =
     b"GET /get HTTP/1.1\r\nHost: shop.example\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n";
 
-/// 400 bytes, 8 fields.
+/// 386 bytes, 8 fields.
 const TYPICAL: &[u8] = b"GET /api/v1/orders/20394?expand=items HTTP/1.1\r\n\
     Host: shop.example\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
