@@ -87,7 +87,7 @@ impl DemoServe {
 /// Backends that run, for as long as this lives.
 #[derive(Debug)]
 pub struct Demo {
-    /// For [`super::serve`].
+    /// For `serve`, which starts the proxy.
     pub serve: DemoServe,
     backends: Vec<DemoBackend>,
     written: Written,

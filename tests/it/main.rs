@@ -14,6 +14,7 @@ mod admin;
 mod bad_objects;
 mod command_line;
 mod cores;
+mod demo;
 mod drain;
 mod forwarding;
 mod http1;

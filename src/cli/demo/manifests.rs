@@ -13,7 +13,7 @@ pub(super) const INGRESS_FILE: &str = "ingress.yaml";
 const SERVICES_FILE: &str = "services.yaml";
 const ENDPOINTS_FILE: &str = "endpoints.yaml";
 
-/// What [`write`] did.
+/// What [`write()`] did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Written {
     /// Files that were there before and stayed as they were.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) use backend::{Backend, Gate};
 pub(crate) use client::Client;
 pub(crate) use manifest::{Ingress, PathType};
-pub(crate) use message::fields_named;
+pub(crate) use message::{Message, fields_named};
 pub(crate) use proxy::{Builder, Proxy};
 
 /// Longest wait for anything that ought to happen at once. Generous: two cores, debug builds, many

@@ -61,29 +61,15 @@ impl Builder {
     pub(crate) fn start(self) -> Proxy {
         let folder = tempfile::tempdir().expect("temporary folder");
         fs::write(folder.path().join(MAIN_FILE), &self.manifests).expect("manifest");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringway"))
-            .args(["serve", "--http-bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0"])
-            .args(["--cores", &self.cores.to_string(), "--driver", self.driver.flag()])
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringway"));
+        command
+            .args(["serve", "--cores", &self.cores.to_string(), "--driver", self.driver.flag()])
             .args(["--ingress-class", super::manifest::CLASS])
             .args(defaults_without(&self.flags))
             .arg("--manifests")
             .arg(folder.path())
-            .args(&self.flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the ringway binary");
-        let output = Arc::new(Mutex::new(String::new()));
-        capture(child.stdout.take(), &output);
-        capture(child.stderr.take(), &output);
-        let (http, admin) = match wait_for_start_line(&output, &mut child) {
-            Ok(addresses) => addresses,
-            Err(error) => panic!("{error}; its output:\n{}", text_of(&output)),
-        };
-        let proxy = Proxy { child, folder, output, http, admin };
-        wait_until("readiness", || proxy.admin_get("/readyz").status() == 200);
-        proxy
+            .args(&self.flags);
+        Proxy::launch(command, folder)
     }
 }
 
@@ -140,6 +126,41 @@ fn wait_for_start_line(
 }
 
 impl Proxy {
+    /// Starts `ringway demo` with its manifests in a temporary folder.
+    #[track_caller]
+    pub(crate) fn demo() -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringway"));
+        command.arg("demo").arg("--dir").arg(folder.path());
+        Self::launch(command, folder)
+    }
+
+    /// Starts a command that serves, on free ports, and waits for start line and readiness.
+    #[track_caller]
+    fn launch(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command
+            .args(["--http-bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the ringway binary");
+        let output = Arc::new(Mutex::new(String::new()));
+        capture(child.stdout.take(), &output);
+        capture(child.stderr.take(), &output);
+        let (http, admin) = match wait_for_start_line(&output, &mut child) {
+            Ok(addresses) => addresses,
+            Err(error) => {
+                drop(child.kill());
+                drop(child.wait());
+                panic!("{error}; its output:\n{}", text_of(&output));
+            }
+        };
+        let proxy = Self { child, folder, output, http, admin };
+        wait_until("readiness", || proxy.admin_get("/readyz").status() == 200);
+        proxy
+    }
+
     /// One core, with these manifests and otherwise the defaults of the tests.
     #[track_caller]
     pub(crate) fn start(driver: Driver, manifests: impl AsRef<str>) -> Self {
