@@ -116,6 +116,8 @@ pub const REGEX_BYTES_MAX: usize = 1 << 20;
 pub const MATCH_CONDITIONS_MAX: usize = 16;
 /// Problems kept of one object; the rest is counted.
 pub const PROBLEMS_PER_OBJECT_MAX: usize = 16;
+/// Problems kept of one manifest file; the rest is counted.
+pub const PROBLEMS_PER_FILE_MAX: usize = 1_000;
 /// How long a burst of changes may settle before a rebuild starts.
 pub const SETTLE_IDLE: Duration = Duration::from_millis(3);
 /// How long a stream of changes may put off a rebuild.

@@ -2,6 +2,8 @@
 //!
 //! Each directory of `tests/cases` holds manifests and `expected.txt`.
 
+#![expect(clippy::expect_used, reason = "a test may fail")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

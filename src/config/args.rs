@@ -32,8 +32,8 @@ pub struct Args {
     #[arg(long, env = "RINGWAY_RING_DEFER_TASKRUN", help_heading = "Cores")]
     pub ring_defer_taskrun: bool,
 
-    /// Address for plain HTTP; may be repeated (in the variable: separated by commas). Port 0 takes a
-    /// free port
+    /// Address for plain HTTP; may be repeated (in the variable: separated by commas). Port 0 takes
+    /// a free port
     #[arg(
         long, env = "RINGWAY_HTTP_BIND", value_name = "IP:PORT", value_delimiter = ',',
         default_value = "0.0.0.0:80", value_parser = parse::address, help_heading = "Listeners"
@@ -145,7 +145,8 @@ pub struct Args {
     )]
     pub pool_idle_per_endpoint: usize,
 
-    /// Seconds that an idle connection to an endpoint is kept; should be less than the endpoint keeps it
+    /// Seconds that an idle connection to an endpoint is kept; should be less than the endpoint
+    /// keeps it
     #[arg(
         long, env = "RINGWAY_POOL_IDLE_TIMEOUT", value_name = "SECONDS",
         default_value = "55", value_parser = parse::seconds, help_heading = "Upstreams"
@@ -169,7 +170,8 @@ pub struct Args {
     )]
     pub pool_total: usize,
 
-    /// Seconds between the end of readiness and the begin of the drain, for load balancers to notice
+    /// Seconds between the end of readiness and the begin of the drain, for load balancers to
+    /// notice
     #[arg(
         long, env = "RINGWAY_DRAIN_DELAY", value_name = "SECONDS",
         default_value = "10", value_parser = parse::seconds, help_heading = "Shutdown"

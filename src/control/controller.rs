@@ -209,3 +209,6 @@ fn difference<'a>(
     };
     (without(&fresh, &gone), without(&gone, &fresh))
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,8 +170,7 @@ impl ControlLoop {
 
 /// Waits until something is pending and the burst has settled, or has lasted long enough.
 async fn settled(watch: &Watch) {
-    watch.pending().await;
-    let latest = Instant::now() + SETTLE_MAX;
+    let latest = Instant::from_std(watch.pending().await) + SETTLE_MAX;
     loop {
         let quiet = (Instant::now() + SETTLE_IDLE).min(latest);
         tokio::select! {

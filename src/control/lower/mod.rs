@@ -398,5 +398,5 @@ pub(super) fn service_ref(key: &BackendKey) -> ObjectRef {
 }
 
 #[cfg(test)]
-#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may fail")]
+#[expect(clippy::indexing_slicing, reason = "a test may fail")]
 mod tests;

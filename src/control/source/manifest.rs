@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::report::{Finding, Report};
 use super::yaml::{self, Document, Positions};
 use super::{Object, Provenance, SourceObject};
+use crate::limits::{PROBLEMS_PER_FILE_MAX, PROBLEMS_PER_OBJECT_MAX};
 use crate::model::{ObjectRef, Problem, Severity, SourcePosition};
 
 /// What one file holds.
@@ -81,7 +82,7 @@ struct DecodeError {
 /// Shape: `file` is the name that positions carry.
 #[must_use]
 pub fn read(file: &Arc<str>, text: &str) -> Manifest {
-    let mut reader = Reader { file, manifest: Manifest::default() };
+    let mut reader = Reader { file, manifest: Manifest::default(), surplus: 0 };
     for chunk in yaml::split(text) {
         match yaml::parse(chunk) {
             Ok(documents) => documents.into_iter().for_each(|d| reader.document(d)),
@@ -93,12 +94,14 @@ pub fn read(file: &Arc<str>, text: &str) -> Manifest {
             ),
         }
     }
-    reader.manifest
+    reader.finish()
 }
 
 struct Reader<'a> {
     file: &'a Arc<str>,
     manifest: Manifest,
+    /// Problems beyond the bound.
+    surplus: usize,
 }
 
 impl Reader<'_> {
@@ -115,7 +118,7 @@ impl Reader<'_> {
         message: String,
         advice: &str,
     ) {
-        self.manifest.problems.push(Arc::new(Problem {
+        self.problem(Arc::new(Problem {
             object: None,
             position: Some(SourcePosition { file: Arc::clone(self.file), line }),
             field: String::new(),
@@ -124,6 +127,30 @@ impl Reader<'_> {
             message,
             advice: advice.to_owned(),
         }));
+    }
+
+    /// A file of nothing but broken documents must not fill the memory with words about them.
+    fn problem(&mut self, problem: Arc<Problem>) {
+        if self.manifest.problems.len() < PROBLEMS_PER_FILE_MAX {
+            self.manifest.problems.push(problem);
+        } else {
+            self.surplus = self.surplus.saturating_add(1);
+        }
+    }
+
+    fn finish(mut self) -> Manifest {
+        if self.surplus > 0 {
+            self.manifest.problems.push(Arc::new(Problem {
+                object: None,
+                position: Some(SourcePosition { file: Arc::clone(self.file), line: 1 }),
+                field: String::new(),
+                severity: Severity::Error,
+                reason: "MoreProblems",
+                message: format!("{} more problems are not listed.", self.surplus),
+                advice: "Correct the listed ones first.".into(),
+            }));
+        }
+        self.manifest
     }
 
     fn document(&mut self, document: Document) {
@@ -200,7 +227,7 @@ impl Reader<'_> {
                 None
             }
         };
-        self.manifest.problems.extend(report.finish());
+        report.finish().into_iter().for_each(|problem| self.problem(problem));
         match object {
             Some(object) => {
                 let provenance = Some(provenance);
@@ -262,7 +289,7 @@ fn decode<K: DeserializeOwned>(
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
     let result = serde_ignored::deserialize(tracked, |path| {
         // The surplus is counted by the report; this only bounds what is kept until then.
-        if unknown_fields.len() < crate::limits::PROBLEMS_PER_OBJECT_MAX.saturating_mul(2) {
+        if unknown_fields.len() < PROBLEMS_PER_OBJECT_MAX.saturating_mul(2) {
             unknown_fields.push(ignored_path(&path));
         }
     });

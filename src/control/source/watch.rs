@@ -108,10 +108,16 @@ impl Watch {
         self.shared.bell.notified().await;
     }
 
-    /// Waits until something is pending; returns at once if it is. Safe to cancel.
-    pub async fn pending(&self) {
-        while self.shared.lock().since.is_none() {
-            self.changed().await;
+    /// Waits until something is pending and gives the arrival of its first event; returns at once if
+    /// something is. Safe to cancel.
+    pub async fn pending(&self) -> Instant {
+        loop {
+            // Not the condition of a `while let`: that would hold the lock across the wait.
+            let since = self.shared.lock().since;
+            match since {
+                Some(since) => return since,
+                None => self.changed().await,
+            }
         }
     }
 

@@ -188,7 +188,8 @@ pub fn parse(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
 }
 
 fn parse_chunk(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
-    let mut parser = Parser::new_from_str(chunk.text);
+    let text = join_surrogates(chunk.text);
+    let mut parser = Parser::new_from_str(&text);
     let mut builder = Builder::new(chunk.first_line);
     let mut documents = Vec::new();
     while let Some(next) = parser.next_event() {
@@ -206,6 +207,45 @@ fn parse_chunk(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
         }
     }
     Ok(documents)
+}
+
+/// JSON writes characters beyond 16 bits as two escapes (RFC 8259 section 7), YAML as one: `\U`.
+///
+/// Touches JSON only (a document in braces), where a backslash always begins an escape.
+fn join_surrogates(text: &str) -> Cow<'_, str> {
+    let is_json = text.trim_start_matches("---").trim_start().starts_with('{');
+    if !is_json || !text.contains("\\u") {
+        return Cow::Borrowed(text);
+    }
+    let (mut joined, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((before, escape)) = rest.split_once('\\') {
+        joined.push_str(before);
+        joined.push('\\');
+        if let Some((character, after)) = surrogate_pair(escape) {
+            joined.push_str(&format!("U{:08x}", u32::from(character)));
+            rest = after;
+        } else {
+            // The escaped character itself may be a backslash.
+            let escaped = escape.chars().next();
+            joined.extend(escaped);
+            rest = escape.get(escaped.map_or(0, char::len_utf8)..).unwrap_or_default();
+        }
+    }
+    joined.push_str(rest);
+    Cow::Owned(joined)
+}
+
+/// `uXXXX\uXXXX` at the start of `text`, and what follows.
+fn surrogate_pair(text: &str) -> Option<(char, &str)> {
+    let unit = |text: &str| u16::from_str_radix(text, 16).ok();
+    let high = unit(text.strip_prefix('u')?.get(..4)?)?;
+    let rest = text.get(5..)?.strip_prefix("\\u")?;
+    let low = unit(rest.get(..4)?)?;
+    let mut characters = char::decode_utf16([high, low]);
+    match (characters.next(), characters.next()) {
+        (Some(Ok(character)), None) => Some((character, rest.get(4..)?)),
+        _ => None,
+    }
 }
 
 /// A node with what it costs to copy it.

@@ -145,6 +145,7 @@ fn origins_carry_rule_path_and_line() {
     let origin = &model.listeners[0].hosts[0].rules[0].origin;
     assert_eq!((origin.rule, origin.path), (Some(0), Some(0)));
     let line = origin.position.as_ref().map(|p| p.line);
-    let expected = text.lines().position(|l| l.contains("- {path")).map(|l| l as u32 + 1);
+    let expected =
+        text.lines().position(|l| l.contains("- {path")).and_then(|l| u32::try_from(l + 1).ok());
     assert_eq!(line, expected);
 }

@@ -176,7 +176,7 @@ fn unreadable_files_keep_their_objects() {
     let path = world.dir.path().join("a.yaml");
     for (content, expected) in [
         (b"\xff\xfe".to_vec(), "it is not UTF-8 text"),
-        (vec![b'#'; MANIFEST_BYTES_MAX as usize + 1], "it is larger than 16777216 bytes"),
+        ("#".repeat((16 << 20) + 1).into_bytes(), "it is larger than 16777216 bytes"),
     ] {
         fs::write(&path, content).expect("written");
         let scan = world.named("a.yaml");
@@ -230,7 +230,7 @@ fn a_file_without_permission_keeps_its_objects() {
     world.write("a.yaml", &service("a", 80));
     world.all();
     let path = world.dir.path().join("a.yaml");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).expect("closed");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("closed");
     let scan = world.named("a.yaml");
     // Root reads it all the same; then it has not changed.
     assert!(changed(&scan).iter().all(|change| change == "+a"));

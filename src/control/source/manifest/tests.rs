@@ -125,6 +125,13 @@ fn other_kinds_are_passed_over_and_old_versions_are_not() {
     );
 }
 
+#[test]
+fn problems_of_one_file_are_bounded() {
+    let manifest = read_text(&"---\na\n".repeat(PROBLEMS_PER_FILE_MAX + 7));
+    assert_eq!(manifest.problems.len(), PROBLEMS_PER_FILE_MAX + 1);
+    assert!(manifest.problems.last().is_some_and(|p| p.message.starts_with("7 more")));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

@@ -43,6 +43,19 @@ fn json_is_read_by_the_same_path() {
 }
 
 #[test]
+fn json_characters_beyond_16_bits_are_read_and_escaped_backslashes_left_alone() {
+    value(
+        r#"{"a": "\ud83d\ude00x", "b": "\\ud83d\\ude00"}"#,
+        &json!({
+            "a": "\u{1f600}x", "b": "\\ud83d\\ude00"
+        }),
+    );
+    // In YAML text a backslash may be just that.
+    value(r"a: '\ud83d\ude00'", &json!({"a": "\\ud83d\\ude00"}));
+    assert!(only(r#"{"a": "\ud83d"}"#).is_err());
+}
+
+#[test]
 fn errors_name_their_line() {
     error("a: 1\nb: 2\na: 3\n", 3, &YamlErrorKind::DuplicateKey("a".into()));
     error("[a]: 1\n", 1, &YamlErrorKind::ComplexKey);

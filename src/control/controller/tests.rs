@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use super::*;
+use crate::control::source::{Change, manifest};
+use crate::publish::{Subscriber, Update, channel};
+
+/// A controller and the ends of its cores, which do what the test says.
+struct World {
+    controller: Controller,
+    cores: Vec<Subscriber>,
+    state: Arc<ControlState>,
+    start: Instant,
+}
+
+impl World {
+    fn new(cores: usize) -> Self {
+        let (publisher, cores) = channel(cores).expect("a channel");
+        let options = LowerOptions {
+            ingress_class: "ringway".into(),
+            default_backend: None,
+            allow_local_addresses: true,
+            adopt_classless: true,
+        };
+        let state = Arc::new(ControlState::default());
+        let controller = Controller::new(options, publisher, Arc::clone(&state), Box::new(|_| {}));
+        Self { controller, cores, state, start: Instant::now() }
+    }
+
+    fn apply(&mut self, text: &str) {
+        let objects = manifest::read(&"f".into(), text).objects.into_iter();
+        let changes = objects.map(|object| Change::Apply(Box::new(object))).collect();
+        self.controller.on_changes(Changes { changes, problems: None }, self.start);
+    }
+
+    /// What a core has been sent since the last time, in order.
+    fn sent(&self, core: usize) -> Vec<String> {
+        let updates = self.cores[core].drain_updates();
+        let text = updates.map(|update| match update {
+            Update::Table(table) => format!("table {}", table.version.0),
+            Update::Endpoints { key, set, .. } => format!("{key} {}", set.addresses.len()),
+            Update::RemoveBackend(id) => format!("remove {}", id.slot),
+            Update::Drain(_) => "drain".into(),
+        });
+        text.collect()
+    }
+
+    /// `after`: since the change.
+    fn acknowledge(&mut self, core: usize, version: u64, after: Duration) {
+        self.cores[core].acknowledge(TableVersion(version));
+        self.controller.on_acknowledged(self.start + after);
+    }
+}
+
+fn ingress(service: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a}}\n\
+         spec: {{defaultBackend: {{service: {{name: {service}, port: {{number: 80}}}}}}}}\n"
+    )
+}
+
+#[test]
+fn the_first_table_is_published_though_empty_and_readiness_waits_for_every_core() {
+    let mut world = World::new(2);
+    world.apply("");
+    assert_eq!((world.sent(0), world.sent(1)), (vec!["table 1".into()], vec!["table 1".into()]));
+    world.acknowledge(0, 1, Duration::from_millis(1));
+    assert!(!world.state.snapshot().is_ready());
+    world.acknowledge(1, 1, Duration::from_millis(7));
+    let snapshot = world.state.snapshot();
+    assert!(snapshot.is_ready());
+    assert_eq!(snapshot.last_apply_time, Some(Duration::from_millis(7)));
+    assert_eq!(world.state.apply_times.totals().count(), 1);
+    world.state.begin_drain();
+    assert!(!world.state.snapshot().is_ready());
+}
+
+#[test]
+fn nothing_is_published_when_nothing_changed() {
+    let mut world = World::new(1);
+    world.apply(&ingress("s"));
+    world.sent(0);
+    world.apply(&ingress("s"));
+    assert!(world.sent(0).is_empty());
+    assert_eq!(world.state.snapshot().published, TableVersion(1));
+}
+
+#[test]
+fn endpoints_go_before_the_table_that_names_them() {
+    let mut world = World::new(1);
+    world.apply(&ingress("s"));
+    assert_eq!(world.sent(0), ["default/s:80 0", "table 1"]);
+}
+
+#[test]
+fn a_backend_is_removed_once_every_core_forgot_it() {
+    let mut world = World::new(2);
+    world.apply(&ingress("s"));
+    let (_, _) = (world.sent(0), world.sent(1));
+    world.apply(&ingress("t"));
+    assert_eq!(world.sent(0), ["default/t:80 0", "table 2"]);
+    world.acknowledge(0, 2, Duration::ZERO);
+    assert!(world.sent(0).is_empty());
+    world.sent(1);
+    world.acknowledge(1, 2, Duration::ZERO);
+    assert_eq!((world.sent(0), world.sent(1)), (vec!["remove 0".into()], vec!["remove 0".into()]));
+}
+
+#[test]
+fn a_backend_that_comes_back_at_once_keeps_its_endpoints() {
+    let mut world = World::new(1);
+    for service in ["s", "t", "s"] {
+        world.apply(&ingress(service));
+    }
+    world.acknowledge(0, 3, Duration::ZERO);
+    let key = |sent: &[String], text: &str| sent.iter().any(|line| line.starts_with(text));
+    assert!(key(&world.sent(0), "default/s:80"));
+    world.apply(
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n---\n\
+         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+         metadata: {name: s-1, labels: {kubernetes.io/service-name: s}}\naddressType: IPv4\n\
+         ports: [{port: 80}]\nendpoints: [{addresses: [127.0.0.1]}]\n",
+    );
+    assert_eq!(world.sent(0), ["default/s:80 1"]);
+}
+
+#[test]
+fn problems_are_told_when_they_come_and_when_they_go() {
+    let problem = |message: &str| {
+        Arc::new(Problem {
+            object: None,
+            position: None,
+            field: String::new(),
+            severity: Severity::Warning,
+            reason: "Test",
+            message: message.into(),
+            advice: String::new(),
+        })
+    };
+    let (a, b, c) = (problem("a"), problem("b"), problem("c"));
+    let old = [Arc::clone(&a), b];
+    // `b` found again is the same problem in another allocation.
+    let new = [problem("b"), c, problem("c")];
+    let (fresh, gone) = difference(&old, &new);
+    let messages = |list: &[&Problem]| list.iter().map(|p| p.message.clone()).collect::<Vec<_>>();
+    assert_eq!((messages(&fresh), messages(&gone)), (vec!["c".into()], vec!["a".into()]));
+}
