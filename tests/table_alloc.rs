@@ -1,5 +1,7 @@
 //! A lookup does not allocate; the fuzz target's body holds for random input.
 
+#![expect(unsafe_code, reason = "an allocator that counts")]
+
 #[path = "../fuzz/targets/lookup.rs"]
 mod fuzz_lookup;
 

@@ -318,7 +318,8 @@ async fn relay(
     let (status, body, head_bytes) = (head.status, head.body, head.head_bytes);
     let framing = forward::response_framing(exchange.scratch.request.version, status, body);
     let next = body_end(exchange, &mut side);
-    let is_last = exchange.is_last || next.is_none() || framing == ResponseFraming::UntilClose;
+    let is_last =
+        exchange.ends_connection() || next.is_none() || framing == ResponseFraming::UntilClose;
     let persistence = if is_last { Persistence::Close } else { exchange.keep() };
     let edits: Vec<&FieldEdits> = response_edits(talk.matched);
     exchange.core.with_date(|date| {

@@ -211,7 +211,7 @@ async fn serve_one(
 /// Whether the connection ends after this request whatever the client wants.
 fn is_last(core: &Core, scratch: &Scratch, served: u64) -> bool {
     let most = core.config.keep_alive_requests;
-    core.is_draining.get() || !scratch.request.is_persistent || (most > 0 && served >= most)
+    !scratch.request.is_persistent || (most > 0 && served >= most)
 }
 
 /// Answers what is no request. The next message boundary is unknown, so the connection ends.

@@ -269,13 +269,18 @@ impl Exchange<'_> {
     /// body is here as a whole and can be stepped over.
     fn persistence_of_reply(&self) -> (Persistence, End) {
         match self.whole_body() {
-            Some(octets) if !self.is_last => {
+            Some(octets) if !self.ends_connection() => {
                 let behind = self.head().head_bytes.saturating_add(octets);
                 (self.keep(), End::Behind(behind))
             }
             Some(_) => (Persistence::Close, End::Close),
             None => (Persistence::Close, End::Linger),
         }
+    }
+
+    /// Whether the connection ends with the response that is written now.
+    pub fn ends_connection(&self) -> bool {
+        self.is_last || self.core.is_draining.get()
     }
 
     /// How persistence is said to this client.

@@ -69,8 +69,8 @@ async fn work(seat: Seat) {
     let is_listening = Cell::new(false);
     loop {
         if doorbell.rung().await.is_err() {
-            // The control thread is gone, and with it everything that could tell us to end.
-            return;
+            // The control thread is gone, so the process is about to end; until then we serve.
+            std::future::pending::<()>().await;
         }
         for update in core.subscriber.drain_updates() {
             apply(&core, update, &listeners);

@@ -65,8 +65,11 @@ fn request_in_flight_keeps_its_route(driver: Driver) {
     let mut client = proxy.client();
     client.send("GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n");
     slow.wait_for_text("/slow");
-    proxy.write(crate::harness::proxy::MAIN_FILE, "");
-    proxy.wait_for_status("a.example", "/", 404);
+    let other = Backend::echo("other");
+    proxy
+        .write(crate::harness::proxy::MAIN_FILE, &manifest::one_host("b.example", other.address()));
+    proxy.wait_for_status("b.example", "/", 200);
+    assert_eq!(proxy.get("a.example", "/").status(), 404, "the route is gone for new requests");
     gate.open();
     assert_eq!(client.response().text(), "late");
     assert_eq!(client.get("a.example", "/").status(), 404, "the next request is routed anew");
