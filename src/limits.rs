@@ -15,6 +15,9 @@ pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Field lines of one head, requests and responses alike; more: 431 or 502.
 pub const FIELDS_MAX: usize = 128;
+/// Options of all `Connection` lines of one head; more: 400 or 502. Each costs a look at every
+/// field, so that without a limit a head of 32 KiB would cost two million comparisons.
+pub const CONNECTION_OPTIONS_MAX: usize = 32;
 /// Bytes of a host name, RFC 1035 section 2.3.4 (255 octets on the wire, 253 as text).
 pub const HOST_BYTES_MAX: usize = 253;
 /// Empty lines accepted before a request line, RFC 9112 section 2.2.
@@ -132,6 +135,21 @@ pub const DNS_TIMEOUT: Duration = Duration::from_secs(10);
 pub const DNS_ADDRESSES_MAX: usize = 64;
 /// Messages from the control plane a core may have outstanding; a full channel coalesces.
 pub const UPDATES_IN_FLIGHT_MAX: usize = 64;
+/// Replaced tables and endpoint sets of a core that wait to be freed by the control thread. Several
+/// channels full, because long requests can hold old tables back and let go of them together.
+pub const RETIRED_PER_CORE_MAX: usize = 4 * UPDATES_IN_FLIGHT_MAX;
+/// Connections of the admin listener under way at a time; more wait in the kernel's queue.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Bytes of a request head on the admin listener; the smallest that hyper takes.
+pub const ADMIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
+/// Field lines of a request on the admin listener.
+pub const ADMIN_FIELDS_MAX: usize = 64;
+/// Head of a request on the admin listener, first byte to last.
+pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// A whole connection of the admin listener, accept to close; it carries one request.
+pub const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Metrics answers in memory at a time; one of [`SERIES_MAX`] series has tens of megabytes.
+pub const ADMIN_SCRAPES_MAX: usize = 2;
 
 // ---- Telemetry ----------------------------------------------------------------------------------
 
@@ -143,6 +161,12 @@ pub const ACCESS_LOG_BUFFER_BYTES: usize = 64 * 1024;
 pub const ACCESS_LOG_BUFFERS_MAX: usize = 64;
 /// Bytes of one access-log field that a client controls; the rest is cut.
 pub const ACCESS_LOG_FIELD_BYTES_MAX: usize = 2 * 1024;
+/// Attempts of one exchange that its access-log line lists; the rest is left out.
+pub const ACCESS_LOG_ATTEMPTS_MAX: usize = 16;
+/// Room that a line finds in a buffer: six client fields and everything else with space to spare.
+pub const ACCESS_LOG_LINE_BYTES_MAX: usize = 8 * ACCESS_LOG_FIELD_BYTES_MAX;
+/// Exact status codes that a series counts; further ones are counted by class.
+pub const STATUS_CODES_MAX: usize = 16;
 
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
@@ -150,4 +174,6 @@ const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
 const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
 const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
+const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
+const _: () = assert!(STATUS_CODES_MAX.is_power_of_two());
 const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());

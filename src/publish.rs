@@ -1,12 +1,30 @@
 //! Control → cores: bounded channels with a doorbell, acknowledgements back.
+//!
+//! Never blocks and never grows: what a full channel cannot take is merged, latest word per table
+//! and backend, and sent when the core acknowledges. Knows no runtime: both ends are plain
+//! descriptors.
+//!
+//! ```text
+//!  control                                     core
+//!  try_send(update)                            read(doorbell)
+//!  if !rung.swap(true)  write(doorbell) ──────▶ rung.swap(false)     before draining
+//!                                              apply every update
+//!  read(doorbell) ◀──────────────────────────── acknowledge(version)  stores, then writes
+//! ```
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::limits::{RETIRED_PER_CORE_MAX, UPDATES_IN_FLIGHT_MAX};
 use crate::model::{BackendKey, EndpointSet};
-use crate::table::{BackendId, Table};
+use crate::table::{BackendId, Table, TableVersion};
 
 /// One message to one core.
 #[derive(Debug, Clone)]
@@ -49,13 +67,13 @@ pub struct Subscriber {
     /// Index of the core.
     pub core: usize,
     /// Messages, in order.
-    pub updates: crossbeam_channel::Receiver<Update>,
+    pub updates: Receiver<Update>,
     /// Readable when there may be messages; written to after an acknowledgement. Blocking mode.
     pub doorbell: UnixStream,
     /// See [`CoreState`].
     pub state: Arc<CoreState>,
     /// For what the control thread shall free.
-    pub retired: crossbeam_channel::Sender<Retired>,
+    pub retired: Sender<Retired>,
 }
 
 /// What a core tells about itself; written by it alone.
@@ -63,12 +81,12 @@ pub struct Subscriber {
 pub struct CoreState {
     /// Version of the table in force.
     pub acknowledged: AtomicU64,
-    /// When it was put in force, nanoseconds of the process clock (`clock::process_nanos`).
+    /// When it was put in force, nanoseconds of the process clock ([`process_nanos`]).
     pub acknowledged_at: AtomicU64,
     /// Last turn of the loop, nanoseconds of the process clock.
     pub heartbeat: AtomicU64,
     /// Doorbell flag: set by the sender, cleared by the core before it drains.
-    pub rung: std::sync::atomic::AtomicBool,
+    pub rung: AtomicBool,
     /// 1 once the core has finished draining.
     pub drained: AtomicU64,
 }
@@ -80,3 +98,263 @@ pub fn process_nanos() -> u64 {
     let start = START.get_or_init(std::time::Instant::now);
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
+
+impl Subscriber {
+    /// Clears the doorbell flag, then yields what waits, in order.
+    ///
+    /// Call it after each read from the doorbell, apply everything, then [`Self::acknowledge`].
+    pub fn drain_updates(&self) -> impl Iterator<Item = Update> + '_ {
+        // A read-modify-write, not a store: the load of the channel must not move before it, or an
+        // update sent in between would see the flag up, ring nothing and lie there unseen.
+        self.state.rung.swap(false, AcqRel);
+        self.updates.try_iter()
+    }
+
+    /// Tells the control thread which table is in force and that the channel has room again.
+    ///
+    /// Call it after every drain, also when the version is the old one. Never blocks: when the
+    /// socket takes no byte, bytes that say the same wait in it already.
+    pub fn acknowledge(&self, version: TableVersion) {
+        if self.state.acknowledged.load(Relaxed) != version.0 {
+            self.state.acknowledged_at.store(process_nanos(), Relaxed);
+            self.state.acknowledged.store(version.0, Release);
+        }
+        ring(&self.doorbell);
+    }
+
+    /// Tells the control thread that nothing is in flight on this core any more.
+    pub fn finish_drain(&self) {
+        self.state.drained.store(1, Release);
+        ring(&self.doorbell);
+    }
+
+    /// Marks a turn of the core's loop.
+    pub fn beat(&self) {
+        self.state.heartbeat.store(process_nanos(), Relaxed);
+    }
+
+    /// Hands memory back to be freed on the control thread.
+    ///
+    /// When [`RETIRED_PER_CORE_MAX`] things wait already it is freed here: slow, but bounded.
+    pub fn retire(&self, retired: Retired) {
+        drop(self.retired.try_send(retired));
+    }
+
+    /// Another handle on the doorbell, for the core's runtime to read from.
+    ///
+    /// # Errors
+    /// No descriptor left; the process is at fault.
+    pub fn doorbell_reader(&self) -> io::Result<UnixStream> {
+        self.doorbell.try_clone()
+    }
+}
+
+/// Writes one byte and does not wait for room.
+fn ring(doorbell: &UnixStream) {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // No room: bytes wait, the other side wakes up anyway. Closed: there is nobody to tell.
+    drop(socket2::SockRef::from(doorbell).send_with_flags(&[1], flags));
+}
+
+/// The control thread's end of all cores.
+pub struct Publisher {
+    cores: Vec<CoreLink>,
+    retired: Receiver<Retired>,
+    published: TableVersion,
+}
+
+struct CoreLink {
+    updates: Sender<Update>,
+    doorbell: UnixStream,
+    state: Arc<CoreState>,
+    pending: Pending,
+}
+
+/// Makes the two ends for `cores` cores; `Vec` index is the core's index.
+///
+/// # Errors
+/// No descriptor left for the doorbells; the process is at fault.
+pub fn channel(cores: usize) -> io::Result<(Publisher, Vec<Subscriber>)> {
+    let (grave, retired) = bounded(RETIRED_PER_CORE_MAX * cores.max(1));
+    let mut links = Vec::with_capacity(cores);
+    let mut subscribers = Vec::with_capacity(cores);
+    for core in 0..cores {
+        let (control_half, core_half) = UnixStream::pair()?;
+        control_half.set_nonblocking(true)?;
+        let (sender, updates) = bounded(UPDATES_IN_FLIGHT_MAX);
+        let state = Arc::new(CoreState::default());
+        links.push(CoreLink {
+            updates: sender,
+            doorbell: control_half,
+            state: Arc::clone(&state),
+            pending: Pending::default(),
+        });
+        let retired = grave.clone();
+        subscribers.push(Subscriber { core, updates, doorbell: core_half, state, retired });
+    }
+    let published = TableVersion::default();
+    Ok((Publisher { cores: links, retired, published }, subscribers))
+}
+
+impl Publisher {
+    /// Sends a table to every core. The endpoints of its backends must be published before it.
+    pub fn publish_table(&mut self, table: &Arc<Table>) {
+        self.published = table.version;
+        self.for_each_core(|pending| pending.table = Some(Arc::clone(table)));
+    }
+
+    /// Sends the whole endpoint set of a backend to every core.
+    pub fn publish_endpoints(
+        &mut self,
+        backend: BackendId,
+        key: &Arc<BackendKey>,
+        set: &Arc<EndpointSet>,
+    ) {
+        self.for_each_core(|pending| {
+            pending.set_endpoints(backend, Arc::clone(key), Arc::clone(set));
+        });
+    }
+
+    /// Tells every core to forget a backend. Call it once every core acknowledged a table that does
+    /// not name it.
+    pub fn remove_backend(&mut self, backend: BackendId) {
+        self.for_each_core(|pending| pending.remove(backend));
+    }
+
+    /// Begins the drain on every core; overtakes what is pending.
+    pub fn drain(&mut self, drain: Drain) {
+        self.for_each_core(|pending| pending.drain = Some(drain));
+    }
+
+    /// Sends what earlier found a full channel. Call it whenever a core acknowledged.
+    pub fn pump(&mut self) {
+        self.collect_retired();
+        for core in &mut self.cores {
+            core.pump();
+        }
+    }
+
+    /// Frees what the cores gave back.
+    ///
+    /// Shape: returns how many things it freed; runs on the calling thread, which must not be a
+    /// core's.
+    pub fn collect_retired(&mut self) -> usize {
+        self.retired.try_iter().count()
+    }
+
+    /// The last table given to [`Self::publish_table`].
+    #[must_use]
+    pub fn published(&self) -> TableVersion {
+        self.published
+    }
+
+    /// True once every core serves `version` or a later one.
+    #[must_use]
+    pub fn all_acknowledged(&self, version: TableVersion) -> bool {
+        self.versions().all(|acknowledged| acknowledged >= version)
+    }
+
+    /// True once every core finished its drain.
+    #[must_use]
+    pub fn all_drained(&self) -> bool {
+        self.cores.iter().all(|core| core.state.drained.load(Acquire) != 0)
+    }
+
+    /// Table in force on each core, in core order.
+    pub fn versions(&self) -> impl Iterator<Item = TableVersion> + '_ {
+        self.cores.iter().map(|core| TableVersion(core.state.acknowledged.load(Acquire)))
+    }
+
+    /// True while an update waits for room in some core's channel.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        self.cores.iter().any(|core| !core.pending.is_empty())
+    }
+
+    /// What each core tells about itself, in core order.
+    #[must_use]
+    pub fn states(&self) -> Vec<Arc<CoreState>> {
+        self.cores.iter().map(|core| Arc::clone(&core.state)).collect()
+    }
+
+    /// Handles on the control halves of the doorbells, non-blocking, in core order: readable after
+    /// an acknowledgement.
+    ///
+    /// # Errors
+    /// No descriptor left; the process is at fault.
+    pub fn doorbells(&self) -> io::Result<Vec<UnixStream>> {
+        self.cores.iter().map(|core| core.doorbell.try_clone()).collect()
+    }
+
+    /// Everything goes through `pending`, so that order is decided in one place.
+    fn for_each_core(&mut self, mut change: impl FnMut(&mut Pending)) {
+        for core in &mut self.cores {
+            change(&mut core.pending);
+        }
+        self.pump();
+    }
+}
+
+impl CoreLink {
+    fn pump(&mut self) {
+        let mut sent = false;
+        // This is the only sender: a channel that is not full now takes the next update.
+        while !self.updates.is_full() {
+            let Some(update) = self.pending.pop() else { break };
+            if self.updates.try_send(update).is_err() {
+                // The core ended; the process ends with it, nobody will read this.
+                self.pending = Pending::default();
+                return;
+            }
+            sent = true;
+        }
+        if sent && !self.state.rung.swap(true, AcqRel) {
+            ring(&self.doorbell);
+        }
+    }
+}
+
+/// Updates on their way to one core, merged: its size is bounded by the number of backends.
+#[derive(Default)]
+struct Pending {
+    endpoints: BTreeMap<BackendId, (Arc<BackendKey>, Arc<EndpointSet>)>,
+    table: Option<Arc<Table>>,
+    removals: BTreeSet<BackendId>,
+    drain: Option<Drain>,
+}
+
+impl Pending {
+    fn set_endpoints(&mut self, backend: BackendId, key: Arc<BackendKey>, set: Arc<EndpointSet>) {
+        self.removals.remove(&backend);
+        self.endpoints.insert(backend, (key, set));
+    }
+
+    fn remove(&mut self, backend: BackendId) {
+        self.endpoints.remove(&backend);
+        self.removals.insert(backend);
+    }
+
+    /// Endpoints go before the table that names them, removals after the table that no longer does.
+    fn pop(&mut self) -> Option<Update> {
+        if let Some(drain) = self.drain.take() {
+            return Some(Update::Drain(drain));
+        }
+        if let Some((backend, (key, set))) = self.endpoints.pop_first() {
+            return Some(Update::Endpoints { backend, key, set });
+        }
+        if let Some(table) = self.table.take() {
+            return Some(Update::Table(table));
+        }
+        self.removals.pop_first().map(Update::RemoveBackend)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+            && self.table.is_none()
+            && self.removals.is_empty()
+            && self.drain.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests;

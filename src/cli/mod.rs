@@ -1,6 +1,7 @@
 //! Commands, one file each. The only place that prints for people and decides exit codes.
 
 pub mod check;
+pub mod demo;
 pub mod serve;
 
 use std::io::Write as _;
@@ -27,6 +28,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve what a directory of Kubernetes manifests says
     Serve(Box<serve::ServeArgs>),
+    /// Try it without a cluster: three small backends, sample manifests, and the proxy
+    Demo(demo::DemoArgs),
     /// Read manifests offline and print every problem in them
     ///
     /// Exit codes: 0 no problems, 1 problems, 2 nothing could be read.
@@ -38,6 +41,7 @@ pub enum Command {
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args, &mut std::io::stdout().lock()),
     };
     result.unwrap_or_else(|error| {

@@ -9,6 +9,7 @@
 //! [`Controller`] decides and never waits; [`ControlLoop`] waits and decides nothing.
 
 pub mod acks;
+pub mod admin;
 pub mod controller;
 pub mod lower;
 pub mod resolve;

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::Problem;
+use crate::model::{Problem, Severity};
 use crate::table::TableVersion;
 use crate::telemetry::SharedHistogram;
 
@@ -50,6 +50,15 @@ impl ControlState {
     #[must_use]
     pub fn snapshot(&self) -> ControlSnapshot {
         self.lock().clone()
+    }
+
+    /// Present problems by severity.
+    #[must_use]
+    pub fn problem_counts(&self) -> [(Severity, u64); 2] {
+        let now = self.lock();
+        [Severity::Warning, Severity::Error].map(|severity| {
+            (severity, now.problems.iter().filter(|p| p.severity == severity).count() as u64)
+        })
     }
 
     /// Readiness is off from now on.

@@ -1,1 +1,146 @@
-//! Data plane: per core, no lock, no Tokio, no Kubernetes.
+//! Data plane: what one core does. No lock on the request path, no Tokio, no Kubernetes.
+//!
+//! ```text
+//!  socket ─▶ worker ─▶ downstream ─▶ exchange ─▶ conversation ─▶ upstream (pool, balance, health)
+//!             │ table,     │ heads       │ match, filters,  │ one attempt: request_body, relay,
+//!             │ endpoints  │             │ retry, reply     │ tunnel
+//!             └ core: table, upstreams, clock, counters, buffers — one of each per core
+//! ```
+//!
+//! A worker owns its ring, listeners, pools, buffers and counters; sharing inside it is by `Rc`.
+//! Across threads move only published data (in) and counters (out).
+
+pub mod buffer;
+pub mod clock;
+pub mod conversation;
+pub mod core;
+pub mod downstream;
+pub mod exchange;
+pub mod forward;
+pub mod random;
+pub mod reply;
+pub mod request_body;
+pub mod retry;
+pub mod rt;
+pub mod socket;
+pub mod tunnel;
+pub mod upstream;
+pub mod worker;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use self::rt::DriverChoice;
+use self::socket::BoundListener;
+use self::worker::Seat;
+use crate::config::{Driver, ProxyConfig};
+use crate::model::ListenerId;
+use crate::publish::Subscriber;
+use crate::telemetry::{CoreLog, CoreTelemetry};
+
+/// Why the data plane did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on. The operator is at fault, or whoever has the port.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// As asked for.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// `--driver uring` on a machine that forbids it.
+    #[error(
+        "io_uring cannot be used here: {0}. A container runtime's seccomp profile or the sysctl \
+         kernel.io_uring_disabled may forbid it; allow io_uring_setup, io_uring_enter and \
+         io_uring_register, or use --driver auto or epoll"
+    )]
+    Uring(io::Error),
+    /// The affinity mask could not be read.
+    #[error("cannot read the CPUs this process may use: {0}")]
+    Affinity(io::Error),
+    /// A thread could not be started.
+    #[error("cannot start a worker thread: {0}")]
+    Thread(io::Error),
+}
+
+/// What was started.
+pub struct Started {
+    /// In the order of `--http-bind`, with the ports taken.
+    pub http: Vec<SocketAddr>,
+    /// The driver in use.
+    pub driver: DriverChoice,
+    /// Why io_uring is not used although `--driver auto` would prefer it.
+    pub fallback: Option<io::Error>,
+}
+
+/// Binds every listener and starts one worker per core. Workers listen once they have a table.
+///
+/// Shape: one subscriber, telemetry and log per core, in core order.
+///
+/// # Errors
+/// See [`StartError`]; nothing runs then.
+pub fn start(
+    config: &ProxyConfig,
+    subscribers: Vec<Subscriber>,
+    telemetry: Vec<CoreTelemetry>,
+    logs: Vec<Option<CoreLog>>,
+) -> Result<Started, StartError> {
+    let (driver, fallback) = choose_driver(config)?;
+    let cpus = socket::allowed_cpus().map_err(StartError::Affinity)?;
+    let mut per_core: Vec<Vec<BoundListener>> = subscribers.iter().map(|_| Vec::new()).collect();
+    let mut http = Vec::new();
+    for &address in &config.http_bind {
+        let sockets = socket::bind(address, subscribers.len())
+            .map_err(|source| StartError::Bind { address, source })?;
+        http.extend(sockets.first().and_then(|socket| socket.local_addr().ok()));
+        for (core, socket) in per_core.iter_mut().zip(sockets) {
+            core.push(BoundListener { socket, id: ListenerId::HTTP });
+        }
+    }
+    let admission = Arc::default();
+    let parts = subscribers.into_iter().zip(per_core).zip(telemetry.into_iter().zip(logs));
+    for (index, ((subscriber, listeners), (telemetry, log))) in parts.enumerate() {
+        let seat = Seat {
+            config: config.clone(),
+            driver,
+            cpu: if config.pin { cpus.get(index % cpus.len().max(1)).copied() } else { None },
+            listeners,
+            subscriber,
+            telemetry,
+            log,
+            admission: Arc::clone(&admission),
+        };
+        start_thread(index, seat)?;
+    }
+    Ok(Started { http, driver, fallback })
+}
+
+fn choose_driver(config: &ProxyConfig) -> Result<(DriverChoice, Option<io::Error>), StartError> {
+    let probed = || rt::probe_uring(config.ring_defer_taskrun);
+    match config.driver {
+        Driver::Epoll => Ok((DriverChoice::Epoll, None)),
+        Driver::Uring => {
+            probed().map(|flags| (DriverChoice::Uring(flags), None)).map_err(StartError::Uring)
+        }
+        Driver::Auto => Ok(match probed() {
+            Ok(flags) => (DriverChoice::Uring(flags), None),
+            Err(error) => (DriverChoice::Epoll, Some(error)),
+        }),
+    }
+}
+
+fn start_thread(index: usize, seat: Seat) -> Result<(), StartError> {
+    let work = move || {
+        let Err(error) = worker::run(seat);
+        // Without this core its share of connections would hang: better a process that ends.
+        eprintln!("ringway: core {index} could not start: {error}");
+        std::process::exit(1);
+    };
+    std::thread::Builder::new()
+        .name(format!("core-{index}"))
+        .spawn(work)
+        .map(drop)
+        .map_err(StartError::Thread)
+}

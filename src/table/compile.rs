@@ -1,16 +1,37 @@
-//! Model → table.
+//! Model → table, at the cost of what changed.
+//!
+//! The compiler remembers each `Arc<Host>` it compiled, by address, and the order in which a
+//! listener had its hosts. A new model is compared pointer by pointer; only the stretch between the
+//! first and the last difference is looked at. Compiling cannot fail: sizes were bounded when
+//! objects were lowered, and what would not fit an index is left out.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{BackendInfo, SeriesId, Table};
-use crate::model::{BackendKey, Model, ObjectRef};
+use super::hosts::Hosts;
+use super::intern::{Changes, Interned, Interner};
+use super::vhost::VHost;
+use super::{
+    BackendId, BackendInfo, SeriesId, Table, TableBackend, TableListener, TableRule, TableVersion,
+};
+use crate::limits::SERIES_MAX;
+use crate::model::{
+    BackendKey, BackendTarget, Host, Listener, Model, ObjectRef, Rule, WeightedBackend,
+};
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
 ///
-/// Owns the ids of backends and series: an id stays with its key as long as any model since the last
-/// one names it.
-#[derive(Debug, Default)]
-pub struct Compiler {}
+/// Owns the ids of backends and series: an id stays with its key as long as any model since the
+/// last one names it.
+#[derive(Debug)]
+pub struct Compiler {
+    version: TableVersion,
+    /// By [`address`] of the model's host, which the entry keeps alive.
+    hosts: HashMap<usize, CompiledHost, foldhash::fast::RandomState>,
+    /// As of the last model.
+    listeners: Vec<CompiledListener>,
+    ids: Ids,
+}
 
 /// Result of one compilation.
 #[derive(Debug)]
@@ -21,7 +42,8 @@ pub struct Compiled {
     pub added: Vec<BackendInfo>,
     /// Backends that this table no longer names: to be removed once every core acknowledged it.
     pub removed: Vec<BackendInfo>,
-    /// Series that the previous table did not name, with their labels.
+    /// Series that the previous table did not name, with their labels. The first time also the one
+    /// called `_overflow`, which all share that find no series left; it is never removed.
     pub series_added: Vec<(SeriesId, SeriesLabels)>,
     /// Series that this table no longer names.
     pub series_removed: Vec<SeriesId>,
@@ -36,9 +58,289 @@ pub struct SeriesLabels {
     pub backend: Option<BackendKey>,
 }
 
+/// A host of the model with its compiled form.
+#[derive(Debug)]
+struct CompiledHost {
+    /// Keeps the address from being given to another host.
+    _host: Arc<Host>,
+    vhost: Arc<VHost>,
+    uses: IdUses,
+    /// Places in listeners that name it.
+    places: usize,
+}
+
+/// What a listener was compiled from and to.
+#[derive(Debug, Default)]
+struct CompiledListener {
+    order: Vec<Arc<Host>>,
+    hosts: Hosts,
+    default_rule: Option<CompiledRule>,
+}
+
+/// A default rule.
+#[derive(Debug)]
+struct CompiledRule {
+    from: Arc<Rule>,
+    rule: Arc<TableRule>,
+    uses: IdUses,
+}
+
+/// Slots that a compiled thing uses, once per use.
+#[derive(Debug, Default)]
+struct IdUses {
+    backends: Vec<u32>,
+    series: Vec<u32>,
+}
+
+/// Ids of backends and series.
+#[derive(Debug)]
+struct Ids {
+    backends: Interner<BackendKey>,
+    series: Interner<SeriesLabels>,
+    /// For what no series of its own is left.
+    overflow: Interned,
+}
+
+/// What the new model no longer has. Released after everything new was acquired, so that an id that
+/// only moved stays.
+#[derive(Default)]
+struct Gone {
+    hosts: Vec<Arc<Host>>,
+    uses: Vec<IdUses>,
+}
+
+impl Default for Compiler {
+    fn default() -> Self {
+        Self {
+            version: TableVersion::default(),
+            hosts: HashMap::default(),
+            listeners: Vec::new(),
+            ids: Ids::new(SERIES_MAX),
+        }
+    }
+}
+
 impl Compiler {
     /// Compiles `model`.
-    pub fn compile(&mut self, _model: &Model) -> Compiled {
-        unimplemented!()
+    ///
+    /// Shape: where a listener has a pattern twice, against the model's rule, one of them is
+    /// served.
+    pub fn compile(&mut self, model: &Model) -> Compiled {
+        let mut gone = Gone::default();
+        self.listeners
+            .resize_with(self.listeners.len().max(model.listeners.len()), Default::default);
+        let mut listeners = std::mem::take(&mut self.listeners);
+        let none = Listener::default();
+        for (number, state) in listeners.iter_mut().enumerate() {
+            let listener = model.listeners.get(number).unwrap_or(&none);
+            self.compile_hosts(state, &listener.hosts, &mut gone);
+            self.compile_default(state, listener.default_rule.as_ref(), &mut gone);
+        }
+        listeners.truncate(model.listeners.len());
+        self.listeners = listeners;
+        self.release(gone);
+        self.version.0 += 1;
+        self.ids.finish(Arc::new(self.table()))
     }
+
+    /// Brings one listener's hosts up to date.
+    fn compile_hosts(&mut self, state: &mut CompiledListener, now: &[Arc<Host>], gone: &mut Gone) {
+        let (head, tail) = common_ends(&state.order, now);
+        let stretch = now.get(head..now.len() - tail).unwrap_or_default();
+        let new: Vec<Arc<VHost>> = stretch.iter().map(|host| self.acquire_host(host)).collect();
+        let old = state.order.splice(head..state.order.len() - tail, stretch.iter().cloned());
+        let old: Vec<Arc<Host>> = old.collect();
+        if old.is_empty() && new.is_empty() {
+            return;
+        }
+        let old_vhosts: Vec<Arc<VHost>> = old
+            .iter()
+            .filter_map(|host| self.hosts.get(&address(host)))
+            .map(|compiled| Arc::clone(&compiled.vhost))
+            .collect();
+        state.hosts.edit(&old_vhosts, &new);
+        gone.hosts.extend(old);
+    }
+
+    fn compile_default(
+        &mut self,
+        state: &mut CompiledListener,
+        now: Option<&Arc<Rule>>,
+        gone: &mut Gone,
+    ) {
+        let before = state.default_rule.as_ref().map(|compiled| &compiled.from);
+        let is_same = match (before, now) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            _ => false,
+        };
+        if is_same {
+            return;
+        }
+        let compiled = now.map(|from| {
+            let mut uses = IdUses::default();
+            let rule = Arc::new(self.ids.compile_rule(from, &mut uses));
+            CompiledRule { from: Arc::clone(from), rule, uses }
+        });
+        let old = std::mem::replace(&mut state.default_rule, compiled);
+        gone.uses.extend(old.map(|old| old.uses));
+    }
+
+    /// The compiled form of `host`, named in one more place.
+    fn acquire_host(&mut self, host: &Arc<Host>) -> Arc<VHost> {
+        let ids = &mut self.ids;
+        let compiled = self.hosts.entry(address(host)).or_insert_with(|| {
+            let mut uses = IdUses::default();
+            let rules = host.rules.iter().map(|rule| ids.compile_rule(rule, &mut uses)).collect();
+            let vhost = Arc::new(VHost::new(host, rules));
+            CompiledHost { _host: Arc::clone(host), vhost, uses, places: 0 }
+        });
+        compiled.places += 1;
+        Arc::clone(&compiled.vhost)
+    }
+
+    fn release(&mut self, gone: Gone) {
+        for uses in &gone.uses {
+            self.ids.release(uses);
+        }
+        for host in gone.hosts {
+            let address = address(&host);
+            let Some(compiled) = self.hosts.get_mut(&address) else { continue };
+            compiled.places = compiled.places.saturating_sub(1);
+            if compiled.places == 0
+                && let Some(compiled) = self.hosts.remove(&address)
+            {
+                self.ids.release(&compiled.uses);
+            }
+        }
+    }
+
+    fn table(&self) -> Table {
+        let listeners = self.listeners.iter().map(|state| TableListener {
+            hosts: state.hosts.clone(),
+            default_rule: state.default_rule.as_ref().map(|compiled| Arc::clone(&compiled.rule)),
+        });
+        Table { version: self.version, listeners: listeners.collect() }
+    }
+}
+
+impl SeriesLabels {
+    /// Labels of the series that all objects share for which there was no other left.
+    fn overflow() -> Self {
+        let name: Arc<str> = "_overflow".into();
+        let object = ObjectRef { kind: "_overflow", namespace: "".into(), name };
+        Self { object, backend: None }
+    }
+}
+
+impl Ids {
+    /// At most `series_max` series, the overflow included; all slots are below it.
+    fn new(series_max: usize) -> Self {
+        let mut series = Interner::new(u32::try_from(series_max).unwrap_or(u32::MAX));
+        // Never released. The first table announces it.
+        let overflow = series.acquire(&SeriesLabels::overflow());
+        Self {
+            backends: Interner::new(u32::MAX),
+            series,
+            overflow: overflow.unwrap_or(Interned { slot: 0, generation: 0 }),
+        }
+    }
+
+    fn compile_rule(&mut self, rule: &Rule, uses: &mut IdUses) -> TableRule {
+        let mut weight_total = 0_u32;
+        let weighted = rule.backends.iter().filter(|entry| entry.weight > 0);
+        let backends = weighted.map(|entry| {
+            // Saturated: what lies above `u32::MAX` gets no share, and nothing wraps.
+            weight_total = weight_total.saturating_add(entry.weight);
+            self.compile_backend(&rule.origin.object, entry, weight_total, uses)
+        });
+        let backends = backends.collect();
+        TableRule {
+            origin: rule.origin.clone(),
+            filters: rule.filters.clone().into(),
+            backends,
+            weight_total,
+            policies: rule.policies.clone(),
+            series: self.acquire_series(&rule.origin.object, None, uses),
+        }
+    }
+
+    fn compile_backend(
+        &mut self,
+        object: &ObjectRef,
+        entry: &WeightedBackend,
+        weight_end: u32,
+        uses: &mut IdUses,
+    ) -> TableBackend {
+        let key = match &entry.target {
+            BackendTarget::Service(key) => Some(key),
+            BackendTarget::Invalid => None,
+        };
+        let id = key.and_then(|key| self.backends.acquire(key));
+        uses.backends.extend(id.map(|id| id.slot));
+        TableBackend {
+            backend: id.map(backend_id),
+            weight_end,
+            series: self.acquire_series(object, key, uses),
+        }
+    }
+
+    fn acquire_series(
+        &mut self,
+        object: &ObjectRef,
+        backend: Option<&BackendKey>,
+        uses: &mut IdUses,
+    ) -> SeriesId {
+        let labels = SeriesLabels { object: object.clone(), backend: backend.cloned() };
+        let id = self.series.acquire(&labels);
+        uses.series.extend(id.map(|id| id.slot));
+        series_id(id.unwrap_or(self.overflow))
+    }
+
+    fn release(&mut self, uses: &IdUses) {
+        for slot in &uses.backends {
+            self.backends.release(*slot);
+        }
+        for slot in &uses.series {
+            self.series.release(*slot);
+        }
+    }
+
+    fn finish(&mut self, table: Arc<Table>) -> Compiled {
+        let info = |(id, key)| BackendInfo { id: backend_id(id), key };
+        let Changes { added, removed } = self.backends.finish();
+        let series = self.series.finish();
+        Compiled {
+            table,
+            added: added.into_iter().map(info).collect(),
+            removed: removed.into_iter().map(info).collect(),
+            series_added: series
+                .added
+                .into_iter()
+                .map(|(id, labels)| (series_id(id), SeriesLabels::clone(&labels)))
+                .collect(),
+            series_removed: series.removed.into_iter().map(|(id, _)| series_id(id)).collect(),
+        }
+    }
+}
+
+fn backend_id(id: Interned) -> BackendId {
+    BackendId { slot: id.slot, generation: id.generation }
+}
+
+fn series_id(id: Interned) -> SeriesId {
+    SeriesId { slot: id.slot, generation: id.generation }
+}
+
+fn address(host: &Arc<Host>) -> usize {
+    Arc::as_ptr(host).addr()
+}
+
+/// Lengths of the longest common start and, of what is left, the longest common end.
+fn common_ends(before: &[Arc<Host>], now: &[Arc<Host>]) -> (usize, usize) {
+    let is_same = |(a, b): &(&Arc<Host>, &Arc<Host>)| Arc::ptr_eq(a, b);
+    let head = before.iter().zip(now).take_while(is_same).count();
+    let rest = (before.get(head..).unwrap_or_default(), now.get(head..).unwrap_or_default());
+    let tail = rest.0.iter().rev().zip(rest.1.iter().rev()).take_while(is_same).count();
+    (head, tail)
 }

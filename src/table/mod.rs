@@ -2,24 +2,45 @@
 //!
 //! `compile` builds it, `lookup` reads it without allocating, `naive` is the slow obvious matcher
 //! that both are tested against. Endpoints are not in it; rules name backends by [`BackendId`].
+//!
+//! ```text
+//! listener ─▶ hosts (shards by hash) ─▶ vhost ─▶ paths (list or tree) ─▶ conditions ─▶ TableRule
+//! ```
 
 pub mod compile;
+mod conditions;
+mod hosts;
 pub mod id;
+mod index;
+mod intern;
 pub mod naive;
+mod paths;
+#[cfg(test)]
+mod tests;
+mod vhost;
 
 use std::sync::Arc;
 
-pub use compile::{Compiled, Compiler};
+pub use compile::{Compiled, Compiler, SeriesLabels};
 pub use id::{BackendId, SeriesId, TableVersion};
 
 use crate::filter::Filter;
-use crate::model::{ListenerId, Origin, Policies};
+use crate::model::{ListenerId, OnMiss, Origin, Policies};
 
 /// Everything a core routes by. Never changes once published.
 #[derive(Debug, Default)]
 pub struct Table {
     /// Counts up with each published table.
     pub version: TableVersion,
+    /// By [`ListenerId`].
+    listeners: Box<[TableListener]>,
+}
+
+/// A listener in compiled form.
+#[derive(Debug)]
+struct TableListener {
+    hosts: hosts::Hosts,
+    default_rule: Option<Arc<TableRule>>,
 }
 
 /// What a lookup looks at. All slices are as received, except where noted.
@@ -56,8 +77,8 @@ impl FieldLookup for NoFields {
 pub struct Match<'t> {
     /// The rule.
     pub rule: &'t TableRule,
-    /// Bytes of the request path that the rule's prefix covers; the whole path for exact matches and
-    /// patterns; for [`crate::filter::PathEdit::Prefix`].
+    /// Bytes of the request path that the rule's prefix covers; the whole path for exact matches
+    /// and patterns; for [`crate::filter::PathEdit::Prefix`].
     pub matched_bytes: usize,
     /// False when the listener's default rule answered because nothing matched.
     pub is_routed: bool,
@@ -102,12 +123,33 @@ impl TableRule {
 impl Table {
     /// Finds the rule for a request: listener → host → path → method, fields, query.
     ///
-    /// Shape: does not allocate; cost is flat in the number of hosts and routes.
+    /// Shape: does not allocate, except that a pattern that a thread matches for the first time may
+    /// set up its scratch memory; cost is flat in the number of hosts and routes.
     /// `None`: nothing matches and the listener has no default rule (404).
     #[must_use]
-    pub fn lookup<'t>(&'t self, _listener: ListenerId, _key: &RequestKey<'_>) -> Option<Match<'t>> {
-        None
+    pub fn lookup<'t>(&'t self, listener: ListenerId, key: &RequestKey<'_>) -> Option<Match<'t>> {
+        let listener = self.listeners.get(usize::from(listener.0))?;
+        let end = listener.hosts.find(key.host, |vhost| match vhost.lookup(key) {
+            Some(found) => Some(HostEnd::Hit(found)),
+            None if vhost.on_miss == OnMiss::Default => Some(HostEnd::Default),
+            None => None,
+        });
+        match end {
+            Some(HostEnd::Hit(found)) => Some(found),
+            Some(HostEnd::Default) | None => {
+                let rule = listener.default_rule.as_deref()?;
+                Some(Match { rule, matched_bytes: 0, is_routed: false })
+            }
+        }
     }
+}
+
+/// What ends the search over hosts.
+enum HostEnd<'t> {
+    /// A rule matches.
+    Hit(Match<'t>),
+    /// None does, and less specific hosts are not to be asked.
+    Default,
 }
 
 /// What a backend id stands for; kept by the control plane and sent along with endpoints.

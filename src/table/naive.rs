@@ -1,1 +1,195 @@
 //! The slow obvious matcher: the oracle of the fast one.
+//!
+//! It reads the model itself, gathers everything that matches, ranks it, and takes the best. It
+//! shares no code with the fast matcher and must never be made clever.
+
+use std::cmp::Reverse;
+
+use super::RequestKey;
+use crate::model::{
+    Host, HostPattern, Listener, ListenerId, Model, OnMiss, PathMatch, RequestMatch, Rule,
+    WildcardDepth,
+};
+
+/// The rule that a request hits, in terms of the model.
+#[derive(Debug, Clone, Copy)]
+pub struct NaiveMatch<'m> {
+    /// The rule.
+    pub rule: &'m Rule,
+    /// The host that holds it; `None`: it is the listener's default rule.
+    pub host: Option<&'m Host>,
+    /// As [`super::Match::matched_bytes`].
+    pub matched_bytes: usize,
+    /// As [`super::Match::is_routed`].
+    pub is_routed: bool,
+}
+
+/// How well a match fits; the greatest wins. This is the one statement of precedence.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank<'m> {
+    host: HostRank,
+    path: PathRank<'m>,
+    has_method: bool,
+    fields: usize,
+    query: usize,
+    /// The oldest rule, that is the first of the host.
+    rule: Reverse<usize>,
+    /// The first match of the rule.
+    position: Reverse<usize>,
+}
+
+/// How specific a host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum HostRank {
+    Any,
+    /// By bytes of the suffix.
+    AnyDepth(usize),
+    OneLabel,
+    Exact,
+}
+
+/// How specific a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum PathRank<'m> {
+    /// By bytes of the pattern, then by its text.
+    Regex(usize, &'m str),
+    /// By bytes, then exact before prefix.
+    Literal(usize, bool),
+}
+
+/// Finds the rule for a request in the model, by looking at every rule.
+#[must_use]
+pub fn lookup<'m>(
+    model: &'m Model,
+    listener: ListenerId,
+    key: &RequestKey<'_>,
+) -> Option<NaiveMatch<'m>> {
+    let listener = model.listeners.get(usize::from(listener.0))?;
+    let mut best: Option<(Rank<'m>, NaiveMatch<'m>)> = None;
+    for (host_rank, host) in asked_hosts(listener, key.host) {
+        for (rank, found) in matches_of(host, host_rank, key) {
+            if best.as_ref().is_none_or(|(other, _)| rank > *other) {
+                best = Some((rank, found));
+            }
+        }
+    }
+    best.map(|(_, found)| found).or_else(|| {
+        let rule = listener.default_rule.as_deref()?;
+        Some(NaiveMatch { rule, host: None, matched_bytes: 0, is_routed: false })
+    })
+}
+
+/// The hosts that the request belongs to, without those behind a more specific one that keeps its
+/// misses to itself.
+fn asked_hosts<'m>(listener: &'m Listener, name: &[u8]) -> Vec<(HostRank, &'m Host)> {
+    let mut hosts: Vec<(HostRank, &Host)> = listener
+        .hosts
+        .iter()
+        .filter_map(|host| Some((host_rank(&host.pattern, name)?, host.as_ref())))
+        .collect();
+    let keeps = hosts.iter().filter(|(_, host)| host.on_miss == OnMiss::Default);
+    if let Some(least) = keeps.map(|(rank, _)| *rank).max() {
+        hosts.retain(|(rank, _)| *rank >= least);
+    }
+    hosts
+}
+
+fn host_rank(pattern: &HostPattern, name: &[u8]) -> Option<HostRank> {
+    match pattern {
+        HostPattern::Exact(wanted) => {
+            (wanted.as_str().as_bytes() == name).then_some(HostRank::Exact)
+        }
+        HostPattern::Wildcard { suffix, depth } => {
+            let star = name.strip_suffix(suffix.as_str().as_bytes())?.strip_suffix(b".")?;
+            match depth {
+                _ if star.is_empty() => None,
+                WildcardDepth::One if star.contains(&b'.') => None,
+                WildcardDepth::One => Some(HostRank::OneLabel),
+                WildcardDepth::Any => Some(HostRank::AnyDepth(suffix.as_str().len())),
+            }
+        }
+        HostPattern::Any => Some(HostRank::Any),
+    }
+}
+
+fn matches_of<'m>(
+    host: &'m Host,
+    host_rank: HostRank,
+    key: &RequestKey<'_>,
+) -> Vec<(Rank<'m>, NaiveMatch<'m>)> {
+    let mut found = Vec::new();
+    for (number, rule) in host.rules.iter().enumerate() {
+        for (position, wanted) in rule.matches.iter().enumerate() {
+            let Some((path, matched_bytes)) = path_rank(&wanted.path, key.path) else { continue };
+            if !are_conditions_met(wanted, key) {
+                continue;
+            }
+            let rank = Rank {
+                host: host_rank,
+                path,
+                has_method: wanted.method.is_some(),
+                fields: wanted.fields.len(),
+                query: wanted.query.len(),
+                rule: Reverse(number),
+                position: Reverse(position),
+            };
+            let host = Some(host);
+            found.push((rank, NaiveMatch { rule, host, matched_bytes, is_routed: true }));
+        }
+    }
+    found
+}
+
+/// Rank of the condition and the bytes it covers, if it holds.
+fn path_rank<'m>(wanted: &'m PathMatch, path: &[u8]) -> Option<(PathRank<'m>, usize)> {
+    match wanted {
+        PathMatch::Exact(text) => {
+            let is_match = text.starts_with('/') && text.as_bytes() == path;
+            is_match.then_some((PathRank::Literal(text.len(), true), path.len()))
+        }
+        PathMatch::Prefix(text) => {
+            let trimmed = text.trim_end_matches('/');
+            let elements = format!("{trimmed}/");
+            let is_match = text.starts_with('/')
+                && (trimmed.is_empty()
+                    || path == trimmed.as_bytes()
+                    || path.starts_with(elements.as_bytes()));
+            is_match.then_some((PathRank::Literal(trimmed.len(), false), trimmed.len()))
+        }
+        PathMatch::Regex(pattern) => {
+            let rank = PathRank::Regex(pattern.as_str().len(), pattern.as_str());
+            pattern.is_match(path).then_some((rank, path.len()))
+        }
+    }
+}
+
+fn are_conditions_met(wanted: &RequestMatch, key: &RequestKey<'_>) -> bool {
+    if wanted.method.as_ref().is_some_and(|method| method.as_bytes() != key.method) {
+        return false;
+    }
+    for field in &wanted.fields {
+        match key.fields.field(field.name.as_bytes()) {
+            Some(value) if field.value.is_match(value) => {}
+            _ => return false,
+        }
+    }
+    let pairs: Vec<(&[u8], &[u8])> = key.query.map(parse_query).unwrap_or_default();
+    for parameter in &wanted.query {
+        match pairs.iter().find(|(name, _)| *name == parameter.name.as_bytes()) {
+            Some((_, value)) if parameter.value.is_match(value) => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+fn parse_query(query: &[u8]) -> Vec<(&[u8], &[u8])> {
+    let pairs = query.split(|byte| *byte == b'&');
+    let split = |pair: &'_ [u8]| pair.iter().position(|byte| *byte == b'=');
+    pairs
+        .map(|pair| match split(pair) {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &pair[pair.len()..]),
+        })
+        .collect()
+}

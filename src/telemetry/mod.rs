@@ -1,60 +1,37 @@
 //! Counters, histograms and access log of a core; no sockets, no locks on the request path.
 //!
-//! Each core owns one [`CoreTelemetry`]. Its atomics have a single writer (plain load + store) and are
-//! summed by the control thread at scrape.
+//! Each core owns one [`CoreTelemetry`]. Its atomics have a single writer (plain load + store) and
+//! are summed by the control thread at scrape.
+
+pub mod access_log;
+pub mod counter;
+pub mod date;
+pub mod histogram;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod scrape;
+pub mod series;
+pub mod shard;
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+pub use access_log::{CoreLog, LogWriter, access_log};
+pub use counter::{Counter, Gauge};
+pub use histogram::SharedHistogram;
+pub use scrape::{Scrape, Snapshot};
+pub use shard::CoreTelemetry;
+
 use crate::model::{BackendKey, Origin};
 use crate::table::SeriesId;
 
-/// Monotonic counts of one core.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub enum Counter {
-    /// Downstream connections accepted.
-    ConnectionsAccepted,
-    /// Downstream connections closed.
-    ConnectionsClosed,
-    /// Downstream connections refused at `--max-connections`.
-    ConnectionsRefused,
-    /// Accepts that failed for want of a descriptor.
-    AcceptsExhausted,
-    /// Requests begun (head complete).
-    Requests,
-    /// Heads refused (400, 414, 431, 501, 505, 417, 405).
-    RequestsMalformed,
-    /// Clients that did not finish a head or body in time (408 or close).
-    ClientTimeouts,
-    /// Clients that went away during an exchange (499).
-    ClientAborts,
-    /// Upstream connections opened.
-    UpstreamConnects,
-    /// Upstream connections that could not be opened.
-    UpstreamConnectFailures,
-    /// Exchanges that used a pooled connection.
-    UpstreamReuses,
-    /// Pooled connections found dead or with unexpected bytes at checkout.
-    UpstreamStale,
-    /// Connections returned to a pool.
-    UpstreamReleases,
-    /// Attempts repeated.
-    UpstreamRetries,
-    /// Endpoints ejected.
-    UpstreamEjections,
-    /// Upstream responses that broke the protocol (502).
-    UpstreamMalformed,
-    /// Upstream timeouts (504).
-    UpstreamTimeouts,
-    /// Connections switched to a tunnel after 101.
-    Upgrades,
-    /// Connection tasks that panicked.
-    Panics,
-    /// Requests refused by `413`.
-    BodiesTooLarge,
-    /// Access-log lines dropped because the writer was behind.
-    AccessLogDropped,
+/// Makes the shard of each core, in core order, and the end that sums them.
+#[must_use]
+pub fn telemetry(cores: usize) -> (Vec<CoreTelemetry>, Scrape) {
+    let (announce, announced) = crossbeam_channel::bounded(crate::limits::SERIES_MAX);
+    let shards: Vec<_> = (0..cores).map(|_| CoreTelemetry::new(announce.clone())).collect();
+    let scrape = Scrape::new(shards.iter().map(CoreTelemetry::counters).collect(), announced);
+    (shards, scrape)
 }
 
 /// One finished exchange, as metrics and access log see it.

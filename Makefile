@@ -1,0 +1,74 @@
+# The one list of commands. `make` alone prints it; `make test` is everything a change must pass.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+# Seconds per fuzz target in `make test`.
+FUZZ_SECONDS ?= 5
+TEST_LOG := target/test.log
+
+.PHONY: help test setup fmt fmt-check lint doc test-only bench bench-smoke fuzz-smoke loadtest \
+	loadtest-idle loadtest-reload demo deny ci
+
+help: ## Print this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+test: ## Everything a change must pass: format, lints, docs, tests, bench and fuzz smoke
+	@$(MAKE) setup
+	@$(MAKE) fmt-check
+	@$(MAKE) lint
+	@$(MAKE) doc
+	@$(MAKE) test-only
+	@$(MAKE) bench-smoke
+	@$(MAKE) fuzz-smoke
+	@echo
+	@echo "make test: all passed. The test runner's closing lines:"
+	@grep -E '^test result:' $(TEST_LOG)
+
+setup: ## Install what the build lacks (apt-get, rustup), or say what to install
+	@.ci/setup
+
+fmt: ## Format the sources
+	$(CARGO) fmt --all
+
+fmt-check: ## Fail on unformatted sources
+	$(CARGO) fmt --all --check
+
+lint: ## Clippy on all targets; warnings are errors
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc: ## Build the API pages, private items too; warnings are errors
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+test-only: ## Unit, integration (both drivers) and tidy tests
+	@mkdir -p target
+	$(CARGO) test --locked 2>&1 | tee $(TEST_LOG)
+
+bench: ## Criterion benches, full length
+	$(CARGO) bench --locked
+
+bench-smoke: ## Run each bench for an instant, so that none can rot
+	$(CARGO) bench --locked --bench '*' -- --test
+
+fuzz-smoke: ## Run each fuzz target for FUZZ_SECONDS seconds, seeds included
+	fuzz/run $(FUZZ_SECONDS)
+
+loadtest: ## Compare CPU per request with nginx and HAProxy (about 15 minutes)
+	loadtest/run
+
+loadtest-idle: ## Memory of 5,000 idle keep-alive connections
+	loadtest/idle
+
+loadtest-reload: ## 200 route and 200 endpoint changes under load; no request may fail
+	loadtest/reload
+
+demo: ## Serve the demo on 127.0.0.1:8080
+	$(CARGO) run --locked --release -- demo
+
+deny: ## Advisories, licences, sources (needs cargo-deny)
+	$(CARGO) deny --locked check
+
+ci: ## What the build server runs
+	.ci/run

@@ -1,0 +1,293 @@
+//! What the fuzz targets assert: plain functions of bytes, so that the same code runs under
+//! libFuzzer and, over the committed corpora and generated input, under `cargo test`. They panic on
+//! a violation.
+
+use ringway::http1::body::{BodyDecoder, Sender};
+use ringway::http1::encode::{
+    CRLF, LAST_CHUNK, put_chunk_head, put_decimal, put_field, put_request_line, put_status_line,
+};
+use ringway::http1::error::BodyError;
+use ringway::http1::fields::{FieldKind, is_hop_by_hop, is_token};
+use ringway::http1::framing::BodyLength;
+use ringway::http1::head::{
+    Field, HeadScan, RequestHead, RequestKind, ResponseHead, TargetForm, Version,
+    check_partial_request, check_partial_response, parse_request, parse_response,
+};
+use ringway::http1::target::normalise_path;
+
+/// A request head never panics; an accepted one means the same when written anew and read again.
+pub fn request_head(data: &[u8]) {
+    let Some(end) = find_end(data) else {
+        let _ = check_partial_request(data);
+        return;
+    };
+    let mut head = RequestHead::default();
+    if parse_request(data, end, &mut head).is_err() {
+        return;
+    }
+    for len in 0..end {
+        assert_eq!(check_partial_request(&data[..len]), Ok(()), "refused early at {len}");
+    }
+    check_request(data, &head);
+    let written = write_request(data, &head, head.body);
+    let again = read_request(&written).expect("our own request is accepted");
+    same_request(data, &head, &written, &again);
+}
+
+/// The same for a response head. The first byte says whether it answers HEAD.
+pub fn response_head(data: &[u8]) {
+    let Some((first, data)) = data.split_first() else { return };
+    let request = RequestKind { is_head: first & 1 == 1 };
+    let Some(end) = find_end(data) else {
+        let _ = check_partial_response(data);
+        return;
+    };
+    let mut head = ResponseHead::default();
+    if parse_response(data, end, request, &mut head).is_err() {
+        return;
+    }
+    for len in 0..end {
+        assert_eq!(check_partial_response(&data[..len]), Ok(()), "refused early at {len}");
+    }
+    assert!(!(head.is_persistent && head.is_framing_suspect));
+    assert!(!(head.is_persistent && head.body == BodyLength::UntilClose));
+    let written = write_response(data, &head, head.body);
+    let mut again = ResponseHead::default();
+    let written_end = find_end(&written).expect("our own head ends");
+    assert_eq!(written_end, written.len());
+    parse_response(&written, written_end, request, &mut again).expect("our own is accepted");
+    assert_eq!((head.status, head.body), (again.status, again.body));
+    assert_eq!(head.reason.of(data), again.reason.of(&written));
+    assert!(!again.is_framing_suspect);
+    assert_eq!(forwarded(data, &head.fields), forwarded(&written, &again.fields));
+}
+
+/// Whatever message we accept with its body, written anew and followed by another one, ends at the
+/// same place for the next reader. The first byte chooses between request and response.
+pub fn framing(data: &[u8]) {
+    let Some((first, data)) = data.split_first() else { return };
+    if first & 1 == 0 {
+        request_framing(data);
+    } else {
+        response_framing(data, RequestKind { is_head: first & 2 == 2 });
+    }
+}
+
+/// The chunked decoder gives the same, however its input is split. The first two bytes choose
+/// sender and split.
+pub fn chunked(data: &[u8]) {
+    let [sender, seed, data @ ..] = data else { return };
+    let sender = if sender & 1 == 0 { Sender::Client } else { Sender::Upstream };
+    let whole = decode_pieces(data, sender, std::iter::repeat(usize::MAX));
+    assert_eq!(whole, decode_pieces(data, sender, std::iter::repeat(1)), "byte by byte");
+    let mut state = u32::from(*seed);
+    let pieces = std::iter::repeat_with(move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as usize % 23 + 1
+    });
+    assert_eq!(whole, decode_pieces(data, sender, pieces), "in pieces");
+}
+
+const NEXT: &[u8] = b"NEXT / HTTP/1.1\r\nHost: next\r\n\r\n";
+
+/// What a decoder made of its input.
+#[derive(Debug, PartialEq, Eq)]
+struct Body {
+    octets: Vec<u8>,
+    consumed: usize,
+    is_done: bool,
+    trailers: Vec<u8>,
+}
+
+fn decode_pieces(
+    data: &[u8],
+    sender: Sender,
+    pieces: impl Iterator<Item = usize>,
+) -> Result<Body, BodyError> {
+    let mut decoder = BodyDecoder::new(BodyLength::Chunked, sender);
+    let mut octets = Vec::new();
+    let mut buf = Vec::new();
+    let mut consumed = 0;
+    for piece in pieces {
+        let rest = &data[consumed..];
+        buf.clear();
+        buf.extend_from_slice(&rest[..piece.min(rest.len())]);
+        let decoded = decoder.decode(&mut buf)?;
+        assert!(decoded.body <= decoded.consumed && decoded.consumed <= buf.len());
+        assert_eq!(buf[decoded.consumed..], rest[decoded.consumed..buf.len()], "touched the rest");
+        assert!(decoder.is_done() || decoded.consumed == buf.len(), "left input unread");
+        octets.extend_from_slice(&buf[..decoded.body]);
+        consumed += decoded.consumed;
+        if decoder.is_done() || consumed == data.len() {
+            break;
+        }
+    }
+    assert_eq!(decoder.finish().is_ok(), decoder.is_done());
+    let (is_done, trailers) = (decoder.is_done(), decoder.trailers().to_vec());
+    Ok(Body { octets, consumed, is_done, trailers })
+}
+
+/// The end of the head in `data`, which must not depend on how it arrived.
+fn find_end(data: &[u8]) -> Option<usize> {
+    let end = HeadScan::default().find_end(data);
+    let mut scan = HeadScan::default();
+    let by_byte = (1..=data.len()).find_map(|len| scan.find_end(&data[..len]));
+    assert_eq!(end, by_byte, "the end of the head depends on the split");
+    end
+}
+
+fn check_request(buf: &[u8], head: &RequestHead) {
+    assert!(is_token(head.method.of(buf)));
+    assert!(head.path == b"*" || head.path.first() == Some(&b'/'));
+    assert_eq!(head.path == b"*", head.form == TargetForm::Asterisk);
+    assert!(head.path.iter().all(u8::is_ascii_graphic));
+    assert!(head.path.split(|byte| *byte == b'/').all(|part| part != b"." && part != b".."));
+    assert!(!head.host.iter().any(u8::is_ascii_uppercase));
+    assert_eq!(head.is_path_rewritten, head.path != head.raw_path.of(buf));
+    if head.form != TargetForm::Asterisk {
+        let mut again = Vec::new();
+        assert_eq!(normalise_path(&head.path, &mut again), Ok(false), "not a normal form");
+        assert_eq!(again, head.path);
+    }
+    for field in &head.fields {
+        let value = field.value.of(buf);
+        assert!(is_token(field.name.of(buf)));
+        assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0 | 0x7f)));
+        assert!(!matches!(value.first(), Some(b' ' | b'\t')));
+        assert!(!matches!(value.last(), Some(b' ' | b'\t')));
+    }
+}
+
+fn read_request(buf: &[u8]) -> Option<RequestHead> {
+    let mut head = RequestHead::default();
+    let end = find_end(buf)?;
+    parse_request(buf, end, &mut head).ok()?;
+    Some(head)
+}
+
+fn same_request(buf: &[u8], head: &RequestHead, written: &[u8], again: &RequestHead) {
+    assert_eq!(head.method.of(buf), again.method.of(written));
+    assert_eq!(head.path, again.path);
+    assert!(!again.is_path_rewritten);
+    assert_eq!(head.query.map(|q| q.of(buf)), again.query.map(|q| q.of(written)));
+    assert!(head.host.is_empty() || head.host == again.host);
+    assert_eq!(head.body, again.body);
+    assert_eq!(head.upgrade.is_some(), again.upgrade.is_some());
+    assert_eq!(head.expects_continue, again.expects_continue);
+    assert_eq!(forwarded(buf, &head.fields), forwarded(written, &again.fields));
+}
+
+/// The lines that a proxy passes on unchanged.
+fn forwarded<'a>(buf: &'a [u8], fields: &[Field]) -> Vec<(&'a [u8], &'a [u8])> {
+    let ours = [FieldKind::Host, FieldKind::ContentLength, FieldKind::Expect];
+    let is_forwarded = |f: &&Field| !f.dropped && !is_hop_by_hop(f.kind) && !ours.contains(&f.kind);
+    let lines = fields.iter().filter(is_forwarded);
+    lines.map(|field| (field.name.of(buf), field.value.of(buf))).collect()
+}
+
+fn write_request(buf: &[u8], head: &RequestHead, body: BodyLength) -> Vec<u8> {
+    let mut out = Vec::new();
+    let query = head.query.map(|query| query.of(buf));
+    put_request_line(&mut out, head.method.of(buf), &head.path, query);
+    let host = if head.authority.is_empty() { b"none" } else { head.authority.of(buf) };
+    put_field(&mut out, b"Host", host);
+    for (name, value) in forwarded(buf, &head.fields) {
+        put_field(&mut out, name, value);
+    }
+    if let Some(protocol) = head.upgrade {
+        put_field(&mut out, b"Connection", b"upgrade");
+        put_field(&mut out, b"Upgrade", protocol.of(buf));
+    }
+    if head.expects_continue {
+        put_field(&mut out, b"Expect", b"100-continue");
+    }
+    put_framing(&mut out, body);
+    out
+}
+
+fn write_response(buf: &[u8], head: &ResponseHead, body: BodyLength) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_status_line(&mut out, Version::Http11, head.status, head.reason.of(buf));
+    for (name, value) in forwarded(buf, &head.fields) {
+        put_field(&mut out, name, value);
+    }
+    put_framing(&mut out, body);
+    out
+}
+
+fn put_framing(out: &mut Vec<u8>, body: BodyLength) {
+    match body {
+        BodyLength::None | BodyLength::UntilClose => {}
+        BodyLength::Chunked => put_field(out, b"Transfer-Encoding", b"chunked"),
+        BodyLength::Known(octets) => {
+            let mut length = Vec::new();
+            put_decimal(&mut length, octets);
+            put_field(out, b"Content-Length", &length);
+        }
+    }
+    out.extend_from_slice(CRLF);
+}
+
+fn put_body(out: &mut Vec<u8>, length: BodyLength, body: &Body) {
+    if length != BodyLength::Chunked {
+        out.extend_from_slice(&body.octets);
+        return;
+    }
+    for chunk in body.octets.chunks(7) {
+        put_chunk_head(out, chunk.len());
+        out.extend_from_slice(chunk);
+        out.extend_from_slice(CRLF);
+    }
+    out.extend_from_slice(&LAST_CHUNK[..3]);
+    out.extend_from_slice(&body.trailers);
+    out.extend_from_slice(CRLF);
+}
+
+/// Decodes a whole body from the beginning of `data`; `None`: malformed or not all there.
+fn read_body(length: BodyLength, sender: Sender, data: &[u8]) -> Option<Body> {
+    let mut decoder = BodyDecoder::new(length, sender);
+    let mut buf = data.to_vec();
+    let decoded = decoder.decode(&mut buf).ok()?;
+    decoder.finish().ok()?;
+    buf.truncate(decoded.body);
+    let trailers = decoder.trailers().to_vec();
+    Some(Body { octets: buf, consumed: decoded.consumed, is_done: decoder.is_done(), trailers })
+}
+
+fn request_framing(data: &[u8]) {
+    let Some(head) = read_request(data) else { return };
+    let Some(body) = read_body(head.body, Sender::Client, &data[head.head_bytes..]) else { return };
+    let mut written = write_request(data, &head, head.body);
+    put_body(&mut written, head.body, &body);
+    let end = written.len();
+    written.extend_from_slice(NEXT);
+    let again = read_request(&written).expect("our own request is accepted");
+    same_request(data, &head, &written, &again);
+    same_end(again.body, Sender::Client, &written[again.head_bytes..end + NEXT.len()], &body);
+}
+
+fn response_framing(data: &[u8], request: RequestKind) {
+    let Some(end) = find_end(data) else { return };
+    let mut head = ResponseHead::default();
+    if parse_response(data, end, request, &mut head).is_err() {
+        return;
+    }
+    let Some(body) = read_body(head.body, Sender::Upstream, &data[end..]) else { return };
+    // What ends with its connection upstream is chunked downstream.
+    let length = if head.body == BodyLength::UntilClose { BodyLength::Chunked } else { head.body };
+    let mut written = write_response(data, &head, length);
+    put_body(&mut written, length, &body);
+    written.extend_from_slice(NEXT);
+    let mut again = ResponseHead::default();
+    let end = find_end(&written).expect("our own head ends");
+    parse_response(&written, end, request, &mut again).expect("our own response is accepted");
+    assert_eq!(again.body, length);
+    same_end(again.body, Sender::Upstream, &written[end..], &body);
+}
+
+fn same_end(length: BodyLength, sender: Sender, written: &[u8], body: &Body) {
+    let again = read_body(length, sender, written).expect("our own body is complete");
+    assert_eq!(again.octets, body.octets);
+    assert_eq!(again.trailers, body.trailers);
+    assert_eq!(&written[again.consumed..], NEXT, "the message ends elsewhere");
+}

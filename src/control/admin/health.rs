@@ -1,0 +1,52 @@
+//! Liveness and readiness, with the reason in words. Pure: looks at [`AdminState`] and its clock.
+
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Duration;
+
+use super::AdminState;
+use crate::limits::LOOP_LAG_MAX;
+use crate::table::TableVersion;
+
+impl AdminState {
+    /// Alive: every core's loop turned lately.
+    ///
+    /// # Errors
+    /// Names each core whose last turn is older than [`LOOP_LAG_MAX`].
+    pub(super) fn alive(&self) -> Result<(), String> {
+        let now = (self.now_nanos)();
+        let mut stuck = Vec::new();
+        for (core, state) in self.cores.iter().enumerate() {
+            let lag = since(now, state.heartbeat.load(Relaxed));
+            if lag > LOOP_LAG_MAX {
+                stuck.push(format!("core {core} has not turned for {:.1} s", lag.as_secs_f64()));
+            }
+        }
+        if stuck.is_empty() { Ok(()) } else { Err(stuck.join("; ")) }
+    }
+
+    /// Ready: every core serves a complete table, and traffic is wanted.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub(super) fn ready(&self) -> Result<(), String> {
+        let control = self.control.snapshot();
+        if control.is_draining {
+            return Err("draining".into());
+        }
+        // The first table is made of the first complete reading of the source.
+        if control.published == TableVersion::default() {
+            return Err("no complete table yet".into());
+        }
+        let mut versions = self.cores.iter().map(|state| state.acknowledged.load(Acquire));
+        match versions.position(|version| version == 0) {
+            None => Ok(()),
+            Some(core) => Err(format!("core {core} has no table yet")),
+        }
+    }
+}
+
+/// Time from `then` to `now`, both of the process clock; 0 when a core was quicker than our
+/// reading.
+pub(super) fn since(now: u64, then: u64) -> Duration {
+    Duration::from_nanos(now.saturating_sub(then))
+}

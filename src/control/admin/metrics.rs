@@ -1,0 +1,278 @@
+//! One scrape as `OpenMetrics` text.
+//!
+//! [`Reading::take`] copies numbers on the control thread, [`Reading::render`] makes the text on
+//! any other. Names are interface: they stay.
+
+use std::fmt;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::AdminState;
+use super::health::since;
+use super::process::ProcessReading;
+use crate::model::Severity;
+use crate::telemetry::Snapshot;
+use crate::telemetry::histogram::HistogramTotals;
+use crate::telemetry::scrape::MetricLabels;
+use crate::telemetry::series::SeriesTotals;
+
+/// `Content-Type` of the text.
+pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All numbers at one moment.
+#[derive(Debug)]
+pub(super) struct Reading {
+    telemetry: Snapshot,
+    cores: Vec<CoreReading>,
+    problems: [(Severity, u64); 2],
+    apply_times: HistogramTotals,
+    /// Failed writes and lost lines of the access log.
+    log: Option<(u64, u64)>,
+    process: ProcessReading,
+}
+
+#[derive(Debug)]
+struct CoreReading {
+    name: String,
+    version: u64,
+    age: Duration,
+    lag: Duration,
+}
+
+impl Reading {
+    /// Copies the numbers.
+    pub(super) fn take(state: &AdminState) -> Self {
+        let now = (state.now_nanos)();
+        let cores = state.cores.iter().enumerate().map(|(core, state)| CoreReading {
+            name: core.to_string(),
+            version: state.acknowledged.load(Acquire),
+            age: since(now, state.acknowledged_at.load(Relaxed)),
+            lag: since(now, state.heartbeat.load(Relaxed)),
+        });
+        let log = state.log_writer.as_ref();
+        Self {
+            telemetry: state.scrape.borrow_mut().snapshot(),
+            cores: cores.collect(),
+            problems: state.control.problem_counts(),
+            apply_times: state.control.apply_times.totals(),
+            log: log.map(|log| (log.errors.load(Relaxed), log.lines_lost.load(Relaxed))),
+            process: ProcessReading::default(),
+        }
+    }
+
+    /// Makes the text, with what the kernel says at this moment.
+    ///
+    /// # Errors
+    /// The encoder refuses a metric; this module is at fault.
+    pub(super) fn render(mut self) -> Result<String, fmt::Error> {
+        self.process = ProcessReading::take();
+        self.encode_text()
+    }
+
+    pub(super) fn encode_text(self) -> Result<String, fmt::Error> {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut out = String::new();
+        text::encode(&mut out, &registry)?;
+        Ok(out)
+    }
+}
+
+impl Collector for Reading {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut families = Families(&mut encoder);
+        families.series(&self.telemetry.series)?;
+        for (name, help, value) in &self.telemetry.counters {
+            families.counter(&format!("ringway_{name}"), help, value)?;
+        }
+        for (name, help, value) in &self.telemetry.gauges {
+            families.gauge(&format!("ringway_{name}"), help, value)?;
+        }
+        if let Some((errors, lines)) = self.log {
+            families.log(errors, lines)?;
+        }
+        families.cores(&self.cores)?;
+        families.config(self.problems, &self.apply_times)?;
+        families.process(&self.process)
+    }
+}
+
+/// Writes whole families: descriptor and rows.
+struct Families<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+
+type SeriesRow = (MetricLabels, SeriesTotals);
+
+impl Families<'_, '_> {
+    fn family(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        rows: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        rows(&mut self.0.encode_descriptor(name, help, None, kind)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: &impl EncodeCounterValue) -> fmt::Result {
+        self.family(name, help, MetricType::Counter, |row| encode_counter(row, value))
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: &impl EncodeGaugeValue) -> fmt::Result {
+        self.family(name, help, MetricType::Gauge, |row| row.encode_gauge(value))
+    }
+
+    fn series(&mut self, series: &[SeriesRow]) -> fmt::Result {
+        self.family("ringway_requests", "Requests answered.", MetricType::Counter, |rows| {
+            for (labels, totals) in series {
+                let [namespace, ingress, service] = label_set(labels);
+                for (status, count) in &totals.statuses {
+                    let status = status.to_string();
+                    let set = [namespace, ingress, service, ("status", status.as_str())];
+                    encode_counter(&mut rows.encode_family(&set)?, count)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.series_histogram(
+            "ringway_request_duration_seconds",
+            "First byte of a request to the last byte of its response.",
+            series,
+            |totals| &totals.duration,
+        )?;
+        self.series_histogram(
+            "ringway_upstream_response_duration_seconds",
+            "Connect and response of each attempt that an upstream answered.",
+            series,
+            |totals| &totals.upstream_duration,
+        )?;
+        let help = "Head and body bytes received from clients.";
+        self.series_counter("ringway_request_bytes", help, series, |sum| &sum.request_bytes)?;
+        let help = "Body bytes sent to clients.";
+        self.series_counter("ringway_response_bytes", help, series, |sum| &sum.response_bytes)
+    }
+
+    fn series_histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: &[SeriesRow],
+        histogram: fn(&SeriesTotals) -> &HistogramTotals,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Histogram, |rows| {
+            for (labels, totals) in series {
+                let (set, histogram) = (label_set(labels), histogram(totals));
+                // Without a backend there is no upstream to time: no rows of zeros.
+                if histogram.count() > 0 {
+                    encode_histogram(&mut rows.encode_family(&set)?, histogram)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn series_counter(
+        &mut self,
+        name: &str,
+        help: &str,
+        series: &[SeriesRow],
+        value: fn(&SeriesTotals) -> &u64,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Counter, |rows| {
+            for (labels, totals) in series {
+                let set = label_set(labels);
+                encode_counter(&mut rows.encode_family(&set)?, value(totals))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn log(&mut self, errors: u64, lines: u64) -> fmt::Result {
+        let help = "Writes of the access log that failed.";
+        self.counter("ringway_access_log_write_errors", help, &errors)?;
+        let help = "Access-log lines lost by failed writes.";
+        self.counter("ringway_access_log_lines_lost", help, &lines)
+    }
+
+    fn cores(&mut self, cores: &[CoreReading]) -> fmt::Result {
+        let help = "Version of the table in force.";
+        self.core_gauge("ringway_table_version", help, cores, |core| core.version)?;
+        let help = "Time since the table in force was acknowledged.";
+        self.core_gauge("ringway_table_age_seconds", help, cores, |core| core.age.as_secs_f64())?;
+        let help = "Time since the last turn of the core's loop.";
+        self.core_gauge("ringway_loop_lag_seconds", help, cores, |core| core.lag.as_secs_f64())
+    }
+
+    fn core_gauge<V: EncodeGaugeValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        cores: &[CoreReading],
+        value: fn(&CoreReading) -> V,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Gauge, |rows| {
+            for core in cores {
+                let set = [("core", core.name.as_str())];
+                rows.encode_family(&set)?.encode_gauge(&value(core))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn config(
+        &mut self,
+        problems: [(Severity, u64); 2],
+        apply_times: &HistogramTotals,
+    ) -> fmt::Result {
+        let name = "ringway_config_apply_seconds";
+        let help = "From a change to the acknowledgement of the last core.";
+        self.family(name, help, MetricType::Histogram, |row| encode_histogram(row, apply_times))?;
+        let help = "Problems of the objects in force.";
+        self.family("ringway_problems", help, MetricType::Gauge, |rows| {
+            for (severity, count) in problems {
+                let severity = severity.to_string();
+                rows.encode_family(&[("severity", severity)])?.encode_gauge(&count)?;
+            }
+            Ok(())
+        })?;
+        let help = "What runs.";
+        self.family("ringway_build", help, MetricType::Info, |row| {
+            row.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+        })
+    }
+
+    fn process(&mut self, process: &ProcessReading) -> fmt::Result {
+        if let Some(seconds) = &process.cpu_seconds {
+            self.counter("process_cpu_seconds", "User and system time.", seconds)?;
+        }
+        if let Some(bytes) = &process.resident_bytes {
+            self.gauge("process_resident_memory_bytes", "Resident memory.", bytes)?;
+        }
+        if let Some(fds) = &process.open_fds {
+            self.gauge("process_open_fds", "Open file descriptors.", fds)?;
+        }
+        if let Some(seconds) = &process.start_seconds {
+            self.gauge("process_start_time_seconds", "Start, Unix time.", seconds)?;
+        }
+        Ok(())
+    }
+}
+
+fn label_set(labels: &MetricLabels) -> [(&'static str, &str); 3] {
+    [("namespace", &labels.namespace), ("ingress", &labels.ingress), ("service", &labels.service)]
+}
+
+fn encode_counter(row: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {
+    row.encode_counter::<NoLabelSet, _, f64>(value, None)
+}
+
+fn encode_histogram(row: &mut MetricEncoder<'_>, histogram: &HistogramTotals) -> fmt::Result {
+    let (sum, count) = (histogram.sum_seconds(), histogram.count());
+    row.encode_histogram::<NoLabelSet>(sum, count, &histogram.buckets(), None)
+}

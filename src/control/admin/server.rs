@@ -1,0 +1,151 @@
+//! HTTP/1.1 for a handful of fixed pages. Bounded in connections, request size, time and memory.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+
+use super::AdminState;
+use super::metrics::{self, Reading};
+use crate::limits::{
+    ACCEPT_PAUSE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS_MAX, ADMIN_FIELDS_MAX,
+    ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX,
+};
+
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+const INDEX: &str = "\
+Ringway admin
+/healthz   200 while every core's loop turns
+/readyz    200 while every core serves a complete table and no drain has begun
+/metrics   OpenMetrics text
+";
+
+type Reply = Response<Full<Bytes>>;
+
+struct Server {
+    state: Rc<AdminState>,
+    /// Metrics answers in memory.
+    scrapes: Arc<Semaphore>,
+}
+
+/// Serves until it is dropped; then every connection is closed.
+///
+/// Shape: never returns by itself; errors of one connection end that connection. Needs a Tokio
+/// runtime with I/O and time around it; brings its own `LocalSet`, and may run inside another.
+pub async fn serve(listener: TcpListener, state: Rc<AdminState>) {
+    let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
+    let server = Rc::new(Server { state, scrapes });
+    LocalSet::new().run_until(accept(listener, server)).await;
+}
+
+async fn accept(listener: TcpListener, server: Rc<Server>) {
+    let connections = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+    loop {
+        // Asked for first: above the limit, connections wait in the kernel's queue.
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => drop(spawn_local(converse(stream, permit, Rc::clone(&server)))),
+            // No descriptor, or the client went away; neither is worth more than a pause.
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+async fn converse(stream: TcpStream, permit: OwnedSemaphorePermit, server: Rc<Server>) {
+    let service = service_fn(move |request| {
+        let server = Rc::clone(&server);
+        async move { Ok::<_, Infallible>(server.reply(&request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(ADMIN_HEAD_TIMEOUT)
+        .max_buf_size(ADMIN_REQUEST_BYTES_MAX)
+        .max_headers(ADMIN_FIELDS_MAX)
+        // One request a connection: nobody can sit on one of the few.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // Every way to fail here is the client's, and it is told by the closed connection.
+    drop(tokio::time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await);
+    drop(permit);
+}
+
+impl Server {
+    async fn reply(&self, request: &Request<Incoming>) -> Reply {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only");
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return reply;
+        }
+        match request.uri().path() {
+            "/" => text(StatusCode::OK, INDEX.trim_end()),
+            "/healthz" => verdict(self.state.alive()),
+            "/readyz" => verdict(self.state.ready()),
+            "/metrics" => self.metrics().await,
+            _ => text(StatusCode::NOT_FOUND, "no such page; / lists them"),
+        }
+    }
+
+    async fn metrics(&self) -> Reply {
+        let Ok(permit) = Arc::clone(&self.scrapes).try_acquire_owned() else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time");
+        };
+        let reading = Reading::take(&self.state);
+        // Tens of megabytes at the limit of series: not on the thread that publishes tables.
+        match spawn_blocking(move || reading.render()).await {
+            Ok(Ok(text)) => {
+                let body = Bytes::from_owner(Scraped { text, _permit: permit });
+                response(StatusCode::OK, metrics::CONTENT_TYPE, body)
+            }
+            _ => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be encoded"),
+        }
+    }
+}
+
+/// A metrics text that counts as in memory until its last byte is sent.
+struct Scraped {
+    text: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Scraped {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+fn verdict(verdict: Result<(), String>) -> Reply {
+    match verdict {
+        Ok(()) => text(StatusCode::OK, "ok"),
+        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),
+    }
+}
+
+fn text(status: StatusCode, line: &str) -> Reply {
+    response(status, PLAIN_TEXT, Bytes::from(format!("{line}\n")))
+}
+
+fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    let fields = [
+        (CONTENT_TYPE, content_type),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    for (name, value) in fields {
+        reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    reply
+}

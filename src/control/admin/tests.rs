@@ -1,0 +1,259 @@
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::metrics::Reading;
+use super::*;
+use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_BYTES_MAX};
+use crate::model::{Problem, Severity};
+use crate::table::TableVersion;
+use crate::telemetry::samples::{attempt, labels, record, series};
+use crate::telemetry::{CoreTelemetry, Counter, ExchangeRecord, telemetry};
+
+const NOW: u64 = 100_000_000_000;
+
+/// Two cores at 100 s of the process clock, both at table 3 since 1 s, last turn 50 ms ago.
+fn state() -> (AdminState, Vec<CoreTelemetry>) {
+    let (shards, scrape) = telemetry(2);
+    let core = || {
+        let core = CoreState::default();
+        core.acknowledged.store(3, Relaxed);
+        core.acknowledged_at.store(NOW - 1_000_000_000, Relaxed);
+        core.heartbeat.store(NOW - 50_000_000, Relaxed);
+        Arc::new(core)
+    };
+    let state = AdminState {
+        cores: vec![core(), core()],
+        scrape: Rc::new(RefCell::new(scrape)),
+        control: control(),
+        log_writer: Some(Arc::default()),
+        now_nanos: || NOW,
+    };
+    (state, shards)
+}
+
+/// A table was published; two warnings and one error.
+fn control() -> Arc<ControlState> {
+    let problem = |severity| {
+        Arc::new(Problem {
+            object: None,
+            position: None,
+            field: String::new(),
+            severity,
+            reason: "Test",
+            message: "something".into(),
+            advice: String::new(),
+        })
+    };
+    let control = Arc::new(ControlState::default());
+    let problems = [Severity::Warning, Severity::Warning, Severity::Error].map(problem);
+    control.update(problems.to_vec(), [("Ingress", 0); 6]);
+    control.published(TableVersion(3));
+    control
+}
+
+#[track_caller]
+fn check_reason(change: impl FnOnce(&mut AdminState), alive: Option<&str>, ready: Option<&str>) {
+    let (mut state, _) = state();
+    change(&mut state);
+    assert_eq!(state.alive().err().as_deref(), alive);
+    assert_eq!(state.ready().err().as_deref(), ready);
+}
+
+#[test]
+fn health_and_readiness_say_what_is_wrong() {
+    check_reason(|_| {}, None, None);
+    check_reason(|state| state.control.begin_drain(), None, Some("draining"));
+    check_reason(|state| state.control = Arc::default(), None, Some("no complete table yet"));
+    check_reason(
+        |state| state.cores[1].acknowledged.store(0, Relaxed),
+        None,
+        Some("core 1 has no table yet"),
+    );
+    check_reason(
+        |state| state.cores[1].heartbeat.store(NOW - 10_100_000_000, Relaxed),
+        Some("core 1 has not turned for 10.1 s"),
+        None,
+    );
+    check_reason(
+        |state| {
+            for core in &state.cores {
+                core.heartbeat.store(0, Relaxed);
+            }
+        },
+        Some("core 0 has not turned for 100.0 s; core 1 has not turned for 100.0 s"),
+        None,
+    );
+    check_reason(|state| state.cores[0].heartbeat.store(NOW + 1, Relaxed), None, None);
+}
+
+#[test]
+fn a_known_state_gives_exactly_this_text() {
+    let (state, shards) = state();
+    state.scrape.borrow_mut().series_added(series(0, 0), &labels("front", "cart"));
+    let attempts = [attempt(8080, Some(200), 19, 3)];
+    let routed =
+        ExchangeRecord { series: Some(series(0, 0)), status: 200, attempts: &attempts, ..record() };
+    shards[0].record(&routed);
+    shards[1].record(&routed);
+    shards[1].record(&record());
+    shards[0].count(Counter::UpstreamConnects);
+    shards[1].set_open_connections(5);
+    state.control.apply_times.record(Duration::from_millis(4));
+    let text = Reading::take(&state).encode_text().expect("text");
+
+    let expected = include_str!("known_state.openmetrics");
+    let expected = expected.replace("VERSION", env!("CARGO_PKG_VERSION"));
+    for (number, (got, want)) in (1..).zip(text.lines().zip(expected.lines())) {
+        assert_eq!(got, want, "line {number} of known_state.openmetrics");
+    }
+    assert_eq!(text.len(), expected.len());
+}
+
+/// Runs the real server on a free port while `client` talks to it; ends the server afterwards.
+fn with_server(setup: impl FnOnce(&AdminState) + Send, client: impl FnOnce(SocketAddr)) {
+    let (bound, address) = mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("runtime").block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+                let (state, _shards) = state();
+                setup(&state);
+                bound.send(listener.local_addr().expect("address")).expect("test waits");
+                // As the control plane runs it: a local task among others.
+                let local = tokio::task::LocalSet::new();
+                local.spawn_local(serve(listener, Rc::new(state)));
+                drop(local.run_until(stopped).await);
+            });
+        });
+        client(address.recv().expect("server"));
+        drop(stop);
+    });
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("connect");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
+    stream
+}
+
+/// Head and body; errors after the first byte count as the end, since the server may close early.
+fn exchange(address: SocketAddr, request: &[u8]) -> (String, String) {
+    let mut stream = connect(address);
+    drop(stream.write_all(request));
+    let mut bytes = Vec::new();
+    drop(stream.read_to_end(&mut bytes));
+    let text = String::from_utf8(bytes).expect("UTF-8");
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    (head.to_ascii_lowercase(), body.to_owned())
+}
+
+#[track_caller]
+fn check_page(address: SocketAddr, line: &str, status: &str, body_start: &str) {
+    let request = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (head, body) = exchange(address, request.as_bytes());
+    assert!(head.starts_with(&format!("http/1.1 {status} ")), "{line}: {head}");
+    assert!(body.starts_with(body_start), "{line}: {body}");
+    assert!(head.contains("connection: close"), "{line}: {head}");
+}
+
+#[test]
+fn the_pages_are_there() {
+    with_server(
+        |_| {},
+        |address| {
+            check_page(address, "GET /", "200", "Ringway admin\n/healthz");
+            check_page(address, "GET /healthz", "200", "ok\n");
+            check_page(address, "GET /readyz?verbose", "200", "ok\n");
+            check_page(address, "GET /metrics", "200", "# HELP ringway_requests ");
+            check_page(address, "GET /nothing", "404", "no such page");
+            check_page(address, "GET /../etc/passwd", "404", "no such page");
+            check_page(address, "POST /healthz", "405", "GET and HEAD only\n");
+            check_page(address, "DELETE /metrics", "405", "GET and HEAD only\n");
+        },
+    );
+}
+
+#[test]
+fn metrics_have_their_content_type_the_process_and_an_end() {
+    with_server(
+        |_| {},
+        |address| {
+            let (head, body) = exchange(address, b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+            let field = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8";
+            assert!(head.contains(field), "{head}");
+            for name in ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "start_time"] {
+                assert!(body.contains(&format!("\nprocess_{name}")), "{name}: {body}");
+            }
+            assert!(body.ends_with("# EOF\n"), "{body}");
+        },
+    );
+}
+
+#[test]
+fn head_has_the_fields_of_get_and_no_body() {
+    with_server(
+        |_| {},
+        |address| {
+            let (head, body) = exchange(address, b"HEAD /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert!(head.starts_with("http/1.1 200 "), "{head}");
+            assert!(head.contains("content-length: 3"), "{head}");
+            assert_eq!(body, "");
+        },
+    );
+}
+
+#[test]
+fn an_unready_or_stuck_process_answers_503_in_words() {
+    with_server(
+        |state| {
+            state.control.begin_drain();
+            state.cores[0].heartbeat.store(0, Relaxed);
+        },
+        |address| {
+            check_page(address, "GET /readyz", "503", "draining\n");
+            check_page(address, "GET /healthz", "503", "core 0 has not turned for 100.0 s\n");
+            check_page(address, "GET /metrics", "200", "# HELP");
+        },
+    );
+}
+
+#[test]
+fn oversized_and_broken_requests_are_refused() {
+    with_server(
+        |_| {},
+        |address| {
+            let long = "a".repeat(2 * ADMIN_REQUEST_BYTES_MAX);
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n");
+            let (head, _) = exchange(address, request.as_bytes());
+            assert!(head.is_empty() || head.starts_with("http/1.1 431 "), "{head}");
+            let many = "X: y\r\n".repeat(200);
+            let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n");
+            let (head, _) = exchange(address, request.as_bytes());
+            assert!(head.is_empty() || head.starts_with("http/1.1 431 "), "{head}");
+            let (head, _) = exchange(address, b"\x00\x01\x02\r\n\r\n");
+            assert!(head.is_empty() || head.starts_with("http/1.1 400 "), "{head}");
+            check_page(address, "GET /healthz", "200", "ok\n");
+        },
+    );
+}
+
+#[test]
+fn silent_connections_hold_their_places_for_a_bounded_time() {
+    with_server(
+        |_| {},
+        |address| {
+            let silent: Vec<_> = (0..ADMIN_CONNECTIONS_MAX).map(|_| connect(address)).collect();
+            let begun = Instant::now();
+            check_page(address, "GET /healthz", "200", "ok\n");
+            let waited = begun.elapsed();
+            assert!(waited > Duration::from_secs(2), "the limit holds: {waited:?}");
+            assert!(waited < Duration::from_secs(15), "and ends: {waited:?}");
+            drop(silent);
+        },
+    );
+}

@@ -1,0 +1,375 @@
+//! Request heads. A request that two servers could read differently never leaves this file.
+
+use std::mem::MaybeUninit;
+
+use super::connection::{ConnectionOptions, TooManyOptions};
+use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
+use crate::http1::error::RequestError;
+use crate::http1::fields::{FieldKind, is_tchar, is_token, members};
+use crate::http1::framing::{self, BodyLength};
+use crate::http1::target;
+use crate::limits::{
+    FIELDS_MAX, LEADING_EMPTY_LINES_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_LINE_BYTES_MAX,
+};
+
+/// The forms of a request target that are served, RFC 9112 section 3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetForm {
+    /// `/path?query`.
+    #[default]
+    Origin,
+    /// `http://host/path?query`.
+    Absolute,
+    /// `*`, also the absolute form of OPTIONS without a path.
+    Asterisk,
+}
+
+/// A request head in parsed form.
+///
+/// Reusable: parsing into it again keeps its allocations. After an error its content means nothing,
+/// but reading it is harmless.
+#[derive(Debug, Clone, Default)]
+pub struct RequestHead {
+    /// A token, as sent.
+    pub method: Span,
+    /// The whole target, as sent.
+    pub target: Span,
+    /// Of the client; what is forwarded is always HTTP/1.1.
+    pub version: Version,
+    /// In order, at most [`FIELDS_MAX`].
+    pub fields: Vec<Field>,
+    /// How the target was written.
+    pub form: TargetForm,
+    /// `host[:port]` as sent: of the target if it has one, else of Host; empty: neither (HTTP/1.0).
+    pub authority: Span,
+    /// Of `authority`: lower case, no port, no trailing dot; IPv6 addresses keep their brackets.
+    pub host: Vec<u8>,
+    /// Normalised, begins with `/`; or `*`. Rules match on it and it is what must be forwarded.
+    pub path: Vec<u8>,
+    /// `path` is not what was sent, so that the target must be written from it.
+    pub is_path_rewritten: bool,
+    /// The path as sent; empty if an absolute target has none.
+    pub raw_path: Span,
+    /// As sent, without `?`; `None`: there is no `?`.
+    pub query: Option<Span>,
+    /// How the body ends.
+    pub body: BodyLength,
+    /// Another request may follow on the connection.
+    pub is_persistent: bool,
+    /// The protocol token, if a WebSocket is asked for and could be had.
+    pub upgrade: Option<Span>,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expects_continue: bool,
+    /// The client understands trailer fields.
+    pub accepts_trailers: bool,
+    /// Everything up to the body, empty lines before the request line included.
+    pub head_bytes: usize,
+}
+
+impl RequestHead {
+    /// Whether the answer to this request has no body.
+    #[must_use]
+    pub fn is_head(&self, buf: &[u8]) -> bool {
+        self.method.of(buf) == b"HEAD"
+    }
+
+    /// Whether doing it twice does no more than doing it once, RFC 9110 section 9.2.2.
+    #[must_use]
+    pub fn is_idempotent(&self, buf: &[u8]) -> bool {
+        matches!(self.method.of(buf), b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE")
+    }
+
+    /// The values of all lines of one kind, in order, dropped ones included.
+    pub fn values<'a>(&'a self, buf: &'a [u8], kind: FieldKind) -> impl Iterator<Item = &'a [u8]> {
+        values(buf, &self.fields, kind)
+    }
+
+    /// The value of the first line of one kind.
+    #[must_use]
+    pub fn find<'a>(&'a self, buf: &'a [u8], kind: FieldKind) -> Option<&'a [u8]> {
+        self.values(buf, kind).next()
+    }
+
+    /// The value of the first line of `name`, any case, dropped ones included.
+    #[must_use]
+    pub fn find_name<'a>(&self, buf: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+        let line = self.fields.iter().find(|line| line.name.of(buf).eq_ignore_ascii_case(name))?;
+        Some(line.value.of(buf))
+    }
+}
+
+/// Parses the head `buf[..end]` into `head`.
+///
+/// Shape: `end` comes from [`super::HeadScan`]; `buf` may hold more behind it. Spans count from the
+/// beginning of `buf`.
+///
+/// # Errors
+/// All are the client's fault. The connection must be closed after the answer: where the next
+/// request begins is not known.
+///
+/// Source: RFC 9112 sections 2 to 6, RFC 9110 sections 7 and 10.1.
+pub fn parse_request(buf: &[u8], end: usize, head: &mut RequestHead) -> Result<(), RequestError> {
+    let buf = buf.get(..end).ok_or(RequestError::Incomplete)?;
+    let start = skip_empty_lines(buf)?;
+    let bytes = buf.get(start..).unwrap_or_default();
+    check_limits(bytes)?;
+    let kinds = parse_syntax(buf, bytes, head)?;
+    head.head_bytes = end;
+    check_line_ends(buf, &head.fields)?;
+    check_method(head.method.of(buf))?;
+    read_host(buf, kinds, head)?;
+    read_target(buf, head)?;
+    head.body = framing::request_body(buf, head.version, &head.fields)?;
+    read_connection(buf, kinds, head)?;
+    read_expectation(buf, kinds, head)?;
+    head.accepts_trailers = kinds.contains(FieldKind::Te)
+        && head.version == Version::Http11
+        && has_member(buf, &head.fields, FieldKind::Te, b"trailers");
+    Ok(())
+}
+
+/// Refuses early what can no longer become a good head; called while no end was found.
+///
+/// Costs no more than a look at the first bytes, until the request line is over its limit.
+///
+/// # Errors
+/// As [`parse_request`].
+pub fn check_partial_request(buf: &[u8]) -> Result<(), RequestError> {
+    let start = skip_empty_lines(buf)?;
+    let bytes = buf.get(start..).unwrap_or_default();
+    // A longer method without a blank is found by the limit of the line; looking at all of it after
+    // every byte would be quadratic.
+    let method = bytes.iter().take(METHOD_BYTES_CHECKED).take_while(|byte| **byte != b' ');
+    // A single CR can still become an empty line.
+    let is_method = bytes == b"\r" || method.clone().all(|byte| is_tchar(*byte));
+    if !is_method || bytes.first() == Some(&b' ') {
+        return Err(RequestError::Method);
+    }
+    if bytes.len() >= REQUEST_HEAD_BYTES_MAX {
+        // The end was not found yet, so that the head is longer than what is here.
+        check_line_limit(bytes)?;
+        return Err(RequestError::HeadTooLarge);
+    }
+    check_limits(bytes)
+}
+
+impl From<TooManyOptions> for RequestError {
+    fn from(TooManyOptions: TooManyOptions) -> Self {
+        Self::ConnectionTooLong
+    }
+}
+
+const METHOD_BYTES_CHECKED: usize = 16;
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+
+/// Offset of the request line.
+fn skip_empty_lines(buf: &[u8]) -> Result<usize, RequestError> {
+    let mut start = 0;
+    let mut rest = buf;
+    while let Some(behind) = rest.strip_prefix(b"\r\n") {
+        start += 2;
+        if start > 2 * LEADING_EMPTY_LINES_MAX {
+            return Err(RequestError::LeadingLines);
+        }
+        rest = behind;
+    }
+    match rest {
+        [b'\n', ..] | [b'\r', _, ..] => Err(RequestError::LeadingLines),
+        _ => Ok(start),
+    }
+}
+
+/// Sizes, and the one other protocol whose clients deserve a clear answer.
+fn check_limits(bytes: &[u8]) -> Result<(), RequestError> {
+    if bytes.starts_with(HTTP2_PREFACE) {
+        return Err(RequestError::Http2Preface);
+    }
+    if bytes.len() > REQUEST_LINE_BYTES_MAX {
+        check_line_limit(bytes)?;
+    }
+    if bytes.len() > REQUEST_HEAD_BYTES_MAX {
+        return Err(RequestError::HeadTooLarge);
+    }
+    Ok(())
+}
+
+fn check_line_limit(bytes: &[u8]) -> Result<(), RequestError> {
+    let window = bytes.get(..REQUEST_LINE_BYTES_MAX + 2).unwrap_or(bytes);
+    if memchr::memchr(b'\n', window).is_some() {
+        return Ok(());
+    }
+    // Complete or not, the line has these bytes, of which the last may be its CR.
+    let line = window.strip_suffix(b"\r").unwrap_or(window);
+    if line.len() > REQUEST_LINE_BYTES_MAX {
+        return Err(RequestError::RequestLineTooLong);
+    }
+    Ok(())
+}
+
+/// Runs the parser over `bytes`, the rest of `buf` from the request line on.
+fn parse_syntax(buf: &[u8], bytes: &[u8], head: &mut RequestHead) -> Result<KindSet, RequestError> {
+    let mut lines = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(bytes, &mut lines) {
+        Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
+        Ok(_) => return Err(RequestError::Incomplete),
+        Err(error) => return Err(explain(error, bytes)),
+    }
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+        return Err(RequestError::RequestLine);
+    };
+    head.method = Span::locate(buf, method.as_bytes());
+    head.target = Span::locate(buf, target.as_bytes());
+    head.version = Version::from_minor(parsed.version);
+    head.fields.clear();
+    Ok(take_fields(buf, parsed.headers, &mut head.fields))
+}
+
+/// Finds out what the parser's error means; not on the fast path.
+fn explain(error: httparse::Error, bytes: &[u8]) -> RequestError {
+    let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+    let line = bytes.get(..line_end).unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let mut words = line.split(|byte| *byte == b' ');
+    let method = words.next().unwrap_or_default();
+    let target = words.next().unwrap_or_default();
+    let version = words.next().unwrap_or_default();
+    match error {
+        httparse::Error::TooManyHeaders => RequestError::TooManyFields,
+        httparse::Error::HeaderName if has_folded_line(bytes) => RequestError::FoldedLine,
+        httparse::Error::HeaderName => RequestError::FieldName,
+        httparse::Error::HeaderValue => RequestError::FieldValue,
+        httparse::Error::NewLine => RequestError::LineEnd,
+        httparse::Error::Version if is_other_version(version) => RequestError::Version,
+        httparse::Error::Token if !is_token(method) => RequestError::Method,
+        httparse::Error::Token if !target.iter().all(u8::is_ascii_graphic) => {
+            RequestError::TargetCharacter
+        }
+        httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => {
+            RequestError::RequestLine
+        }
+    }
+}
+
+/// Whether this is the version of some HTTP, and not of anything else.
+fn is_other_version(version: &[u8]) -> bool {
+    matches!(version.strip_prefix(b"HTTP/"), Some([b'0'..=b'9', ..]))
+}
+
+/// Every line ends in CRLF; the parser also takes LF alone.
+///
+/// It guarantees that LF stands before each name and at the end, and that there is no CR elsewhere.
+fn check_line_ends(buf: &[u8], fields: &[Field]) -> Result<(), RequestError> {
+    let is_crlf_before = |field: &Field| {
+        let start = field.name.start as usize;
+        start.checked_sub(2).and_then(|cr| buf.get(cr)) == Some(&b'\r')
+    };
+    if buf.ends_with(b"\r\n\r\n") && fields.iter().all(is_crlf_before) {
+        Ok(())
+    } else {
+        Err(RequestError::LineEnd)
+    }
+}
+
+fn check_method(method: &[u8]) -> Result<(), RequestError> {
+    match method {
+        b"CONNECT" => Err(RequestError::Connect),
+        b"TRACE" => Err(RequestError::Trace),
+        _ => Ok(()),
+    }
+}
+
+/// Exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0; RFC 9112 section 3.2.
+fn read_host(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result<(), RequestError> {
+    head.host.clear();
+    head.authority = Span::default();
+    if !kinds.contains(FieldKind::Host) {
+        return match head.version {
+            Version::Http10 => Ok(()),
+            Version::Http11 => Err(RequestError::HostMissing),
+        };
+    }
+    let mut hosts = head.fields.iter().filter(|field| field.kind == FieldKind::Host);
+    let first = hosts.next().map(|field| field.value).unwrap_or_default();
+    if hosts.next().is_some() {
+        return Err(RequestError::HostRepeated);
+    }
+    head.authority = first;
+    target::read_authority(first.of(buf), &mut head.host)
+}
+
+/// Splits the target and normalises its path; an authority in it replaces that of Host.
+fn read_target(buf: &[u8], head: &mut RequestHead) -> Result<(), RequestError> {
+    let at = head.target.start as usize;
+    let sent = head.target.of(buf);
+    let is_options = head.method.of(buf) == b"OPTIONS";
+    let parts = target::split(sent, is_options)?;
+    let span = |part: &std::ops::Range<usize>| Span::new(at + part.start, at + part.end);
+    head.form = parts.form;
+    head.raw_path = span(&parts.path);
+    head.query = parts.query.as_ref().map(span);
+    if let Some(authority) = &parts.authority {
+        head.authority = span(authority);
+        target::read_authority(head.authority.of(buf), &mut head.host)?;
+    }
+    head.path.clear();
+    if parts.form == TargetForm::Asterisk {
+        head.path.push(b'*');
+        head.is_path_rewritten = head.raw_path.of(buf) != b"*";
+        return Ok(());
+    }
+    head.is_path_rewritten = target::normalise_path(head.raw_path.of(buf), &mut head.path)?;
+    Ok(())
+}
+
+/// Persistence, nominated fields, and a change of protocol.
+fn read_connection(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result<(), RequestError> {
+    let options = if kinds.contains(FieldKind::Connection) {
+        ConnectionOptions::read(buf, &mut head.fields)?
+    } else {
+        ConnectionOptions::default()
+    };
+    if options.has_refused_nomination {
+        return Err(RequestError::ConnectionNominates);
+    }
+    head.is_persistent = options.is_persistent(head.version);
+    let may_upgrade = options.has_upgrade
+        && head.version == Version::Http11
+        && head.method.of(buf) == b"GET"
+        && head.body.is_empty();
+    head.upgrade = if may_upgrade { find_websocket(buf, &head.fields) } else { None };
+    Ok(())
+}
+
+/// Other protocols are treated as if they had not been asked for: `h2c` above all, whose tunnel
+/// would carry requests past every rule.
+fn find_websocket(buf: &[u8], fields: &[Field]) -> Option<Span> {
+    values(buf, fields, FieldKind::Upgrade)
+        .flat_map(members)
+        .find(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
+        .map(|protocol| Span::locate(buf, protocol))
+}
+
+/// RFC 9110 section 10.1.1: ignored in HTTP/1.0, and without a body nothing is waited for.
+fn read_expectation(
+    buf: &[u8],
+    kinds: KindSet,
+    head: &mut RequestHead,
+) -> Result<(), RequestError> {
+    head.expects_continue = false;
+    if !kinds.contains(FieldKind::Expect) || head.version == Version::Http10 {
+        return Ok(());
+    }
+    let is_known = values(buf, &head.fields, FieldKind::Expect)
+        .flat_map(members)
+        .all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"));
+    if !is_known {
+        return Err(RequestError::Expectation);
+    }
+    head.expects_continue = !head.body.is_empty();
+    Ok(())
+}
+
+fn has_member(buf: &[u8], fields: &[Field], kind: FieldKind, wanted: &[u8]) -> bool {
+    values(buf, fields, kind).flat_map(members).any(|member| member.eq_ignore_ascii_case(wanted))
+}

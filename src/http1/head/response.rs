@@ -1,0 +1,228 @@
+//! Response heads. More is tolerated than from clients, because what is forwarded is written anew;
+//! where the end of a response is in doubt, its connection is not used again.
+
+use std::mem::MaybeUninit;
+
+use super::connection::{ConnectionOptions, TooManyOptions};
+use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
+use crate::http1::error::ResponseError;
+use crate::http1::fields::{FieldKind, members};
+use crate::http1::framing::{self, BodyLength};
+use crate::limits::{FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX};
+
+/// What the end of a response depends on besides the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestKind {
+    /// It answers a HEAD request.
+    pub is_head: bool,
+}
+
+/// A response head in parsed form.
+///
+/// Reusable: parsing into it again keeps its allocations. After an error its content means nothing,
+/// but reading it is harmless.
+#[derive(Debug, Clone, Default)]
+pub struct ResponseHead {
+    /// 100 to 599.
+    pub status: u16,
+    /// As sent; may be empty, may have obs-text.
+    pub reason: Span,
+    /// Of the upstream; what is forwarded is our own.
+    pub version: Version,
+    /// In order, at most [`FIELDS_MAX`]. Framing fields that the message may not carry are dropped.
+    pub fields: Vec<Field>,
+    /// How the body ends; `None` for 101, behind which another protocol begins.
+    pub body: BodyLength,
+    /// What Content-Length says, also where no body follows (HEAD, 304).
+    pub declared_length: Option<u64>,
+    /// The upstream keeps the connection and another request may safely be sent on it once the body
+    /// ended; means nothing for 1xx other than 101.
+    pub is_persistent: bool,
+    /// Upstream and proxy could disagree about the end; never persistent.
+    pub is_framing_suspect: bool,
+    /// Seconds after which the upstream closes an idle connection, if it says so.
+    pub keep_alive_timeout: Option<u32>,
+    /// Everything up to the body.
+    pub head_bytes: usize,
+}
+
+impl ResponseHead {
+    /// Whether a final response is still to come. 101 is final: HTTP ends with it.
+    #[must_use]
+    pub fn is_informational(&self) -> bool {
+        matches!(self.status, 100..=199) && self.status != 101
+    }
+
+    /// The values of all lines of one kind, in order, dropped ones included.
+    pub fn values<'a>(&'a self, buf: &'a [u8], kind: FieldKind) -> impl Iterator<Item = &'a [u8]> {
+        values(buf, &self.fields, kind)
+    }
+}
+
+/// Parses the head `buf[..end]` into `head`.
+///
+/// Shape: `end` comes from [`super::HeadScan`]; `buf` may hold more behind it. Spans count from the
+/// beginning of `buf`.
+///
+/// # Errors
+/// All are the upstream's fault: the client gets 502 and the upstream connection is closed.
+///
+/// Source: RFC 9112 sections 4 to 6 and 9.3.
+pub fn parse_response(
+    buf: &[u8],
+    end: usize,
+    request: RequestKind,
+    head: &mut ResponseHead,
+) -> Result<(), ResponseError> {
+    let buf = buf.get(..end).ok_or(ResponseError::Incomplete)?;
+    check_beginning(buf)?;
+    if buf.len() > RESPONSE_HEAD_BYTES_MAX {
+        return Err(ResponseError::HeadTooLarge);
+    }
+    let kinds = parse_syntax(buf, head)?;
+    head.head_bytes = end;
+    read_framing(buf, request, kinds, head)?;
+    read_persistence(buf, kinds, head)
+}
+
+/// Refuses early what can no longer become a good head; called while no end was found.
+///
+/// # Errors
+/// As [`parse_response`].
+pub fn check_partial_response(buf: &[u8]) -> Result<(), ResponseError> {
+    check_beginning(buf)?;
+    // The end was not found yet, so that the head is longer than what is here.
+    if buf.len() >= RESPONSE_HEAD_BYTES_MAX {
+        return Err(ResponseError::HeadTooLarge);
+    }
+    Ok(())
+}
+
+/// The first bytes are `HTTP/1.`, as far as they are there. No empty line may precede them: that
+/// would be a remainder of the response before.
+fn check_beginning(buf: &[u8]) -> Result<(), ResponseError> {
+    let known = buf.get(..PROTOCOL.len()).unwrap_or(buf);
+    if PROTOCOL.starts_with(known) {
+        return Ok(());
+    }
+    match buf.strip_prefix(b"HTTP/") {
+        Some([b'0'..=b'9', ..]) => Err(ResponseError::Version),
+        _ => Err(ResponseError::StatusLine),
+    }
+}
+
+impl From<TooManyOptions> for ResponseError {
+    fn from(TooManyOptions: TooManyOptions) -> Self {
+        Self::ConnectionTooLong
+    }
+}
+
+const PROTOCOL: &[u8] = b"HTTP/1.";
+
+fn parse_syntax(buf: &[u8], head: &mut ResponseHead) -> Result<KindSet, ResponseError> {
+    let mut config = httparse::ParserConfig::default();
+    // RFC 9112 section 5.1: a proxy removes the blank before a colon from responses.
+    config.allow_spaces_after_header_name_in_responses(true);
+    let mut lines = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut parsed = httparse::Response::new(&mut []);
+    match config.parse_response_with_uninit_headers(&mut parsed, buf, &mut lines) {
+        Ok(httparse::Status::Complete(len)) if len == buf.len() => {}
+        Ok(_) => return Err(ResponseError::Incomplete),
+        Err(error) => return Err(explain(error, buf)),
+    }
+    head.version = Version::from_minor(parsed.version);
+    head.status = parsed.code.unwrap_or(0);
+    if !matches!(head.status, 100..=599) {
+        return Err(ResponseError::Status);
+    }
+    head.reason = find_reason(buf);
+    head.fields.clear();
+    Ok(take_fields(buf, parsed.headers, &mut head.fields))
+}
+
+/// What stands behind the status. The parser gives nothing where it finds obs-text.
+fn find_reason(buf: &[u8]) -> Span {
+    const START: usize = "HTTP/1.1 200 ".len();
+    let line_end = memchr::memchr(b'\n', buf).unwrap_or(buf.len());
+    let line = buf.get(..line_end).unwrap_or(buf);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    Span::new(START.min(line.len()), line.len())
+}
+
+/// Finds out what the parser's error means; not on the fast path.
+fn explain(error: httparse::Error, buf: &[u8]) -> ResponseError {
+    match error {
+        httparse::Error::TooManyHeaders => ResponseError::TooManyFields,
+        httparse::Error::HeaderName if has_folded_line(buf) => ResponseError::FoldedLine,
+        httparse::Error::HeaderName => ResponseError::FieldName,
+        httparse::Error::HeaderValue => ResponseError::FieldValue,
+        httparse::Error::NewLine => ResponseError::LineEnd,
+        httparse::Error::Version => ResponseError::Version,
+        httparse::Error::Status | httparse::Error::Token => ResponseError::StatusLine,
+    }
+}
+
+fn read_framing(
+    buf: &[u8],
+    request: RequestKind,
+    kinds: KindSet,
+    head: &mut ResponseHead,
+) -> Result<(), ResponseError> {
+    let framing =
+        framing::response_body(buf, head.version, head.status, request.is_head, &head.fields)?;
+    head.body = framing.body;
+    head.declared_length = framing.declared_length;
+    head.is_framing_suspect = framing.is_suspect;
+    // RFC 9110 section 8.6, RFC 9112 sections 6.1 and 6.3: these would mislead the next reader.
+    let has_no_framing = matches!(head.status, 100..=199 | 204);
+    if has_no_framing || kinds.contains(FieldKind::TransferEncoding) {
+        head.declared_length = None;
+        drop_fields(&mut head.fields, FieldKind::ContentLength);
+    }
+    if has_no_framing {
+        drop_fields(&mut head.fields, FieldKind::TransferEncoding);
+    }
+    Ok(())
+}
+
+fn drop_fields(fields: &mut [Field], kind: FieldKind) {
+    for field in fields.iter_mut().filter(|field| field.kind == kind) {
+        field.dropped = true;
+    }
+}
+
+fn read_persistence(
+    buf: &[u8],
+    kinds: KindSet,
+    head: &mut ResponseHead,
+) -> Result<(), ResponseError> {
+    let options = if kinds.contains(FieldKind::Connection) {
+        // Nominations that are refused in requests are ignored here: the fields stay.
+        ConnectionOptions::read(buf, &mut head.fields)?
+    } else {
+        ConnectionOptions::default()
+    };
+    head.is_persistent = options.is_persistent(head.version)
+        && head.body != BodyLength::UntilClose
+        && head.status != 101
+        && !head.is_framing_suspect;
+    head.keep_alive_timeout = if kinds.contains(FieldKind::KeepAlive) {
+        values(buf, &head.fields, FieldKind::KeepAlive).flat_map(members).find_map(seconds)
+    } else {
+        None
+    };
+    Ok(())
+}
+
+/// `timeout=N` of Keep-Alive; saturates.
+fn seconds(parameter: &[u8]) -> Option<u32> {
+    const NAME: &[u8] = b"timeout=";
+    let (name, digits) = parameter.split_at_checked(NAME.len())?;
+    if !name.eq_ignore_ascii_case(NAME) || digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u32, |value, byte| {
+        let digit = byte.is_ascii_digit().then(|| u32::from(byte - b'0'))?;
+        Some(value.saturating_mul(10).saturating_add(digit))
+    })
+}

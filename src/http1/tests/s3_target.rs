@@ -1,0 +1,254 @@
+//! Sections 3.2 and 3.3: forms of the target, Host, and the normal form of paths (RFC 3986).
+
+use super::{RequestError, parse, refused};
+use crate::http1::head::TargetForm;
+use crate::limits::HOST_BYTES_MAX;
+
+/// What a target and a Host come to, as text.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    form: TargetForm,
+    authority: String,
+    host: String,
+    path: String,
+    query: Option<String>,
+}
+
+fn parts(method: &str, target: &str, host: &str) -> Result<Parts, RequestError> {
+    let bytes = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
+    let head = parse(&bytes)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Parts {
+        form: head.form,
+        authority: text(head.authority.of(&bytes)),
+        host: text(&head.host),
+        path: text(&head.path),
+        query: head.query.map(|query| text(query.of(&bytes))),
+    })
+}
+
+#[track_caller]
+fn check(
+    method: &str,
+    target: &str,
+    form: TargetForm,
+    host: &str,
+    path: &str,
+    query: Option<&str>,
+) {
+    let found = parts(method, target, "a.example");
+    let authority = host.to_owned();
+    let host = host.split(':').next().unwrap_or_default().to_lowercase();
+    let query = query.map(str::to_owned);
+    let expected = Parts { form, authority, host, path: path.to_owned(), query };
+    assert_eq!(found, Ok(expected), "{target}");
+}
+
+#[track_caller]
+fn target_refused(method: &str, target: &str, error: RequestError) {
+    assert_eq!(parts(method, target, "a.example"), Err(error), "{method} {target}");
+}
+
+#[test]
+fn origin_form_takes_its_host_from_the_field() {
+    let (form, host) = (TargetForm::Origin, "a.example");
+    check("GET", "/", form, host, "/", None);
+    check("GET", "/a?b", form, host, "/a", Some("b"));
+    check("GET", "/a?", form, host, "/a", Some(""));
+    check("GET", "/a?b?c/../%zz", form, host, "/a", Some("b?c/../%zz"));
+    check("GET", "//b.example/c", form, host, "//b.example/c", None);
+    check("OPTIONS", "/", form, host, "/", None);
+}
+
+#[test]
+fn the_authority_of_an_absolute_target_replaces_host() {
+    let form = TargetForm::Absolute;
+    check("GET", "http://b.example/c?d", form, "b.example", "/c", Some("d"));
+    check("GET", "HTTPS://B.example:8443/", form, "B.example:8443", "/", None);
+    check("GET", "http://b.example", form, "b.example", "/", None);
+    check("GET", "http://b.example?c", form, "b.example", "/", Some("c"));
+    check("OPTIONS", "http://b.example/", form, "b.example", "/", None);
+    target_refused("GET", "http://b.example/../c", RequestError::TargetAboveRoot);
+    target_refused("GET", "http:///c", RequestError::HostInvalid);
+    target_refused("GET", "http://b!/c", RequestError::HostInvalid);
+}
+
+#[test]
+fn an_absolute_target_does_not_excuse_a_bad_host() {
+    let target = "http://b.example/";
+    assert_eq!(parts("GET", target, "a b"), Err(RequestError::HostInvalid));
+    refused(b"GET http://b/ HTTP/1.1\r\n\r\n", RequestError::HostMissing);
+}
+
+#[test]
+fn the_asterisk_is_for_options() {
+    check("OPTIONS", "*", TargetForm::Asterisk, "a.example", "*", None);
+    check("OPTIONS", "http://b.example", TargetForm::Asterisk, "b.example", "*", None);
+    check("OPTIONS", "http://b.example?", TargetForm::Absolute, "b.example", "/", Some(""));
+    target_refused("GET", "*", RequestError::TargetForm);
+    target_refused("OPTIONS", "**", RequestError::TargetForm);
+}
+
+#[test]
+fn other_forms_are_refused() {
+    for target in ["a", "a.example:80", "ftp://a/", "http:/a", "http:", "?a", "javascript:x", ".."]
+    {
+        target_refused("GET", target, RequestError::TargetForm);
+    }
+}
+
+#[test]
+fn user_information_is_refused() {
+    target_refused("GET", "http://a@b.example/", RequestError::UserInfo);
+    target_refused("GET", "http://a:b@b.example/", RequestError::UserInfo);
+    assert_eq!(parts("GET", "/", "a@b"), Err(RequestError::UserInfo));
+    check("GET", "/a@b", TargetForm::Origin, "a.example", "/a@b", None);
+}
+
+#[test]
+fn fragments_controls_and_other_than_ascii_are_refused_in_targets() {
+    for target in
+        ["/a#b", "/a?b#c", "/\u{e9}", "/?\u{e9}", "/a\0", "/a\x7f", "/\x01?", "http://a/#"]
+    {
+        target_refused("GET", target, RequestError::TargetCharacter);
+    }
+    refused(b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::TargetCharacter);
+    let odd = "/!$&'()*+,;=:@\"<>\\^`{|}[]~";
+    check("GET", odd, TargetForm::Origin, "a.example", odd, None);
+}
+
+#[test]
+fn http_1_1_has_exactly_one_host() {
+    refused(b"GET / HTTP/1.1\r\n\r\n", RequestError::HostMissing);
+    refused(b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", RequestError::HostRepeated);
+    refused(b"GET / HTTP/1.1\r\nHost: a\r\nhOST: a\r\n\r\n", RequestError::HostRepeated);
+    refused(b"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", RequestError::HostRepeated);
+    let head = parse(b"GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(head.map(|head| (head.authority.is_empty(), head.host)), Ok((true, Vec::new())));
+}
+
+#[test]
+fn hosts_are_lower_cased_without_port_and_trailing_dot() {
+    let longest = format!("{}a", "a.".repeat(HOST_BYTES_MAX / 2));
+    assert_eq!(longest.len(), HOST_BYTES_MAX);
+    for (sent, host) in [
+        ("Shop.Example", "shop.example"),
+        ("a:80", "a"),
+        ("a:", "a"),
+        ("a.example.:65535", "a.example"),
+        ("a_b-c.9", "a_b-c.9"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("[::1]", "[::1]"),
+        ("[2001:DB8::A]:443", "[2001:db8::a]"),
+        (&longest, &longest),
+        (&format!("{longest}.:1"), &longest),
+    ] {
+        let found = parts("GET", "/", sent).map(|parts| (parts.authority, parts.host));
+        assert_eq!(found, Ok((sent.to_owned(), host.to_owned())), "{sent}");
+    }
+}
+
+#[test]
+fn hosts_that_are_none_are_refused() {
+    let over = "a".repeat(HOST_BYTES_MAX + 1);
+    for sent in [
+        "",
+        ".",
+        "..",
+        "a..b",
+        ".a",
+        "a..",
+        "a b",
+        "a,b",
+        "a/b",
+        "a\\b",
+        "a%41",
+        "\u{e9}",
+        "a:b",
+        "a:65536",
+        "a:123456",
+        "a:+1",
+        "a:80:80",
+        ":80",
+        "[",
+        "[]",
+        "[::1",
+        "::1",
+        "[::1]a",
+        "[g::]",
+        "[::1%25eth0]",
+        "[v1.a]",
+        "[10.0.0.1]",
+        "*",
+        "a;b",
+        "a?b",
+        "a#b",
+        "\"a\"",
+        &over,
+    ] {
+        assert_eq!(parts("GET", "/", sent).err(), Some(RequestError::HostInvalid), "{sent}");
+    }
+}
+
+#[test]
+fn paths_have_one_normal_form() {
+    for (raw, path) in [
+        ("/", "/"),
+        ("/a/b.c/.d/..e/f..", "/a/b.c/.d/..e/f.."),
+        ("/.", "/"),
+        ("/./", "/"),
+        ("/a/.", "/a/"),
+        ("/a/./b", "/a/b"),
+        ("/a/..", "/"),
+        ("/a/../", "/"),
+        ("/a/b/../c", "/a/c"),
+        ("/a/b/../../c", "/c"),
+        ("/a/b/..", "/a/"),
+        ("/a//b", "/a//b"),
+        ("//", "//"),
+        ("/a//../b", "/a/b"),
+        ("//..", "/"),
+        ("/...", "/..."),
+        ("/a/%2e%2E/b", "/b"),
+        ("/%2e/a", "/a"),
+        ("/a/.%2e", "/"),
+        ("/%41%7a%30%2d%5f%7E", "/Az0-_~"),
+        ("/%2f%5c%2F%5C", "/%2f%5c%2F%5C"),
+        ("/a/..%2fb", "/a/..%2fb"),
+        ("/..%2f", "/..%2f"),
+        ("/%252e%252e/", "/%252e%252e/"),
+        ("/%25%32%65", "/%252e"),
+        ("/%20%c3%a9%0d%0a%7f", "/%20%c3%a9%0d%0a%7f"),
+        ("/a;b=../c", "/a;b=../c"),
+    ] {
+        let bytes = format!("GET {raw}?q HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
+        let found = parse(&bytes).map(|head| (head.is_path_rewritten, head.path));
+        assert_eq!(found, Ok((raw != path, path.as_bytes().to_vec())), "{raw}");
+    }
+}
+
+#[test]
+fn paths_above_the_root_are_refused() {
+    for raw in ["/..", "/../", "/../a", "/a/../..", "/%2e%2e", "/a/../../b", "/./..", "/.%2E/a"] {
+        target_refused("GET", raw, RequestError::TargetAboveRoot);
+    }
+}
+
+#[test]
+fn broken_percent_encodings_and_nul_are_refused_in_paths() {
+    for raw in ["/%", "/%4", "/%zz", "/%4g", "/%%41", "/a%", "/%00", "/a/%00b", "/%+1"] {
+        target_refused("GET", raw, RequestError::TargetEncoding);
+    }
+    check("GET", "/?%", TargetForm::Origin, "a.example", "/", Some("%"));
+}
+
+#[test]
+fn an_empty_path_counts_as_rewritten() {
+    let bytes = b"GET http://b HTTP/1.1\r\nHost: a\r\n\r\n";
+    let found = parse(bytes).map(|head| (head.is_path_rewritten, head.raw_path.is_empty()));
+    assert_eq!(found, Ok((true, true)));
+    let bytes = b"OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(parse(bytes).map(|head| head.is_path_rewritten), Ok(true));
+    let bytes = b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(parse(bytes).map(|head| head.is_path_rewritten), Ok(false));
+}

@@ -1,0 +1,434 @@
+//! Time of a core: a coarse clock and the deadlines of its connections.
+//!
+//! A deadline does not cancel an operation; it shuts the connection down, and whatever waits on it
+//! ends by itself and finds [`Deadline::is_expired`]. So the request path sets a number where other
+//! designs insert and remove a timer, and no operation is ever abandoned.
+//!
+//! ```text
+//! arm: due ← now + d; linked at or before due already? done : link into slot(due)
+//! tick: each entry of the slots gone by: due later? link again : expire
+//! ```
+//!
+//! A connection that is armed again and again is moved once per shortest timeout, not once per
+//! request.
+
+#![expect(unsafe_code, reason = "system calls that std does not offer")]
+
+use std::cell::{Cell, RefCell};
+use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::rt::{self, Peek};
+use crate::limits::{CLIENT_CHECK_INTERVAL, TICK};
+
+/// Slots of the wheel: 4096 × 20 ms = 82 s; what is due later is linked at the horizon and again from
+/// there.
+const SLOTS: usize = 4096;
+const NONE: u32 = u32::MAX;
+const NEVER: u64 = u64::MAX;
+
+/// What happens when a deadline passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// Reading ends, so that an answer can still be written.
+    CloseRead,
+    /// The same, on a connection between two requests.
+    CloseIdle,
+    /// Both directions end.
+    CloseBoth,
+    /// If the peer is gone, the other connection is shut down; else looked at again later.
+    CheckPeer {
+        /// Index of the other connection's deadline.
+        other: u32,
+        /// Its occupant.
+        generation: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Expired,
+    PeerGone,
+}
+
+#[derive(Debug)]
+struct Entry {
+    generation: u32,
+    descriptor: RawFd,
+    previous: u32,
+    next: u32,
+    /// Tick at which it is linked; `NEVER`: not linked.
+    linked: u64,
+    due: u64,
+    expiry: Expiry,
+    state: State,
+}
+
+#[derive(Debug)]
+struct Wheel {
+    entries: Vec<Entry>,
+    free: Vec<u32>,
+    slots: Box<[u32; SLOTS]>,
+    tick: u64,
+}
+
+/// The deadlines of one core.
+#[derive(Debug)]
+pub struct Deadlines {
+    wheel: RefCell<Wheel>,
+    expired: Cell<u64>,
+}
+
+/// One connection's deadline; unarmed at first.
+#[derive(Debug)]
+pub struct Deadline {
+    deadlines: Rc<Deadlines>,
+    index: u32,
+}
+
+/// Milliseconds of the kernel's coarse monotonic clock (resolution: one jiffy, 1 to 10 ms).
+#[must_use]
+pub fn coarse_millis() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec. The clock exists since Linux 2.6.32.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
+}
+
+const fn tick_millis() -> u64 {
+    TICK.as_millis() as u64
+}
+
+fn ticks(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(NEVER).div_ceil(tick_millis()).max(1)
+}
+
+impl Wheel {
+    fn entry(&mut self, index: u32) -> &mut Entry {
+        &mut self.entries[index as usize]
+    }
+
+    fn unlink(&mut self, index: u32) {
+        let (previous, next, linked) = {
+            let entry = self.entry(index);
+            let was = (entry.previous, entry.next, entry.linked);
+            entry.previous = NONE;
+            entry.next = NONE;
+            entry.linked = NEVER;
+            was
+        };
+        if linked == NEVER {
+            return;
+        }
+        if previous == NONE {
+            self.slots[slot(linked)] = next;
+        } else {
+            self.entry(previous).next = next;
+        }
+        if next != NONE {
+            self.entry(next).previous = previous;
+        }
+    }
+
+    fn link(&mut self, index: u32, due: u64) {
+        let horizon = self.tick.saturating_add(SLOTS as u64 - 1);
+        let at = due.clamp(self.tick.saturating_add(1), horizon);
+        let head = self.slots[slot(at)];
+        {
+            let entry = self.entry(index);
+            entry.linked = at;
+            entry.previous = NONE;
+            entry.next = head;
+        }
+        if head != NONE {
+            self.entry(head).previous = index;
+        }
+        self.slots[slot(at)] = index;
+    }
+
+    fn arm(&mut self, index: u32, due: u64, expiry: Expiry) {
+        let entry = self.entry(index);
+        entry.due = due;
+        entry.expiry = expiry;
+        entry.state = State::Waiting;
+        if entry.linked > due {
+            self.unlink(index);
+            self.link(index, due);
+        }
+    }
+
+    /// Handles one entry of a slot gone by; true when a deadline passed.
+    fn pass(&mut self, index: u32) -> bool {
+        self.unlink(index);
+        let tick = self.tick;
+        let entry = self.entry(index);
+        let (due, descriptor, expiry) = (entry.due, entry.descriptor, entry.expiry);
+        if due == NEVER {
+            return false;
+        }
+        if due > tick {
+            self.link(index, due);
+            return false;
+        }
+        match expiry {
+            Expiry::CloseRead | Expiry::CloseIdle => rt::shutdown(descriptor, libc::SHUT_RD),
+            Expiry::CloseBoth => rt::shutdown(descriptor, libc::SHUT_RDWR),
+            Expiry::CheckPeer { other, generation } => {
+                if rt::peek(descriptor) != Peek::Closed {
+                    let due = tick.saturating_add(ticks(CLIENT_CHECK_INTERVAL));
+                    self.arm(index, due, expiry);
+                    return false;
+                }
+                self.entry(index).state = State::PeerGone;
+                let other = self.entry(other);
+                if other.generation == generation {
+                    rt::shutdown(other.descriptor, libc::SHUT_RDWR);
+                }
+                self.entry(index).due = NEVER;
+                return false;
+            }
+        }
+        let entry = self.entry(index);
+        entry.state = State::Expired;
+        entry.due = NEVER;
+        true
+    }
+}
+
+const fn slot(tick: u64) -> usize {
+    (tick % SLOTS as u64) as usize
+}
+
+impl Deadlines {
+    /// An empty wheel at the present time.
+    #[must_use]
+    pub fn new() -> Rc<Self> {
+        Rc::new(Self {
+            wheel: RefCell::new(Wheel {
+                entries: Vec::new(),
+                free: Vec::new(),
+                slots: Box::new([NONE; SLOTS]),
+                tick: coarse_millis() / tick_millis(),
+            }),
+            expired: Cell::new(0),
+        })
+    }
+
+    /// Moves on to the present; to be called every [`TICK`].
+    pub fn advance(&self) {
+        self.advance_to(coarse_millis() / tick_millis());
+    }
+
+    fn advance_to(&self, now: u64) {
+        let mut wheel = self.wheel.borrow_mut();
+        // After a pause longer than the wheel every slot is looked at once.
+        let first = now.saturating_sub(SLOTS as u64 - 1).max(wheel.tick.saturating_add(1));
+        for tick in first..=now {
+            wheel.tick = tick;
+            let mut index = wheel.slots[slot(tick)];
+            while index != NONE {
+                let next = wheel.entry(index).next;
+                if wheel.entry(index).linked <= tick && wheel.pass(index) {
+                    self.expired.set(self.expired.get().saturating_add(1));
+                }
+                index = next;
+            }
+        }
+    }
+
+    /// Shortens the wait of every connection that is between two requests to `wait`.
+    pub fn hurry_idle(&self, wait: Duration) {
+        let mut wheel = self.wheel.borrow_mut();
+        let due = wheel.tick.saturating_add(ticks(wait));
+        for index in 0..wheel.entries.len() {
+            let entry = &wheel.entries[index];
+            if entry.expiry == Expiry::CloseIdle && entry.due != NEVER && entry.due > due {
+                wheel.arm(u32::try_from(index).unwrap_or(NONE), due, Expiry::CloseIdle);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn expired(&self) -> u64 {
+        self.expired.get()
+    }
+}
+
+impl Deadline {
+    /// Registers a descriptor. It must stay open as long as the value lives.
+    #[must_use]
+    pub fn new(deadlines: &Rc<Deadlines>, descriptor: RawFd) -> Self {
+        let mut wheel = deadlines.wheel.borrow_mut();
+        let entry = Entry {
+            generation: 0,
+            descriptor,
+            previous: NONE,
+            next: NONE,
+            linked: NEVER,
+            due: NEVER,
+            expiry: Expiry::CloseBoth,
+            state: State::Waiting,
+        };
+        let index = if let Some(index) = wheel.free.pop() {
+            let place = wheel.entry(index);
+            *place = Entry { generation: place.generation, ..entry };
+            index
+        } else {
+            wheel.entries.push(entry);
+            u32::try_from(wheel.entries.len() - 1).unwrap_or(NONE)
+        };
+        drop(wheel);
+        Self { deadlines: Rc::clone(deadlines), index }
+    }
+
+    /// Sets the deadline; an earlier one is forgotten.
+    pub fn arm(&self, after: Duration, expiry: Expiry) {
+        let due = (coarse_millis() / tick_millis()).saturating_add(ticks(after)).saturating_add(1);
+        self.deadlines.wheel.borrow_mut().arm(self.index, due, expiry);
+    }
+
+    /// Looks now and then whether this connection's peer is still there while `other` is waited for.
+    pub fn watch_peer_for(&self, other: &Self) {
+        let generation = self.deadlines.wheel.borrow_mut().entry(other.index).generation;
+        self.arm(CLIENT_CHECK_INTERVAL, Expiry::CheckPeer { other: other.index, generation });
+    }
+
+    /// Forgets the deadline.
+    pub fn disarm(&self) {
+        self.deadlines.wheel.borrow_mut().entry(self.index).due = NEVER;
+    }
+
+    /// Whether the last deadline set has passed; what was waited for ended because of it.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.deadlines.wheel.borrow_mut().entry(self.index).state == State::Expired
+    }
+
+    /// Whether the peer was found gone.
+    #[must_use]
+    pub fn is_peer_gone(&self) -> bool {
+        self.deadlines.wheel.borrow_mut().entry(self.index).state == State::PeerGone
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        let mut wheel = self.deadlines.wheel.borrow_mut();
+        wheel.unlink(self.index);
+        let entry = wheel.entry(self.index);
+        entry.generation = entry.generation.wrapping_add(1);
+        entry.due = NEVER;
+        wheel.free.push(self.index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn pair() -> (UnixStream, UnixStream) {
+        UnixStream::pair().unwrap()
+    }
+
+    #[test]
+    fn deadline_shuts_its_connection_down_once_due() {
+        let (ours, _theirs) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let deadline = Deadline::new(&deadlines, ours.as_raw_fd());
+        deadline.arm(Duration::from_millis(100), Expiry::CloseBoth);
+        deadlines.advance_to(start + 3);
+        assert!(!deadline.is_expired());
+        assert_eq!(rt::peek(ours.as_raw_fd()), Peek::Silent);
+        deadlines.advance_to(start + 10);
+        assert!(deadline.is_expired());
+        assert_eq!(rt::peek(ours.as_raw_fd()), Peek::Closed);
+        assert_eq!(deadlines.expired(), 1);
+    }
+
+    #[test]
+    fn arming_again_puts_it_off_and_a_shorter_one_comes_first() {
+        let (ours, _theirs) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let deadline = Deadline::new(&deadlines, ours.as_raw_fd());
+        deadline.arm(Duration::from_secs(1), Expiry::CloseBoth);
+        deadline.arm(Duration::from_secs(4), Expiry::CloseBoth);
+        deadlines.advance_to(start + 120);
+        assert!(!deadline.is_expired());
+        deadline.arm(Duration::from_millis(20), Expiry::CloseBoth);
+        deadlines.advance_to(start + 125);
+        assert!(deadline.is_expired());
+    }
+
+    #[test]
+    fn deadline_beyond_the_horizon_is_kept() {
+        let (ours, _theirs) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let deadline = Deadline::new(&deadlines, ours.as_raw_fd());
+        deadline.arm(Duration::from_secs(200), Expiry::CloseBoth);
+        for step in 1..=9_990 {
+            deadlines.advance_to(start + step);
+        }
+        assert!(!deadline.is_expired());
+        deadlines.advance_to(start + 10_010);
+        assert!(deadline.is_expired());
+    }
+
+    #[test]
+    fn disarmed_or_dropped_deadlines_do_nothing() {
+        let (ours, _theirs) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let first = Deadline::new(&deadlines, ours.as_raw_fd());
+        first.arm(Duration::from_millis(40), Expiry::CloseBoth);
+        let second = Deadline::new(&deadlines, ours.as_raw_fd());
+        second.arm(Duration::from_millis(40), Expiry::CloseBoth);
+        second.disarm();
+        drop(first);
+        deadlines.advance_to(start + 100);
+        assert_eq!(deadlines.expired(), 0);
+        assert_eq!(rt::peek(ours.as_raw_fd()), Peek::Silent);
+    }
+
+    #[test]
+    fn a_client_that_left_ends_its_upstream() {
+        let (client, theirs) = pair();
+        let (upstream, _backend) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let downstream = Deadline::new(&deadlines, client.as_raw_fd());
+        let waiting = Deadline::new(&deadlines, upstream.as_raw_fd());
+        downstream.watch_peer_for(&waiting);
+        deadlines.advance_to(start + 200);
+        assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Silent);
+        drop(theirs);
+        deadlines.advance_to(start + 400);
+        assert!(downstream.is_peer_gone());
+        assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Closed);
+    }
+
+    #[test]
+    fn idle_connections_can_be_hurried() {
+        let (idle, _a) = pair();
+        let (busy, _b) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let first = Deadline::new(&deadlines, idle.as_raw_fd());
+        let second = Deadline::new(&deadlines, busy.as_raw_fd());
+        first.arm(Duration::from_secs(60), Expiry::CloseIdle);
+        second.arm(Duration::from_secs(60), Expiry::CloseRead);
+        deadlines.hurry_idle(Duration::from_millis(100));
+        deadlines.advance_to(start + 20);
+        assert!(first.is_expired());
+        assert!(!second.is_expired());
+    }
+}

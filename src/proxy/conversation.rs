@@ -1,0 +1,521 @@
+//! One attempt on one upstream connection: request out, response head in, response relayed.
+//!
+//! ```text
+//! send head (+ whole body) ─▶ await head ─▶ 1xx: relay, again
+//!   └ transfer of the body beside it ─▶      101: tunnel
+//!                                            final: relay body ─▶ release | close
+//! ```
+//!
+//! Nothing is said to the client before the response head is complete, so until then the attempt may
+//! fail and be repeated; after it, a failure breaks the client connection, never ends it cleanly.
+
+use super::buffer::{Buffer, Class};
+use super::clock::Expiry;
+use super::downstream::Downstream;
+use super::exchange::{End, Exchange, Treatment};
+use super::forward::{self, ResponseFraming};
+use super::reply::{Persistence, Reply};
+use super::request_body::{self, Progress, Transfer, frame_chunk};
+use super::retry::{self, Facts, Failure};
+use super::rt::Side;
+use super::tunnel::{self, Relayed};
+use super::upstream::Lease;
+use super::upstream::pool::{Connection, Reusable};
+use crate::filter::{FieldEdits, Filter};
+use crate::http1::body::{BodyDecoder, Sender};
+use crate::http1::head::{HeadScan, RequestKind, Version, check_partial_response, parse_response};
+use crate::limits::INFORMATIONAL_RESPONSES_MAX;
+use crate::publish::process_nanos;
+use crate::table::Match;
+use crate::telemetry::Counter;
+
+/// What an attempt is about.
+pub struct Conversation<'a> {
+    /// The endpoint.
+    pub lease: &'a Lease,
+    /// Timeouts.
+    pub treatment: &'a Treatment,
+    /// The rule.
+    pub matched: &'a Match<'a>,
+    /// State of the request body.
+    pub progress: &'a Progress,
+    /// For the decision to repeat on a status.
+    pub facts: Facts,
+}
+
+/// How an attempt ended.
+pub enum Outcome {
+    /// The client got an answer, or is gone.
+    Ended(End),
+    /// Nothing was said to the client.
+    Failed(Failure),
+    /// The response's status is to be tried elsewhere; nothing was said to the client.
+    Repeat,
+}
+
+type BodySide<'a> = Side<'a, request_body::End>;
+
+/// Runs one attempt.
+pub async fn run(
+    exchange: &mut Exchange<'_>,
+    connection: Connection,
+    talk: &Conversation<'_>,
+    started: u64,
+) -> Outcome {
+    let (outcome, is_reusable) = converse(exchange, &connection, talk, started).await;
+    exchange.tally.request_bytes = talk.progress.octets.get();
+    if is_reusable {
+        let mut connection = connection;
+        connection.keep_alive = exchange
+            .scratch
+            .response
+            .keep_alive_timeout
+            .map(|seconds| std::time::Duration::from_secs(u64::from(seconds)));
+        // `converse` says so only when the response was read to its end and nothing lies behind it.
+        let core = exchange.core;
+        if core.upstreams.release(talk.lease, connection, Reusable(())) {
+            core.count(Counter::UpstreamReleases);
+        }
+    }
+    outcome
+}
+
+async fn converse(
+    exchange: &mut Exchange<'_>,
+    connection: &Connection,
+    talk: &Conversation<'_>,
+    started: u64,
+) -> (Outcome, bool) {
+    let mut out = Buffer::new(Class::Small);
+    exchange.put_request(out.as_vec(), talk.matched);
+    let whole = exchange.whole_body_octets();
+    if let Some(body) = whole {
+        out.as_vec().extend_from_slice(body);
+        talk.progress.octets.set(body.len() as u64);
+    }
+    let stream = &connection.stream;
+    let offered = out.len();
+    stream.deadline().arm(talk.treatment.send_timeout, Expiry::CloseBoth);
+    let (sent, mut out) = stream.write_all(out).await;
+    if sent.is_err() && out.len() == offered {
+        return (failed(exchange, connection, Failure::NothingSent), false);
+    }
+    out.clear();
+    // An upstream that broke off while it was sent to may have answered before; that is read still.
+    let mut side = if whole.is_some() || sent.is_err() {
+        Side::idle()
+    } else {
+        Side::start(transfer(exchange, connection, talk).run())
+    };
+    if !side.is_running() {
+        stream.deadline().arm(talk.treatment.wait(), Expiry::CloseBoth);
+    }
+    let mut response = Buffer::new(Class::Medium);
+    match await_head(exchange, connection, talk, &mut side, &mut response).await {
+        Head::Final => {}
+        Head::Failed(failure) => return (failed(exchange, connection, failure), false),
+        Head::BodyFailed => return (body_failed(exchange, &mut side).await, false),
+        Head::Switched => {
+            drop(side);
+            let end = switch(exchange, connection, talk, response, started).await;
+            return (Outcome::Ended(end), false);
+        }
+    }
+    let latency = process_nanos().saturating_sub(started);
+    talk.lease.endpoint.succeeded(std::time::Duration::from_nanos(latency));
+    let status = exchange.scratch.response.status;
+    let facts = Facts { is_replayable: !talk.progress.has_read.get(), ..talk.facts };
+    if retry::is_status_repeated(status, &talk.matched.rule.policies.retry, facts) {
+        exchange.note_attempt(talk.lease, Some(status), started);
+        return (Outcome::Repeat, false);
+    }
+    relay(exchange, connection, talk, side, out, response, started).await
+}
+
+fn transfer<'t, 'e: 't, 'c: 't>(
+    exchange: &Exchange<'e>,
+    connection: &'t Connection,
+    talk: &Conversation<'c>,
+) -> Transfer<'t> {
+    let head = &exchange.scratch.request;
+    let config = &exchange.core.config;
+    Transfer {
+        downstream: &exchange.downstream.stream,
+        upstream: &connection.stream,
+        initial: exchange.bytes.get(head.head_bytes..).unwrap_or_default(),
+        length: head.body,
+        bytes_max: talk.treatment.body_bytes_max,
+        is_expecting: head.expects_continue,
+        read_timeout: config.client_body_timeout,
+        send_timeout: talk.treatment.send_timeout,
+        answer_timeout: talk.treatment.wait(),
+        progress: talk.progress,
+    }
+}
+
+enum Head {
+    Final,
+    Switched,
+    Failed(Failure),
+    BodyFailed,
+}
+
+/// Reads until a final response head is parsed into the scratch; `response` then begins behind it.
+async fn await_head(
+    exchange: &mut Exchange<'_>,
+    connection: &Connection,
+    talk: &Conversation<'_>,
+    side: &mut BodySide<'_>,
+    response: &mut Buffer,
+) -> Head {
+    let request = RequestKind { is_head: exchange.scratch.request.is_head(exchange.bytes) };
+    let mut scan = HeadScan::default();
+    let mut informational = 0;
+    loop {
+        let Some(end) = scan.find_end(response.unread()) else {
+            if check_partial_response(response.unread()).is_err() {
+                return Head::Failed(Failure::Malformed);
+            }
+            match read_more(exchange.downstream, connection, side, response).await {
+                Read::Octets => continue,
+                Read::Nothing if response.is_empty() && informational == 0 => {
+                    return Head::Failed(Failure::NoResponse);
+                }
+                Read::Nothing => return Head::Failed(Failure::Truncated),
+                Read::BodyFailed => return Head::BodyFailed,
+            }
+        };
+        let head = &mut exchange.scratch.response;
+        if parse_response(response.unread(), end, request, head).is_err() {
+            return Head::Failed(Failure::Malformed);
+        }
+        match head.status {
+            101 if exchange.scratch.request.upgrade.is_some() => return Head::Switched,
+            101 => return Head::Failed(Failure::Malformed),
+            100..=199 => {
+                informational += 1;
+                if informational > INFORMATIONAL_RESPONSES_MAX {
+                    return Head::Failed(Failure::Malformed);
+                }
+                pass_informational(exchange, talk, response).await;
+                response.consume(end);
+                scan = HeadScan::default();
+            }
+            _ => return Head::Final,
+        }
+    }
+}
+
+enum Read {
+    Octets,
+    Nothing,
+    BodyFailed,
+}
+
+/// Appends to `buffer` what the upstream sends next.
+async fn read_more(
+    downstream: &Downstream,
+    connection: &Connection,
+    side: &mut BodySide<'_>,
+    buffer: &mut Buffer,
+) -> Read {
+    if buffer.spare() == 0 {
+        buffer.compact();
+    }
+    if buffer.spare() == 0 {
+        buffer.grow(Class::Large);
+    }
+    if !side.is_running() {
+        downstream.stream.deadline().watch_peer_for(connection.stream.deadline());
+    }
+    let owned = std::mem::replace(buffer, Buffer::unallocated());
+    let read = connection.stream.read(owned);
+    let Some((result, owned)) = side.alongside(read, request_body::End::is_fatal).await else {
+        return Read::BodyFailed;
+    };
+    *buffer = owned;
+    match result {
+        Ok(1..) => Read::Octets,
+        _ => Read::Nothing,
+    }
+}
+
+/// 100 goes on when the client waits for it; other informational responses go to HTTP/1.1 clients.
+async fn pass_informational(
+    exchange: &mut Exchange<'_>,
+    talk: &Conversation<'_>,
+    response: &Buffer,
+) {
+    let head = &exchange.scratch.response;
+    let request = &exchange.scratch.request;
+    let is_permission = head.status == 100;
+    if is_permission && !(request.expects_continue && !talk.progress.is_continued.is_raised()) {
+        return;
+    }
+    if request.version == Version::Http11 {
+        let mut out = Buffer::new(Class::Small);
+        forward::put_informational(out.as_vec(), response.unread(), head);
+        // A client that is gone is found out by whatever is written or read next.
+        let _ = exchange.downstream.stream.write_all(out).await;
+    }
+    if is_permission {
+        talk.progress.is_continued.raise();
+    }
+}
+
+/// The upstream failed before a head: its own fault, ours to wait, or the client left.
+fn failed(exchange: &mut Exchange<'_>, connection: &Connection, failure: Failure) -> Outcome {
+    if exchange.downstream.stream.deadline().is_peer_gone() {
+        exchange.core.count(Counter::ClientAborts);
+        exchange.tally.status = 499;
+        return Outcome::Ended(End::Close);
+    }
+    let is_late = connection.stream.deadline().is_expired();
+    Outcome::Failed(if is_late { Failure::Timeout } else { failure })
+}
+
+/// The request body failed, so the upstream never gets the whole request and is closed.
+async fn body_failed(exchange: &mut Exchange<'_>, side: &mut BodySide<'_>) -> Outcome {
+    let reply = match side.take_end() {
+        Some(request_body::End::ClientTimeout) => {
+            exchange.core.count(Counter::ClientTimeouts);
+            Reply::ClientTimeout
+        }
+        Some(request_body::End::Malformed) => {
+            exchange.core.count(Counter::RequestsMalformed);
+            Reply::Malformed(crate::http1::error::RequestFault::BadRequest)
+        }
+        Some(request_body::End::TooLarge) => {
+            exchange.core.count(Counter::BodiesTooLarge);
+            Reply::BodyTooLarge
+        }
+        _ => {
+            exchange.core.count(Counter::ClientAborts);
+            exchange.tally.status = 499;
+            return Outcome::Ended(End::Close);
+        }
+    };
+    exchange.is_last = true;
+    let _ = exchange.answer(reply).await;
+    Outcome::Ended(End::Linger)
+}
+
+/// Relays the final response; the head is parsed, `response` begins with it.
+async fn relay(
+    exchange: &mut Exchange<'_>,
+    connection: &Connection,
+    talk: &Conversation<'_>,
+    mut side: BodySide<'_>,
+    mut out: Buffer,
+    mut response: Buffer,
+    started: u64,
+) -> (Outcome, bool) {
+    if exchange.scratch.request.expects_continue && !talk.progress.is_continued.is_raised() {
+        // A final answer instead of 100: the body is not asked for any more.
+        side.stop();
+    }
+    let head = &exchange.scratch.response;
+    let (status, body, head_bytes) = (head.status, head.body, head.head_bytes);
+    let framing = forward::response_framing(exchange.scratch.request.version, status, body);
+    let next = body_end(exchange, &mut side);
+    let is_last =
+        exchange.ends_connection() || next.is_none() || framing == ResponseFraming::UntilClose;
+    let persistence = if is_last { Persistence::Close } else { exchange.keep() };
+    let edits: Vec<&FieldEdits> = response_edits(talk.matched);
+    exchange.core.with_date(|date| {
+        let bytes = response.unread();
+        let head = &exchange.scratch.response;
+        forward::put_response(out.as_vec(), bytes, head, framing, persistence, &edits, date);
+    });
+    response.consume(head_bytes);
+    exchange.tally.status = status;
+    let relayed = relay_body(exchange, connection, talk, &mut side, out, response, framing).await;
+    exchange.note_attempt(talk.lease, Some(status), started);
+    if let Some(attempt) = exchange.scratch.attempts.last_mut() {
+        attempt.response_bytes = exchange.tally.response_bytes;
+    }
+    let is_reusable = relayed == Relay::Complete { is_clean: true }
+        && exchange.scratch.response.is_persistent
+        && !side.is_running()
+        && next.is_some();
+    let end = match (relayed, next) {
+        (Relay::Unsent, _) => {
+            exchange.is_last = true;
+            exchange.answer(Reply::BadGateway).await
+        }
+        (Relay::Broken, _) => End::Close,
+        (Relay::Complete { .. }, Some(_)) if is_last => End::Close,
+        (Relay::Complete { .. }, Some(next)) => next,
+        (Relay::Complete { .. }, None) => End::Linger,
+    };
+    (Outcome::Ended(end), is_reusable)
+}
+
+/// Where the next request begins; `None`: the body of this one is not through, so the connection ends
+/// after the response.
+fn body_end(exchange: &Exchange<'_>, side: &mut BodySide<'_>) -> Option<End> {
+    if let Some(octets) = exchange.whole_body() {
+        return Some(End::Behind(exchange.scratch.request.head_bytes + octets));
+    }
+    match side.take_end() {
+        Some(request_body::End::Done(next)) => Some(End::Next(next)),
+        _ => None,
+    }
+}
+
+fn response_edits<'a>(matched: &Match<'a>) -> Vec<&'a FieldEdits> {
+    let edits = matched.rule.filters.iter().filter_map(|filter| match filter {
+        Filter::ResponseFields(fields) => Some(fields),
+        _ => None,
+    });
+    edits.collect()
+}
+
+/// How much of the response the client got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Relay {
+    /// All of it.
+    Complete {
+        /// The upstream's message ended and nothing lies behind it.
+        is_clean: bool,
+    },
+    /// Nothing, not even the head, because the upstream broke the protocol.
+    Unsent,
+    /// A part; the client sees a broken transfer.
+    Broken,
+}
+
+/// Octets of a first piece of body that are copied behind the head rather than sent apart.
+const COALESCE_BYTES_MAX: usize = Class::Medium.bytes();
+
+async fn relay_body(
+    exchange: &mut Exchange<'_>,
+    connection: &Connection,
+    talk: &Conversation<'_>,
+    side: &mut BodySide<'_>,
+    head: Buffer,
+    mut piece: Buffer,
+    framing: ResponseFraming,
+) -> Relay {
+    let mut decoder = BodyDecoder::new(exchange.scratch.response.body, Sender::Upstream);
+    let mut head = Some(head);
+    let mut is_clean = true;
+    loop {
+        let Ok(decoded) = decoder.decode(piece.unread_mut()) else {
+            return break_off(exchange, head);
+        };
+        let is_done = decoder.is_done();
+        is_clean &= decoded.consumed == piece.len();
+        piece.truncate(decoded.body);
+        exchange.tally.response_bytes += decoded.body as u64;
+        if framing == ResponseFraming::Chunked {
+            let trailers: &[u8] =
+                if exchange.scratch.request.accepts_trailers { decoder.trailers() } else { b"" };
+            frame_chunk(&mut piece, is_done.then_some(trailers));
+        }
+        let outgoing = match head.take() {
+            Some(mut head) if piece.len() <= COALESCE_BYTES_MAX => {
+                head.as_vec().extend_from_slice(piece.unread());
+                if !write(exchange, side, head).await {
+                    return client_gone(exchange);
+                }
+                None
+            }
+            Some(head) => {
+                if !write(exchange, side, head).await {
+                    return client_gone(exchange);
+                }
+                Some(piece)
+            }
+            None => Some(piece),
+        };
+        if let Some(outgoing) = outgoing
+            && !outgoing.is_empty()
+            && !write(exchange, side, outgoing).await
+        {
+            return client_gone(exchange);
+        }
+        if is_done {
+            return Relay::Complete { is_clean };
+        }
+        piece = Buffer::with_headroom(read_class(&decoder), request_body::HEADROOM);
+        if !side.is_running() {
+            connection.stream.deadline().arm(talk.treatment.wait(), Expiry::CloseBoth);
+        }
+        match read_more(exchange.downstream, connection, side, &mut piece).await {
+            Read::Octets => {}
+            Read::BodyFailed => return client_gone(exchange),
+            Read::Nothing => {
+                let is_late = connection.stream.deadline().is_expired();
+                if is_late || decoder.finish().is_err() {
+                    return break_off(exchange, head);
+                }
+            }
+        }
+    }
+}
+
+/// How much to read at once, by what is left.
+fn read_class(decoder: &BodyDecoder) -> Class {
+    match decoder.remaining() {
+        Some(left) if left <= Class::Small.bytes() as u64 => Class::Small,
+        _ => Class::Medium,
+    }
+}
+
+async fn write(exchange: &Exchange<'_>, side: &mut BodySide<'_>, buffer: Buffer) -> bool {
+    let write = exchange.downstream.write(exchange.core, buffer);
+    // A transfer that fails in the meantime does not stop the response.
+    side.alongside(write, |_| false).await.is_some_and(|(is_sent, _)| is_sent)
+}
+
+/// The upstream broke off after its head: the client must not take what it got for the whole.
+fn break_off(exchange: &mut Exchange<'_>, unsent_head: Option<Buffer>) -> Relay {
+    if exchange.downstream.stream.deadline().is_peer_gone() {
+        return client_gone(exchange);
+    }
+    exchange.core.count(Counter::UpstreamMalformed);
+    if unsent_head.is_some() {
+        return Relay::Unsent;
+    }
+    exchange.downstream.stream.reset_on_close();
+    Relay::Broken
+}
+
+fn client_gone(exchange: &mut Exchange<'_>) -> Relay {
+    exchange.core.count(Counter::ClientAborts);
+    exchange.tally.status = 499;
+    Relay::Broken
+}
+
+/// Opens the tunnel and runs it to its end.
+async fn switch(
+    exchange: &mut Exchange<'_>,
+    connection: &Connection,
+    talk: &Conversation<'_>,
+    mut response: Buffer,
+    started: u64,
+) -> End {
+    exchange.core.count(Counter::Upgrades);
+    let mut out = Buffer::new(Class::Small);
+    let head = &exchange.scratch.response;
+    let head_bytes = head.head_bytes;
+    forward::put_informational(out.as_vec(), response.unread(), head);
+    response.consume(head_bytes);
+    exchange.tally.status = 101;
+    let (is_sent, mut early) = exchange.downstream.write(exchange.core, out).await;
+    if is_sent {
+        // Held until now: what the client sent behind its head belongs to the new protocol.
+        let behind = exchange.bytes.get(exchange.scratch.request.head_bytes..).unwrap_or_default();
+        early.clear();
+        early.as_vec().extend_from_slice(behind);
+        let relayed = Relayed::default();
+        let client = &exchange.downstream.stream;
+        let idle = talk.treatment.read_timeout;
+        tunnel::relay(client, &connection.stream, early, response, idle, &relayed).await;
+        exchange.tally.response_bytes = relayed.down.get();
+        talk.progress.octets.set(relayed.up.get());
+    }
+    exchange.note_attempt(talk.lease, Some(101), started);
+    End::Close
+}

@@ -1,0 +1,184 @@
+//! What one core owns: table, upstreams, clock, counters, reusable memory. Nothing in it is `Send`.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use super::clock::Deadlines;
+use super::random::Random;
+use super::upstream::Upstreams;
+use super::upstream::pool::PoolLimits;
+use crate::config::ProxyConfig;
+use crate::http1::head::{RequestHead, ResponseHead};
+use crate::publish::{Retired, Subscriber};
+use crate::table::Table;
+use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord};
+
+/// One core.
+pub struct Core {
+    /// What flags say.
+    pub config: ProxyConfig,
+    /// Backends, endpoints, idle connections.
+    pub upstreams: Upstreams,
+    /// Deadlines of every connection.
+    pub deadlines: Rc<Deadlines>,
+    /// Randomness.
+    pub random: Random,
+    /// Counters.
+    pub telemetry: CoreTelemetry,
+    /// Access log, if there is one.
+    pub log: Option<RefCell<CoreLog>>,
+    /// Messages from the control plane.
+    pub subscriber: Subscriber,
+    /// Whether connections end after the response under way.
+    pub is_draining: Cell<bool>,
+    /// Downstream connections of this core.
+    pub open: Cell<usize>,
+    admission: Arc<Admission>,
+    table: RefCell<Rc<CoreTable>>,
+    date: RefCell<String>,
+    scratch: RefCell<Vec<Box<Scratch>>>,
+}
+
+/// A table as a core holds it: requests clone the `Rc`, never the `Arc`.
+pub struct CoreTable(pub Arc<Table>);
+
+/// Downstream connections of the process, all cores; touched once per connection.
+#[derive(Debug, Default)]
+pub struct Admission(AtomicUsize);
+
+/// Memory of one request that outlives it: cleared and used again, never freed on the request path.
+#[derive(Default)]
+pub struct Scratch {
+    /// The request head.
+    pub request: RequestHead,
+    /// The response head.
+    pub response: ResponseHead,
+    /// Tries made.
+    pub attempts: Vec<Attempt>,
+    /// Endpoints that are not to be tried again.
+    pub tried: Vec<SocketAddr>,
+    /// Rewritten path.
+    pub path: Vec<u8>,
+    /// Request id sent upstream.
+    pub request_id: Vec<u8>,
+}
+
+/// Scratches kept per core; as many as requests under way at a time, within reason.
+const SCRATCHES_MAX: usize = 1024;
+
+impl Core {
+    /// A core without a table.
+    #[must_use]
+    pub fn new(
+        config: ProxyConfig,
+        subscriber: Subscriber,
+        telemetry: CoreTelemetry,
+        log: Option<CoreLog>,
+        admission: Arc<Admission>,
+    ) -> Rc<Self> {
+        let limits = pool_limits(&config);
+        Rc::new(Self {
+            config,
+            upstreams: Upstreams::new(limits),
+            deadlines: Deadlines::new(),
+            random: Random::from_kernel(),
+            telemetry,
+            log: log.map(RefCell::new),
+            subscriber,
+            is_draining: Cell::new(false),
+            open: Cell::new(0),
+            admission,
+            table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
+            date: RefCell::new(String::new()),
+            scratch: RefCell::default(),
+        })
+    }
+
+    /// The table in force. A request reads it once and holds it to its end.
+    pub fn table(&self) -> Rc<CoreTable> {
+        Rc::clone(&self.table.borrow())
+    }
+
+    /// Puts a table in force. The old one goes back to the control thread when its last request ends.
+    pub fn set_table(self: &Rc<Self>, table: Arc<Table>) {
+        let old = self.table.replace(Rc::new(CoreTable(table)));
+        self.retire_table(old);
+    }
+
+    /// Gives a table back when `table` is the last handle on it.
+    pub fn retire_table(&self, table: Rc<CoreTable>) {
+        if let Some(CoreTable(shared)) = Rc::into_inner(table) {
+            self.subscriber.retire(Retired::Table(shared));
+        }
+    }
+
+    /// Counts one.
+    pub fn count(&self, counter: Counter) {
+        self.telemetry.count(counter);
+    }
+
+    /// Counts a finished exchange and writes its log line.
+    pub fn record(&self, record: &ExchangeRecord<'_>) {
+        self.telemetry.record(record);
+        if let Some(log) = &self.log {
+            log.borrow_mut().write(record, &self.telemetry);
+        }
+    }
+
+    /// Takes a scratch.
+    pub fn take_scratch(&self) -> Box<Scratch> {
+        self.scratch.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives it back.
+    pub fn return_scratch(&self, scratch: Box<Scratch>) {
+        let mut kept = self.scratch.borrow_mut();
+        if kept.len() < SCRATCHES_MAX {
+            kept.push(scratch);
+        }
+    }
+
+    /// Runs `use_date` with the IMF-fixdate of this second.
+    pub fn with_date<T>(&self, use_date: impl FnOnce(&[u8]) -> T) -> T {
+        use_date(self.date.borrow().as_bytes())
+    }
+
+    /// To be called at least once a second.
+    pub fn refresh_date(&self) {
+        *self.date.borrow_mut() = httpdate::fmt_http_date(SystemTime::now());
+    }
+
+    /// Admits a connection unless the process is at its limit.
+    pub fn admit(&self) -> bool {
+        if self.admission.0.fetch_add(1, Ordering::Relaxed) >= self.config.max_connections {
+            self.admission.0.fetch_sub(1, Ordering::Relaxed);
+            return false;
+        }
+        self.open.set(self.open.get().saturating_add(1));
+        self.count(Counter::ConnectionsAccepted);
+        true
+    }
+
+    /// The end of an admitted connection.
+    pub fn dismiss(&self) {
+        self.admission.0.fetch_sub(1, Ordering::Relaxed);
+        self.open.set(self.open.get().saturating_sub(1));
+        self.count(Counter::ConnectionsClosed);
+    }
+}
+
+/// A core's share of the process-wide pool limits.
+fn pool_limits(config: &ProxyConfig) -> PoolLimits {
+    let cores = config.cores.max(1);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    PoolLimits {
+        idle_per_endpoint: config.pool_idle_per_endpoint.div_ceil(cores),
+        total: config.pool_total.div_ceil(cores),
+        idle_millis: millis(config.pool_idle_timeout),
+        age_millis: millis(config.pool_max_age),
+    }
+}

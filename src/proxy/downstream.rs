@@ -1,0 +1,305 @@
+//! One client connection: heads in, exchanges, and how it ends.
+//!
+//! ```text
+//!            ┌──────────── keep-alive ◀───────────┐
+//!  accepted ─▶ idle ─ octets ─▶ head ─ complete ─▶ exchange ─▶ close | linger
+//!              no buffer        │ 400 … 505, 408
+//! ```
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use super::buffer::{Buffer, Class};
+use super::clock::Expiry;
+use super::core::{Core, Scratch};
+use super::exchange::{self, After};
+use super::reply::{self, Persistence, Reply};
+use super::rt::{self, Stream};
+use crate::http1::head::{HeadScan, check_partial_request, parse_request};
+use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use crate::model::ListenerId;
+use crate::publish::process_nanos;
+use crate::telemetry::{Counter, ExchangeRecord};
+
+/// A client connection and what is known of it.
+pub struct Downstream {
+    /// The socket.
+    pub stream: Stream,
+    /// The client.
+    pub peer: SocketAddr,
+    /// The client's address as text.
+    pub client: ClientText,
+    /// The listener it came through.
+    pub listener: Rc<ListenerFacts>,
+}
+
+/// What all connections of a listener share.
+pub struct ListenerFacts {
+    /// Index in the table.
+    pub id: ListenerId,
+    /// Port it is bound to.
+    pub port: u16,
+    /// Field lines for upstreams.
+    pub fields: Vec<u8>,
+}
+
+/// An IP address as text, without allocation.
+pub struct ClientText {
+    bytes: [u8; 46],
+    length: u8,
+}
+
+impl ClientText {
+    fn new(address: IpAddr) -> Self {
+        let mut bytes = [0; 46];
+        let mut rest = bytes.as_mut_slice();
+        // The longest IPv6 text has 45 characters, so the write cannot fall short.
+        let written = write!(rest, "{}", address.to_canonical()).is_ok();
+        let left = rest.len();
+        let length = if written { 46_usize.saturating_sub(left) } else { 0 };
+        Self { bytes, length: u8::try_from(length).unwrap_or(0) }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
+impl Downstream {
+    /// A connection just accepted.
+    #[must_use]
+    pub fn new(stream: Stream, peer: SocketAddr, listener: Rc<ListenerFacts>) -> Self {
+        Self { stream, peer, client: ClientText::new(peer.ip()), listener }
+    }
+
+    /// Writes what is in `buffer` within the send timeout; false: the client is gone.
+    pub async fn write(&self, core: &Core, buffer: Buffer) -> (bool, Buffer) {
+        self.stream.deadline().arm(core.config.client_send_timeout, Expiry::CloseBoth);
+        let (result, buffer) = self.stream.write_all(buffer).await;
+        (result.is_ok(), buffer)
+    }
+}
+
+/// Serves a connection to its end.
+pub async fn serve(core: &Rc<Core>, downstream: &Downstream) {
+    let mut carried = None;
+    let mut served = 0;
+    loop {
+        let Some(buffer) = next_octets(core, downstream, carried.take(), served).await else {
+            return;
+        };
+        served += 1;
+        match serve_one(core, downstream, buffer, served).await {
+            After::KeepAlive(next) => carried = next,
+            After::Close => return,
+            After::Linger => return linger(downstream).await,
+        }
+    }
+}
+
+/// The first octets of the next head; `None`: the client closed or was silent for too long.
+async fn next_octets(
+    core: &Core,
+    downstream: &Downstream,
+    carried: Option<Buffer>,
+    served: u64,
+) -> Option<Buffer> {
+    if let Some(buffer) = carried
+        && !buffer.is_empty()
+    {
+        return Some(buffer);
+    }
+    let config = &core.config;
+    let wait = if served == 0 { config.client_header_timeout } else { config.keep_alive_timeout };
+    downstream.stream.deadline().arm(wait, Expiry::CloseIdle);
+    loop {
+        // Holds no buffer: an idle connection costs its task and the socket.
+        downstream.stream.readable().await.ok()?;
+        let mut buffer = Buffer::new(Class::Small);
+        match downstream.stream.try_read(&mut buffer) {
+            Ok(0) => return None,
+            Ok(_) => return Some(buffer),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// How reading a head ended without one.
+enum NoHead {
+    Gone,
+    Refused(Reply),
+}
+
+/// Reads until the head is complete; gives the offset behind it.
+async fn read_head(
+    core: &Core,
+    downstream: &Downstream,
+    buffer: &mut Buffer,
+) -> Result<usize, NoHead> {
+    let mut scan = HeadScan::default();
+    let mut is_armed = false;
+    loop {
+        if let Some(end) = scan.find_end(buffer.unread()) {
+            return Ok(end);
+        }
+        if let Err(error) = check_partial_request(buffer.unread()) {
+            return Err(NoHead::Refused(Reply::Malformed(error.category())));
+        }
+        make_room(buffer);
+        if !is_armed {
+            // One deadline for the whole head: a client that trickles gains nothing.
+            let wait = core.config.client_header_timeout;
+            downstream.stream.deadline().arm(wait, Expiry::CloseRead);
+            is_armed = true;
+        }
+        match downstream.stream.read_when_ready(buffer).await {
+            Ok(0) | Err(_) if downstream.stream.deadline().is_expired() => {
+                core.count(Counter::ClientTimeouts);
+                return Err(NoHead::Refused(Reply::ClientTimeout));
+            }
+            Ok(0) | Err(_) => return Err(NoHead::Gone),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// Makes spare capacity: by moving to the front, else by a larger buffer. The head limits are below
+/// the largest class, so that a full large buffer was refused before.
+fn make_room(buffer: &mut Buffer) {
+    if buffer.spare() == 0 {
+        buffer.compact();
+    }
+    if buffer.spare() == 0 {
+        let class = if buffer.len() < Class::Medium.bytes() { Class::Medium } else { Class::Large };
+        buffer.grow(class);
+    }
+}
+
+async fn serve_one(
+    core: &Rc<Core>,
+    downstream: &Downstream,
+    mut buffer: Buffer,
+    served: u64,
+) -> After {
+    let started = process_nanos();
+    let end = match read_head(core, downstream, &mut buffer).await {
+        Ok(end) => end,
+        Err(NoHead::Gone) => return After::Close,
+        Err(NoHead::Refused(reply)) => {
+            return refuse(core, downstream, reply, started, buffer.len()).await;
+        }
+    };
+    let mut scratch = core.take_scratch();
+    let parsed = parse_request(buffer.unread(), end, &mut scratch.request);
+    if let Err(error) = parsed {
+        core.return_scratch(scratch);
+        let reply = Reply::Malformed(error.category());
+        return refuse(core, downstream, reply, started, end).await;
+    }
+    core.count(Counter::Requests);
+    let is_last = is_last(core, &scratch, served);
+    let after = exchange::run(core, downstream, buffer, &mut scratch, started, is_last).await;
+    core.return_scratch(scratch);
+    after
+}
+
+/// Whether the connection ends after this request whatever the client wants.
+fn is_last(core: &Core, scratch: &Scratch, served: u64) -> bool {
+    let most = core.config.keep_alive_requests;
+    !scratch.request.is_persistent || (most > 0 && served >= most)
+}
+
+/// Answers what is no request. The next message boundary is unknown, so the connection ends.
+async fn refuse(
+    core: &Core,
+    downstream: &Downstream,
+    reply: Reply,
+    started: u64,
+    received: usize,
+) -> After {
+    if matches!(reply, Reply::Malformed(_)) {
+        core.count(Counter::RequestsMalformed);
+    }
+    let mut out = Buffer::new(Class::Small);
+    let octets =
+        core.with_date(|date| reply::put(out.as_vec(), reply, Persistence::Close, true, date));
+    let (is_sent, _) = downstream.write(core, out).await;
+    core.record(&ExchangeRecord {
+        series: None,
+        origin: None,
+        backend: None,
+        status: if is_sent { reply.status() } else { 499 },
+        started_at: SystemTime::now(),
+        duration: Duration::from_nanos(process_nanos().saturating_sub(started)),
+        client: downstream.peer,
+        method: b"",
+        target: b"",
+        protocol: "",
+        host: b"",
+        referer: b"",
+        user_agent: b"",
+        request_id: b"",
+        request_bytes: received as u64,
+        response_body_bytes: octets as u64,
+        attempts: &[],
+    });
+    if is_sent { After::Linger } else { After::Close }
+}
+
+/// Closes so that the client can read the answer: our side first, then what still comes is thrown
+/// away for a while. Closing at once would send a reset, which may destroy the answer on its way.
+///
+/// Source: RFC 9112 section 9.6.
+async fn linger(downstream: &Downstream) {
+    let stream = &downstream.stream;
+    stream.close_write();
+    stream.deadline().arm(LINGER_TIMEOUT, Expiry::CloseBoth);
+    let mut thrown_away = 0;
+    while thrown_away < LINGER_BYTES_MAX {
+        let mut buffer = Buffer::new(Class::Medium);
+        match stream.read_when_ready(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => thrown_away += count as u64,
+        }
+        if stream.deadline().is_expired() {
+            return;
+        }
+    }
+}
+
+/// Answers 503 to a connection above the limit, without reading anything.
+pub async fn turn_away(core: Rc<Core>, stream: Stream) {
+    let mut out = Buffer::new(Class::Small);
+    core.with_date(|date| {
+        reply::put(out.as_vec(), Reply::Overloaded, Persistence::Close, true, date)
+    });
+    // The socket is new, so its send queue takes a short answer at once or never.
+    if stream.try_write(out.unread()).is_ok() {
+        stream.close_write();
+        rt::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(address: &str, expected: &str) {
+        let text = ClientText::new(address.parse().unwrap());
+        assert_eq!(text.as_bytes(), expected.as_bytes());
+    }
+
+    #[test]
+    fn client_addresses_are_canonical_text() {
+        check("127.0.0.1", "127.0.0.1");
+        check("::ffff:10.1.2.3", "10.1.2.3");
+        let longest = "1234:1234:1234:1234:1234:1234:1234:1234";
+        check(longest, longest);
+    }
+}

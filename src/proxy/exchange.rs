@@ -1,0 +1,560 @@
+//! One request and its response: match, filters, pick, attempts, relay, record.
+//!
+//! Decisions are elsewhere and pure (`table`, `filter`, `forward`, `retry`, `reply`); this file moves
+//! octets between what they decide.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use super::buffer::{Buffer, Class};
+use super::conversation::{self, Conversation, Outcome};
+use super::core::{Core, CoreTable, Scratch};
+use super::downstream::Downstream;
+use super::forward::{self, RequestFacts};
+use super::reply::{self, Persistence, Reply};
+use super::request_body::Progress;
+use super::retry::{self, Facts, Failure};
+use super::rt::{self, Stream};
+use super::upstream::pool::Connection;
+use super::upstream::{Backend, Lease};
+use crate::config::ProxyConfig;
+use crate::filter::{FieldEdits, Filter, RedirectParts};
+use crate::http1::fields::FieldKind;
+use crate::http1::framing::BodyLength;
+use crate::http1::head::{RequestHead, Version};
+use crate::limits::TRIES_MAX;
+use crate::model::{Balance, Timeouts};
+use crate::publish::process_nanos;
+use crate::table::{FieldLookup, Match, RequestKey, SeriesId, TableRule};
+use crate::telemetry::{Attempt, Counter, ExchangeRecord};
+
+/// How the connection goes on.
+pub enum After {
+    /// With the next request, whose first octets may be here already.
+    KeepAlive(Option<Buffer>),
+    /// Not at all.
+    Close,
+    /// Not at all, but octets of the client may still be under way.
+    Linger,
+}
+
+/// What of an exchange metrics and access log get to know.
+#[derive(Default)]
+pub struct Tally {
+    /// Status sent; 0: none.
+    pub status: u16,
+    /// Body octets sent to the client.
+    pub response_bytes: u64,
+    /// Body octets received from the client.
+    pub request_bytes: u64,
+    /// Counts the request.
+    pub series: Option<SeriesId>,
+    /// The chosen backend.
+    pub backend: Option<Rc<Backend>>,
+}
+
+/// Bodies up to this size that came with their head are sent with it and kept for repetition.
+const WHOLE_BODY_BYTES_MAX: u64 = Class::Medium.bytes() as u64;
+
+/// One request under way.
+pub struct Exchange<'a> {
+    /// The core.
+    pub core: &'a Core,
+    /// The client.
+    pub downstream: &'a Downstream,
+    /// The head and what came with it.
+    pub bytes: &'a [u8],
+    /// Parsed heads and other memory.
+    pub scratch: &'a mut Scratch,
+    /// What is recorded.
+    pub tally: Tally,
+    /// The connection ends after this request whatever happens.
+    pub is_last: bool,
+}
+
+/// Effective treatment of one request: its rule's policies over the flags.
+#[derive(Debug, Clone, Copy)]
+pub struct Treatment {
+    /// Connection to an endpoint.
+    pub connect_timeout: Duration,
+    /// Between two writes.
+    pub send_timeout: Duration,
+    /// Between two reads.
+    pub read_timeout: Duration,
+    /// Nanoseconds of the process clock at which the exchange must be over.
+    pub ends_at: Option<u64>,
+    /// Longest request body.
+    pub body_bytes_max: Option<u64>,
+    /// Tries in all.
+    pub tries_max: u32,
+    /// Choice of an endpoint.
+    pub balance: Balance,
+}
+
+struct Fields<'a> {
+    bytes: &'a [u8],
+    head: &'a RequestHead,
+}
+
+impl FieldLookup for Fields<'_> {
+    fn field(&self, name: &[u8]) -> Option<&[u8]> {
+        let found = self
+            .head
+            .fields
+            .iter()
+            .find(|field| field.name.of(self.bytes).eq_ignore_ascii_case(name));
+        found.map(|field| field.value.of(self.bytes))
+    }
+}
+
+/// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
+pub async fn run(
+    core: &Core,
+    downstream: &Downstream,
+    buffer: Buffer,
+    scratch: &mut Scratch,
+    started: u64,
+    is_last: bool,
+) -> After {
+    let table = core.table();
+    scratch.attempts.clear();
+    scratch.tried.clear();
+    let mut exchange = Exchange {
+        core,
+        downstream,
+        bytes: buffer.unread(),
+        scratch,
+        tally: Tally::default(),
+        is_last,
+    };
+    let matched = exchange.lookup(&table);
+    let end = exchange.serve(matched.as_ref()).await;
+    exchange.record(matched.as_ref().map(|matched| matched.rule), started);
+    core.retire_table(table);
+    match end {
+        End::Close => After::Close,
+        End::Linger => After::Linger,
+        End::Next(next) => After::KeepAlive(next),
+        End::Behind(octets) => {
+            let mut buffer = buffer;
+            buffer.consume(octets);
+            After::KeepAlive((!buffer.is_empty()).then_some(buffer))
+        }
+    }
+}
+
+/// How the exchange leaves the connection.
+pub enum End {
+    /// See [`After::Close`].
+    Close,
+    /// See [`After::Linger`].
+    Linger,
+    /// The next request begins in this buffer, or has not come yet.
+    Next(Option<Buffer>),
+    /// The next request begins so many octets behind the start of this one's buffer.
+    Behind(usize),
+}
+
+impl Exchange<'_> {
+    fn head(&self) -> &RequestHead {
+        &self.scratch.request
+    }
+
+    fn lookup<'t>(&self, table: &'t Rc<CoreTable>) -> Option<Match<'t>> {
+        let head = self.head();
+        let fields = Fields { bytes: self.bytes, head };
+        let key = RequestKey {
+            host: &head.host,
+            path: &head.path,
+            query: head.query.map(|query| query.of(self.bytes)),
+            method: head.method.of(self.bytes),
+            fields: &fields,
+        };
+        table.0.lookup(self.downstream.listener.id, &key)
+    }
+
+    /// Octets of the body that came with the head, and whether they are the whole of it.
+    pub fn whole_body(&self) -> Option<usize> {
+        let head = self.head();
+        let here = self.bytes.len().saturating_sub(head.head_bytes);
+        match head.body {
+            BodyLength::None => Some(0),
+            BodyLength::Known(length) if length <= WHOLE_BODY_BYTES_MAX => {
+                usize::try_from(length).ok().filter(|&length| length <= here)
+            }
+            _ => None,
+        }
+    }
+
+    /// The body, if the whole of it came with the head and is short enough to be kept.
+    pub fn whole_body_octets(&self) -> Option<&[u8]> {
+        let octets = self.whole_body()?;
+        let from = self.head().head_bytes;
+        self.bytes.get(from..from.checked_add(octets)?)
+    }
+
+    async fn serve(&mut self, matched: Option<&Match<'_>>) -> End {
+        let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
+        let rule = matched.rule;
+        self.tally.series = Some(rule.series);
+        if let Some(end) = self.redirect(matched).await {
+            return end;
+        }
+        let treatment = treatment(&self.core.config, rule);
+        if let (BodyLength::Known(length), Some(most)) =
+            (self.head().body, treatment.body_bytes_max)
+            && length > most
+        {
+            self.core.count(Counter::BodiesTooLarge);
+            return self.answer(Reply::BodyTooLarge).await;
+        }
+        let share = self.core.random.below(rule.weight_total as usize);
+        let Some(entry) = rule.backend(u32::try_from(share).unwrap_or(0)) else {
+            return self.answer(Reply::InvalidBackend).await;
+        };
+        self.tally.series = Some(entry.series);
+        let Some(id) = entry.backend else { return self.answer(Reply::InvalidBackend).await };
+        // A backend may vanish between the table and the request: then it has no endpoints.
+        let Some(backend) = self.core.upstreams.backend(id) else {
+            return self.answer(Reply::NoEndpoints).await;
+        };
+        self.tally.backend = Some(Rc::clone(&backend));
+        self.try_endpoints(&backend, matched, &treatment).await
+    }
+
+    async fn redirect(&mut self, matched: &Match<'_>) -> Option<End> {
+        let redirect = matched.rule.filters.iter().find_map(|filter| match filter {
+            Filter::Redirect(redirect) => Some(redirect),
+            _ => None,
+        })?;
+        let head = self.head();
+        let parts = RedirectParts {
+            scheme: "http",
+            host: &head.host,
+            listener_port: self.downstream.listener.port,
+            path: &head.path,
+            query: head.query.map(|query| query.of(self.bytes)),
+            matched_bytes: matched.matched_bytes,
+        };
+        let mut location = Vec::new();
+        redirect.location(&parts, &mut location);
+        let (persistence, end) = self.persistence_of_reply();
+        let mut out = Buffer::new(Class::Small);
+        self.core.with_date(|date| {
+            reply::put_redirect(out.as_vec(), redirect.status, &location, persistence, date);
+        });
+        Some(self.send_reply(out, redirect.status, 0, end).await)
+    }
+
+    /// Answers by ourselves.
+    pub async fn answer(&mut self, reply: Reply) -> End {
+        let (persistence, end) = self.persistence_of_reply();
+        let has_body = !self.head().is_head(self.bytes);
+        let mut out = Buffer::new(Class::Small);
+        let octets = self
+            .core
+            .with_date(|date| reply::put(out.as_vec(), reply, persistence, has_body, date));
+        self.send_reply(out, reply.status(), octets as u64, end).await
+    }
+
+    async fn send_reply(&mut self, out: Buffer, status: u16, octets: u64, end: End) -> End {
+        let (is_sent, _) = self.downstream.write(self.core, out).await;
+        self.tally.status = if is_sent { status } else { 499 };
+        self.tally.response_bytes = octets;
+        if is_sent { end } else { End::Close }
+    }
+
+    /// A reply of ours leaves the request's body where it is: the connection goes on only when the
+    /// body is here as a whole and can be stepped over.
+    fn persistence_of_reply(&self) -> (Persistence, End) {
+        match self.whole_body() {
+            Some(octets) if !self.ends_connection() => {
+                let behind = self.head().head_bytes.saturating_add(octets);
+                (self.keep(), End::Behind(behind))
+            }
+            Some(_) => (Persistence::Close, End::Close),
+            None => (Persistence::Close, End::Linger),
+        }
+    }
+
+    /// Whether the connection ends with the response that is written now.
+    pub fn ends_connection(&self) -> bool {
+        self.is_last || self.core.is_draining.get()
+    }
+
+    /// How persistence is said to this client.
+    pub fn keep(&self) -> Persistence {
+        match self.head().version {
+            Version::Http11 => Persistence::Keep,
+            Version::Http10 => Persistence::KeepExplicitly,
+        }
+    }
+
+    async fn try_endpoints(
+        &mut self,
+        backend: &Rc<Backend>,
+        matched: &Match<'_>,
+        treatment: &Treatment,
+    ) -> End {
+        let progress = Progress::default();
+        let mut wants_fresh = false;
+        loop {
+            let Some(lease) =
+                backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
+            else {
+                return self.answer(Reply::NoEndpoints).await;
+            };
+            let started = process_nanos();
+            let tries = u32::try_from(self.scratch.attempts.len()).unwrap_or(u32::MAX) + 1;
+            let (failure, is_reused) = match self.obtain(&lease, treatment, wants_fresh).await {
+                Err(failure) => (failure, false),
+                Ok(connection) => {
+                    let is_reused = connection.is_reused;
+                    let facts = self.facts(tries, treatment, is_reused, &progress);
+                    let talk = Conversation {
+                        lease: &lease,
+                        treatment,
+                        matched,
+                        progress: &progress,
+                        facts,
+                    };
+                    match conversation::run(self, connection, &talk, started).await {
+                        Outcome::Ended(end) => return end,
+                        Outcome::Failed(failure) => (failure, is_reused),
+                        Outcome::Repeat => {
+                            self.tried(&lease, started, tries);
+                            continue;
+                        }
+                    }
+                }
+            };
+            self.blame(&lease, failure, is_reused);
+            self.note_attempt(&lease, None, started);
+            let facts = self.facts(tries, treatment, is_reused, &progress);
+            if !retry::may_repeat(failure, facts) {
+                return self.give_up(failure, &progress).await;
+            }
+            self.core.count(Counter::UpstreamRetries);
+            wants_fresh |= is_reused;
+            if failure.is_endpoint_fault(is_reused) {
+                self.scratch.tried.push(lease.endpoint.address);
+            }
+        }
+    }
+
+    /// A response that policy counts as a failure: noted by the conversation, tried elsewhere.
+    fn tried(&mut self, lease: &Lease, _started: u64, _tries: u32) {
+        self.core.count(Counter::UpstreamRetries);
+        self.scratch.tried.push(lease.endpoint.address);
+    }
+
+    fn facts(
+        &self,
+        tries: u32,
+        treatment: &Treatment,
+        is_reused: bool,
+        progress: &Progress,
+    ) -> Facts {
+        Facts {
+            tries,
+            tries_max: treatment.tries_max,
+            is_reused,
+            is_idempotent: self.head().is_idempotent(self.bytes),
+            is_replayable: !progress.has_read.get(),
+        }
+    }
+
+    async fn give_up(&mut self, failure: Failure, progress: &Progress) -> End {
+        match failure {
+            Failure::Malformed => self.core.count(Counter::UpstreamMalformed),
+            Failure::Timeout | Failure::ConnectTimeout => {
+                self.core.count(Counter::UpstreamTimeouts);
+            }
+            _ => {}
+        }
+        let end = self.answer(Reply::to_failure(failure)).await;
+        // Some of the body was read already, so the rest cannot be stepped over.
+        if progress.has_read.get() { End::Linger } else { end }
+    }
+
+    fn blame(&self, lease: &Lease, failure: Failure, is_reused: bool) {
+        if failure.is_endpoint_fault(is_reused) && lease.endpoint.failed() {
+            self.core.count(Counter::UpstreamEjections);
+        }
+        if matches!(failure, Failure::Connect | Failure::ConnectTimeout) {
+            self.core.count(Counter::UpstreamConnectFailures);
+        }
+    }
+
+    /// Remembers a try for the access log.
+    pub fn note_attempt(&mut self, lease: &Lease, status: Option<u16>, started: u64) {
+        self.scratch.attempts.push(Attempt {
+            address: lease.endpoint.address,
+            status,
+            response_bytes: 0,
+            duration: Duration::from_nanos(process_nanos().saturating_sub(started)),
+        });
+    }
+
+    async fn obtain(
+        &self,
+        lease: &Lease,
+        treatment: &Treatment,
+        wants_fresh: bool,
+    ) -> Result<Connection, Failure> {
+        let core = self.core;
+        let now = super::clock::coarse_millis();
+        if !wants_fresh {
+            let pool = &lease.endpoint.pool;
+            let found = pool.checkout(&core.upstreams.limits, &core.upstreams.idle, now);
+            core.telemetry.add(Counter::UpstreamStale, found.stale);
+            if let Some(connection) = found.connection {
+                core.count(Counter::UpstreamReuses);
+                return Ok(connection);
+            }
+        }
+        let stream = connect(core, lease.endpoint.address, treatment.connect_timeout).await?;
+        core.count(Counter::UpstreamConnects);
+        Ok(Connection { stream, opened_at: now, is_reused: false, keep_alive: None })
+    }
+
+    /// Appends the head of the upstream request.
+    pub fn put_request(&mut self, out: &mut Vec<u8>, matched: &Match<'_>) {
+        self.choose_request_id();
+        let mut path = std::mem::take(&mut self.scratch.path);
+        let head = &self.scratch.request;
+        let mut host = None;
+        let mut has_path = false;
+        let mut edits: Vec<&FieldEdits> = Vec::new();
+        for filter in &matched.rule.filters {
+            match filter {
+                Filter::RequestFields(fields) => edits.push(fields),
+                Filter::Rewrite(rewrite) => {
+                    host = rewrite.hostname.as_deref().or(host);
+                    if let Some(edit) = &rewrite.path {
+                        path.clear();
+                        edit.apply(&head.path, matched.matched_bytes, &mut path);
+                        has_path = true;
+                    }
+                }
+                Filter::ResponseFields(_) | Filter::Redirect(_) => {}
+            }
+        }
+        let facts = RequestFacts {
+            client: self.downstream.client.as_bytes(),
+            listener_fields: &self.downstream.listener.fields,
+            request_id: &self.scratch.request_id,
+            path: has_path.then_some(path.as_slice()),
+            host: host.map(str::as_bytes),
+            edits: &edits,
+            forwards_expect: head.expects_continue && self.whole_body().is_none(),
+        };
+        forward::put_request(out, self.bytes, head, &facts);
+        self.scratch.path = path;
+    }
+
+    /// Keeps the client's request id, if it is one that can be logged and forwarded; else makes one of
+    /// 32 hex digits.
+    fn choose_request_id(&mut self) {
+        let bytes = self.bytes;
+        let Scratch { request, request_id, .. } = &mut *self.scratch;
+        request_id.clear();
+        let sent = request.fields.iter().find(|field| field.kind == FieldKind::XRequestId);
+        let sent = sent.map_or(&b""[..], |field| field.value.of(bytes));
+        if !sent.is_empty() {
+            request_id.extend_from_slice(sent);
+            return;
+        }
+        for _ in 0..2 {
+            put_hex(request_id, self.core.random.next());
+        }
+    }
+
+    fn record(&self, rule: Option<&TableRule>, started: u64) {
+        let head = self.head();
+        let field = |kind: FieldKind| {
+            let found = head.fields.iter().find(|field| field.kind == kind);
+            found.map_or(&b""[..], |field| field.value.of(self.bytes))
+        };
+        let log = self.core.log.as_ref();
+        let elapsed = Duration::from_nanos(process_nanos().saturating_sub(started));
+        // What only the log needs is looked for only when there is one.
+        let logged = |kind: FieldKind| if log.is_some() { field(kind) } else { &b""[..] };
+        let record = ExchangeRecord {
+            series: self.tally.series,
+            origin: rule.map(|rule| &rule.origin),
+            backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
+            status: self.tally.status,
+            started_at: if log.is_some() {
+                SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH)
+            } else {
+                SystemTime::UNIX_EPOCH
+            },
+            duration: elapsed,
+            client: self.downstream.peer,
+            method: head.method.of(self.bytes),
+            target: head.target.of(self.bytes),
+            protocol: match head.version {
+                Version::Http11 => "HTTP/1.1",
+                Version::Http10 => "HTTP/1.0",
+            },
+            host: head.authority.of(self.bytes),
+            referer: logged(FieldKind::Referer),
+            user_agent: logged(FieldKind::UserAgent),
+            request_id: &self.scratch.request_id,
+            request_bytes: (head.head_bytes as u64).saturating_add(self.tally.request_bytes),
+            response_body_bytes: self.tally.response_bytes,
+            attempts: &self.scratch.attempts,
+        };
+        self.core.record(&record);
+    }
+}
+
+async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result<Stream, Failure> {
+    match rt::within(time, Stream::connect(address, &core.deadlines)).await {
+        Some(Ok(stream)) => Ok(stream),
+        Some(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
+            Err(Failure::ConnectTimeout)
+        }
+        Some(Err(_)) => Err(Failure::Connect),
+        None => Err(Failure::ConnectTimeout),
+    }
+}
+
+fn treatment(config: &ProxyConfig, rule: &TableRule) -> Treatment {
+    let policies = &rule.policies;
+    let Timeouts { request, backend_request, connect, send, read } = &policies.timeouts;
+    let flag_limit = (config.client_max_body_size > 0).then_some(config.client_max_body_size);
+    let read_timeout = read.unwrap_or(config.proxy_read_timeout);
+    Treatment {
+        connect_timeout: connect.unwrap_or(config.proxy_connect_timeout),
+        send_timeout: send.unwrap_or(config.proxy_send_timeout),
+        read_timeout: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
+        ends_at: request.filter(|time| !time.is_zero()).map(|time| {
+            process_nanos().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+        }),
+        body_bytes_max: policies.body_bytes_max.or(flag_limit).filter(|&most| most > 0),
+        tries_max: policies.retry.tries.unwrap_or(TRIES_MAX),
+        balance: policies.balance.unwrap_or(config.balance),
+    }
+}
+
+impl Treatment {
+    /// Time to wait for the upstream now: the read timeout, or what is left of the whole.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        let left = self
+            .ends_at
+            .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())));
+        self.read_timeout.min(left)
+    }
+}
+
+fn put_hex(out: &mut Vec<u8>, number: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for octet in number.to_be_bytes() {
+        out.push(DIGITS[usize::from(octet >> 4)]);
+        out.push(DIGITS[usize::from(octet & 15)]);
+    }
+}

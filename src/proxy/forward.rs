@@ -1,0 +1,220 @@
+//! Edits to heads on the way through: pure. The message for the other side is written from the parsed
+//! form; nothing that was not understood is copied.
+//!
+//! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
+
+use super::reply::Persistence;
+use crate::filter::FieldEdits;
+use crate::http1::encode;
+use crate::http1::fields::{FieldKind, is_hop_by_hop};
+use crate::http1::framing::BodyLength;
+use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
+
+/// What the upstream is told about a request beyond its own head.
+pub struct RequestFacts<'a> {
+    /// Client address as text.
+    pub client: &'a [u8],
+    /// `X-Forwarded-Port` to `X-Scheme`, whole lines; see [`put_listener_fields`].
+    pub listener_fields: &'a [u8],
+    /// Kept from the client or made.
+    pub request_id: &'a [u8],
+    /// Path instead of the request's, from a rewrite.
+    pub path: Option<&'a [u8]>,
+    /// Host instead of the request's, from a rewrite.
+    pub host: Option<&'a [u8]>,
+    /// Field edits of the rule's filters, in order.
+    pub edits: &'a [&'a FieldEdits],
+    /// Whether `Expect: 100-continue` goes on.
+    pub forwards_expect: bool,
+}
+
+/// Appends the fields that are the same for every request of a listener.
+pub fn put_listener_fields(out: &mut Vec<u8>, port: u16, scheme: &str) {
+    out.extend_from_slice(b"X-Forwarded-Port: ");
+    encode::put_decimal(out, u64::from(port));
+    out.extend_from_slice(b"\r\n");
+    for name in ["X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"] {
+        encode::put_field(out, name.as_bytes(), scheme.as_bytes());
+    }
+}
+
+/// Appends the head of the upstream request.
+pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
+    put_request_line(out, bytes, head, facts);
+    let host = facts.host.unwrap_or_else(|| head.authority.of(bytes));
+    encode::put_field(out, b"Host", host);
+    encode::put_field(out, b"X-Request-ID", facts.request_id);
+    encode::put_field(out, b"X-Real-IP", facts.client);
+    encode::put_field(out, b"X-Forwarded-For", facts.client);
+    encode::put_field(out, b"X-Forwarded-Host", head.authority.of(bytes));
+    out.extend_from_slice(facts.listener_fields);
+    for field in &head.fields {
+        put_request_field(out, bytes, field, facts);
+    }
+    if head.accepts_trailers {
+        out.extend_from_slice(b"TE: trailers\r\n");
+    }
+    put_edits(out, facts.edits);
+    match head.body {
+        BodyLength::Known(length) => put_content_length(out, length),
+        BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        BodyLength::None | BodyLength::UntilClose => {}
+    }
+    if let Some(token) = head.upgrade {
+        encode::put_field(out, b"Upgrade", token.of(bytes));
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+    }
+    if facts.forwards_expect {
+        out.extend_from_slice(b"Expect: 100-continue\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
+    out.extend_from_slice(head.method.of(bytes));
+    out.push(b' ');
+    // What was matched is what is forwarded: the raw path only where it equals the normalised one.
+    out.extend_from_slice(facts.path.unwrap_or(&head.path));
+    if let Some(query) = head.query {
+        out.push(b'?');
+        out.extend_from_slice(query.of(bytes));
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &RequestFacts<'_>) {
+    match field.kind {
+        // Written from the parsed form, or ours alone to say.
+        FieldKind::Host
+        | FieldKind::ContentLength
+        | FieldKind::Expect
+        | FieldKind::XRequestId
+        | FieldKind::XRealIp
+        | FieldKind::XForwardedHost
+        | FieldKind::XForwardedPort
+        | FieldKind::XForwardedProto
+        | FieldKind::XForwardedScheme
+        | FieldKind::XScheme
+        // `Proxy` becomes HTTP_PROXY in CGI programs; `_` collides with `-` there.
+        | FieldKind::Proxy
+        | FieldKind::Underscore
+        // The client's claim is passed on under a name of its own only by us.
+        | FieldKind::XOriginalForwardedFor => {}
+        FieldKind::XForwardedFor => {
+            encode::put_field(out, b"X-Original-Forwarded-For", field.value.of(bytes));
+        }
+        kind if field.dropped || is_hop_by_hop(kind) => {}
+        _ => put_kept(out, bytes, field, facts.edits),
+    }
+}
+
+fn put_kept(out: &mut Vec<u8>, bytes: &[u8], field: &Field, edits: &[&FieldEdits]) {
+    let name = field.name.of(bytes);
+    if edits.iter().any(|edits| edits.is_dropped(name)) {
+        return;
+    }
+    encode::put_field(out, name, field.value.of(bytes));
+}
+
+fn put_edits(out: &mut Vec<u8>, edits: &[&FieldEdits]) {
+    for (name, value) in edits.iter().flat_map(|edits| edits.appended()) {
+        encode::put_field(out, name.as_bytes(), value.as_bytes());
+    }
+}
+
+fn put_content_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    encode::put_decimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// How a response body goes to the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResponseFraming {
+    /// There is none; a Content-Length of the upstream (HEAD, 304) is kept.
+    None,
+    /// There is none and no length may be said (1xx, 204).
+    Bodiless,
+    /// As many octets.
+    Known(u64),
+    /// Chunked coding.
+    Chunked,
+    /// Until close, for HTTP/1.0 clients.
+    UntilClose,
+}
+
+/// Decides the framing towards the client.
+#[must_use]
+pub fn response_framing(request: Version, status: u16, body: BodyLength) -> ResponseFraming {
+    match body {
+        BodyLength::None if status == 204 || status < 200 => ResponseFraming::Bodiless,
+        BodyLength::None => ResponseFraming::None,
+        BodyLength::Known(length) => ResponseFraming::Known(length),
+        BodyLength::Chunked | BodyLength::UntilClose if request == Version::Http10 => {
+            ResponseFraming::UntilClose
+        }
+        BodyLength::Chunked | BodyLength::UntilClose => ResponseFraming::Chunked,
+    }
+}
+
+/// Appends the head of the downstream response.
+///
+/// Shape: `date` is used only when the upstream sent none (RFC 9110 section 6.6.1).
+pub fn put_response(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    head: &ResponseHead,
+    framing: ResponseFraming,
+    persistence: Persistence,
+    edits: &[&FieldEdits],
+    date: &[u8],
+) {
+    encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
+    let mut has_date = false;
+    let mut has_length = false;
+    for field in &head.fields {
+        match field.kind {
+            FieldKind::ContentLength => {
+                if framing == ResponseFraming::None && !has_length {
+                    put_kept(out, bytes, field, &[]);
+                    has_length = true;
+                }
+            }
+            // As ingress-nginx, which hides what runs behind it.
+            FieldKind::Server => {}
+            kind if field.dropped || is_hop_by_hop(kind) => {}
+            kind => {
+                has_date |= kind == FieldKind::Date;
+                put_kept(out, bytes, field, edits);
+            }
+        }
+    }
+    if !has_date {
+        encode::put_field(out, b"Date", date);
+    }
+    put_edits(out, edits);
+    match framing {
+        ResponseFraming::Known(length) => put_content_length(out, length),
+        ResponseFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        ResponseFraming::None | ResponseFraming::Bodiless | ResponseFraming::UntilClose => {}
+    }
+    out.extend_from_slice(persistence.field());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends an informational response, or the 101 that opens a tunnel.
+pub fn put_informational(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) {
+    encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
+    for field in &head.fields {
+        match field.kind {
+            FieldKind::Upgrade if head.status == 101 => put_kept(out, bytes, field, &[]),
+            FieldKind::ContentLength => {}
+            kind if field.dropped || is_hop_by_hop(kind) => {}
+            _ => put_kept(out, bytes, field, &[]),
+        }
+    }
+    if head.status == 101 {
+        out.extend_from_slice(b"Connection: upgrade\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}

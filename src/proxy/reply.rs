@@ -1,0 +1,228 @@
+//! Responses that we originate: the one map from what went wrong to a status.
+//!
+//! Texts are fixed: nothing of the request is repeated in them.
+
+use super::retry::Failure;
+use crate::http1::encode;
+use crate::http1::error::RequestFault;
+use crate::http1::head::Version;
+
+/// A response of ours without a body from elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The head or the body breaks the protocol.
+    Malformed(RequestFault),
+    /// The client did not finish its message in time.
+    ClientTimeout,
+    /// The body is longer than allowed.
+    BodyTooLarge,
+    /// No route.
+    NotFound,
+    /// The rule's backend reference cannot be used.
+    InvalidBackend,
+    /// The backend has no endpoints.
+    NoEndpoints,
+    /// The endpoint failed.
+    BadGateway,
+    /// The endpoint did not answer in time.
+    GatewayTimeout,
+    /// The process is at its connection limit.
+    Overloaded,
+}
+
+impl Reply {
+    /// The answer when the last attempt failed.
+    #[must_use]
+    pub const fn to_failure(failure: Failure) -> Self {
+        match failure {
+            Failure::ConnectTimeout | Failure::Timeout => Self::GatewayTimeout,
+            Failure::Connect
+            | Failure::NothingSent
+            | Failure::NoResponse
+            | Failure::Truncated
+            | Failure::Malformed => Self::BadGateway,
+        }
+    }
+
+    /// Its status code.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Malformed(fault) => match fault {
+                RequestFault::BadRequest => 400,
+                RequestFault::MethodNotAllowed => 405,
+                RequestFault::UriTooLong => 414,
+                RequestFault::ExpectationFailed => 417,
+                RequestFault::FieldsTooLarge => 431,
+                RequestFault::NotImplemented => 501,
+                RequestFault::VersionNotSupported => 505,
+            },
+            Self::ClientTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::NotFound => 404,
+            Self::InvalidBackend => 500,
+            Self::BadGateway => 502,
+            Self::NoEndpoints | Self::Overloaded => 503,
+            Self::GatewayTimeout => 504,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Malformed(fault) => match fault {
+                RequestFault::BadRequest => "400 Bad Request: the request breaks HTTP\n",
+                RequestFault::MethodNotAllowed => "405 Method Not Allowed\n",
+                RequestFault::UriTooLong => "414 URI Too Long\n",
+                RequestFault::ExpectationFailed => "417 Expectation Failed\n",
+                RequestFault::FieldsTooLarge => "431 Request Header Fields Too Large\n",
+                RequestFault::NotImplemented => "501 Not Implemented: transfer coding\n",
+                RequestFault::VersionNotSupported => "505 HTTP Version Not Supported\n",
+            },
+            Self::ClientTimeout => "408 Request Timeout\n",
+            Self::BodyTooLarge => "413 Content Too Large\n",
+            Self::NotFound => "404 Not Found: no route for this host and path\n",
+            Self::InvalidBackend => "500 Internal Server Error: the route has no usable backend\n",
+            Self::BadGateway => "502 Bad Gateway: the backend failed\n",
+            Self::NoEndpoints => "503 Service Unavailable: the backend has no endpoints\n",
+            Self::Overloaded => "503 Service Unavailable: too many connections\n",
+            Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
+        }
+    }
+
+    /// Extra field lines, CRLF included.
+    const fn fields(self) -> &'static [u8] {
+        match self {
+            // RFC 9110 section 15.5.6 asks for the list; a proxy knows only what it refuses itself.
+            Self::Malformed(RequestFault::MethodNotAllowed) => {
+                b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
+            }
+            Self::NoEndpoints | Self::Overloaded => b"Retry-After: 1\r\n",
+            _ => b"",
+        }
+    }
+}
+
+/// How the connection goes on after a response of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// HTTP/1.1 default: nothing is said.
+    Keep,
+    /// HTTP/1.0 client that asked for it.
+    KeepExplicitly,
+    /// `Connection: close`.
+    Close,
+}
+
+impl Persistence {
+    /// The field line that says so, CRLF included.
+    #[must_use]
+    pub const fn field(self) -> &'static [u8] {
+        match self {
+            Self::Keep => b"",
+            Self::KeepExplicitly => b"Connection: keep-alive\r\n",
+            Self::Close => b"Connection: close\r\n",
+        }
+    }
+}
+
+/// Appends the whole response. `has_body` is false for HEAD; `date` is an IMF-fixdate.
+///
+/// Returns the body octets appended.
+pub fn put(
+    out: &mut Vec<u8>,
+    reply: Reply,
+    persistence: Persistence,
+    has_body: bool,
+    date: &[u8],
+) -> usize {
+    let text = reply.text();
+    encode::put_status_line(
+        out,
+        Version::Http11,
+        reply.status(),
+        encode::reason_phrase(reply.status()).as_bytes(),
+    );
+    encode::put_field(out, b"Date", date);
+    out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
+    encode::put_decimal(out, text.len() as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(reply.fields());
+    out.extend_from_slice(persistence.field());
+    out.extend_from_slice(b"\r\n");
+    if !has_body {
+        return 0;
+    }
+    out.extend_from_slice(text.as_bytes());
+    text.len()
+}
+
+/// Appends a redirect to `location`, which is a URI reference made of checked parts.
+pub fn put_redirect(
+    out: &mut Vec<u8>,
+    status: u16,
+    location: &[u8],
+    persistence: Persistence,
+    date: &[u8],
+) {
+    let reason = encode::reason_phrase(status);
+    encode::put_status_line(out, Version::Http11, status, reason.as_bytes());
+    encode::put_field(out, b"Date", date);
+    encode::put_field(out, b"Location", location);
+    out.extend_from_slice(b"Content-Length: 0\r\n");
+    out.extend_from_slice(persistence.field());
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(reply: Reply, status: u16) {
+        let mut out = Vec::new();
+        let date = b"Tue, 15 Nov 1994 08:12:31 GMT";
+        let octets = put(&mut out, reply, Persistence::Close, true, date);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(reply.status(), status);
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(body.starts_with(&format!("{status} ")), "{text}");
+        assert!(head.contains(&format!("Content-Length: {octets}")));
+        assert_eq!(body.len(), octets);
+        assert!(head.contains("Connection: close"));
+    }
+
+    #[test]
+    fn every_reply_has_its_status_and_text() {
+        check(Reply::Malformed(RequestFault::BadRequest), 400);
+        check(Reply::Malformed(RequestFault::MethodNotAllowed), 405);
+        check(Reply::Malformed(RequestFault::UriTooLong), 414);
+        check(Reply::Malformed(RequestFault::ExpectationFailed), 417);
+        check(Reply::Malformed(RequestFault::FieldsTooLarge), 431);
+        check(Reply::Malformed(RequestFault::NotImplemented), 501);
+        check(Reply::Malformed(RequestFault::VersionNotSupported), 505);
+        check(Reply::ClientTimeout, 408);
+        check(Reply::BodyTooLarge, 413);
+        check(Reply::NotFound, 404);
+        check(Reply::InvalidBackend, 500);
+        check(Reply::NoEndpoints, 503);
+        check(Reply::Overloaded, 503);
+        check(Reply::BadGateway, 502);
+        check(Reply::GatewayTimeout, 504);
+    }
+
+    #[test]
+    fn failures_map_to_502_and_504() {
+        assert_eq!(Reply::to_failure(Failure::Connect), Reply::BadGateway);
+        assert_eq!(Reply::to_failure(Failure::ConnectTimeout), Reply::GatewayTimeout);
+        assert_eq!(Reply::to_failure(Failure::Timeout), Reply::GatewayTimeout);
+        assert_eq!(Reply::to_failure(Failure::Malformed), Reply::BadGateway);
+    }
+
+    #[test]
+    fn head_gets_the_length_without_the_body() {
+        let mut out = Vec::new();
+        put(&mut out, Reply::NotFound, Persistence::Keep, false, b"x");
+        assert!(out.ends_with(b"\r\n\r\n"));
+    }
+}

@@ -1,0 +1,218 @@
+//! A request body on its way from client to upstream, beside whatever the upstream answers.
+//!
+//! Constant memory: one buffer, read only after what it held was taken by the upstream.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::time::Duration;
+
+use super::buffer::{Buffer, Class};
+use super::clock::Expiry;
+use super::rt::{self, Signal, Stream};
+use crate::http1::body::{BodyDecoder, Sender};
+use crate::http1::encode;
+use crate::http1::framing::BodyLength;
+use crate::limits::CONTINUE_TIMEOUT;
+
+/// Octets in front of a body buffer for the head of a chunk.
+pub const HEADROOM: usize = encode::CHUNK_HEAD_BYTES_MAX;
+
+/// How the transfer ended.
+pub enum End {
+    /// The upstream took all; the octets behind the body belong to the next request.
+    Done(Option<Buffer>),
+    /// The client closed or broke off within the body.
+    ClientGone,
+    /// The client was silent for too long.
+    ClientTimeout,
+    /// The body breaks the protocol.
+    Malformed,
+    /// The body is longer than allowed.
+    TooLarge,
+    /// The upstream takes no more; it may have answered already.
+    UpstreamGone,
+}
+
+impl End {
+    /// Whether the exchange cannot go on, whatever the upstream says.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        !matches!(self, Self::Done(_) | Self::UpstreamGone)
+    }
+}
+
+/// State that the exchange shares with a transfer that runs beside it.
+#[derive(Default)]
+pub struct Progress {
+    /// Octets were read from the client since the head: the request cannot be repeated.
+    pub has_read: Cell<bool>,
+    /// Octets of the body so far.
+    pub octets: Cell<u64>,
+    /// The upstream said `100 Continue`.
+    pub is_continued: Signal,
+}
+
+/// A transfer about to begin.
+pub struct Transfer<'a> {
+    /// From.
+    pub downstream: &'a Stream,
+    /// To.
+    pub upstream: &'a Stream,
+    /// What came with the head.
+    pub initial: &'a [u8],
+    /// Framing on both sides.
+    pub length: BodyLength,
+    /// Longest body; `None`: any.
+    pub bytes_max: Option<u64>,
+    /// The client waits for `100 Continue`.
+    pub is_expecting: bool,
+    /// Between two reads from the client.
+    pub read_timeout: Duration,
+    /// Between two writes to the upstream.
+    pub send_timeout: Duration,
+    /// For the upstream's answer, once all is sent.
+    pub answer_timeout: Duration,
+    /// Shared with the exchange.
+    pub progress: &'a Progress,
+}
+
+impl Transfer<'_> {
+    /// Runs to the end.
+    pub async fn run(self) -> End {
+        if self.is_expecting {
+            self.wait_for_permission().await;
+        }
+        let end = self.relay().await;
+        if matches!(end, End::Done(_) | End::UpstreamGone) {
+            self.upstream.deadline().arm(self.answer_timeout, Expiry::CloseBoth);
+            self.downstream.deadline().watch_peer_for(self.upstream.deadline());
+        }
+        end
+    }
+
+    /// RFC 9110 section 10.1.1: the upstream gives it, or enough time passes and we do, because it
+    /// may not know the mechanism.
+    async fn wait_for_permission(&self) {
+        let time = rt::sleep(CONTINUE_TIMEOUT);
+        rt::either(self.progress.is_continued.raised(), time).await;
+        if !self.progress.is_continued.is_raised() {
+            // The send queue is empty, so it takes these octets; if the client is gone, the next
+            // read says so.
+            let _ = self.downstream.try_write(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+    }
+
+    async fn relay(&self) -> End {
+        let mut decoder = BodyDecoder::new(self.length, Sender::Client);
+        let mut buffer = self.first_buffer();
+        loop {
+            let Ok(decoded) = decoder.decode(buffer.unread_mut()) else { return End::Malformed };
+            if !self.count(decoded.body) {
+                return End::TooLarge;
+            }
+            let is_done = decoder.is_done();
+            let next = if is_done { rest(&buffer, decoded.consumed) } else { None };
+            buffer.truncate(decoded.body);
+            if self.length == BodyLength::Chunked {
+                frame_chunk(&mut buffer, is_done.then(|| decoder.trailers()));
+            }
+            if !buffer.is_empty() {
+                self.upstream.deadline().arm(self.send_timeout, Expiry::CloseBoth);
+                let (result, back) = self.upstream.write_all(buffer).await;
+                buffer = back;
+                if result.is_err() {
+                    return End::UpstreamGone;
+                }
+            }
+            if is_done {
+                return End::Done(next);
+            }
+            // What the client does in the meantime is not the upstream's fault.
+            self.upstream.deadline().disarm();
+            buffer.reset_headroom(HEADROOM);
+            if let Some(end) = self.read(&mut buffer).await {
+                return end;
+            }
+        }
+    }
+
+    fn first_buffer(&self) -> Buffer {
+        let is_small = self.initial.len() + HEADROOM <= Class::Medium.bytes();
+        let class = if is_small { Class::Medium } else { Class::Large };
+        let mut buffer = Buffer::with_headroom(class, HEADROOM);
+        buffer.as_vec().extend_from_slice(self.initial);
+        buffer
+    }
+
+    fn count(&self, octets: usize) -> bool {
+        let total = self.progress.octets.get().saturating_add(octets as u64);
+        self.progress.octets.set(total);
+        self.bytes_max.is_none_or(|most| total <= most)
+    }
+
+    async fn read(&self, buffer: &mut Buffer) -> Option<End> {
+        self.downstream.deadline().arm(self.read_timeout, Expiry::CloseRead);
+        let result = self.downstream.read_when_ready(buffer).await;
+        self.progress.has_read.set(true);
+        match result {
+            Ok(1..) => None,
+            _ if self.downstream.deadline().is_expired() => Some(End::ClientTimeout),
+            _ => Some(End::ClientGone),
+        }
+    }
+}
+
+/// The octets behind the first `consumed`, in a buffer of their own.
+fn rest(buffer: &Buffer, consumed: usize) -> Option<Buffer> {
+    let behind = buffer.unread().get(consumed..).filter(|rest| !rest.is_empty())?;
+    let class = if behind.len() <= Class::Small.bytes() { Class::Small } else { Class::Large };
+    let mut next = Buffer::new(class);
+    next.as_vec().extend_from_slice(behind);
+    Some(next)
+}
+
+/// Makes the unread octets one chunk; with `last` also the end of the body and its trailers.
+///
+/// Shape: needs [`HEADROOM`] octets in front unless the buffer is empty.
+pub fn frame_chunk(buffer: &mut Buffer, last: Option<&[u8]>) {
+    if !buffer.is_empty() {
+        let mut head = [0_u8; HEADROOM];
+        let mut rest = head.as_mut_slice();
+        // A length in hex and CRLF are at most HEADROOM octets.
+        let _ = write!(rest, "{:x}\r\n", buffer.len());
+        let length = HEADROOM - rest.len();
+        buffer.prepend(head.get(..length).unwrap_or_default());
+        buffer.as_vec().extend_from_slice(b"\r\n");
+    }
+    if let Some(trailers) = last {
+        buffer.as_vec().extend_from_slice(b"0\r\n");
+        buffer.as_vec().extend_from_slice(trailers);
+        buffer.as_vec().extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &[u8], last: Option<&[u8]>, expected: &[u8]) {
+        let mut buffer = Buffer::with_headroom(Class::Small, HEADROOM);
+        buffer.as_vec().extend_from_slice(body);
+        frame_chunk(&mut buffer, last);
+        assert_eq!(buffer.unread(), expected);
+    }
+
+    #[test]
+    fn chunks_are_framed_in_place() {
+        check(b"hello", None, b"5\r\nhello\r\n");
+        check(b"", None, b"");
+        check(b"", Some(b""), b"0\r\n\r\n");
+        check(b"hi", Some(b"a: b\r\n"), b"2\r\nhi\r\n0\r\na: b\r\n\r\n");
+        let long = vec![b'x'; 4000];
+        let mut expected = b"fa0\r\n".to_vec();
+        expected.extend_from_slice(&long);
+        expected.extend_from_slice(b"\r\n0\r\n\r\n");
+        check(&long, Some(b""), &expected);
+    }
+}

@@ -1,0 +1,211 @@
+//! A TCP connection of one core, downstream or upstream, with its deadline.
+//!
+//! Methods take `&self`, so that a task can read and write at once; at most one read and one write
+//! operation may be under way. Waiting for a silent peer is done with [`Stream::readable`], which
+//! holds no buffer; an operation that was given a buffer is awaited to its end or the connection is
+//! given up.
+
+#![expect(unsafe_code, reason = "system calls that std does not offer")]
+
+use std::cell::UnsafeCell;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
+
+use monoio::io::{AsyncReadRent, AsyncWriteRent};
+use monoio::net::TcpStream;
+
+use crate::proxy::buffer::Buffer;
+use crate::proxy::clock::{Deadline, Deadlines};
+
+/// What is at the front of the receive queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peek {
+    /// Nothing; the peer is there.
+    Silent,
+    /// Octets.
+    Data,
+    /// The peer closed, or the connection failed.
+    Closed,
+}
+
+/// A connection.
+pub struct Stream {
+    /// Dropped first: no deadline may fire on a descriptor that could already be another's.
+    deadline: Deadline,
+    inner: UnsafeCell<TcpStream>,
+    descriptor: RawFd,
+}
+
+impl Stream {
+    pub(super) fn new(inner: TcpStream, deadlines: &Rc<Deadlines>) -> Self {
+        let descriptor = inner.as_raw_fd();
+        Self {
+            deadline: Deadline::new(deadlines, descriptor),
+            inner: UnsafeCell::new(inner),
+            descriptor,
+        }
+    }
+
+    /// Opens a connection. The caller bounds the time.
+    ///
+    /// # Errors
+    /// What the kernel said: refused, unreachable, no descriptor or port left.
+    pub async fn connect(address: SocketAddr, deadlines: &Rc<Deadlines>) -> io::Result<Self> {
+        let stream = TcpStream::connect_addr(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self::new(stream, deadlines))
+    }
+
+    /// The deadline of whatever is awaited on this connection.
+    pub fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
+    #[expect(clippy::mut_from_ref, reason = "monoio asks for &mut and only clones the descriptor")]
+    fn inner(&self) -> &mut TcpStream {
+        // SAFETY: a core's types are neither Send nor Sync, and monoio's read and write only clone
+        // the shared descriptor into the operation before they return; `TcpStream: Split` vouches
+        // that a read and a write may be under way together.
+        unsafe { &mut *self.inner.get() }
+    }
+
+    /// Waits until there is something to read, end of stream and errors included. Holds no buffer;
+    /// may be dropped at any time.
+    ///
+    /// # Errors
+    /// The descriptor failed; a read would say the same.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.inner().readable(false).await
+    }
+
+    /// Reads what is there into the spare capacity; 0: end of stream.
+    ///
+    /// # Errors
+    /// `WouldBlock`: nothing is there.
+    pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
+        let spare = buffer.spare_mut();
+        // SAFETY: the kernel writes at most `spare.len()` octets into memory that we own.
+        let count = unsafe {
+            libc::recv(self.descriptor, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT)
+        };
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        // SAFETY: the kernel wrote `count` octets.
+        unsafe { buffer.assume_written(count) };
+        Ok(count)
+    }
+
+    /// Waits for octets without holding a buffer and reads them; 0: end of stream.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn read_when_ready(&self, buffer: &mut Buffer) -> io::Result<usize> {
+        loop {
+            self.readable().await?;
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Reads into the spare capacity of `buffer` as a ring operation; 0: end of stream. The buffer
+    /// must have spare capacity.
+    pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
+        self.inner().read(buffer).await
+    }
+
+    /// Writes as much as the socket takes at once.
+    ///
+    /// # Errors
+    /// `WouldBlock`: it takes nothing.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        // SAFETY: the kernel reads at most `bytes.len()` octets of memory that we own.
+        let count = unsafe {
+            libc::send(
+                self.descriptor,
+                bytes.as_ptr().cast(),
+                bytes.len(),
+                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            )
+        };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Writes the unread octets of `buffer`; they are consumed.
+    ///
+    /// Shape: the second value is the buffer, empty on success.
+    ///
+    /// # Errors
+    /// The connection failed; what of the octets went out is unknown, except that
+    /// [`Buffer::len`] unchanged means none did.
+    pub async fn write_all(&self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
+        while !buffer.is_empty() {
+            let (result, back) = self.inner().write(buffer).await;
+            buffer = back;
+            match result {
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
+                Ok(count) => buffer.consume(count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return (Err(error), buffer),
+            }
+        }
+        (Ok(()), buffer)
+    }
+
+    /// Looks at the front of the receive queue.
+    #[must_use]
+    pub fn peek(&self) -> Peek {
+        peek(self.descriptor)
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub fn close_write(&self) {
+        shutdown(self.descriptor, libc::SHUT_WR);
+    }
+
+    /// Makes close send a reset, so that the peer cannot take what it got for the whole.
+    pub fn reset_on_close(&self) {
+        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+        // SAFETY: plain system call with a struct of the right type and size.
+        unsafe {
+            libc::setsockopt(
+                self.descriptor,
+                libc::SOL_SOCKET,
+                libc::SO_LINGER,
+                (&raw const linger).cast(),
+                size_of::<libc::linger>() as libc::socklen_t,
+            );
+        }
+    }
+}
+
+/// Ends both directions of a connection; whatever waits on it ends.
+pub fn shutdown_both(stream: &Stream) {
+    shutdown(stream.descriptor, libc::SHUT_RDWR);
+}
+
+/// Looks at the front of a receive queue.
+pub fn peek(descriptor: RawFd) -> Peek {
+    let mut octet = 0_u8;
+    // SAFETY: the kernel writes at most one octet into `octet`.
+    let count = unsafe {
+        libc::recv(descriptor, (&raw mut octet).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+    };
+    match count {
+        1.. => Peek::Data,
+        0 => Peek::Closed,
+        _ => match io::Error::last_os_error().kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Peek::Silent,
+            _ => Peek::Closed,
+        },
+    }
+}
+
+/// Shuts a direction of a connection down; operations under way on it end.
+pub fn shutdown(descriptor: RawFd, how: libc::c_int) {
+    // SAFETY: plain system call; a failure means that the connection is already down.
+    unsafe { libc::shutdown(descriptor, how) };
+}

@@ -1,0 +1,336 @@
+//! Upstreams as one core sees them: backends by slot, endpoints with health, load and idle
+//! connections.
+//!
+//! Endpoints change apart from routes: an update replaces a backend's list and carries over what is
+//! known of every address that stays, so a rollout flushes no pool. A request that still holds an
+//! endpoint that was removed finishes on it; its connection is closed afterwards.
+
+pub mod balance;
+pub mod health;
+pub mod pool;
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::balance::Candidates;
+use self::health::Health;
+use self::pool::{Connection, IdleCount, Pool, PoolLimits, Reusable};
+use super::clock::coarse_millis;
+use super::random::Random;
+use crate::model::{BackendKey, Balance, EndpointSet};
+use crate::table::BackendId;
+
+/// One endpoint on one core.
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Idle connections.
+    pub pool: Pool,
+    health: RefCell<Health>,
+    in_flight: Cell<u32>,
+    is_removed: Cell<bool>,
+}
+
+/// One backend on one core.
+pub struct Backend {
+    /// Id in tables.
+    pub id: BackendId,
+    /// The Service port, for logs.
+    pub key: Arc<BackendKey>,
+    endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
+    cursor: Cell<usize>,
+    set: RefCell<Arc<EndpointSet>>,
+}
+
+/// All backends of a core.
+pub struct Upstreams {
+    slots: RefCell<Vec<Option<Rc<Backend>>>>,
+    /// Idle connections of the core.
+    pub idle: IdleCount,
+    /// Bounds of its pools.
+    pub limits: PoolLimits,
+}
+
+/// An endpoint in use by one request; counts it as in flight.
+pub struct Lease {
+    /// The endpoint.
+    pub endpoint: Rc<Endpoint>,
+}
+
+impl Lease {
+    fn new(endpoint: Rc<Endpoint>) -> Self {
+        endpoint.in_flight.set(endpoint.in_flight.get().saturating_add(1));
+        Self { endpoint }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.endpoint.in_flight.set(self.endpoint.in_flight.get().saturating_sub(1));
+    }
+}
+
+impl Endpoint {
+    fn new(address: SocketAddr) -> Rc<Self> {
+        Rc::new(Self {
+            address,
+            pool: Pool::default(),
+            health: RefCell::default(),
+            in_flight: Cell::new(0),
+            is_removed: Cell::new(false),
+        })
+    }
+
+    /// It answered.
+    pub fn succeeded(&self, latency: Duration) {
+        self.health.borrow_mut().succeeded(latency, coarse_millis());
+    }
+
+    /// It failed; true when this ejects it.
+    pub fn failed(&self) -> bool {
+        self.health.borrow_mut().failed(coarse_millis())
+    }
+}
+
+struct View<'a> {
+    endpoints: &'a [Rc<Endpoint>],
+    tried: &'a [SocketAddr],
+    now: u64,
+}
+
+impl Candidates for View<'_> {
+    fn count(&self) -> usize {
+        self.endpoints.len()
+    }
+
+    fn is_tried(&self, index: usize) -> bool {
+        self.endpoints.get(index).is_some_and(|endpoint| self.tried.contains(&endpoint.address))
+    }
+
+    fn is_ejected(&self, index: usize) -> bool {
+        self.endpoints.get(index).is_some_and(|e| e.health.borrow().is_ejected(self.now))
+    }
+
+    fn in_flight(&self, index: usize) -> u32 {
+        self.endpoints.get(index).map_or(0, |endpoint| endpoint.in_flight.get())
+    }
+
+    fn latency(&self, index: usize) -> Option<f64> {
+        self.endpoints.get(index)?.health.borrow().latency()
+    }
+}
+
+impl Backend {
+    /// Picks an endpoint other than the `tried` ones if there is one; `None`: there is none at all.
+    pub fn pick(&self, balance: Balance, tried: &[SocketAddr], random: &Random) -> Option<Lease> {
+        let endpoints = Rc::clone(&self.endpoints.borrow());
+        let view = View { endpoints: &endpoints, tried, now: coarse_millis() };
+        let mut cursor = self.cursor.get();
+        let index = balance::pick(balance, &view, &mut cursor, random)?;
+        self.cursor.set(cursor);
+        endpoints.get(index).map(|endpoint| Lease::new(Rc::clone(endpoint)))
+    }
+
+    /// Endpoints at the moment.
+    pub fn endpoint_count(&self) -> usize {
+        self.endpoints.borrow().len()
+    }
+}
+
+impl Upstreams {
+    /// No backends.
+    #[must_use]
+    pub fn new(limits: PoolLimits) -> Self {
+        Self { slots: RefCell::default(), idle: IdleCount::default(), limits }
+    }
+
+    /// The backend of an id; `None`: it vanished.
+    pub fn backend(&self, id: BackendId) -> Option<Rc<Backend>> {
+        let slots = self.slots.borrow();
+        let backend = slots.get(id.slot as usize)?.as_ref()?;
+        (backend.id == id).then(|| Rc::clone(backend))
+    }
+
+    /// Puts a backend's endpoints in force; returns the set they replace, to be freed elsewhere.
+    pub fn apply(
+        &self,
+        id: BackendId,
+        key: Arc<BackendKey>,
+        set: Arc<EndpointSet>,
+        random: &Random,
+    ) -> Option<Arc<EndpointSet>> {
+        if let Some(backend) = self.backend(id) {
+            let old = Rc::clone(&backend.endpoints.borrow());
+            let new = carry_over(&old, &set);
+            *backend.endpoints.borrow_mut() = new;
+            self.retire(&old, &set);
+            return Some(backend.set.replace(set));
+        }
+        self.remove_slot(id.slot);
+        let backend = Backend {
+            id,
+            key,
+            endpoints: RefCell::new(carry_over(&[], &set)),
+            cursor: Cell::new(random.below(set.addresses.len())),
+            set: RefCell::new(set),
+        };
+        let mut slots = self.slots.borrow_mut();
+        let slot = id.slot as usize;
+        if slots.len() <= slot {
+            slots.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = slots.get_mut(slot) {
+            *place = Some(Rc::new(backend));
+        }
+        None
+    }
+
+    /// Forgets a backend.
+    pub fn remove(&self, id: BackendId) -> Option<Arc<EndpointSet>> {
+        let backend = self.backend(id)?;
+        self.remove_slot(id.slot);
+        Some(backend.set.take())
+    }
+
+    fn remove_slot(&self, slot: u32) {
+        let removed = self.slots.borrow_mut().get_mut(slot as usize).and_then(Option::take);
+        if let Some(backend) = removed {
+            self.retire(&backend.endpoints.borrow(), &EndpointSet::default());
+        }
+    }
+
+    /// Marks the endpoints that are not in `set` and closes their idle connections.
+    fn retire(&self, endpoints: &[Rc<Endpoint>], set: &EndpointSet) {
+        for endpoint in endpoints {
+            if set.addresses.binary_search(&endpoint.address).is_err() {
+                endpoint.is_removed.set(true);
+                endpoint.pool.clear(&self.idle);
+            }
+        }
+    }
+
+    /// Gives a connection back to its endpoint's pool; true: kept.
+    pub fn release(&self, lease: &Lease, connection: Connection, proof: Reusable) -> bool {
+        !lease.endpoint.is_removed.get()
+            && lease.endpoint.pool.release(
+                connection,
+                proof,
+                &self.limits,
+                &self.idle,
+                coarse_millis(),
+            )
+    }
+
+    /// Closes idle connections whose time is over; to be called about once a second.
+    pub fn sweep(&self) {
+        if self.idle.get() == 0 {
+            return;
+        }
+        let now = coarse_millis();
+        for backend in self.slots.borrow().iter().flatten() {
+            for endpoint in backend.endpoints.borrow().iter() {
+                if !endpoint.pool.is_empty() {
+                    endpoint.pool.sweep(&self.limits, &self.idle, now);
+                }
+            }
+        }
+    }
+}
+
+/// The endpoints of `set`, those of `old` where the address stays. Both are sorted by address.
+fn carry_over(old: &[Rc<Endpoint>], set: &EndpointSet) -> Rc<[Rc<Endpoint>]> {
+    debug_assert!(set.addresses.is_sorted(), "endpoint sets are sorted");
+    set.addresses
+        .iter()
+        .map(|address| match old.binary_search_by(|known| known.address.cmp(address)) {
+            Ok(index) => Rc::clone(&old[index]),
+            Err(_) => Endpoint::new(*address),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PortRef;
+
+    fn set(ports: &[u16]) -> Arc<EndpointSet> {
+        let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
+        Arc::new(EndpointSet { addresses: ports.iter().map(address).collect() })
+    }
+
+    fn key() -> Arc<BackendKey> {
+        Arc::new(BackendKey {
+            namespace: "default".into(),
+            service: "web".into(),
+            port: PortRef::Number(80),
+        })
+    }
+
+    fn upstreams() -> Upstreams {
+        Upstreams::new(PoolLimits {
+            idle_per_endpoint: 4,
+            total: 8,
+            idle_millis: 1000,
+            age_millis: 10_000,
+        })
+    }
+
+    const ID: BackendId = BackendId { slot: 3, generation: 1 };
+
+    #[test]
+    fn update_keeps_what_is_known_of_an_address() {
+        let (upstreams, random) = (upstreams(), Random::seeded(1));
+        assert!(upstreams.apply(ID, key(), set(&[1, 2]), &random).is_none());
+        let backend = upstreams.backend(ID).unwrap();
+        let lease = backend.pick(Balance::RoundRobin, &[], &random).unwrap();
+        let replaced = upstreams.apply(ID, key(), set(&[1, 2, 3]), &random);
+        assert_eq!(replaced.as_deref(), Some(&*set(&[1, 2])));
+        assert_eq!(backend.endpoint_count(), 3);
+        let again: Vec<_> = (0..3)
+            .filter_map(|_| backend.pick(Balance::RoundRobin, &[], &random))
+            .filter(|other| Rc::ptr_eq(&other.endpoint, &lease.endpoint))
+            .collect();
+        assert_eq!(again.len(), 1);
+        assert!(!lease.endpoint.is_removed.get());
+    }
+
+    #[test]
+    fn removed_endpoint_gets_nothing_new() {
+        let (upstreams, random) = (upstreams(), Random::seeded(1));
+        upstreams.apply(ID, key(), set(&[1]), &random);
+        let backend = upstreams.backend(ID).unwrap();
+        let lease = backend.pick(Balance::RoundRobin, &[], &random).unwrap();
+        upstreams.apply(ID, key(), set(&[]), &random);
+        assert!(lease.endpoint.is_removed.get());
+        assert!(backend.pick(Balance::RoundRobin, &[], &random).is_none());
+    }
+
+    #[test]
+    fn an_old_id_never_reaches_the_next_occupant_of_its_slot() {
+        let (upstreams, random) = (upstreams(), Random::seeded(1));
+        upstreams.apply(ID, key(), set(&[1]), &random);
+        let next = BackendId { slot: 3, generation: 2 };
+        upstreams.apply(next, key(), set(&[2]), &random);
+        assert!(upstreams.backend(ID).is_none());
+        assert!(upstreams.backend(next).is_some());
+        assert!(upstreams.remove(ID).is_none());
+        assert!(upstreams.remove(next).is_some());
+        assert!(upstreams.backend(next).is_none());
+    }
+
+    #[test]
+    fn requests_in_flight_are_counted_by_their_lease() {
+        let (upstreams, random) = (upstreams(), Random::seeded(1));
+        upstreams.apply(ID, key(), set(&[1]), &random);
+        let backend = upstreams.backend(ID).unwrap();
+        let lease = backend.pick(Balance::RoundRobin, &[], &random).unwrap();
+        let endpoint = Rc::clone(&lease.endpoint);
+        assert_eq!(endpoint.in_flight.get(), 1);
+        drop(lease);
+        assert_eq!(endpoint.in_flight.get(), 0);
+    }
+}

@@ -1,0 +1,150 @@
+//! Idle connections of one endpoint on one core.
+//!
+//! Last in, first out: busy connections stay warm, surplus ones age out. A connection comes back only
+//! with [`Reusable`], the proof that its message was read to the end; plain drop closes it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::proxy::rt::{Peek, Stream};
+
+/// An open upstream connection with its birth (milliseconds of the coarse clock).
+pub struct Connection {
+    /// The socket.
+    pub stream: Stream,
+    /// When it was opened.
+    pub opened_at: u64,
+    /// It served a request before.
+    pub is_reused: bool,
+    /// How long the upstream said it keeps it (`Keep-Alive: timeout=N`), if it did.
+    pub keep_alive: Option<Duration>,
+}
+
+struct Idle {
+    connection: Connection,
+    since: u64,
+}
+
+/// Bounds of a core's pools.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolLimits {
+    /// Idle connections of one endpoint.
+    pub idle_per_endpoint: usize,
+    /// Idle connections of the core.
+    pub total: usize,
+    /// Idle time, milliseconds.
+    pub idle_millis: u64,
+    /// Age, milliseconds.
+    pub age_millis: u64,
+}
+
+/// Proof that a connection's last response was read to its end, that nothing lies behind it and that
+/// neither side asked to close.
+pub struct Reusable(pub(in crate::proxy) ());
+
+/// Idle connections of one endpoint.
+#[derive(Default)]
+pub struct Pool {
+    idle: RefCell<VecDeque<Idle>>,
+}
+
+/// Idle connections of all pools of a core.
+#[derive(Default)]
+pub struct IdleCount(Cell<usize>);
+
+impl IdleCount {
+    /// The count.
+    pub fn get(&self) -> usize {
+        self.0.get()
+    }
+
+    fn add(&self, count: usize) {
+        self.0.set(self.0.get().saturating_add(count));
+    }
+
+    fn subtract(&self, count: usize) {
+        debug_assert!(count <= self.0.get(), "idle connections are counted twice");
+        self.0.set(self.0.get().saturating_sub(count));
+    }
+}
+
+/// What a checkout found.
+pub struct Checkout {
+    /// A connection that is alive and silent; `None`: connect.
+    pub connection: Option<Connection>,
+    /// Dead or talkative connections closed on the way.
+    pub stale: u64,
+}
+
+impl Pool {
+    /// Takes the connection that went idle last and is still good.
+    ///
+    /// A connection with octets to read is closed: they would be taken for the answer to a request
+    /// that was not sent yet (response-queue poisoning).
+    pub fn checkout(&self, limits: &PoolLimits, count: &IdleCount, now: u64) -> Checkout {
+        let mut stale = 0;
+        loop {
+            let Some(idle) = self.idle.borrow_mut().pop_back() else {
+                return Checkout { connection: None, stale };
+            };
+            count.subtract(1);
+            if !is_expired(&idle, limits, now) {
+                if idle.connection.stream.peek() == Peek::Silent {
+                    return Checkout { connection: Some(idle.connection), stale };
+                }
+                stale += 1;
+            }
+        }
+    }
+
+    /// Puts a connection back; closes it instead when it is too old or the pool is full. True: kept.
+    pub fn release(
+        &self,
+        mut connection: Connection,
+        _proof: Reusable,
+        limits: &PoolLimits,
+        count: &IdleCount,
+        now: u64,
+    ) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        let is_full = idle.len() >= limits.idle_per_endpoint || count.get() >= limits.total;
+        if is_full || now.saturating_sub(connection.opened_at) >= limits.age_millis {
+            return false;
+        }
+        connection.stream.deadline().disarm();
+        connection.is_reused = true;
+        idle.push_back(Idle { connection, since: now });
+        count.add(1);
+        true
+    }
+
+    /// Closes what has been idle for too long. The front is the one that went idle first.
+    pub fn sweep(&self, limits: &PoolLimits, count: &IdleCount, now: u64) {
+        let mut idle = self.idle.borrow_mut();
+        let before = idle.len();
+        idle.retain(|idle| !is_expired(idle, limits, now));
+        count.subtract(before - idle.len());
+    }
+
+    /// Closes everything.
+    pub fn clear(&self, count: &IdleCount) {
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        count.subtract(idle.len());
+    }
+
+    /// Whether nothing is idle.
+    pub fn is_empty(&self) -> bool {
+        self.idle.borrow().is_empty()
+    }
+}
+
+fn is_expired(idle: &Idle, limits: &PoolLimits, now: u64) -> bool {
+    // One second before the upstream would close it, so that the race is not run.
+    let theirs = idle.connection.keep_alive.map_or(u64::MAX, |keep| {
+        u64::try_from(keep.as_millis()).unwrap_or(u64::MAX).saturating_sub(1000)
+    });
+    let rested = now.saturating_sub(idle.since);
+    rested >= limits.idle_millis.min(theirs)
+        || now.saturating_sub(idle.connection.opened_at) >= limits.age_millis
+}

@@ -1,0 +1,218 @@
+//! One core from start to end: pin, ring, listen, serve, apply updates, drain.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::{Admission, Core};
+use super::downstream::{self, Downstream, ListenerFacts};
+use super::forward;
+use super::rt::{self, Accepted, DriverChoice, Listener};
+use super::socket::BoundListener;
+use crate::config::ProxyConfig;
+use crate::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, TICK};
+use crate::publish::{Drain, Retired, Subscriber, Update};
+use crate::table::TableVersion;
+use crate::telemetry::{CoreLog, CoreTelemetry, Counter, Gauge};
+
+/// Everything a worker is given; moves to its thread.
+pub struct Seat {
+    /// What flags say.
+    pub config: ProxyConfig,
+    /// A driver that works here.
+    pub driver: DriverChoice,
+    /// CPU to pin to.
+    pub cpu: Option<usize>,
+    /// This core's sockets.
+    pub listeners: Vec<BoundListener>,
+    /// Its end of the publisher.
+    pub subscriber: Subscriber,
+    /// Its counters.
+    pub telemetry: CoreTelemetry,
+    /// Its access log.
+    pub log: Option<CoreLog>,
+    /// Connections of the process.
+    pub admission: Arc<Admission>,
+}
+
+/// Runs a core on the calling thread; does not return unless the driver cannot be set up.
+///
+/// # Errors
+/// The driver or a socket could not be set up.
+pub fn run(seat: Seat) -> io::Result<std::convert::Infallible> {
+    if let Some(cpu) = seat.cpu {
+        super::socket::pin_thread(cpu)?;
+    }
+    let driver = seat.driver;
+    rt::run(driver, move || work(seat))
+}
+
+async fn work(seat: Seat) {
+    let Seat { config, driver, listeners, subscriber, telemetry, log, admission, .. } = seat;
+    let doorbell = subscriber.doorbell_reader().and_then(|half| rt::Doorbell::new(half, driver));
+    let core = Core::new(config, subscriber, telemetry, log, admission);
+    core.refresh_date();
+    let ticking = Rc::clone(&core);
+    start(&core, async move { tick(&ticking).await });
+    let opened: io::Result<Vec<_>> =
+        listeners.into_iter().map(|bound| open(bound, driver)).collect();
+    let (mut doorbell, listeners) = match (doorbell, opened) {
+        (Ok(doorbell), Ok(listeners)) => (doorbell, listeners),
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("ringway: a core could not take its sockets over: {error}");
+            return;
+        }
+    };
+    // Nobody is served before there is something to serve by.
+    let is_listening = Cell::new(false);
+    loop {
+        if doorbell.rung().await.is_err() {
+            // The control thread is gone, so the process is about to end; until then we serve.
+            std::future::pending::<()>().await;
+        }
+        for update in core.subscriber.drain_updates() {
+            apply(&core, update, &listeners);
+        }
+        let version = core.table().0.version;
+        core.subscriber.acknowledge(version);
+        if !is_listening.get() && version != TableVersion::default() {
+            is_listening.set(true);
+            listeners.iter().for_each(|listener| listen(&core, listener));
+        }
+    }
+}
+
+type OpenListener = (Rc<Listener>, Rc<ListenerFacts>);
+
+fn open(bound: BoundListener, driver: DriverChoice) -> io::Result<OpenListener> {
+    let port = bound.socket.local_addr()?.port();
+    let mut fields = Vec::new();
+    forward::put_listener_fields(&mut fields, port, "http");
+    let listener = Listener::new(bound.socket, driver)?;
+    Ok((Rc::new(listener), Rc::new(ListenerFacts { id: bound.id, port, fields })))
+}
+
+fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {
+    match update {
+        Update::Table(table) => {
+            core.set_table(table);
+        }
+        Update::Endpoints { backend, key, set } => {
+            if let Some(old) = core.upstreams.apply(backend, key, set, &core.random) {
+                core.subscriber.retire(Retired::Endpoints(old));
+            }
+        }
+        Update::RemoveBackend(backend) => {
+            if let Some(old) = core.upstreams.remove(backend) {
+                core.subscriber.retire(Retired::Endpoints(old));
+            }
+        }
+        Update::Drain(drain) => {
+            let listeners = listeners.iter().map(|(listener, _)| Rc::clone(listener)).collect();
+            let draining = Rc::clone(core);
+            start(core, async move { run_drain(&draining, listeners, drain).await });
+        }
+    }
+}
+
+/// Starts a task whose panic costs itself alone.
+fn start(core: &Rc<Core>, task: impl Future<Output = ()> + 'static) {
+    let witness = Rc::clone(core);
+    rt::spawn(task, move |payload| {
+        witness.count(Counter::Panics);
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| payload.downcast_ref::<String>().cloned());
+        eprintln!("ringway: a task panicked: {}", text.as_deref().unwrap_or("no message"));
+    });
+}
+
+fn listen(core: &Rc<Core>, (listener, facts): &OpenListener) {
+    for _ in 0..ACCEPTS_IN_FLIGHT {
+        let (accepting, listener, facts) = (Rc::clone(core), Rc::clone(listener), Rc::clone(facts));
+        start(core, async move { accept(&accepting, &listener, &facts).await });
+    }
+}
+
+async fn accept(core: &Rc<Core>, listener: &Listener, facts: &Rc<ListenerFacts>) {
+    loop {
+        match listener.accept(&core.deadlines).await {
+            Accepted::Connection(stream, peer) if core.admit() => {
+                let downstream = Downstream::new(stream, peer, Rc::clone(facts));
+                let serving = Admitted(Rc::clone(core));
+                start(core, async move { downstream::serve(&serving.0, &downstream).await });
+            }
+            Accepted::Connection(stream, _) => {
+                core.count(Counter::ConnectionsRefused);
+                let refusing = Rc::clone(core);
+                start(core, downstream::turn_away(refusing, stream));
+            }
+            Accepted::Exhausted => {
+                core.count(Counter::AcceptsExhausted);
+                rt::sleep(ACCEPT_PAUSE).await;
+            }
+            Accepted::Passing => {}
+            Accepted::Closed => return,
+        }
+    }
+}
+
+/// An admitted connection; dismissed when its task ends, also by a panic.
+struct Admitted(Rc<Core>);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.dismiss();
+    }
+}
+
+/// The heartbeat of a core: deadlines, date, pools, log.
+async fn tick(core: &Rc<Core>) {
+    const TICKS_PER_SECOND: u64 = 1000 / TICK.as_millis() as u64;
+    let mut count: u64 = 0;
+    loop {
+        rt::sleep(TICK).await;
+        core.deadlines.advance();
+        core.subscriber.beat();
+        count = count.wrapping_add(1);
+        if count.is_multiple_of(TICKS_PER_SECOND) {
+            core.refresh_date();
+            core.upstreams.sweep();
+            core.telemetry.set_open_connections(core.open.get() as u64);
+            core.telemetry.set(Gauge::UpstreamConnectionsIdle, core.upstreams.idle.get() as u64);
+        }
+        if count.is_multiple_of(TICKS_PER_SECOND / 4)
+            && let Some(log) = &core.log
+        {
+            log.borrow_mut().flush(&core.telemetry);
+        }
+    }
+}
+
+/// How long a connection that is between two requests may still send one when the drain begins.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
+/// How often the end of a drain is looked for.
+const DRAIN_POLL: Duration = Duration::from_millis(20);
+/// The accept queue is empty by then: connections that were complete when the drain began are taken.
+const ACCEPT_GRACE: Duration = Duration::from_millis(100);
+
+/// Every response from now on closes its connection; listeners close once their queues are empty;
+/// done when the last connection ends or time is over.
+async fn run_drain(core: &Rc<Core>, listeners: Vec<Rc<Listener>>, drain: Drain) {
+    core.is_draining.set(true);
+    core.deadlines.hurry_idle(IDLE_GRACE);
+    rt::sleep(ACCEPT_GRACE).await;
+    listeners.iter().for_each(|listener| listener.close());
+    let mut waited = Duration::ZERO;
+    while core.open.get() > 0 && waited < drain.timeout {
+        rt::sleep(DRAIN_POLL).await;
+        waited += DRAIN_POLL;
+    }
+    if let Some(log) = &core.log {
+        log.borrow_mut().flush(&core.telemetry);
+    }
+    core.subscriber.finish_drain();
+}

@@ -1,0 +1,328 @@
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use super::*;
+use crate::limits::{ACCESS_LOG_ATTEMPTS_MAX, ACCESS_LOG_FIELD_BYTES_MAX};
+use crate::model::{BackendKey, PortRef};
+use crate::telemetry::samples::{attempt, backend, origin, record};
+use crate::telemetry::telemetry;
+
+fn line(format: AccessLogFormat, record: &ExchangeRecord<'_>) -> String {
+    let mut out = Vec::new();
+    LineFormat::new(format).write_line(&mut out, record);
+    String::from_utf8(out).expect("lines are UTF-8")
+}
+
+#[track_caller]
+fn check(format: AccessLogFormat, record: &ExchangeRecord<'_>, expected: &str) {
+    assert_eq!(line(format, record), expected);
+}
+
+#[test]
+fn nginx_lines_have_the_default_format_of_ingress_nginx() {
+    check(
+        AccessLogFormat::Nginx,
+        &record(),
+        "192.0.2.7 - - [02/Jan/2006:15:04:05 +0000] \"GET /a?b=c HTTP/1.1\" 404 19 \"-\" \
+         \"curl/8\" 80 0.012 [-] [] - - - - 0123456789abcdef\n",
+    );
+    let (backend, origin) = (backend(), origin());
+    let attempts = [attempt(8080, None, 0, 5_000), attempt(8081, Some(200), 1_234, 7)];
+    let routed = ExchangeRecord {
+        status: 200,
+        backend: Some(&backend),
+        origin: Some(&origin),
+        attempts: &attempts,
+        duration: Duration::from_millis(61_750),
+        referer: b"http://shop.example/",
+        client: "[2001:db8::1]:1".parse().expect("address"),
+        ..record()
+    };
+    check(
+        AccessLogFormat::Nginx,
+        &routed,
+        "2001:db8::1 - - [02/Jan/2006:15:05:07 +0000] \"GET /a?b=c HTTP/1.1\" 200 19 \
+         \"http://shop.example/\" \"curl/8\" 80 61.750 [shop-cart-http] [] \
+         10.0.0.1:8080, 10.0.0.1:8081 0, 1234 5.000, 0.007 -, 200 0123456789abcdef\n",
+    );
+}
+
+#[test]
+fn json_lines_name_the_rule_and_every_attempt() {
+    check(
+        AccessLogFormat::Json,
+        &record(),
+        "{\"time\":\"2006-01-02T15:04:05.250Z\",\"client\":\"192.0.2.7:40000\",\
+         \"method\":\"GET\",\"host\":\"shop.example\",\"target\":\"/a?b=c\",\
+         \"protocol\":\"HTTP/1.1\",\"status\":404,\"duration\":0.012,\"request_bytes\":80,\
+         \"response_bytes\":19,\"referer\":null,\"user_agent\":\"curl/8\",\
+         \"request_id\":\"0123456789abcdef\",\"kind\":null,\"namespace\":null,\"name\":null,\
+         \"rule\":null,\"path\":null,\"backend\":null,\"attempts\":[]}\n",
+    );
+    let (backend, origin) = (backend(), origin());
+    let attempts = [attempt(8080, None, 0, 5_000), attempt(8081, Some(200), 1_234, 7)];
+    let routed = ExchangeRecord {
+        backend: Some(&backend),
+        origin: Some(&origin),
+        attempts: &attempts,
+        ..record()
+    };
+    let line = line(AccessLogFormat::Json, &routed);
+    let expected = "\"kind\":\"Ingress\",\"namespace\":\"shop\",\"name\":\"front\",\"rule\":0,\
+         \"path\":2,\"backend\":{\"namespace\":\"shop\",\"service\":\"cart\",\"port\":\"http\"},\
+         \"attempts\":[{\"address\":\"10.0.0.1:8080\",\"status\":null,\"bytes\":0,\
+         \"duration\":5.000},{\"address\":\"10.0.0.1:8081\",\"status\":200,\"bytes\":1234,\
+         \"duration\":0.007}]}\n";
+    assert!(line.ends_with(expected), "{line}");
+}
+
+#[test]
+fn a_head_that_could_not_be_read_still_gives_a_line() {
+    let unread = ExchangeRecord {
+        method: b"",
+        target: b"",
+        host: b"",
+        user_agent: b"",
+        request_id: b"",
+        status: 0,
+        ..record()
+    };
+    check(
+        AccessLogFormat::Nginx,
+        &unread,
+        "192.0.2.7 - - [02/Jan/2006:15:04:05 +0000] \"-\" 000 19 \"-\" \"-\" 80 0.012 [-] [] \
+         - - - - -\n",
+    );
+    let json = line(AccessLogFormat::Json, &unread);
+    assert!(json.contains("\"method\":null,\"host\":null,\"target\":null"), "{json}");
+}
+
+const HOSTILE: &[u8] = b"a\"b\\c\r\n\x00\x1b[2J\x7f\xc2\x9b\xff\xe4\xb8";
+
+#[test]
+fn hostile_fields_cannot_leave_their_place() {
+    let hostile = ExchangeRecord { user_agent: HOSTILE, target: b"/\xc3\xa4", ..record() };
+    check(
+        AccessLogFormat::Nginx,
+        &hostile,
+        "192.0.2.7 - - [02/Jan/2006:15:04:05 +0000] \"GET /\\xC3\\xA4 HTTP/1.1\" 404 19 \"-\" \
+         \"a\\x22b\\x5Cc\\x0D\\x0A\\x00\\x1B[2J\\x7F\\xC2\\x9B\\xFF\\xE4\\xB8\" 80 0.012 [-] [] \
+         - - - - 0123456789abcdef\n",
+    );
+    let json = line(AccessLogFormat::Json, &hostile);
+    let expected = "\"user_agent\":\"a\\\"b\\\\c\\u000d\\u000a\\u0000\\u001b[2J\\u007f\\u009b\
+         \u{fffd}\u{fffd}\",";
+    assert!(json.contains(expected), "{json}");
+    assert!(json.contains("\"target\":\"/ä\""), "{json}");
+}
+
+#[test]
+fn every_byte_in_every_field_gives_one_line_of_valid_json() {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let text = "\"},{\\\n";
+    let port = PortRef::Name(text.into());
+    let key = BackendKey { namespace: text.into(), service: text.into(), port };
+    let mut origin = origin();
+    origin.object.name = text.into();
+    let hostile = ExchangeRecord {
+        method: &bytes,
+        target: &bytes,
+        host: &bytes,
+        referer: &bytes,
+        user_agent: &bytes,
+        request_id: &bytes,
+        backend: Some(&key),
+        origin: Some(&origin),
+        ..record()
+    };
+    let json = line(AccessLogFormat::Json, &hostile);
+    assert_eq!(json.matches('\n').count(), 1);
+    let value: serde_json::Value = serde_json::from_str(&json).expect("valid JSON");
+    assert_eq!(value["backend"]["service"], text);
+    assert_eq!(value["name"], text);
+    assert_eq!(line(AccessLogFormat::Nginx, &hostile).matches('\n').count(), 1);
+}
+
+#[test]
+fn long_fields_are_cut_and_a_line_fits_its_room() {
+    let attempts = [attempt(8080, Some(200), u64::MAX, u64::MAX); 4 * ACCESS_LOG_ATTEMPTS_MAX];
+    for filler in [b"a", b"\x01", b"\xff", b"\""] {
+        let long = filler.repeat(10 * ACCESS_LOG_FIELD_BYTES_MAX);
+        let hostile = ExchangeRecord {
+            method: &long,
+            target: &long,
+            host: &long,
+            referer: &long,
+            user_agent: &long,
+            request_id: &long,
+            attempts: &attempts,
+            ..record()
+        };
+        for format in [AccessLogFormat::Json, AccessLogFormat::Nginx] {
+            let line = line(format, &hostile);
+            assert!(line.len() <= ACCESS_LOG_LINE_BYTES_MAX, "{format:?} {}", line.len());
+            assert!(line.len() > 4 * ACCESS_LOG_FIELD_BYTES_MAX, "{format:?} {}", line.len());
+        }
+    }
+}
+
+/// A sink that tests can read, make fail and stop.
+#[derive(Clone, Default)]
+struct Sink(Arc<(Mutex<SinkState>, Condvar)>);
+
+#[derive(Default)]
+struct SinkState {
+    bytes: Vec<u8>,
+    is_blocked: bool,
+    /// Takes this many bytes of a write, then fails with this.
+    failure: Option<(usize, io::ErrorKind)>,
+    writes: usize,
+}
+
+impl Sink {
+    fn change(&self, change: impl FnOnce(&mut SinkState)) {
+        change(&mut self.0.0.lock().expect("sink"));
+        self.0.1.notify_all();
+    }
+
+    fn wait_for_writes(&self, writes: usize) {
+        let state = self.0.0.lock().expect("sink");
+        let limit = Duration::from_secs(10);
+        let waited = self.0.1.wait_timeout_while(state, limit, |state| state.writes < writes);
+        assert!(!waited.expect("sink").1.timed_out());
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.0.lock().expect("sink").bytes.clone()).expect("UTF-8")
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.0.0.lock().expect("sink");
+        state.writes += 1;
+        self.0.1.notify_all();
+        let mut state = self.0.1.wait_while(state, |state| state.is_blocked).expect("sink");
+        match state.failure {
+            Some((0, kind)) => return Err(kind.into()),
+            Some((taken, kind)) => {
+                state.failure = Some((0, kind));
+                state.bytes.extend_from_slice(&bytes[..taken]);
+                return Ok(taken);
+            }
+            None => state.bytes.extend_from_slice(bytes),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn start(sink: &Sink) -> (CoreLog, LogWriter, CoreTelemetry) {
+    let (mut logs, writer) =
+        access_log(AccessLogFormat::Nginx, 1, Box::new(sink.clone())).expect("log");
+    let (mut shards, _) = telemetry(1);
+    (logs.remove(0), writer.expect("writer"), shards.remove(0))
+}
+
+fn dropped(telemetry: &CoreTelemetry) -> u64 {
+    telemetry.counters().counter(Counter::AccessLogDropped)
+}
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[test]
+fn every_line_arrives_once_and_in_order() {
+    let sink = Sink::default();
+    let (mut log, writer, telemetry) = start(&sink);
+    let total = 5_000;
+    for n in 0..total {
+        let target = format!("/{n}");
+        log.write(&ExchangeRecord { target: target.as_bytes(), ..record() }, &telemetry);
+        if n % 1_000 == 0 {
+            log.flush(&telemetry);
+        }
+    }
+    log.flush(&telemetry);
+    drop(log);
+    assert!(writer.finish(PATIENCE));
+    let text = sink.text();
+    assert_eq!(text.lines().count(), total);
+    for (n, line) in text.lines().enumerate() {
+        assert!(line.contains(&format!("\"GET /{n} HTTP/1.1\"")), "{n}: {line}");
+    }
+    assert_eq!(dropped(&telemetry), 0);
+}
+
+#[test]
+fn a_blocked_sink_blocks_no_core_and_costs_bounded_memory() {
+    let sink = Sink::default();
+    sink.change(|state| state.is_blocked = true);
+    let (mut log, writer, telemetry) = start(&sink);
+    let flushes = 3 * ACCESS_LOG_BUFFERS_MAX;
+    for _ in 0..flushes {
+        log.write(&record(), &telemetry);
+        log.flush(&telemetry);
+    }
+    let lost = dropped(&telemetry);
+    // The writer holds one buffer, or none if it has not woken up yet.
+    let held = u64::try_from(flushes - ACCESS_LOG_BUFFERS_MAX).expect("small");
+    assert!(lost == held || lost == held - 1, "{lost}");
+    sink.change(|state| state.is_blocked = false);
+    drop(log);
+    assert!(writer.finish(PATIENCE));
+    let written = u64::try_from(sink.text().lines().count()).expect("small");
+    assert_eq!(written + lost, u64::try_from(flushes).expect("small"));
+}
+
+#[test]
+fn a_failing_sink_is_counted_and_lines_after_it_are_whole() {
+    for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::StorageFull] {
+        let sink = Sink::default();
+        sink.change(|state| state.failure = Some((10, kind)));
+        let (mut log, writer, telemetry) = start(&sink);
+        let counts = writer.counts();
+        log.write(&record(), &telemetry);
+        log.flush(&telemetry);
+        sink.wait_for_writes(2);
+        while counts.errors.load(Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        sink.change(|state| state.failure = None);
+        log.write(&record(), &telemetry);
+        log.flush(&telemetry);
+        drop(log);
+        assert!(writer.finish(PATIENCE));
+        assert_eq!(counts.lines_lost.load(Relaxed), 1);
+        let whole = line(AccessLogFormat::Nginx, &record());
+        assert_eq!(sink.text(), format!("{}\n{whole}", &whole[..10]));
+    }
+}
+
+#[test]
+fn the_end_waits_no_longer_than_it_is_told() {
+    let sink = Sink::default();
+    sink.change(|state| state.is_blocked = true);
+    let (mut log, writer, telemetry) = start(&sink);
+    log.write(&record(), &telemetry);
+    log.flush(&telemetry);
+    drop(log);
+    assert!(!writer.finish(Duration::from_millis(20)));
+    sink.change(|state| state.is_blocked = false);
+}
+
+#[test]
+fn no_access_log_means_no_thread_and_no_work() {
+    let sink = Sink::default();
+    let (mut logs, writer) =
+        access_log(AccessLogFormat::Off, 2, Box::new(sink.clone())).expect("log");
+    assert!(writer.is_none());
+    assert_eq!(logs.len(), 2);
+    let (shards, _) = telemetry(1);
+    logs[0].write(&record(), &shards[0]);
+    logs[0].flush(&shards[0]);
+    assert_eq!(sink.text(), "");
+}

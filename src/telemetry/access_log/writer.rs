@@ -1,0 +1,127 @@
+//! The thread that writes the access log. It alone touches the sink, and survives every error of
+//! it.
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::LogBuffer;
+
+/// Pause after a sink in non-blocking mode took nothing.
+const SINK_PAUSE: Duration = Duration::from_millis(5);
+
+/// What the sink refused.
+#[derive(Debug, Default)]
+pub struct LogWriterCounts {
+    /// Writes that failed (closed pipe, full disk).
+    pub errors: AtomicU64,
+    /// Lines that were lost by it, whole or in part.
+    pub lines_lost: AtomicU64,
+}
+
+/// Handle on the writer thread.
+pub struct LogWriter {
+    thread: JoinHandle<()>,
+    counts: Arc<LogWriterCounts>,
+}
+
+impl LogWriter {
+    pub(super) fn start(
+        sink: Box<dyn Write + Send>,
+        full: Receiver<LogBuffer>,
+        empty: Sender<Vec<u8>>,
+    ) -> io::Result<Self> {
+        let counts = Arc::new(LogWriterCounts::default());
+        let state = WriterState { sink, counts: Arc::clone(&counts), mid_line: false };
+        let thread = thread::Builder::new()
+            .name("access-log".into())
+            .spawn(move || state.run(&full, &empty))?;
+        Ok(Self { thread, counts })
+    }
+
+    /// For the metrics.
+    #[must_use]
+    pub fn counts(&self) -> Arc<LogWriterCounts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Waits until everything is written; every [`super::CoreLog`] must be flushed and dropped
+    /// before.
+    ///
+    /// Shape: false when the sink still blocks after `timeout`; the thread is left alone then.
+    #[must_use]
+    pub fn finish(self, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        while !self.thread.is_finished() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        self.thread.join().is_ok()
+    }
+}
+
+struct WriterState {
+    sink: Box<dyn Write + Send>,
+    counts: Arc<LogWriterCounts>,
+    /// The last write ended inside a line.
+    mid_line: bool,
+}
+
+impl WriterState {
+    fn run(mut self, full: &Receiver<LogBuffer>, empty: &Sender<Vec<u8>>) {
+        let mut is_failing = false;
+        for buffer in full {
+            let result = self.write(&buffer.bytes);
+            self.account(&result, buffer.lines);
+            // Told once per failure, not once per buffer: this may be the same disk.
+            if let Err(error) = &result
+                && !is_failing
+            {
+                tracing::warn!(%error, "the access log cannot be written; lines are lost");
+            }
+            is_failing = result.is_err();
+            let mut bytes = buffer.bytes;
+            bytes.clear();
+            drop(empty.try_send(bytes));
+        }
+    }
+
+    fn account(&self, result: &io::Result<()>, lines: u64) {
+        if result.is_err() {
+            self.counts.errors.fetch_add(1, Relaxed);
+            self.counts.lines_lost.fetch_add(lines, Relaxed);
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.mid_line {
+            self.write_all(b"\n")?;
+        }
+        self.write_all(bytes)?;
+        self.sink.flush()
+    }
+
+    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.sink.write(bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    let (done, rest) = bytes.split_at(written.min(bytes.len()));
+                    self.mid_line = !done.ends_with(b"\n");
+                    bytes = rest;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(SINK_PAUSE),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The counts and gauges of a core, and what the world calls them.
+//!
+//! A variant without a row in the tables does not compile or fails a test.
+
+/// Monotonic counts of one core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Counter {
+    /// Downstream connections accepted.
+    ConnectionsAccepted,
+    /// Downstream connections closed.
+    ConnectionsClosed,
+    /// Downstream connections refused at `--max-connections`.
+    ConnectionsRefused,
+    /// Accepts that failed for want of a descriptor.
+    AcceptsExhausted,
+    /// Requests begun (head complete).
+    Requests,
+    /// Heads refused (400, 414, 431, 501, 505, 417, 405).
+    RequestsMalformed,
+    /// Clients that did not finish a head or body in time (408 or close).
+    ClientTimeouts,
+    /// Clients that went away during an exchange (499).
+    ClientAborts,
+    /// Upstream connections opened.
+    UpstreamConnects,
+    /// Upstream connections that could not be opened.
+    UpstreamConnectFailures,
+    /// Exchanges that used a pooled connection.
+    UpstreamReuses,
+    /// Pooled connections found dead or with unexpected bytes at checkout.
+    UpstreamStale,
+    /// Connections returned to a pool.
+    UpstreamReleases,
+    /// Attempts repeated.
+    UpstreamRetries,
+    /// Endpoints ejected.
+    UpstreamEjections,
+    /// Upstream responses that broke the protocol (502).
+    UpstreamMalformed,
+    /// Upstream timeouts (504).
+    UpstreamTimeouts,
+    /// Connections switched to a tunnel after 101.
+    Upgrades,
+    /// Connection tasks that panicked.
+    Panics,
+    /// Requests refused by `413`.
+    BodiesTooLarge,
+    /// Access-log lines dropped because the writer was behind.
+    AccessLogDropped,
+}
+
+/// How many counters there are.
+pub const COUNTERS: usize = Counter::AccessLogDropped as usize + 1;
+
+/// Name (without prefix and `_total`) and help of every counter, in the order of the enum.
+const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
+    (Counter::ConnectionsAccepted, "connections_accepted", "Client connections accepted."),
+    (Counter::ConnectionsClosed, "connections_closed", "Client connections closed."),
+    (
+        Counter::ConnectionsRefused,
+        "connections_refused",
+        "Client connections refused at the connection limit.",
+    ),
+    (
+        Counter::AcceptsExhausted,
+        "accepts_exhausted",
+        "Accepts that failed for want of a file descriptor.",
+    ),
+    (Counter::Requests, "requests_begun", "Request heads received completely."),
+    (
+        Counter::RequestsMalformed,
+        "requests_malformed",
+        "Request heads refused because of their form or size.",
+    ),
+    (
+        Counter::ClientTimeouts,
+        "client_timeouts",
+        "Clients that did not finish a head or a body in time.",
+    ),
+    (Counter::ClientAborts, "client_aborts", "Clients that went away during an exchange."),
+    (Counter::UpstreamConnects, "upstream_connects", "Upstream connections opened."),
+    (
+        Counter::UpstreamConnectFailures,
+        "upstream_connect_failures",
+        "Upstream connections that could not be opened.",
+    ),
+    (Counter::UpstreamReuses, "upstream_reuses", "Exchanges that used a pooled connection."),
+    (
+        Counter::UpstreamStale,
+        "upstream_stale",
+        "Pooled connections found dead or with unexpected bytes.",
+    ),
+    (Counter::UpstreamReleases, "upstream_releases", "Upstream connections returned to a pool."),
+    (Counter::UpstreamRetries, "upstream_retries", "Attempts repeated."),
+    (Counter::UpstreamEjections, "upstream_ejections", "Endpoints ejected after failures."),
+    (
+        Counter::UpstreamMalformed,
+        "upstream_malformed",
+        "Upstream responses that broke the protocol.",
+    ),
+    (Counter::UpstreamTimeouts, "upstream_timeouts", "Upstreams that did not answer in time."),
+    (Counter::Upgrades, "upgrades", "Connections switched to a tunnel."),
+    (Counter::Panics, "panics", "Connection tasks that panicked."),
+    (Counter::BodiesTooLarge, "bodies_too_large", "Requests refused because of their body size."),
+    (
+        Counter::AccessLogDropped,
+        "access_log_dropped",
+        "Access-log lines dropped because the writer was behind.",
+    ),
+];
+
+impl Counter {
+    /// Every counter with its name (without prefix and `_total`) and help.
+    pub fn all() -> impl Iterator<Item = (Self, &'static str, &'static str)> {
+        COUNTER_TEXTS.into_iter()
+    }
+}
+
+/// Present amounts of one core; summed over the cores when exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Gauge {
+    /// Client connections open.
+    ConnectionsOpen,
+    /// Exchanges under way.
+    ExchangesActive,
+    /// Upstream connections open, in use or idle.
+    UpstreamConnectionsOpen,
+    /// Upstream connections in a pool.
+    UpstreamConnectionsIdle,
+}
+
+/// How many gauges there are.
+pub const GAUGES: usize = Gauge::UpstreamConnectionsIdle as usize + 1;
+
+/// Name (without prefix) and help of every gauge, in the order of the enum.
+const GAUGE_TEXTS: [(Gauge, &str, &str); GAUGES] = [
+    (Gauge::ConnectionsOpen, "connections_open", "Client connections open."),
+    (Gauge::ExchangesActive, "exchanges_active", "Exchanges under way."),
+    (
+        Gauge::UpstreamConnectionsOpen,
+        "upstream_connections_open",
+        "Upstream connections open, in use or idle.",
+    ),
+    (
+        Gauge::UpstreamConnectionsIdle,
+        "upstream_connections_idle",
+        "Upstream connections idle in a pool.",
+    ),
+];
+
+impl Gauge {
+    /// Every gauge with its name (without prefix) and help.
+    pub fn all() -> impl Iterator<Item = (Self, &'static str, &'static str)> {
+        GAUGE_TEXTS.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_counter_and_gauge_has_a_name_and_a_help_of_its_own() {
+        let mut names = HashSet::new();
+        let mut helps = HashSet::new();
+        let counters = Counter::all().map(|(c, name, help)| (c as usize, name, help));
+        let gauges = Gauge::all().map(|(g, name, help)| (g as usize, name, help));
+        let places = (0..COUNTERS).chain(0..GAUGES);
+        for (place, (index, name, help)) in places.zip(counters.chain(gauges)) {
+            assert_eq!(index, place, "{name} stands at the place of another");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(!name.ends_with("_total"), "the encoder appends it: {name}");
+            assert!(help.ends_with('.') && !help.contains('\n'), "{help}");
+            assert!(names.insert(name), "{name}");
+            assert!(index >= GAUGES || helps.insert(help) || help.contains("open"), "{help}");
+        }
+        assert_eq!(names.len(), COUNTERS + GAUGES);
+    }
+}

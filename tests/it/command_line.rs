@@ -1,0 +1,86 @@
+//! What the operator types, and one clear sentence when it cannot be done.
+
+use std::fs;
+use std::net::TcpListener;
+
+use crate::harness::proxy::run;
+use crate::harness::{Ingress, manifest};
+
+/// One line on the terminal, no backtrace.
+#[track_caller]
+fn check_refusal(arguments: &[&str], words: &[&str]) {
+    let (code, output) = run(arguments);
+    assert_ne!(code, 0, "{arguments:?}: {output}");
+    assert!(!output.contains("panicked"), "{arguments:?}: {output}");
+    for word in words {
+        assert!(output.contains(word), "{arguments:?} does not say {word:?}: {output}");
+    }
+}
+
+#[test]
+fn unusable_flag_is_named() {
+    check_refusal(&["serve", "--no-such-flag"], &["--no-such-flag"]);
+    check_refusal(&["serve", "--manifests", ".", "--cores", "0"], &["--cores"]);
+    check_refusal(&["serve", "--manifests", ".", "--driver", "kqueue"], &["--driver"]);
+    check_refusal(&["serve", "--manifests", ".", "--http-bind", "nonsense"], &["--http-bind"]);
+    let negative = ["serve", "--manifests", ".", "--keep-alive-timeout=-1"];
+    check_refusal(&negative, &["--keep-alive-timeout"]);
+    let backend = ["serve", "--manifests", ".", "--default-backend-service", "x"];
+    check_refusal(&backend, &["--default-backend-service"]);
+}
+
+#[test]
+fn missing_directory_is_named() {
+    check_refusal(
+        &["serve", "--manifests", "no-such-directory", "--http-bind", "127.0.0.1:0"],
+        &["no-such-directory"],
+    );
+}
+
+#[test]
+fn port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = taken.local_addr().expect("address").to_string();
+    let folder = tempfile::tempdir().expect("folder");
+    let folder = folder.path().to_str().expect("text");
+    let arguments =
+        ["serve", "--manifests", folder, "--http-bind", &address, "--admin-bind", "127.0.0.1:0"];
+    check_refusal(&arguments, &[&address]);
+}
+
+#[test]
+fn help_explains_every_command() {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["check", "--help"]] {
+        let (code, output) = run(arguments);
+        assert_eq!(code, 0, "{output}");
+        assert!(output.len() > 200, "{arguments:?}: {output}");
+    }
+    let (code, output) = run(&["--version"]);
+    assert_eq!((code, output.trim()), (0, concat!("ringway ", env!("CARGO_PKG_VERSION"))));
+}
+
+/// 0 clean, 1 problems, 2 unusable; each problem with its place.
+#[test]
+fn check_reads_manifests_offline() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("web.yaml");
+    let path = file.to_str().expect("text");
+    let address = "127.0.0.1:8081".parse().expect("address");
+    fs::write(&file, manifest::one_host("a.example", address)).expect("write");
+    let (code, output) = run(&["check", path]);
+    assert_eq!(code, 0, "{output}");
+
+    fs::write(&file, Ingress::simple("web", "a.example", "missing").yaml()).expect("write");
+    let (code, output) = run(&["check", path]);
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("web.yaml:") && output.contains("default/web"), "{output}");
+
+    fs::write(&file, "kind: [").expect("write");
+    let (code, output) = run(&["check", path]);
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("web.yaml:"), "{output}");
+
+    let (code, output) = run(&["check", "no-such-file"]);
+    assert_eq!(code, 2, "{output}");
+    assert!(output.contains("no-such-file"), "{output}");
+}

@@ -1,0 +1,144 @@
+//! Slow and greedy clients. Bounds of a head are in `cases/s3_request_line.txt` and
+//! `cases/s5_fields.txt`.
+
+use std::time::Duration;
+
+use crate::for_each_driver;
+use crate::harness::{Backend, Builder, Client, Driver, Proxy, holds_within, manifest, wait_until};
+
+for_each_driver!(
+    slow_head_is_408_whatever_trickles,
+    slow_content_is_408,
+    content_above_the_limit_is_413,
+    chunked_content_above_the_limit_is_413,
+    slow_reader_holds_back_the_upstream,
+    connections_above_the_limit_are_turned_away,
+);
+
+fn builder(driver: Driver, backend: &Backend) -> Builder {
+    Builder::new(driver).manifests(manifest::one_host("a.example", backend.address()))
+}
+
+/// One deadline from the first byte of a head to its last; trickling does not move it.
+fn slow_head_is_408_whatever_trickles(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = builder(driver, &backend).flag("--client-header-timeout", 0.5).start();
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.example\r\nX: ");
+    let is_refused = holds_within(Duration::from_secs(10), || {
+        client.send_if_open("a").is_err() || matches!(peek(&mut client), Some(408))
+    });
+    assert!(is_refused, "a trickling head was never refused");
+    assert_eq!(proxy.get("a.example", "/").status(), 200);
+    assert!(proxy.metric("ringway_client_timeouts_total", &[]) >= 1.0);
+}
+
+/// Status of a response that has arrived already.
+fn peek(client: &mut Client) -> Option<u16> {
+    use std::io::Read as _;
+    let mut socket = client.sender();
+    socket.set_nonblocking(true).expect("nonblocking");
+    let mut bytes = [0; 4096];
+    let result = socket.read(&mut bytes);
+    socket.set_nonblocking(false).expect("blocking");
+    let text = String::from_utf8_lossy(&bytes[..result.ok()?]).into_owned();
+    text.split(' ').nth(1)?.parse().ok()
+}
+
+fn slow_content_is_408(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = builder(driver, &backend).flag("--client-body-timeout", 0.3).start();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\nhello");
+    assert_eq!(client.response().status(), 408);
+    client.assert_closed();
+    assert_eq!(backend.request_count(), 0);
+}
+
+fn content_above_the_limit_is_413(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = builder(driver, &backend).flag("--client-max-body-size", 1000).start();
+    let mut client = proxy.client();
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1000\r\n\r\n{}",
+        "x".repeat(1000)
+    ));
+    assert_eq!(client.response().status(), 200);
+    client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1001\r\n\r\n");
+    assert_eq!(client.response().status(), 413);
+    client.assert_closed();
+    assert_eq!(backend.request_count(), 1, "refused before a byte went upstream");
+}
+
+fn chunked_content_above_the_limit_is_413(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = builder(driver, &backend).flag("--client-max-body-size", 1000).start();
+    let mut client = proxy.client();
+    client.send("POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for _ in 0..5 {
+        drop(client.send_if_open(format!("190\r\n{}\r\n", "x".repeat(400))));
+    }
+    assert_eq!(client.response().status(), 413);
+    client.assert_closed();
+    assert_eq!(backend.request_count(), 0, "never a whole request upstream");
+}
+
+/// Back-pressure: what the client does not read, the upstream cannot send.
+fn slow_reader_holds_back_the_upstream(driver: Driver) {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    const TOTAL: usize = 256 * 1024 * 1024;
+    let sent = Arc::new(AtomicUsize::new(0));
+    let backend = Backend::scripted({
+        let sent = Arc::clone(&sent);
+        move |mut connection| {
+            connection.read_request()?;
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {TOTAL}\r\n\r\n"))?;
+            let piece = vec![b'x'; 64 * 1024];
+            for _ in 0..TOTAL / piece.len() {
+                connection.send(&piece)?;
+                sent.fetch_add(piece.len(), Ordering::SeqCst);
+            }
+            Ok(())
+        }
+    });
+    let proxy = builder(driver, &backend).start();
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    assert_eq!(client.response_head().status(), 200);
+    let mut last = 0;
+    wait_until("the upstream to be held back", || {
+        let now = sent.load(Ordering::SeqCst);
+        now > 0
+            && now == std::mem::replace(&mut last, now)
+            && !holds_within(Duration::from_millis(500), || sent.load(Ordering::SeqCst) != now)
+    });
+    assert!(last < TOTAL / 2, "{last} bytes taken for a client that reads nothing");
+    client.take(last + 1024 * 1024);
+}
+
+fn connections_above_the_limit_are_turned_away(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = builder(driver, &backend).flag("--max-connections", 8).start();
+    let mut clients: Vec<Client> = (0..8).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("a.example", "/").status(), 200);
+    }
+    let mut ninth = proxy.client();
+    drop(ninth.send_if_open("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+    let refusal = ninth.try_response();
+    let is_refused = refusal.as_ref().map_or(true, |response| response.status() == 503);
+    assert!(is_refused, "{refusal:?}");
+    assert!(proxy.metric("ringway_connections_refused_total", &[]) >= 1.0);
+    for client in &mut clients {
+        assert_eq!(client.get("a.example", "/").status(), 200, "the others live on");
+    }
+    drop(clients);
+    wait_until("room for a new connection", || is_served(&proxy));
+}
+
+fn is_served(proxy: &Proxy) -> bool {
+    let mut client = proxy.client();
+    drop(client.send_if_open("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+    client.try_response().is_ok_and(|response| response.status() == 200)
+}

@@ -1,0 +1,26 @@
+//! The built proxy on loopback, on both I/O drivers. This file is the table of contents: each
+//! module is a behaviour, each test a rule.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod harness;
+
+mod admin;
+mod bad_objects;
+mod command_line;
+mod cores;
+mod demo;
+mod drain;
+mod forwarding;
+mod http1;
+mod limits;
+mod reload;
+mod routing;
+mod smuggling;
+mod upgrade;
+mod upstream;

@@ -1,0 +1,40 @@
+//! The upstream does not speak HTTP/1.1.
+
+use crate::for_each_driver;
+use crate::harness::{Backend, Driver};
+
+for_each_driver!(what_is_not_http_is_502, unasked_101_is_502, giant_heads_are_502);
+
+fn check(driver: Driver, bytes: impl Into<Vec<u8>>) {
+    let bytes = bytes.into();
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned();
+    let backend = Backend::scripted(move |mut connection| {
+        connection.read_request()?;
+        connection.send(&bytes)
+    });
+    let proxy = super::start(driver, &[&backend]);
+    let mut client = proxy.client();
+    let response = client.get("a.example", "/");
+    assert_eq!(response.status(), 502, "{shown:?}: {}", response.start_line);
+}
+
+fn what_is_not_http_is_502(driver: Driver) {
+    check(driver, "SSH-2.0-OpenSSH_9.2\r\n\r\n");
+    check(driver, b"\x15\x03\x01\x00\x02\x02\x46\r\n\r\n");
+    check(driver, b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64");
+    check(driver, "");
+    check(driver, "HTTP/1.1 20 OK\r\n\r\n");
+    check(driver, "HTTP/1.1 2000 OK\r\n\r\n");
+    check(driver, "HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n");
+    check(driver, "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n");
+    check(driver, "HTTP/1.1 200 OK\r\nContent-Le");
+}
+
+fn unasked_101_is_502(driver: Driver) {
+    check(driver, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n");
+}
+
+fn giant_heads_are_502(driver: Driver) {
+    check(driver, format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(100_000)));
+    check(driver, format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(500)));
+}

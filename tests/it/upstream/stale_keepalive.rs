@@ -1,0 +1,47 @@
+//! A pooled connection that the upstream closed in the meantime.
+
+use crate::for_each_driver;
+use crate::harness::{Backend, Driver, Gate};
+
+for_each_driver!(closed_while_idle_is_noticed, closed_under_the_request_is_tried_again);
+
+/// The upstream closes after each response without saying so; no client may notice.
+fn closed_while_idle_is_noticed(driver: Driver) {
+    let backend = Backend::scripted(|mut connection| {
+        connection.read_request()?;
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    });
+    let proxy = super::start(driver, &[&backend]);
+    let mut client = proxy.client();
+    for round in 1..=20 {
+        client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nok");
+        assert_eq!(client.response().status(), 200, "round {round}");
+        backend.wait_for_ends(round);
+    }
+}
+
+/// RFC 9112 9.3.1: a reused connection that ends before any response byte; GET is asked again.
+fn closed_under_the_request_is_tried_again(driver: Driver) {
+    let gate = Gate::new();
+    let backend = Backend::scripted({
+        let gate = gate.clone();
+        move |mut connection| {
+            connection.read_request()?;
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+            connection.read_head()?;
+            if connection.index == 0 {
+                gate.open();
+                return Ok(());
+            }
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain")
+        }
+    });
+    let proxy = super::start(driver, &[&backend]);
+    let mut client = proxy.client();
+    assert_eq!(client.get("a.example", "/1").text(), "ok");
+    let second = client.get("a.example", "/2");
+    gate.wait();
+    assert_eq!(second.status(), 200);
+    assert_eq!(backend.connection_count(), 2);
+    assert_eq!(backend.received_text().matches("GET /2").count(), 2);
+}
