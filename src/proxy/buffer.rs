@@ -202,13 +202,14 @@ impl Drop for Buffer {
         let Some(class) = Class::of_capacity(bytes.capacity()) else { return };
         bytes.clear();
         // The thread may be ending; then the memory goes back to the allocator.
-        let _ = FREE.try_with(|free| {
+        let returned = FREE.try_with(|free| {
             if let Ok(mut free) = free.try_borrow_mut()
                 && free[class as usize].len() < BUFFERS_FREE_MAX
             {
                 free[class as usize].push(bytes);
             }
         });
+        drop(returned);
     }
 }
 

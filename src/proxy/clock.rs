@@ -99,12 +99,11 @@ pub fn coarse_millis() -> u64 {
     seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
 }
 
-const fn tick_millis() -> u64 {
-    TICK.as_millis() as u64
-}
+const TICK_MILLIS: u64 = 20;
+const _: () = assert!(TICK.as_millis() == TICK_MILLIS as u128);
 
 fn ticks(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(NEVER).div_ceil(tick_millis()).max(1)
+    u64::try_from(duration.as_millis()).unwrap_or(NEVER).div_ceil(TICK_MILLIS).max(1)
 }
 
 impl Wheel {
@@ -199,8 +198,8 @@ impl Wheel {
     }
 }
 
-const fn slot(tick: u64) -> usize {
-    (tick % SLOTS as u64) as usize
+fn slot(tick: u64) -> usize {
+    usize::try_from(tick % SLOTS as u64).unwrap_or(0)
 }
 
 impl Deadlines {
@@ -212,7 +211,7 @@ impl Deadlines {
                 entries: Vec::new(),
                 free: Vec::new(),
                 slots: Box::new([NONE; SLOTS]),
-                tick: coarse_millis() / tick_millis(),
+                tick: coarse_millis() / TICK_MILLIS,
             }),
             expired: Cell::new(0),
         })
@@ -220,7 +219,7 @@ impl Deadlines {
 
     /// Moves on to the present; to be called every [`TICK`].
     pub fn advance(&self) {
-        self.advance_to(coarse_millis() / tick_millis());
+        self.advance_to(coarse_millis() / TICK_MILLIS);
     }
 
     fn advance_to(&self, now: u64) {
@@ -287,7 +286,7 @@ impl Deadline {
 
     /// Sets the deadline; an earlier one is forgotten.
     pub fn arm(&self, after: Duration, expiry: Expiry) {
-        let due = (coarse_millis() / tick_millis()).saturating_add(ticks(after)).saturating_add(1);
+        let due = (coarse_millis() / TICK_MILLIS).saturating_add(ticks(after)).saturating_add(1);
         self.deadlines.wheel.borrow_mut().arm(self.index, due, expiry);
     }
 

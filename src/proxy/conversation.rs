@@ -249,14 +249,15 @@ async fn pass_informational(
     let head = &exchange.scratch.response;
     let request = &exchange.scratch.request;
     let is_permission = head.status == 100;
-    if is_permission && !(request.expects_continue && !talk.progress.is_continued.is_raised()) {
+    let is_awaited = request.expects_continue && !talk.progress.is_continued.is_raised();
+    if is_permission && !is_awaited {
         return;
     }
     if request.version == Version::Http11 {
         let mut out = Buffer::new(Class::Small);
         forward::put_informational(out.as_vec(), response.unread(), head);
         // A client that is gone is found out by whatever is written or read next.
-        let _ = exchange.downstream.stream.write_all(out).await;
+        drop(exchange.downstream.stream.write_all(out).await);
     }
     if is_permission {
         talk.progress.is_continued.raise();
@@ -402,7 +403,7 @@ async fn relay_body(
     let mut is_clean = true;
     loop {
         let Ok(decoded) = decoder.decode(piece.unread_mut()) else {
-            return break_off(exchange, head);
+            return break_off(exchange, head.as_ref());
         };
         let is_done = decoder.is_done();
         is_clean &= decoded.consumed == piece.len();
@@ -448,7 +449,7 @@ async fn relay_body(
             Read::Nothing => {
                 let is_late = connection.stream.deadline().is_expired();
                 if is_late || decoder.finish().is_err() {
-                    return break_off(exchange, head);
+                    return break_off(exchange, head.as_ref());
                 }
             }
         }
@@ -470,7 +471,7 @@ async fn write(exchange: &Exchange<'_>, side: &mut BodySide<'_>, buffer: Buffer)
 }
 
 /// The upstream broke off after its head: the client must not take what it got for the whole.
-fn break_off(exchange: &mut Exchange<'_>, unsent_head: Option<Buffer>) -> Relay {
+fn break_off(exchange: &mut Exchange<'_>, unsent_head: Option<&Buffer>) -> Relay {
     if exchange.downstream.stream.deadline().is_peer_gone() {
         return client_gone(exchange);
     }

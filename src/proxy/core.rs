@@ -40,6 +40,7 @@ pub struct Core {
     admission: Arc<Admission>,
     table: RefCell<Rc<CoreTable>>,
     date: RefCell<String>,
+    #[expect(clippy::vec_box, reason = "a scratch moves to and fro by its address")]
     scratch: RefCell<Vec<Box<Scratch>>>,
 }
 

@@ -135,7 +135,7 @@ fn start_thread(index: usize, seat: Seat) -> Result<(), StartError> {
     let work = move || {
         let Err(error) = worker::run(seat);
         // Without this core its share of connections would hang: better a process that ends.
-        eprintln!("ringway: core {index} could not start: {error}");
+        last_words(&format!("core {index} could not start: {error}"));
         std::process::exit(1);
     };
     std::thread::Builder::new()
@@ -143,4 +143,11 @@ fn start_thread(index: usize, seat: Seat) -> Result<(), StartError> {
         .spawn(work)
         .map(drop)
         .map_err(StartError::Thread)
+}
+
+/// Says why the process is about to end. The one thing a core ever writes by itself.
+fn last_words(text: &str) {
+    use std::io::Write as _;
+    // Nobody is left to tell when standard error is closed.
+    drop(writeln!(io::stderr(), "ringway: {text}"));
 }

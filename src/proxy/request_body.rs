@@ -98,7 +98,7 @@ impl Transfer<'_> {
         if !self.progress.is_continued.is_raised() {
             // The send queue is empty, so it takes these octets; if the client is gone, the next
             // read says so.
-            let _ = self.downstream.try_write(b"HTTP/1.1 100 Continue\r\n\r\n");
+            drop(self.downstream.try_write(b"HTTP/1.1 100 Continue\r\n\r\n"));
         }
     }
 
@@ -179,7 +179,7 @@ pub fn frame_chunk(buffer: &mut Buffer, last: Option<&[u8]>) {
         let mut head = [0_u8; HEADROOM];
         let mut rest = head.as_mut_slice();
         // A length in hex and CRLF are at most HEADROOM octets.
-        let _ = write!(rest, "{:x}\r\n", buffer.len());
+        drop(write!(rest, "{:x}\r\n", buffer.len()));
         let length = HEADROOM - rest.len();
         buffer.prepend(head.get(..length).unwrap_or_default());
         buffer.as_vec().extend_from_slice(b"\r\n");

@@ -4,11 +4,10 @@
 //! over them. All are opened by one thread in core order, because their order in the group is the
 //! order of `listen(2)`.
 
-#![expect(unsafe_code, reason = "system calls that std does not offer")]
-
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
+use rustix::thread::CpuSet;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::LISTEN_BACKLOG;
@@ -29,7 +28,7 @@ pub struct BoundListener {
 pub fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
     let first = bind_one(address, false)?;
     let bound = first.local_addr()?;
-    // SAFETY-free but deliberate: the first socket was bound without SO_REUSEPORT, so an address
+    // The first socket was bound without SO_REUSEPORT, so an address
     // that another process serves is an error instead of a silent share of its connections.
     drop(first);
     (0..cores).map(|_| bind_one(bound, true)).collect()
@@ -54,17 +53,8 @@ fn bind_one(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
 /// # Errors
 /// `sched_getaffinity(2)` failed.
 pub fn allowed_cpus() -> io::Result<Vec<usize>> {
-    // SAFETY: an all-zero cpu_set_t is an empty set; the kernel writes one of that size.
-    let set = unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-        set
-    };
-    let most = usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
-    // SAFETY: `CPU_ISSET` reads within the set for any number below `CPU_SETSIZE`.
-    Ok((0..most).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect())
+    let set = rustix::thread::sched_getaffinity(None)?;
+    Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
 }
 
 /// Pins the calling thread.
@@ -72,16 +62,9 @@ pub fn allowed_cpus() -> io::Result<Vec<usize>> {
 /// # Errors
 /// The CPU is not in the process's affinity mask.
 pub fn pin_thread(cpu: usize) -> io::Result<()> {
-    // SAFETY: an all-zero cpu_set_t is an empty set; `CPU_SET` writes within it because `cpu` came
-    // from such a set; the kernel reads one of that size.
-    unsafe {
-        let mut set: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut set);
-        if libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) != 0 {
-            return Err(io::Error::last_os_error());
-        }
-    }
-    Ok(())
+    let mut set = CpuSet::new();
+    set.set(cpu);
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ async fn work(seat: Seat) {
     let (mut doorbell, listeners) = match (doorbell, opened) {
         (Ok(doorbell), Ok(listeners)) => (doorbell, listeners),
         (Err(error), _) | (_, Err(error)) => {
-            eprintln!("ringway: a core could not take its sockets over: {error}");
+            super::last_words(&format!("a core could not take its sockets over: {error}"));
             return;
         }
     };
@@ -117,17 +117,10 @@ fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {
     }
 }
 
-/// Starts a task whose panic costs itself alone.
+/// Starts a task whose panic costs itself alone. The panic hook has told what it was.
 fn start(core: &Rc<Core>, task: impl Future<Output = ()> + 'static) {
     let witness = Rc::clone(core);
-    rt::spawn(task, move |payload| {
-        witness.count(Counter::Panics);
-        let text = payload
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| payload.downcast_ref::<String>().cloned());
-        eprintln!("ringway: a task panicked: {}", text.as_deref().unwrap_or("no message"));
-    });
+    rt::spawn(task, move |_payload| witness.count(Counter::Panics));
 }
 
 fn listen(core: &Rc<Core>, (listener, facts): &OpenListener) {
@@ -169,9 +162,12 @@ impl Drop for Admitted {
     }
 }
 
+/// Ticks in a second.
+const TICKS_PER_SECOND: u64 = 50;
+const _: () = assert!(TICK.as_millis() * TICKS_PER_SECOND as u128 == 1000);
+
 /// The heartbeat of a core: deadlines, date, pools, log.
 async fn tick(core: &Rc<Core>) {
-    const TICKS_PER_SECOND: u64 = 1000 / TICK.as_millis() as u64;
     let mut count: u64 = 0;
     loop {
         rt::sleep(TICK).await;

@@ -147,7 +147,7 @@ struct AbortOnDrop;
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        eprintln!("ringway: a core ended unexpectedly; aborting");
+        crate::proxy::last_words("a core ended unexpectedly; aborting");
         std::process::abort();
     }
 }

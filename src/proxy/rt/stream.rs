@@ -10,7 +10,7 @@
 use std::cell::UnsafeCell;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
@@ -90,7 +90,7 @@ impl Stream {
         let count = unsafe {
             libc::recv(self.descriptor, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT)
         };
-        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
+        let count = usize::try_from(count).or_else(|_negative| Err(io::Error::last_os_error()))?;
         // SAFETY: the kernel wrote `count` octets.
         unsafe { buffer.assume_written(count) };
         Ok(count)
@@ -131,7 +131,7 @@ impl Stream {
                 libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
             )
         };
-        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+        usize::try_from(count).or_else(|_negative| Err(io::Error::last_os_error()))
     }
 
     /// Writes the unread octets of `buffer`; they are consumed.
@@ -168,17 +168,11 @@ impl Stream {
 
     /// Makes close send a reset, so that the peer cannot take what it got for the whole.
     pub fn reset_on_close(&self) {
-        let linger = libc::linger { l_onoff: 1, l_linger: 0 };
-        // SAFETY: plain system call with a struct of the right type and size.
-        unsafe {
-            libc::setsockopt(
-                self.descriptor,
-                libc::SOL_SOCKET,
-                libc::SO_LINGER,
-                (&raw const linger).cast(),
-                size_of::<libc::linger>() as libc::socklen_t,
-            );
-        }
+        // SAFETY: `self` keeps the descriptor open for longer than the borrow.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
+        let socket = socket2::SockRef::from(&descriptor);
+        // A socket that takes no options any more is closed already.
+        drop(socket.set_linger(Some(std::time::Duration::ZERO)));
     }
 }
 
