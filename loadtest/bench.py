@@ -43,10 +43,20 @@ def raise_descriptor_limit():
     return hard
 
 
+def free_ports(count):
+    """Held open together, so that no port is given twice."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def get(port, path="/small", host="h0.example", timeout=5):
@@ -158,13 +168,17 @@ class Bench:
         path.write_text(text)
         return path
 
-    def start_backend(self):
+    def start_backend(self, ports=1):
+        """One nginx that answers alike on each of `ports` ports; `/port` tells which."""
         files = self.folder / "files"
         files.mkdir()
         (files / "100k").write_bytes(b"x" * 100 * 1024)
         (files / "1m").write_bytes(b"x" * 1024 * 1024)
-        self.backend_port, self.backend_port2 = free_port(), free_port()
-        config = self.render("backend.conf", PORT=self.backend_port, PORT2=self.backend_port2)
+        self.backend_ports = free_ports(ports)
+        self.backend_port = self.backend_ports[0]
+        more = " ".join(f"listen 127.0.0.1:{port} backlog=65535;"
+                        for port in self.backend_ports[1:])
+        config = self.render("backend.conf", PORT=self.backend_port, LISTEN_MORE=more)
         backend = self.start("backend", ["nginx", "-e", "stderr", "-c", config], self.load_cpu)
         self.wait_ready(backend, self.backend_port)
         return backend
@@ -198,14 +212,14 @@ class Bench:
             binary = target / "release" / "ringway"
         self.binary = Path(binary).resolve()
 
-    def start_ringway(self, driver, hosts=1, paths=1, flags=(), name=None):
+    def start_ringway(self, driver, hosts=1, paths=1, flags=(), name=None, cores=1):
         name = name or f"ringway-{driver}"
         manifests = self.folder / f"{name}-manifests"
         manifests.mkdir()
         write_manifests(manifests, hosts, paths, [self.backend_port])
         command = [
             self.binary, "serve", "--manifests", manifests, "--http-bind", "127.0.0.1:0",
-            "--admin-bind", "127.0.0.1:0", "--cores", 1, "--driver", driver,
+            "--admin-bind", "127.0.0.1:0", "--cores", cores, "--driver", driver,
             "--access-log", "off", "--ingress-class", "ringway",
             # The same bound on both sides as the peers have.
             "--max-connections", self.connections_max,

@@ -11,6 +11,9 @@
 //!                                              apply every update
 //!  read(doorbell) ◀──────────────────────────── acknowledge(version)  stores, then writes
 //! ```
+//!
+//! A *publication* is what one change sent: endpoints, a table, or both. [`Publisher::mark`] ends it
+//! with its [`Sequence`]; a core that reads the mark has applied all before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -25,6 +28,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::limits::{RETIRED_PER_CORE_MAX, UPDATES_IN_FLIGHT_MAX};
 use crate::model::{BackendKey, EndpointSet};
 use crate::table::{BackendId, Table, TableVersion};
+
+/// Number of a publication, from 1, growing; 0: none yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sequence(pub u64);
 
 /// One message to one core.
 #[derive(Debug, Clone)]
@@ -42,6 +49,9 @@ pub enum Update {
     },
     /// No table names this backend any more.
     RemoveBackend(BackendId),
+    /// Everything of this publication and of those before it has been sent: see
+    /// [`Subscriber::applied`].
+    Mark(Sequence),
     /// Begin to drain.
     Drain(Drain),
 }
@@ -83,6 +93,8 @@ pub struct CoreState {
     pub acknowledged: AtomicU64,
     /// When it was put in force, nanoseconds of the process clock ([`process_nanos`]).
     pub acknowledged_at: AtomicU64,
+    /// [`Sequence`] of the last publication that is wholly in force.
+    pub applied: AtomicU64,
     /// Last turn of the loop, nanoseconds of the process clock.
     pub heartbeat: AtomicU64,
     /// Doorbell flag: set by the sender, cleared by the core before it drains.
@@ -108,6 +120,13 @@ impl Subscriber {
         // update sent in between would see the flag up, ring nothing and lie there unseen.
         self.state.rung.swap(false, AcqRel);
         self.updates.try_iter()
+    }
+
+    /// Notes that everything up to a mark is in force; [`Self::acknowledge`] tells it.
+    ///
+    /// Call it when the mark's turn comes, after every update before it was applied.
+    pub fn applied(&self, sequence: Sequence) {
+        self.state.applied.store(sequence.0, Release);
     }
 
     /// Tells the control thread which table is in force and that the channel has room again.
@@ -161,6 +180,7 @@ pub struct Publisher {
     cores: Vec<CoreLink>,
     retired: Receiver<Retired>,
     published: TableVersion,
+    marked: Sequence,
 }
 
 struct CoreLink {
@@ -193,7 +213,8 @@ pub fn channel(cores: usize) -> io::Result<(Publisher, Vec<Subscriber>)> {
         subscribers.push(Subscriber { core, updates, doorbell: core_half, state, retired });
     }
     let published = TableVersion::default();
-    Ok((Publisher { cores: links, retired, published }, subscribers))
+    let marked = Sequence::default();
+    Ok((Publisher { cores: links, retired, published, marked }, subscribers))
 }
 
 impl Publisher {
@@ -215,8 +236,18 @@ impl Publisher {
         });
     }
 
-    /// Tells every core to forget a backend. Call it once every core acknowledged a table that does
-    /// not name it.
+    /// Ends a publication: what was published since the last mark is one change.
+    ///
+    /// Shape: returns its number, for [`Self::all_applied`].
+    pub fn mark(&mut self) -> Sequence {
+        let sequence = Sequence(self.marked.0 + 1);
+        self.marked = sequence;
+        self.for_each_core(|pending| pending.mark = Some(sequence));
+        sequence
+    }
+
+    /// Tells every core to forget a backend. Call it once every core applied the publication whose
+    /// table does not name it any more.
     pub fn remove_backend(&mut self, backend: BackendId) {
         self.for_each_core(|pending| pending.remove(backend));
     }
@@ -252,6 +283,13 @@ impl Publisher {
     #[must_use]
     pub fn all_acknowledged(&self, version: TableVersion) -> bool {
         self.versions().all(|acknowledged| acknowledged >= version)
+    }
+
+    /// True once the publication `sequence`, and with it every earlier one, is in force on every
+    /// core.
+    #[must_use]
+    pub fn all_applied(&self, sequence: Sequence) -> bool {
+        self.cores.iter().all(|core| core.state.applied.load(Acquire) >= sequence.0)
     }
 
     /// True once every core finished its drain.
@@ -320,6 +358,8 @@ struct Pending {
     endpoints: BTreeMap<BackendId, (Arc<BackendKey>, Arc<EndpointSet>)>,
     table: Option<Arc<Table>>,
     removals: BTreeSet<BackendId>,
+    /// The latest: it says all that the earlier ones said.
+    mark: Option<Sequence>,
     drain: Option<Drain>,
 }
 
@@ -335,6 +375,9 @@ impl Pending {
     }
 
     /// Endpoints go before the table that names them, removals after the table that no longer does.
+    ///
+    /// The mark goes when nothing is left: what was merged into later updates counts as applied
+    /// only with them, so a mark may come late but never too early.
     fn pop(&mut self) -> Option<Update> {
         if let Some(drain) = self.drain.take() {
             return Some(Update::Drain(drain));
@@ -345,13 +388,17 @@ impl Pending {
         if let Some(table) = self.table.take() {
             return Some(Update::Table(table));
         }
-        self.removals.pop_first().map(Update::RemoveBackend)
+        if let Some(backend) = self.removals.pop_first() {
+            return Some(Update::RemoveBackend(backend));
+        }
+        self.mark.take().map(Update::Mark)
     }
 
     fn is_empty(&self) -> bool {
         self.endpoints.is_empty()
             && self.table.is_none()
             && self.removals.is_empty()
+            && self.mark.is_none()
             && self.drain.is_none()
     }
 }

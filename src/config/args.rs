@@ -140,7 +140,7 @@ pub struct Args {
         long,
         env = "RINGWAY_POOL_IDLE_PER_ENDPOINT",
         value_name = "N",
-        default_value_t = 64,
+        default_value_t = 1024,
         help_heading = "Upstreams"
     )]
     pub pool_idle_per_endpoint: usize,

@@ -12,7 +12,7 @@ use super::source::Changes;
 use super::state::ControlState;
 use super::store::Store;
 use crate::model::{BackendKey, EndpointSet, Model, Problem, Severity};
-use crate::publish::{Drain, Publisher};
+use crate::publish::{Drain, Publisher, Sequence};
 use crate::table::{BackendInfo, Compiled, Compiler, TableVersion};
 
 /// Told about each compilation before its table is published, for the series of metrics.
@@ -28,19 +28,21 @@ pub struct Controller {
     state: Arc<ControlState>,
     /// Backends that the last table names.
     backends: BTreeMap<BackendKey, BackendInfo>,
-    /// Published tables that not every core acknowledged, oldest first.
+    /// Publications that are not in force on every core yet, oldest first.
     waiting: VecDeque<Waiting>,
     source_problems: Vec<Arc<Problem>>,
     /// As last told to the operator.
     told: Vec<Arc<Problem>>,
 }
 
-/// A published table.
+/// A publication on its way.
 struct Waiting {
-    version: TableVersion,
+    sequence: Sequence,
+    /// Of its table; none when endpoints alone changed.
+    version: Option<TableVersion>,
     /// When the change that led to it arrived.
     since: Instant,
-    /// Named by the table before it and not by it.
+    /// Named by the table before its own and not by that.
     removed: Vec<BackendInfo>,
 }
 
@@ -95,10 +97,10 @@ impl Controller {
     pub fn on_acknowledged(&mut self, now: Instant) {
         self.publisher.pump();
         while let Some(first) = self.waiting.front() {
-            if !self.publisher.all_acknowledged(first.version) {
+            if !self.publisher.all_applied(first.sequence) {
                 return;
             }
-            let Some(Waiting { version, since, removed }) = self.waiting.pop_front() else {
+            let Some(Waiting { version, since, removed, .. }) = self.waiting.pop_front() else {
                 return;
             };
             self.state.acknowledged(version, now.saturating_duration_since(since));
@@ -129,7 +131,8 @@ impl Controller {
         let Lowered { model, endpoints, problems } = lowered;
         match model {
             Some(model) => self.publish_model(&model, &endpoints, since),
-            None => self.publish_endpoints(&endpoints),
+            None if self.publish_endpoints(&endpoints) => self.await_cores(None, since, Vec::new()),
+            None => {}
         }
         let all: Vec<_> = self.source_problems.iter().chain(&problems).cloned().collect();
         self.tell(&all);
@@ -160,16 +163,31 @@ impl Controller {
         }
         self.publisher.publish_table(&table);
         self.state.published(table.version);
-        self.waiting.push_back(Waiting { version: table.version, since, removed });
+        self.await_cores(Some(table.version), since, removed);
     }
 
-    fn publish_endpoints(&mut self, changed: &[(BackendKey, Arc<EndpointSet>)]) {
+    /// Ends a publication; [`Self::on_acknowledged`] sees it come into force.
+    fn await_cores(
+        &mut self,
+        version: Option<TableVersion>,
+        since: Instant,
+        removed: Vec<BackendInfo>,
+    ) {
+        let sequence = self.publisher.mark();
+        self.waiting.push_back(Waiting { sequence, version, since, removed });
+    }
+
+    /// Returns whether anything was sent.
+    fn publish_endpoints(&mut self, changed: &[(BackendKey, Arc<EndpointSet>)]) -> bool {
+        let mut is_sent = false;
         for (key, set) in changed {
             // Of a backend that is not known yet the next table's `added` takes care.
             if let Some(backend) = self.backends.get(key) {
                 self.publisher.publish_endpoints(backend.id, &backend.key, set);
+                is_sent = true;
             }
         }
+        is_sent
     }
 
     /// Logs each problem once when it comes and once when it is gone.

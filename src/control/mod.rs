@@ -65,6 +65,8 @@ pub struct ControlLoop {
     /// Files seen in the middle of a write.
     again: BTreeSet<OsString>,
     again_at: Instant,
+    /// When the first event of theirs arrived.
+    again_since: std::time::Instant,
 }
 
 impl ControlLoop {
@@ -90,6 +92,7 @@ impl ControlLoop {
             acks,
             again: BTreeSet::new(),
             again_at: Instant::now(),
+            again_since: std::time::Instant::now(),
         };
         this.look(&Wanted::All, std::time::Instant::now());
         Ok(this)
@@ -131,7 +134,7 @@ impl ControlLoop {
             () = settled(&self.watch) => self.take_events(),
             () = sleep_until(self.again_at), if !self.again.is_empty() => {
                 let names = std::mem::take(&mut self.again);
-                self.look(&Wanted::Names(names), now());
+                self.look(&Wanted::Names(names), self.again_since);
             }
             () = sleep(retry), if !self.watch.is_armed() => {
                 self.take_events();
@@ -160,6 +163,9 @@ impl ControlLoop {
     fn look(&mut self, wanted: &Wanted, since: std::time::Instant) {
         let scan = self.directory.scan(wanted);
         if !scan.again.is_empty() {
+            if self.again.is_empty() {
+                self.again_since = since;
+            }
             self.again.extend(scan.again);
             self.again_at = Instant::now() + WRITE_QUIET;
         }

@@ -13,8 +13,8 @@ use crate::telemetry::SharedHistogram;
 #[derive(Debug, Default)]
 pub struct ControlState {
     now: Mutex<ControlSnapshot>,
-    /// From the arrival of the file event to the last core's acknowledgement of the table that
-    /// came of it. Changes of endpoints alone make no table and are not in it.
+    /// From the arrival of the file event to the last core's acknowledgement of what came of it:
+    /// endpoints, a table, or both.
     pub apply_times: SharedHistogram,
 }
 
@@ -31,7 +31,7 @@ pub struct ControlSnapshot {
     pub published_at: Option<Instant>,
     /// Last table that every core acknowledged; 0: none yet, not ready.
     pub acknowledged: TableVersion,
-    /// Apply time of that table.
+    /// Apply time of the last change that is in force on every core, with or without a table.
     pub last_apply_time: Option<Duration>,
     /// The process is about to end: not ready, whatever was acknowledged.
     pub is_draining: bool,
@@ -83,10 +83,11 @@ impl ControlState {
         now.published_at = Some(Instant::now());
     }
 
-    pub(super) fn acknowledged(&self, version: TableVersion, apply_time: Duration) {
+    /// `version`: of the change's table, if it made one.
+    pub(super) fn acknowledged(&self, version: Option<TableVersion>, apply_time: Duration) {
         self.apply_times.record(apply_time);
         let mut now = self.lock();
-        now.acknowledged = version;
+        now.acknowledged = version.unwrap_or(now.acknowledged);
         now.last_apply_time = Some(apply_time);
     }
 

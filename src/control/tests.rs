@@ -66,6 +66,7 @@ impl Held {
                 let addresses = set.addresses.iter().map(ToString::to_string).collect();
                 self.endpoints.insert(key.to_string(), addresses);
             }
+            Update::Mark(sequence) => subscriber.applied(sequence),
             Update::RemoveBackend(_) | Update::Drain(_) => {}
         }
     }
@@ -318,6 +319,10 @@ fn endpoints_reach_the_core_without_a_new_table() {
         let second = (TableVersion(1), Some(vec!["10.0.0.2:80".to_owned()]));
         while known(&world) != second {
             assert!(start.elapsed() < Duration::from_secs(5), "{:?}", known(&world));
+            sleep(Duration::from_millis(1)).await;
+        }
+        while world.state.apply_times.totals().count() < 2 {
+            assert!(start.elapsed() < Duration::from_secs(5), "the change has no apply time");
             sleep(Duration::from_millis(1)).await;
         }
     });

@@ -201,15 +201,15 @@ impl Drop for Buffer {
         let mut bytes = std::mem::take(&mut self.bytes);
         let Some(class) = Class::of_capacity(bytes.capacity()) else { return };
         bytes.clear();
-        // The thread may be ending; then the memory goes back to the allocator.
-        let returned = FREE.try_with(|free| {
+        let keep = |free: &RefCell<[Vec<Vec<u8>>; 3]>| {
             if let Ok(mut free) = free.try_borrow_mut()
                 && free[class as usize].len() < BUFFERS_FREE_MAX
             {
                 free[class as usize].push(bytes);
             }
-        });
-        drop(returned);
+        };
+        // An error means that the thread is ending; then the memory goes back to the allocator.
+        FREE.try_with(keep).unwrap_or_default();
     }
 }
 

@@ -109,6 +109,7 @@ fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {
                 core.subscriber.retire(Retired::Endpoints(old));
             }
         }
+        Update::Mark(sequence) => core.subscriber.applied(sequence),
         Update::Drain(drain) => {
             let listeners = listeners.iter().map(|(listener, _)| Rc::clone(listener)).collect();
             let draining = Rc::clone(core);

@@ -24,7 +24,7 @@ fn endpoints(ports: std::ops::Range<u16>) -> Arc<EndpointSet> {
     Arc::new(EndpointSet { addresses })
 }
 
-/// `T3` table, `E1:2` two endpoints of backend 1, `R1` removal, `D` drain.
+/// `T3` table, `E1:2` two endpoints of backend 1, `R1` removal, `M4` mark, `D` drain.
 fn describe(update: &Update) -> String {
     match update {
         Update::Table(table) => format!("T{}", table.version.0),
@@ -32,6 +32,7 @@ fn describe(update: &Update) -> String {
             format!("E{}:{}", backend.slot, set.addresses.len())
         }
         Update::RemoveBackend(backend) => format!("R{}", backend.slot),
+        Update::Mark(sequence) => format!("M{}", sequence.0),
         Update::Drain(_) => "D".into(),
     }
 }
@@ -106,6 +107,42 @@ fn a_full_channel_keeps_the_latest_word_and_the_order() {
         },
         &["D", "T1"],
     );
+}
+
+#[test]
+fn a_mark_comes_after_everything_it_speaks_of_and_the_latest_speaks_for_all() {
+    check(
+        |publisher| {
+            publisher.publish_endpoints(backend(1), &key(), &endpoints(1..2));
+            assert_eq!(publisher.mark(), Sequence(1));
+            publisher.publish_table(&table(1));
+            publisher.remove_backend(backend(2));
+            assert_eq!(publisher.mark(), Sequence(2));
+        },
+        &["E1:1", "T1", "R2", "M2"],
+    );
+    // Not sealed yet: the first mark waits for it rather than overtake what merged into it.
+    check(
+        |publisher| {
+            publisher.publish_endpoints(backend(1), &key(), &endpoints(1..2));
+            publisher.mark();
+            publisher.publish_endpoints(backend(1), &key(), &endpoints(1..4));
+        },
+        &["E1:3", "M1"],
+    );
+}
+
+#[test]
+fn a_publication_is_applied_when_every_core_passed_its_mark() {
+    let (mut publisher, subscribers) = channel(2).expect("channel");
+    assert!(publisher.all_applied(Sequence::default()));
+    let first = publisher.mark();
+    let second = publisher.mark();
+    subscribers[0].applied(second);
+    assert!(!publisher.all_applied(first));
+    subscribers[1].applied(first);
+    assert!(publisher.all_applied(first));
+    assert!(!publisher.all_applied(second));
 }
 
 #[test]
@@ -241,5 +278,91 @@ fn no_update_is_lost_between_threads_and_no_bell_is_missed() {
     for core in cores {
         let tables = core.join().expect("core");
         assert!((1..=LAST).contains(&tables));
+    }
+}
+
+/// Backends whose endpoints change in turn.
+const BACKENDS: u64 = 8;
+/// One publication in so many has a table.
+const TABLE_EVERY: u64 = 3;
+
+/// Publication `n`: the only endpoint of backend `n % BACKENDS` gets port `n`, and the table, if
+/// any, version `n`.
+#[derive(Default)]
+struct Applied {
+    ports: [u64; BACKENDS as usize],
+    table: u64,
+}
+
+impl Applied {
+    /// Everything up to publication `sequence` is in force.
+    fn holds(&self, sequence: u64) -> bool {
+        let first = sequence.saturating_sub(BACKENDS - 1).max(1);
+        let mut recent = first..=sequence;
+        let is_known = |n: u64| self.ports[(n % BACKENDS) as usize] >= n;
+        recent.all(is_known) && self.table >= sequence / TABLE_EVERY * TABLE_EVERY
+    }
+
+    fn apply(&mut self, update: Update, subscriber: &Subscriber) {
+        match update {
+            Update::Table(table) => self.table = table.version.0,
+            Update::Endpoints { backend, set, .. } => {
+                self.ports[backend.slot as usize] = u64::from(set.addresses[0].port());
+            }
+            Update::Mark(Sequence(sequence)) => {
+                assert!(self.holds(sequence), "a mark overtook what it speaks of");
+                subscriber.applied(Sequence(sequence));
+            }
+            Update::RemoveBackend(_) | Update::Drain(_) => {}
+        }
+    }
+}
+
+/// Applies until the mark `last`; gives the number of marks that were read.
+fn apply_until(subscriber: &Subscriber, last: u64) -> u64 {
+    let mut reader = subscriber.doorbell_reader().expect("reader");
+    reader.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
+    let (mut applied, mut marks) = (Applied::default(), 0);
+    while subscriber.state.applied.load(Relaxed) < last {
+        let bytes = reader.read(&mut [0; 16]).expect("a lost wake-up shows as a timeout");
+        assert!(bytes > 0, "the control half is open");
+        for update in subscriber.drain_updates() {
+            marks += u64::from(matches!(update, Update::Mark(_)));
+            applied.apply(update, subscriber);
+        }
+        subscriber.acknowledge(TableVersion(applied.table));
+    }
+    assert_eq!(applied.table, last / TABLE_EVERY * TABLE_EVERY);
+    marks
+}
+
+#[test]
+fn a_mark_never_overtakes_its_publication_while_full_channels_merge() {
+    const LAST: u64 = 20_000;
+    let (mut publisher, subscribers) = channel(2).expect("channel");
+    let cores: Vec<_> = subscribers
+        .into_iter()
+        .map(|subscriber| thread::spawn(move || apply_until(&subscriber, LAST)))
+        .collect();
+    let mut merged = 0_u64;
+    for n in 1..=LAST {
+        let (slot, port) = ((n % BACKENDS) as u32, u16::try_from(n).expect("small"));
+        publisher.publish_endpoints(backend(slot), &key(), &endpoints(port..port + 1));
+        if n.is_multiple_of(TABLE_EVERY) {
+            publisher.publish_table(&table(n));
+        }
+        assert_eq!(publisher.mark(), Sequence(n));
+        merged += u64::from(publisher.has_pending());
+        if n % 64 == 0 {
+            thread::yield_now();
+        }
+    }
+    while !publisher.all_applied(Sequence(LAST)) {
+        publisher.pump();
+        thread::yield_now();
+    }
+    assert!(merged > 0, "the channels were never full: the test shows nothing");
+    for core in cores {
+        assert!((1..=LAST).contains(&core.join().expect("core")));
     }
 }

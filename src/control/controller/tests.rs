@@ -10,6 +10,8 @@ use crate::publish::{Subscriber, Update, channel};
 struct World {
     controller: Controller,
     cores: Vec<Subscriber>,
+    /// Read by each core and not acknowledged yet.
+    marks: Vec<Sequence>,
     state: Arc<ControlState>,
     start: Instant,
 }
@@ -25,7 +27,8 @@ impl World {
         };
         let state = Arc::new(ControlState::default());
         let controller = Controller::new(options, publisher, Arc::clone(&state), Box::new(|_| {}));
-        Self { controller, cores, state, start: Instant::now() }
+        let marks = vec![Sequence::default(); cores.len()];
+        Self { controller, cores, marks, state, start: Instant::now() }
     }
 
     fn apply(&mut self, text: &str) {
@@ -35,22 +38,40 @@ impl World {
     }
 
     /// What a core has been sent since the last time, in order.
-    fn sent(&self, core: usize) -> Vec<String> {
+    fn sent(&mut self, core: usize) -> Vec<String> {
         let updates = self.cores[core].drain_updates();
-        let text = updates.map(|update| match update {
-            Update::Table(table) => format!("table {}", table.version.0),
-            Update::Endpoints { key, set, .. } => format!("{key} {}", set.addresses.len()),
-            Update::RemoveBackend(id) => format!("remove {}", id.slot),
-            Update::Drain(_) => "drain".into(),
+        let text = updates.filter_map(|update| match update {
+            Update::Table(table) => Some(format!("table {}", table.version.0)),
+            Update::Endpoints { key, set, .. } => Some(format!("{key} {}", set.addresses.len())),
+            Update::RemoveBackend(id) => Some(format!("remove {}", id.slot)),
+            Update::Drain(_) => Some("drain".into()),
+            Update::Mark(sequence) => {
+                self.marks[core] = sequence;
+                None
+            }
         });
         text.collect()
     }
 
     /// `after`: since the change.
     fn acknowledge(&mut self, core: usize, version: u64, after: Duration) {
+        self.cores[core].applied(self.marks[core]);
         self.cores[core].acknowledge(TableVersion(version));
         self.controller.on_acknowledged(self.start + after);
     }
+}
+
+/// A Service and its only slice.
+fn slice(service: &str, addresses: &[&str]) -> String {
+    format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: {service}}}\n\
+         spec: {{ports: [{{port: 80}}]}}\n---\n\
+         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
+         metadata: {{name: {service}-1, labels: {{kubernetes.io/service-name: {service}}}}}\n\
+         addressType: IPv4\nports: [{{port: 80}}]\n\
+         endpoints: [{{addresses: [{}]}}]\n",
+        addresses.join(", ")
+    )
 }
 
 fn ingress(service: &str) -> String {
@@ -113,16 +134,44 @@ fn a_backend_that_comes_back_at_once_keeps_its_endpoints() {
     for service in ["s", "t", "s"] {
         world.apply(&ingress(service));
     }
+    assert!(world.sent(0).iter().any(|line| line.starts_with("default/s:80")));
     world.acknowledge(0, 3, Duration::ZERO);
-    let key = |sent: &[String], text: &str| sent.iter().any(|line| line.starts_with(text));
-    assert!(key(&world.sent(0), "default/s:80"));
-    world.apply(
-        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n---\n\
-         apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
-         metadata: {name: s-1, labels: {kubernetes.io/service-name: s}}\naddressType: IPv4\n\
-         ports: [{port: 80}]\nendpoints: [{addresses: [127.0.0.1]}]\n",
-    );
+    assert_eq!(world.sent(0), ["remove 0", "remove 1"]);
+    world.apply(&slice("s", &["127.0.0.1"]));
     assert_eq!(world.sent(0), ["default/s:80 1"]);
+}
+
+#[test]
+fn a_change_of_endpoints_alone_has_an_apply_time_and_keeps_the_version() {
+    let mut world = World::new(2);
+    world.apply(&ingress("s"));
+    for core in 0..2 {
+        world.sent(core);
+        world.acknowledge(core, 1, Duration::from_millis(3));
+    }
+    world.apply(&slice("s", &["127.0.0.1", "127.0.0.2"]));
+    for core in 0..2 {
+        assert_eq!(world.sent(core), ["default/s:80 2"]);
+    }
+    world.acknowledge(0, 1, Duration::from_millis(8));
+    assert_eq!(world.state.apply_times.totals().count(), 1, "core 1 has not applied it");
+    world.acknowledge(1, 1, Duration::from_millis(9));
+    assert_eq!(world.state.apply_times.totals().count(), 2);
+    let snapshot = world.state.snapshot();
+    assert_eq!(snapshot.last_apply_time, Some(Duration::from_millis(9)));
+    assert_eq!((snapshot.published, snapshot.acknowledged), (TableVersion(1), TableVersion(1)));
+}
+
+#[test]
+fn endpoints_that_no_table_names_are_no_publication() {
+    let mut world = World::new(1);
+    world.apply("");
+    world.sent(0);
+    world.acknowledge(0, 1, Duration::ZERO);
+    world.apply(&slice("unrouted", &["127.0.0.1"]));
+    assert!(world.sent(0).is_empty());
+    world.acknowledge(0, 1, Duration::ZERO);
+    assert_eq!(world.state.apply_times.totals().count(), 1);
 }
 
 #[test]

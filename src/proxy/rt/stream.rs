@@ -90,7 +90,7 @@ impl Stream {
         let count = unsafe {
             libc::recv(self.descriptor, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT)
         };
-        let count = usize::try_from(count).or_else(|_negative| Err(io::Error::last_os_error()))?;
+        let count = usize::try_from(count).map_err(|_negative| io::Error::last_os_error())?;
         // SAFETY: the kernel wrote `count` octets.
         unsafe { buffer.assume_written(count) };
         Ok(count)
@@ -131,7 +131,7 @@ impl Stream {
                 libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
             )
         };
-        usize::try_from(count).or_else(|_negative| Err(io::Error::last_os_error()))
+        usize::try_from(count).map_err(|_negative| io::Error::last_os_error())
     }
 
     /// Writes the unread octets of `buffer`; they are consumed.
