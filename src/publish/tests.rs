@@ -1,3 +1,5 @@
+//! What crosses from the control thread to a core, and in which order.
+
 use std::io::Read;
 use std::thread;
 
@@ -177,12 +179,20 @@ fn acknowledgements_count_only_when_every_core_gave_them() {
     assert_eq!(versions, [3, 4]);
 }
 
+/// Until a new reading differs from the last one.
+fn let_the_clock_move() {
+    let before = process_nanos();
+    while process_nanos() == before {
+        std::hint::spin_loop();
+    }
+}
+
 #[test]
 fn an_acknowledgement_of_the_same_version_keeps_its_time() {
     let (publisher, subscribers) = channel(1).expect("channel");
     subscribers[0].acknowledge(TableVersion(1));
     let at = publisher.states()[0].acknowledged_at.load(Relaxed);
-    thread::sleep(Duration::from_millis(2));
+    let_the_clock_move();
     subscribers[0].acknowledge(TableVersion(1));
     assert_eq!(publisher.states()[0].acknowledged_at.load(Relaxed), at);
     subscribers[0].acknowledge(TableVersion(2));
@@ -229,7 +239,7 @@ fn the_heartbeat_moves_forward() {
     let (publisher, subscribers) = channel(1).expect("channel");
     subscribers[0].beat();
     let first = publisher.states()[0].heartbeat.load(Relaxed);
-    thread::sleep(Duration::from_millis(1));
+    let_the_clock_move();
     subscribers[0].beat();
     assert!(publisher.states()[0].heartbeat.load(Relaxed) > first);
 }
@@ -282,7 +292,8 @@ fn no_update_is_lost_between_threads_and_no_bell_is_missed() {
 }
 
 /// Backends whose endpoints change in turn.
-const BACKENDS: u64 = 8;
+const BACKENDS: u64 = SLOTS as u64;
+const SLOTS: usize = 8;
 /// One publication in so many has a table.
 const TABLE_EVERY: u64 = 3;
 
@@ -290,7 +301,7 @@ const TABLE_EVERY: u64 = 3;
 /// any, version `n`.
 #[derive(Default)]
 struct Applied {
-    ports: [u64; BACKENDS as usize],
+    ports: [u64; SLOTS],
     table: u64,
 }
 

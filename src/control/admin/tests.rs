@@ -1,3 +1,5 @@
+//! The admin listener over real sockets on loopback: health, readiness, metrics, hostile clients.
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::Ordering::Relaxed;
