@@ -151,16 +151,21 @@ fn start_backend(name: &'static str, port: u16) -> io::Result<DemoBackend> {
 
 fn guide(http: SocketAddr, admin: SocketAddr, folder: &Path) -> String {
     let ingress = folder.join(manifests::INGRESS_FILE);
-    let port = http.port();
+    let tries = [
+        (format!("http://{http}/"), "two endpoints, in turn"),
+        (format!("http://{http}/echo/abc?x=y"), "another Service, by path"),
+        (format!("http://{http}/any/path -H 'Host: hello.localhost'"), "a rule of one host"),
+        (format!("http://{http}/nowhere"), "no rule: 404"),
+        (format!("http://{admin}/metrics"), "what the proxy counts"),
+    ];
+    let width = tries.iter().map(|(what, _)| what.len()).max().unwrap_or_default();
+    let tries: String =
+        tries.iter().map(|(what, why)| format!("  curl {what:width$}   # {why}\n")).collect();
     format!(
-        "Try:\n  \
-         curl http://{http}/ -H 'Host: hello.localhost'      two endpoints, in turn\n  \
-         curl http://hello.localhost:{port}/                   the same, where *.localhost resolves\n  \
-         curl http://{http}/echo/abc?x=y                     a path of any host\n  \
-         curl http://{http}/nowhere                          no rule: 404\n  \
-         curl http://{admin}/metrics                         what the proxy counts\n\n\
+        "Try:\n{tries}\n\
          Then edit {}: change a path, save, ask again.\n\
-         It is live at once, and no connection is cut. Ctrl-C ends the demo.\n",
+         It is live at once, and no connection is cut. A mistake is told here, with its line.\n\
+         Ctrl-C ends the demo.\n",
         ingress.display()
     )
 }
@@ -193,8 +198,7 @@ mod tests {
     fn guide_names_bound_addresses_and_the_file_to_edit() {
         let http: SocketAddr = "127.0.0.1:4711".parse().expect("address");
         let text = guide(http, "127.0.0.1:9901".parse().expect("address"), Path::new("demo"));
-        for part in ["127.0.0.1:4711/", "hello.localhost:4711", "9901/metrics", "demo/ingress.yaml"]
-        {
+        for part in ["127.0.0.1:4711/", "9901/metrics", "# no rule: 404", "demo/ingress.yaml"] {
             assert!(text.contains(part), "{part} is not in {text}");
         }
     }

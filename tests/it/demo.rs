@@ -14,8 +14,10 @@ fn demo_serves_what_its_guide_says() {
         assert_eq!(response.status(), 200);
         response.field("x-backend").unwrap_or_default().to_owned()
     };
-    let hello: BTreeSet<_> = (0..4).map(|_| backend(client.get("hello.localhost", "/"))).collect();
-    assert_eq!(hello, BTreeSet::from(["hello-1", "hello-2"].map(str::to_owned)));
+    for (host, path) in [("any.example", "/"), ("hello.localhost", "/any/path")] {
+        let hello: BTreeSet<_> = (0..4).map(|_| backend(client.get(host, path))).collect();
+        assert_eq!(hello, BTreeSet::from(["hello-1", "hello-2"].map(str::to_owned)));
+    }
     let echo = client.get("any.example", "/echo/abc?x=y");
     assert!(echo.text().contains("GET /echo/abc?x=y HTTP/1.1"), "{}", echo.text());
     assert_eq!(backend(echo), "echo-1");

@@ -133,6 +133,13 @@ spec:
   rules:
     - http:
         paths:
+          - path: /
+            pathType: Exact
+            backend:
+              service:
+                name: hello
+                port:
+                  number: 80
           - path: /hello
             pathType: Exact
             backend:
