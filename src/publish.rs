@@ -12,8 +12,8 @@
 //!  read(doorbell) ◀──────────────────────────── acknowledge(version)  stores, then writes
 //! ```
 //!
-//! A *publication* is what one change sent: endpoints, a table, or both. [`Publisher::mark`] ends it
-//! with its [`Sequence`]; a core that reads the mark has applied all before it.
+//! A *publication* is what one change sent: endpoints, a table, or both. [`Publisher::mark`] ends
+//! it with its [`Sequence`]; a core that reads the mark has applied all before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

@@ -1,3 +1,5 @@
+//! What the admin listener answers: health, readiness, metrics; and what it refuses.
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::Ordering::Relaxed;
