@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::limits::{DNS_ADDRESSES_MAX, DNS_REFRESH, DNS_TIMEOUT};
 
@@ -75,7 +75,12 @@ impl Resolver {
             let Some(finished) = self.tasks.join_next().await else {
                 return std::future::pending().await;
             };
-            let Ok(answer) = finished else { continue };
+            let answer = match finished.map_err(JoinError::try_into_panic) {
+                Ok(answer) => answer,
+                // A defect like any other on this thread: it ends the process.
+                Err(Ok(payload)) => std::panic::resume_unwind(payload),
+                Err(Err(_aborted)) => continue,
+            };
             self.running.remove(&answer.name);
             if self.wanted.contains(&answer.name) {
                 self.ask(Arc::clone(&answer.name), DNS_REFRESH);

@@ -64,6 +64,7 @@ enum State {
     DataCr,
     DataLf,
     Trailer,
+    LastLf,
     Done,
     Failed(BodyError),
 }
@@ -164,7 +165,7 @@ impl ChunkedDecoder {
             }
             State::DataCr => expect(byte, b'\r').map(|()| State::DataLf),
             State::DataLf => expect(byte, b'\n').map(|()| State::Size),
-            State::Trailer => self.trailer_byte(byte),
+            State::Trailer | State::LastLf => self.trailer_byte(byte),
             State::Data | State::Done | State::Failed(_) => Ok(self.state),
         }
     }
@@ -210,16 +211,19 @@ impl ChunkedDecoder {
         if self.trailer_bytes > TRAILER_BYTES_MAX {
             return Err(BodyError::TrailerTooLarge);
         }
+        // The empty line that ends most bodies is not stored, so that they allocate nothing.
+        if self.state == State::LastLf {
+            return if byte == b'\n' { Ok(State::Done) } else { Err(BodyError::Trailer) };
+        }
+        if byte == b'\r' && self.trailers.len() == self.trailer_line {
+            return Ok(State::LastLf);
+        }
         self.trailers.push(byte);
         if byte != b'\n' {
             return Ok(State::Trailer);
         }
         let line = self.trailers.get(self.trailer_line..).unwrap_or_default();
         let line = line.strip_suffix(b"\r\n").ok_or(BodyError::Trailer)?;
-        if line.is_empty() {
-            self.trailers.truncate(self.trailer_line);
-            return Ok(State::Done);
-        }
         if is_kept_trailer(line)? {
             self.trailer_line = self.trailers.len();
         } else {

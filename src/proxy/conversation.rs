@@ -96,11 +96,12 @@ async fn converse(
     let stream = &connection.stream;
     let offered = out.len();
     stream.deadline().arm(talk.treatment.send_timeout, Expiry::CloseBoth);
-    let (sent, mut out) = stream.write_all(out).await;
+    let (sent, out) = stream.write_all(out).await;
     if sent.is_err() && out.len() == offered {
         return (failed(exchange, connection, Failure::NothingSent), false);
     }
-    out.clear();
+    // Given back now, so that one buffer less is held while the upstream thinks.
+    drop(out);
     // An upstream that broke off while it was sent to may have answered before; that is read still.
     let mut side = if whole.is_some() || sent.is_err() {
         Side::idle()
@@ -129,7 +130,7 @@ async fn converse(
         exchange.note_attempt(talk.lease, Some(status), started);
         return (Outcome::Repeat, false);
     }
-    relay(exchange, connection, talk, side, out, response, started).await
+    relay(exchange, connection, talk, side, response, started).await
 }
 
 fn transfer<'t, 'e: 't, 'c: 't>(
@@ -176,7 +177,7 @@ async fn await_head(
             if check_partial_response(response.unread()).is_err() {
                 return Head::Failed(Failure::Malformed);
             }
-            match read_more(exchange.downstream, connection, side, response).await {
+            match read_more(exchange.downstream, connection, side, response, false).await {
                 Read::Octets => continue,
                 Read::Nothing if response.is_empty() && informational == 0 => {
                     return Head::Failed(Failure::NoResponse);
@@ -218,6 +219,7 @@ async fn read_more(
     connection: &Connection,
     side: &mut BodySide<'_>,
     buffer: &mut Buffer,
+    is_in_flow: bool,
 ) -> Read {
     if buffer.spare() == 0 {
         buffer.compact();
@@ -229,7 +231,14 @@ async fn read_more(
         downstream.stream.deadline().watch_peer_for(connection.stream.deadline());
     }
     let owned = std::mem::replace(buffer, Buffer::unallocated());
-    let read = connection.stream.read(owned);
+    let read = async {
+        let mut owned = owned;
+        // In full flow the next octets are here already; a wait would cost a turn of the loop.
+        if is_in_flow && let Ok(count) = connection.stream.try_read(&mut owned) {
+            return (Ok(count), owned);
+        }
+        connection.stream.read(owned).await
+    };
     let Some((result, owned)) = side.alongside(read, request_body::End::is_fatal).await else {
         return Read::BodyFailed;
     };
@@ -307,7 +316,6 @@ async fn relay(
     connection: &Connection,
     talk: &Conversation<'_>,
     mut side: BodySide<'_>,
-    mut out: Buffer,
     mut response: Buffer,
     started: u64,
 ) -> (Outcome, bool) {
@@ -323,6 +331,7 @@ async fn relay(
         exchange.ends_connection() || next.is_none() || framing == ResponseFraming::UntilClose;
     let persistence = if is_last { Persistence::Close } else { exchange.keep() };
     let edits: Vec<&FieldEdits> = response_edits(talk.matched);
+    let mut out = Buffer::new(Class::Small);
     exchange.core.with_date(|date| {
         let bytes = response.unread();
         let head = &exchange.scratch.response;
@@ -443,7 +452,7 @@ async fn relay_body(
         if !side.is_running() {
             connection.stream.deadline().arm(talk.treatment.wait(), Expiry::CloseBoth);
         }
-        match read_more(exchange.downstream, connection, side, &mut piece).await {
+        match read_more(exchange.downstream, connection, side, &mut piece, true).await {
             Read::Octets => {}
             Read::BodyFailed => return client_gone(exchange),
             Read::Nothing => {
@@ -456,10 +465,19 @@ async fn relay_body(
     }
 }
 
+/// Up to here a body is read in the largest pieces.
+///
+/// PERF: 100 KiB took 49 us of CPU in 16 KiB pieces and 39 us in 64 KiB ones. 1 MiB took 450 to 480 us
+/// either way; 64 KiB ones varied more from run to run (344 to 550 us), because what is written then
+/// is no longer in the first-level cache when the kernel copies it.
+const MID_SIZE_BODY_BYTES_MAX: u64 = 256 * 1024;
+
 /// How much to read at once, by what is left.
 fn read_class(decoder: &BodyDecoder) -> Class {
     match decoder.remaining() {
         Some(left) if left <= Class::Small.bytes() as u64 => Class::Small,
+        Some(left) if left <= Class::Medium.bytes() as u64 => Class::Medium,
+        Some(left) if left <= MID_SIZE_BODY_BYTES_MAX => Class::Large,
         _ => Class::Medium,
     }
 }

@@ -1,6 +1,7 @@
 //! What one core owns: table, upstreams, clock, counters, reusable memory. Nothing in it is `Send`.
 
 use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -150,7 +151,10 @@ impl Core {
 
     /// To be called at least once a second.
     pub fn refresh_date(&self) {
-        *self.date.borrow_mut() = httpdate::fmt_http_date(SystemTime::now());
+        let mut date = self.date.borrow_mut();
+        date.clear();
+        // Writing to a String cannot fail.
+        write!(date, "{}", httpdate::HttpDate::from(SystemTime::now())).unwrap_or_default();
     }
 
     /// Admits a connection unless the process is at its limit.

@@ -84,8 +84,13 @@ impl Downstream {
     }
 }
 
-/// Serves a connection to its end.
-pub async fn serve(core: &Rc<Core>, downstream: &Downstream) {
+/// Serves a connection to its end. `place` puts the future of one request where it costs nothing
+/// while the connection is idle.
+pub async fn serve<P: Future<Output = After>>(
+    core: &Rc<Core>,
+    downstream: &Rc<Downstream>,
+    place: impl Fn(Request) -> P,
+) {
     let mut carried = None;
     let mut served = 0;
     loop {
@@ -93,7 +98,9 @@ pub async fn serve(core: &Rc<Core>, downstream: &Downstream) {
             return;
         };
         served += 1;
-        match serve_one(core, downstream, buffer, served).await {
+        let request =
+            Request { core: Rc::clone(core), downstream: Rc::clone(downstream), buffer, served };
+        match place(request).await {
             After::KeepAlive(next) => carried = next,
             After::Close => return,
             After::Linger => return linger(downstream).await,
@@ -180,12 +187,19 @@ fn make_room(buffer: &mut Buffer) {
     }
 }
 
-async fn serve_one(
-    core: &Rc<Core>,
-    downstream: &Downstream,
-    mut buffer: Buffer,
+/// A request whose first octets are here.
+pub struct Request {
+    core: Rc<Core>,
+    downstream: Rc<Downstream>,
+    buffer: Buffer,
+    /// Which one of its connection, from 1.
     served: u64,
-) -> After {
+}
+
+/// Serves one request.
+pub async fn serve_one(request: Request) -> After {
+    let Request { core, downstream, mut buffer, served } = request;
+    let (core, downstream) = (&core, &*downstream);
     let started = process_nanos();
     let end = match read_head(core, downstream, &mut buffer).await {
         Ok(end) => end,

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::{Admission, Core};
-use super::downstream::{self, Downstream, ListenerFacts};
+use super::downstream::{self, Downstream, ListenerFacts, Request};
+use super::exchange::After;
 use super::forward;
-use super::rt::{self, Accepted, DriverChoice, Listener};
+use super::rt::{self, Accepted, DriverChoice, Listener, Places};
 use super::socket::BoundListener;
 use crate::config::ProxyConfig;
 use crate::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, TICK};
@@ -125,19 +126,44 @@ fn start(core: &Rc<Core>, task: impl Future<Output = ()> + 'static) {
 }
 
 fn listen(core: &Rc<Core>, (listener, facts): &OpenListener) {
+    listen_with(core, listener, facts, &Rc::default(), downstream::serve_one);
+}
+
+/// `serve_one` only names the type of the futures that `places` is for.
+fn listen_with<F: Future<Output = After> + 'static>(
+    core: &Rc<Core>,
+    listener: &Rc<Listener>,
+    facts: &Rc<ListenerFacts>,
+    places: &Rc<Places<F>>,
+    serve_one: fn(Request) -> F,
+) {
     for _ in 0..ACCEPTS_IN_FLIGHT {
-        let (accepting, listener, facts) = (Rc::clone(core), Rc::clone(listener), Rc::clone(facts));
-        start(core, async move { accept(&accepting, &listener, &facts).await });
+        let (accepting, listener) = (Rc::clone(core), Rc::clone(listener));
+        let (facts, places) = (Rc::clone(facts), Rc::clone(places));
+        let accepts = async move {
+            accept(&accepting, &listener, &facts, &places, serve_one).await;
+        };
+        start(core, accepts);
     }
 }
 
-async fn accept(core: &Rc<Core>, listener: &Listener, facts: &Rc<ListenerFacts>) {
+async fn accept<F: Future<Output = After> + 'static>(
+    core: &Rc<Core>,
+    listener: &Listener,
+    facts: &Rc<ListenerFacts>,
+    places: &Rc<Places<F>>,
+    serve_one: fn(Request) -> F,
+) {
     loop {
         match listener.accept(&core.deadlines).await {
             Accepted::Connection(stream, peer) if core.admit() => {
-                let downstream = Downstream::new(stream, peer, Rc::clone(facts));
+                let downstream = Rc::new(Downstream::new(stream, peer, Rc::clone(facts)));
                 let serving = Admitted(Rc::clone(core));
-                start(core, async move { downstream::serve(&serving.0, &downstream).await });
+                let places = Rc::clone(places);
+                start(core, async move {
+                    let place = |request| places.put(serve_one(request));
+                    downstream::serve(&serving.0, &downstream, place).await;
+                });
             }
             Accepted::Connection(stream, _) => {
                 core.count(Counter::ConnectionsRefused);

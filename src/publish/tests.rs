@@ -1,4 +1,4 @@
-//! What crosses from the control thread to a core, and in which order.
+//! What is published arrives in order, merged when channels are full, and is acknowledged.
 
 use std::io::Read;
 use std::thread;
@@ -292,25 +292,29 @@ fn no_update_is_lost_between_threads_and_no_bell_is_missed() {
 }
 
 /// Backends whose endpoints change in turn.
-const BACKENDS: u64 = SLOTS as u64;
-const SLOTS: usize = 8;
+const BACKENDS: usize = 8;
 /// One publication in so many has a table.
 const TABLE_EVERY: u64 = 3;
 
-/// Publication `n`: the only endpoint of backend `n % BACKENDS` gets port `n`, and the table, if
+/// The backend that publication `n` changes.
+fn slot(n: u64) -> u32 {
+    u32::try_from(n % BACKENDS as u64).expect("small")
+}
+
+/// Publication `n`: the only endpoint of backend `slot(n)` gets port `n`, and the table, if
 /// any, version `n`.
 #[derive(Default)]
 struct Applied {
-    ports: [u64; SLOTS],
+    ports: [u64; BACKENDS],
     table: u64,
 }
 
 impl Applied {
     /// Everything up to publication `sequence` is in force.
     fn holds(&self, sequence: u64) -> bool {
-        let first = sequence.saturating_sub(BACKENDS - 1).max(1);
+        let first = sequence.saturating_sub(BACKENDS as u64 - 1).max(1);
         let mut recent = first..=sequence;
-        let is_known = |n: u64| self.ports[(n % BACKENDS) as usize] >= n;
+        let is_known = |n: u64| self.ports[slot(n) as usize] >= n;
         recent.all(is_known) && self.table >= sequence / TABLE_EVERY * TABLE_EVERY
     }
 
@@ -357,8 +361,8 @@ fn a_mark_never_overtakes_its_publication_while_full_channels_merge() {
         .collect();
     let mut merged = 0_u64;
     for n in 1..=LAST {
-        let (slot, port) = ((n % BACKENDS) as u32, u16::try_from(n).expect("small"));
-        publisher.publish_endpoints(backend(slot), &key(), &endpoints(port..port + 1));
+        let port = u16::try_from(n).expect("small");
+        publisher.publish_endpoints(backend(slot(n)), &key(), &endpoints(port..port + 1));
         if n.is_multiple_of(TABLE_EVERY) {
             publisher.publish_table(&table(n));
         }

@@ -1,4 +1,4 @@
-//! The admin listener over real sockets on loopback: health, readiness, metrics, hostile clients.
+//! What the admin listener answers: health, readiness, metrics; and what it refuses.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

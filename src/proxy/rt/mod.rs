@@ -13,6 +13,7 @@
 mod doorbell;
 mod io_buf;
 mod listener;
+mod reuse;
 mod stream;
 
 use std::any::Any;
@@ -28,6 +29,7 @@ use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
 pub use doorbell::Doorbell;
 pub use listener::{Accepted, Listener};
+pub use reuse::Places;
 pub use stream::{Peek, Stream, peek, shutdown, shutdown_both};
 
 /// Submission queue entries: twice the operations of a busy turn. The queue is flushed when full.

@@ -1,0 +1,185 @@
+//! The keep-alive path allocates nothing: a whole data plane in this process, a counting allocator,
+//! and a client and a backend that allocate nothing themselves.
+
+#![expect(unsafe_code, reason = "an allocator that counts")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
+use ringway::model::{
+    BackendKey, BackendTarget, Balance, EndpointSet, Host, HostPattern, Listener, Model, ObjectRef,
+    OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
+};
+use ringway::publish::{Publisher, channel};
+use ringway::table::Compiler;
+use ringway::telemetry::access_log::access_log;
+use ringway::{proxy, telemetry};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every method passes its arguments on to the system allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of `dealloc`.
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(place, layout, size) }
+    }
+}
+
+const REQUEST: &[u8] = b"GET /shop/cart?item=1 HTTP/1.1\r\nHost: shop.example\r\n\
+    User-Agent: test\r\nAccept: */*\r\nAccept-Language: en\r\nCookie: a=b; c=d\r\n\r\n";
+const POST: &[u8] = b"POST /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
+    Content-Type: text/plain\r\nContent-Length: 11\r\n\r\nhello world";
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\
+    Content-Length: 5\r\n\r\nhello";
+const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+    5\r\nhello\r\n0\r\n\r\n";
+
+/// Answers every head with `response`; allocates nothing once it runs.
+fn start_backend(response: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut buffer = [0_u8; 4096];
+                while matches!(stream.read(&mut buffer), Ok(1..)) {
+                    stream.write_all(response).unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
+fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
+    let minute = Duration::from_secs(60);
+    ProxyConfig {
+        cores: 1,
+        pin: false,
+        driver,
+        ring_defer_taskrun: false,
+        http_bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        pool_idle_per_endpoint: 16,
+        pool_idle_timeout: minute,
+        pool_max_age: minute,
+        pool_total: 16,
+        max_connections: 100,
+        client_header_timeout: minute,
+        client_body_timeout: minute,
+        client_send_timeout: minute,
+        client_max_body_size: 0,
+        keep_alive_timeout: minute,
+        keep_alive_requests: 0,
+        proxy_connect_timeout: minute,
+        proxy_send_timeout: minute,
+        proxy_read_timeout: minute,
+        balance: Balance::RoundRobin,
+        access_log: log,
+    }
+}
+
+fn model(key: &BackendKey) -> Model {
+    let object = ObjectRef { kind: "Ingress", namespace: "default".into(), name: "shop".into() };
+    let rule = Rule {
+        origin: Origin { object, rule: Some(0), path: Some(0), position: None },
+        matches: vec![RequestMatch::path(PathMatch::Prefix("/shop".into()))],
+        filters: Vec::new(),
+        backends: vec![WeightedBackend { target: BackendTarget::Service(key.clone()), weight: 1 }],
+        policies: Policies::default(),
+    };
+    let host =
+        Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules: vec![Arc::new(rule)] };
+    Model { listeners: vec![Listener { hosts: vec![Arc::new(host)], default_rule: None }] }
+}
+
+/// A data plane of one core in front of `backend`. The publisher must outlive its use.
+fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAddr, Publisher) {
+    let config = config(driver, log);
+    let (mut publisher, subscribers) = channel(1).unwrap();
+    let (shards, _scrape) = telemetry::telemetry(1);
+    std::mem::forget(_scrape);
+    let (logs, writer) = access_log(log, 1, Box::new(std::io::sink())).unwrap();
+    std::mem::forget(writer);
+    let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
+    logs.resize_with(1, || None);
+    let started = proxy::start(&config, subscribers, shards, logs).unwrap();
+    let port = PortRef::Number(80);
+    let key = BackendKey { namespace: "default".into(), service: "shop".into(), port };
+    let compiled = Compiler::default().compile(&model(&key));
+    let set = Arc::new(EndpointSet { addresses: vec![backend] });
+    for added in &compiled.added {
+        publisher.publish_endpoints(added.id, &added.key, &set);
+    }
+    publisher.publish_table(&compiled.table);
+    (started.http[0], publisher)
+}
+
+/// Sends `request` and reads the response, whose last octets are `end`.
+fn exchange(client: &mut TcpStream, request: &[u8], end: &[u8]) {
+    client.write_all(request).unwrap();
+    let mut buffer = [0_u8; 4096];
+    let mut length = 0;
+    while !buffer[..length].ends_with(end) {
+        let count = client.read(&mut buffer[length..]).unwrap();
+        assert!(count > 0, "the proxy closed the connection");
+        length += count;
+    }
+    assert!(buffer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+}
+
+#[track_caller]
+fn check(driver: Driver, log: AccessLogFormat, request: &[u8], response: &'static [u8]) {
+    const WARM_UP: usize = 500;
+    const MEASURED: usize = 5_000;
+    let (address, _publisher) = start(driver, log, start_backend(response));
+    // Listeners open once the core has its table.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut client = TcpStream::connect(address).unwrap();
+    assert!(Instant::now() < deadline);
+    let end: &[u8] = if response == CHUNKED { b"0\r\n\r\n" } else { b"hello" };
+    for _ in 0..WARM_UP {
+        exchange(&mut client, request, end);
+    }
+    let before = ALLOCATIONS.load(Relaxed);
+    for _ in 0..MEASURED {
+        exchange(&mut client, request, end);
+    }
+    let allocated = ALLOCATIONS.load(Relaxed) - before;
+    // Its end would be counted in the next measurement.
+    std::mem::forget(client);
+    let request = String::from_utf8_lossy(request);
+    assert_eq!(allocated, 0, "in {MEASURED} requests on {driver:?}: {request}");
+}
+
+/// One test, because the allocator counts for the whole process.
+#[test]
+fn keep_alive_requests_allocate_nothing() {
+    for driver in [Driver::Auto, Driver::Epoll] {
+        check(driver, AccessLogFormat::Off, REQUEST, RESPONSE);
+        check(driver, AccessLogFormat::Off, REQUEST, CHUNKED);
+        check(driver, AccessLogFormat::Off, POST, RESPONSE);
+    }
+}
