@@ -2,6 +2,8 @@
 //! and a client and a backend that allocate nothing themselves.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::mem_forget, reason = "nothing may end while another test measures")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
@@ -150,15 +152,24 @@ fn exchange(client: &mut TcpStream, request: &[u8], end: &[u8]) {
     assert!(buffer.starts_with(b"HTTP/1.1 200 OK\r\n"));
 }
 
+/// Listeners open once the core has its table.
+fn connect(address: SocketAddr) -> TcpStream {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match TcpStream::connect(address) {
+            Ok(client) => return client,
+            Err(error) => assert!(Instant::now() < deadline, "{address}: {error}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
 #[track_caller]
 fn check(driver: Driver, log: AccessLogFormat, request: &[u8], response: &'static [u8]) {
     const WARM_UP: usize = 500;
     const MEASURED: usize = 5_000;
     let (address, _publisher) = start(driver, log, start_backend(response));
-    // Listeners open once the core has its table.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut client = TcpStream::connect(address).unwrap();
-    assert!(Instant::now() < deadline);
+    let mut client = connect(address);
     let end: &[u8] = if response == CHUNKED { b"0\r\n\r\n" } else { b"hello" };
     for _ in 0..WARM_UP {
         exchange(&mut client, request, end);
