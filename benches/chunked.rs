@@ -1,6 +1,8 @@
 //! Time to decode a chunked body of 64 KiB that arrives in reads of 16 KiB, octets per second. The
 //! copy into the read buffer, which decoding overwrites, is part of each round.
 
+#![allow(clippy::expect_used, reason = "a bench that cannot go on has failed")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

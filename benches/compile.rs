@@ -3,6 +3,8 @@
 //! `cargo bench --bench compile`. What must hold: 10,000 Ingresses with 5 paths each in less than
 //! 100 ms, one change in them in less than 1 ms.
 
+#![allow(clippy::expect_used, reason = "a bench that cannot go on has failed")]
+
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench lookup`. What must hold: a hit costs about the same in every row.
 
+#![allow(clippy::expect_used, reason = "a bench that cannot go on has failed")]
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! Ringway: Kubernetes ingress controller and reverse proxy, one pinned io_uring core after another.
+//! Ringway: Kubernetes ingress controller and reverse proxy on pinned io_uring cores.
 //!
 //! What this crate does not do: it generates no configuration text, reloads nothing, and lets no
 //! request wait for Kubernetes. Data flows one way:
 //!
 //! ```text
-//!  YAML directory ─▶ source ─▶ store ─▶ lower ─▶ Model ─▶ compile ─▶ Table ─publish─▶ worker (core 0..n)
-//!  └────────── control plane: Tokio, may wait, may allocate ──────────┘   └─ data plane: no lock ─┘
+//!  YAML directory ─▶ source ─▶ store ─▶ lower ─▶ Model ─▶ compile ─▶ Table ─publish─▶ core 0..n
+//!  └───────── control plane: Tokio, may wait, may allocate ─────────┘  └─ data plane: no lock ─┘
 //! ```
 //!
 //! `control` and `proxy` never name each other; `cli` hands each its end of `publish`.

@@ -122,8 +122,8 @@ pub const PROBLEMS_PER_FILE_MAX: usize = 1_000;
 pub const SETTLE_IDLE: Duration = Duration::from_millis(3);
 /// How long a stream of changes may put off a rebuild.
 pub const SETTLE_MAX: Duration = Duration::from_millis(25);
-/// A file that lost objects and was written to more recently than this is read again before the loss
-/// counts: an editor may have truncated it a moment ago.
+/// A file that lost objects and was written to more recently than this is read again before the
+/// loss counts: an editor may have truncated it a moment ago.
 pub const WRITE_QUIET: Duration = Duration::from_millis(20);
 /// How often a manifest directory that vanished is looked for.
 pub const WATCH_RETRY: Duration = Duration::from_secs(1);

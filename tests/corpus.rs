@@ -1,6 +1,10 @@
 //! The fuzz targets without a fuzzer: over the committed corpora, and as properties of generated
 //! messages that are closer to good ones than random bytes are.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../fuzz/targets/lookup.rs"]
+mod lookup_target;
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
@@ -52,6 +56,11 @@ fn framing() {
 #[test]
 fn chunked() {
     run("chunked", targets::chunked);
+}
+
+#[test]
+fn lookup() {
+    run("lookup", lookup_target::lookup);
 }
 
 /// One of the pieces that requests and the attacks on them are made of.
@@ -160,6 +169,13 @@ proptest! {
         prefix in any::<[u8; 2]>(),
     ) {
         targets::chunked(&prefixed(&prefix, &bytes));
+    }
+
+    #[test]
+    fn the_fast_lookup_agrees_with_the_oracle(
+        data in prop::collection::vec(any::<u8>(), 0..1024),
+    ) {
+        lookup_target::lookup(&data);
     }
 }
 

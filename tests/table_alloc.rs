@@ -1,15 +1,12 @@
-//! A lookup does not allocate; the fuzz target's body holds for random input.
+//! A lookup does not allocate.
 
 #![expect(unsafe_code, reason = "an allocator that counts")]
-
-#[path = "../fuzz/targets/lookup.rs"]
-mod fuzz_lookup;
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use ringway::model::{
     BackendTarget, FieldMatch, Host, HostName, HostPattern, Listener, ListenerId, Model, ObjectRef,
     OnMiss, Origin, PathMatch, Pattern, Policies, QueryMatch, RequestMatch, Rule, ValueMatch,
@@ -26,7 +23,7 @@ thread_local! {
 
 fn count() {
     // Fails only while a thread ends; nothing is measured then.
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+    ALLOCATIONS.try_with(|count| count.set(count.get() + 1)).ok();
 }
 
 // SAFETY: every call is passed on to `System` unchanged; counting neither allocates nor unwinds.
@@ -129,13 +126,4 @@ fn a_lookup_does_not_allocate() {
     let routed = ask();
     assert_eq!(ALLOCATIONS.get() - before, 0);
     assert_eq!((warm, routed), (15, 15), "three paths match on each of five hosts");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_fuzz_target_holds(data in proptest::collection::vec(any::<u8>(), 0..1024)) {
-        fuzz_lookup::lookup(&data);
-    }
 }

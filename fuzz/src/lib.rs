@@ -1,7 +1,5 @@
 //! The parts of the proxy that are fuzzed, compiled alone from the proxy's own sources. It adds
-//! nothing to them; `targets` sees them under the proxy's name, as `tests/corpus.rs` does.
-//!
-//! A target that needs more modules (`lookup`: `model`, `filter`, `table`) adds them here.
+//! nothing to them; the targets see them under the proxy's name, as `tests/corpus.rs` does.
 
 extern crate self as ringway;
 
@@ -11,5 +9,17 @@ pub mod limits;
 #[path = "../../src/http1/mod.rs"]
 pub mod http1;
 
+#[path = "../../src/filter/mod.rs"]
+pub mod filter;
+
+#[path = "../../src/model/mod.rs"]
+pub mod model;
+
+#[path = "../../src/table/mod.rs"]
+pub mod table;
+
 #[path = "../targets.rs"]
 pub mod targets;
+
+#[path = "../targets/lookup.rs"]
+pub mod lookup;

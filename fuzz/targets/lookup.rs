@@ -1,5 +1,11 @@
 //! Fast lookup against the oracle, on a small model and requests spelled by the fuzzer.
 
+#![allow(
+    clippy::expect_used,
+    unreachable_pub,
+    reason = "part of the fuzz crate and of tests; a target that cannot go on has found something"
+)]
+
 use std::sync::Arc;
 
 use ringway::model::{

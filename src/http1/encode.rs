@@ -57,14 +57,13 @@ pub fn put_decimal(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Appends the size line of a chunk of `len` octets, which must not be 0: that would end the body.
 pub fn put_chunk_head(out: &mut Vec<u8>, len: usize) {
     debug_assert_ne!(len, 0);
     let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
-    out.extend((0..digits).rev().map(|digit| match (len >> (4 * digit) & 0xf) as u8 {
-        value @ 0..=9 => b'0' + value,
-        value => b'a' - 10 + value,
-    }));
+    out.extend((0..digits).rev().map(|digit| HEX_DIGITS[len >> (4 * digit) & 0xf]));
     out.extend_from_slice(CRLF);
 }
 

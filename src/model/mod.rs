@@ -2,8 +2,9 @@
 //!
 //! Shaped like the Gateway API (listener → host → rule{matches, filters, weighted backends,
 //! policies}), because Ingress fits into it and not the other way round. Knows neither Kubernetes
-//! types nor sockets. Hosts and rules are behind `Arc` so that a change rebuilds only what it touches:
-//! an unchanged host is the same pointer in the next model, and the compiler reuses its result.
+//! types nor sockets. Hosts and rules are behind `Arc` so that a change rebuilds only what it
+//! touches: an unchanged host is the same pointer in the next model, and the compiler reuses its
+//! result.
 
 pub mod backend;
 pub mod host;

@@ -1,3 +1,5 @@
+//! Lines octet by octet, and a writer whose sink is slow, short or broken.
+
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;

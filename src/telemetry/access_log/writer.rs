@@ -61,10 +61,15 @@ impl LogWriter {
             if Instant::now() >= deadline {
                 return false;
             }
-            thread::sleep(Duration::from_millis(1));
+            pause(Duration::from_millis(1));
         }
         self.thread.join().is_ok()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread of the log's own, or the process ends")]
+fn pause(time: Duration) {
+    thread::sleep(time);
 }
 
 struct WriterState {
@@ -118,7 +123,7 @@ impl WriterState {
                     bytes = rest;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(SINK_PAUSE),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => pause(SINK_PAUSE),
                 Err(error) => return Err(error),
             }
         }

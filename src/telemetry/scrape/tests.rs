@@ -1,3 +1,5 @@
+//! Sums over cores, and the whole text of a scrape.
+
 use std::fmt::Write;
 use std::time::Duration;
 
