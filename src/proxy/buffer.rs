@@ -2,7 +2,7 @@
 //!
 //! Because the return is in `Drop`, the buffer of an abandoned ring operation comes back by itself
 //! when the kernel completes it. Worst case per core: `BUFFERS_FREE_MAX` free buffers of each class
-//! (22 MiB with the defaults) plus what connections hold: one small or medium buffer per message
+//! (48 MiB at most) plus what connections hold: one small or medium buffer per message
 //! under way in each direction, at most one large one.
 
 #![expect(unsafe_code, reason = "octets that the kernel wrote")]
@@ -203,7 +203,7 @@ impl Drop for Buffer {
         bytes.clear();
         let keep = |free: &RefCell<[Vec<Vec<u8>>; 3]>| {
             if let Ok(mut free) = free.try_borrow_mut()
-                && free[class as usize].len() < BUFFERS_FREE_MAX
+                && free[class as usize].len() < BUFFERS_FREE_MAX[class as usize]
             {
                 free[class as usize].push(bytes);
             }

@@ -127,7 +127,7 @@ async fn converse(
     let status = exchange.scratch.response.status;
     let facts = Facts { is_replayable: !talk.progress.has_read.get(), ..talk.facts };
     if retry::is_status_repeated(status, &talk.matched.rule.policies.retry, facts) {
-        exchange.note_attempt(talk.lease, Some(status), started);
+        exchange.note_attempt(talk.lease, Some(status), latency);
         return (Outcome::Repeat, false);
     }
     relay(exchange, connection, talk, side, response, started).await
@@ -340,7 +340,9 @@ async fn relay(
     response.consume(head_bytes);
     exchange.tally.status = status;
     let relayed = relay_body(exchange, connection, talk, &mut side, out, response, framing).await;
-    exchange.note_attempt(talk.lease, Some(status), started);
+    let finished = process_nanos();
+    exchange.tally.finished = finished;
+    exchange.note_attempt(talk.lease, Some(status), finished.saturating_sub(started));
     if let Some(attempt) = exchange.scratch.attempts.last_mut() {
         attempt.response_bytes = exchange.tally.response_bytes;
     }
@@ -535,6 +537,7 @@ async fn switch(
         exchange.tally.response_bytes = relayed.down.get();
         talk.progress.octets.set(relayed.up.get());
     }
-    exchange.note_attempt(talk.lease, Some(101), started);
+    let nanos = process_nanos().saturating_sub(started);
+    exchange.note_attempt(talk.lease, Some(101), nanos);
     End::Close
 }

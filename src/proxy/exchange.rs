@@ -52,6 +52,8 @@ pub struct Tally {
     pub series: Option<SeriesId>,
     /// The chosen backend.
     pub backend: Option<Rc<Backend>>,
+    /// Process clock when the response was through; 0: not yet.
+    pub finished: u64,
 }
 
 /// Bodies up to this size that came with their head are sent with it and kept for repetition.
@@ -129,7 +131,7 @@ pub async fn run(
         is_last,
     };
     let matched = exchange.lookup(&table);
-    let end = exchange.serve(matched.as_ref()).await;
+    let end = exchange.serve(matched.as_ref(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
     core.retire_table(table);
     match end {
@@ -194,7 +196,7 @@ impl Exchange<'_> {
         self.bytes.get(from..from.checked_add(octets)?)
     }
 
-    async fn serve(&mut self, matched: Option<&Match<'_>>) -> End {
+    async fn serve(&mut self, matched: Option<&Match<'_>>, started: u64) -> End {
         let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
         let rule = matched.rule;
         self.tally.series = Some(rule.series);
@@ -220,7 +222,7 @@ impl Exchange<'_> {
             return self.answer(Reply::NoEndpoints).await;
         };
         self.tally.backend = Some(Rc::clone(&backend));
-        self.try_endpoints(&backend, matched, &treatment).await
+        self.try_endpoints(&backend, matched, &treatment, started).await
     }
 
     async fn redirect(&mut self, matched: &Match<'_>) -> Option<End> {
@@ -296,6 +298,7 @@ impl Exchange<'_> {
         backend: &Rc<Backend>,
         matched: &Match<'_>,
         treatment: &Treatment,
+        mut started: u64,
     ) -> End {
         let progress = Progress::default();
         let mut wants_fresh = false;
@@ -305,7 +308,6 @@ impl Exchange<'_> {
             else {
                 return self.answer(Reply::NoEndpoints).await;
             };
-            let started = process_nanos();
             let tries = u32::try_from(self.scratch.attempts.len()).unwrap_or(u32::MAX) + 1;
             let (failure, is_reused) = match self.obtain(&lease, treatment, wants_fresh).await {
                 Err(failure) => (failure, false),
@@ -323,14 +325,17 @@ impl Exchange<'_> {
                         Outcome::Ended(end) => return end,
                         Outcome::Failed(failure) => (failure, is_reused),
                         Outcome::Repeat => {
-                            self.tried(&lease, started, tries);
+                            self.tried(&lease);
+                            started = process_nanos();
                             continue;
                         }
                     }
                 }
             };
             self.blame(&lease, failure, is_reused);
-            self.note_attempt(&lease, None, started);
+            let ended = process_nanos();
+            self.note_attempt(&lease, None, ended.saturating_sub(started));
+            started = ended;
             let facts = self.facts(tries, treatment, is_reused, &progress);
             if !retry::may_repeat(failure, facts) {
                 return self.give_up(failure, &progress).await;
@@ -344,7 +349,7 @@ impl Exchange<'_> {
     }
 
     /// A response that policy counts as a failure: noted by the conversation, tried elsewhere.
-    fn tried(&mut self, lease: &Lease, _started: u64, _tries: u32) {
+    fn tried(&mut self, lease: &Lease) {
         self.core.count(Counter::UpstreamRetries);
         self.scratch.tried.push(lease.endpoint.address);
     }
@@ -387,13 +392,13 @@ impl Exchange<'_> {
         }
     }
 
-    /// Remembers a try for the access log.
-    pub fn note_attempt(&mut self, lease: &Lease, status: Option<u16>, started: u64) {
+    /// Remembers a try that took `nanos`.
+    pub fn note_attempt(&mut self, lease: &Lease, status: Option<u16>, nanos: u64) {
         self.scratch.attempts.push(Attempt {
             address: lease.endpoint.address,
             status,
             response_bytes: 0,
-            duration: Duration::from_nanos(process_nanos().saturating_sub(started)),
+            duration: Duration::from_nanos(nanos),
         });
     }
 
@@ -478,7 +483,8 @@ impl Exchange<'_> {
             found.map_or(&b""[..], |field| field.value.of(self.bytes))
         };
         let log = self.core.log.as_ref();
-        let elapsed = Duration::from_nanos(process_nanos().saturating_sub(started));
+        let finished = if self.tally.finished > 0 { self.tally.finished } else { process_nanos() };
+        let elapsed = Duration::from_nanos(finished.saturating_sub(started));
         // What only the log needs is looked for only when there is one.
         let logged = |kind: FieldKind| if log.is_some() { field(kind) } else { &b""[..] };
         let record = ExchangeRecord {
