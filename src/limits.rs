@@ -48,9 +48,9 @@ pub const BUFFER_SMALL_BYTES: usize = 4 * 1024;
 pub const BUFFER_MEDIUM_BYTES: usize = 16 * 1024;
 /// Bytes of the buffer for heads above the medium class and for mid-size bodies.
 pub const BUFFER_LARGE_BYTES: usize = 64 * 1024;
-/// Free buffers kept per core by class (small, medium, large: 16 MiB each); above it they go back to
-/// the allocator. As many as a few thousand requests in flight hold: with 256, a thousand of them
-/// went through the allocator with every wave.
+/// Free buffers kept per core by class (small, medium, large: 16 MiB each); above it they go back
+/// to the allocator. As many as a few thousand requests in flight hold: with 256, a thousand of
+/// them went through the allocator with every wave.
 pub const BUFFERS_FREE_MAX: [usize; 3] = [4096, 1024, 256];
 /// Bytes of request that are kept so that a failed attempt can be repeated (head excluded).
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 //! Upstreams that do exactly what a test says, and remember every byte they were sent.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -72,10 +72,9 @@ impl Source for Connection {
     }
 
     fn fill(&mut self) -> io::Result<usize> {
-        let mut piece = [0; 64 * 1024];
-        let count = self.stream.read(&mut piece)?;
-        self.buffer.extend_from_slice(&piece[..count]);
-        lock(&self.seen.bytes)[self.index].extend_from_slice(&piece[..count]);
+        let count = message::read_some(&mut self.stream, &mut self.buffer)?;
+        let new = &self.buffer[self.buffer.len() - count..];
+        lock(&self.seen.bytes)[self.index].extend_from_slice(new);
         Ok(count)
     }
 }

@@ -1,6 +1,6 @@
 //! A raw client: bytes out as given, one response at a time in.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,7 @@ impl Source for Client {
     }
 
     fn fill(&mut self) -> io::Result<usize> {
-        let mut piece = [0; 64 * 1024];
-        let count = self.stream.read(&mut piece)?;
-        self.buffer.extend_from_slice(&piece[..count]);
-        Ok(count)
+        message::read_some(&mut self.stream, &mut self.buffer)
     }
 }
 

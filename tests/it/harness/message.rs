@@ -1,6 +1,6 @@
 //! One HTTP message as read off a socket: just enough parsing to find its end, raw bytes kept.
 
-use std::io;
+use std::io::{self, Read};
 
 /// A message, head as received and body decoded.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,25 @@ pub(crate) trait Source {
     fn buffer(&mut self) -> &mut Vec<u8>;
     /// Receives more; `Ok(0)`: the peer closed.
     fn fill(&mut self) -> io::Result<usize>;
+}
+
+/// Appends what one read gives.
+///
+/// A read that a signal cut short is repeated: the kernel takes down the ring of
+/// [`super::Driver::is_available`] by interrupting the thread that made it, and does not by itself
+/// restart a read that has a timeout.
+pub(crate) fn read_some(stream: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let mut piece = [0; 64 * 1024];
+    loop {
+        match stream.read(&mut piece) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(count) => {
+                buffer.extend_from_slice(&piece[..count]);
+                return Ok(count);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What a body's end depends on besides its own head.
