@@ -44,7 +44,7 @@ pub struct ProxyConfig {
     pub pin: bool,
     /// I/O driver.
     pub driver: Driver,
-    /// Ring with `DEFER_TASKRUN` (experimental).
+    /// Ring with `DEFER_TASKRUN` where the kernel has it.
     pub ring_defer_taskrun: bool,
     /// Plain HTTP listeners; port 0 takes a free port.
     pub http_bind: Vec<SocketAddr>,

@@ -28,8 +28,15 @@ pub struct Args {
     )]
     pub driver: Driver,
 
-    /// Run io_uring completions only when a worker asks for them (experimental)
-    #[arg(long, env = "RINGWAY_RING_DEFER_TASKRUN", help_heading = "Cores")]
+    /// Run io_uring completions only when a worker asks for them; kernels before 6.1 do without
+    #[arg(
+        long,
+        env = "RINGWAY_RING_DEFER_TASKRUN",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        help_heading = "Cores"
+    )]
     pub ring_defer_taskrun: bool,
 
     /// Address for plain HTTP; may be repeated (in the variable: separated by commas). Port 0 takes

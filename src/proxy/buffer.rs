@@ -51,7 +51,8 @@ impl Class {
     }
 }
 
-/// Octets behind the class that only [`Buffer::as_vec`] uses: the end of a chunk fits without growing.
+/// Octets behind the class that only [`Buffer::as_vec`] uses: the end of a chunk fits without
+/// growing.
 const TAILROOM: usize = 16;
 
 thread_local! {

@@ -22,8 +22,8 @@ use std::time::Duration;
 use super::rt::{self, Peek};
 use crate::limits::{CLIENT_CHECK_INTERVAL, TICK};
 
-/// Slots of the wheel: 4096 × 20 ms = 82 s; what is due later is linked at the horizon and again from
-/// there.
+/// Slots of the wheel: 4096 × 20 ms = 82 s; what is due later is linked at the horizon and again
+/// from there.
 const SLOTS: usize = 4096;
 const NONE: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;
@@ -290,7 +290,8 @@ impl Deadline {
         self.deadlines.wheel.borrow_mut().arm(self.index, due, expiry);
     }
 
-    /// Looks now and then whether this connection's peer is still there while `other` is waited for.
+    /// Looks now and then whether this connection's peer is still there while `other` is waited
+    /// for.
     pub fn watch_peer_for(&self, other: &Self) {
         let generation = self.deadlines.wheel.borrow_mut().entry(other.index).generation;
         self.arm(CLIENT_CHECK_INTERVAL, Expiry::CheckPeer { other: other.index, generation });

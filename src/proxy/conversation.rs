@@ -6,8 +6,9 @@
 //!                                            final: relay body ─▶ release | close
 //! ```
 //!
-//! Nothing is said to the client before the response head is complete, so until then the attempt may
-//! fail and be repeated; after it, a failure breaks the client connection, never ends it cleanly.
+//! Nothing is said to the client before the response head is complete, so until then the attempt
+//! may fail and be repeated; after it, a failure breaks the client connection, never ends it
+//! cleanly.
 
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
@@ -363,8 +364,8 @@ async fn relay(
     (Outcome::Ended(end), is_reusable)
 }
 
-/// Where the next request begins; `None`: the body of this one is not through, so the connection ends
-/// after the response.
+/// Where the next request begins; `None`: the body of this one is not through, so the connection
+/// ends after the response.
 fn body_end(exchange: &Exchange<'_>, side: &mut BodySide<'_>) -> Option<End> {
     if let Some(octets) = exchange.whole_body() {
         return Some(End::Behind(exchange.scratch.request.head_bytes + octets));
@@ -469,9 +470,9 @@ async fn relay_body(
 
 /// Up to here a body is read in the largest pieces.
 ///
-/// PERF: 100 KiB took 49 us of CPU in 16 KiB pieces and 39 us in 64 KiB ones. 1 MiB took 450 to 480 us
-/// either way; 64 KiB ones varied more from run to run (344 to 550 us), because what is written then
-/// is no longer in the first-level cache when the kernel copies it.
+/// PERF: 100 KiB took 49 us of CPU in 16 KiB pieces and 39 us in 64 KiB ones. 1 MiB took 450 to 480
+/// us either way; 64 KiB ones varied more from run to run (344 to 550 us), because what is written
+/// then is no longer in the first-level cache when the kernel copies it.
 const MID_SIZE_BODY_BYTES_MAX: u64 = 256 * 1024;
 
 /// How much to read at once, by what is left.

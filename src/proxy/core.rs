@@ -105,7 +105,8 @@ impl Core {
         Rc::clone(&self.table.borrow())
     }
 
-    /// Puts a table in force. The old one goes back to the control thread when its last request ends.
+    /// Puts a table in force. The old one goes back to the control thread when its last request
+    /// ends.
     pub fn set_table(self: &Rc<Self>, table: Arc<Table>) {
         let old = self.table.replace(Rc::new(CoreTable(table)));
         self.retire_table(old);

@@ -1,7 +1,7 @@
 //! One request and its response: match, filters, pick, attempts, relay, record.
 //!
-//! Decisions are elsewhere and pure (`table`, `filter`, `forward`, `retry`, `reply`); this file moves
-//! octets between what they decide.
+//! Decisions are elsewhere and pure (`table`, `filter`, `forward`, `retry`, `reply`); this file
+//! moves octets between what they decide.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -459,8 +459,8 @@ impl Exchange<'_> {
         self.scratch.path = path;
     }
 
-    /// Keeps the client's request id, if it is one that can be logged and forwarded; else makes one of
-    /// 32 hex digits.
+    /// Keeps the client's request id, if it is one that can be logged and forwarded; else makes one
+    /// of 32 hex digits.
     fn choose_request_id(&mut self) {
         let bytes = self.bytes;
         let Scratch { request, request_id, .. } = &mut *self.scratch;

@@ -1,5 +1,5 @@
-//! Edits to heads on the way through: pure. The message for the other side is written from the parsed
-//! form; nothing that was not understood is copied.
+//! Edits to heads on the way through: pure. The message for the other side is written from the
+//! parsed form; nothing that was not understood is copied.
 //!
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 

@@ -32,8 +32,8 @@ pub async fn relay(
     rt::both(up, down).await;
 }
 
-/// Copies one direction to its end. Either direction keeps both alive, so a deadline passes only when
-/// nothing moves at all.
+/// Copies one direction to its end. Either direction keeps both alive, so a deadline passes only
+/// when nothing moves at all.
 async fn copy(from: &Stream, to: &Stream, first: Buffer, idle: Duration, count: &Cell<u64>) {
     let mut buffer = first;
     loop {

@@ -219,7 +219,8 @@ async fn tick(core: &Rc<Core>) {
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 /// How often the end of a drain is looked for.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
-/// The accept queue is empty by then: connections that were complete when the drain began are taken.
+/// The accept queue is empty by then: connections that were complete when the drain began are
+/// taken.
 const ACCEPT_GRACE: Duration = Duration::from_millis(100);
 
 /// Every response from now on closes its connection; listeners close once their queues are empty;

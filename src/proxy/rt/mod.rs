@@ -1,7 +1,8 @@
 //! The runtime under a core: the only module that names monoio, small enough to replace.
 //!
 //! Rules it keeps so that nobody else has to (monoio 0.2.4 as published):
-//! - a runtime is never dropped while the process lives, because the kernel may still write into the
+//! - a runtime is never dropped while the process lives, because the kernel may still write into
+//! the
 //!   buffers of its operations ([`run`] does not return);
 //! - an accept is never dropped before it resolved, because its descriptor would leak;
 //! - a task that panics costs itself only ([`spawn`]); a root that ends aborts the process;
@@ -43,7 +44,11 @@ const RING_COMPLETIONS: u32 = 16 * 1024;
 pub enum RingFlags {
     /// Cooperative task running, one issuer. Without them the same work costs twice the CPU.
     CoopSingle,
-    /// The same and deferred task running: an experiment, off by default.
+    /// The same and deferred task running: completions are worked off when the loop asks for them.
+    /// monoio asks only when its queue of tasks is empty, so no task may keep itself runnable.
+    ///
+    /// PERF: 10.6 instead of 11.1 us of CPU per small request at 64 connections, no difference at
+    /// 1,000 and with long bodies (medians of 5, one run).
     CoopSingleDefer,
     /// Cooperative task running alone.
     Coop,
@@ -98,7 +103,7 @@ fn ring_builder(flags: RingFlags) -> io_uring::Builder {
 pub fn probe_uring(defer_taskrun: bool) -> io::Result<RingFlags> {
     let best = if defer_taskrun { RingFlags::CoopSingleDefer } else { RingFlags::CoopSingle };
     let mut last = None;
-    for flags in [best, RingFlags::Coop, RingFlags::Plain] {
+    for flags in [best, RingFlags::CoopSingle, RingFlags::Coop, RingFlags::Plain] {
         match ring_builder(flags).build(8) {
             Ok(ring) => {
                 if !ring.params().is_feature_ext_arg() {
@@ -114,8 +119,8 @@ pub fn probe_uring(defer_taskrun: bool) -> io::Result<RingFlags> {
 
 /// Runs `root` on this thread for as long as the process lives.
 ///
-/// Shape: the root is expected never to finish. When it does, or panics, a half-dead core would keep
-/// its listener open while nobody accepts; the process aborts instead.
+/// Shape: the root is expected never to finish. When it does, or panics, a half-dead core would
+/// keep its listener open while nobody accepts; the process aborts instead.
 ///
 /// # Errors
 /// The driver could not be set up; nothing ran.

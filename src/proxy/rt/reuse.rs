@@ -1,7 +1,8 @@
 //! Memory for the large future of a request, used again by the next request of any connection.
 //!
-//! A connection between two requests should cost little, so the future of a request must not be part
-//! of the future of its connection; and a request should not allocate, so it cannot be boxed anew.
+//! A connection between two requests should cost little, so the future of a request must not be
+//! part of the future of its connection; and a request should not allocate, so it cannot be boxed
+//! anew.
 
 #![expect(unsafe_code, reason = "futures in memory that is used again")]
 

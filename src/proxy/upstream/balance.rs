@@ -1,8 +1,8 @@
 //! Which endpoint gets the next request: pure, one core's view.
 //!
 //! Each core decides by itself from what it has seen; a random start keeps the cores from moving in
-//! step. An endpoint that was tried already or is ejected is passed over, unless nothing else is left:
-//! with every endpoint ejected, all count as usable (a guess beats a certain 503).
+//! step. An endpoint that was tried already or is ejected is passed over, unless nothing else is
+//! left: with every endpoint ejected, all count as usable (a guess beats a certain 503).
 
 use crate::model::Balance;
 use crate::proxy::random::Random;
@@ -23,8 +23,8 @@ pub trait Candidates {
 
 /// Picks an endpoint; `None`: there is none.
 ///
-/// Shape: `cursor` is the backend's turn counter, moved by round robin. Does not allocate; visits each
-/// endpoint at most twice.
+/// Shape: `cursor` is the backend's turn counter, moved by round robin. Does not allocate; visits
+/// each endpoint at most twice.
 pub fn pick(
     balance: Balance,
     candidates: &impl Candidates,

@@ -1,7 +1,8 @@
 //! Passive health of one endpoint: pure, fed with outcomes and times.
 //!
 //! ```text
-//! usable ─ EJECT_AFTER_FAILURES in a row ─▶ ejected ─ time over ─▶ usable, one failure from ejection
+//! usable ─ EJECT_AFTER_FAILURES in a row ─▶ ejected ─ time over ─▶ usable, one failure from
+//! ejection
 //!    ▲                                                                │
 //!    └───────────────────────────── success ──────────────────────────┘
 //! ```
@@ -27,7 +28,8 @@ impl Health {
         now < self.ejected_until
     }
 
-    /// It answered in `latency`. Any answer counts: what status means is the application's business.
+    /// It answered in `latency`. Any answer counts: what status means is the application's
+    /// business.
     pub fn succeeded(&mut self, latency: Duration, now: u64) {
         self.failures = 0;
         self.ejections = 0;

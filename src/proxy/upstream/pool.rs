@@ -1,7 +1,7 @@
 //! Idle connections of one endpoint on one core.
 //!
-//! Last in, first out: busy connections stay warm, surplus ones age out. A connection comes back only
-//! with [`Reusable`], the proof that its message was read to the end; plain drop closes it.
+//! Last in, first out: busy connections stay warm, surplus ones age out. A connection comes back
+//! only with [`Reusable`], the proof that its message was read to the end; plain drop closes it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -39,8 +39,8 @@ pub struct PoolLimits {
     pub age_millis: u64,
 }
 
-/// Proof that a connection's last response was read to its end, that nothing lies behind it and that
-/// neither side asked to close.
+/// Proof that a connection's last response was read to its end, that nothing lies behind it and
+/// that neither side asked to close.
 pub struct Reusable(pub(in crate::proxy) ());
 
 /// Idle connections of one endpoint.
@@ -98,7 +98,8 @@ impl Pool {
         }
     }
 
-    /// Puts a connection back; closes it instead when it is too old or the pool is full. True: kept.
+    /// Puts a connection back; closes it instead when it is too old or the pool is full. True:
+    /// kept.
     pub fn release(
         &self,
         mut connection: Connection,
