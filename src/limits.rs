@@ -79,6 +79,8 @@ pub const TICK: Duration = Duration::from_millis(20);
 pub const CLIENT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a request body may wait for `100 Continue` before it is sent unasked, RFC 9110 10.1.1.
 pub const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection that is between two requests may still send one once a drain has begun.
+pub const DRAIN_IDLE_GRACE: Duration = Duration::from_secs(1);
 /// A core whose loop did not turn for this long is reported stuck and fails liveness.
 pub const LOOP_LAG_MAX: Duration = Duration::from_secs(10);
 

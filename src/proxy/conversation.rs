@@ -10,6 +10,8 @@
 //! may fail and be repeated; after it, a failure breaks the client connection, never ends it
 //! cleanly.
 
+use std::io::ErrorKind;
+
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
 use super::downstream::Downstream;
@@ -96,8 +98,9 @@ async fn converse(
     }
     let stream = &connection.stream;
     let offered = out.len();
-    stream.deadline().arm(talk.treatment.send_timeout, Expiry::CloseBoth);
+    stream.write_deadline().arm(talk.treatment.send_timeout, Expiry::CloseBoth);
     let (sent, out) = stream.write_all(out).await;
+    stream.write_deadline().disarm();
     if sent.is_err() && out.len() == offered {
         return (failed(exchange, connection, Failure::NothingSent), false);
     }
@@ -149,8 +152,7 @@ fn transfer<'t, 'e: 't, 'c: 't>(
         bytes_max: talk.treatment.body_bytes_max,
         is_expecting: head.expects_continue,
         read_timeout: config.client_body_timeout,
-        send_timeout: talk.treatment.send_timeout,
-        answer_timeout: talk.treatment.wait(),
+        treatment: *talk.treatment,
         progress: talk.progress,
     }
 }
@@ -180,10 +182,10 @@ async fn await_head(
             }
             match read_more(exchange.downstream, connection, side, response, false).await {
                 Read::Octets => continue,
-                Read::Nothing if response.is_empty() && informational == 0 => {
+                Read::Nothing | Read::Broken if response.is_empty() && informational == 0 => {
                     return Head::Failed(Failure::NoResponse);
                 }
-                Read::Nothing => return Head::Failed(Failure::Truncated),
+                Read::Nothing | Read::Broken => return Head::Failed(Failure::Truncated),
                 Read::BodyFailed => return Head::BodyFailed,
             }
         };
@@ -210,7 +212,10 @@ async fn await_head(
 
 enum Read {
     Octets,
+    /// The upstream closed its side.
     Nothing,
+    /// The connection failed: whatever ends by the close has not ended.
+    Broken,
     BodyFailed,
 }
 
@@ -235,8 +240,13 @@ async fn read_more(
     let read = async {
         let mut owned = owned;
         // In full flow the next octets are here already; a wait would cost a turn of the loop.
-        if is_in_flow && let Ok(count) = connection.stream.try_read(&mut owned) {
-            return (Ok(count), owned);
+        if is_in_flow {
+            match connection.stream.try_read(&mut owned) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The kernel tells an error once only, so it is not asked again.
+                result => return (result, owned),
+            }
         }
         connection.stream.read(owned).await
     };
@@ -244,9 +254,14 @@ async fn read_more(
         return Read::BodyFailed;
     };
     *buffer = owned;
+    if !side.is_running() {
+        // What is done with the octets is not the upstream's time.
+        connection.stream.deadline().disarm();
+    }
     match result {
         Ok(1..) => Read::Octets,
-        _ => Read::Nothing,
+        Ok(_) => Read::Nothing,
+        Err(_) => Read::Broken,
     }
 }
 
@@ -267,7 +282,7 @@ async fn pass_informational(
         let mut out = Buffer::new(Class::Small);
         forward::put_informational(out.as_vec(), response.unread(), head);
         // A client that is gone is found out by whatever is written or read next.
-        drop(exchange.downstream.stream.write_all(out).await);
+        drop(exchange.downstream.write(exchange.core, out).await);
     }
     if is_permission {
         talk.progress.is_continued.raise();
@@ -281,7 +296,8 @@ fn failed(exchange: &mut Exchange<'_>, connection: &Connection, failure: Failure
         exchange.tally.status = 499;
         return Outcome::Ended(End::Close);
     }
-    let is_late = connection.stream.deadline().is_expired();
+    let is_late = connection.stream.deadline().is_expired()
+        || connection.stream.write_deadline().is_expired();
     Outcome::Failed(if is_late { Failure::Timeout } else { failure })
 }
 
@@ -357,7 +373,7 @@ async fn relay(
             exchange.answer(Reply::BadGateway).await
         }
         (Relay::Broken, _) => End::Close,
-        (Relay::Complete { .. }, Some(_)) if is_last => End::Close,
+        (Relay::Complete { .. }, Some(_)) if is_last => exchange.close(),
         (Relay::Complete { .. }, Some(next)) => next,
         (Relay::Complete { .. }, None) => End::Linger,
     };
@@ -415,7 +431,7 @@ async fn relay_body(
     let mut is_clean = true;
     loop {
         let Ok(decoded) = decoder.decode(piece.unread_mut()) else {
-            return break_off(exchange, head.as_ref());
+            return break_off(exchange, connection, head.as_ref());
         };
         let is_done = decoder.is_done();
         is_clean &= decoded.consumed == piece.len();
@@ -458,10 +474,12 @@ async fn relay_body(
         match read_more(exchange.downstream, connection, side, &mut piece, true).await {
             Read::Octets => {}
             Read::BodyFailed => return client_gone(exchange),
+            Read::Broken => return break_off(exchange, connection, head.as_ref()),
             Read::Nothing => {
-                let is_late = connection.stream.deadline().is_expired();
-                if is_late || decoder.finish().is_err() {
-                    return break_off(exchange, head.as_ref());
+                let stopped = connection.stream.deadline().is_expired()
+                    || exchange.downstream.stream.deadline().is_peer_gone();
+                if stopped || decoder.finish().is_err() {
+                    return break_off(exchange, connection, head.as_ref());
                 }
             }
         }
@@ -492,11 +510,20 @@ async fn write(exchange: &Exchange<'_>, side: &mut BodySide<'_>, buffer: Buffer)
 }
 
 /// The upstream broke off after its head: the client must not take what it got for the whole.
-fn break_off(exchange: &mut Exchange<'_>, unsent_head: Option<&Buffer>) -> Relay {
+fn break_off(
+    exchange: &mut Exchange<'_>,
+    connection: &Connection,
+    unsent_head: Option<&Buffer>,
+) -> Relay {
     if exchange.downstream.stream.deadline().is_peer_gone() {
         return client_gone(exchange);
     }
-    exchange.core.count(Counter::UpstreamMalformed);
+    let is_late = connection.stream.deadline().is_expired();
+    exchange.core.count(if is_late {
+        Counter::UpstreamTimeouts
+    } else {
+        Counter::UpstreamMalformed
+    });
     if unsent_head.is_some() {
         return Relay::Unsent;
     }
@@ -507,6 +534,7 @@ fn break_off(exchange: &mut Exchange<'_>, unsent_head: Option<&Buffer>) -> Relay
 fn client_gone(exchange: &mut Exchange<'_>) -> Relay {
     exchange.core.count(Counter::ClientAborts);
     exchange.tally.status = 499;
+    exchange.downstream.stream.reset_on_close();
     Relay::Broken
 }
 

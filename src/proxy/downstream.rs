@@ -12,13 +12,13 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use super::buffer::{Buffer, Class};
-use super::clock::Expiry;
+use super::clock::{self, Expiry};
 use super::core::{Core, Scratch};
 use super::exchange::{self, After};
 use super::reply::{self, Persistence, Reply};
 use super::rt::{self, Stream};
 use crate::http1::head::{HeadScan, check_partial_request, parse_request};
-use crate::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use crate::limits::{DRAIN_IDLE_GRACE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::model::ListenerId;
 use crate::publish::process_nanos;
 use crate::telemetry::{Counter, ExchangeRecord};
@@ -78,8 +78,9 @@ impl Downstream {
 
     /// Writes what is in `buffer` within the send timeout; false: the client is gone.
     pub async fn write(&self, core: &Core, buffer: Buffer) -> (bool, Buffer) {
-        self.stream.deadline().arm(core.config.client_send_timeout, Expiry::CloseBoth);
+        self.stream.write_deadline().arm(core.config.client_send_timeout, Expiry::CloseBoth);
         let (result, buffer) = self.stream.write_all(buffer).await;
+        self.stream.write_deadline().disarm();
         (result.is_ok(), buffer)
     }
 }
@@ -122,6 +123,7 @@ async fn next_octets(
     }
     let config = &core.config;
     let wait = if served == 0 { config.client_header_timeout } else { config.keep_alive_timeout };
+    let wait = if core.is_draining.get() { wait.min(DRAIN_IDLE_GRACE) } else { wait };
     downstream.stream.deadline().arm(wait, Expiry::CloseIdle);
     loop {
         // Holds no buffer: an idle connection costs its task and the socket.
@@ -129,7 +131,10 @@ async fn next_octets(
         let mut buffer = Buffer::new(Class::Small);
         match downstream.stream.try_read(&mut buffer) {
             Ok(0) => return None,
-            Ok(_) => return Some(buffer),
+            Ok(_) => {
+                clock::refresh();
+                return Some(buffer);
+            }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => return None,
         }
@@ -208,6 +213,8 @@ pub async fn serve_one(request: Request) -> After {
             return refuse(core, downstream, reply, started, buffer.len()).await;
         }
     };
+    // The wait for the head is over; what comes next has deadlines of its own.
+    downstream.stream.deadline().disarm();
     let mut scratch = core.take_scratch();
     let parsed = parse_request(buffer.unread(), end, &mut scratch.request);
     if let Err(error) = parsed {

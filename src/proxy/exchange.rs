@@ -15,7 +15,7 @@ use super::forward::{self, RequestFacts};
 use super::reply::{self, Persistence, Reply};
 use super::request_body::Progress;
 use super::retry::{self, Facts, Failure};
-use super::rt::{self, Stream};
+use super::rt::{self, Peek, Stream};
 use super::upstream::pool::Connection;
 use super::upstream::{Backend, Lease};
 use crate::config::ProxyConfig;
@@ -275,9 +275,15 @@ impl Exchange<'_> {
                 let behind = self.head().head_bytes.saturating_add(octets);
                 (self.keep(), End::Behind(behind))
             }
-            Some(_) => (Persistence::Close, End::Close),
+            Some(_) => (Persistence::Close, self.close()),
             None => (Persistence::Close, End::Linger),
         }
+    }
+
+    /// How to end the connection: octets that nobody reads would turn the close into a reset, which
+    /// may destroy the response on its way.
+    pub fn close(&self) -> End {
+        if self.downstream.stream.peek() == Peek::Data { End::Linger } else { End::Close }
     }
 
     /// Whether the connection ends with the response that is written now.
@@ -409,7 +415,7 @@ impl Exchange<'_> {
         wants_fresh: bool,
     ) -> Result<Connection, Failure> {
         let core = self.core;
-        let now = super::clock::coarse_millis();
+        let now = super::clock::recent_millis();
         if !wants_fresh {
             let pool = &lease.endpoint.pool;
             let found = pool.checkout(&core.upstreams.limits, &core.upstreams.idle, now);
@@ -419,7 +425,7 @@ impl Exchange<'_> {
                 return Ok(connection);
             }
         }
-        let stream = connect(core, lease.endpoint.address, treatment.connect_timeout).await?;
+        let stream = connect(core, lease.endpoint.address, treatment.connect_wait()).await?;
         core.count(Counter::UpstreamConnects);
         Ok(Connection { stream, opened_at: now, is_reused: false, keep_alive: None })
     }
@@ -523,9 +529,18 @@ async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result<Str
         Some(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
             Err(Failure::ConnectTimeout)
         }
+        Some(Err(error)) if is_local(&error) => Err(Failure::Local),
         Some(Err(_)) => Err(Failure::Connect),
         None => Err(Failure::ConnectTimeout),
     }
+}
+
+/// Whether it is this machine that lacks a descriptor, a port or memory.
+fn is_local(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 fn treatment(config: &ProxyConfig, rule: &TableRule) -> Treatment {
@@ -550,10 +565,18 @@ impl Treatment {
     /// Time to wait for the upstream now: the read timeout, or what is left of the whole.
     #[must_use]
     pub fn wait(&self) -> Duration {
-        let left = self
-            .ends_at
-            .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())));
-        self.read_timeout.min(left)
+        self.read_timeout.min(self.left())
+    }
+
+    /// Time to wait for a connection now.
+    #[must_use]
+    pub fn connect_wait(&self) -> Duration {
+        self.connect_timeout.min(self.left())
+    }
+
+    fn left(&self) -> Duration {
+        self.ends_at
+            .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())))
     }
 }
 

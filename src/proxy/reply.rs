@@ -35,6 +35,7 @@ impl Reply {
     #[must_use]
     pub const fn to_failure(failure: Failure) -> Self {
         match failure {
+            Failure::Local => Self::Overloaded,
             Failure::ConnectTimeout | Failure::Timeout => Self::GatewayTimeout,
             Failure::Connect
             | Failure::NothingSent

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
+use super::exchange::Treatment;
 use super::rt::{self, Signal, Stream};
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::encode;
@@ -68,10 +69,8 @@ pub struct Transfer<'a> {
     pub is_expecting: bool,
     /// Between two reads from the client.
     pub read_timeout: Duration,
-    /// Between two writes to the upstream.
-    pub send_timeout: Duration,
-    /// For the upstream's answer, once all is sent.
-    pub answer_timeout: Duration,
+    /// Of the upstream: between two writes, and for its answer once all is sent.
+    pub treatment: Treatment,
     /// Shared with the exchange.
     pub progress: &'a Progress,
 }
@@ -81,10 +80,13 @@ impl Transfer<'_> {
     pub async fn run(self) -> End {
         if self.is_expecting {
             self.wait_for_permission().await;
+            if !self.progress.is_continued.is_raised() {
+                return End::ClientGone;
+            }
         }
         let end = self.relay().await;
         if matches!(end, End::Done(_) | End::UpstreamGone) {
-            self.upstream.deadline().arm(self.answer_timeout, Expiry::CloseBoth);
+            self.upstream.deadline().arm(self.treatment.wait(), Expiry::CloseBoth);
             self.downstream.deadline().watch_peer_for(self.upstream.deadline());
         }
         end
@@ -96,13 +98,18 @@ impl Transfer<'_> {
         let time = rt::sleep(CONTINUE_TIMEOUT);
         rt::either(self.progress.is_continued.raised(), time).await;
         if !self.progress.is_continued.is_raised() {
-            // The send queue is empty, so it takes these octets; if the client is gone, the next
-            // read says so.
-            drop(self.downstream.try_write(b"HTTP/1.1 100 Continue\r\n\r\n"));
+            // A client that leaves no room for these octets does not read what it asked for.
+            let permission = b"HTTP/1.1 100 Continue\r\n\r\n";
+            let sent = self.downstream.try_write(permission);
+            if sent.is_ok_and(|count| count == permission.len()) {
+                self.progress.is_continued.raise();
+            }
         }
     }
 
     async fn relay(&self) -> End {
+        // An earlier attempt may have counted the same octets.
+        self.progress.octets.set(0);
         let mut decoder = BodyDecoder::new(self.length, Sender::Client);
         let mut buffer = self.first_buffer();
         loop {
@@ -117,8 +124,10 @@ impl Transfer<'_> {
                 frame_chunk(&mut buffer, is_done.then(|| decoder.trailers()));
             }
             if !buffer.is_empty() {
-                self.upstream.deadline().arm(self.send_timeout, Expiry::CloseBoth);
+                let send_timeout = self.treatment.send_timeout;
+                self.upstream.write_deadline().arm(send_timeout, Expiry::CloseBoth);
                 let (result, back) = self.upstream.write_all(buffer).await;
+                self.upstream.write_deadline().disarm();
                 buffer = back;
                 if result.is_err() {
                     return End::UpstreamGone;
@@ -127,8 +136,6 @@ impl Transfer<'_> {
             if is_done {
                 return End::Done(next);
             }
-            // What the client does in the meantime is not the upstream's fault.
-            self.upstream.deadline().disarm();
             buffer.reset_headroom(HEADROOM);
             if let Some(end) = self.read(&mut buffer).await {
                 return end;
@@ -155,7 +162,10 @@ impl Transfer<'_> {
         let result = self.downstream.read_when_ready(buffer).await;
         self.progress.has_read.set(true);
         match result {
-            Ok(1..) => None,
+            Ok(1..) => {
+                self.downstream.deadline().disarm();
+                None
+            }
             _ if self.downstream.deadline().is_expired() => Some(End::ClientTimeout),
             _ => Some(End::ClientGone),
         }

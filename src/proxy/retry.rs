@@ -9,6 +9,8 @@ use crate::model::RetryPolicy;
 pub enum Failure {
     /// The endpoint refused the connection or cannot be reached. The upstream is at fault.
     Connect,
+    /// This machine has no descriptor, port or memory left for a connection.
+    Local,
     /// The connection was not there in time.
     ConnectTimeout,
     /// The connection broke before an octet of the request was taken.
@@ -30,6 +32,7 @@ impl Failure {
     #[must_use]
     pub const fn is_endpoint_fault(self, is_reused: bool) -> bool {
         match self {
+            Self::Local => false,
             Self::NothingSent | Self::NoResponse => !is_reused,
             Self::Connect
             | Self::ConnectTimeout
@@ -64,7 +67,7 @@ pub const fn may_repeat(failure: Failure, facts: Facts) -> bool {
     match failure {
         Failure::Connect | Failure::ConnectTimeout | Failure::NothingSent => true,
         Failure::NoResponse => facts.is_reused && facts.is_idempotent,
-        Failure::Truncated | Failure::Timeout | Failure::Malformed => false,
+        Failure::Local | Failure::Truncated | Failure::Timeout | Failure::Malformed => false,
     }
 }
 
@@ -109,7 +112,8 @@ mod tests {
 
     #[test]
     fn what_reached_the_application_is_never_repeated() {
-        for failure in [Failure::Truncated, Failure::Timeout, Failure::Malformed] {
+        assert!(!Failure::Local.is_endpoint_fault(false));
+        for failure in [Failure::Local, Failure::Truncated, Failure::Timeout, Failure::Malformed] {
             check(failure, Facts { is_reused: true, ..FACTS }, false);
         }
     }

@@ -13,7 +13,7 @@ use super::forward;
 use super::rt::{self, Accepted, DriverChoice, Listener, Places};
 use super::socket::BoundListener;
 use crate::config::ProxyConfig;
-use crate::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, TICK};
+use crate::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_IDLE_GRACE, TICK};
 use crate::publish::{Drain, Retired, Subscriber, Update};
 use crate::table::TableVersion;
 use crate::telemetry::{CoreLog, CoreTelemetry, Counter, Gauge};
@@ -215,8 +215,6 @@ async fn tick(core: &Rc<Core>) {
     }
 }
 
-/// How long a connection that is between two requests may still send one when the drain begins.
-const IDLE_GRACE: Duration = Duration::from_secs(1);
 /// How often the end of a drain is looked for.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// The accept queue is empty by then: connections that were complete when the drain began are
@@ -227,7 +225,7 @@ const ACCEPT_GRACE: Duration = Duration::from_millis(100);
 /// done when the last connection ends or time is over.
 async fn run_drain(core: &Rc<Core>, listeners: Vec<Rc<Listener>>, drain: Drain) {
     core.is_draining.set(true);
-    core.deadlines.hurry_idle(IDLE_GRACE);
+    core.deadlines.hurry_idle(DRAIN_IDLE_GRACE);
     rt::sleep(ACCEPT_GRACE).await;
     listeners.iter().for_each(|listener| listener.close());
     let mut waited = Duration::ZERO;

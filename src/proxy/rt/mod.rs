@@ -2,7 +2,7 @@
 //!
 //! Rules it keeps so that nobody else has to (monoio 0.2.4 as published):
 //! - a runtime is never dropped while the process lives, because the kernel may still write into
-//! the
+//!   the
 //!   buffers of its operations ([`run`] does not return);
 //! - an accept is never dropped before it resolved, because its descriptor would leak;
 //! - a task that panics costs itself only ([`spawn`]); a root that ends aborts the process;

@@ -34,6 +34,7 @@ pub enum Peek {
 pub struct Stream {
     /// Dropped first: no deadline may fire on a descriptor that could already be another's.
     deadline: Deadline,
+    write_deadline: Deadline,
     inner: UnsafeCell<TcpStream>,
     descriptor: RawFd,
 }
@@ -43,6 +44,7 @@ impl Stream {
         let descriptor = inner.as_raw_fd();
         Self {
             deadline: Deadline::new(deadlines, descriptor),
+            write_deadline: Deadline::new(deadlines, descriptor),
             inner: UnsafeCell::new(inner),
             descriptor,
         }
@@ -58,9 +60,15 @@ impl Stream {
         Ok(Self::new(stream, deadlines))
     }
 
-    /// The deadline of whatever is awaited on this connection.
+    /// The deadline of what is waited for from the peer.
     pub fn deadline(&self) -> &Deadline {
         &self.deadline
+    }
+
+    /// The deadline of what is being written. Apart from the other one, because both directions may
+    /// be under way and neither may put the other's end off.
+    pub fn write_deadline(&self) -> &Deadline {
+        &self.write_deadline
     }
 
     #[expect(clippy::mut_from_ref, reason = "monoio asks for &mut and only clones the descriptor")]

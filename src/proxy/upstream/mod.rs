@@ -18,7 +18,7 @@ use std::time::Duration;
 use self::balance::Candidates;
 use self::health::Health;
 use self::pool::{Connection, IdleCount, Pool, PoolLimits, Reusable};
-use super::clock::coarse_millis;
+use super::clock::recent_millis;
 use super::random::Random;
 use crate::model::{BackendKey, Balance, EndpointSet};
 use crate::table::BackendId;
@@ -86,12 +86,12 @@ impl Endpoint {
 
     /// It answered.
     pub fn succeeded(&self, latency: Duration) {
-        self.health.borrow_mut().succeeded(latency, coarse_millis());
+        self.health.borrow_mut().succeeded(latency, recent_millis());
     }
 
     /// It failed; true when this ejects it.
     pub fn failed(&self) -> bool {
-        self.health.borrow_mut().failed(coarse_millis())
+        self.health.borrow_mut().failed(recent_millis())
     }
 }
 
@@ -127,7 +127,7 @@ impl Backend {
     /// Picks an endpoint other than the `tried` ones if there is one; `None`: there is none at all.
     pub fn pick(&self, balance: Balance, tried: &[SocketAddr], random: &Random) -> Option<Lease> {
         let endpoints = Rc::clone(&self.endpoints.borrow());
-        let view = View { endpoints: &endpoints, tried, now: coarse_millis() };
+        let view = View { endpoints: &endpoints, tried, now: recent_millis() };
         let mut cursor = self.cursor.get();
         let index = balance::pick(balance, &view, &mut cursor, random)?;
         self.cursor.set(cursor);
@@ -220,7 +220,7 @@ impl Upstreams {
                 proof,
                 &self.limits,
                 &self.idle,
-                coarse_millis(),
+                recent_millis(),
             )
     }
 
@@ -229,7 +229,7 @@ impl Upstreams {
         if self.idle.get() == 0 {
             return;
         }
-        let now = coarse_millis();
+        let now = recent_millis();
         for backend in self.slots.borrow().iter().flatten() {
             for endpoint in backend.endpoints.borrow().iter() {
                 if !endpoint.pool.is_empty() {
