@@ -64,6 +64,7 @@ pub(crate) struct Connection {
     /// Index among the backend's connections.
     pub(crate) index: usize,
     seen: Arc<Seen>,
+    _end: End,
 }
 
 impl Source for Connection {
@@ -115,9 +116,12 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+/// Counts the end of a connection; dropped behind the socket, so that it is closed by then.
+struct End(Arc<Seen>);
+
+impl Drop for End {
     fn drop(&mut self) {
-        *lock(&self.seen.ended) += 1;
+        *lock(&self.0.ended) += 1;
     }
 }
 
@@ -237,7 +241,13 @@ where
             bytes.push(Vec::new());
             bytes.len() - 1
         };
-        let connection = Connection { stream, buffer: Vec::new(), index, seen: Arc::clone(seen) };
+        let connection = Connection {
+            stream,
+            buffer: Vec::new(),
+            index,
+            seen: Arc::clone(seen),
+            _end: End(Arc::clone(seen)),
+        };
         let script = Arc::clone(script);
         std::thread::spawn(move || drop(script(connection)));
     }
