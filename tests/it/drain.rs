@@ -1,6 +1,6 @@
 //! SIGTERM: nothing that was accepted is lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::for_each_driver;
 use crate::harness::{Backend, Builder, Client, Driver, Gate, Proxy, manifest, wait_until};
@@ -8,6 +8,7 @@ use crate::harness::{Backend, Builder, Client, Driver, Gate, Proxy, manifest, wa
 for_each_driver!(
     running_exchange_is_finished,
     idle_connections_are_closed_and_the_process_ends_with_0,
+    connection_that_goes_idle_later_is_not_waited_for,
     readiness_goes_off_before_anything_is_refused,
     deadline_ends_what_does_not_finish,
     second_signal_ends_at_once,
@@ -62,6 +63,36 @@ fn idle_connections_are_closed_and_the_process_ends_with_0(driver: Driver) {
     let (status, took) = proxy.wait_for_exit();
     assert_eq!(status.code(), Some(0));
     assert!(took < Duration::from_secs(5), "took {took:?} with nothing to finish");
+}
+
+/// The head went out before the signal and promised to keep the connection; nothing follows it.
+fn connection_that_goes_idle_later_is_not_waited_for(driver: Driver) {
+    let gate = Gate::new();
+    let backend = Backend::scripted({
+        let gate = gate.clone();
+        move |mut connection| {
+            connection.read_request()?;
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")?;
+            gate.wait();
+            connection.send("after")
+        }
+    });
+    let mut proxy = Builder::new(driver)
+        .flag("--drain-timeout", 20)
+        .manifests(manifest::one_host("a.example", backend.address()))
+        .start();
+    let mut client = ask(&proxy, &backend);
+    assert_eq!(client.response_head().field("connection"), None);
+    assert_eq!(client.take(5), b"hello");
+    proxy.signal("TERM");
+    wait_until("the listener to close", || std::net::TcpStream::connect(proxy.http).is_err());
+    gate.open();
+    let start = Instant::now();
+    assert_eq!(client.take(5), b"after");
+    let (status, _) = proxy.wait_for_exit();
+    assert_eq!(status.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(10), "took {:?}", start.elapsed());
+    client.assert_closed();
 }
 
 /// `--drain-delay`: load balancers see the readiness first; requests are still served.

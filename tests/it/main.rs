@@ -21,6 +21,7 @@ mod http1;
 mod limits;
 mod reload;
 mod routing;
+mod slow_client;
 mod smuggling;
 mod upgrade;
 mod upstream;

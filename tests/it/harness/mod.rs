@@ -1,7 +1,8 @@
 //! What every integration test stands on: the built proxy, scripted backends, a raw client.
 //!
-//! Nothing here sleeps for a fixed time: [`wait_until`] polls a condition up to a deadline. Nothing
-//! here knows HTTP better than it must, so that malformed messages pass through unchanged.
+//! Nothing here sleeps until something is likely to have happened: [`wait_until`] polls a condition
+//! up to a deadline. Nothing here knows HTTP better than it must, so that malformed messages pass
+//! through unchanged.
 
 pub(crate) mod backend;
 pub(crate) mod cases;
@@ -105,6 +106,11 @@ pub(crate) fn holds_within(limit: Duration, mut is_true: impl FnMut() -> bool) -
         }
         pause.recv_timeout(Duration::from_millis(2)).ok();
     }
+}
+
+/// A peer that does nothing for so long; only for rules about that very time.
+pub(crate) fn pause(time: Duration) {
+    holds_within(time, || false);
 }
 
 /// The harness itself: what a client sends, an echo backend tells, in every framing.

@@ -1,13 +1,14 @@
 //! RFC 9112 section 9: keep-alive, pipelining, close.
 
 use crate::for_each_driver;
-use crate::harness::{Backend, Builder, Driver, Proxy, manifest};
+use crate::harness::{Backend, Builder, Driver, Gate, Proxy, QUIET, manifest, pause};
 
 for_each_driver!(
     connection_is_kept_and_upstream_reused,
     pipelined_requests_are_answered_in_order,
     pipelined_request_behind_content_is_cut_rightly,
     close_is_honoured_from_both_sides,
+    request_behind_close_does_not_destroy_the_response,
     http_1_0_keep_alive_is_by_request_only,
     hop_by_hop_fields_stay_on_their_hop,
     continue_is_asked_for_and_relayed,
@@ -81,6 +82,34 @@ fn close_is_honoured_from_both_sides(driver: Driver) {
     let mut client = proxy.client();
     assert_eq!(client.get("a.example", "/close").status(), 200);
     assert_eq!(client.get("a.example", "/next").status(), 200);
+}
+
+/// RFC 9112 9.6: a close over unread octets is a reset, and a reset overtakes what is on its way.
+fn request_behind_close_does_not_destroy_the_response(driver: Driver) {
+    const LENGTH: usize = 200_000;
+    let gate = Gate::new();
+    let backend = Backend::scripted({
+        let gate = gate.clone();
+        move |mut connection| {
+            connection.read_request()?;
+            gate.wait();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {LENGTH}\r\n\r\n");
+            connection.send(head + &"x".repeat(LENGTH))
+        }
+    });
+    let proxy = start(driver, &backend);
+    let mut client = proxy.client();
+    client.send("GET /1 HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    backend.wait_for_text("/1");
+    client.send("GET /2 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    gate.open();
+    backend.wait_for_ends(1);
+    // The kernel has room for a part of the response only, so the rest meets the close.
+    pause(QUIET);
+    let response = client.response();
+    assert_eq!((response.status(), response.body.len()), (200, LENGTH));
+    client.assert_closed();
+    assert!(!backend.received_text().contains("/2"));
 }
 
 fn http_1_0_keep_alive_is_by_request_only(driver: Driver) {

@@ -1,9 +1,13 @@
 //! The upstream breaks off in the middle of its response.
 
 use crate::for_each_driver;
-use crate::harness::{Backend, Driver};
+use crate::harness::{Backend, Driver, Gate};
 
-for_each_driver!(client_sees_a_broken_transfer, reset_before_any_byte_is_502);
+for_each_driver!(
+    client_sees_a_broken_transfer,
+    reset_is_not_the_end_of_content_without_length,
+    reset_before_any_byte_is_502,
+);
 
 /// No retry, no clean end, and the next request works.
 fn client_sees_a_broken_transfer(driver: Driver) {
@@ -33,6 +37,27 @@ fn client_sees_a_broken_transfer(driver: Driver) {
         assert_eq!(asked, 1, "{head}: a response that had begun was asked for again");
         assert_eq!(proxy.get("a.example", "/whole").status(), 200);
     }
+}
+
+/// RFC 9112 8: content that ends by the close has ended only if the connection was closed.
+fn reset_is_not_the_end_of_content_without_length(driver: Driver) {
+    let gate = Gate::new();
+    let backend = Backend::scripted({
+        let gate = gate.clone();
+        move |mut connection| {
+            connection.read_request()?;
+            connection.send("HTTP/1.1 200 OK\r\n\r\nhello")?;
+            gate.wait();
+            connection.reset()
+        }
+    });
+    let proxy = super::start(driver, &[&backend]);
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    assert_eq!(client.response_head().field("transfer-encoding"), Some("chunked"));
+    assert_eq!(client.take(10), b"5\r\nhello\r\n");
+    gate.open();
+    client.assert_closed();
 }
 
 /// On a fresh connection the request may have been processed: POST is not repeated.

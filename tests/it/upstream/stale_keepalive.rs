@@ -1,9 +1,13 @@
 //! A pooled connection that the upstream closed in the meantime.
 
 use crate::for_each_driver;
-use crate::harness::{Backend, Driver, Gate};
+use crate::harness::{Backend, Driver, Gate, wait_until};
 
-for_each_driver!(closed_while_idle_is_noticed, closed_under_the_request_is_tried_again);
+for_each_driver!(
+    closed_while_idle_is_noticed,
+    closed_under_the_request_is_tried_again,
+    content_sent_again_counts_once,
+);
 
 /// The upstream closes after each response without saying so; no client may notice.
 fn closed_while_idle_is_noticed(driver: Driver) {
@@ -44,4 +48,35 @@ fn closed_under_the_request_is_tried_again(driver: Driver) {
     assert_eq!(second.status(), 200);
     assert_eq!(backend.connection_count(), 2);
     assert_eq!(backend.received_text().matches("GET /2").count(), 2);
+}
+
+/// `--client-max-body-size` bounds what the client sent, not what the attempts sent together.
+fn content_sent_again_counts_once(driver: Driver) {
+    const FIRST: usize = 2000;
+    const SECOND: usize = 5000;
+    let backend = Backend::scripted(|mut connection| {
+        if connection.index == 0 {
+            connection.read_request()?;
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;
+            connection.read_head()?;
+            return connection.read_exact(FIRST).map(drop);
+        }
+        connection.read_request()?;
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain")
+    });
+    let proxy =
+        super::builder(driver, &[backend.address()]).flag("--client-max-body-size", 8000).start();
+    let mut client = proxy.client();
+    assert_eq!(client.get("a.example", "/").status(), 200);
+    let length = FIRST + SECOND;
+    client.send(format!(
+        "PUT /2 HTTP/1.1\r\nHost: a.example\r\nContent-Length: {length}\r\n\r\n{}",
+        "x".repeat(FIRST)
+    ));
+    let sent = || backend.received_text().matches("PUT /2").count();
+    wait_until("a second attempt", || sent() == 2);
+    client.send("y".repeat(SECOND));
+    let response = client.response();
+    assert_eq!((response.status(), response.text().as_str()), (200, "again"));
+    assert_eq!((sent(), backend.connection_count()), (2, 2));
 }

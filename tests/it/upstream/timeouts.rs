@@ -3,9 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::for_each_driver;
-use crate::harness::{Backend, Driver, Gate};
+use crate::harness::{Backend, Driver, Gate, pause};
 
-for_each_driver!(silent_upstream_is_504, timeout_in_the_body_breaks_the_transfer);
+for_each_driver!(
+    silent_upstream_is_504,
+    timeout_in_the_body_breaks_the_transfer,
+    slow_upstream_does_not_use_up_the_time_of_the_client,
+);
 
 fn silent_upstream_is_504(driver: Driver) {
     let backend = Backend::scripted(|mut connection| connection.read_to_end().map(drop));
@@ -38,4 +42,27 @@ fn timeout_in_the_body_breaks_the_transfer(driver: Driver) {
     assert_eq!(client.response_head().status(), 200);
     assert_eq!(client.read_until_close(), b"hello");
     gate.open();
+}
+
+/// `--client-body-timeout` is for the client to send, not for the upstream to take.
+fn slow_upstream_does_not_use_up_the_time_of_the_client(driver: Driver) {
+    const BEFORE: usize = 1024 * 1024;
+    const BEHIND: usize = 47 * 1024 * 1024;
+    let backend = Backend::scripted(|mut connection| {
+        connection.read_head()?;
+        connection.read_exact(BEFORE)?;
+        pause(Duration::from_secs(2));
+        connection.read_exact(BEHIND)?;
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    });
+    let proxy = super::builder(driver, &[backend.address()])
+        .flag("--client-body-timeout", 1)
+        .flag("--client-max-body-size", 0)
+        .start();
+    let mut client = proxy.client();
+    let length = BEFORE + BEHIND;
+    client.send(format!("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: {length}\r\n\r\n"));
+    client.send("x".repeat(length));
+    let response = client.response();
+    assert_eq!((response.status(), response.text().as_str()), (200, "ok"));
 }
