@@ -62,13 +62,15 @@ fn connection_with_unread_content_is_not_reused(driver: Driver) {
 /// and the response that comes in between ends neither direction.
 fn response_begun_within_content_is_relayed_to_its_end(driver: Driver) {
     const HALF: usize = 100_000;
-    let backend = Backend::scripted(|mut connection| {
-        connection.read_head()?;
-        connection.read_exact(HALF)?;
-        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")?;
-        connection.read_exact(HALF)?;
-        connection.send("6\r\n world\r\n0\r\n\r\n")?;
-        connection.read_to_end().map(drop)
+    let begin = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    let backend = Backend::scripted(move |mut connection| {
+        loop {
+            connection.read_head()?;
+            connection.read_exact(HALF)?;
+            connection.send(begin)?;
+            connection.read_exact(HALF)?;
+            connection.send("6\r\n world\r\n0\r\n\r\n")?;
+        }
     });
     let proxy = super::start(driver, &[&backend]);
     let half = "x".repeat(HALF);
