@@ -103,7 +103,8 @@ thread_local! {
     static RECENT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The coarse clock as it was lately: at most one [`TICK`] ago, more only while the loop was held up.
+/// The coarse clock as it was lately: at most one [`TICK`] ago, more only while the loop was held
+/// up.
 ///
 /// PERF: a request asks for the time ten times to arm deadlines and to age connections; asking the
 /// kernel's clock each time was 2 % of it.
