@@ -102,6 +102,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/proxy/buffer.rs", "octets that the kernel wrote"),
     ("src/proxy/clock.rs", "a system call that std does not offer"),
     ("src/proxy/random.rs", "a system call that std does not offer"),
+    ("tests/forbidden_uring.rs", "a seccomp filter for the process under test"),
     ("tests/table_alloc.rs", "an allocator that counts"),
     ("tests/zero_alloc.rs", "an allocator that counts"),
 ];
