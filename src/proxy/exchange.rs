@@ -130,6 +130,7 @@ pub async fn run(
         tally: Tally::default(),
         is_last,
     };
+    exchange.choose_request_id();
     let matched = exchange.lookup(&table);
     let end = exchange.serve(matched.as_ref(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
@@ -432,7 +433,6 @@ impl Exchange<'_> {
 
     /// Appends the head of the upstream request.
     pub fn put_request(&mut self, out: &mut Vec<u8>, matched: &Match<'_>) {
-        self.choose_request_id();
         let mut path = std::mem::take(&mut self.scratch.path);
         let head = &self.scratch.request;
         let mut host = None;
