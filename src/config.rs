@@ -48,6 +48,10 @@ pub struct ProxyConfig {
     pub ring_defer_taskrun: bool,
     /// Plain HTTP listeners; port 0 takes a free port.
     pub http_bind: Vec<SocketAddr>,
+    /// Addresses for HTTPS.
+    pub https_bind: Vec<SocketAddr>,
+    /// From the accept to the end of the TLS handshake.
+    pub tls_handshake_timeout: Duration,
     /// Idle connections kept per endpoint, all cores together.
     pub pool_idle_per_endpoint: usize,
     /// How long an idle upstream connection is kept.
@@ -87,8 +91,6 @@ pub struct ProxyConfig {
 pub struct Config {
     /// For the data plane.
     pub proxy: ProxyConfig,
-    /// Listeners for TLS; not bound yet.
-    pub https_bind: Vec<SocketAddr>,
     /// Admin listener.
     pub admin_bind: SocketAddr,
     /// Readiness is off this long before the drain begins.
@@ -163,7 +165,6 @@ impl Config {
         }
         Ok(Self {
             proxy: proxy(args, machine)?,
-            https_bind: args.https_bind.clone(),
             admin_bind: args.admin_bind,
             drain_delay: args.drain_delay,
             drain_timeout: args.drain_timeout,
@@ -181,6 +182,8 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         driver: args.driver,
         ring_defer_taskrun: args.ring_defer_taskrun,
         http_bind: args.http_bind.clone(),
+        https_bind: args.https_bind.clone(),
+        tls_handshake_timeout: args.tls_handshake_timeout,
         pool_idle_per_endpoint: args.pool_idle_per_endpoint,
         pool_idle_timeout: args.pool_idle_timeout,
         pool_max_age: args.pool_max_age,
@@ -227,7 +230,8 @@ fn connections(args: &Args, machine: &Machine) -> Result<usize, ConfigError> {
 /// Port 0 takes another free port each time, so it may stand twice.
 fn check_addresses(args: &Args) -> Result<(), ConfigError> {
     let mut seen = std::collections::BTreeSet::new();
-    let all = args.http_bind.iter().chain(std::iter::once(&args.admin_bind));
+    let bound = args.http_bind.iter().chain(&args.https_bind);
+    let all = bound.chain(std::iter::once(&args.admin_bind));
     for address in all.filter(|address| address.port() != 0) {
         if !seen.insert(address) {
             return Err(ConfigError::AddressTwice(*address));

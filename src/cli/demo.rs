@@ -30,6 +30,9 @@ pub struct DemoArgs {
     /// Where the proxy listens; port 0 takes a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub http_bind: SocketAddr,
+    /// Where the proxy listens for TLS; port 0 takes a free port.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
+    pub https_bind: SocketAddr,
     /// Where metrics and health are served; port 0 takes a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
     pub admin_bind: SocketAddr,
@@ -55,6 +58,8 @@ pub struct DemoServe {
     pub manifests: PathBuf,
     /// `--http-bind`.
     pub http_bind: SocketAddr,
+    /// `--https-bind`.
+    pub https_bind: SocketAddr,
     /// `--admin-bind`.
     pub admin_bind: SocketAddr,
 }
@@ -67,12 +72,14 @@ impl DemoServe {
             #[command(flatten)]
             serve: ServeArgs,
         }
-        let flags: [OsString; 9] = [
+        let flags: [OsString; 11] = [
             "ringway".into(),
             "--manifests".into(),
             self.manifests.clone().into(),
             "--http-bind".into(),
             self.http_bind.to_string().into(),
+            "--https-bind".into(),
+            self.https_bind.to_string().into(),
             "--admin-bind".into(),
             self.admin_bind.to_string().into(),
             // Nobody balances load to a demo.
@@ -107,6 +114,7 @@ impl Demo {
         let serve = DemoServe {
             manifests: args.dir.clone(),
             http_bind: args.http_bind,
+            https_bind: args.https_bind,
             admin_bind: args.admin_bind,
         };
         Ok(Self { serve, backends, written })
@@ -209,6 +217,7 @@ mod tests {
         let args = DemoArgs {
             dir: folder.path().join("demo"),
             http_bind: "127.0.0.1:0".parse().expect("address"),
+            https_bind: "127.0.0.1:0".parse().expect("address"),
             admin_bind: "127.0.0.1:0".parse().expect("address"),
         };
         let demo = Demo::prepare(&args).expect("prepare");

@@ -54,6 +54,8 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 pub struct Bound {
     /// In the order of `--http-bind`.
     pub http: Vec<SocketAddr>,
+    /// In the order of `--https-bind`.
+    pub https: Vec<SocketAddr>,
     /// `--admin-bind`.
     pub admin: SocketAddr,
 }
@@ -74,7 +76,11 @@ pub fn run_with(
     let plane = DataPlane::start(&config)?;
     let _within = runtime.enter();
     let admin = bind_admin(config.admin_bind)?;
-    let bound = Bound { http: plane.started.http.clone(), admin: admin.local_addr()? };
+    let bound = Bound {
+        http: plane.started.http.clone(),
+        https: plane.started.https.clone(),
+        admin: admin.local_addr()?,
+    };
     let DataPlane { publisher, scrape, log_writer, started } = plane;
     let state = Arc::new(ControlState::default());
     let admin_state = Rc::new(AdminState {
@@ -166,14 +172,17 @@ fn print_start_line(
     bound: &Bound,
     manifests: &Path,
 ) -> anyhow::Result<()> {
-    let http: Vec<_> = bound.http.iter().map(ToString::to_string).collect();
+    let list = |bound: &[SocketAddr]| {
+        bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
     writeln!(
         std::io::stderr(),
-        "ringway {} ready: cores={} driver={} http={} admin={} manifests={}",
+        "ringway {} ready: cores={} driver={} http={} https={} admin={} manifests={}",
         env!("CARGO_PKG_VERSION"),
         config.proxy.cores,
         started.driver.name(),
-        http.join(","),
+        list(&bound.http),
+        list(&bound.https),
         bound.admin,
         manifests.display(),
     )

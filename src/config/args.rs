@@ -47,12 +47,20 @@ pub struct Args {
     )]
     pub http_bind: Vec<SocketAddr>,
 
-    /// Address for HTTPS; may be repeated. Not bound yet: it is taken into use with TLS
+    /// Address for HTTPS; may be repeated. Port 0 takes a free port
     #[arg(
         long, env = "RINGWAY_HTTPS_BIND", value_name = "IP:PORT", value_delimiter = ',',
         default_value = "0.0.0.0:443", value_parser = parse::address, help_heading = "Listeners"
     )]
     pub https_bind: Vec<SocketAddr>,
+
+    /// Seconds from the accept of an HTTPS connection to the end of its TLS handshake; then it is
+    /// closed
+    #[arg(
+        long, env = "RINGWAY_TLS_HANDSHAKE_TIMEOUT", value_name = "SECONDS",
+        default_value = "10", value_parser = parse::positive_seconds, help_heading = "Listeners"
+    )]
+    pub tls_handshake_timeout: Duration,
 
     /// Address for metrics and health
     #[arg(

@@ -53,10 +53,48 @@ enum State {
     PeerGone,
 }
 
-#[derive(Debug)]
+/// What a deadline ends when it passes.
+#[derive(Clone)]
+pub enum Target {
+    /// A socket whose peer is gone when nothing but its end is left to read.
+    Socket(RawFd),
+    /// A socket whose peer says goodbye before it closes, so that its end is asked for apart.
+    TlsSocket(RawFd),
+    /// A stream of a connection that others share.
+    Stream(Rc<dyn SharedStream>),
+}
+
+/// A stream without a socket of its own.
+pub trait SharedStream {
+    /// Reading ends, and writing too unless `is_read_only`; whatever waits on it ends.
+    fn shutdown(&self, is_read_only: bool);
+    /// Whether the peer gave the stream up.
+    fn is_peer_gone(&self) -> bool;
+}
+
+impl Target {
+    fn shutdown(&self, is_read_only: bool) {
+        match self {
+            Self::Socket(descriptor) | Self::TlsSocket(descriptor) => {
+                let how = if is_read_only { libc::SHUT_RD } else { libc::SHUT_RDWR };
+                rt::shutdown(*descriptor, how);
+            }
+            Self::Stream(stream) => stream.shutdown(is_read_only),
+        }
+    }
+
+    fn is_peer_gone(&self) -> bool {
+        match self {
+            Self::Socket(descriptor) => rt::peek(*descriptor) == Peek::Closed,
+            Self::TlsSocket(descriptor) => rt::is_half_closed(*descriptor),
+            Self::Stream(stream) => stream.is_peer_gone(),
+        }
+    }
+}
+
 struct Entry {
     generation: u32,
-    descriptor: RawFd,
+    target: Target,
     previous: u32,
     next: u32,
     /// Tick at which it is linked; `NEVER`: not linked.
@@ -66,7 +104,6 @@ struct Entry {
     state: State,
 }
 
-#[derive(Debug)]
 struct Wheel {
     entries: Vec<Entry>,
     free: Vec<u32>,
@@ -75,14 +112,12 @@ struct Wheel {
 }
 
 /// The deadlines of one core.
-#[derive(Debug)]
 pub struct Deadlines {
     wheel: RefCell<Wheel>,
     expired: Cell<u64>,
 }
 
 /// One connection's deadline; unarmed at first.
-#[derive(Debug)]
 pub struct Deadline {
     deadlines: Rc<Deadlines>,
     index: u32,
@@ -189,7 +224,7 @@ impl Wheel {
         self.unlink(index);
         let tick = self.tick;
         let entry = self.entry(index);
-        let (due, descriptor, expiry) = (entry.due, entry.descriptor, entry.expiry);
+        let (due, expiry) = (entry.due, entry.expiry);
         if due == NEVER {
             return false;
         }
@@ -198,10 +233,10 @@ impl Wheel {
             return false;
         }
         match expiry {
-            Expiry::CloseRead | Expiry::CloseIdle => rt::shutdown(descriptor, libc::SHUT_RD),
-            Expiry::CloseBoth => rt::shutdown(descriptor, libc::SHUT_RDWR),
+            Expiry::CloseRead | Expiry::CloseIdle => entry.target.shutdown(true),
+            Expiry::CloseBoth => entry.target.shutdown(false),
             Expiry::CheckPeer { other, generation } => {
-                if rt::peek(descriptor) != Peek::Closed {
+                if !entry.target.is_peer_gone() {
                     let due = tick.saturating_add(ticks(CLIENT_CHECK_INTERVAL));
                     self.arm(index, due, expiry);
                     return false;
@@ -209,7 +244,7 @@ impl Wheel {
                 self.entry(index).state = State::PeerGone;
                 let other = self.entry(other);
                 if other.generation == generation {
-                    rt::shutdown(other.descriptor, libc::SHUT_RDWR);
+                    other.target.shutdown(false);
                 }
                 self.entry(index).due = NEVER;
                 return false;
@@ -282,13 +317,13 @@ impl Deadlines {
 }
 
 impl Deadline {
-    /// Registers a descriptor. It must stay open as long as the value lives.
+    /// Registers a target. A descriptor must stay open as long as the value lives.
     #[must_use]
-    pub fn new(deadlines: &Rc<Deadlines>, descriptor: RawFd) -> Self {
+    pub fn new(deadlines: &Rc<Deadlines>, target: Target) -> Self {
         let mut wheel = deadlines.wheel.borrow_mut();
         let entry = Entry {
             generation: 0,
-            descriptor,
+            target,
             previous: NONE,
             next: NONE,
             linked: NEVER,
@@ -319,6 +354,15 @@ impl Deadline {
     pub fn watch_peer_for(&self, other: &Self) {
         let generation = self.deadlines.wheel.borrow_mut().entry(other.index).generation;
         self.arm(CLIENT_CHECK_INTERVAL, Expiry::CheckPeer { other: other.index, generation });
+    }
+
+    /// The socket turns out to carry TLS; see [`Target::TlsSocket`].
+    pub fn watch_half_close(&self) {
+        let mut wheel = self.deadlines.wheel.borrow_mut();
+        let entry = wheel.entry(self.index);
+        if let Target::Socket(descriptor) = entry.target {
+            entry.target = Target::TlsSocket(descriptor);
+        }
     }
 
     /// Forgets the deadline.

@@ -17,7 +17,7 @@ use super::clock::Expiry;
 use super::downstream::Downstream;
 use super::exchange::{End, Exchange, Treatment};
 use super::forward::{self, ResponseFraming};
-use super::reply::{Persistence, Reply};
+use super::reply::{OwnFields, Persistence, Reply};
 use super::request_body::{self, Progress, Transfer, frame_chunk};
 use super::retry::{self, Facts, Failure};
 use super::rt::Side;
@@ -352,7 +352,8 @@ async fn relay(
     exchange.core.with_date(|date| {
         let bytes = response.unread();
         let head = &exchange.scratch.response;
-        forward::put_response(out.as_vec(), bytes, head, framing, persistence, &edits, date);
+        let own = OwnFields { date, hsts: exchange.hsts };
+        forward::put_response(out.as_vec(), bytes, head, framing, persistence, &edits, &own);
     });
     response.consume(head_bytes);
     exchange.tally.status = status;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use super::clock::Deadlines;
+use super::http2_connection::Drainable;
 use super::random::Random;
 use super::upstream::Upstreams;
 use super::upstream::pool::PoolLimits;
@@ -36,6 +37,8 @@ pub struct Core {
     pub subscriber: Subscriber,
     /// Whether connections end after the response under way.
     pub is_draining: Cell<bool>,
+    /// HTTP/2 connections, to be told of a drain.
+    pub http2: Drainable,
     /// Downstream connections of this core.
     pub open: Cell<usize>,
     admission: Arc<Admission>,
@@ -92,6 +95,7 @@ impl Core {
             log: log.map(RefCell::new),
             subscriber,
             is_draining: Cell::new(false),
+            http2: Drainable::default(),
             open: Cell::new(0),
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),

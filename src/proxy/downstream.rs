@@ -15,24 +15,31 @@ use super::buffer::{Buffer, Class};
 use super::clock::{self, Expiry};
 use super::core::{Core, Scratch};
 use super::exchange::{self, After};
-use super::reply::{self, Persistence, Reply};
+use super::reply::{self, OwnFields, Persistence, Reply};
 use super::rt::{self, Stream};
+use super::socket::Scheme;
+use super::transport::Transport;
 use crate::http1::head::{HeadScan, check_partial_request, parse_request};
 use crate::limits::{DRAIN_IDLE_GRACE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::model::ListenerId;
+use crate::tls::ClientAuthId;
 use crate::publish::process_nanos;
 use crate::telemetry::{Counter, ExchangeRecord};
 
 /// A client connection and what is known of it.
 pub struct Downstream {
-    /// The socket.
-    pub stream: Stream,
+    /// What it is read from and written to.
+    pub stream: Transport,
     /// The client.
     pub peer: SocketAddr,
     /// The client's address as text.
     pub client: ClientText,
     /// The listener it came through.
     pub listener: Rc<ListenerFacts>,
+    /// Client certificates that its handshake was about.
+    pub client_auth: ClientAuthId,
+    /// For the access log, where it is not what the head says.
+    pub protocol: Option<&'static str>,
 }
 
 /// What all connections of a listener share.
@@ -41,6 +48,8 @@ pub struct ListenerFacts {
     pub id: ListenerId,
     /// Port it is bound to.
     pub port: u16,
+    /// What its clients speak.
+    pub scheme: Scheme,
     /// Field lines for upstreams.
     pub fields: Vec<u8>,
 }
@@ -72,8 +81,10 @@ impl ClientText {
 impl Downstream {
     /// A connection just accepted.
     #[must_use]
-    pub fn new(stream: Stream, peer: SocketAddr, listener: Rc<ListenerFacts>) -> Self {
-        Self { stream, peer, client: ClientText::new(peer.ip()), listener }
+    pub fn new(stream: Transport, peer: SocketAddr, listener: Rc<ListenerFacts>) -> Self {
+        let client = ClientText::new(peer.ip());
+        let client_auth = ClientAuthId::default();
+        Self { stream, peer, client, listener, client_auth, protocol: None }
     }
 
     /// Writes what is in `buffer` within the send timeout; false: the client is gone.
@@ -85,32 +96,32 @@ impl Downstream {
     }
 }
 
-/// Serves a connection to its end. `place` puts the future of one request where it costs nothing
+/// Serves a connection that speaks HTTP/1.1 to its end, from the octets in `carried` on. `place` puts the future of one request where it costs nothing
 /// while the connection is idle.
 pub async fn serve<P: Future<Output = After>>(
     core: &Rc<Core>,
     downstream: &Rc<Downstream>,
     place: impl Fn(Request) -> P,
+    mut carried: Option<Buffer>,
 ) {
-    let mut carried = None;
     let mut served = 0;
     loop {
         let Some(buffer) = next_octets(core, downstream, carried.take(), served).await else {
-            return;
+            return downstream.stream.finish();
         };
         served += 1;
         let request =
             Request { core: Rc::clone(core), downstream: Rc::clone(downstream), buffer, served };
         match place(request).await {
             After::KeepAlive(next) => carried = next,
-            After::Close => return,
+            After::Close => return downstream.stream.finish(),
             After::Linger => return linger(downstream).await,
         }
     }
 }
 
 /// The first octets of the next head; `None`: the client closed or was silent for too long.
-async fn next_octets(
+pub async fn next_octets(
     core: &Core,
     downstream: &Downstream,
     carried: Option<Buffer>,
@@ -182,7 +193,7 @@ async fn read_head(
 
 /// Makes spare capacity: by moving to the front, else by a larger buffer. The head limits are below
 /// the largest class, so that a full large buffer was refused before.
-fn make_room(buffer: &mut Buffer) {
+pub fn make_room(buffer: &mut Buffer) {
     if buffer.spare() == 0 {
         buffer.compact();
     }
@@ -199,6 +210,14 @@ pub struct Request {
     buffer: Buffer,
     /// Which one of its connection, from 1.
     served: u64,
+}
+
+impl Request {
+    /// The only request of a stream.
+    #[must_use]
+    pub const fn new(core: Rc<Core>, downstream: Rc<Downstream>, buffer: Buffer) -> Self {
+        Self { core, downstream, buffer, served: 1 }
+    }
 }
 
 /// Serves one request.
@@ -248,7 +267,10 @@ async fn refuse(
     }
     let mut out = Buffer::new(Class::Small);
     let octets =
-        core.with_date(|date| reply::put(out.as_vec(), reply, Persistence::Close, true, date));
+        core.with_date(|date| {
+            let own = OwnFields { date, hsts: None };
+            reply::put(out.as_vec(), reply, Persistence::Close, true, &own)
+        });
     let (is_sent, _) = downstream.write(core, out).await;
     core.record(&ExchangeRecord {
         series: None,
@@ -260,7 +282,7 @@ async fn refuse(
         client: downstream.peer,
         method: b"",
         target: b"",
-        protocol: "",
+        protocol: downstream.protocol.unwrap_or_default(),
         host: b"",
         referer: b"",
         user_agent: b"",
@@ -297,7 +319,8 @@ async fn linger(downstream: &Downstream) {
 pub async fn turn_away(core: Rc<Core>, stream: Stream) {
     let mut out = Buffer::new(Class::Small);
     core.with_date(|date| {
-        reply::put(out.as_vec(), Reply::Overloaded, Persistence::Close, true, date)
+        let own = OwnFields { date, hsts: None };
+        reply::put(out.as_vec(), Reply::Overloaded, Persistence::Close, true, &own)
     });
     // The socket is new, so its send queue takes a short answer at once or never.
     if stream.try_write(out.unread()).is_ok() {

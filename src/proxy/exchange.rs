@@ -12,14 +12,16 @@ use super::conversation::{self, Conversation, Outcome};
 use super::core::{Core, CoreTable, Scratch};
 use super::downstream::Downstream;
 use super::forward::{self, RequestFacts};
-use super::reply::{self, Persistence, Reply};
+use super::reply::{self, OwnFields, Persistence, Reply};
 use super::request_body::Progress;
 use super::retry::{self, Facts, Failure};
 use super::rt::{self, Peek, Stream};
+use super::socket::Scheme;
+use super::transport::Transport;
 use super::upstream::pool::Connection;
 use super::upstream::{Backend, Lease};
 use crate::config::ProxyConfig;
-use crate::filter::{FieldEdits, Filter, RedirectParts};
+use crate::filter::{FieldEdits, Filter, Redirect, RedirectParts};
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version};
@@ -73,6 +75,8 @@ pub struct Exchange<'a> {
     pub tally: Tally,
     /// The connection ends after this request whatever happens.
     pub is_last: bool,
+    /// Value of `Strict-Transport-Security`, if there is to be one.
+    pub hsts: Option<&'a str>,
 }
 
 /// Effective treatment of one request: its rule's policies over the flags.
@@ -129,10 +133,14 @@ pub async fn run(
         scratch,
         tally: Tally::default(),
         is_last,
+        hsts: None,
     };
     exchange.choose_request_id();
     let matched = exchange.lookup(&table);
-    let end = exchange.serve(matched.as_ref(), started).await;
+    if downstream.listener.scheme == Scheme::Https {
+        exchange.hsts = matched.as_ref().and_then(|found| found.rule.policies.hsts.as_deref());
+    }
+    let end = exchange.serve(&table, matched.as_ref(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
     core.retire_table(table);
     match end {
@@ -197,10 +205,25 @@ impl Exchange<'_> {
         self.bytes.get(from..from.checked_add(octets)?)
     }
 
-    async fn serve(&mut self, matched: Option<&Match<'_>>, started: u64) -> End {
+    async fn serve(
+        &mut self,
+        table: &CoreTable,
+        matched: Option<&Match<'_>>,
+        started: u64,
+    ) -> End {
         let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
         let rule = matched.rule;
         self.tally.series = Some(rule.series);
+        if self.is_misdirected(table) {
+            self.core.count(Counter::RequestsMisdirected);
+            return self.answer(Reply::Misdirected).await;
+        }
+        if rule.policies.deny.is_some() {
+            return self.answer(Reply::Denied).await;
+        }
+        if let Some(end) = self.redirect_to_https(rule).await {
+            return end;
+        }
         if let Some(end) = self.redirect(matched).await {
             return end;
         }
@@ -226,6 +249,50 @@ impl Exchange<'_> {
         self.try_endpoints(&backend, matched, &treatment, started).await
     }
 
+    /// Whether the host demands other client certificates than the connection was made with: it
+    /// may be shared by hosts, or the client named another one in its handshake.
+    ///
+    /// Source: RFC 9110 section 15.5.20.
+    fn is_misdirected(&self, table: &CoreTable) -> bool {
+        let listener = &self.downstream.listener;
+        listener.scheme == Scheme::Https
+            && table.0.client_auth(listener.id, &self.head().host) != self.downstream.client_auth
+    }
+
+    /// As ingress-nginx writes it: without port, and without one slash at the end.
+    async fn redirect_to_https(&mut self, rule: &TableRule) -> Option<End> {
+        let status = rule.policies.https_redirect?;
+        if self.downstream.listener.scheme == Scheme::Https {
+            return None;
+        }
+        let head = self.head();
+        let parts = RedirectParts {
+            scheme: "https",
+            host: &head.host,
+            listener_port: 443,
+            path: &head.path,
+            query: head.query.map(|query| query.of(self.bytes)),
+            matched_bytes: 0,
+        };
+        let keep = Redirect { scheme: None, hostname: None, port: None, path: None, status };
+        let mut location = Vec::new();
+        keep.location(&parts, &mut location);
+        if location.last() == Some(&b'/') {
+            location.pop();
+        }
+        Some(self.send_redirect(status, &location).await)
+    }
+
+    async fn send_redirect(&mut self, status: u16, location: &[u8]) -> End {
+        let (persistence, end) = self.persistence_of_reply();
+        let mut out = Buffer::new(Class::Small);
+        self.core.with_date(|date| {
+            let own = OwnFields { date, hsts: self.hsts };
+            reply::put_redirect(out.as_vec(), status, location, persistence, &own);
+        });
+        self.send_reply(out, status, 0, end).await
+    }
+
     async fn redirect(&mut self, matched: &Match<'_>) -> Option<End> {
         let redirect = matched.rule.filters.iter().find_map(|filter| match filter {
             Filter::Redirect(redirect) => Some(redirect),
@@ -233,7 +300,7 @@ impl Exchange<'_> {
         })?;
         let head = self.head();
         let parts = RedirectParts {
-            scheme: "http",
+            scheme: self.downstream.listener.scheme.as_str(),
             host: &head.host,
             listener_port: self.downstream.listener.port,
             path: &head.path,
@@ -242,12 +309,7 @@ impl Exchange<'_> {
         };
         let mut location = Vec::new();
         redirect.location(&parts, &mut location);
-        let (persistence, end) = self.persistence_of_reply();
-        let mut out = Buffer::new(Class::Small);
-        self.core.with_date(|date| {
-            reply::put_redirect(out.as_vec(), redirect.status, &location, persistence, date);
-        });
-        Some(self.send_reply(out, redirect.status, 0, end).await)
+        Some(self.send_redirect(redirect.status, &location).await)
     }
 
     /// Answers by ourselves.
@@ -255,9 +317,10 @@ impl Exchange<'_> {
         let (persistence, end) = self.persistence_of_reply();
         let has_body = !self.head().is_head(self.bytes);
         let mut out = Buffer::new(Class::Small);
-        let octets = self
-            .core
-            .with_date(|date| reply::put(out.as_vec(), reply, persistence, has_body, date));
+        let octets = self.core.with_date(|date| {
+            let own = OwnFields { date, hsts: self.hsts };
+            reply::put(out.as_vec(), reply, persistence, has_body, &own)
+        });
         self.send_reply(out, reply.status(), octets as u64, end).await
     }
 
@@ -428,6 +491,7 @@ impl Exchange<'_> {
         }
         let stream = connect(core, lease.endpoint.address, treatment.connect_wait()).await?;
         core.count(Counter::UpstreamConnects);
+        let stream = Transport::Plain(stream);
         Ok(Connection { stream, opened_at: now, is_reused: false, keep_alive: None })
     }
 
@@ -507,10 +571,7 @@ impl Exchange<'_> {
             client: self.downstream.peer,
             method: head.method.of(self.bytes),
             target: head.target.of(self.bytes),
-            protocol: match head.version {
-                Version::Http11 => "HTTP/1.1",
-                Version::Http10 => "HTTP/1.0",
-            },
+            protocol: self.downstream.protocol.unwrap_or_else(|| head.version.as_str()),
             host: head.authority.of(self.bytes),
             referer: logged(FieldKind::Referer),
             user_agent: logged(FieldKind::UserAgent),
@@ -523,7 +584,11 @@ impl Exchange<'_> {
     }
 }
 
-async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result<Stream, Failure> {
+pub async fn connect(
+    core: &Core,
+    address: SocketAddr,
+    time: Duration,
+) -> Result<Stream, Failure> {
     match rt::within(time, Stream::connect(address, &core.deadlines)).await {
         Some(Ok(stream)) => Ok(stream),
         Some(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {

@@ -3,7 +3,7 @@
 //!
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
-use super::reply::Persistence;
+use super::reply::{OwnFields, Persistence};
 use crate::filter::FieldEdits;
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
@@ -159,7 +159,7 @@ pub fn response_framing(request: Version, status: u16, body: BodyLength) -> Resp
 
 /// Appends the head of the downstream response.
 ///
-/// Shape: `date` is used only when the upstream sent none (RFC 9110 section 6.6.1).
+/// Shape: the date is used only when the upstream sent none (RFC 9110 section 6.6.1).
 pub fn put_response(
     out: &mut Vec<u8>,
     bytes: &[u8],
@@ -167,7 +167,7 @@ pub fn put_response(
     framing: ResponseFraming,
     persistence: Persistence,
     edits: &[&FieldEdits],
-    date: &[u8],
+    own: &OwnFields<'_>,
 ) {
     encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
     let mut has_date = false;
@@ -180,6 +180,7 @@ pub fn put_response(
                     has_length = true;
                 }
             }
+            _ if own.hsts.is_some() && is_hsts(field.name.of(bytes)) => {}
             // As ingress-nginx, which hides what runs behind it.
             FieldKind::Server => {}
             kind if field.dropped || is_hop_by_hop(kind) => {}
@@ -190,8 +191,9 @@ pub fn put_response(
         }
     }
     if !has_date {
-        encode::put_field(out, b"Date", date);
+        encode::put_field(out, b"Date", own.date);
     }
+    own.put_hsts(out);
     put_edits(out, edits);
     match framing {
         ResponseFraming::Known(length) => put_content_length(out, length),
@@ -200,6 +202,10 @@ pub fn put_response(
     }
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
+}
+
+fn is_hsts(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"strict-transport-security")
 }
 
 /// Appends an informational response, or the 101 that opens a tunnel.

@@ -12,17 +12,23 @@
 
 pub mod buffer;
 pub mod clock;
+pub mod connection;
 pub mod conversation;
 pub mod core;
 pub mod downstream;
 pub mod exchange;
 pub mod forward;
+pub mod http2_connection;
+pub mod http2_stream;
 pub mod random;
 pub mod reply;
 pub mod request_body;
 pub mod retry;
 pub mod rt;
+pub mod secure;
 pub mod socket;
+pub mod tls_stream;
+pub mod transport;
 pub mod tunnel;
 pub mod upstream;
 pub mod worker;
@@ -32,7 +38,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use self::rt::DriverChoice;
-use self::socket::BoundListener;
+use self::socket::{BoundListener, Scheme};
 use self::worker::Seat;
 use crate::config::{Driver, ProxyConfig};
 use crate::model::ListenerId;
@@ -69,6 +75,8 @@ pub enum StartError {
 pub struct Started {
     /// In the order of `--http-bind`, with the ports taken.
     pub http: Vec<SocketAddr>,
+    /// In the order of `--https-bind`, with the ports taken.
+    pub https: Vec<SocketAddr>,
     /// The driver in use.
     pub driver: DriverChoice,
     /// Why io_uring is not used although `--driver auto` would prefer it.
@@ -90,13 +98,19 @@ pub fn start(
     let (driver, fallback) = choose_driver(config)?;
     let cpus = socket::allowed_cpus().map_err(StartError::Affinity)?;
     let mut per_core: Vec<Vec<BoundListener>> = subscribers.iter().map(|_| Vec::new()).collect();
-    let mut http = Vec::new();
-    for &address in &config.http_bind {
+    let (mut http, mut https) = (Vec::new(), Vec::new());
+    let of_http = config.http_bind.iter().map(|&address| (address, Scheme::Http));
+    let of_https = config.https_bind.iter().map(|&address| (address, Scheme::Https));
+    for (address, scheme) in of_http.chain(of_https) {
         let sockets = socket::bind(address, subscribers.len())
             .map_err(|source| StartError::Bind { address, source })?;
-        http.extend(sockets.first().and_then(|socket| socket.local_addr().ok()));
+        let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
+        match scheme {
+            Scheme::Http => http.extend(bound),
+            Scheme::Https => https.extend(bound),
+        }
         for (core, socket) in per_core.iter_mut().zip(sockets) {
-            core.push(BoundListener { socket, id: ListenerId::HTTP });
+            core.push(BoundListener { socket, id: ListenerId::HTTP, scheme });
         }
     }
     let admission = Arc::default();
@@ -114,7 +128,7 @@ pub fn start(
         };
         start_thread(index, seat)?;
     }
-    Ok(Started { http, driver, fallback })
+    Ok(Started { http, https, driver, fallback })
 }
 
 fn choose_driver(config: &ProxyConfig) -> Result<(DriverChoice, Option<io::Error>), StartError> {

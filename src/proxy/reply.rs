@@ -28,6 +28,10 @@ pub enum Reply {
     GatewayTimeout,
     /// The process is at its connection limit.
     Overloaded,
+    /// The host demands other client certificates than the connection was made with.
+    Misdirected,
+    /// The route must not be served.
+    Denied,
 }
 
 impl Reply {
@@ -65,6 +69,8 @@ impl Reply {
             Self::BadGateway => 502,
             Self::NoEndpoints | Self::Overloaded => 503,
             Self::GatewayTimeout => 504,
+            Self::Misdirected => 421,
+            Self::Denied => 403,
         }
     }
 
@@ -86,6 +92,8 @@ impl Reply {
             Self::BadGateway => "502 Bad Gateway: the backend failed\n",
             Self::NoEndpoints => "503 Service Unavailable: the backend has no endpoints\n",
             Self::Overloaded => "503 Service Unavailable: too many connections\n",
+            Self::Misdirected => "421 Misdirected Request: open a connection of its own\n",
+            Self::Denied => "403 Forbidden: the route is not served\n",
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
         }
     }
@@ -99,6 +107,29 @@ impl Reply {
             }
             Self::NoEndpoints | Self::Overloaded => b"Retry-After: 1\r\n",
             _ => b"",
+        }
+    }
+}
+
+/// Fields that every response gets from us.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnFields<'a> {
+    /// An IMF-fixdate (RFC 9110 section 6.6.1).
+    pub date: &'a [u8],
+    /// Value of `Strict-Transport-Security` (RFC 6797).
+    pub hsts: Option<&'a str>,
+}
+
+impl OwnFields<'_> {
+    fn put(&self, out: &mut Vec<u8>) {
+        encode::put_field(out, b"Date", self.date);
+        self.put_hsts(out);
+    }
+
+    /// Appends the one that an upstream has no say in.
+    pub fn put_hsts(&self, out: &mut Vec<u8>) {
+        if let Some(value) = self.hsts {
+            encode::put_field(out, b"Strict-Transport-Security", value.as_bytes());
         }
     }
 }
@@ -126,7 +157,7 @@ impl Persistence {
     }
 }
 
-/// Appends the whole response. `has_body` is false for HEAD; `date` is an IMF-fixdate.
+/// Appends the whole response. `has_body` is false for HEAD; See [`OwnFields`].
 ///
 /// Returns the body octets appended.
 pub fn put(
@@ -134,7 +165,7 @@ pub fn put(
     reply: Reply,
     persistence: Persistence,
     has_body: bool,
-    date: &[u8],
+    own: &OwnFields<'_>,
 ) -> usize {
     let text = reply.text();
     encode::put_status_line(
@@ -143,7 +174,7 @@ pub fn put(
         reply.status(),
         encode::reason_phrase(reply.status()).as_bytes(),
     );
-    encode::put_field(out, b"Date", date);
+    own.put(out);
     out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
     encode::put_decimal(out, text.len() as u64);
     out.extend_from_slice(b"\r\n");
@@ -163,11 +194,11 @@ pub fn put_redirect(
     status: u16,
     location: &[u8],
     persistence: Persistence,
-    date: &[u8],
+    own: &OwnFields<'_>,
 ) {
     let reason = encode::reason_phrase(status);
     encode::put_status_line(out, Version::Http11, status, reason.as_bytes());
-    encode::put_field(out, b"Date", date);
+    own.put(out);
     encode::put_field(out, b"Location", location);
     out.extend_from_slice(b"Content-Length: 0\r\n");
     out.extend_from_slice(persistence.field());
@@ -182,7 +213,7 @@ mod tests {
     fn check(reply: Reply, status: u16) {
         let mut out = Vec::new();
         let date = b"Tue, 15 Nov 1994 08:12:31 GMT";
-        let octets = put(&mut out, reply, Persistence::Close, true, date);
+        let octets = put(&mut out, reply, Persistence::Close, true, &OwnFields { date, hsts: None });
         let text = String::from_utf8(out).unwrap();
         assert_eq!(reply.status(), status);
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
 use super::exchange::Treatment;
-use super::rt::{self, Signal, Stream};
+use super::rt::{self, Signal};
+use super::transport::Transport;
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::encode;
 use crate::http1::framing::BodyLength;
@@ -56,9 +57,9 @@ pub struct Progress {
 /// A transfer about to begin.
 pub struct Transfer<'a> {
     /// From.
-    pub downstream: &'a Stream,
+    pub downstream: &'a Transport,
     /// To.
-    pub upstream: &'a Stream,
+    pub upstream: &'a Transport,
     /// What came with the head.
     pub initial: &'a [u8],
     /// Framing on both sides.

@@ -19,6 +19,28 @@ pub struct BoundListener {
     pub socket: TcpListener,
     /// Which listener of the table it serves.
     pub id: ListenerId,
+    /// What its clients speak.
+    pub scheme: Scheme,
+}
+
+/// Whether clients of a listener come in clear text or by TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// Clear text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URI.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// Binds `address` once per core; port 0 takes one free port for all of them.

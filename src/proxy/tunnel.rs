@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
-use super::rt::{self, Stream};
+use super::rt;
+use super::transport::Transport;
 
 /// Octets that went through.
 #[derive(Debug, Default)]
@@ -20,8 +21,8 @@ pub struct Relayed {
 ///
 /// Shape: `from_client` and `from_upstream` are octets read before the tunnel was open.
 pub async fn relay(
-    client: &Stream,
-    upstream: &Stream,
+    client: &Transport,
+    upstream: &Transport,
     from_client: Buffer,
     from_upstream: Buffer,
     idle: Duration,
@@ -34,7 +35,7 @@ pub async fn relay(
 
 /// Copies one direction to its end. Either direction keeps both alive, so a deadline passes only
 /// when nothing moves at all.
-async fn copy(from: &Stream, to: &Stream, first: Buffer, idle: Duration, count: &Cell<u64>) {
+async fn copy(from: &Transport, to: &Transport, first: Buffer, idle: Duration, count: &Cell<u64>) {
     let mut buffer = first;
     loop {
         if !buffer.is_empty() {
@@ -42,7 +43,7 @@ async fn copy(from: &Stream, to: &Stream, first: Buffer, idle: Duration, count: 
             let (result, _) = to.write_all(buffer).await;
             if result.is_err() {
                 // Nobody takes what this side sends, so it is told to stop.
-                rt::shutdown_both(from);
+                from.shutdown_both();
                 return;
             }
         }
@@ -53,7 +54,7 @@ async fn copy(from: &Stream, to: &Stream, first: Buffer, idle: Duration, count: 
             Ok(0) => return to.close_write(),
             Ok(_) => {}
             Err(_) => {
-                rt::shutdown_both(to);
+                to.shutdown_both();
                 return;
             }
         }

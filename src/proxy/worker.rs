@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::connection;
 use super::core::{Admission, Core};
-use super::downstream::{self, Downstream, ListenerFacts, Request};
+use super::downstream::{self, ListenerFacts, Request};
 use super::exchange::After;
 use super::forward;
 use super::rt::{self, Accepted, DriverChoice, Listener, Places};
@@ -90,9 +91,9 @@ type OpenListener = (Rc<Listener>, Rc<ListenerFacts>);
 fn open(bound: BoundListener, driver: DriverChoice) -> io::Result<OpenListener> {
     let port = bound.socket.local_addr()?.port();
     let mut fields = Vec::new();
-    forward::put_listener_fields(&mut fields, port, "http");
+    forward::put_listener_fields(&mut fields, port, bound.scheme.as_str());
     let listener = Listener::new(bound.socket, driver)?;
-    Ok((Rc::new(listener), Rc::new(ListenerFacts { id: bound.id, port, fields })))
+    Ok((Rc::new(listener), Rc::new(ListenerFacts { id: bound.id, port, scheme: bound.scheme, fields })))
 }
 
 fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {
@@ -120,7 +121,7 @@ fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {
 }
 
 /// Starts a task whose panic costs itself alone. The panic hook has told what it was.
-fn start(core: &Rc<Core>, task: impl Future<Output = ()> + 'static) {
+pub fn start(core: &Rc<Core>, task: impl Future<Output = ()> + 'static) {
     let witness = Rc::clone(core);
     rt::spawn(task, move |_payload| witness.count(Counter::Panics));
 }
@@ -157,12 +158,11 @@ async fn accept<F: Future<Output = After> + 'static>(
     loop {
         match listener.accept(&core.deadlines).await {
             Accepted::Connection(stream, peer) if core.admit() => {
-                let downstream = Rc::new(Downstream::new(stream, peer, Rc::clone(facts)));
                 let serving = Admitted(Rc::clone(core));
-                let places = Rc::clone(places);
+                let (facts, places) = (Rc::clone(facts), Rc::clone(places));
                 start(core, async move {
-                    let place = |request| places.put(serve_one(request));
-                    downstream::serve(&serving.0, &downstream, place).await;
+                    let place = move |request| places.put(serve_one(request));
+                    connection::serve(&serving.0, stream, peer, facts, place).await;
                 });
             }
             Accepted::Connection(stream, _) => {
@@ -225,6 +225,7 @@ const ACCEPT_GRACE: Duration = Duration::from_millis(100);
 /// done when the last connection ends or time is over.
 async fn run_drain(core: &Rc<Core>, listeners: Vec<Rc<Listener>>, drain: Drain) {
     core.is_draining.set(true);
+    core.http2.wake();
     core.deadlines.hurry_idle(DRAIN_IDLE_GRACE);
     rt::sleep(ACCEPT_GRACE).await;
     listeners.iter().for_each(|listener| listener.close());

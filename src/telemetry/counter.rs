@@ -46,6 +46,16 @@ pub enum Counter {
     Panics,
     /// Requests refused by `413`.
     BodiesTooLarge,
+    /// TLS handshakes completed with clients.
+    TlsHandshakes,
+    /// TLS handshakes with clients that failed or took too long.
+    TlsHandshakeFailures,
+    /// Client connections that speak HTTP/2.
+    Http2Connections,
+    /// HTTP/2 connections ended because of what the client sent.
+    Http2Abuses,
+    /// Requests whose host demands other client certificates than their connection (421).
+    RequestsMisdirected,
     /// Access-log lines dropped because the writer was behind.
     AccessLogDropped,
 }
@@ -103,6 +113,23 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
     (Counter::Upgrades, "upgrades", "Connections switched to a tunnel."),
     (Counter::Panics, "panics", "Connection tasks that panicked."),
     (Counter::BodiesTooLarge, "bodies_too_large", "Requests refused because of their body size."),
+    (Counter::TlsHandshakes, "tls_handshakes", "TLS handshakes completed with clients."),
+    (
+        Counter::TlsHandshakeFailures,
+        "tls_handshake_failures",
+        "TLS handshakes with clients that failed or took too long.",
+    ),
+    (Counter::Http2Connections, "http2_connections", "Client connections that speak HTTP/2."),
+    (
+        Counter::Http2Abuses,
+        "http2_abuses",
+        "HTTP/2 connections ended because of what the client sent.",
+    ),
+    (
+        Counter::RequestsMisdirected,
+        "requests_misdirected",
+        "Requests whose host demands other client certificates than their connection (421).",
+    ),
     (
         Counter::AccessLogDropped,
         "access_log_dropped",

@@ -17,7 +17,7 @@ use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
 
 use crate::proxy::buffer::Buffer;
-use crate::proxy::clock::{Deadline, Deadlines};
+use crate::proxy::clock::{Deadline, Deadlines, Target};
 
 /// What is at the front of the receive queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl Stream {
     pub(super) fn new(inner: TcpStream, deadlines: &Rc<Deadlines>) -> Self {
         let descriptor = inner.as_raw_fd();
         Self {
-            deadline: Deadline::new(deadlines, descriptor),
-            write_deadline: Deadline::new(deadlines, descriptor),
+            deadline: Deadline::new(deadlines, Target::Socket(descriptor)),
+            write_deadline: Deadline::new(deadlines, Target::Socket(descriptor)),
             inner: UnsafeCell::new(inner),
             descriptor,
         }
@@ -204,6 +204,15 @@ pub fn peek(descriptor: RawFd) -> Peek {
             _ => Peek::Closed,
         },
     }
+}
+
+/// Whether the peer closed its direction, or the connection failed; octets before it may still be
+/// unread.
+pub fn is_half_closed(descriptor: RawFd) -> bool {
+    let mut asked = libc::pollfd { fd: descriptor, events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: the kernel writes one pollfd; a timeout of 0 does not wait.
+    let count = unsafe { libc::poll(&raw mut asked, 1, 0) };
+    count > 0 && asked.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
 }
 
 /// Shuts a direction of a connection down; operations under way on it end.

@@ -7,12 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::proxy::rt::{Peek, Stream};
+use crate::proxy::rt::Peek;
+use crate::proxy::transport::Transport;
 
 /// An open upstream connection with its birth (milliseconds of the coarse clock).
 pub struct Connection {
     /// The socket.
-    pub stream: Stream,
+    pub stream: Transport,
     /// When it was opened.
     pub opened_at: u64,
     /// It served a request before.

@@ -1,0 +1,93 @@
+//! One accepted connection: TLS where the listener says so, then the protocol that the client
+//! speaks.
+//!
+//! ```text
+//!  http  ─▶ "PRI * HTTP/2.0" ? ─┬─▶ http2
+//!  https ─▶ handshake ─▶ ALPN ──┴─▶ HTTP/1.1 (downstream)
+//! ```
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::buffer::Buffer;
+use super::clock::Expiry;
+use super::core::Core;
+use super::downstream::{self, Downstream, ListenerFacts, Request};
+use super::exchange::After;
+use super::http2_connection;
+use super::rt::Stream;
+use super::secure;
+use super::socket::Scheme;
+use super::transport::Transport;
+use crate::http2::PREFACE;
+
+/// Serves a connection to its end. For `place` see [`downstream::serve`].
+pub async fn serve<P: Future<Output = After> + 'static>(
+    core: &Rc<Core>,
+    socket: Stream,
+    peer: SocketAddr,
+    listener: Rc<ListenerFacts>,
+    place: impl Fn(Request) -> P + Clone + 'static,
+) {
+    let mut is_http2 = false;
+    let downstream = match listener.scheme {
+        Scheme::Http => Downstream::new(Transport::Plain(socket), peer, listener),
+        Scheme::Https => {
+            // In memory of its own, which a connection gives back when its handshake is done.
+            let accepted = Box::pin(secure::accept(core, socket, &listener)).await;
+            let Some(secured) = accepted else { return };
+            is_http2 = secured.is_http2;
+            let mut downstream = Downstream::new(secured.transport, peer, listener);
+            downstream.client_auth = secured.client_auth;
+            downstream
+        }
+    };
+    let downstream = Rc::new(downstream);
+    if is_http2 {
+        let first = Buffer::unallocated();
+        return Box::pin(http2_connection::serve(core, &downstream, first, place)).await;
+    }
+    let Some(mut first) = downstream::next_octets(core, &downstream, None, 0).await else {
+        return downstream.stream.finish();
+    };
+    // By TLS, ALPN has decided.
+    if downstream.listener.scheme == Scheme::Http && may_be_preface(&first) {
+        match Box::pin(complete_preface(core, &downstream, first)).await {
+            Sniffed::Http1(octets) => first = octets,
+            Sniffed::Http2(octets) => {
+                return Box::pin(http2_connection::serve(core, &downstream, octets, place)).await;
+            }
+            Sniffed::Gone => return,
+        }
+    }
+    downstream::serve(core, &downstream, place, Some(first)).await;
+}
+
+/// The part of the preface that no request of HTTP/1.1 begins with.
+const PREFACE_START: usize = "PRI * HTTP/2.0\r\n".len();
+
+fn may_be_preface(octets: &Buffer) -> bool {
+    let seen = octets.len().min(PREFACE_START);
+    octets.unread().get(..seen) == PREFACE.get(..seen)
+}
+
+enum Sniffed {
+    Http1(Buffer),
+    Http2(Buffer),
+    Gone,
+}
+
+/// Reads until it is plain whether this is HTTP/2 by prior knowledge, RFC 9113 section 3.3.
+async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buffer) -> Sniffed {
+    let stream = &downstream.stream;
+    stream.deadline().arm(core.config.client_header_timeout, Expiry::CloseBoth);
+    while octets.len() < PREFACE_START {
+        match stream.read_when_ready(&mut octets).await {
+            Ok(1..) if may_be_preface(&octets) => {}
+            Ok(1..) => return Sniffed::Http1(octets),
+            Ok(_) | Err(_) => return Sniffed::Gone,
+        }
+    }
+    stream.deadline().disarm();
+    Sniffed::Http2(octets)
+}

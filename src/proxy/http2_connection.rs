@@ -1,0 +1,291 @@
+//! A client connection that speaks HTTP/2: octets between socket and h2, one task per stream.
+//!
+//! ```text
+//!  socket ─▶ read ─▶ meter ─▶ Link ─▶ h2 ─▶ accept ─▶ task per stream: serve_one over Http2Stream
+//!  socket ◀─ write ◀───────── Link ◀─ h2 ◀───────────────────────────────┘
+//! ```
+//!
+//! The three run in one task; streams run in tasks of their own.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use h2::Reason;
+
+use super::buffer::{Buffer, Class};
+use super::clock::{Expiry, recent_millis};
+use super::core::Core;
+use super::downstream::{Downstream, Request};
+use super::exchange::After;
+use super::http2_stream::{Http2Stream, Payload};
+use super::transport::Transport;
+use super::worker;
+use crate::http2::PREFACE;
+use crate::http2::guard::{FrameMeter, Verdict};
+use crate::http2::io::{Link, LinkIo, Outgoing};
+use crate::http2::settings::server_builder;
+use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_STREAMS_MAX};
+use crate::telemetry::Counter;
+
+/// Tasks of HTTP/2 connections that are to be woken when a drain begins.
+#[derive(Default)]
+pub struct Drainable {
+    next: Cell<u64>,
+    wakers: RefCell<BTreeMap<u64, Waker>>,
+}
+
+impl Drainable {
+    /// Wakes all of them.
+    pub fn wake(&self) {
+        for waker in self.wakers.borrow().values() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn enter(&self, context: &Context<'_>) -> u64 {
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        self.wakers.borrow_mut().insert(id, context.waker().clone());
+        id
+    }
+}
+
+/// A connection in [`Drainable`]; leaves it when dropped.
+struct Entered<'a>(&'a Drainable, u64);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.wakers.borrow_mut().remove(&self.1);
+    }
+}
+
+/// What the parts of a connection tell each other.
+struct Shared {
+    core: Rc<Core>,
+    downstream: Rc<Downstream>,
+    link: Link,
+    meter: RefCell<FrameMeter>,
+    /// Tasks of streams that have not ended. A stream that the client reset counts until its
+    /// upstream work is over.
+    streams: Cell<u32>,
+    /// The client sent what no honest one sends.
+    is_abused: Cell<bool>,
+    /// Nothing happened for too long.
+    is_idle_over: Cell<bool>,
+}
+
+/// Serves a connection to its end; `first` begins with the client's preface or a part of it.
+pub async fn serve<P: Future<Output = After> + 'static>(
+    core: &Rc<Core>,
+    downstream: &Rc<Downstream>,
+    first: Buffer,
+    place: impl Fn(Request) -> P + Clone + 'static,
+) {
+    core.count(Counter::Http2Connections);
+    let shared = Rc::new(Shared {
+        core: Rc::clone(core),
+        downstream: Rc::clone(downstream),
+        link: Link::new(),
+        meter: RefCell::new(FrameMeter::new(recent_millis())),
+        streams: Cell::new(0),
+        is_abused: Cell::new(false),
+        is_idle_over: Cell::new(false),
+    });
+    shared.rest();
+    drive(read(&shared, first), speak(&shared, place), write(&shared)).await;
+    shared.link.fail();
+    downstream.stream.finish();
+}
+
+/// Polls the three until the writer is done. In this order octets pass through all of them in one
+/// turn.
+async fn drive(
+    read: impl Future<Output = ()>,
+    speak: impl Future<Output = ()>,
+    write: impl Future<Output = ()>,
+) {
+    let (mut read, mut speak, mut write) = (pin!(read), pin!(speak), pin!(write));
+    let (mut is_read, mut is_spoken) = (false, false);
+    poll_fn(|context| {
+        is_read = is_read || read.as_mut().poll(context).is_ready();
+        is_spoken = is_spoken || speak.as_mut().poll(context).is_ready();
+        write.as_mut().poll(context)
+    })
+    .await;
+}
+
+impl Shared {
+    /// Nothing is under way: the connection may be idle for so long.
+    fn rest(&self) {
+        let config = &self.core.config;
+        let is_draining = self.core.is_draining.get();
+        let wait = config.keep_alive_timeout;
+        let wait = if is_draining { wait.min(DRAIN_IDLE_GRACE) } else { wait };
+        self.downstream.stream.deadline().arm(wait, Expiry::CloseIdle);
+    }
+
+    fn begin_stream(&self) {
+        self.streams.set(self.streams.get().saturating_add(1));
+        self.downstream.stream.deadline().disarm();
+    }
+
+    /// Looks at octets and hands them on; false: enough of this client.
+    fn receive(&self, octets: &[u8]) -> bool {
+        match self.meter.borrow_mut().feed(octets, recent_millis()) {
+            Verdict::Fine => {}
+            Verdict::Exhausted(_) => {
+                self.core.count(Counter::Http2Abuses);
+                self.is_abused.set(true);
+                return false;
+            }
+        }
+        self.link.push_received(octets);
+        true
+    }
+}
+
+/// A stream's task is under way; tells the connection when it ends, also by a panic.
+struct Running(Rc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let left = self.0.streams.get().saturating_sub(1);
+        self.0.streams.set(left);
+        if left == 0 {
+            self.0.rest();
+        }
+    }
+}
+
+/// Socket to h2.
+async fn read(shared: &Shared, first: Buffer) {
+    if let Err(error) = receive_all(shared, first).await
+        && error.kind() == ErrorKind::TimedOut
+    {
+        shared.is_idle_over.set(true);
+        return;
+    }
+    if !shared.is_abused.get() {
+        shared.link.end_received();
+    }
+}
+
+async fn receive_all(shared: &Shared, first: Buffer) -> std::io::Result<()> {
+    let stream = &shared.downstream.stream;
+    // The preface itself is checked by h2; the meter counts what comes behind it.
+    let mut preface_left = PREFACE.len();
+    let mut buffer = first;
+    loop {
+        if !buffer.is_empty() {
+            let skipped = buffer.len().min(preface_left);
+            preface_left -= skipped;
+            if skipped > 0 {
+                shared.link.push_received(buffer.unread().get(..skipped).unwrap_or_default());
+                buffer.consume(skipped);
+            }
+            if !buffer.is_empty() && !shared.receive(buffer.unread()) {
+                return Ok(());
+            }
+        }
+        drop(buffer);
+        poll_fn(|context| shared.link.wait_room(context)).await;
+        // Holds no buffer: an idle connection costs its tables.
+        stream.readable().await?;
+        buffer = Buffer::new(Class::Medium);
+        match stream.try_read(&mut buffer) {
+            Ok(0) if stream.deadline().is_expired() => return Err(ErrorKind::TimedOut.into()),
+            Ok(0) => return Ok(()),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) if stream.deadline().is_expired() => return Err(ErrorKind::TimedOut.into()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// h2 to socket.
+async fn write(shared: &Shared) {
+    let (link, downstream) = (&shared.link, &shared.downstream);
+    loop {
+        if poll_fn(|context| link.wait_outgoing(context)).await == Outgoing::Closed {
+            return;
+        }
+        let mut buffer = Buffer::unallocated();
+        link.take_outgoing(buffer.as_vec());
+        shared.meter.borrow_mut().sent(buffer.len());
+        let (is_sent, _) = downstream.write(&shared.core, buffer).await;
+        if !is_sent {
+            return link.fail();
+        }
+    }
+}
+
+/// Speaks HTTP/2 until the connection is over.
+async fn speak<P: Future<Output = After> + 'static>(
+    shared: &Rc<Shared>,
+    place: impl Fn(Request) -> P + Clone + 'static,
+) {
+    let core = &shared.core;
+    let handshake = server_builder().handshake::<LinkIo, Payload>(shared.link.io());
+    let Ok(mut connection) = handshake.await else { return };
+    let id = poll_fn(|context| Poll::Ready(core.http2.enter(context))).await;
+    let _entered = Entered(&core.http2, id);
+    let (mut is_ending, mut is_leaving) = (false, false);
+    loop {
+        let accepted = poll_fn(|context| {
+            if shared.is_abused.get() && !is_ending {
+                is_ending = true;
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
+            if shared.is_idle_over.get() && !is_ending {
+                is_ending = true;
+                connection.abrupt_shutdown(Reason::NO_ERROR);
+            }
+            if core.is_draining.get() && !is_leaving {
+                is_leaving = true;
+                connection.graceful_shutdown();
+            }
+            connection.poll_accept(context)
+        })
+        .await;
+        match accepted {
+            Some(Ok((request, respond))) => {
+                if shared.streams.get() >= HTTP2_STREAMS_MAX {
+                    let mut respond = respond;
+                    respond.send_reset(Reason::REFUSED_STREAM);
+                    continue;
+                }
+                shared.begin_stream();
+                let running = Running(Rc::clone(shared));
+                let place = place.clone();
+                worker::start(core, async move { serve_stream(running, request, respond, place).await });
+            }
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+async fn serve_stream<P: Future<Output = After>>(
+    running: Running,
+    request: http::Request<h2::RecvStream>,
+    respond: h2::server::SendResponse<Payload>,
+    place: impl Fn(Request) -> P,
+) {
+    let shared = &running.0;
+    let (core, connection) = (&shared.core, &shared.downstream);
+    let Some((stream, buffer)) = Http2Stream::accept(core, request, respond) else { return };
+    let stream = Transport::Http2(Box::new(stream));
+    let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
+    downstream.client_auth = connection.client_auth;
+    downstream.protocol = Some("HTTP/2.0");
+    let downstream = Rc::new(downstream);
+    let request = Request::new(Rc::clone(core), Rc::clone(&downstream), buffer);
+    match place(request).await {
+        After::KeepAlive(_) | After::Close | After::Linger => downstream.stream.finish(),
+    }
+}

@@ -1,0 +1,140 @@
+//! From an accepted socket of an HTTPS listener to a TLS connection, or to the backend that gets it
+//! as it is.
+//!
+//! ```text
+//!  octets ─▶ ClientHello complete ─▶ table: server name ─┬─▶ terminate: session, handshake, ALPN
+//!                                                        └─▶ passthrough: relay to the end
+//! ```
+
+use super::buffer::{Buffer, Class};
+use super::clock::Expiry;
+use super::core::Core;
+use super::downstream::{ListenerFacts, make_room};
+use super::exchange;
+use super::rt::Stream;
+use super::tls_stream::TlsStream;
+use super::transport::Transport;
+use super::tunnel::{self, Relayed};
+use crate::limits::TLS_HELLO_BYTES_MAX;
+use crate::model::Balance;
+use crate::table::{BackendId, TableTls};
+use crate::telemetry::Counter;
+use crate::tls::{ClientAuthId, Hello, ServerTls, Session, read_hello};
+
+/// A connection whose handshake is done.
+pub struct Secured {
+    /// The connection.
+    pub transport: Transport,
+    /// ALPN chose `h2`.
+    pub is_http2: bool,
+    /// Client certificates that the handshake was about.
+    pub client_auth: ClientAuthId,
+}
+
+/// Serves the TLS side of a connection; `None`: there is nothing left to do.
+pub async fn accept(core: &Core, socket: Stream, listener: &ListenerFacts) -> Option<Secured> {
+    socket.deadline().arm(core.config.tls_handshake_timeout, Expiry::CloseBoth);
+    let mut first = Buffer::new(Class::Small);
+    let name = match first_flight(&socket, &mut first).await {
+        Ok(name) => name,
+        Err(Flight::Silent) => return None,
+        Err(Flight::Broken) => {
+            core.count(Counter::TlsHandshakeFailures);
+            return None;
+        }
+    };
+    let table = core.table();
+    let choice = match table.0.server_name(listener.id, name.as_deref().map(str::as_bytes)) {
+        Some(TableTls::Terminate(tls)) => Ok(std::sync::Arc::clone(tls)),
+        Some(TableTls::Passthrough { backend, send_proxy }) => Err((backend, send_proxy)),
+        None => {
+            core.count(Counter::TlsHandshakeFailures);
+            core.retire_table(table);
+            return None;
+        }
+    };
+    core.retire_table(table);
+    match choice {
+        Ok(tls) => terminate(core, socket, first, &tls).await,
+        Err((backend, send_proxy)) => {
+            pass_through(core, socket, first, backend, send_proxy).await;
+            None
+        }
+    }
+}
+
+enum Flight {
+    /// The client sent nothing at all, as health checks do.
+    Silent,
+    Broken,
+}
+
+/// Reads until the ClientHello is complete; gives the server name. What is no ClientHello counts as
+/// one without a name, so that the session finds the right alert.
+async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Option<String>, Flight> {
+    loop {
+        match read_hello(first.unread()) {
+            Ok(Hello::Complete(hello)) => return Ok(hello.server_name),
+            Ok(Hello::Incomplete) if first.len() < TLS_HELLO_BYTES_MAX => {}
+            Ok(Hello::Incomplete) => return Err(Flight::Broken),
+            Err(_) => return Ok(None),
+        }
+        make_room(first);
+        match socket.read_when_ready(first).await {
+            Ok(1..) => {}
+            Ok(_) | Err(_) if first.is_empty() => return Err(Flight::Silent),
+            Ok(_) | Err(_) => return Err(Flight::Broken),
+        }
+    }
+}
+
+async fn terminate(
+    core: &Core,
+    socket: Stream,
+    first: Buffer,
+    tls: &ServerTls,
+) -> Option<Secured> {
+    let Ok(session) = Session::server(tls.config().clone()) else {
+        core.count(Counter::TlsHandshakeFailures);
+        return None;
+    };
+    let stream = TlsStream::new(socket, session, first);
+    if stream.handshake().await.is_err() {
+        core.count(Counter::TlsHandshakeFailures);
+        return None;
+    }
+    stream.socket().deadline().disarm();
+    core.count(Counter::TlsHandshakes);
+    let is_http2 = stream.with_session(|session| session.alpn() == Some(b"h2"));
+    let transport = Transport::Tls(Box::new(stream));
+    Some(Secured { transport, is_http2, client_auth: tls.client_auth() })
+}
+
+/// Relays the whole connection to an endpoint of the backend.
+async fn pass_through(
+    core: &Core,
+    socket: Stream,
+    first: Buffer,
+    backend: BackendId,
+    _send_proxy: bool,
+) {
+    let Some(backend) = core.upstreams.backend(backend) else { return };
+    let mut tried = Vec::new();
+    let upstream = loop {
+        let Some(lease) = backend.pick(Balance::RoundRobin, &tried, &core.random) else { return };
+        let address = lease.endpoint.address;
+        if tried.contains(&address) {
+            return;
+        }
+        match exchange::connect(core, address, core.config.proxy_connect_timeout).await {
+            Ok(stream) => break stream,
+            Err(_) => tried.push(address),
+        }
+    };
+    core.count(Counter::UpstreamConnects);
+    socket.deadline().disarm();
+    let (client, upstream) = (Transport::Plain(socket), Transport::Plain(upstream));
+    let relayed = Relayed::default();
+    let idle = core.config.proxy_read_timeout;
+    tunnel::relay(&client, &upstream, first, Buffer::unallocated(), idle, &relayed).await;
+}

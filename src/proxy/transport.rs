@@ -1,0 +1,161 @@
+//! What a message is read from and written to: a socket, TLS over it, or a stream of an HTTP/2
+//! connection, all with the manners of [`Stream`].
+//!
+//! The octets are always those of HTTP/1.1 or of what a client switched to. So whatever is decided
+//! about messages is decided once, above this.
+
+use std::io;
+
+use super::buffer::Buffer;
+use super::clock::Deadline;
+use super::http2_stream::Http2Stream;
+use super::rt::{Peek, Stream};
+use super::tls_stream::TlsStream;
+
+/// A connection, or what behaves like one. At most one read and one write may be under way.
+pub enum Transport {
+    /// The socket itself.
+    Plain(Stream),
+    /// TLS.
+    Tls(Box<TlsStream>),
+    /// One stream of a client's HTTP/2 connection.
+    Http2(Box<Http2Stream>),
+}
+
+impl Transport {
+    /// See [`Stream::deadline`].
+    pub fn deadline(&self) -> &Deadline {
+        match self {
+            Self::Plain(stream) => stream.deadline(),
+            Self::Tls(tls) => tls.socket().deadline(),
+            Self::Http2(stream) => stream.deadline(),
+        }
+    }
+
+    /// See [`Stream::write_deadline`].
+    pub fn write_deadline(&self) -> &Deadline {
+        match self {
+            Self::Plain(stream) => stream.write_deadline(),
+            Self::Tls(tls) => tls.socket().write_deadline(),
+            Self::Http2(stream) => stream.write_deadline(),
+        }
+    }
+
+    /// See [`Stream::readable`].
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.readable().await,
+            Self::Tls(tls) => tls.readable().await,
+            Self::Http2(stream) => stream.readable().await,
+        }
+    }
+
+    /// See [`Stream::try_read`].
+    ///
+    /// # Errors
+    /// `WouldBlock`: nothing is there. `UnexpectedEof`: TLS was cut off.
+    pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.try_read(buffer),
+            Self::Tls(tls) => tls.try_read(buffer),
+            Self::Http2(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// See [`Stream::read_when_ready`].
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn read_when_ready(&self, buffer: &mut Buffer) -> io::Result<usize> {
+        loop {
+            self.readable().await?;
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// See [`Stream::read`].
+    pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
+        match self {
+            Self::Plain(stream) => stream.read(buffer).await,
+            Self::Tls(tls) => tls.read(buffer).await,
+            Self::Http2(_) => {
+                let mut buffer = buffer;
+                (self.read_when_ready(&mut buffer).await, buffer)
+            }
+        }
+    }
+
+    /// Writes `bytes` if that is possible at once.
+    ///
+    /// # Errors
+    /// `WouldBlock`: it is not.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.try_write(bytes),
+            Self::Tls(tls) => tls.try_write(bytes),
+            Self::Http2(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// See [`Stream::write_all`].
+    pub async fn write_all(&self, buffer: Buffer) -> (io::Result<()>, Buffer) {
+        match self {
+            Self::Plain(stream) => stream.write_all(buffer).await,
+            Self::Tls(tls) => tls.write_all(buffer).await,
+            Self::Http2(stream) => stream.write_all(buffer).await,
+        }
+    }
+
+    /// See [`Stream::peek`].
+    #[must_use]
+    pub fn peek(&self) -> Peek {
+        match self {
+            Self::Plain(stream) => stream.peek(),
+            Self::Tls(tls) => tls.peek(),
+            Self::Http2(_) => Peek::Silent,
+        }
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub fn close_write(&self) {
+        match self {
+            Self::Plain(stream) => stream.close_write(),
+            Self::Tls(tls) => tls.close_write(),
+            Self::Http2(stream) => stream.close_write(),
+        }
+    }
+
+    /// Says goodbye where the protocol has a word for it; the caller drops the connection then.
+    pub fn finish(&self) {
+        match self {
+            Self::Plain(_) => {}
+            Self::Tls(tls) => tls.finish(),
+            Self::Http2(stream) => stream.close_write(),
+        }
+    }
+
+    /// Ends both directions; whatever waits on them ends.
+    pub fn shutdown_both(&self) {
+        match self {
+            Self::Plain(stream) => super::rt::shutdown_both(stream),
+            Self::Tls(tls) => super::rt::shutdown_both(tls.socket()),
+            Self::Http2(stream) => stream.reset(),
+        }
+    }
+
+    /// Makes the end look like a failure, so that the peer cannot take what it got for the whole.
+    pub fn reset_on_close(&self) {
+        match self {
+            Self::Plain(stream) => stream.reset_on_close(),
+            Self::Tls(tls) => tls.reset_on_close(),
+            Self::Http2(stream) => stream.reset(),
+        }
+    }
+}
