@@ -50,7 +50,7 @@ fn host(n: usize, edition: usize) -> Arc<Host> {
 
 fn model() -> Model {
     let hosts = (0..INGRESSES).map(|n| host(n, 0)).collect();
-    Model { listeners: vec![Listener { hosts, default_rule: None }] }
+    Model { listeners: vec![Listener { hosts, default_rule: None, ..Listener::default() }] }
 }
 
 fn bench_full(criterion: &mut Criterion) {

@@ -92,7 +92,7 @@ fn table() -> Arc<Table> {
         host(wildcard(WildcardDepth::Any)),
         host(HostPattern::Any),
     ];
-    let listener = Listener { hosts, default_rule: Some(rule(Vec::new())) };
+    let listener = Listener { hosts, default_rule: Some(rule(Vec::new())), ..Listener::default() };
     Compiler::default().compile(&Model { listeners: vec![listener] }).table
 }
 

@@ -26,11 +26,15 @@ struct Imports {
 /// commit and in ARCHITECTURE.md.
 const IMPORTS: &[Imports] = &[
     Imports { path: "limits", modules: &[], crates: &[] },
-    Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
+    Imports {
+        path: "model",
+        modules: &["limits", "filter", "tls"],
+        crates: &["regex", "thiserror"],
+    },
     Imports { path: "filter", modules: &[], crates: &["itoa", "thiserror"] },
     Imports {
         path: "table",
-        modules: &["model", "filter", "limits"],
+        modules: &["model", "filter", "limits", "tls"],
         crates: &["foldhash", "memchr"],
     },
     Imports {
@@ -55,7 +59,7 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "control",
-        modules: &["limits", "model", "table", "publish", "telemetry"],
+        modules: &["limits", "model", "table", "publish", "telemetry", "tls"],
         crates: &[
             "bytes",
             "http_body_util",
@@ -94,7 +98,7 @@ const IMPORTS: &[Imports] = &[
 const TEST_CRATES: &[&str] = &["proptest", "tempfile"];
 
 /// Crates that files of unit tests (`tests.rs`, `tests/`) may name besides.
-const TEST_FILE_CRATES: &[&str] = &["serde_json"];
+const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
 
 /// Where unsafe code may be allowed (`#![expect(unsafe_code, reason = …)]`), and why there.
 const UNSAFE_FILES: &[(&str, &str)] = &[

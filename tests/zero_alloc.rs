@@ -116,7 +116,7 @@ fn model(key: &BackendKey) -> Model {
     };
     let host =
         Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules: vec![Arc::new(rule)] };
-    Model { listeners: vec![Listener { hosts: vec![Arc::new(host)], default_rule: None }] }
+    Model { listeners: vec![Listener { hosts: vec![Arc::new(host)], ..Listener::default() }] }
 }
 
 /// A data plane of one core in front of `backend`. The publisher must outlive its use.

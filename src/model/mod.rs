@@ -12,6 +12,7 @@ pub mod matches;
 pub mod origin;
 pub mod policy;
 pub mod problem;
+pub mod tls;
 
 use std::sync::Arc;
 
@@ -21,8 +22,10 @@ pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, Valu
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{Balance, Policies, RetryPolicy, Timeouts};
 pub use problem::{Problem, Severity};
+pub use tls::{ServerName, TlsAction};
 
 use crate::filter::Filter;
+use crate::tls::ServerTls;
 
 /// Everything the data plane routes by, at one moment.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +50,10 @@ pub struct Listener {
     pub hosts: Vec<Arc<Host>>,
     /// Serves what no host and no path matched (`--default-backend-service`); `None`: 404.
     pub default_rule: Option<Arc<Rule>>,
+    /// At most one per pattern, in any order. A list of the same pointers costs no compilation.
+    pub server_names: Vec<Arc<ServerName>>,
+    /// For connections that ask for no name or an unknown one; `None`: they are refused.
+    pub default_tls: Option<Arc<ServerTls>>,
 }
 
 /// One host pattern with its rules.

@@ -1,5 +1,6 @@
 //! How requests of a rule are treated on their way. `None` everywhere: the flag's value holds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Treatment of one rule's requests.
@@ -13,6 +14,12 @@ pub struct Policies {
     pub balance: Option<Balance>,
     /// Longest request body; longer: 413. `None`: the flag `--client-max-body-size`.
     pub body_bytes_max: Option<u64>,
+    /// Status of the redirect to https that a request over http gets; `None`: it is served.
+    pub https_redirect: Option<u16>,
+    /// Value of Strict-Transport-Security (RFC 6797 section 6.1), on answers over https alone.
+    pub hsts: Option<Arc<str>>,
+    /// Every request gets this status: what should protect the rule cannot be set up.
+    pub deny: Option<u16>,
 }
 
 /// Deadlines of one rule.

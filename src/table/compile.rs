@@ -10,14 +10,17 @@ use std::sync::Arc;
 
 use super::hosts::Hosts;
 use super::intern::{Changes, Interned, Interner};
+use super::names::{NameAction, Names};
 use super::vhost::VHost;
 use super::{
     BackendId, BackendInfo, SeriesId, Table, TableBackend, TableListener, TableRule, TableVersion,
 };
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, Host, Listener, Model, ObjectRef, Rule, WeightedBackend,
+    BackendKey, BackendTarget, Host, Listener, Model, ObjectRef, Rule, ServerName, TlsAction,
+    WeightedBackend,
 };
+use crate::tls::ServerTls;
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
 ///
@@ -75,6 +78,10 @@ struct CompiledListener {
     order: Vec<Arc<Host>>,
     hosts: Hosts,
     default_rule: Option<CompiledRule>,
+    names_from: Vec<Arc<ServerName>>,
+    names: Arc<Names>,
+    names_uses: IdUses,
+    default_tls: Option<Arc<ServerTls>>,
 }
 
 /// A default rule.
@@ -135,6 +142,8 @@ impl Compiler {
             let listener = model.listeners.get(number).unwrap_or(&none);
             self.compile_hosts(state, &listener.hosts, &mut gone);
             self.compile_default(state, listener.default_rule.as_ref(), &mut gone);
+            self.compile_names(state, &listener.server_names, &mut gone);
+            state.default_tls.clone_from(&listener.default_tls);
         }
         listeners.truncate(model.listeners.len());
         self.listeners = listeners;
@@ -186,6 +195,30 @@ impl Compiler {
         gone.uses.extend(old.map(|old| old.uses));
     }
 
+    /// Rebuilds the index of names if the list is another one.
+    fn compile_names(
+        &mut self,
+        state: &mut CompiledListener,
+        now: &[Arc<ServerName>],
+        gone: &mut Gone,
+    ) {
+        let before = &state.names_from;
+        let is_same = before.len() == now.len()
+            && before.iter().zip(now).all(|(before, now)| Arc::ptr_eq(before, now));
+        if is_same {
+            return;
+        }
+        let mut uses = IdUses::default();
+        let ids = &mut self.ids;
+        let names = now.iter().filter_map(|name| {
+            let action = ids.compile_action(&name.action, &mut uses)?;
+            Some((&name.pattern, action))
+        });
+        state.names = Arc::new(Names::new(names));
+        state.names_from = now.to_vec();
+        gone.uses.push(std::mem::replace(&mut state.names_uses, uses));
+    }
+
     /// The compiled form of `host`, named in one more place.
     fn acquire_host(&mut self, host: &Arc<Host>) -> Arc<VHost> {
         let ids = &mut self.ids;
@@ -219,6 +252,8 @@ impl Compiler {
         let listeners = self.listeners.iter().map(|state| TableListener {
             hosts: state.hosts.clone(),
             default_rule: state.default_rule.as_ref().map(|compiled| Arc::clone(&compiled.rule)),
+            names: Arc::clone(&state.names),
+            default_tls: state.default_tls.clone(),
         });
         Table { version: self.version, listeners: listeners.collect() }
     }
@@ -283,6 +318,18 @@ impl Ids {
             weight_end,
             series: self.acquire_series(object, key, uses),
         }
+    }
+
+    /// `None`: no id is left for the backend.
+    fn compile_action(&mut self, action: &TlsAction, uses: &mut IdUses) -> Option<NameAction> {
+        Some(match action {
+            TlsAction::Terminate(tls) => NameAction::Terminate(Arc::clone(tls)),
+            TlsAction::Passthrough { backend, send_proxy } => {
+                let id = self.backends.acquire(backend)?;
+                uses.backends.push(id.slot);
+                NameAction::Passthrough { backend: backend_id(id), send_proxy: *send_proxy }
+            }
+        })
     }
 
     fn acquire_series(

@@ -205,7 +205,7 @@ fn is_wildcard(pattern: &HostPattern, wanted: WildcardDepth) -> bool {
 }
 
 /// What follows the first label, if there is one before it.
-fn one_label_suffix(host: &[u8]) -> Option<&[u8]> {
+pub(super) fn one_label_suffix(host: &[u8]) -> Option<&[u8]> {
     let dot = memchr::memchr(b'.', host).filter(|dot| *dot > 0)?;
     host.get(dot + 1..)
 }

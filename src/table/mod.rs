@@ -14,6 +14,7 @@ pub mod id;
 mod index;
 mod intern;
 pub mod naive;
+mod names;
 mod paths;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use id::{BackendId, SeriesId, TableVersion};
 
 use crate::filter::Filter;
 use crate::model::{ListenerId, OnMiss, Origin, Policies};
+use crate::tls::{ClientAuthId, ServerTls};
 
 /// Everything a core routes by. Never changes once published.
 #[derive(Debug, Default)]
@@ -41,6 +43,22 @@ pub struct Table {
 struct TableListener {
     hosts: hosts::Hosts,
     default_rule: Option<Arc<TableRule>>,
+    names: Arc<names::Names>,
+    default_tls: Option<Arc<ServerTls>>,
+}
+
+/// What a TLS connection is led to.
+#[derive(Debug, Clone, Copy)]
+pub enum TableTls<'t> {
+    /// The handshake is ours.
+    Terminate(&'t Arc<ServerTls>),
+    /// Its octets go to a backend as they are.
+    Passthrough {
+        /// The destination.
+        backend: BackendId,
+        /// A PROXY protocol header goes first.
+        send_proxy: bool,
+    },
 }
 
 /// What a lookup looks at. All slices are as received, except where noted.
@@ -140,6 +158,32 @@ impl Table {
                 let rule = listener.default_rule.as_deref()?;
                 Some(Match { rule, matched_bytes: 0, is_routed: false })
             }
+        }
+    }
+}
+
+impl Table {
+    /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, default.
+    ///
+    /// Shape: `sni` is lower case, without trailing dot; `None`: the client sent none. Does not
+    /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.
+    #[must_use]
+    pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
+        let listener = self.listeners.get(usize::from(listener.0))?;
+        sni.and_then(|name| listener.names.find(name))
+            .or_else(|| listener.default_tls.as_ref().map(TableTls::Terminate))
+    }
+
+    /// What `host` demands of a client, by the lookup of [`Self::server_name`]. A request whose
+    /// host demands something else than the connection's handshake did is misdirected: 421
+    /// (RFC 9110 section 15.5.20).
+    ///
+    /// Shape: `host` as in [`RequestKey`].
+    #[must_use]
+    pub fn client_auth(&self, listener: ListenerId, host: &[u8]) -> ClientAuthId {
+        match self.server_name(listener, Some(host)) {
+            Some(TableTls::Terminate(tls)) => tls.client_auth(),
+            Some(TableTls::Passthrough { .. }) | None => ClientAuthId(0),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use super::RequestKey;
 use crate::model::{
     Host, HostPattern, Listener, ListenerId, Model, OnMiss, PathMatch, RequestMatch, Rule,
-    WildcardDepth,
+    TlsAction, WildcardDepth,
 };
 
 /// The rule that a request hits, in terms of the model.
@@ -77,6 +77,22 @@ pub fn lookup<'m>(
         let rule = listener.default_rule.as_deref()?;
         Some(NaiveMatch { rule, host: None, matched_bytes: 0, is_routed: false })
     })
+}
+
+/// What a TLS connection is led to that asks for `sni`, by looking at every name.
+#[must_use]
+pub fn server_name(model: &Model, listener: ListenerId, sni: Option<&[u8]>) -> Option<TlsAction> {
+    let listener = model.listeners.get(usize::from(listener.0))?;
+    let named = sni.and_then(|sni| {
+        let fit = |name: &&std::sync::Arc<crate::model::ServerName>| match &name.pattern {
+            HostPattern::Wildcard { depth: WildcardDepth::Any, .. } | HostPattern::Any => None,
+            pattern => host_rank(pattern, sni),
+        };
+        let names = listener.server_names.iter().filter(|name| fit(name).is_some());
+        names.max_by_key(|name| fit(name))
+    });
+    let default = || listener.default_tls.clone().map(TlsAction::Terminate);
+    named.map(|name| name.action.clone()).or_else(default)
 }
 
 /// The hosts that the request belongs to, without those behind a more specific one that keeps its

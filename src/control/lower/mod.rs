@@ -350,7 +350,13 @@ impl Lowerer {
 
     fn model(&self) -> Model {
         let hosts = self.hosts.values().map(|built| Arc::clone(&built.host)).collect();
-        Model { listeners: vec![Listener { hosts, default_rule: self.default_rule.clone() }] }
+        Model {
+            listeners: vec![Listener {
+                hosts,
+                default_rule: self.default_rule.clone(),
+                ..Listener::default()
+            }],
+        }
     }
 
     fn all_problems(&self) -> Vec<Arc<Problem>> {

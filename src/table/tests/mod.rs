@@ -2,6 +2,7 @@
 //! fresh compiles.
 
 mod generate;
+mod names;
 mod properties;
 mod rules;
 
@@ -84,5 +85,11 @@ fn host(name: &str, on_miss: OnMiss, rules: Vec<Rule>) -> Arc<Host> {
 }
 
 fn model(hosts: Vec<Arc<Host>>, default_rule: Option<Rule>) -> Model {
-    Model { listeners: vec![Listener { hosts, default_rule: default_rule.map(Arc::new) }] }
+    Model {
+        listeners: vec![Listener {
+            hosts,
+            default_rule: default_rule.map(Arc::new),
+            ..Listener::default()
+        }],
+    }
 }

@@ -1,0 +1,87 @@
+//! The TLS server names of one listener: what a ClientHello's name leads to.
+//!
+//! Built as a whole when the list changes, which is rare; shared between tables otherwise.
+
+use std::sync::Arc;
+
+use super::TableTls;
+use super::hosts::one_label_suffix;
+use super::id::BackendId;
+use super::index::{HashIndex, hash_bytes};
+use crate::model::{HostPattern, WildcardDepth};
+use crate::tls::ServerTls;
+
+/// Names by pattern.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// Numbered as the indices do.
+    exact: Box<[Name]>,
+    exact_index: HashIndex,
+    /// By suffix.
+    wildcards: Box<[Name]>,
+    wildcard_index: HashIndex,
+}
+
+/// A name, or a suffix, and where it leads.
+#[derive(Debug)]
+struct Name {
+    text: Arc<str>,
+    action: NameAction,
+}
+
+/// Where a name leads.
+#[derive(Debug)]
+pub(super) enum NameAction {
+    Terminate(Arc<ServerTls>),
+    Passthrough { backend: BackendId, send_proxy: bool },
+}
+
+impl Names {
+    /// Indexes `names`; of equal patterns the first is found, and those that TLS does not know are
+    /// left out.
+    pub(super) fn new<'m>(names: impl Iterator<Item = (&'m HostPattern, NameAction)>) -> Self {
+        let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
+        for (pattern, action) in names {
+            let name = |text: &str| Name { text: text.into(), action };
+            match pattern {
+                HostPattern::Exact(text) => exact.push(name(text.as_str())),
+                HostPattern::Wildcard { suffix, depth: WildcardDepth::One } => {
+                    wildcards.push(name(suffix.as_str()));
+                }
+                HostPattern::Wildcard { depth: WildcardDepth::Any, .. } | HostPattern::Any => {}
+            }
+        }
+        Self {
+            exact_index: index(&exact),
+            exact: exact.into(),
+            wildcard_index: index(&wildcards),
+            wildcards: wildcards.into(),
+        }
+    }
+
+    /// Shape: `name` is lower case, without trailing dot. Does not allocate.
+    #[inline]
+    pub(super) fn find(&self, name: &[u8]) -> Option<TableTls<'_>> {
+        let found = get(&self.exact, &self.exact_index, name).or_else(|| {
+            // Most listeners have no wildcard, most wildcards no exception.
+            let suffix = one_label_suffix(name).filter(|_| !self.wildcards.is_empty())?;
+            get(&self.wildcards, &self.wildcard_index, suffix)
+        })?;
+        Some(match &found.action {
+            NameAction::Terminate(tls) => TableTls::Terminate(tls),
+            NameAction::Passthrough { backend, send_proxy } => {
+                TableTls::Passthrough { backend: *backend, send_proxy: *send_proxy }
+            }
+        })
+    }
+}
+
+fn index(names: &[Name]) -> HashIndex {
+    HashIndex::new(names.iter().map(|name| hash_bytes(name.text.as_bytes())))
+}
+
+#[inline]
+fn get<'t>(names: &'t [Name], index: &HashIndex, text: &[u8]) -> Option<&'t Name> {
+    let is_name = |n: usize| names.get(n).is_some_and(|name| name.text.as_bytes() == text);
+    names.get(index.find(hash_bytes(text), is_name)?)
+}

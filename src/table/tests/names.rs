@@ -1,0 +1,163 @@
+//! Server names: one test per rule, then the oracle, edit by edit.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::{Arc, Listener, Model, ObjectRef};
+use super::{backend_key, generate, pattern};
+use crate::model::{ListenerId, ServerName, TlsAction};
+use crate::table::{BackendId, Compiled, Compiler, Table, TableTls, naive};
+use crate::tls::{Certificate, ClientAuth, ClientAuthId, ServerTls, Tickets};
+
+/// Three settings that differ by identity alone.
+fn tls(number: usize) -> Arc<ServerTls> {
+    static MADE: OnceLock<Vec<Arc<ServerTls>>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let certificate = Certificate::self_signed().expect("a certificate");
+        let new = |_| ServerTls::new(&certificate, &ClientAuth::none(), &Tickets::new());
+        (0..3).map(|n| new(n).expect("settings")).collect()
+    });
+    Arc::clone(&made[number])
+}
+
+fn name(text: &str, action: TlsAction) -> Arc<ServerName> {
+    let origin = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: text.into() };
+    Arc::new(ServerName { pattern: pattern(text), action, origin })
+}
+
+fn passthrough(service: &str) -> TlsAction {
+    TlsAction::Passthrough { backend: backend_key(service), send_proxy: service == "t" }
+}
+
+fn model(server_names: Vec<Arc<ServerName>>, default_tls: Option<Arc<ServerTls>>) -> Model {
+    Model { listeners: vec![Listener { server_names, default_tls, ..Listener::default() }] }
+}
+
+/// `tls N`, `backend slot proxy` or `none`.
+fn text(found: Option<TableTls<'_>>) -> String {
+    match found {
+        None => "none".into(),
+        Some(TableTls::Terminate(found)) => {
+            format!("tls {:?}", (0..3).find(|n| Arc::ptr_eq(&tls(*n), found)))
+        }
+        Some(TableTls::Passthrough { backend, send_proxy }) => {
+            format!("backend {} {send_proxy}", backend.slot)
+        }
+    }
+}
+
+#[test]
+fn exact_then_one_label_then_default() {
+    let terminate = |n| TlsAction::Terminate(tls(n));
+    let names = vec![
+        name("a.b", terminate(1)),
+        name("*.b", terminate(2)),
+        name("**.c", terminate(1)),
+        name("*", terminate(1)),
+        name("p.b", passthrough("t")),
+    ];
+    let table = Compiler::default().compile(&model(names.clone(), Some(tls(0)))).table;
+    let ask = |sni: Option<&str>| text(table.server_name(ListenerId::HTTP, sni.map(str::as_bytes)));
+    for (sni, expected) in [
+        (Some("a.b"), "tls Some(1)"),
+        (Some("x.b"), "tls Some(2)"),
+        (Some("p.b"), "backend 0 true"),
+        (Some("x.a.b"), "tls Some(0)"),
+        (Some("b"), "tls Some(0)"),
+        (Some(".b"), "tls Some(0)"),
+        (Some("x.c"), "tls Some(0)"),
+        (Some(""), "tls Some(0)"),
+        (None, "tls Some(0)"),
+    ] {
+        assert_eq!(ask(sni), expected, "{sni:?}");
+    }
+    assert_eq!(table.client_auth(ListenerId::HTTP, b"p.b"), ClientAuthId(0));
+    let table = Compiler::default().compile(&model(names, None)).table;
+    assert_eq!(text(table.server_name(ListenerId::HTTP, Some(b"x"))), "none");
+    assert_eq!(text(table.server_name(ListenerId(7), Some(b"a.b"))), "none");
+}
+
+#[test]
+fn an_unchanged_list_is_shared_between_tables() {
+    let names = vec![name("a.b", TlsAction::Terminate(tls(1)))];
+    let mut compiler = Compiler::default();
+    let mut index = |names: &[Arc<ServerName>]| {
+        Arc::clone(&compiler.compile(&model(names.to_vec(), Some(tls(0)))).table.listeners[0].names)
+    };
+    let first = index(&names);
+    assert!(Arc::ptr_eq(&first, &index(&names)));
+    assert!(!Arc::ptr_eq(&first, &index(&[])));
+}
+
+fn action() -> impl Strategy<Value = TlsAction> {
+    prop_oneof![
+        (0..3_usize).prop_map(|n| TlsAction::Terminate(tls(n))),
+        select(vec!["s", "t"]).prop_map(passthrough),
+    ]
+}
+
+/// Names, no pattern twice.
+fn names() -> impl Strategy<Value = Vec<Arc<ServerName>>> {
+    let text =
+        prop_oneof![3 => generate::name(), 2 => generate::name().prop_map(|n| format!("*.{n}"))];
+    vec((text, action()), 0..8).prop_map(|names| {
+        let mut seen = BTreeSet::new();
+        let fresh = names.into_iter().filter(|(text, _)| seen.insert(text.clone()));
+        fresh.map(|(text, action)| name(&text, action)).collect()
+    })
+}
+
+fn default_tls() -> impl Strategy<Value = Option<Arc<ServerTls>>> {
+    proptest::option::of((0..3_usize).prop_map(tls))
+}
+
+/// Whether the table says what the oracle says; `backends` is what a core knows.
+fn is_same(
+    table: &Table,
+    model: &Model,
+    sni: Option<&[u8]>,
+    backends: &[(BackendId, Arc<crate::model::BackendKey>)],
+) -> bool {
+    let found = table.server_name(ListenerId::HTTP, sni);
+    match (found, naive::server_name(model, ListenerId::HTTP, sni)) {
+        (None, None) => true,
+        (Some(TableTls::Terminate(found)), Some(TlsAction::Terminate(wanted))) => {
+            Arc::ptr_eq(found, &wanted)
+        }
+        (
+            Some(TableTls::Passthrough { backend, send_proxy }),
+            Some(TlsAction::Passthrough { backend: key, send_proxy: wanted }),
+        ) => send_proxy == wanted && backends.iter().any(|(id, k)| *id == backend && **k == key),
+        _ => false,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn names_answer_as_the_oracle_through_all_edits(
+        lists in vec((names(), default_tls()), 1..5),
+        asked in vec(generate::name(), 12),
+    ) {
+        let mut compiler = Compiler::default();
+        let mut backends = Vec::new();
+        for (names, default_tls) in lists {
+            let model = model(names, default_tls);
+            let Compiled { table, added, removed, .. } = compiler.compile(&model);
+            backends.retain(|(id, _)| removed.iter().all(|info| info.id != *id));
+            backends.extend(added.into_iter().map(|info| (info.id, info.key)));
+            for sni in &asked {
+                let is_same = is_same(&table, &model, Some(sni.as_bytes()), &backends);
+                prop_assert!(is_same, "{} in {:?}", sni, model);
+            }
+            prop_assert!(is_same(&table, &model, None, &backends));
+        }
+        let emptied = compiler.compile(&Model::default());
+        prop_assert_eq!(emptied.removed.len(), backends.len());
+    }
+}
