@@ -255,10 +255,7 @@ impl Http2Stream {
         loop {
             let event = {
                 let mut outgoing = self.ends.outgoing.borrow_mut();
-                match outgoing.reader.next(buffer.unread_mut(), &mut at) {
-                    Ok(None) => outgoing.reader.pending_end(),
-                    other => other,
-                }
+                outgoing.reader.next(buffer.unread_mut(), &mut at)
             };
             let result = match event {
                 Err(error) => {
