@@ -39,6 +39,11 @@ const IMPORTS: &[Imports] = &[
         crates: &["httparse", "itoa", "memchr", "thiserror"],
     },
     Imports {
+        path: "http2",
+        modules: &["limits", "http1"],
+        crates: &["bytes", "h2", "http", "thiserror", "tokio"],
+    },
+    Imports {
         path: "publish",
         modules: &["table", "model", "limits"],
         crates: &["crossbeam_channel", "libc", "socket2"],
