@@ -21,6 +21,8 @@ pub mod publish;
 
 pub mod http1;
 
+pub mod http2;
+
 pub mod filter;
 
 pub mod tls;

@@ -61,6 +61,43 @@ pub const TLS_TICKET_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Server names whose sessions are kept for resumption by one core towards one backend.
 pub const TLS_UPSTREAM_SESSIONS_MAX: usize = 256;
 
+// ---- HTTP/2 -------------------------------------------------------------------------------------
+
+/// Streams of one connection at a time; h2 has no limit of its own.
+pub const HTTP2_STREAMS_MAX: u32 = 100;
+/// Bytes of a decoded field list, names, values and 32 per field (RFC 9113 section 6.5.2).
+pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// Bytes a client may send on one stream before we have passed any on.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// The same for all streams of a connection.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Bytes of a frame's payload; the smallest that may be announced, and enough.
+pub const HTTP2_FRAME_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes of the table of a connection that decodes field blocks.
+pub const HTTP2_HEADER_TABLE_BYTES_MAX: u32 = 4096;
+/// Streams that we reset and remember for frames that were under way.
+pub const HTTP2_RESET_STREAMS_MAX: usize = 50;
+/// Streams that a client reset before we looked at them (rapid reset, CVE-2023-44487).
+pub const HTTP2_PENDING_RESETS_MAX: usize = 20;
+/// Streams of a connection that a client may make us reset (CVE-2025-8671).
+pub const HTTP2_LOCAL_RESETS_MAX: usize = 100;
+/// Bytes of responses that wait for a stream's window, per stream.
+pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Received bytes that h2 has not read; above it the socket is not read.
+pub const HTTP2_INBOX_BYTES_MAX: usize = 64 * 1024;
+/// Bytes to be sent that the socket has not taken; above it h2 waits.
+pub const HTTP2_OUTBOX_BYTES_MAX: usize = 128 * 1024;
+/// Tokens of a connection; see `http2::guard` for what costs and what gives. Some 600 rapid
+/// resets, 2,500 PINGs or 5,000 PRIORITY frames in one go.
+pub const HTTP2_GLITCHES_MAX: u32 = 10_000;
+/// Tokens that time gives: 25 PINGs or 6 abandoned streams a second for ever.
+pub const HTTP2_GLITCHES_PER_SECOND: u32 = 100;
+/// PING, WINDOW_UPDATE and RST_STREAM frames, each, that what we sent may have made free at a time:
+/// those of a full connection window in small frames.
+pub const HTTP2_UNASKED_CREDIT_MAX: u32 = 2048;
+/// CONTINUATION frames of one field block (CVE-2024-27316); 4 hold the largest list we accept.
+pub const HTTP2_CONTINUATIONS_MAX: u32 = 16;
+
 // ---- Buffers, per core --------------------------------------------------------------------------
 
 /// Bytes of the buffer a connection reads a head into. Most heads fit; larger ones move to a buffer
@@ -202,4 +239,7 @@ const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
 const _: () = assert!(STATUS_CODES_MAX.is_power_of_two());
+const _: () = assert!(HTTP2_FRAME_BYTES_MAX as usize <= HTTP2_INBOX_BYTES_MAX);
+const _: () =
+    assert!(HTTP2_HEADER_LIST_BYTES_MAX <= HTTP2_CONTINUATIONS_MAX * HTTP2_FRAME_BYTES_MAX);
 const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());

@@ -55,6 +55,11 @@ const IMPORTS: &[Imports] = &[
         ],
     },
     Imports {
+        path: "http2",
+        modules: &["limits", "http1"],
+        crates: &["bytes", "h2", "http", "thiserror", "tokio"],
+    },
+    Imports {
         path: "publish",
         modules: &["table", "model", "limits"],
         crates: &["crossbeam_channel", "libc", "socket2"],

@@ -1,0 +1,766 @@
+//! What is translated, refused and metered, and h2 at both ends of two links.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::header::HeaderMap;
+use http::{Method, Request, StatusCode};
+use proptest::prelude::*;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::PREFACE;
+use super::body::{RequestBody, RequestBodyError};
+use super::guard::{FrameMeter, Glitch, Verdict};
+use super::io::{Link, LinkIo, Outgoing};
+use super::request::{RequestRefusal, RequestShape, put_request};
+use super::response::{Event, ResponseFault, ResponseReader};
+use super::settings::server_builder;
+use crate::http1::body::{BodyDecoder, Sender};
+use crate::http1::error::{BodyError, ResponseError};
+use crate::http1::framing::BodyLength;
+use crate::http1::head::{HeadScan, RequestHead, parse_request};
+use crate::limits::{
+    FIELDS_MAX, HTTP2_CONTINUATIONS_MAX, HTTP2_GLITCHES_MAX, HTTP2_INBOX_BYTES_MAX,
+    HTTP2_OUTBOX_BYTES_MAX,
+};
+
+// ---- Requests -----------------------------------------------------------------------------------
+
+const NONCE: [u8; 16] = *b"0123456789abcdef";
+
+fn get(uri: &str) -> http::request::Builder {
+    Request::builder().uri(uri)
+}
+
+fn translate(
+    request: http::request::Builder,
+    is_end: bool,
+    whole: Option<usize>,
+) -> Result<(String, RequestShape), RequestRefusal> {
+    let parts = request.body(()).unwrap().into_parts().0;
+    let mut out = b"before".to_vec();
+    let shape = put_request(&mut out, &parts, is_end, whole, || NONCE);
+    assert!(out.starts_with(b"before"));
+    if shape.is_err() {
+        assert_eq!(out, b"before", "nothing is left of a refused head");
+    }
+    Ok((String::from_utf8(out.split_off(6)).unwrap(), shape?))
+}
+
+/// The head in parsed form; it must be one head and nothing else.
+fn parse(text: &str) -> RequestHead {
+    let mut head = RequestHead::default();
+    let end = HeadScan::default().find_end(text.as_bytes()).unwrap();
+    assert_eq!(end, text.len());
+    parse_request(text.as_bytes(), end, &mut head).unwrap();
+    head
+}
+
+#[track_caller]
+fn check_text(request: http::request::Builder, expected: &str) {
+    let (text, _) = translate(request, true, None).unwrap();
+    assert_eq!(text, expected);
+    parse(&text);
+}
+
+#[track_caller]
+fn check_refused(request: http::request::Builder, refusal: RequestRefusal, status: u16) {
+    assert_eq!(translate(request, true, None).map(|(text, _)| text), Err(refusal));
+    assert_eq!(refusal.status().as_u16(), status);
+    assert!(!refusal.label().is_empty());
+}
+
+#[test]
+fn a_head_is_written_in_order_with_one_host_and_one_cookie_line() {
+    check_text(
+        get("https://Shop.example/a?b=%20?")
+            .header("cookie", "a=1")
+            .header("accept", " */* ")
+            .header("cookie", "b=2")
+            .header("host", "shop.example:443")
+            .header("te", "trailers"),
+        "GET /a?b=%20? HTTP/1.1\r\nhost: Shop.example\r\naccept: */*\r\ncookie: a=1; b=2\r\n\
+         te: trailers\r\nconnection: te\r\n\r\n",
+    );
+    check_text(get("/").header("host", "a"), "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    check_text(get("/?").method("HEAD").header("host", "a"), "HEAD /? HTTP/1.1\r\nhost: a\r\n\r\n");
+    check_text(
+        get("*").method("OPTIONS").header("host", "a"),
+        "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n",
+    );
+    let (text, _) = translate(get("http://a/").header("te", "trailers"), true, None).unwrap();
+    assert!(parse(&text).accepts_trailers);
+    assert!(parse(&text).is_persistent);
+}
+
+#[test]
+fn the_framing_is_that_of_what_is_known() {
+    let post = || get("http://a/").method("POST");
+    let body = |request, is_end, whole| {
+        translate(request, is_end, whole).map(|(text, shape)| {
+            assert_eq!(parse(&text).body, shape.body);
+            shape.body
+        })
+    };
+    let refused = Err(RequestRefusal::Length);
+    assert_eq!(body(post(), true, None), Ok(BodyLength::None));
+    assert_eq!(body(post(), false, None), Ok(BodyLength::Chunked));
+    assert_eq!(body(post(), false, Some(7)), Ok(BodyLength::Known(7)));
+    assert_eq!(body(post(), false, Some(0)), Ok(BodyLength::Known(0)));
+    let sized = |text: &str| post().header("content-length", text);
+    assert_eq!(body(sized("12"), false, None), Ok(BodyLength::Known(12)));
+    assert_eq!(body(sized("0"), true, None), Ok(BodyLength::Known(0)));
+    assert_eq!(body(sized("12"), false, Some(12)), Ok(BodyLength::Known(12)));
+    assert_eq!(body(sized("12"), false, Some(11)), refused);
+    assert_eq!(body(sized("1"), true, None), refused);
+    for text in ["", "+1", "1, 1", "0x1", "1000000000000000000"] {
+        assert_eq!(body(sized(text), false, None), refused, "{text}");
+    }
+    assert_eq!(body(sized("1").header("content-length", "1"), false, None), refused);
+}
+
+#[test]
+fn what_text_could_not_show_is_refused() {
+    use RequestRefusal as R;
+    check_refused(get("a:1").method("CONNECT"), R::Connect, 405);
+    check_refused(get("ftp://a/"), R::Scheme, 400);
+    check_refused(get("*").header("host", "a"), R::Path, 400);
+    check_refused(get("http://a?x"), R::Path, 400);
+    check_refused(get("/\u{e9}").header("host", "a"), R::Path, 400);
+    check_refused(get("/"), R::HostMissing, 400);
+    check_refused(get("/").header("host", "a").header("host", "a"), R::HostDisagrees, 400);
+    check_refused(get("http://a/").header("host", "b"), R::HostDisagrees, 400);
+    check_refused(get("http://a/").header("host", "a:443"), R::HostDisagrees, 400);
+    for name in [
+        "connection",
+        "proxy-connection",
+        "keep-alive",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "te",
+    ] {
+        check_refused(get("http://a/").header(name, "chunked"), R::ConnectionSpecific, 400);
+    }
+    check_refused(get("http://a/").header("content-length", "x"), R::Length, 400);
+    let crumbs = |count| (0..count).fold(get("http://a/"), |r, _| r.header("cookie", "a"));
+    assert!(translate(crumbs(FIELDS_MAX), true, None).is_ok());
+    check_refused(crumbs(FIELDS_MAX + 1), R::TooManyFields, 431);
+    check_refused(get("http://a/").header("a", "b".repeat(40_000)), R::HeadTooLarge, 431);
+}
+
+fn extended(protocol: &'static str) -> http::request::Builder {
+    get("https://a/chat").method("CONNECT").extension(h2::ext::Protocol::from_static(protocol))
+}
+
+#[test]
+fn extended_connect_becomes_an_upgrade() {
+    let request =
+        extended("websocket").header("sec-websocket-key", "theirs").header("origin", "https://a");
+    let (text, shape) = translate(request, false, None).unwrap();
+    assert_eq!(
+        text,
+        "GET /chat HTTP/1.1\r\nhost: a\r\norigin: https://a\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\
+         sec-websocket-version: 13\r\n\r\n"
+    );
+    assert!(parse(&text).upgrade.is_some());
+    assert!(shape.is_websocket);
+    let (text, _) =
+        translate(extended("websocket").header("sec-websocket-version", "8"), false, None).unwrap();
+    assert_eq!(text.matches("version").count(), 1);
+    check_refused(extended("connect-udp"), RequestRefusal::Protocol, 400);
+    let sized = extended("websocket").header("content-length", "1");
+    check_refused(sized, RequestRefusal::Protocol, 400);
+}
+
+/// h2 hands paths over as `PathAndQuery`, which drops the fragment; the rest is all that anyone
+/// sees of it.
+#[test]
+fn a_fragment_is_gone_before_anything_matches() {
+    let path = http::uri::PathAndQuery::from_maybe_shared(Bytes::from_static(b"/a#/../b")).unwrap();
+    let uri = http::Uri::builder().scheme("http").authority("a").path_and_query(path);
+    let (text, _) = translate(Request::builder().uri(uri.build().unwrap()), true, None).unwrap();
+    assert!(text.starts_with("GET /a HTTP/1.1\r\n"));
+}
+
+proptest! {
+    #[test]
+    fn a_head_reads_as_the_same_request(
+        method in "[A-Z]{1,8}",
+        path in "/[!-~]{0,40}",
+        host in "[a-z]{1,10}(\\.[a-z]{1,5}){0,2}(:[0-9]{1,4})?",
+        fields in proptest::collection::vec(("[a-z-]{1,12}", "[ -~]{0,20}"), 0..20),
+        is_end: bool,
+    ) {
+        let request = fields.iter().fold(
+            Request::builder().method(method.as_str()).uri(format!("http://{host}{path}")),
+            |request, (name, value)| request.header(name, value),
+        );
+        let Ok(request) = request.body(()) else { return Ok(()) };
+        let parts = request.into_parts().0;
+        let mut out = Vec::new();
+        let Ok(shape) = put_request(&mut out, &parts, is_end, None, || NONCE) else {
+            return Ok(());
+        };
+        let mut head = RequestHead::default();
+        prop_assert_eq!(HeadScan::default().find_end(&out), Some(out.len()));
+        // The parser may refuse more, but never reads something else.
+        if parse_request(&out, out.len(), &mut head).is_err() {
+            return Ok(());
+        }
+        prop_assert_eq!(head.method.of(&out), method.as_bytes());
+        let target = parts.uri.path_and_query().unwrap().as_str();
+        prop_assert_eq!(head.target.of(&out), target.as_bytes());
+        prop_assert_eq!(head.authority.of(&out), host.as_bytes());
+        prop_assert_eq!(head.body, shape.body);
+        let special = ["host", "cookie", "te", "content-length"];
+        for name in parts.headers.keys().filter(|name| !special.contains(&name.as_str())) {
+            let sent: Vec<_> =
+                parts.headers.get_all(name).iter().map(|v| v.as_bytes().trim_ascii()).collect();
+            let read: Vec<_> = head
+                .fields
+                .iter()
+                .filter(|field| field.name.of(&out) == name.as_str().as_bytes())
+                .map(|field| field.value.of(&out))
+                .collect();
+            prop_assert_eq!(sent, read);
+        }
+    }
+}
+
+// ---- Request bodies -----------------------------------------------------------------------------
+
+fn shape(body: BodyLength) -> RequestShape {
+    RequestShape { body, is_head: false, is_websocket: false }
+}
+
+#[test]
+fn a_chunked_body_decodes_to_its_octets_and_trailers() {
+    let mut body = RequestBody::new(shape(BodyLength::Chunked));
+    let mut out = Vec::new();
+    for piece in [&b"hello"[..], b"", b" world"] {
+        body.put_data(piece, &mut out).unwrap();
+    }
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "0".parse().unwrap());
+    trailers.insert("content-length", "9".parse().unwrap());
+    trailers.insert("x-forwarded-for", "9".parse().unwrap());
+    body.put_end(Some(&trailers), &mut out).unwrap();
+    let mut decoder = BodyDecoder::new(BodyLength::Chunked, Sender::Client);
+    let decoded = decoder.decode(&mut out).unwrap();
+    assert!(decoder.is_done());
+    assert_eq!(&out[..decoded.body], b"hello world");
+    assert_eq!(decoded.consumed, out.len());
+    assert_eq!(decoder.trailers(), b"grpc-status: 0\r\n");
+    assert_eq!(body.put_data(b"x", &mut out), Err(RequestBodyError::TooLong));
+}
+
+#[test]
+fn an_announced_length_is_kept() {
+    let mut out = Vec::new();
+    let mut body = RequestBody::new(shape(BodyLength::Known(3)));
+    body.put_data(b"ab", &mut out).unwrap();
+    assert_eq!(body.put_end(None, &mut out), Err(RequestBodyError::TooShort));
+    assert_eq!(body.put_data(b"cd", &mut out), Err(RequestBodyError::TooLong));
+    body.put_data(b"c", &mut out).unwrap();
+    body.put_end(Some(&HeaderMap::new()), &mut out).unwrap();
+    assert_eq!(out, b"abc");
+    let mut body = RequestBody::new(shape(BodyLength::None));
+    assert_eq!(body.put_data(b"c", &mut out), Err(RequestBodyError::TooLong));
+}
+
+#[test]
+fn a_large_trailer_section_is_refused() {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("a", "b".repeat(9000).parse().unwrap());
+    let mut out = Vec::new();
+    let mut body = RequestBody::new(shape(BodyLength::Chunked));
+    assert_eq!(body.put_end(Some(&trailers), &mut out), Err(RequestBodyError::TrailerTooLarge));
+    assert!(out.is_empty());
+}
+
+#[test]
+fn a_websocket_carries_raw_octets() {
+    let mut body = RequestBody::new(RequestShape { is_websocket: true, ..shape(BodyLength::None) });
+    let mut out = Vec::new();
+    body.put_data(b"\x81\x00", &mut out).unwrap();
+    body.put_end(None, &mut out).unwrap();
+    assert_eq!(out, b"\x81\x00");
+}
+
+// ---- Responses ----------------------------------------------------------------------------------
+
+/// Everything that an HTTP/2 client would get.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Got {
+    informational: Vec<u16>,
+    status: u16,
+    fields: String,
+    body: Vec<u8>,
+    trailers: String,
+    is_ended: bool,
+}
+
+fn lines(fields: &HeaderMap) -> String {
+    fields.iter().map(|(n, v)| format!("{n}: {}\n", v.to_str().unwrap())).collect()
+}
+
+fn read(shape: RequestShape, pieces: &[&[u8]], is_closed: bool) -> Result<Got, ResponseFault> {
+    let mut reader = ResponseReader::new(shape);
+    let mut got = Got::default();
+    for piece in pieces {
+        let mut buf = piece.to_vec();
+        let mut at = 0;
+        while let Some(event) = reader.next(&mut buf, &mut at)? {
+            take(&mut got, event, &buf);
+        }
+        assert_eq!(at, buf.len());
+    }
+    if is_closed && let Some(event) = reader.finish()? {
+        take(&mut got, event, &[]);
+    }
+    assert_eq!(reader.is_done(), got.is_ended);
+    Ok(got)
+}
+
+fn take(got: &mut Got, event: Event, buf: &[u8]) {
+    assert!(!got.is_ended, "nothing follows the end");
+    match event {
+        Event::Informational(response) => got.informational.push(response.status().as_u16()),
+        Event::Head { response, is_end } => {
+            got.status = response.status().as_u16();
+            got.fields = lines(response.headers());
+            got.is_ended = is_end;
+        }
+        Event::Data { range, is_end } => {
+            assert!(!range.is_empty());
+            got.body.extend_from_slice(&buf[range]);
+            got.is_ended = is_end;
+        }
+        Event::End { trailers } => {
+            got.trailers = trailers.as_ref().map(lines).unwrap_or_default();
+            got.is_ended = true;
+        }
+    }
+}
+
+/// Whole, at every split, and octet by octet the result is the same.
+#[track_caller]
+fn check_response(shape: RequestShape, octets: &[u8], is_closed: bool) -> Got {
+    let whole = read(shape, &[octets], is_closed).unwrap();
+    for at in 0..=octets.len() {
+        let (front, back) = octets.split_at(at);
+        assert_eq!(read(shape, &[front, back], is_closed).unwrap(), whole, "split at {at}");
+    }
+    let single: Vec<_> = octets.chunks(1).collect();
+    assert_eq!(read(shape, &single, is_closed).unwrap(), whole, "octet by octet");
+    whole
+}
+
+const PLAIN: RequestShape =
+    RequestShape { body: BodyLength::None, is_head: false, is_websocket: false };
+
+#[test]
+fn a_response_of_known_length() {
+    let got = check_response(
+        PLAIN,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: X-Gone, keep-alive\r\nX-Gone: 1\r\n\
+          Keep-Alive: 5\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nETag: \"x\"\r\n\r\nhello",
+        false,
+    );
+    assert_eq!((got.status, got.is_ended), (200, true));
+    assert_eq!(got.body, b"hello");
+    assert_eq!(got.fields, "content-length: 5\nset-cookie: a\nset-cookie: b\netag: \"x\"\n");
+}
+
+#[test]
+fn a_chunked_response_with_informational_ones_and_trailers() {
+    let got = check_response(
+        PLAIN,
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
+          HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n\
+          0\r\ngrpc-status: 0\r\nContent-Length: 1\r\n\r\n",
+        false,
+    );
+    assert_eq!(got.informational, [100, 103]);
+    assert_eq!(got.body, b"hello world");
+    assert_eq!((got.fields.as_str(), got.trailers.as_str()), ("", "grpc-status: 0\n"));
+    assert!(got.is_ended);
+}
+
+#[test]
+fn a_chunked_response_without_trailers_ends_with_its_last_data() {
+    let octets = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n";
+    assert!(check_response(PLAIN, octets, false).is_ended);
+    let mut buf = octets.to_vec();
+    let mut reader = ResponseReader::new(PLAIN);
+    let mut at = 0;
+    assert!(matches!(reader.next(&mut buf, &mut at), Ok(Some(Event::Head { is_end: false, .. }))));
+    assert!(matches!(reader.next(&mut buf, &mut at), Ok(Some(Event::Data { is_end: true, .. }))));
+}
+
+#[test]
+fn responses_without_body_end_with_their_head() {
+    let head = RequestShape { is_head: true, ..PLAIN };
+    let got = check_response(head, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", false);
+    assert_eq!((got.fields.as_str(), got.is_ended), ("content-length: 5\n", true));
+    for head in ["204 No Content", "304 Not Modified", "200 OK\r\nContent-Length: 0"] {
+        let octets = format!("HTTP/1.1 {head}\r\n\r\n");
+        assert!(check_response(PLAIN, octets.as_bytes(), false).is_ended);
+    }
+}
+
+#[test]
+fn a_response_until_close() {
+    let got = check_response(PLAIN, b"HTTP/1.1 200 OK\r\n\r\nabc", true);
+    assert_eq!((got.body.as_slice(), got.is_ended), (&b"abc"[..], true));
+}
+
+#[test]
+fn a_websocket_opens_with_200_and_then_carries_raw_octets() {
+    let shape = RequestShape { is_websocket: true, ..PLAIN };
+    let got = check_response(
+        shape,
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+          Sec-WebSocket-Accept: x\r\nSec-WebSocket-Protocol: chat\r\n\r\n\x81\x00",
+        true,
+    );
+    assert_eq!((got.status, got.fields.as_str()), (200, "sec-websocket-protocol: chat\n"));
+    assert_eq!(got.body, b"\x81\x00");
+    let got = check_response(shape, b"HTTP/1.1 403 No\r\nContent-Length: 1\r\n\r\nx", false);
+    assert_eq!((got.status, got.is_ended), (403, true));
+}
+
+#[test]
+fn broken_responses_are_faults() {
+    let fault = |shape, octets: &[u8]| read(shape, &[octets], true).unwrap_err();
+    assert_eq!(fault(PLAIN, b"HTTP/1.1 101 S\r\n\r\n"), ResponseFault::UpgradeUnasked);
+    let websocket = RequestShape { is_websocket: true, ..PLAIN };
+    assert_eq!(fault(websocket, b"HTTP/1.1 200 OK\r\n\r\n"), ResponseFault::UpgradeIgnored);
+    assert_eq!(fault(PLAIN, b"HTTP/1.1 200 OK\r\n"), ResponseFault::Truncated);
+    assert_eq!(fault(PLAIN, b"SSH-2.0"), ResponseFault::Head(ResponseError::StatusLine));
+    assert_eq!(fault(PLAIN, b"HTTP/1.1 204 OK\r\n\r\nx"), ResponseFault::Surplus);
+    let short = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx";
+    assert_eq!(fault(PLAIN, short), ResponseFault::Body(BodyError::Truncated));
+}
+
+// ---- Meter --------------------------------------------------------------------------------------
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+fn meter() -> FrameMeter {
+    let mut meter = FrameMeter::new(0);
+    assert_eq!(meter.feed(PREFACE, 0), Verdict::Fine);
+    assert_eq!(meter.feed(&frame(4, 0, 0, &[0; 12]), 0), Verdict::Fine);
+    meter
+}
+
+/// Rounds of the frames of `round` until the end, in octets one by one.
+#[track_caller]
+fn check_flood(glitch: Glitch, round: impl Fn(u32) -> Vec<u8>) {
+    let mut meter = meter();
+    for at in 0..20_000 {
+        for octet in round(at).chunks(1) {
+            if let Verdict::Exhausted(found) = meter.feed(octet, u64::from(at) / 100) {
+                assert_eq!(found, glitch);
+                assert_eq!(meter.feed(&[], u64::MAX), Verdict::Exhausted(glitch));
+                assert!(!glitch.label().is_empty());
+                return;
+            }
+        }
+    }
+    panic!("{glitch:?} never ends");
+}
+
+#[test]
+fn every_flood_ends() {
+    check_flood(Glitch::Ping, |_| frame(6, 0, 0, &[0; 8]));
+    check_flood(Glitch::Settings, |_| frame(4, 0, 0, &[]));
+    check_flood(Glitch::Priority, |at| frame(2, 0, 2 * at + 1, &[0; 5]));
+    check_flood(Glitch::WindowUpdate, |_| frame(8, 0, 0, &[0, 0, 0, 1]));
+    check_flood(Glitch::Empty, |_| frame(0, 0, 1, &[]));
+    check_flood(Glitch::Empty, |_| frame(0, 8, 1, &[255; 257]));
+    check_flood(Glitch::Empty, |_| frame(1, 4, 1, &[]));
+    check_flood(Glitch::Unknown, |_| frame(0xb0, 0, 0, &[0; 40]));
+    check_flood(Glitch::Reset, |at| {
+        [frame(1, 5, 2 * at + 1, b"x"), frame(3, 0, 2 * at + 1, &[0; 4])].concat()
+    });
+}
+
+#[test]
+fn a_field_block_has_few_continuations() {
+    let mut meter = meter();
+    let next = frame(9, 0, 1, b"x");
+    for _ in 0..2 {
+        assert_eq!(meter.feed(&frame(1, 1, 1, b"x"), 0), Verdict::Fine);
+        for _ in 0..HTTP2_CONTINUATIONS_MAX {
+            assert_eq!(meter.feed(&next, 0), Verdict::Fine);
+        }
+    }
+    assert_eq!(meter.feed(&next, 0), Verdict::Exhausted(Glitch::Continuation));
+    check_flood(Glitch::Empty, |at| [frame(1, 0, 1, &[]), frame(9, 4, 2 * at + 1, &[])].concat());
+}
+
+#[test]
+fn clients_that_fetch_something_never_get_near() {
+    let mut meter = meter();
+    // gRPC: a PING and two WINDOW_UPDATE frames for each message of 12 octets we sent; browsers: a
+    // hint of priority with each request; every fifth request is given up. No time passes.
+    for at in 0..100_000_u32 {
+        let stream = 2 * at + 1;
+        let mut octets = frame(1, 5, stream, b"x");
+        octets.extend(frame(0x10, 0, 0, b"u=1, i"));
+        assert_eq!(meter.feed(&octets, 0), Verdict::Fine);
+        meter.sent(12);
+        octets.clear();
+        octets.extend(frame(6, 0, 0, &[0; 8]));
+        octets.extend(frame(8, 0, 0, &[0, 0, 0, 12]));
+        octets.extend(frame(8, 0, stream, &[0, 0, 0, 12]));
+        if at % 5 == 0 {
+            octets.extend(frame(3, 0, stream, &[0; 4]));
+        }
+        assert_eq!(meter.feed(&octets, 0), Verdict::Fine);
+        assert!(meter.tokens() > HTTP2_GLITCHES_MAX / 2);
+    }
+    // A client that resets each stream whose answer came before its own end.
+    for at in 0..10_000 {
+        meter.answered();
+        assert_eq!(meter.feed(&frame(3, 0, at, &[0; 4]), 0), Verdict::Fine);
+    }
+    // An upload and a download with an update for each frame.
+    for _ in 0..10_000 {
+        meter.sent(1000);
+        let update = frame(8, 0, 1, &[0, 0, 3, 232]);
+        assert_eq!(meter.feed(&update.repeat(2), 0), Verdict::Fine);
+        assert_eq!(meter.feed(&frame(0, 8, 1, &[0; 2000]), 0), Verdict::Fine);
+    }
+    assert!(meter.tokens() > HTTP2_GLITCHES_MAX / 2);
+}
+
+#[test]
+fn time_refills_in_fractions() {
+    let mut meter = meter();
+    let before = meter.tokens();
+    for _ in 0..40 {
+        assert_eq!(meter.feed(&frame(2, 0, 1, &[0; 5]), 0), Verdict::Fine);
+    }
+    assert_eq!(meter.tokens(), before - 80);
+    for millis in 0..=100 {
+        assert_eq!(meter.feed(&[], millis), Verdict::Fine);
+    }
+    assert_eq!(meter.tokens(), before - 70);
+    assert_eq!(meter.feed(&[], u64::MAX), Verdict::Fine);
+    assert_eq!(meter.tokens(), HTTP2_GLITCHES_MAX);
+}
+
+proptest! {
+    #[test]
+    fn the_meter_does_not_depend_on_splits(
+        octets in proptest::collection::vec(any::<u8>(), 0..400),
+        cut in 0_usize..400,
+    ) {
+        let mut whole = FrameMeter::new(0);
+        let mut split = whole.clone();
+        let (front, back) = octets.split_at(cut.min(octets.len()));
+        let expected = whole.feed(&octets, 0);
+        let _ = split.feed(front, 0);
+        prop_assert_eq!(split.feed(back, 0), expected);
+        prop_assert_eq!(split.tokens(), whole.tokens());
+    }
+}
+
+// ---- Links --------------------------------------------------------------------------------------
+
+fn context() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+fn write(io: &mut LinkIo, octets: &[u8]) -> Poll<std::io::Result<usize>> {
+    Pin::new(io).poll_write(&mut context(), octets)
+}
+
+fn read_some(io: &mut LinkIo) -> Poll<std::io::Result<Vec<u8>>> {
+    let mut space = [0; 1000];
+    let mut buf = ReadBuf::new(&mut space);
+    Pin::new(io).poll_read(&mut context(), &mut buf).map_ok(|()| buf.filled().to_vec())
+}
+
+#[test]
+fn both_queues_are_bounded() {
+    let link = Link::new();
+    let mut io = link.io();
+    let cx = context();
+    assert!(link.wait_outgoing(&cx).is_pending());
+    let octets = vec![7; HTTP2_OUTBOX_BYTES_MAX - 1];
+    assert!(matches!(write(&mut io, &octets), Poll::Ready(Ok(len)) if len == octets.len()));
+    let slices = [std::io::IoSlice::new(b"ab"), std::io::IoSlice::new(b"cd")];
+    let written = Pin::new(&mut io).poll_write_vectored(&mut context(), &slices);
+    assert!(matches!(written, Poll::Ready(Ok(1))));
+    assert!(write(&mut io, b"x").is_pending());
+    assert_eq!(link.wait_outgoing(&cx), Poll::Ready(Outgoing::Octets));
+    let mut out = Vec::new();
+    assert!(link.take_outgoing(&mut out));
+    assert_eq!(out.len(), HTTP2_OUTBOX_BYTES_MAX);
+    assert!(!link.take_outgoing(&mut out) && !link.has_outgoing());
+    assert!(write(&mut io, b"x").is_ready());
+    assert!(link.take_outgoing(&mut out));
+    assert_eq!(out.len(), HTTP2_OUTBOX_BYTES_MAX + 1);
+
+    assert!(read_some(&mut io).is_pending());
+    assert!(link.push_received(&vec![1; HTTP2_INBOX_BYTES_MAX - 1]));
+    assert!(!link.push_received(&[2]));
+    assert!(link.wait_room(&cx).is_pending());
+    assert!(matches!(read_some(&mut io), Poll::Ready(Ok(octets)) if octets == [1; 1000]));
+    assert!(link.wait_room(&cx).is_ready());
+    assert_eq!(link.received_len(), HTTP2_INBOX_BYTES_MAX - 1000);
+    link.end_received();
+    let mut last = Vec::new();
+    while let Poll::Ready(Ok(octets)) = read_some(&mut io)
+        && !octets.is_empty()
+    {
+        last = octets;
+    }
+    assert_eq!(last.last(), Some(&2));
+    drop(io);
+    assert_eq!(link.wait_outgoing(&cx), Poll::Ready(Outgoing::Closed));
+}
+
+#[test]
+fn a_failed_link_fails_both_ways() {
+    let link = Link::new();
+    let mut io = link.io();
+    assert!(write(&mut io, b"x").is_ready());
+    link.push_received(b"x");
+    link.fail();
+    assert!(matches!(write(&mut io, b"x"), Poll::Ready(Err(_))));
+    assert!(matches!(read_some(&mut io), Poll::Ready(Err(_))));
+    assert!(matches!(Pin::new(&mut io).poll_flush(&mut context()), Poll::Ready(Err(_))));
+    assert_eq!(link.wait_outgoing(&context()), Poll::Ready(Outgoing::Closed));
+    assert!(!link.has_outgoing());
+}
+
+/// Moves octets between the two ends, through the meter. Gives whether any moved.
+fn shuttle(client: &Link, server: &Link, meter: &mut FrameMeter) -> bool {
+    let mut octets = Vec::new();
+    let up = client.take_outgoing(&mut octets);
+    assert_eq!(meter.feed(&octets, 0), Verdict::Fine);
+    server.push_received(&octets);
+    octets.clear();
+    let down = server.take_outgoing(&mut octets);
+    client.push_received(&octets);
+    up || down
+}
+
+/// Answers requests with their HTTP/1.1 text, by way of the translators.
+async fn serve(io: LinkIo) {
+    let mut connection = server_builder().handshake::<_, Bytes>(io).await.unwrap();
+    while let Some(accepted) = std::future::poll_fn(|cx| connection.poll_accept(cx)).await {
+        let (request, mut respond) = accepted.unwrap();
+        let (parts, mut stream) = request.into_parts();
+        let mut text = Vec::new();
+        let shape = put_request(&mut text, &parts, stream.is_end_stream(), None, || NONCE).unwrap();
+        let mut body = RequestBody::new(shape);
+        while !stream.is_end_stream() {
+            // The connection reads only while it is polled.
+            let data = std::future::poll_fn(|cx| match stream.poll_data(cx) {
+                Poll::Ready(data) => Poll::Ready(data),
+                Poll::Pending => {
+                    let _ = connection.poll_closed(cx);
+                    stream.poll_data(cx)
+                }
+            });
+            let Some(data) = data.await else { break };
+            let data = data.unwrap();
+            stream.flow_control().release_capacity(data.len()).unwrap();
+            body.put_data(&data, &mut text).unwrap();
+        }
+        body.put_end(None, &mut text).unwrap();
+        let mut answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len()).into_bytes();
+        answer.extend(text);
+        let mut reader = ResponseReader::new(shape);
+        let mut at = 0;
+        let mut send = None;
+        while let Some(event) = reader.next(&mut answer, &mut at).unwrap() {
+            match event {
+                Event::Head { response, is_end } => {
+                    send = Some(respond.send_response(response, is_end).unwrap());
+                }
+                Event::Data { range, is_end } => {
+                    let octets = Bytes::copy_from_slice(&answer[range]);
+                    send.as_mut().unwrap().send_data(octets, is_end).unwrap();
+                }
+                Event::Informational(_) | Event::End { .. } => panic!("not in this answer"),
+            }
+        }
+    }
+}
+
+async fn fetch(
+    sender: &h2::client::SendRequest<Bytes>,
+    request: Request<()>,
+    body: Option<Bytes>,
+) -> String {
+    let mut sender = sender.clone().ready().await.unwrap();
+    let (response, mut send) = sender.send_request(request, body.is_none()).unwrap();
+    if let Some(body) = body {
+        send.send_data(body, true).unwrap();
+    }
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let mut stream = response.into_body();
+    let mut text = Vec::new();
+    while let Some(data) = stream.data().await {
+        let data = data.unwrap();
+        stream.flow_control().release_capacity(data.len()).unwrap();
+        text.extend_from_slice(&data);
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn h2_talks_through_two_links() {
+    let (near, far) = (Link::new(), Link::new());
+    let mut meter = FrameMeter::new(0);
+    let mut cx = context();
+    let mut server = pin!(serve(far.io()));
+    let mut handshake = pin!(h2::client::handshake(near.io()));
+    let (sender, connection) = loop {
+        let _ = server.as_mut().poll(&mut cx);
+        if let Poll::Ready(done) = handshake.as_mut().poll(&mut cx) {
+            break done.unwrap();
+        }
+        shuttle(&near, &far, &mut meter);
+    };
+    let mut connection = pin!(connection);
+    let mut work = pin!(async {
+        let get = Request::builder().uri("http://a/x?y").body(()).unwrap();
+        let first = fetch(&sender, get, None).await;
+        let post = Request::builder().method(Method::POST).uri("http://a/").body(()).unwrap();
+        (first, fetch(&sender, post, Some(Bytes::from(vec![b'z'; 50_000]))).await)
+    });
+    let mut rounds = 0;
+    let (first, second) = loop {
+        if let Poll::Ready(texts) = work.as_mut().poll(&mut cx) {
+            break texts;
+        }
+        assert!(connection.as_mut().poll(&mut cx).is_pending());
+        assert!(server.as_mut().poll(&mut cx).is_pending());
+        shuttle(&near, &far, &mut meter);
+        rounds += 1;
+        assert!(rounds < 1000, "no progress");
+    };
+    assert_eq!(first, "GET /x?y HTTP/1.1\r\nhost: a\r\n\r\n");
+    assert!(second.starts_with("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"));
+    assert!(second.ends_with("z\r\n0\r\n\r\n"));
+    assert_eq!(second.matches('z').count(), 50_000);
+}
