@@ -31,8 +31,6 @@ pub struct Core {
     pub random: Random,
     /// Counters.
     pub telemetry: CoreTelemetry,
-    /// Access log, if there is one.
-    pub log: Option<RefCell<CoreLog>>,
     /// Messages from the control plane.
     pub subscriber: Subscriber,
     /// Whether connections end after the response under way.
@@ -41,6 +39,8 @@ pub struct Core {
     pub http2: Drainable,
     /// Downstream connections of this core.
     pub open: Cell<usize>,
+    /// Access log, if there is one; taken by the end of a drain.
+    log: RefCell<Option<CoreLog>>,
     admission: Arc<Admission>,
     table: RefCell<Rc<CoreTable>>,
     date: RefCell<String>,
@@ -92,11 +92,11 @@ impl Core {
             deadlines: Deadlines::new(),
             random: Random::from_kernel(),
             telemetry,
-            log: log.map(RefCell::new),
             subscriber,
             is_draining: Cell::new(false),
             http2: Drainable::default(),
             open: Cell::new(0),
+            log: RefCell::new(log),
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
             date: RefCell::new(String::new()),
@@ -131,9 +131,27 @@ impl Core {
     /// Counts a finished exchange and writes its log line.
     pub fn record(&self, record: &ExchangeRecord<'_>) {
         self.telemetry.record(record);
-        if let Some(log) = &self.log {
-            log.borrow_mut().write(record, &self.telemetry);
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.write(record, &self.telemetry);
         }
+    }
+
+    /// Whether exchanges are logged.
+    pub fn is_logged(&self) -> bool {
+        self.log.borrow().is_some()
+    }
+
+    /// Hands the lines so far to the log's writer.
+    pub fn flush_log(&self) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            log.flush(&self.telemetry);
+        }
+    }
+
+    /// Hands over the last lines and lets go of the log: its writer ends when every core did.
+    pub fn end_log(&self) {
+        self.flush_log();
+        drop(self.log.take());
     }
 
     /// Takes a scratch.

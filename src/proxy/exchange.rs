@@ -552,17 +552,17 @@ impl Exchange<'_> {
             let found = head.fields.iter().find(|field| field.kind == kind);
             found.map_or(&b""[..], |field| field.value.of(self.bytes))
         };
-        let log = self.core.log.as_ref();
+        let is_logged = self.core.is_logged();
         let finished = if self.tally.finished > 0 { self.tally.finished } else { process_nanos() };
         let elapsed = Duration::from_nanos(finished.saturating_sub(started));
         // What only the log needs is looked for only when there is one.
-        let logged = |kind: FieldKind| if log.is_some() { field(kind) } else { &b""[..] };
+        let logged = |kind: FieldKind| if is_logged { field(kind) } else { &b""[..] };
         let record = ExchangeRecord {
             series: self.tally.series,
             origin: rule.map(|rule| &rule.origin),
             backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
             status: self.tally.status,
-            started_at: if log.is_some() {
+            started_at: if is_logged {
                 SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH)
             } else {
                 SystemTime::UNIX_EPOCH

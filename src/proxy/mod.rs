@@ -49,7 +49,7 @@ use crate::telemetry::{CoreLog, CoreTelemetry};
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// An address cannot be listened on. The operator is at fault, or whoever has the port.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address} (--http-bind)")]
     Bind {
         /// As asked for.
         address: SocketAddr,

@@ -207,10 +207,8 @@ async fn tick(core: &Rc<Core>) {
             core.telemetry.set_open_connections(core.open.get() as u64);
             core.telemetry.set(Gauge::UpstreamConnectionsIdle, core.upstreams.idle.get() as u64);
         }
-        if count.is_multiple_of(TICKS_PER_SECOND / 4)
-            && let Some(log) = &core.log
-        {
-            log.borrow_mut().flush(&core.telemetry);
+        if count.is_multiple_of(TICKS_PER_SECOND / 4) {
+            core.flush_log();
         }
     }
 }
@@ -234,8 +232,6 @@ async fn run_drain(core: &Rc<Core>, listeners: Vec<Rc<Listener>>, drain: Drain) 
         rt::sleep(DRAIN_POLL).await;
         waited += DRAIN_POLL;
     }
-    if let Some(log) = &core.log {
-        log.borrow_mut().flush(&core.telemetry);
-    }
+    core.end_log();
     core.subscriber.finish_drain();
 }

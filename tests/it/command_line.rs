@@ -45,7 +45,9 @@ fn port_in_use_is_named() {
     let folder = folder.path().to_str().expect("text");
     let arguments =
         ["serve", "--manifests", folder, "--http-bind", &address, "--admin-bind", "127.0.0.1:0"];
-    check_refusal(&arguments, &[&address]);
+    check_refusal(&arguments, &[&address, "--http-bind"]);
+    let (_, output) = run(&arguments);
+    assert_eq!(output.matches("in use").count(), 1, "the cause is told once: {output}");
 }
 
 #[test]

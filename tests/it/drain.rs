@@ -12,6 +12,7 @@ for_each_driver!(
     readiness_goes_off_before_anything_is_refused,
     deadline_ends_what_does_not_finish,
     second_signal_ends_at_once,
+    access_log_is_whole_and_holds_nothing_up,
 );
 
 fn gated_backend(gate: &Gate) -> Backend {
@@ -139,4 +140,25 @@ fn second_signal_ends_at_once(driver: Driver) {
     let (_, took) = proxy.wait_for_exit();
     assert!(took < Duration::from_secs(5), "took {took:?}");
     gate.open();
+}
+
+/// The writer ends with the last core; nobody waits for it in vain.
+fn access_log_is_whole_and_holds_nothing_up(driver: Driver) {
+    let backend = Backend::echo("a");
+    let mut proxy = Builder::new(driver)
+        .cores(2)
+        .flag("--access-log", "json")
+        .manifests(manifest::one_host("a.example", backend.address()))
+        .start();
+    let mut client = proxy.client();
+    client.send("GET /last-line HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
+    assert_eq!(client.response().status(), 200);
+    client.assert_closed();
+    proxy.signal("TERM");
+    let (status, took) = proxy.wait_for_exit();
+    assert_eq!(status.code(), Some(0));
+    proxy.wait_for_output("/last-line");
+    let output = proxy.output();
+    assert!(!output.contains("access log"), "{output}");
+    assert!(took < Duration::from_secs(1), "took {took:?} with nothing to finish");
 }

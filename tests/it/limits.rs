@@ -13,6 +13,7 @@ for_each_driver!(
     chunked_content_above_the_limit_is_413,
     slow_reader_holds_back_the_upstream,
     connections_above_the_limit_are_turned_away,
+    lack_of_descriptors_is_survived,
 );
 
 fn builder(driver: Driver, backend: &Backend) -> Builder {
@@ -135,6 +136,25 @@ fn connections_above_the_limit_are_turned_away(driver: Driver) {
     }
     drop(clients);
     wait_until("room for a new connection", || is_served(&proxy));
+}
+
+/// EMFILE: who is connected is served, who comes waits in the kernel's queue.
+fn lack_of_descriptors_is_survived(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = builder(driver, &backend).start();
+    let mut before = proxy.client();
+    assert_eq!(before.get("a.example", "/").status(), 200);
+    proxy.spare_descriptors(Some(4));
+    let mut clients: Vec<Client> = (0..32).map(|_| proxy.client()).collect();
+    let last = clients.last_mut().expect("a client");
+    last.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    last.assert_quiet();
+    assert_eq!(before.get("a.example", "/").status(), 200);
+    proxy.spare_descriptors(None);
+    assert_eq!(last.response().status(), 200, "whoever waited is served");
+    assert!(proxy.metric("ringway_accepts_exhausted_total", &[]) >= 1.0);
+    drop(clients);
+    assert_eq!(proxy.get("a.example", "/").status(), 200);
 }
 
 fn is_served(proxy: &Proxy) -> bool {

@@ -1,5 +1,6 @@
 //! The built binary as a child process on free ports, with its own manifest directory.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -246,6 +247,21 @@ impl Proxy {
         let command = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &command]).status().expect("sh");
         assert!(status.success(), "{command}: {status}");
+    }
+
+    /// Leaves the process only so many descriptors to open; `None`: as many as ever.
+    #[track_caller]
+    pub(crate) fn spare_descriptors(&self, spare: Option<usize>) {
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+        let pid = Pid::from_child(&self.child);
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("descriptors");
+        let open: BTreeSet<u64> =
+            folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+        let mut free = (0..).filter(|number| !open.contains(number));
+        // The child has our own maximum, and raised its limit to it.
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        let current = spare.and_then(|spare| free.nth(spare)).or(maximum);
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum }).expect("prlimit");
     }
 
     #[track_caller]
