@@ -97,8 +97,20 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "proxy",
-        modules: &["limits", "model", "filter", "table", "publish", "telemetry", "config", "http1"],
-        crates: &["httpdate", "rustix", "libc", "socket2", "thiserror"],
+        modules: &[
+            "limits",
+            "model",
+            "filter",
+            "table",
+            "publish",
+            "telemetry",
+            "config",
+            "http1",
+            "http2",
+            "tls",
+            "proxy_protocol",
+        ],
+        crates: &["bytes", "h2", "http", "httpdate", "rustix", "libc", "socket2", "thiserror"],
     },
     Imports { path: "proxy_protocol", modules: &["limits"], crates: &["thiserror"] },
     // The only place of the data-plane runtime: small enough to be replaced.

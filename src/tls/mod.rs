@@ -19,6 +19,13 @@ pub mod session;
 mod tests;
 pub mod tickets;
 
+pub use certificate::{Certificate, CertificateError, Validity};
+pub use client_auth::{ClientAuth, ClientAuthError, ClientAuthId, ClientAuthMode};
+pub use hello::{Hello, read_hello};
+pub use server::ServerTls;
+pub use session::Session;
+pub use tickets::Tickets;
+
 /// Algorithms of every connection: aws-lc-rs, AEAD suites with forward secrecy only, X25519MLKEM768
 /// (RFC 8446 with draft-ietf-tls-ecdhe-mlkem) before X25519 and the NIST curves.
 pub fn provider() -> Arc<CryptoProvider> {
