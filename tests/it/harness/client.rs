@@ -1,15 +1,59 @@
 //! A raw client: bytes out as given, one response at a time in.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::message::{self, Kind, Message, Source};
 use super::{DEADLINE, QUIET};
 
+/// What octets travel through.
+enum Socket {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(bytes),
+            Self::Tls(stream) => stream.read(bytes),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 /// One connection.
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Socket,
     buffer: Vec<u8>,
 }
 
@@ -30,7 +74,53 @@ impl Client {
         stream.set_nodelay(true).expect("nodelay");
         stream.set_read_timeout(Some(DEADLINE)).expect("read timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("write timeout");
-        Self { stream, buffer: Vec::new() }
+        Self { stream: Socket::Plain(stream), buffer: Vec::new() }
+    }
+
+    /// Connects and goes through the handshake for `name`.
+    #[track_caller]
+    pub(crate) fn tls(address: SocketAddr, config: &Arc<ClientConfig>, name: &str) -> Self {
+        let result = Self::connect(address).handshake(config, name);
+        result.unwrap_or_else(|error| panic!("no handshake for {name}: {error}"))
+    }
+
+    /// Makes a plain connection one of TLS; the error when the peer refuses.
+    pub(crate) fn handshake(self, config: &Arc<ClientConfig>, name: &str) -> io::Result<Self> {
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        let tls = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+        self.handshake_of(tls)
+    }
+
+    /// The same for a session that the test made, and may have started by hand.
+    pub(crate) fn handshake_of(self, mut tls: ClientConnection) -> io::Result<Self> {
+        let Socket::Plain(mut stream) = self.stream else { panic!("TLS already") };
+        while tls.is_handshaking() {
+            tls.complete_io(&mut stream)?;
+        }
+        let stream = Socket::Tls(Box::new(StreamOwned::new(tls, stream)));
+        Ok(Self { stream, buffer: self.buffer })
+    }
+
+    /// The session of a TLS connection.
+    #[track_caller]
+    pub(crate) fn session(&mut self) -> &mut ClientConnection {
+        match &mut self.stream {
+            Socket::Tls(stream) => &mut stream.conn,
+            Socket::Plain(_) => panic!("not TLS"),
+        }
+    }
+
+    /// Ends TLS properly, then the sending half.
+    pub(crate) fn finish_with_close_notify(&mut self) {
+        self.session().send_close_notify();
+        self.stream.flush().expect("close_notify");
+        self.finish_sending();
+    }
+
+    /// The whole connection as something to read and write.
+    pub(crate) fn into_stream(self) -> impl Read + Write {
+        assert!(self.buffer.is_empty(), "unread bytes: {:?}", self.buffer_text());
+        self.stream
     }
 
     #[track_caller]
@@ -43,9 +133,9 @@ impl Client {
         self.stream.write_all(bytes.as_ref())
     }
 
-    /// A second handle on the same connection, to send while the first one reads.
+    /// A second handle on the same connection, below TLS if there is any: to send while the first one reads.
     pub(crate) fn sender(&self) -> TcpStream {
-        self.stream.try_clone().expect("clone")
+        self.stream.tcp().try_clone().expect("clone")
     }
 
     /// Sends `GET path` for `host` and reads the response.
@@ -112,9 +202,9 @@ impl Client {
     #[track_caller]
     pub(crate) fn assert_quiet(&mut self) {
         assert!(self.buffer.is_empty(), "unread bytes: {:?}", self.buffer_text());
-        self.stream.set_read_timeout(Some(QUIET)).expect("read timeout");
+        self.stream.tcp().set_read_timeout(Some(QUIET)).expect("read timeout");
         let result = self.fill();
-        self.stream.set_read_timeout(Some(DEADLINE)).expect("read timeout");
+        self.stream.tcp().set_read_timeout(Some(DEADLINE)).expect("read timeout");
         match result {
             Ok(0) => panic!("closed"),
             Ok(_) => panic!("unexpected bytes: {:?}", self.buffer_text()),
@@ -136,12 +226,12 @@ impl Client {
 
     /// Ends the sending half.
     pub(crate) fn finish_sending(&self) {
-        self.stream.shutdown(Shutdown::Write).expect("shutdown");
+        self.stream.tcp().shutdown(Shutdown::Write).expect("shutdown");
     }
 
     /// Closes with RST.
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("linger");
+        socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO)).expect("linger");
     }
 
     fn buffer_text(&self) -> String {

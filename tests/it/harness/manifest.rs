@@ -19,6 +19,8 @@ pub(crate) struct Ingress {
     name: String,
     metadata: String,
     spec: String,
+    annotations: String,
+    tls: String,
     rules: Vec<(Option<String>, Vec<String>)>,
 }
 
@@ -26,7 +28,14 @@ impl Ingress {
     /// In namespace `default`, of class [`CLASS`], without rules.
     pub(crate) fn new(name: &str) -> Self {
         let spec = format!("  ingressClassName: {CLASS}\n");
-        Self { name: name.to_owned(), metadata: String::new(), spec, rules: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            metadata: String::new(),
+            spec,
+            annotations: String::new(),
+            tls: String::new(),
+            rules: Vec::new(),
+        }
     }
 
     /// One host, one path `/`, one Service on port 80.
@@ -41,13 +50,23 @@ impl Ingress {
     }
 
     pub(crate) fn annotation(mut self, key: &str, value: &str) -> Self {
-        self.metadata += &format!("  annotations:\n    {key}: \"{value}\"\n");
+        self.annotations += &format!("    {key}: \"{value}\"\n");
         self
     }
 
     /// `metadata.creationTimestamp`.
     pub(crate) fn created(mut self, timestamp: &str) -> Self {
         self.metadata += &format!("  creationTimestamp: \"{timestamp}\"\n");
+        self
+    }
+
+    /// Adds an entry of `spec.tls`; an empty `secret` means none named.
+    pub(crate) fn tls(mut self, hosts: &[&str], secret: &str) -> Self {
+        let hosts: Vec<String> = hosts.iter().map(|host| format!("\"{host}\"")).collect();
+        self.tls += &format!("    - hosts: [{}]\n", hosts.join(", "));
+        if !secret.is_empty() {
+            self.tls += &format!("      secretName: {secret}\n");
+        }
         self
     }
 
@@ -87,11 +106,18 @@ impl Ingress {
     }
 
     pub(crate) fn yaml(&self) -> String {
+        let annotations = match self.annotations.as_str() {
+            "" => String::new(),
+            lines => format!("  annotations:\n{lines}"),
+        };
         let mut yaml = format!(
             "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {}\n  namespace: \
-             default\n{}spec:\n{}",
+             default\n{}{annotations}spec:\n{}",
             self.name, self.metadata, self.spec
         );
+        if !self.tls.is_empty() {
+            yaml += &format!("  tls:\n{}", self.tls);
+        }
         if !self.rules.is_empty() {
             yaml.push_str("  rules:\n");
         }
@@ -146,4 +172,34 @@ pub(crate) fn backend(name: &str, addresses: &[SocketAddr]) -> String {
 /// Everything for one host that goes to one upstream.
 pub(crate) fn one_host(host: &str, address: SocketAddr) -> String {
     backend("web", &[address]) + &Ingress::simple("web", host, "web").yaml()
+}
+
+/// A Secret of type `kubernetes.io/tls`.
+pub(crate) fn tls_secret(name: &str, chain: &str, key: &str) -> String {
+    secret(name, "kubernetes.io/tls", &[("tls.crt", chain), ("tls.key", key)])
+}
+
+/// A Secret with these entries.
+pub(crate) fn secret(name: &str, kind: &str, data: &[(&str, &str)]) -> String {
+    let head = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata:\n  name: {name}\n  namespace: default\ntype: \
+         {kind}\ndata:\n"
+    );
+    let lines = data.iter().map(|(key, value)| format!("  {key}: {}\n", base64(value.as_bytes())));
+    head + &lines.collect::<String>() + "---\n"
+}
+
+/// RFC 4648 section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let octet = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = octet(0) << 16 | octet(1) << 8 | octet(2);
+        for digit in 0..4 {
+            let value = (bits >> (18 - 6 * digit)) as usize & 63;
+            text.push(if digit > group.len() { '=' } else { char::from(DIGITS[value]) });
+        }
+    }
+    text
 }

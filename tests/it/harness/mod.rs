@@ -7,8 +7,11 @@
 pub(crate) mod backend;
 pub(crate) mod cases;
 pub(crate) mod client;
+pub(crate) mod frames;
 pub(crate) mod manifest;
 pub(crate) mod message;
+pub(crate) mod peer;
+pub(crate) mod pki;
 pub(crate) mod proxy;
 
 use std::sync::OnceLock;
@@ -17,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use backend::{Backend, Gate};
 pub(crate) use client::Client;
+pub(crate) use frames::Http2;
 pub(crate) use manifest::{Ingress, PathType};
 pub(crate) use message::{Message, fields_named};
 pub(crate) use proxy::{Builder, Proxy};

@@ -33,6 +33,8 @@ pub(crate) struct Proxy {
     output: Arc<Mutex<String>>,
     /// First plain HTTP listener.
     pub(crate) http: SocketAddr,
+    /// First HTTPS listener.
+    pub(crate) https: SocketAddr,
     /// Admin listener.
     pub(crate) admin: SocketAddr,
 }
@@ -97,11 +99,11 @@ fn capture(stream: Option<impl Read + Send + 'static>, output: &Arc<Mutex<String
     });
 }
 
-/// Reads `http=` and `admin=` from `ringway VERSION ready: …`.
+/// Reads `http=`, `https=` and `admin=` from `ringway VERSION ready: …`.
 fn wait_for_start_line(
     output: &Mutex<String>,
     child: &mut Child,
-) -> Result<(SocketAddr, SocketAddr), String> {
+) -> Result<[SocketAddr; 3], String> {
     let mut found = None;
     let mut exit = None;
     holds_within(DEADLINE, || {
@@ -123,7 +125,7 @@ fn wait_for_start_line(
         let first = word.unwrap_or_default().split(',').next().unwrap_or_default();
         first.parse().map_err(|error| format!("{key} in {line:?}: {error}"))
     };
-    Ok((address("http=")?, address("admin=")?))
+    Ok([address("http=")?, address("https=")?, address("admin=")?])
 }
 
 impl Proxy {
@@ -140,7 +142,8 @@ impl Proxy {
     #[track_caller]
     fn launch(mut command: Command, folder: TempDir) -> Self {
         let mut child = command
-            .args(["--http-bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0"])
+            .args(["--http-bind", "127.0.0.1:0", "--https-bind", "127.0.0.1:0"])
+            .args(["--admin-bind", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -149,7 +152,7 @@ impl Proxy {
         let output = Arc::new(Mutex::new(String::new()));
         capture(child.stdout.take(), &output);
         capture(child.stderr.take(), &output);
-        let (http, admin) = match wait_for_start_line(&output, &mut child) {
+        let [http, https, admin] = match wait_for_start_line(&output, &mut child) {
             Ok(addresses) => addresses,
             Err(error) => {
                 drop(child.kill());
@@ -157,7 +160,7 @@ impl Proxy {
                 panic!("{error}; its output:\n{}", text_of(&output));
             }
         };
-        let proxy = Self { child, folder, output, http, admin };
+        let proxy = Self { child, folder, output, http, https, admin };
         wait_until("readiness", || proxy.admin_get("/readyz").status() == 200);
         proxy
     }
