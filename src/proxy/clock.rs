@@ -410,7 +410,7 @@ mod tests {
         let (ours, _theirs) = pair();
         let deadlines = Deadlines::new();
         let start = deadlines.wheel.borrow().tick;
-        let deadline = Deadline::new(&deadlines, ours.as_raw_fd());
+        let deadline = Deadline::new(&deadlines, Target::Socket(ours.as_raw_fd()));
         deadline.arm(Duration::from_millis(100), Expiry::CloseBoth);
         deadlines.advance_to(start + 3);
         assert!(!deadline.is_expired());
@@ -426,7 +426,7 @@ mod tests {
         let (ours, _theirs) = pair();
         let deadlines = Deadlines::new();
         let start = deadlines.wheel.borrow().tick;
-        let deadline = Deadline::new(&deadlines, ours.as_raw_fd());
+        let deadline = Deadline::new(&deadlines, Target::Socket(ours.as_raw_fd()));
         deadline.arm(Duration::from_secs(1), Expiry::CloseBoth);
         deadline.arm(Duration::from_secs(4), Expiry::CloseBoth);
         deadlines.advance_to(start + 120);
@@ -441,7 +441,7 @@ mod tests {
         let (ours, _theirs) = pair();
         let deadlines = Deadlines::new();
         let start = deadlines.wheel.borrow().tick;
-        let deadline = Deadline::new(&deadlines, ours.as_raw_fd());
+        let deadline = Deadline::new(&deadlines, Target::Socket(ours.as_raw_fd()));
         deadline.arm(Duration::from_secs(200), Expiry::CloseBoth);
         for step in 1..=9_990 {
             deadlines.advance_to(start + step);
@@ -456,9 +456,9 @@ mod tests {
         let (ours, _theirs) = pair();
         let deadlines = Deadlines::new();
         let start = deadlines.wheel.borrow().tick;
-        let first = Deadline::new(&deadlines, ours.as_raw_fd());
+        let first = Deadline::new(&deadlines, Target::Socket(ours.as_raw_fd()));
         first.arm(Duration::from_millis(40), Expiry::CloseBoth);
-        let second = Deadline::new(&deadlines, ours.as_raw_fd());
+        let second = Deadline::new(&deadlines, Target::Socket(ours.as_raw_fd()));
         second.arm(Duration::from_millis(40), Expiry::CloseBoth);
         second.disarm();
         drop(first);
