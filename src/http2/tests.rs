@@ -93,6 +93,11 @@ fn a_head_is_written_in_order_with_one_host_and_one_cookie_line() {
         get("*").method("OPTIONS").header("host", "a"),
         "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n",
     );
+    let uri = http::Uri::builder().scheme("https").authority("a").path_and_query("*");
+    check_text(
+        Request::builder().method("OPTIONS").uri(uri.build().unwrap()),
+        "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n",
+    );
     let (text, _) = translate(get("http://a/").header("te", "trailers"), true, None).unwrap();
     assert!(parse(&text).accepts_trailers);
     assert!(parse(&text).is_persistent);
@@ -770,8 +775,11 @@ async fn serve(io: LinkIo) {
             body.put_data(&data, &mut text).unwrap();
         }
         body.put_end(None, &mut text).unwrap();
-        let mut answer =
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len()).into_bytes();
+        let mut answer = if shape.is_websocket {
+            b"HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".to_vec()
+        } else {
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len()).into_bytes()
+        };
         answer.extend(text);
         let mut reader = ResponseReader::new(shape);
         let mut at = 0;
@@ -787,6 +795,9 @@ async fn serve(io: LinkIo) {
                 }
                 Event::Informational(_) | Event::End { .. } => panic!("not in this answer"),
             }
+        }
+        if let Some(Event::End { trailers: None }) = reader.finish().unwrap() {
+            send.unwrap().send_data(Bytes::new(), true).unwrap();
         }
     }
 }
@@ -832,10 +843,12 @@ fn h2_talks_through_two_links() {
         let get = Request::builder().uri("http://a/x?y").body(()).unwrap();
         let first = fetch(&sender, get, None).await;
         let post = Request::builder().method(Method::POST).uri("http://a/").body(()).unwrap();
-        (first, fetch(&sender, post, Some(Bytes::from(vec![b'z'; 50_000]))).await)
+        let second = fetch(&sender, post, Some(Bytes::from(vec![b'z'; 50_000]))).await;
+        let chat = extended("websocket").body(()).unwrap();
+        (first, second, fetch(&sender, chat, Some(Bytes::from_static(b"\x01\x02"))).await)
     });
     let mut rounds = 0;
-    let (first, second) = loop {
+    let (first, second, third) = loop {
         if let Poll::Ready(texts) = work.as_mut().poll(&mut cx) {
             break texts;
         }
@@ -849,4 +862,6 @@ fn h2_talks_through_two_links() {
     assert!(second.starts_with("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"));
     assert!(second.ends_with("z\r\n0\r\n\r\n"));
     assert_eq!(second.matches('z').count(), 50_000);
+    assert!(third.starts_with("GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n"));
+    assert!(third.ends_with("\r\n\r\n\x01\x02"));
 }
