@@ -6,10 +6,10 @@
 //!
 //! | frame | tokens |
 //! | --- | --- |
-//! | HEADERS that opens a stream | gives enough for a PING, a WINDOW_UPDATE and a hint of priority |
+//! | HEADERS that opens a stream | gives enough for a PING, a WINDOW_UPDATE, a priority hint |
 //! | DATA, theirs and ours | gives one per KiB |
 //! | PING, WINDOW_UPDATE | free as often as DATA that we sent explains, else costs |
-//! | RST_STREAM | free as often as streams were answered, else costs more than its stream gave |
+//! | RST_STREAM | free as often as streams were answered, else costs more than those gave |
 //! | SETTINGS, PRIORITY, unknown, empty or mostly padding | cost |
 //!
 //! A client that opens its window one octet at a time is not caught here: it must be seen in time,

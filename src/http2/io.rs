@@ -86,10 +86,13 @@ impl Link {
     }
 
     /// Hands on octets from the socket. Gives whether there is room for more; if not, the driver
-    /// waits with [`Self::wait_room`] before it reads again.
+    /// waits with [`Self::wait_room`] before it reads again. What nobody will read is dropped.
     pub fn push_received(&self, octets: &[u8]) -> bool {
         let (reader, has_room) = {
             let mut queues = self.0.borrow_mut();
+            if queues.is_closing || queues.has_failed {
+                return true;
+            }
             if queues.read > 0 {
                 let read = std::mem::take(&mut queues.read);
                 queues.inbox.drain(..read);

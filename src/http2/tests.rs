@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
 use http::header::HeaderMap;
@@ -22,8 +24,9 @@ use crate::http1::error::{BodyError, ResponseError};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{HeadScan, RequestHead, parse_request};
 use crate::limits::{
-    FIELDS_MAX, HTTP2_CONTINUATIONS_MAX, HTTP2_GLITCHES_MAX, HTTP2_INBOX_BYTES_MAX,
-    HTTP2_OUTBOX_BYTES_MAX,
+    FIELDS_MAX, HTTP2_CONTINUATIONS_MAX, HTTP2_FRAME_BYTES_MAX, HTTP2_GLITCHES_MAX,
+    HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_INBOX_BYTES_MAX,
+    HTTP2_OUTBOX_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX,
 };
 
 // ---- Requests -----------------------------------------------------------------------------------
@@ -88,6 +91,11 @@ fn a_head_is_written_in_order_with_one_host_and_one_cookie_line() {
     check_text(get("/?").method("HEAD").header("host", "a"), "HEAD /? HTTP/1.1\r\nhost: a\r\n\r\n");
     check_text(
         get("*").method("OPTIONS").header("host", "a"),
+        "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n",
+    );
+    let uri = http::Uri::builder().scheme("https").authority("a").path_and_query("*");
+    check_text(
+        Request::builder().method("OPTIONS").uri(uri.build().unwrap()),
         "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n",
     );
     let (text, _) = translate(get("http://a/").header("te", "trailers"), true, None).unwrap();
@@ -572,8 +580,8 @@ proptest! {
         let mut split = whole.clone();
         let (front, back) = octets.split_at(cut.min(octets.len()));
         let expected = whole.feed(&octets, 0);
-        let _ = split.feed(front, 0);
-        prop_assert_eq!(split.feed(back, 0), expected);
+        let verdicts = [split.feed(front, 0), split.feed(back, 0)];
+        prop_assert_eq!(verdicts[1], expected);
         prop_assert_eq!(split.tokens(), whole.tokens());
     }
 }
@@ -648,6 +656,89 @@ fn a_failed_link_fails_both_ways() {
     assert!(!link.has_outgoing());
 }
 
+#[derive(Default)]
+struct Count(AtomicU32);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn each_side_wakes_the_other() {
+    let link = Link::new();
+    let mut io = link.io();
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(Arc::clone(&count));
+    let mut cx = Context::from_waker(&waker);
+    let woken = || count.0.swap(0, Ordering::Relaxed);
+    let mut space = [0; 8];
+    let mut poll_read = |io: &mut LinkIo, cx: &mut Context<'_>| {
+        Pin::new(io).poll_read(cx, &mut ReadBuf::new(&mut space)).is_ready()
+    };
+
+    assert!(!poll_read(&mut io, &mut cx));
+    link.push_received(&vec![0; HTTP2_INBOX_BYTES_MAX]);
+    assert_eq!(woken(), 1, "reader");
+    assert!(link.wait_room(&cx).is_pending());
+    assert!(poll_read(&mut io, &mut cx));
+    assert_eq!(woken(), 1, "room");
+
+    assert!(link.wait_outgoing(&cx).is_pending());
+    assert!(write(&mut io, &vec![0; HTTP2_OUTBOX_BYTES_MAX]).is_ready());
+    assert_eq!(woken(), 1, "outgoing");
+    assert!(Pin::new(&mut io).poll_write(&mut cx, b"x").is_pending());
+    assert!(link.take_outgoing(&mut Vec::new()));
+    assert_eq!(woken(), 1, "writer");
+
+    while link.received_len() > 0 {
+        assert!(poll_read(&mut io, &mut cx));
+    }
+    assert!(!poll_read(&mut io, &mut cx));
+    link.end_received();
+    assert_eq!(woken(), 1, "end");
+    assert!(link.wait_outgoing(&cx).is_pending());
+    assert!(Pin::new(&mut io).poll_shutdown(&mut cx).is_ready());
+    assert_eq!(woken(), 1, "shutdown");
+    assert!(link.push_received(&vec![0; HTTP2_INBOX_BYTES_MAX]));
+    assert_eq!(link.received_len(), 0, "nobody will read it");
+
+    let link = Link::new();
+    let mut io = link.io();
+    assert!(!poll_read(&mut io, &mut cx));
+    assert!(link.wait_outgoing(&cx).is_pending());
+    link.fail();
+    assert_eq!(woken(), 2, "failure");
+}
+
+/// What we announce, RFC 9113 section 6.5.2 and RFC 8441 section 3.
+#[test]
+fn our_settings_are_sent_first() {
+    let link = Link::new();
+    let mut handshake = pin!(server_builder().handshake::<_, Bytes>(link.io()));
+    link.push_received(&[&PREFACE[..], &frame(4, 0, 0, &[])].concat());
+    assert!(handshake.as_mut().poll(&mut context()).is_ready());
+    let mut out = Vec::new();
+    assert!(link.take_outgoing(&mut out));
+    assert_eq!(out[3], 4, "SETTINGS");
+    let len = usize::from(out[1]) << 8 | usize::from(out[2]);
+    let settings: Vec<_> = out[9..9 + len]
+        .chunks(6)
+        .map(|s| (s[1], u32::from_be_bytes([s[2], s[3], s[4], s[5]])))
+        .collect();
+    for expected in [
+        (1, HTTP2_HEADER_TABLE_BYTES_MAX),
+        (3, HTTP2_STREAMS_MAX),
+        (4, HTTP2_STREAM_WINDOW_BYTES),
+        (5, HTTP2_FRAME_BYTES_MAX),
+        (6, HTTP2_HEADER_LIST_BYTES_MAX),
+        (8, 1),
+    ] {
+        assert!(settings.contains(&expected), "{expected:?} in {settings:?}");
+    }
+}
+
 /// Moves octets between the two ends, through the meter. Gives whether any moved.
 fn shuttle(client: &Link, server: &Link, meter: &mut FrameMeter) -> bool {
     let mut octets = Vec::new();
@@ -674,7 +765,7 @@ async fn serve(io: LinkIo) {
             let data = std::future::poll_fn(|cx| match stream.poll_data(cx) {
                 Poll::Ready(data) => Poll::Ready(data),
                 Poll::Pending => {
-                    let _ = connection.poll_closed(cx);
+                    assert!(connection.poll_closed(cx).is_pending());
                     stream.poll_data(cx)
                 }
             });
@@ -684,8 +775,11 @@ async fn serve(io: LinkIo) {
             body.put_data(&data, &mut text).unwrap();
         }
         body.put_end(None, &mut text).unwrap();
-        let mut answer =
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len()).into_bytes();
+        let mut answer = if shape.is_websocket {
+            b"HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".to_vec()
+        } else {
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len()).into_bytes()
+        };
         answer.extend(text);
         let mut reader = ResponseReader::new(shape);
         let mut at = 0;
@@ -701,6 +795,9 @@ async fn serve(io: LinkIo) {
                 }
                 Event::Informational(_) | Event::End { .. } => panic!("not in this answer"),
             }
+        }
+        if let Some(Event::End { trailers: None }) = reader.finish().unwrap() {
+            send.unwrap().send_data(Bytes::new(), true).unwrap();
         }
     }
 }
@@ -735,7 +832,7 @@ fn h2_talks_through_two_links() {
     let mut server = pin!(serve(far.io()));
     let mut handshake = pin!(h2::client::handshake(near.io()));
     let (sender, connection) = loop {
-        let _ = server.as_mut().poll(&mut cx);
+        assert!(server.as_mut().poll(&mut cx).is_pending());
         if let Poll::Ready(done) = handshake.as_mut().poll(&mut cx) {
             break done.unwrap();
         }
@@ -746,10 +843,12 @@ fn h2_talks_through_two_links() {
         let get = Request::builder().uri("http://a/x?y").body(()).unwrap();
         let first = fetch(&sender, get, None).await;
         let post = Request::builder().method(Method::POST).uri("http://a/").body(()).unwrap();
-        (first, fetch(&sender, post, Some(Bytes::from(vec![b'z'; 50_000]))).await)
+        let second = fetch(&sender, post, Some(Bytes::from(vec![b'z'; 50_000]))).await;
+        let chat = extended("websocket").body(()).unwrap();
+        (first, second, fetch(&sender, chat, Some(Bytes::from_static(b"\x01\x02"))).await)
     });
     let mut rounds = 0;
-    let (first, second) = loop {
+    let (first, second, third) = loop {
         if let Poll::Ready(texts) = work.as_mut().poll(&mut cx) {
             break texts;
         }
@@ -763,4 +862,6 @@ fn h2_talks_through_two_links() {
     assert!(second.starts_with("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"));
     assert!(second.ends_with("z\r\n0\r\n\r\n"));
     assert_eq!(second.matches('z').count(), 50_000);
+    assert!(third.starts_with("GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n"));
+    assert!(third.ends_with("\r\n\r\n\x01\x02"));
 }

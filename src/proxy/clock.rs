@@ -473,8 +473,8 @@ mod tests {
         let (upstream, _backend) = pair();
         let deadlines = Deadlines::new();
         let start = deadlines.wheel.borrow().tick;
-        let downstream = Deadline::new(&deadlines, client.as_raw_fd());
-        let waiting = Deadline::new(&deadlines, upstream.as_raw_fd());
+        let downstream = Deadline::new(&deadlines, Target::Socket(client.as_raw_fd()));
+        let waiting = Deadline::new(&deadlines, Target::Socket(upstream.as_raw_fd()));
         downstream.watch_peer_for(&waiting);
         deadlines.advance_to(start + 200);
         assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Silent);
@@ -490,8 +490,8 @@ mod tests {
         let (busy, _b) = pair();
         let deadlines = Deadlines::new();
         let start = deadlines.wheel.borrow().tick;
-        let first = Deadline::new(&deadlines, idle.as_raw_fd());
-        let second = Deadline::new(&deadlines, busy.as_raw_fd());
+        let first = Deadline::new(&deadlines, Target::Socket(idle.as_raw_fd()));
+        let second = Deadline::new(&deadlines, Target::Socket(busy.as_raw_fd()));
         first.arm(Duration::from_secs(60), Expiry::CloseIdle);
         second.arm(Duration::from_secs(60), Expiry::CloseRead);
         deadlines.hurry_idle(Duration::from_millis(100));

@@ -25,7 +25,6 @@ use super::exchange::After;
 use super::http2_stream::{Http2Stream, Payload};
 use super::transport::Transport;
 use super::worker;
-use crate::http2::PREFACE;
 use crate::http2::guard::{FrameMeter, Verdict};
 use crate::http2::io::{Link, LinkIo, Outgoing};
 use crate::http2::settings::server_builder;
@@ -69,7 +68,7 @@ struct Shared {
     core: Rc<Core>,
     downstream: Rc<Downstream>,
     link: Link,
-    meter: RefCell<FrameMeter>,
+    meter: Rc<RefCell<FrameMeter>>,
     /// Tasks of streams that have not ended. A stream that the client reset counts until its
     /// upstream work is over.
     streams: Cell<u32>,
@@ -91,7 +90,7 @@ pub async fn serve<P: Future<Output = After> + 'static>(
         core: Rc::clone(core),
         downstream: Rc::clone(downstream),
         link: Link::new(),
-        meter: RefCell::new(FrameMeter::new(recent_millis())),
+        meter: Rc::new(RefCell::new(FrameMeter::new(recent_millis()))),
         streams: Cell::new(0),
         is_abused: Cell::new(false),
         is_idle_over: Cell::new(false),
@@ -177,20 +176,10 @@ async fn read(shared: &Shared, first: Buffer) {
 
 async fn receive_all(shared: &Shared, first: Buffer) -> std::io::Result<()> {
     let stream = &shared.downstream.stream;
-    // The preface itself is checked by h2; the meter counts what comes behind it.
-    let mut preface_left = PREFACE.len();
     let mut buffer = first;
     loop {
-        if !buffer.is_empty() {
-            let skipped = buffer.len().min(preface_left);
-            preface_left -= skipped;
-            if skipped > 0 {
-                shared.link.push_received(buffer.unread().get(..skipped).unwrap_or_default());
-                buffer.consume(skipped);
-            }
-            if !buffer.is_empty() && !shared.receive(buffer.unread()) {
-                return Ok(());
-            }
+        if !buffer.is_empty() && !shared.receive(buffer.unread()) {
+            return Ok(());
         }
         drop(buffer);
         poll_fn(|context| shared.link.wait_room(context)).await;
@@ -217,7 +206,6 @@ async fn write(shared: &Shared) {
         }
         let mut buffer = Buffer::unallocated();
         link.take_outgoing(buffer.as_vec());
-        shared.meter.borrow_mut().sent(buffer.len());
         let (is_sent, _) = downstream.write(&shared.core, buffer).await;
         if !is_sent {
             return link.fail();
@@ -278,7 +266,10 @@ async fn serve_stream<P: Future<Output = After>>(
 ) {
     let shared = &running.0;
     let (core, connection) = (&shared.core, &shared.downstream);
-    let Some((stream, buffer)) = Http2Stream::accept(core, request, respond) else { return };
+    let Some((stream, buffer)) = Http2Stream::accept(core, &shared.meter, request, respond)
+    else {
+        return;
+    };
     let stream = Transport::Http2(Box::new(stream));
     let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
     downstream.client_auth = connection.client_auth;

@@ -22,6 +22,7 @@ use super::buffer::{Buffer, Class};
 use super::clock::{Deadline, SharedStream, Target};
 use super::core::Core;
 use crate::http2::body::RequestBody;
+use crate::http2::guard::FrameMeter;
 use crate::http2::request::put_request;
 use crate::http2::response::{Event, ResponseReader};
 use crate::telemetry::Counter;
@@ -80,6 +81,8 @@ enum Step {
 struct Outgoing {
     reader: ResponseReader,
     side: Side,
+    /// Of the connection: knows which of the client's frames answer ours.
+    meter: Rc<RefCell<FrameMeter>>,
 }
 
 enum Side {
@@ -124,6 +127,7 @@ impl Http2Stream {
     /// refusal, or is gone.
     pub fn accept(
         core: &Core,
+        meter: &Rc<RefCell<FrameMeter>>,
         request: Request<RecvStream>,
         mut respond: SendResponse<Payload>,
     ) -> Option<(Self, Buffer)> {
@@ -166,6 +170,7 @@ impl Http2Stream {
             outgoing: RefCell::new(Outgoing {
                 reader: ResponseReader::new(shape),
                 side: Side::Waiting(respond),
+                meter: Rc::clone(meter),
             }),
             is_read_closed: Cell::new(false),
             is_closed: Cell::new(false),
@@ -430,7 +435,10 @@ impl Outgoing {
             return Err(ErrorKind::BrokenPipe.into());
         };
         let send = respond.send_response(response, is_end).map_err(reset)?;
-        self.side = if is_end { Side::Over } else { Side::Open(send) };
+        self.side = Side::Open(send);
+        if is_end {
+            self.over();
+        }
         Ok(())
     }
 
@@ -441,7 +449,7 @@ impl Outgoing {
             None => send.send_data(Bytes::new(), true),
         }
         .map_err(reset)?;
-        self.side = Side::Over;
+        self.over();
         Ok(())
     }
 
@@ -459,13 +467,14 @@ impl Outgoing {
             let room = send.capacity().min(octets.len());
             if room > 0 {
                 let part = octets.split_to(room);
+                self.meter.borrow_mut().sent(part.len());
                 let is_last = is_end && octets.is_empty();
                 if let Err(error) = send.send_data(part, is_last) {
                     return Poll::Ready(Err(reset(error)));
                 }
                 if octets.is_empty() {
                     if is_last {
-                        self.side = Side::Over;
+                        self.over();
                     }
                     return Poll::Ready(Ok(()));
                 }
@@ -478,6 +487,12 @@ impl Outgoing {
                 Poll::Ready(None) => return Poll::Ready(Err(ErrorKind::BrokenPipe.into())),
             }
         }
+    }
+
+    /// The response is complete.
+    fn over(&mut self) {
+        self.side = Side::Over;
+        self.meter.borrow_mut().answered();
     }
 
     fn reset(&mut self, reason: Reason) {

@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn head_gets_the_length_without_the_body() {
         let mut out = Vec::new();
-        put(&mut out, Reply::NotFound, Persistence::Keep, false, b"x");
+        put(&mut out, Reply::NotFound, Persistence::Keep, false, &OwnFields { date: b"x", hsts: None });
         assert!(out.ends_with(b"\r\n\r\n"));
     }
 }
