@@ -31,4 +31,6 @@ pub mod control;
 
 pub mod proxy;
 
+pub mod proxy_protocol;
+
 pub mod cli;

@@ -84,6 +84,14 @@ pub const DRAIN_IDLE_GRACE: Duration = Duration::from_secs(1);
 /// A core whose loop did not turn for this long is reported stuck and fails liveness.
 pub const LOOP_LAG_MAX: Duration = Duration::from_secs(10);
 
+// ---- PROXY protocol -----------------------------------------------------------------------------
+
+/// Octets of a version 1 line, CRLF included: the longest one there can be (specification 2.1).
+pub const PROXY_LINE_BYTES_MAX: usize = 107;
+/// Octets of a whole PROXY header; longer: the connection is closed. What the first segment of any
+/// TCP connection holds (specification 2), far above addresses and the usual extensions.
+pub const PROXY_HEADER_BYTES_MAX: usize = 536;
+
 // ---- Upstreams ----------------------------------------------------------------------------------
 
 /// Tries of one request, the first one included, unless its policy says otherwise.
@@ -179,5 +187,7 @@ const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
 const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
+const _: () = assert!(PROXY_LINE_BYTES_MAX < PROXY_HEADER_BYTES_MAX);
+const _: () = assert!(PROXY_HEADER_BYTES_MAX <= BUFFER_SMALL_BYTES);
 const _: () = assert!(STATUS_CODES_MAX.is_power_of_two());
 const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());

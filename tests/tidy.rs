@@ -79,6 +79,7 @@ const IMPORTS: &[Imports] = &[
         modules: &["limits", "model", "filter", "table", "publish", "telemetry", "config", "http1"],
         crates: &["httpdate", "rustix", "libc", "socket2", "thiserror"],
     },
+    Imports { path: "proxy_protocol", modules: &["limits"], crates: &["thiserror"] },
     // The only place of the data-plane runtime: small enough to be replaced.
     Imports { path: "proxy/rt", modules: &[], crates: &["io_uring", "libc", "monoio", "socket2"] },
     Imports {
