@@ -92,7 +92,7 @@ impl Core {
             subscriber,
             is_draining: Cell::new(false),
             open: Cell::new(0),
-            log: RefCell::new(log),
+            log: RefCell::new(log.filter(CoreLog::is_active)),
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
             date: RefCell::new(String::new()),
