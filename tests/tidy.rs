@@ -51,7 +51,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "config",
         modules: &["limits", "model"],
-        crates: &["clap", "rustix", "thiserror"],
+        crates: &["clap", "ipnet", "rustix", "thiserror"],
     },
     Imports {
         path: "control",
