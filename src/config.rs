@@ -1,6 +1,7 @@
 //! What the operator typed ([`Args`]), and what it means ([`Config`]).
 
 pub mod args;
+pub mod cidr;
 pub mod machine;
 pub mod parse;
 
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use args::Args;
+pub use cidr::Cidr;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, RESERVED_DESCRIPTORS};

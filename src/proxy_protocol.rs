@@ -1,7 +1,7 @@
 //! PROXY protocol, versions 1 and 2: who is behind a load balancer that passes TCP on. Sans-IO.
 //!
-//! Source: <https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>; section numbers below are
-//! its. Whom to believe is the caller's affair: a header from anyone but a trusted address is a lie.
+//! Source: <https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt>; section numbers are
+//! its. Whom to believe is the caller's affair: a header from an address not trusted is a lie.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

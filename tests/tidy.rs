@@ -72,7 +72,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "config",
         modules: &["limits", "model"],
-        crates: &["clap", "rustix", "thiserror"],
+        crates: &["clap", "ipnet", "rustix", "thiserror"],
     },
     Imports {
         path: "control",

@@ -21,6 +21,9 @@ pub enum ParseError {
     /// Not IP:PORT.
     #[error("write IP:PORT, such as 0.0.0.0:80 or [::]:80")]
     Address,
+    /// Neither an address nor ADDRESS/PREFIX.
+    #[error("write ADDRESS/PREFIX, such as 10.0.0.0/8 or fd00::/8, or a single address")]
+    Cidr,
     /// Not namespace/name:port.
     #[error("write NAMESPACE/NAME:PORT, such as default/landing:80")]
     Backend,

@@ -96,7 +96,7 @@ impl Core {
             is_draining: Cell::new(false),
             http2: Drainable::default(),
             open: Cell::new(0),
-            log: RefCell::new(log),
+            log: RefCell::new(log.filter(CoreLog::is_active)),
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
             date: RefCell::new(String::new()),

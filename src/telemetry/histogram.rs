@@ -10,8 +10,9 @@ use std::time::Duration;
 /// Upper bounds in nanoseconds, inclusive, as in Prometheus' `le`; above the last: `+Inf`.
 ///
 /// They hold the default buckets of Prometheus clients (5 ms … 10 s) so that existing queries keep
-/// their meaning, finer ones below, and the 30 s and 60 s of the usual timeouts above.
-const BOUNDS_NANOS: [u64; 20] = [
+/// their meaning, finer ones below and around 25 ms (what a change of the configuration takes), and
+/// the 30 s and 60 s of the usual timeouts above.
+const BOUNDS_NANOS: [u64; 22] = [
     100_000,
     250_000,
     500_000,
@@ -19,7 +20,9 @@ const BOUNDS_NANOS: [u64; 20] = [
     2_500_000,
     5_000_000,
     10_000_000,
+    20_000_000,
     25_000_000,
+    30_000_000,
     50_000_000,
     75_000_000,
     100_000_000,

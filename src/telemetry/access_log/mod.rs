@@ -65,6 +65,12 @@ impl CoreLog {
         Self { active: Some(ActiveLog { format, buffer, full, empty }) }
     }
 
+    /// False: lines go nowhere ([`AccessLogFormat::Off`]).
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.active.is_some()
+    }
+
     /// Adds a line.
     ///
     /// Shape: allocates nothing but a new buffer while the writer holds the others.

@@ -323,6 +323,7 @@ fn no_access_log_means_no_thread_and_no_work() {
         access_log(AccessLogFormat::Off, 2, Box::new(sink.clone())).expect("log");
     assert!(writer.is_none());
     assert_eq!(logs.len(), 2);
+    assert!(!logs[0].is_active());
     let (shards, _) = telemetry(1);
     logs[0].write(&record(), &shards[0]);
     logs[0].flush(&shards[0]);
