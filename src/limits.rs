@@ -112,6 +112,9 @@ pub const YAML_NODES_MAX: usize = 2_000_000;
 pub const YAML_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Paths of one Ingress; the surplus is a problem on it.
 pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
+/// Hosts of one TLS entry of an Ingress; the surplus is a problem on it. Certificates name at most
+/// a few hundred.
+pub const TLS_HOSTS_PER_ENTRY_MAX: usize = 1_000;
 /// Bytes of one path of a rule.
 pub const PATH_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of compiled form of one regular expression.

@@ -21,6 +21,8 @@ pub(super) fn options() -> LowerOptions {
     LowerOptions {
         ingress_class: "ringway".into(),
         default_backend: None,
+        default_certificate: None,
+        hsts: None,
         allow_local_addresses: false,
         adopt_classless: true,
     }
