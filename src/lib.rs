@@ -23,6 +23,8 @@ pub mod http1;
 
 pub mod filter;
 
+pub mod tls;
+
 pub mod telemetry;
 
 pub mod config;

@@ -39,6 +39,28 @@ pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 /// Largest Content-Length accepted (18 digits), far from overflow.
 pub const CONTENT_LENGTH_MAX: u64 = 999_999_999_999_999_999;
 
+// ---- TLS ----------------------------------------------------------------------------------------
+
+/// Bytes of the first flight of a client, record headers included, before its ClientHello must be
+/// complete. A post-quantum key share makes it about 1.8 KiB, a large ticket some KiB more.
+pub const TLS_HELLO_BYTES_MAX: usize = 16 * 1024;
+/// Certificates of one chain, leaf included. Public chains have two to four.
+pub const TLS_CHAIN_CERTIFICATES_MAX: usize = 16;
+/// Bytes of one chain, DER. A handshake message of more than 64 KiB is refused by every client.
+pub const TLS_CHAIN_BYTES_MAX: usize = 48 * 1024;
+/// Certificates of a bundle of authorities that client certificates are checked against. All their
+/// names go to the client in one message of at most 64 KiB.
+pub const TLS_CA_CERTIFICATES_MAX: usize = 256;
+/// Revocation lists of one such bundle.
+pub const TLS_CRLS_MAX: usize = 256;
+/// Ticket keys given from outside: next, current, and two that still open old tickets.
+pub const TLS_TICKET_KEYS_MAX: usize = 4;
+/// Life of a session ticket. RFC 8446 section 4.6.1 allows a week; stolen ticket keys open what was
+/// recorded in that time, so half a day, as rustls does with keys of its own.
+pub const TLS_TICKET_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
+/// Server names whose sessions are kept for resumption by one core towards one backend.
+pub const TLS_UPSTREAM_SESSIONS_MAX: usize = 256;
+
 // ---- Buffers, per core --------------------------------------------------------------------------
 
 /// Bytes of the buffer a connection reads a head into. Most heads fit; larger ones move to a buffer

@@ -43,6 +43,18 @@ const IMPORTS: &[Imports] = &[
         crates: &["httparse", "itoa", "memchr", "thiserror"],
     },
     Imports {
+        path: "tls",
+        modules: &["limits"],
+        crates: &[
+            "aws_lc_rs",
+            "rcgen",
+            "rustls",
+            "rustls_native_certs",
+            "thiserror",
+            "x509_parser",
+        ],
+    },
+    Imports {
         path: "publish",
         modules: &["table", "model", "limits"],
         crates: &["crossbeam_channel", "libc", "socket2"],

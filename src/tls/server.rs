@@ -1,0 +1,101 @@
+//! The configuration towards clients: one per certificate and client-auth policy, made on the
+//! control thread, shared by all cores, swapped with the table.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::NoServerSessionStorage;
+use rustls::sign::SingleCertAndKey;
+use rustls::version::{TLS12, TLS13};
+
+use super::certificate::Certificate;
+use super::client_auth::{ClientAuth, ClientAuthId};
+use super::tickets::Tickets;
+
+/// Application protocols, the one preferred first.
+pub(super) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Why a configuration could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ServerTlsError {
+    /// The crypto provider has nothing for one of the protocol versions.
+    #[error("the crypto provider does not support TLS 1.2 and 1.3")]
+    Provider,
+    /// Ticket keys could not be made: the machine has no random numbers.
+    #[error("ticket keys could not be made")]
+    Tickets,
+}
+
+/// How to be a server with one certificate and one client-auth policy.
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    certificate: Arc<Certificate>,
+    auth: Arc<ClientAuth>,
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ServerTls")
+            .field("certificate", &self.certificate)
+            .field("client_auth", &self.auth.id())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerTls {
+    /// TLS 1.2 and 1.3, ALPN `h2` before `http/1.1`, one ticket, no early data (a replayed request
+    /// would be forwarded twice).
+    ///
+    /// # Errors
+    /// See [`ServerTlsError`].
+    pub fn new(
+        certificate: &Arc<Certificate>,
+        auth: &Arc<ClientAuth>,
+        tickets: &Tickets,
+    ) -> Result<Arc<Self>, ServerTlsError> {
+        Self::with_provider(super::provider(), certificate, auth, tickets)
+    }
+
+    pub(super) fn with_provider(
+        provider: Arc<CryptoProvider>,
+        certificate: &Arc<Certificate>,
+        auth: &Arc<ClientAuth>,
+        tickets: &Tickets,
+    ) -> Result<Arc<Self>, ServerTlsError> {
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .or(Err(ServerTlsError::Provider))?
+            .with_client_cert_verifier(auth.verifier())
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(certificate.key()))));
+        config.alpn_protocols = ALPN.map(Vec::from).to_vec();
+        // The order of the client stays in force: a device without AES instructions asks for
+        // ChaCha20 first, and it is right.
+        config.ignore_client_order = false;
+        // rustls checks no policy on resumption: what a ticket may open is decided by its keys.
+        config.ticketer = tickets.ticketer(auth.id()).or(Err(ServerTlsError::Tickets))?;
+        // Tickets hold all state. A store would be a lock shared by all cores.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 1;
+        config.max_early_data_size = 0;
+        let config = Arc::new(config);
+        Ok(Arc::new(Self { config, certificate: Arc::clone(certificate), auth: Arc::clone(auth) }))
+    }
+
+    /// What a new session is made with.
+    pub fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    /// Which policy on client certificates holds.
+    pub fn client_auth(&self) -> ClientAuthId {
+        self.auth.id()
+    }
+
+    /// What clients are shown.
+    pub fn certificate(&self) -> &Arc<Certificate> {
+        &self.certificate
+    }
+}
