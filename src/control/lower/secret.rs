@@ -13,9 +13,8 @@ use k8s_openapi::api::core::v1::Secret;
 use crate::control::source::report::Finding;
 use crate::control::store::{Entries, Entry};
 use crate::model::ObjectRef;
-use crate::tls::{
-    Certificate, CertificateError, ClientAuth, ClientAuthError, ClientAuthMode, Validity,
-};
+use crate::tls::certificate::{Certificate, CertificateError, Validity};
+use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientAuthMode};
 
 /// Leaf first, then intermediates.
 const CERTIFICATE: &str = "tls.crt";
@@ -100,6 +99,9 @@ impl SecretDefect {
         let (reason, advice) = match self {
             Self::Missing(_) => ("SecretMissing", "Create it, or correct the name."),
             Self::NoKey(..) => ("SecretInvalid", "Name a Secret that has it."),
+            Self::Certificate(_, CertificateError::KeyMismatch) => {
+                ("CertificateKeyMismatch", "Store the key that the certificate was issued for.")
+            }
             Self::Certificate(..) => {
                 ("CertificateInvalid", "Store a certificate chain in PEM, leaf first, and its key.")
             }

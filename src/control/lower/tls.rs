@@ -19,7 +19,10 @@ use crate::model::{
     BackendKey, BackendTarget, HostPattern, ObjectRef, Policies, Problem, ServerName, TlsAction,
     WildcardDepth,
 };
-use crate::tls::{Certificate, ClientAuth, ClientAuthId, ServerTls, Tickets};
+use crate::tls::certificate::Certificate;
+use crate::tls::client_auth::{ClientAuth, ClientAuthId};
+use crate::tls::server::ServerTls;
+use crate::tls::tickets::Tickets;
 
 /// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
 const REDIRECT_STATUS: u16 = 308;
@@ -241,7 +244,9 @@ impl TlsState {
     ) {
         let due = self.secrets.due(sources.now);
         let secrets = dirty.cloned().chain(due);
-        for user in secrets.flat_map(|secret| self.secrets.users(&secret).cloned().collect::<Vec<_>>()) {
+        for user in
+            secrets.flat_map(|secret| self.secrets.users(&secret).cloned().collect::<Vec<_>>())
+        {
             if let Some(ingress) = sources.ingress(&user) {
                 touched.names.extend(names_of(ingress));
                 touched.ingresses.insert(user);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{DIALECT, parse_bool};
 use crate::control::source::report::{Finding, Report};
 use crate::model::ObjectRef;
-use crate::tls::ClientAuthMode;
+use crate::tls::client_auth::ClientAuthMode;
 
 const SSL_REDIRECT: &str = "ssl-redirect";
 const FORCE_SSL_REDIRECT: &str = "force-ssl-redirect";
