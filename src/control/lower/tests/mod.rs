@@ -6,10 +6,11 @@ mod incremental;
 mod ingress;
 mod ingress_class;
 mod service;
+mod tls;
 
 use super::*;
 use crate::control::source::{Change, manifest};
-use crate::model::{BackendTarget, PathMatch};
+use crate::model::{BackendTarget, PathMatch, Policies};
 
 /// A store and what lowers it.
 pub(super) struct World {
