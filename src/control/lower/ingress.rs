@@ -20,7 +20,9 @@ use super::tls::{IngressTls, TlsEntry};
 use crate::control::source::Provenance;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
-use crate::limits::{PATHS_PER_INGRESS_MAX, TLS_HOSTS_PER_ENTRY_MAX};
+use crate::limits::{
+    PATHS_PER_INGRESS_MAX, TLS_ENTRIES_PER_INGRESS_MAX, TLS_HOSTS_PER_INGRESS_MAX,
+};
 use crate::model::{
     BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, Origin, Policies, PortRef,
     Problem, RequestMatch, Rule, WeightedBackend, WildcardDepth,
@@ -95,6 +97,7 @@ pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         uses: BTreeMap::new(),
         tls: IngressTls::default(),
         paths: 0,
+        tls_hosts: 0,
         has_service: false,
     };
     let created = lowering.metadata(metadata);
@@ -129,6 +132,7 @@ struct Lowering<'a> {
     uses: BTreeMap<BackendKey, String>,
     tls: IngressTls,
     paths: usize,
+    tls_hosts: usize,
     /// Some route leads to a Service.
     has_service: bool,
 }
@@ -190,8 +194,15 @@ impl Lowering<'_> {
         let IngressSpec { default_backend, ingress_class_name: _, rules, tls } = spec;
         let rules = rules.as_deref().unwrap_or_default();
         for (index, entry) in tls.iter().flatten().enumerate() {
+            if index >= TLS_ENTRIES_PER_INGRESS_MAX {
+                let message =
+                    format!("only the first {TLS_ENTRIES_PER_INGRESS_MAX} entries are used.");
+                let field = format!("spec.tls[{index}]");
+                self.error("TooManyTlsEntries", &field, &message, "Split the Ingress.");
+                break;
+            }
             let entry = self.tls_entry(index, entry);
-            self.tls.entries.push(entry);
+            self.tls.push(entry);
         }
         let default_rule = default_backend.as_ref().and_then(|backend| self.default_rule(backend));
         if rules.is_empty() {
@@ -226,11 +237,11 @@ impl Lowering<'_> {
         let IngressTLS { hosts, secret_name } = entry;
         let mut patterns = Vec::new();
         for (nth, host) in hosts.iter().flatten().enumerate() {
-            if patterns.len() >= TLS_HOSTS_PER_ENTRY_MAX {
-                let message =
-                    format!("only the first {TLS_HOSTS_PER_ENTRY_MAX} hosts have a certificate.");
+            self.tls_hosts = self.tls_hosts.saturating_add(1);
+            if self.tls_hosts > TLS_HOSTS_PER_INGRESS_MAX {
+                let message = format!("only the first {TLS_HOSTS_PER_INGRESS_MAX} hosts are used.");
                 let field = format!("spec.tls[{index}].hosts[{nth}]");
-                self.error("TooManyHosts", &field, &message, "Write several entries.");
+                self.error("TooManyTlsHosts", &field, &message, "Split the Ingress.");
                 break;
             }
             match host_pattern(host) {

@@ -57,7 +57,7 @@ impl std::fmt::Display for ObjectName {
 
 /// What serves in the name of a Secret.
 #[derive(Debug, Clone)]
-pub(super) struct InForce {
+pub(super) struct Found {
     /// `None`: the default certificate has to.
     pub certificate: Option<Arc<Certificate>>,
     /// Of the newest version.
@@ -140,7 +140,7 @@ impl Secrets {
 
     /// Secrets of which time alone made something else.
     pub(super) fn due(&self, now: SystemTime) -> Vec<ObjectRef> {
-        let due = self.held.iter().filter(|(_, held)| held.changes_at.is_some_and(|at| at <= now));
+        let due = self.held.iter().filter(|(_, held)| held.changes_at.is_some_and(|at| at < now));
         due.map(|(secret, _)| secret.clone()).collect()
     }
 
@@ -154,7 +154,7 @@ impl Secrets {
         stored: &Entries<Secret>,
         secret: &ObjectRef,
         now: SystemTime,
-    ) -> InForce {
+    ) -> Found {
         let held = self.look(stored, secret);
         let version = held.version.as_deref();
         let newest = held.newest.get_or_insert_with(|| parse_certificate(secret, version)).clone();
@@ -164,7 +164,7 @@ impl Secrets {
                     held.good = Some(Arc::clone(&newest));
                     let changes_at = newest.not_after();
                     (
-                        InForce { certificate: Some(newest), defect: None, is_last_good: false },
+                        Found { certificate: Some(newest), defect: None, is_last_good: false },
                         Some(changes_at),
                     )
                 }
@@ -176,11 +176,11 @@ impl Secrets {
                 }
                 let certificate = held.good.clone();
                 let is_last_good = certificate.is_some();
-                (InForce { certificate, defect: Some(defect), is_last_good }, None)
+                (Found { certificate, defect: Some(defect), is_last_good }, None)
             }
         };
         // What is over stays over.
-        held.changes_at = changes_at.filter(|at| *at > now);
+        held.changes_at = changes_at.filter(|at| *at >= now);
         in_force
     }
 
@@ -228,7 +228,7 @@ fn out_of_time(
     validity: Validity,
     good: Option<&Arc<Certificate>>,
     now: SystemTime,
-) -> (InForce, Option<SystemTime>) {
+) -> (Found, Option<SystemTime>) {
     let name = ObjectName(secret.clone());
     let (defect, valid_from) = match validity {
         Validity::NotYet { from } => (SecretDefect::NotYetValid(name), Some(from)),
@@ -238,7 +238,7 @@ fn out_of_time(
     let changes_at = valid_from.into_iter().chain(good.map(|good| good.not_after())).min();
     let is_last_good = good.is_some();
     let certificate = Some(good.map_or(newest, Arc::clone));
-    (InForce { certificate, defect: Some(defect), is_last_good }, changes_at)
+    (Found { certificate, defect: Some(defect), is_last_good }, changes_at)
 }
 
 fn parse_certificate(

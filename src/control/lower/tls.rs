@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Secret;
 use super::ingress::{Age, LoweredIngress};
 use super::nginx::tls::{self as annotations, Annotations, AuthTls};
 use super::path::RoutePath;
-use super::secret::Secrets;
+use super::secret::{Found, SecretDefect, Secrets};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entries;
 use crate::model::{
@@ -34,7 +34,9 @@ const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
 /// What an Ingress says about TLS.
 #[derive(Debug, Default)]
 pub(super) struct IngressTls {
-    pub entries: Vec<TlsEntry>,
+    entries: Vec<TlsEntry>,
+    /// The entries that list a host, by index.
+    listed: BTreeMap<HostPattern, Vec<usize>>,
     pub annotations: Annotations,
 }
 
@@ -47,13 +49,15 @@ pub(super) struct TlsEntry {
     pub secret: Option<ObjectRef>,
 }
 
-impl TlsEntry {
-    fn lists(&self, pattern: &HostPattern) -> bool {
-        self.hosts.iter().any(|(_, host)| host == pattern)
-    }
-}
-
 impl IngressTls {
+    /// Takes the next element of `spec.tls`.
+    pub(super) fn push(&mut self, entry: TlsEntry) {
+        for (_, host) in &entry.hosts {
+            self.listed.entry(host.clone()).or_default().push(self.entries.len());
+        }
+        self.entries.push(entry);
+    }
+
     /// The Secrets it uses.
     fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
         let auth = match &self.annotations.auth {
@@ -67,11 +71,10 @@ impl IngressTls {
 /// The hosts whose handshake or rules the Ingress has a say in. An Ingress with any TLS entry has
 /// it for all its hosts, listed or not, as in ingress-nginx.
 fn names_of(ingress: &LoweredIngress) -> BTreeSet<HostPattern> {
-    let IngressTls { entries, annotations } = &ingress.tls;
-    let listed = entries.iter().flat_map(|entry| entry.hosts.iter().map(|(_, host)| host));
+    let IngressTls { entries, listed, annotations } = &ingress.tls;
     let has_say = !entries.is_empty() || annotations.auth.is_some() || annotations.passthrough;
     let of_rules = ingress.hosts.keys().filter(|_| has_say);
-    listed.chain(of_rules).cloned().collect()
+    listed.keys().chain(of_rules).cloned().collect()
 }
 
 /// What TLS means for the rules of a host.
@@ -315,11 +318,10 @@ impl TlsState {
         self.default_problems.clear();
         if let Some(secret) = self.default_secret.clone() {
             let found = self.secrets.certificate(sources.secrets, &secret, sources.now);
-            if let Some(defect) = found.defect {
+            if let Some(defect) = &found.defect {
                 let provenance = sources.secrets.get(&secret).and_then(|e| e.provenance.as_ref());
                 let mut report = Report::new(&secret, provenance);
-                let effect = effect(found.certificate.is_some(), found.is_last_good);
-                report.error(defect.finding(String::new(), effect));
+                found_defect(&mut report, String::new(), defect, &found);
                 self.default_problems = report.finish();
             }
             certificate = found.certificate.or(certificate);
@@ -341,10 +343,9 @@ impl TlsState {
         for (index, entry) in ingress.tls.entries.iter().enumerate() {
             let Some(secret) = &entry.secret else { continue };
             let found = self.secrets.certificate(sources.secrets, secret, sources.now);
-            if let Some(defect) = found.defect {
+            if let Some(defect) = &found.defect {
                 let field = format!("spec.tls[{index}].secretName");
-                let effect = effect(found.certificate.is_some(), found.is_last_good);
-                report.error(defect.finding(field, effect));
+                found_defect(&mut report, field, defect, &found);
             }
             let Some(certificate) = found.certificate else { continue };
             for (nth, host) in &entry.hosts {
@@ -501,9 +502,14 @@ impl TlsState {
         let host = pattern.to_string();
         let mut fallback = Choice::None;
         for ingress in claimants {
-            let entries = &ingress.tls.entries;
-            let is_listed = entries.iter().any(|entry| entry.lists(pattern));
-            for entry in entries.iter().filter(|entry| !is_listed || entry.lists(pattern)) {
+            let IngressTls { entries, listed, .. } = &ingress.tls;
+            let listing = listed.get(pattern);
+            let is_listed = listing.is_some();
+            let asked: Box<dyn Iterator<Item = &TlsEntry>> = match listing {
+                Some(listing) => Box::new(listing.iter().filter_map(|index| entries.get(*index))),
+                None => Box::new(entries.iter()),
+            };
+            for entry in asked {
                 let Some(secret) = &entry.secret else {
                     if is_listed {
                         return Choice::Default(ingress.reference.clone());
@@ -611,12 +617,12 @@ fn not_covered(index: usize, nth: usize, host: &HostPattern, secret: &ObjectRef)
     }
 }
 
-/// What follows from a defect.
-fn effect(has_certificate: bool, is_last_good: bool) -> &'static str {
-    match (has_certificate, is_last_good) {
-        (_, true) => "the last good one stays in force",
-        (true, false) => "it is served all the same",
-        (false, false) => "the default certificate is served",
+/// Says a defect of a certificate and what follows from it.
+fn found_defect(report: &mut Report<'_>, field: String, defect: &SecretDefect, found: &Found) {
+    match (&found.certificate, found.is_last_good) {
+        (_, true) => report.error(defect.finding(field, "the last good one stays in force")),
+        (Some(_), false) => report.warning(defect.finding(field, "it is served all the same")),
+        (None, false) => report.error(defect.finding(field, "the default certificate is served")),
     }
 }
 

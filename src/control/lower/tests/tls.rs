@@ -157,12 +157,45 @@ fn certificate_of_a_host() {
 }
 
 #[test]
-fn hosts_of_an_entry_are_bounded() {
-    let many = "a.example, ".repeat(crate::limits::TLS_HOSTS_PER_ENTRY_MAX + 3);
+fn entries_and_hosts_are_bounded() {
+    use crate::limits::{TLS_ENTRIES_PER_INGRESS_MAX, TLS_HOSTS_PER_INGRESS_MAX};
+    let many = "a.example, ".repeat(TLS_HOSTS_PER_INGRESS_MAX + 3);
     let lowered = lower(&tls_ingress(("i", ""), "h", &format!("[{{hosts: [{many}]}}]"), &[]));
-    let last =
-        format!("TooManyHosts spec.tls[0].hosts[{}]", crate::limits::TLS_HOSTS_PER_ENTRY_MAX);
+    let last = format!("TooManyTlsHosts spec.tls[0].hosts[{TLS_HOSTS_PER_INGRESS_MAX}]");
     assert_eq!(reasons(&lowered), [last]);
+    let many = "{hosts: [a.example]}, ".repeat(TLS_ENTRIES_PER_INGRESS_MAX + 3);
+    let lowered = lower(&tls_ingress(("i", ""), "h", &format!("[{many}]"), &[]));
+    let last = format!("TooManyTlsEntries spec.tls[{TLS_ENTRIES_PER_INGRESS_MAX}]");
+    assert_eq!(reasons(&lowered), [last]);
+}
+
+/// The middle of a year.
+fn year(year: u64) -> SystemTime {
+    let seconds = (year - 1970) * 31_556_952 + 180 * 86_400;
+    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
+}
+
+#[test]
+fn time_alone_changes_what_serves() {
+    let reference = ObjectRef { kind: "Secret", namespace: "default".into(), name: "s".into() };
+    let (mut store, mut secrets) = (Store::default(), secret::Secrets::default());
+    let mut look = |store: &Store, at| {
+        let due = secrets.due(year(at)).len();
+        let found = secrets.certificate(&store.secrets, &reference, year(at));
+        let served = found.certificate.and_then(|c| c.names().last().cloned());
+        (due, served.unwrap_or_default(), found.defect.map(|defect| defect.to_string()))
+    };
+    let over = Some("the certificate of the Secret default/s has expired".to_owned());
+    let early = Some("the certificate of the Secret default/s is not valid yet".to_owned());
+    store.apply(changes(&secret("s", &pair_of(&["a"], (2000, 2010)))));
+    assert_eq!(look(&store, 2005), (0, "a".into(), None));
+    store.apply(changes(&secret("s", &pair_of(&["b"], (2020, 2030)))));
+    assert_eq!(look(&store, 2006), (0, "a".into(), early.clone()));
+    // The last good one is over, too: one that is yet to come is no worse.
+    assert_eq!(look(&store, 2011), (1, "b".into(), early));
+    assert_eq!(look(&store, 2021), (1, "b".into(), None));
+    assert_eq!(look(&store, 2031), (1, "b".into(), over.clone()));
+    assert_eq!(look(&store, 2032), (0, "b".into(), over));
 }
 
 #[test]
