@@ -13,7 +13,10 @@ use ringway::model::{
     WildcardDepth,
 };
 use ringway::table::{Compiler, Table};
-use ringway::tls::{Certificate, ClientAuth, ServerTls, Tickets};
+use ringway::tls::certificate::Certificate;
+use ringway::tls::client_auth::ClientAuth;
+use ringway::tls::server::ServerTls;
+use ringway::tls::tickets::Tickets;
 
 /// Lookups of one iteration, so that the table's memory is walked and not one line of it.
 const ASKED: usize = 1024;

@@ -6,6 +6,7 @@ pub mod machine;
 pub mod parse;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use args::Args;
@@ -13,7 +14,7 @@ pub use cidr::Cidr;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, RESERVED_DESCRIPTORS};
-use crate::model::{BackendKey, Balance};
+use crate::model::{BackendKey, Balance, ObjectRef};
 
 /// Which I/O driver the cores use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -103,6 +104,10 @@ pub struct Config {
     pub ingress_class: String,
     /// Serves what nothing matches.
     pub default_backend: Option<BackendKey>,
+    /// Secret with the default certificate; `None`: a self-signed one.
+    pub default_certificate: Option<ObjectRef>,
+    /// Value of Strict-Transport-Security; `None`: it is not sent.
+    pub hsts: Option<Arc<str>>,
     /// Least severity of the log.
     pub log_level: LogLevel,
 }
@@ -172,6 +177,8 @@ impl Config {
             drain_timeout: args.drain_timeout,
             ingress_class: args.ingress_class.clone(),
             default_backend: args.default_backend_service.clone(),
+            default_certificate: args.default_ssl_certificate.clone(),
+            hsts: hsts(args),
             log_level: args.log_level,
         })
     }
@@ -203,6 +210,16 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         balance: args.load_balance.into(),
         access_log: args.access_log,
     })
+}
+
+/// RFC 6797 section 6.1; `preload` is the browsers' own addition.
+fn hsts(args: &Args) -> Option<Arc<str>> {
+    if args.hsts_max_age == 0 {
+        return None;
+    }
+    let subdomains = if args.hsts_include_subdomains { "; includeSubDomains" } else { "" };
+    let preload = if args.hsts_preload { "; preload" } else { "" };
+    Some(format!("max-age={}{subdomains}{preload}", args.hsts_max_age).into())
 }
 
 fn cores(args: &Args, machine: &Machine) -> Result<usize, ConfigError> {
@@ -286,6 +303,18 @@ mod tests {
     }
 
     #[test]
+    fn hsts_is_one_value() {
+        for (flags, expected) in [
+            ("", Some("max-age=31536000; includeSubDomains")),
+            ("--hsts-max-age 0 --hsts-preload true", None),
+            ("--hsts-max-age 60 --hsts-include-subdomains false", Some("max-age=60")),
+            ("--hsts-preload true", Some("max-age=31536000; includeSubDomains; preload")),
+        ] {
+            assert_eq!(config(flags).expect("usable").hsts.as_deref(), expected, "{flags}");
+        }
+    }
+
+    #[test]
     fn unusable_combinations_are_refused() {
         let pin = ConfigError::Pin { cores: 5, cpus: 4 };
         let descriptors = ConfigError::Descriptors { connections: 9_990, descriptors: 10_000 };
@@ -312,6 +341,8 @@ mod tests {
             "--http-bind localhost:80",
             "--client-max-body-size 1x",
             "--default-backend-service web",
+            "--default-ssl-certificate web",
+            "--hsts-max-age -1",
             "--unknown",
         ] {
             assert!(parse(flags).is_err_and(|error| error.exit_code() == 2), "{flags}");

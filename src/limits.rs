@@ -179,6 +179,11 @@ pub const YAML_NODES_MAX: usize = 2_000_000;
 pub const YAML_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Paths of one Ingress; the surplus is a problem on it.
 pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
+/// TLS entries of one Ingress; the surplus is a problem on it. A host that no entry lists is held
+/// against the certificate of each.
+pub const TLS_ENTRIES_PER_INGRESS_MAX: usize = 1_000;
+/// Hosts in all TLS entries of one Ingress; the surplus is a problem on it.
+pub const TLS_HOSTS_PER_INGRESS_MAX: usize = 10_000;
 /// Bytes of one path of a rule.
 pub const PATH_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of compiled form of one regular expression.

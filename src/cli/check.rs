@@ -14,7 +14,7 @@ use crate::control::source::directory::{self, ReadError};
 use crate::control::source::manifest;
 use crate::control::source::set::ManifestSet;
 use crate::control::store::Store;
-use crate::model::{BackendKey, Problem, Severity};
+use crate::model::{BackendKey, ObjectRef, Problem, Severity};
 
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,13 @@ pub struct CheckArgs {
         value_parser = parse::backend
     )]
     pub default_backend_service: Option<BackendKey>,
+
+    /// Secret with the certificate of hosts that have none
+    #[arg(
+        long, env = "RINGWAY_DEFAULT_SSL_CERTIFICATE", value_name = "NAMESPACE/NAME",
+        value_parser = parse::secret
+    )]
+    pub default_ssl_certificate: Option<ObjectRef>,
 }
 
 /// Why nothing could be checked.
@@ -85,6 +92,8 @@ fn check(args: &CheckArgs) -> Result<Findings, CheckError> {
     let mut lowerer = Lowerer::new(LowerOptions {
         ingress_class: args.ingress_class.clone(),
         default_backend: args.default_backend_service.clone(),
+        default_certificate: args.default_ssl_certificate.clone(),
+        hsts: None,
         allow_local_addresses: true,
         adopt_classless: true,
     });

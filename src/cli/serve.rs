@@ -195,6 +195,8 @@ pub fn lower_options(config: &Config) -> LowerOptions {
     LowerOptions {
         ingress_class: config.ingress_class.clone(),
         default_backend: config.default_backend.clone(),
+        default_certificate: config.default_certificate.clone(),
+        hsts: config.hsts.clone(),
         allow_local_addresses: true,
         adopt_classless: true,
     }

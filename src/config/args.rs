@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{AccessLogFormat, Driver, LogLevel, parse};
-use crate::model::{BackendKey, Balance};
+use crate::model::{BackendKey, Balance, ObjectRef};
 
 /// Flags, each with its variable.
 #[derive(Debug, Clone, clap::Args)]
@@ -216,6 +216,47 @@ pub struct Args {
         value_parser = parse::backend, help_heading = "Routing"
     )]
     pub default_backend_service: Option<BackendKey>,
+
+    /// Secret with the certificate for hosts that have none and for clients that name no host
+    /// [default: a self-signed certificate, made at each start]
+    #[arg(
+        long, env = "RINGWAY_DEFAULT_SSL_CERTIFICATE", value_name = "NAMESPACE/NAME",
+        value_parser = parse::secret, help_heading = "TLS"
+    )]
+    pub default_ssl_certificate: Option<ObjectRef>,
+
+    /// Seconds that browsers shall use nothing but https for a host with a TLS entry
+    /// (Strict-Transport-Security); 0: the field is not sent
+    #[arg(
+        long,
+        env = "RINGWAY_HSTS_MAX_AGE",
+        value_name = "SECONDS",
+        default_value_t = 31_536_000,
+        help_heading = "TLS"
+    )]
+    pub hsts_max_age: u32,
+
+    /// The same for all subdomains of the host
+    #[arg(
+        long,
+        env = "RINGWAY_HSTS_INCLUDE_SUBDOMAINS",
+        value_name = "BOOL",
+        default_value_t = true,
+        action = clap::ArgAction::Set,
+        help_heading = "TLS"
+    )]
+    pub hsts_include_subdomains: bool,
+
+    /// Agree to the host's entry in the list that browsers are shipped with
+    #[arg(
+        long,
+        env = "RINGWAY_HSTS_PRELOAD",
+        value_name = "BOOL",
+        default_value_t = false,
+        action = clap::ArgAction::Set,
+        help_heading = "TLS"
+    )]
+    pub hsts_preload: bool,
 
     /// Access log: none, one JSON object a line, or the default format of ingress-nginx
     #[arg(

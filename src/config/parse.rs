@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::limits::FLAG_SECONDS_MAX;
-use crate::model::{BackendKey, PortRef};
+use crate::model::{BackendKey, ObjectRef, PortRef};
 
 /// Why the text of a flag is not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +27,9 @@ pub enum ParseError {
     /// Not namespace/name:port.
     #[error("write NAMESPACE/NAME:PORT, such as default/landing:80")]
     Backend,
+    /// Not namespace/name.
+    #[error("write NAMESPACE/NAME, such as default/wildcard-tls")]
+    Secret,
 }
 
 /// Seconds, fractions allowed.
@@ -85,10 +88,6 @@ pub fn address(text: &str) -> Result<SocketAddr, ParseError> {
 pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
     let (namespace, rest) = text.split_once('/').ok_or(ParseError::Backend)?;
     let (service, port) = rest.split_once(':').ok_or(ParseError::Backend)?;
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
     let port = match port.parse::<u16>() {
         Ok(0) => None,
         Ok(number) => Some(PortRef::Number(number)),
@@ -103,6 +102,25 @@ pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
         }
         _ => Err(ParseError::Backend),
     }
+}
+
+/// A Secret as `namespace/name`.
+///
+/// # Errors
+/// [`ParseError::Secret`].
+pub fn secret(text: &str) -> Result<ObjectRef, ParseError> {
+    match text.split_once('/') {
+        // Names of Secrets are DNS subdomains, those of namespaces are labels.
+        Some((namespace, name)) if is_name(namespace) && name.split('.').all(is_name) => {
+            Ok(ObjectRef { kind: "Secret", namespace: namespace.into(), name: name.into() })
+        }
+        _ => Err(ParseError::Secret),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
 #[cfg(test)]
@@ -155,6 +173,15 @@ mod tests {
         for text in ["", "b:80", "a/b", "a/b:0", "a/b:99999", "/b:80", "a/B:80", "a/b:", "a/b c:80"]
         {
             assert_eq!(backend(text), Err(ParseError::Backend), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_namespace_name() {
+        let named = |text| secret(text).map(|secret| secret.to_string());
+        assert_eq!(named("a/b.example-tls"), Ok("Secret a/b.example-tls".into()));
+        for text in ["", "b", "a/", "/b", "a/b/c", "a/B", "a/b..c", "a.b/c"] {
+            assert_eq!(named(text), Err(ParseError::Secret), "{text:?}");
         }
     }
 

@@ -99,6 +99,8 @@ fn options() -> LowerOptions {
     LowerOptions {
         ingress_class: "ringway".into(),
         default_backend: None,
+        default_certificate: None,
+        hsts: None,
         allow_local_addresses: true,
         adopt_classless: true,
     }

@@ -58,6 +58,12 @@ impl HostName {
         Ok(Self(text.to_ascii_lowercase().into()))
     }
 
+    /// What follows the first label; `None`: it is the only one.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.split_once('.').map(|(_, parent)| Self(parent.into()))
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -25,7 +25,7 @@ pub use problem::{Problem, Severity};
 pub use tls::{ServerName, TlsAction};
 
 use crate::filter::Filter;
-use crate::tls::ServerTls;
+use crate::tls::server::ServerTls;
 
 /// Everything the data plane routes by, at one moment.
 #[derive(Debug, Clone, Default)]

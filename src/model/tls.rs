@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BackendKey, HostPattern, ObjectRef};
-use crate::tls::ServerTls;
+use crate::tls::server::ServerTls;
 
 /// One server name (RFC 6066 section 3) or one-label wildcard of them.
 #[derive(Debug, Clone)]

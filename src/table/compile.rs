@@ -20,7 +20,7 @@ use crate::model::{
     BackendKey, BackendTarget, Host, Listener, Model, ObjectRef, Rule, ServerName, TlsAction,
     WeightedBackend,
 };
-use crate::tls::ServerTls;
+use crate::tls::server::ServerTls;
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
 ///

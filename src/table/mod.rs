@@ -27,7 +27,8 @@ pub use id::{BackendId, SeriesId, TableVersion};
 
 use crate::filter::Filter;
 use crate::model::{ListenerId, OnMiss, Origin, Policies};
-use crate::tls::{ClientAuthId, ServerTls};
+use crate::tls::client_auth::ClientAuthId;
+use crate::tls::server::ServerTls;
 
 /// Everything a core routes by. Never changes once published.
 #[derive(Debug, Default)]

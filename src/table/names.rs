@@ -9,7 +9,7 @@ use super::hosts::one_label_suffix;
 use super::id::BackendId;
 use super::index::{HashIndex, hash_bytes};
 use crate::model::{HostPattern, WildcardDepth};
-use crate::tls::ServerTls;
+use crate::tls::server::ServerTls;
 
 /// Names by pattern.
 #[derive(Debug, Default)]

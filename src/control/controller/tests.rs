@@ -22,6 +22,8 @@ impl World {
         let options = LowerOptions {
             ingress_class: "ringway".into(),
             default_backend: None,
+            default_certificate: None,
+            hsts: None,
             allow_local_addresses: true,
             adopt_classless: true,
         };

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::ingress::{LoweredIngress, Route};
 use super::path::RoutePath;
+use super::tls::HostTls;
 use crate::control::source::report::{Finding, Report};
-use crate::model::{Host, HostPattern, OnMiss, Origin, Problem, RequestMatch, Rule};
+use crate::model::{Host, HostPattern, OnMiss, Origin, Policies, Problem, RequestMatch, Rule};
 
 /// A host and the problems of its making.
 #[derive(Debug)]
@@ -26,7 +27,12 @@ pub(super) struct BuiltHost {
 pub(super) fn build<'a>(
     pattern: &HostPattern,
     claimants: impl Iterator<Item = &'a LoweredIngress> + Clone,
+    tls: HostTls,
+    hsts: Option<&Arc<str>>,
 ) -> BuiltHost {
+    let governed = |ingress: &LoweredIngress, path: &RoutePath, rule: &Arc<Rule>| {
+        with_policies(rule, tls.policies(path, &ingress.tls.annotations, hsts))
+    };
     let mut winners: BTreeMap<&RoutePath, &Route> = BTreeMap::new();
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
     for ingress in claimants.clone() {
@@ -35,7 +41,7 @@ pub(super) fn build<'a>(
             match winners.entry(&route.path) {
                 btree_map::Entry::Vacant(entry) => {
                     entry.insert(route);
-                    rules.push(Arc::clone(&route.rule));
+                    rules.push(governed(ingress, &route.path, &route.rule));
                 }
                 btree_map::Entry::Occupied(winner) => {
                     report.error(conflict(pattern, route, &winner.get().rule.origin));
@@ -46,14 +52,23 @@ pub(super) fn build<'a>(
     }
     let root = RoutePath::root();
     let oldest = claimants.clone().next();
-    if let Some(fallback) = oldest.and_then(|oldest| oldest.fallback.as_ref())
+    if let Some(oldest) = oldest
+        && let Some(fallback) = &oldest.fallback
         && !winners.contains_key(&root)
     {
-        rules.push(Arc::clone(fallback));
+        rules.push(governed(oldest, &root, fallback));
     }
     problems.extend(unused_fallbacks(pattern, claimants.skip(1)));
     let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
     BuiltHost { host: Arc::new(host), problems }
+}
+
+/// The rule as it is, or as what the host's TLS makes of it.
+fn with_policies(rule: &Arc<Rule>, policies: Policies) -> Arc<Rule> {
+    if rule.policies == policies {
+        return Arc::clone(rule);
+    }
+    Arc::new(Rule { policies, ..Rule::clone(rule) })
 }
 
 fn conflict(pattern: &HostPattern, route: &Route, winner: &Origin) -> Finding {

@@ -7,17 +7,22 @@ use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressRule,
-    IngressServiceBackend, IngressSpec, ServiceBackendPort,
+    IngressServiceBackend, IngressSpec, IngressTLS, ServiceBackendPort,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::LowerOptions;
 use super::ingress_class::Classes;
+use super::nginx::{self, DIALECT};
 use super::path::{self, PathKind, RoutePath};
+use super::secret::secret_ref;
+use super::tls::{IngressTls, TlsEntry};
 use crate::control::source::Provenance;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
-use crate::limits::PATHS_PER_INGRESS_MAX;
+use crate::limits::{
+    PATHS_PER_INGRESS_MAX, TLS_ENTRIES_PER_INGRESS_MAX, TLS_HOSTS_PER_INGRESS_MAX,
+};
 use crate::model::{
     BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, Origin, Policies, PortRef,
     Problem, RequestMatch, Rule, WeightedBackend, WildcardDepth,
@@ -25,8 +30,6 @@ use crate::model::{
 
 /// The class, before `spec.ingressClassName` existed.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
-/// Annotations of the dialect that is yet to come.
-const DIALECT: &str = "nginx.ingress.kubernetes.io/";
 
 /// Orders Ingresses: the oldest first, then by namespace and name. An object that the API server
 /// never saw has no age and counts as oldest.
@@ -50,6 +53,8 @@ pub(super) struct LoweredIngress {
     pub problems: Vec<Arc<Problem>>,
     /// Backends, each with the field that names it first.
     pub uses: BTreeMap<BackendKey, String>,
+    /// Certificates, redirects, client certificates.
+    pub tls: IngressTls,
     /// Errors left nothing that could serve a request.
     pub is_unusable: bool,
 }
@@ -90,7 +95,9 @@ pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         hosts: BTreeMap::new(),
         fallback: None,
         uses: BTreeMap::new(),
+        tls: IngressTls::default(),
         paths: 0,
+        tls_hosts: 0,
         has_service: false,
     };
     let created = lowering.metadata(metadata);
@@ -98,7 +105,7 @@ pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         Some(spec) => lowering.spec(spec),
         None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
     }
-    let Lowering { report, hosts, fallback, uses, has_service, .. } = lowering;
+    let Lowering { report, hosts, fallback, uses, tls, has_service, .. } = lowering;
     LoweredIngress {
         age: Age {
             created,
@@ -112,6 +119,7 @@ pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         hosts,
         fallback,
         uses,
+        tls,
     }
 }
 
@@ -122,7 +130,9 @@ struct Lowering<'a> {
     hosts: BTreeMap<HostPattern, Vec<Route>>,
     fallback: Option<Arc<Rule>>,
     uses: BTreeMap<BackendKey, String>,
+    tls: IngressTls,
     paths: usize,
+    tls_hosts: usize,
     /// Some route leads to a Service.
     has_service: bool,
 }
@@ -165,8 +175,10 @@ impl Lowering<'_> {
             self_link: _,
             uid: _,
         } = metadata;
+        self.tls.annotations =
+            nginx::tls::parse(self.reference, annotations.as_ref(), &mut self.report);
         for name in annotations.iter().flatten().map(|(name, _)| name) {
-            if name.starts_with(DIALECT) {
+            if name.strip_prefix(DIALECT).is_some_and(|name| !nginx::is_known(name)) {
                 self.warning(
                     "AnnotationNotSupported",
                     &format!("metadata.annotations.{name}"),
@@ -181,13 +193,16 @@ impl Lowering<'_> {
     fn spec(&mut self, spec: &IngressSpec) {
         let IngressSpec { default_backend, ingress_class_name: _, rules, tls } = spec;
         let rules = rules.as_deref().unwrap_or_default();
-        if tls.as_ref().is_some_and(|tls| !tls.is_empty()) {
-            self.warning(
-                "TlsNotServed",
-                "spec.tls",
-                "TLS is not served yet; the hosts are served over plain HTTP only.",
-                "Terminate TLS in front of Ringway until it is.",
-            );
+        for (index, entry) in tls.iter().flatten().enumerate() {
+            if index >= TLS_ENTRIES_PER_INGRESS_MAX {
+                let message =
+                    format!("only the first {TLS_ENTRIES_PER_INGRESS_MAX} entries are used.");
+                let field = format!("spec.tls[{index}]");
+                self.error("TooManyTlsEntries", &field, &message, "Split the Ingress.");
+                break;
+            }
+            let entry = self.tls_entry(index, entry);
+            self.tls.push(entry);
         }
         let default_rule = default_backend.as_ref().and_then(|backend| self.default_rule(backend));
         if rules.is_empty() {
@@ -216,6 +231,33 @@ impl Lowering<'_> {
         let target = self.backend("spec.defaultBackend", backend)?;
         let path = RoutePath::root();
         Some(self.build_rule(None, None, "spec.defaultBackend", &path, target))
+    }
+
+    fn tls_entry(&mut self, index: usize, entry: &IngressTLS) -> TlsEntry {
+        let IngressTLS { hosts, secret_name } = entry;
+        let mut patterns = Vec::new();
+        for (nth, host) in hosts.iter().flatten().enumerate() {
+            self.tls_hosts = self.tls_hosts.saturating_add(1);
+            if self.tls_hosts > TLS_HOSTS_PER_INGRESS_MAX {
+                let message = format!("only the first {TLS_HOSTS_PER_INGRESS_MAX} hosts are used.");
+                let field = format!("spec.tls[{index}].hosts[{nth}]");
+                self.error("TooManyTlsHosts", &field, &message, "Split the Ingress.");
+                break;
+            }
+            match host_pattern(host) {
+                Ok(pattern) if pattern != HostPattern::Any => patterns.push((nth, pattern)),
+                wrong => {
+                    let why = wrong.err().map_or("it is empty".to_owned(), |e| e.to_string());
+                    let field = format!("spec.tls[{index}].hosts[{nth}]");
+                    let message = format!("the host cannot be used: {why}.");
+                    let advice = "Write a DNS name, or *.name for one label more.";
+                    self.error("InvalidHost", &field, &message, advice);
+                }
+            }
+        }
+        let name = secret_name.as_deref().filter(|name| !name.is_empty());
+        let secret = name.map(|name| secret_ref(&self.reference.namespace, name));
+        TlsEntry { hosts: patterns, secret }
     }
 
     fn rule(&mut self, index: usize, rule: &IngressRule) {

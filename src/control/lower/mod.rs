@@ -7,6 +7,7 @@
 //! ```text
 //!  Ingress ──lower──▶ routes per host ──┬─▶ Host (oldest Ingress first) ──▶ Model
 //!  IngressClass ──▶ which are ours      └─▶ backends in use
+//!  spec.tls + Secret ───────────────────────▶ ServerName per host with a certificate
 //!  Service + EndpointSlices + DNS ──────────▶ EndpointSet per backend in use
 //! ```
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
@@ -16,11 +17,15 @@ mod endpoint_slice;
 mod host;
 mod ingress;
 mod ingress_class;
+mod nginx;
 mod path;
+mod secret;
 mod service;
+mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::resolve::{Answer, Resolution};
 use super::source::report::{Finding, Report};
@@ -32,6 +37,7 @@ use backend::{Backend, Defect, SliceIndex, Sources};
 use host::BuiltHost;
 use ingress::{Age, LoweredIngress};
 use ingress_class::Classes;
+use tls::TlsState;
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
@@ -40,6 +46,10 @@ pub struct LowerOptions {
     pub ingress_class: String,
     /// `--default-backend-service`.
     pub default_backend: Option<BackendKey>,
+    /// `--default-ssl-certificate`; `None`: a self-signed one.
+    pub default_certificate: Option<ObjectRef>,
+    /// Value of Strict-Transport-Security for hosts with a TLS entry; `None`: none is sent.
+    pub hsts: Option<Arc<str>>,
     /// Endpoints and external names may lead to loopback and link-local addresses: true for a
     /// directory, whose author owns the host anyway; false for a cluster.
     pub allow_local_addresses: bool,
@@ -75,6 +85,7 @@ pub struct Lowerer {
     backends: BTreeMap<BackendKey, Backend>,
     /// What is wrong with a backend, told on each object that names it.
     backend_problems: BTreeMap<BackendKey, BTreeMap<ObjectRef, Vec<Arc<Problem>>>>,
+    tls: TlsState,
     slices: SliceIndex,
     slice_services: BTreeMap<ObjectRef, (Arc<str>, Arc<str>)>,
     resolutions: BTreeMap<Arc<str>, Resolution>,
@@ -97,6 +108,7 @@ struct Touched {
     backends: BTreeSet<BackendKey>,
     /// Lowered again or gone: what they say about their backends may have changed.
     ingresses: BTreeSet<ObjectRef>,
+    tls: tls::Touched,
 }
 
 impl Lowerer {
@@ -109,6 +121,7 @@ impl Lowerer {
         }
         Self {
             default_rule: options.default_backend.as_ref().map(host::default_rule),
+            tls: TlsState::new(options.default_certificate.clone()),
             options,
             classes: Classes::default(),
             ingresses: BTreeMap::new(),
@@ -146,6 +159,9 @@ impl Lowerer {
                 self.apply_ingress(store, reference, &mut touched);
             }
         }
+        let now = SystemTime::now();
+        let sources = tls_sources(store, &self.ingresses, &self.claims, now);
+        self.tls.touch_secrets(dirty.of_kind("Secret"), sources, &mut touched.tls);
         self.finish(store, touched, is_first)
     }
 
@@ -276,6 +292,7 @@ impl Lowerer {
             self.uses.entry(key.clone()).or_default().insert(ingress.reference.clone());
             touched.backends.insert(key.clone());
         }
+        self.tls.claim(ingress, &mut touched.tls);
     }
 
     fn release(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
@@ -294,10 +311,20 @@ impl Lowerer {
             }
             touched.backends.insert(key.clone());
         }
+        self.tls.release(ingress, &mut touched.tls);
     }
 
-    fn finish(&mut self, store: &Store, touched: Touched, is_first: bool) -> Lowered {
-        let are_routes_changed = is_first || !touched.hosts.is_empty();
+    fn finish(&mut self, store: &Store, mut touched: Touched, is_first: bool) -> Lowered {
+        for pattern in &touched.hosts {
+            if self.claims.get(pattern).is_some_and(BTreeMap::is_empty) {
+                self.claims.remove(pattern);
+            }
+        }
+        touched.tls.names.extend(touched.hosts.iter().cloned());
+        let sources = tls_sources(store, &self.ingresses, &self.claims, SystemTime::now());
+        let built = self.tls.build(sources, touched.tls);
+        touched.hosts.extend(built.hosts);
+        let are_routes_changed = is_first || built.is_changed || !touched.hosts.is_empty();
         for pattern in touched.hosts {
             self.build_host(pattern);
         }
@@ -307,14 +334,14 @@ impl Lowerer {
     }
 
     fn build_host(&mut self, pattern: HostPattern) {
-        let claims = self.claims.get(&pattern).filter(|claims| !claims.is_empty());
-        let Some(claims) = claims else {
-            self.claims.remove(&pattern);
+        let Some(claims) = self.claims.get(&pattern) else {
             self.hosts.remove(&pattern);
             return;
         };
         let claimants = claims.values().filter_map(|reference| self.ingresses.get(reference));
-        let built = host::build(&pattern, claimants.map(|in_force| &in_force.lowered));
+        let claimants = claimants.map(|in_force| &in_force.lowered);
+        let hsts = self.options.hsts.as_ref();
+        let built = host::build(&pattern, claimants, self.tls.host(&pattern), hsts);
         self.hosts.insert(pattern, built);
     }
 
@@ -350,13 +377,9 @@ impl Lowerer {
 
     fn model(&self) -> Model {
         let hosts = self.hosts.values().map(|built| Arc::clone(&built.host)).collect();
-        Model {
-            listeners: vec![Listener {
-                hosts,
-                default_rule: self.default_rule.clone(),
-                ..Listener::default()
-            }],
-        }
+        let (server_names, default_tls) = self.tls.server_names();
+        let default_rule = self.default_rule.clone();
+        Model { listeners: vec![Listener { hosts, default_rule, server_names, default_tls }] }
     }
 
     fn all_problems(&self) -> Vec<Arc<Problem>> {
@@ -372,6 +395,7 @@ impl Lowerer {
             }
         }
         problems.extend(self.hosts.values().flat_map(|built| built.problems.iter().cloned()));
+        problems.extend(self.tls.problems().cloned());
         let of_backends = self.backend_problems.values().flat_map(BTreeMap::values).flatten();
         problems.extend(of_backends.cloned());
         problems
@@ -419,6 +443,15 @@ impl Lowerer {
         report.warning(defect.finding(field));
         report.finish()
     }
+}
+
+fn tls_sources<'a>(
+    store: &'a Store,
+    ingresses: &'a BTreeMap<ObjectRef, InForce>,
+    claims: &'a BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+    now: SystemTime,
+) -> tls::Sources<'a> {
+    tls::Sources { secrets: &store.secrets, ingresses, claims, now }
 }
 
 /// Tells that an older version than the object's is in force.

@@ -37,6 +37,10 @@ impl RoutePath {
         Self::new(PathKind::Prefix, "/")
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.canonical
+    }
+
     pub(super) fn to_match(&self) -> PathMatch {
         let path = Arc::clone(&self.canonical);
         match self.kind {

@@ -11,7 +11,10 @@ use super::{Arc, Listener, Model, ObjectRef};
 use super::{backend_key, generate, pattern};
 use crate::model::{ListenerId, ServerName, TlsAction};
 use crate::table::{BackendId, Compiled, Compiler, Table, TableTls, naive};
-use crate::tls::{Certificate, ClientAuth, ClientAuthId, ServerTls, Tickets};
+use crate::tls::certificate::Certificate;
+use crate::tls::client_auth::{ClientAuth, ClientAuthId};
+use crate::tls::server::ServerTls;
+use crate::tls::tickets::Tickets;
 
 /// Three settings that differ by identity alone.
 fn tls(number: usize) -> Arc<ServerTls> {

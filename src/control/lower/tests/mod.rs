@@ -6,10 +6,11 @@ mod incremental;
 mod ingress;
 mod ingress_class;
 mod service;
+mod tls;
 
 use super::*;
 use crate::control::source::{Change, manifest};
-use crate::model::{BackendTarget, PathMatch};
+use crate::model::{BackendTarget, PathMatch, Policies};
 
 /// A store and what lowers it.
 pub(super) struct World {
@@ -21,6 +22,8 @@ pub(super) fn options() -> LowerOptions {
     LowerOptions {
         ingress_class: "ringway".into(),
         default_backend: None,
+        default_certificate: None,
+        hsts: None,
         allow_local_addresses: false,
         adopt_classless: true,
     }
