@@ -1,7 +1,7 @@
 //! Session tickets: one set of keys for each client-auth policy, shared by all cores.
 //!
-//! rustls resumes whatever a ticketer opens, also for a host that demands a client certificate. That
-//! a ticket made under one policy opens nothing under another is therefore a matter of keys.
+//! rustls resumes whatever a ticketer opens, also for a host that demands a client certificate. So
+//! it is a matter of keys that a ticket made under one policy opens nothing under another.
 
 use std::collections::HashMap;
 use std::fmt;
