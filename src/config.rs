@@ -51,6 +51,8 @@ pub struct ProxyConfig {
     pub ring_defer_taskrun: bool,
     /// Plain HTTP listeners; port 0 takes a free port.
     pub http_bind: Vec<SocketAddr>,
+    /// Peers that must begin with a PROXY protocol header.
+    pub proxy_protocol_trusted: Vec<Cidr>,
     /// Addresses for HTTPS.
     pub https_bind: Vec<SocketAddr>,
     /// From the accept to the end of the TLS handshake.
@@ -191,6 +193,7 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         driver: args.driver,
         ring_defer_taskrun: args.ring_defer_taskrun,
         http_bind: args.http_bind.clone(),
+        proxy_protocol_trusted: args.proxy_protocol_trusted.clone(),
         https_bind: args.https_bind.clone(),
         tls_handshake_timeout: args.tls_handshake_timeout,
         pool_idle_per_endpoint: args.pool_idle_per_endpoint,

@@ -85,6 +85,7 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
         ring_defer_taskrun: false,
         http_bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         https_bind: Vec::new(),
+        proxy_protocol_trusted: Vec::new(),
         tls_handshake_timeout: minute,
         pool_idle_per_endpoint: 16,
         pool_idle_timeout: minute,

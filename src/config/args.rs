@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{AccessLogFormat, Driver, LogLevel, parse};
+use super::{AccessLogFormat, Cidr, Driver, LogLevel, parse};
 use crate::model::{BackendKey, Balance, ObjectRef};
 
 /// Flags, each with its variable.
@@ -53,6 +53,15 @@ pub struct Args {
         default_value = "0.0.0.0:443", value_parser = parse::address, help_heading = "Listeners"
     )]
     pub https_bind: Vec<SocketAddr>,
+
+    /// Addresses (CIDR) of load balancers that put a PROXY protocol header in front of each
+    /// connection, version 1 or 2; what they say of the client is believed, and a connection of
+    /// theirs without one is closed. Others are served as they come
+    #[arg(
+        long, env = "RINGWAY_PROXY_PROTOCOL_TRUSTED", value_name = "CIDR", value_delimiter = ',',
+        help_heading = "Listeners"
+    )]
+    pub proxy_protocol_trusted: Vec<Cidr>,
 
     /// Seconds from the accept of an HTTPS connection to the end of its TLS handshake; then it is
     /// closed

@@ -42,6 +42,8 @@ pub enum Glitch {
     Unknown,
     /// More CONTINUATION frames for one field block than the limit.
     Continuation,
+    /// The first frame is not SETTINGS, RFC 9113 section 3.4; h2 does not look.
+    FirstFrame,
 }
 
 impl Glitch {
@@ -57,6 +59,7 @@ impl Glitch {
             Self::Empty => "empty",
             Self::Unknown => "unknown",
             Self::Continuation => "continuation",
+            Self::FirstFrame => "first_frame",
         }
     }
 }
@@ -113,6 +116,7 @@ pub struct FrameMeter {
     head_len: usize,
     /// Octets of the current payload, or of the preface, to come.
     skip: usize,
+    has_settings: bool,
     last_stream: u32,
     continuations: u32,
     /// Frames that are free, by type.
@@ -136,6 +140,7 @@ impl FrameMeter {
             head: [0; FRAME_HEAD_BYTES],
             head_len: 0,
             skip: PREFACE.len(),
+            has_settings: false,
             last_stream: 0,
             continuations: 0,
             free_resets: 0,
@@ -227,6 +232,9 @@ impl FrameMeter {
         self.skip = len as usize;
         if kind != kind::CONTINUATION {
             self.continuations = 0;
+        }
+        if !std::mem::replace(&mut self.has_settings, true) && kind != kind::SETTINGS {
+            return Err(Glitch::FirstFrame);
         }
         match kind {
             kind::DATA => self.data(len, flags),

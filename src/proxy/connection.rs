@@ -9,7 +9,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
 use super::core::Core;
 use super::downstream::{self, Downstream, ListenerFacts, Request};
@@ -20,6 +20,8 @@ use super::secure;
 use super::socket::Scheme;
 use super::transport::Transport;
 use crate::http2::PREFACE;
+use crate::proxy_protocol::{self, Parsed};
+use crate::telemetry::Counter;
 
 /// Serves a connection to its end. For `place` see [`downstream::serve`].
 pub async fn serve<P: Future<Output = After> + 'static>(
@@ -29,12 +31,17 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     listener: Rc<ListenerFacts>,
     place: impl Fn(Request) -> P + Clone + 'static,
 ) {
+    let Some((peer, first)) = introduced(core, &socket, peer).await else { return };
     let mut is_http2 = false;
+    let mut carried = None;
     let downstream = match listener.scheme {
-        Scheme::Http => Downstream::new(Transport::Plain(socket), peer, listener),
+        Scheme::Http => {
+            carried = first;
+            Downstream::new(Transport::Plain(socket), peer, listener)
+        }
         Scheme::Https => {
             // In memory of its own, which a connection gives back when its handshake is done.
-            let accepted = Box::pin(secure::accept(core, socket, &listener)).await;
+            let accepted = Box::pin(secure::accept(core, socket, peer, &listener, first)).await;
             let Some(secured) = accepted else { return };
             is_http2 = secured.is_http2;
             let mut downstream = Downstream::new(secured.transport, peer, listener);
@@ -47,7 +54,7 @@ pub async fn serve<P: Future<Output = After> + 'static>(
         let first = Buffer::unallocated();
         return Box::pin(http2_connection::serve(core, &downstream, first, place)).await;
     }
-    let Some(mut first) = downstream::next_octets(core, &downstream, None, 0).await else {
+    let Some(mut first) = downstream::next_octets(core, &downstream, carried, 0).await else {
         return downstream.stream.finish();
     };
     // By TLS, ALPN has decided.
@@ -61,6 +68,49 @@ pub async fn serve<P: Future<Output = After> + 'static>(
         }
     }
     downstream::serve(core, &downstream, place, Some(first)).await;
+}
+
+/// Who the client is, and the octets read beyond that; `None`: the connection is of no use.
+async fn introduced(
+    core: &Core,
+    socket: &Stream,
+    peer: SocketAddr,
+) -> Option<(SocketAddr, Option<Buffer>)> {
+    let trusted = &core.config.proxy_protocol_trusted;
+    if !trusted.iter().any(|range| range.contains(peer.ip())) {
+        return Some((peer, None));
+    }
+    Box::pin(read_proxy_header(core, socket, peer)).await
+}
+
+/// Reads the header that a load balancer puts in front of a connection.
+async fn read_proxy_header(
+    core: &Core,
+    socket: &Stream,
+    peer: SocketAddr,
+) -> Option<(SocketAddr, Option<Buffer>)> {
+    socket.deadline().arm(core.config.client_header_timeout, Expiry::CloseBoth);
+    let mut octets = Buffer::new(Class::Small);
+    loop {
+        match proxy_protocol::parse(octets.unread()) {
+            Ok(Parsed::Header { bytes, source, .. }) => {
+                socket.deadline().disarm();
+                octets.consume(bytes);
+                octets.compact();
+                return Some((source.unwrap_or(peer), (!octets.is_empty()).then_some(octets)));
+            }
+            Ok(Parsed::Incomplete) => {}
+            Ok(Parsed::Absent) | Err(_) => break,
+        }
+        match socket.read_when_ready(&mut octets).await {
+            Ok(1..) => {}
+            // A health check that only connects.
+            Ok(_) | Err(_) if octets.is_empty() => return None,
+            Ok(_) | Err(_) => break,
+        }
+    }
+    core.count(Counter::ProxyHeadersInvalid);
+    None
 }
 
 /// The part of the preface that no request of HTTP/1.1 begins with.

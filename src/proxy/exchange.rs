@@ -584,6 +584,10 @@ impl Exchange<'_> {
     }
 }
 
+/// Opens a connection within `time`.
+///
+/// # Errors
+/// Whose fault it is that there is none.
 pub async fn connect(
     core: &Core,
     address: SocketAddr,

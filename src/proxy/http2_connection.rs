@@ -25,7 +25,7 @@ use super::exchange::After;
 use super::http2_stream::{Http2Stream, Payload};
 use super::transport::Transport;
 use super::worker;
-use crate::http2::guard::{FrameMeter, Verdict};
+use crate::http2::guard::{FrameMeter, Glitch, Verdict};
 use crate::http2::io::{Link, LinkIo, Outgoing};
 use crate::http2::settings::server_builder;
 use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_STREAMS_MAX};
@@ -73,7 +73,7 @@ struct Shared {
     /// upstream work is over.
     streams: Cell<u32>,
     /// The client sent what no honest one sends.
-    is_abused: Cell<bool>,
+    abuse: Cell<Option<Reason>>,
     /// Nothing happened for too long.
     is_idle_over: Cell<bool>,
 }
@@ -92,7 +92,7 @@ pub async fn serve<P: Future<Output = After> + 'static>(
         link: Link::new(),
         meter: Rc::new(RefCell::new(FrameMeter::new(recent_millis()))),
         streams: Cell::new(0),
-        is_abused: Cell::new(false),
+        abuse: Cell::new(None),
         is_idle_over: Cell::new(false),
     });
     shared.rest();
@@ -137,9 +137,12 @@ impl Shared {
     fn receive(&self, octets: &[u8]) -> bool {
         match self.meter.borrow_mut().feed(octets, recent_millis()) {
             Verdict::Fine => {}
-            Verdict::Exhausted(_) => {
+            Verdict::Exhausted(glitch) => {
                 self.core.count(Counter::Http2Abuses);
-                self.is_abused.set(true);
+                self.abuse.set(Some(match glitch {
+                    Glitch::FirstFrame => Reason::PROTOCOL_ERROR,
+                    _ => Reason::ENHANCE_YOUR_CALM,
+                }));
                 return false;
             }
         }
@@ -169,7 +172,7 @@ async fn read(shared: &Shared, first: Buffer) {
         shared.is_idle_over.set(true);
         return;
     }
-    if !shared.is_abused.get() {
+    if shared.abuse.get().is_none() {
         shared.link.end_received();
     }
 }
@@ -226,9 +229,11 @@ async fn speak<P: Future<Output = After> + 'static>(
     let (mut is_ending, mut is_leaving) = (false, false);
     loop {
         let accepted = poll_fn(|context| {
-            if shared.is_abused.get() && !is_ending {
+            if let Some(reason) = shared.abuse.get()
+                && !is_ending
+            {
                 is_ending = true;
-                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                connection.abrupt_shutdown(reason);
             }
             if shared.is_idle_over.get() && !is_ending {
                 is_ending = true;

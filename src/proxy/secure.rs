@@ -6,6 +6,8 @@
 //!                                                        └─▶ passthrough: relay to the end
 //! ```
 
+use std::net::SocketAddr;
+
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
 use super::core::Core;
@@ -17,6 +19,7 @@ use super::transport::Transport;
 use super::tunnel::{self, Relayed};
 use crate::limits::TLS_HELLO_BYTES_MAX;
 use crate::model::Balance;
+use crate::proxy_protocol;
 use crate::table::{BackendId, TableTls};
 use crate::telemetry::Counter;
 use crate::tls::{ClientAuthId, Hello, ServerTls, Session, read_hello};
@@ -32,9 +35,15 @@ pub struct Secured {
 }
 
 /// Serves the TLS side of a connection; `None`: there is nothing left to do.
-pub async fn accept(core: &Core, socket: Stream, listener: &ListenerFacts) -> Option<Secured> {
+pub async fn accept(
+    core: &Core,
+    socket: Stream,
+    peer: SocketAddr,
+    listener: &ListenerFacts,
+    first: Option<Buffer>,
+) -> Option<Secured> {
     socket.deadline().arm(core.config.tls_handshake_timeout, Expiry::CloseBoth);
-    let mut first = Buffer::new(Class::Small);
+    let mut first = first.unwrap_or_else(|| Buffer::new(Class::Small));
     let name = match first_flight(&socket, &mut first).await {
         Ok(name) => name,
         Err(Flight::Silent) => return None,
@@ -57,7 +66,8 @@ pub async fn accept(core: &Core, socket: Stream, listener: &ListenerFacts) -> Op
     match choice {
         Ok(tls) => terminate(core, socket, first, &tls).await,
         Err((backend, send_proxy)) => {
-            pass_through(core, socket, first, backend, send_proxy).await;
+            let client = Client { socket, peer, first };
+            pass_through(core, client, backend, send_proxy).await;
             None
         }
     }
@@ -69,15 +79,18 @@ enum Flight {
     Broken,
 }
 
-/// Reads until the ClientHello is complete; gives the server name. What is no ClientHello counts as
-/// one without a name, so that the session finds the right alert.
+/// Reads until the ClientHello is complete; gives the server name.
 async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Option<String>, Flight> {
     loop {
         match read_hello(first.unread()) {
             Ok(Hello::Complete(hello)) => return Ok(hello.server_name),
             Ok(Hello::Incomplete) if first.len() < TLS_HELLO_BYTES_MAX => {}
             Ok(Hello::Incomplete) => return Err(Flight::Broken),
-            Err(_) => return Ok(None),
+            Err(error) => {
+                // The socket is new, so it takes an alert at once or never.
+                drop(socket.try_write(error.alert()));
+                return Err(Flight::Broken);
+            }
         }
         make_room(first);
         match socket.read_when_ready(first).await {
@@ -110,14 +123,16 @@ async fn terminate(
     Some(Secured { transport, is_http2, client_auth: tls.client_auth() })
 }
 
-/// Relays the whole connection to an endpoint of the backend.
-async fn pass_through(
-    core: &Core,
+/// A connection that is passed through.
+struct Client {
     socket: Stream,
+    peer: SocketAddr,
     first: Buffer,
-    backend: BackendId,
-    _send_proxy: bool,
-) {
+}
+
+/// Relays the whole connection to an endpoint of the backend.
+async fn pass_through(core: &Core, client: Client, backend: BackendId, send_proxy: bool) {
+    let Client { socket, peer, first } = client;
     let Some(backend) = core.upstreams.backend(backend) else { return };
     let mut tried = Vec::new();
     let upstream = loop {
@@ -133,8 +148,13 @@ async fn pass_through(
     };
     core.count(Counter::UpstreamConnects);
     socket.deadline().disarm();
+    let mut octets = Buffer::new(Class::Small);
+    if send_proxy && let Ok(own) = socket.local_address() {
+        proxy_protocol::put_v2(octets.as_vec(), peer, own);
+    }
+    octets.as_vec().extend_from_slice(first.unread());
     let (client, upstream) = (Transport::Plain(socket), Transport::Plain(upstream));
     let relayed = Relayed::default();
     let idle = core.config.proxy_read_timeout;
-    tunnel::relay(&client, &upstream, first, Buffer::unallocated(), idle, &relayed).await;
+    tunnel::relay(&client, &upstream, octets, Buffer::unallocated(), idle, &relayed).await;
 }

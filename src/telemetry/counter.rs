@@ -46,6 +46,8 @@ pub enum Counter {
     Panics,
     /// Requests refused by `413`.
     BodiesTooLarge,
+    /// Connections closed because a trusted peer sent no valid PROXY protocol header.
+    ProxyHeadersInvalid,
     /// TLS handshakes completed with clients.
     TlsHandshakes,
     /// TLS handshakes with clients that failed or took too long.
@@ -113,6 +115,11 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
     (Counter::Upgrades, "upgrades", "Connections switched to a tunnel."),
     (Counter::Panics, "panics", "Connection tasks that panicked."),
     (Counter::BodiesTooLarge, "bodies_too_large", "Requests refused because of their body size."),
+    (
+        Counter::ProxyHeadersInvalid,
+        "proxy_headers_invalid",
+        "Connections closed because a trusted peer sent no valid PROXY protocol header.",
+    ),
     (Counter::TlsHandshakes, "tls_handshakes", "TLS handshakes completed with clients."),
     (
         Counter::TlsHandshakeFailures,

@@ -60,6 +60,14 @@ impl Stream {
         Ok(Self::new(stream, deadlines))
     }
 
+    /// Our own address.
+    ///
+    /// # Errors
+    /// The descriptor failed.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.inner().local_addr()
+    }
+
     /// The deadline of what is waited for from the peer.
     pub fn deadline(&self) -> &Deadline {
         &self.deadline
