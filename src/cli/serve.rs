@@ -172,9 +172,8 @@ fn print_start_line(
     bound: &Bound,
     manifests: &Path,
 ) -> anyhow::Result<()> {
-    let list = |bound: &[SocketAddr]| {
-        bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-    };
+    let list =
+        |bound: &[SocketAddr]| bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     writeln!(
         std::io::stderr(),
         "ringway {} ready: cores={} driver={} http={} https={} admin={} manifests={}",

@@ -58,7 +58,10 @@ pub struct Args {
     /// connection, version 1 or 2; what they say of the client is believed, and a connection of
     /// theirs without one is closed. Others are served as they come
     #[arg(
-        long, env = "RINGWAY_PROXY_PROTOCOL_TRUSTED", value_name = "CIDR", value_delimiter = ',',
+        long,
+        env = "RINGWAY_PROXY_PROTOCOL_TRUSTED",
+        value_name = "CIDR",
+        value_delimiter = ',',
         help_heading = "Listeners"
     )]
     pub proxy_protocol_trusted: Vec<Cidr>,

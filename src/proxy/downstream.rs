@@ -22,9 +22,9 @@ use super::transport::Transport;
 use crate::http1::head::{HeadScan, check_partial_request, parse_request};
 use crate::limits::{DRAIN_IDLE_GRACE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::model::ListenerId;
-use crate::tls::ClientAuthId;
 use crate::publish::process_nanos;
 use crate::telemetry::{Counter, ExchangeRecord};
+use crate::tls::ClientAuthId;
 
 /// A client connection and what is known of it.
 pub struct Downstream {
@@ -96,8 +96,8 @@ impl Downstream {
     }
 }
 
-/// Serves a connection that speaks HTTP/1.1 to its end, from the octets in `carried` on. `place` puts the future of one request where it costs nothing
-/// while the connection is idle.
+/// Serves a connection that speaks HTTP/1.1 to its end, from the octets in `carried`
+/// on. `place` puts the future of one request where it costs nothing while the connection is idle.
 pub async fn serve<P: Future<Output = After>>(
     core: &Rc<Core>,
     downstream: &Rc<Downstream>,
@@ -266,11 +266,10 @@ async fn refuse(
         core.count(Counter::RequestsMalformed);
     }
     let mut out = Buffer::new(Class::Small);
-    let octets =
-        core.with_date(|date| {
-            let own = OwnFields { date, hsts: None };
-            reply::put(out.as_vec(), reply, Persistence::Close, true, &own)
-        });
+    let octets = core.with_date(|date| {
+        let own = OwnFields { date, hsts: None };
+        reply::put(out.as_vec(), reply, Persistence::Close, true, &own)
+    });
     let (is_sent, _) = downstream.write(core, out).await;
     core.record(&ExchangeRecord {
         series: None,

@@ -205,12 +205,7 @@ impl Exchange<'_> {
         self.bytes.get(from..from.checked_add(octets)?)
     }
 
-    async fn serve(
-        &mut self,
-        table: &CoreTable,
-        matched: Option<&Match<'_>>,
-        started: u64,
-    ) -> End {
+    async fn serve(&mut self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) -> End {
         let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
         let rule = matched.rule;
         self.tally.series = Some(rule.series);
@@ -588,11 +583,7 @@ impl Exchange<'_> {
 ///
 /// # Errors
 /// Whose fault it is that there is none.
-pub async fn connect(
-    core: &Core,
-    address: SocketAddr,
-    time: Duration,
-) -> Result<Stream, Failure> {
+pub async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result<Stream, Failure> {
     match rt::within(time, Stream::connect(address, &core.deadlines)).await {
         Some(Ok(stream)) => Ok(stream),
         Some(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {

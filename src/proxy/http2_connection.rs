@@ -256,7 +256,10 @@ async fn speak<P: Future<Output = After> + 'static>(
                 shared.begin_stream();
                 let running = Running(Rc::clone(shared));
                 let place = place.clone();
-                worker::start(core, async move { serve_stream(running, request, respond, place).await });
+                worker::start(
+                    core,
+                    async move { serve_stream(running, request, respond, place).await },
+                );
             }
             Some(Err(_)) | None => return,
         }
@@ -271,8 +274,7 @@ async fn serve_stream<P: Future<Output = After>>(
 ) {
     let shared = &running.0;
     let (core, connection) = (&shared.core, &shared.downstream);
-    let Some((stream, buffer)) = Http2Stream::accept(core, &shared.meter, request, respond)
-    else {
+    let Some((stream, buffer)) = Http2Stream::accept(core, &shared.meter, request, respond) else {
         return;
     };
     let stream = Transport::Http2(Box::new(stream));

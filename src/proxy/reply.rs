@@ -213,7 +213,8 @@ mod tests {
     fn check(reply: Reply, status: u16) {
         let mut out = Vec::new();
         let date = b"Tue, 15 Nov 1994 08:12:31 GMT";
-        let octets = put(&mut out, reply, Persistence::Close, true, &OwnFields { date, hsts: None });
+        let octets =
+            put(&mut out, reply, Persistence::Close, true, &OwnFields { date, hsts: None });
         let text = String::from_utf8(out).unwrap();
         assert_eq!(reply.status(), status);
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
@@ -254,7 +255,13 @@ mod tests {
     #[test]
     fn head_gets_the_length_without_the_body() {
         let mut out = Vec::new();
-        put(&mut out, Reply::NotFound, Persistence::Keep, false, &OwnFields { date: b"x", hsts: None });
+        put(
+            &mut out,
+            Reply::NotFound,
+            Persistence::Keep,
+            false,
+            &OwnFields { date: b"x", hsts: None },
+        );
         assert!(out.ends_with(b"\r\n\r\n"));
     }
 }

@@ -101,12 +101,7 @@ async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Option<Stri
     }
 }
 
-async fn terminate(
-    core: &Core,
-    socket: Stream,
-    first: Buffer,
-    tls: &ServerTls,
-) -> Option<Secured> {
+async fn terminate(core: &Core, socket: Stream, first: Buffer, tls: &ServerTls) -> Option<Secured> {
     let Ok(session) = Session::server(tls.config().clone()) else {
         core.count(Counter::TlsHandshakeFailures);
         return None;

@@ -163,9 +163,7 @@ impl TlsStream {
     /// # Errors
     /// The connection failed.
     pub async fn readable(&self) -> io::Result<()> {
-        if !self.engine.borrow().plain.is_empty()
-            || self.with_session(Session::is_closed_by_peer)
-        {
+        if !self.engine.borrow().plain.is_empty() || self.with_session(Session::is_closed_by_peer) {
             return Ok(());
         }
         if self.is_outgoing() && self.socket.peek() == Peek::Silent {
@@ -183,7 +181,8 @@ impl TlsStream {
         if kept > 0 {
             return Ok(kept);
         }
-        let class = if buffer.spare() > Class::Medium.bytes() { Class::Large } else { Class::Medium };
+        let class =
+            if buffer.spare() > Class::Medium.bytes() { Class::Large } else { Class::Medium };
         loop {
             if self.with_session(Session::is_closed_by_peer) {
                 return Ok(0);
@@ -213,7 +212,8 @@ impl TlsStream {
         if kept > 0 {
             return Ok(kept);
         }
-        let class = if buffer.spare() > Class::Medium.bytes() { Class::Large } else { Class::Medium };
+        let class =
+            if buffer.spare() > Class::Medium.bytes() { Class::Large } else { Class::Medium };
         loop {
             if self.with_session(Session::is_closed_by_peer) {
                 return Ok(0);
@@ -297,10 +297,8 @@ impl TlsStream {
                 Poll::Ready(())
             })
             .await;
-            let outgoing = std::mem::replace(
-                &mut self.engine.borrow_mut().outgoing,
-                Buffer::unallocated(),
-            );
+            let outgoing =
+                std::mem::replace(&mut self.engine.borrow_mut().outgoing, Buffer::unallocated());
             if outgoing.is_empty() {
                 return Ok(());
             }

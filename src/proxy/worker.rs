@@ -93,7 +93,10 @@ fn open(bound: BoundListener, driver: DriverChoice) -> io::Result<OpenListener> 
     let mut fields = Vec::new();
     forward::put_listener_fields(&mut fields, port, bound.scheme.as_str());
     let listener = Listener::new(bound.socket, driver)?;
-    Ok((Rc::new(listener), Rc::new(ListenerFacts { id: bound.id, port, scheme: bound.scheme, fields })))
+    Ok((
+        Rc::new(listener),
+        Rc::new(ListenerFacts { id: bound.id, port, scheme: bound.scheme, fields }),
+    ))
 }
 
 fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {

@@ -206,7 +206,10 @@ mod tests {
         let places = (0..COUNTERS).chain(0..GAUGES);
         for (place, (index, name, help)) in places.zip(counters.chain(gauges)) {
             assert_eq!(index, place, "{name} stands at the place of another");
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{name}"
+            );
             assert!(!name.ends_with("_total"), "the encoder appends it: {name}");
             assert!(help.ends_with('.') && !help.contains('\n'), "{help}");
             assert!(names.insert(name), "{name}");
