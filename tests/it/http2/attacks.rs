@@ -158,18 +158,19 @@ fn rapid_reset_leaves_no_work_behind(driver: Driver) {
     assert!(backend.received_text().matches("/rapid").count() <= 1000, "{count} connections");
 }
 
+/// The frame behind a request on a stream.
+type Maker = fn(u32) -> Vec<u8>;
+
 /// CVE-2025-8671: whatever makes the proxy reset a stream itself.
 fn made_you_reset(driver: Driver) {
     let backend = Backend::echo("a");
     let proxy = builder(driver, &backend).start();
-    let most = (1 << 31) - 1;
-    let makers: [(&str, fn(u32) -> Vec<u8>); 4] = [
+    let makers: [(&str, Maker); 4] = [
         ("WINDOW_UPDATE of 0", |id| window_update(id, 0)),
         ("overflow of the window", |id| window_update(id, (1 << 31) - 1)),
         ("PRIORITY on itself", |id| priority(id, id)),
         ("DATA after the end", |id| data(id, "x", 0)),
     ];
-    assert_eq!(window_update(1, most), makers[1].1(1));
     for (name, make) in makers {
         let end = flood(&proxy, |round| {
             streams(round, 20).flat_map(|id| [get(id, "/"), make(id)].concat()).collect()

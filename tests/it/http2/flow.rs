@@ -223,7 +223,7 @@ fn client_that_overruns_its_window_is_stopped(driver: Driver) {
         is_open &= http2.send_if_open(&piece).is_ok();
     }
     http2.read_until(|http2| http2.so_far(1).reset.is_some());
-    let code = http2.so_far(1).reset.or(http2.goaway.map(|(code, _)| code));
+    let code = http2.error_of(1);
     let is_told = matches!(code, Some(FLOW_CONTROL_ERROR | ENHANCE_YOUR_CALM));
     assert!(is_told || !is_open, "{code:?}");
     gate.open();

@@ -35,7 +35,7 @@ fn assert_refused(name: &str, http2: &mut Http2, stream: u32) {
         answer.is_ended || answer.reset.is_some()
     });
     let answer = http2.so_far(stream);
-    let code = answer.reset.or(http2.goaway.map(|(code, _)| code));
+    let code = http2.error_of(stream);
     let is_refused = matches!(answer.status, 400..=499 | 501)
         || answer.status == 0 && matches!(code, Some(PROTOCOL_ERROR | INTERNAL_ERROR));
     assert!(is_refused, "{name}: {answer:?} {:?}", http2.goaway);
