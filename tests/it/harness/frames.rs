@@ -363,6 +363,11 @@ impl Http2 {
         self.answers.get(&stream).cloned().unwrap_or_default()
     }
 
+    /// Code of RST_STREAM on a stream, else of GOAWAY.
+    pub(crate) fn error_of(&self, stream: u32) -> Option<u32> {
+        self.so_far(stream).reset.or_else(|| self.goaway.map(|(code, _)| code))
+    }
+
     /// Reads until the stream or the connection ended.
     #[track_caller]
     pub(crate) fn answer(&mut self, stream: u32) -> Answer {

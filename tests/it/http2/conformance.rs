@@ -127,7 +127,7 @@ fn run_case(proxy: &Proxy, case: &Case) {
                 answer.reset.is_some() || (400..500).contains(&answer.status) && answer.is_ended
             });
             let (answer, goaway) = (http2.so_far(stream), http2.goaway);
-            let code = answer.reset.or(goaway.map(|(code, _)| code));
+            let code = http2.error_of(stream);
             let is_refused = (400..500).contains(&answer.status);
             let is_told = code.is_some_and(|code| is_right(code, codes));
             assert!(is_refused || is_told, "{answer:?} {goaway:?}");
@@ -608,7 +608,7 @@ fn one_stream_more_than_allowed(driver: Driver) {
     http2.send(octets);
     let last = 1 + 2 * limit;
     let answer = http2.answer(last);
-    let code = answer.reset.or(http2.goaway.map(|(code, _)| code));
+    let code = http2.error_of(last);
     assert!(matches!(code, Some(REFUSED_STREAM | PROTOCOL_ERROR)), "{answer:?} {code:?}");
     if !http2.is_closed {
         http2.send(reset(1, CANCEL));
