@@ -2,7 +2,7 @@
 //! record engine that a core drives. No socket, no clock of the data plane, no Kubernetes.
 //!
 //! The one crypto provider is [`provider`]; it is passed wherever a configuration is built, because
-//! another crate that brings a second provider would otherwise make rustls panic (it cannot choose).
+//! with a second provider in the process, brought by some crate, rustls cannot choose and panics.
 
 use std::sync::{Arc, LazyLock};
 

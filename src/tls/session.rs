@@ -218,8 +218,8 @@ impl Session {
     /// Appends `plain` to `out` as records of at most 16 KiB; nothing if `plain` is empty.
     ///
     /// # Errors
-    /// [`TlsError::NotEstablished`], [`TlsError::Closed`], [`TlsError::Exhausted`] (then `out` holds
-    /// a close_notify), or the error that ended the session before.
+    /// [`TlsError::NotEstablished`]; [`TlsError::Closed`]; [`TlsError::Exhausted`], and then `out`
+    /// holds a close_notify; or the error that ended the session before.
     pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), TlsError> {
         if self.is_closed {
             return Err(TlsError::Closed);
@@ -321,8 +321,8 @@ impl Session {
         }
     }
 
-    /// Whether the peer showed a certificate that was accepted, in this handshake or in the one that
-    /// this one resumes.
+    /// Whether the peer showed a certificate that was accepted, in this handshake or in the one it
+    /// resumes.
     pub fn has_client_certificate(&self) -> bool {
         self.common().peer_certificates().is_some_and(|chain| !chain.is_empty())
     }

@@ -1,7 +1,7 @@
 //! Session tickets: one set of keys for each client-auth policy, shared by all cores.
 //!
-//! rustls resumes whatever a ticketer opens, also for a host that demands a client certificate. That
-//! a ticket made under one policy opens nothing under another is therefore a matter of keys.
+//! rustls resumes whatever a ticketer opens, also for a host that demands a client certificate. So
+//! it is a matter of keys that a ticket made under one policy opens nothing under another.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -194,8 +194,13 @@ impl ProducesTickets for GivenKeys {
         let mut sealed = sealed.to_vec();
         let plain = key.aead(salt)?.open_in_place(nonce(), Aad::from(name), &mut sealed).ok()?;
         let (issued, plain) = plain.split_first_chunk::<TIME_BYTES>()?;
-        // Keys from outside may stay for longer than a ticket may live.
-        let age = UnixTime::now().as_secs().saturating_sub(u64::from_be_bytes(*issued));
-        (age <= TLS_TICKET_LIFETIME.as_secs()).then(|| plain.to_vec())
+        let is_fresh = is_fresh(u64::from_be_bytes(*issued), UnixTime::now().as_secs());
+        is_fresh.then(|| plain.to_vec())
     }
+}
+
+/// Whether a ticket may still be used, in seconds since 1970: keys from outside may stay for longer
+/// than a ticket may live. Clocks of replicas differ, so one from the future is as good as new.
+pub(super) fn is_fresh(issued: u64, now: u64) -> bool {
+    now.saturating_sub(issued) <= TLS_TICKET_LIFETIME.as_secs()
 }
