@@ -60,6 +60,11 @@ fn annotations_without_effect_are_told() {
 }
 
 #[test]
+fn certificates_that_cannot_be_served_are_told() {
+    check("tls", &["--default-ssl-certificate", "default/none"], 1);
+}
+
+#[test]
 fn files_are_read_as_one_set() {
     let output = ringway(&["check", "clean/shop.yaml", "clean/slices.json"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "5 objects in 2 files: no problems\n");

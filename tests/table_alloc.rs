@@ -8,9 +8,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use ringway::model::{
-    BackendTarget, FieldMatch, Host, HostName, HostPattern, Listener, ListenerId, Model, ObjectRef,
-    OnMiss, Origin, PathMatch, Pattern, Policies, QueryMatch, RequestMatch, Rule, ValueMatch,
-    WeightedBackend, WildcardDepth,
+    BackendKey, BackendTarget, FieldMatch, Host, HostName, HostPattern, Listener, ListenerId,
+    Model, ObjectRef, OnMiss, Origin, PathMatch, Pattern, Policies, PortRef, QueryMatch,
+    RequestMatch, Rule, ServerName, TlsAction, ValueMatch, WeightedBackend, WildcardDepth,
 };
 use ringway::table::{Compiler, FieldLookup, RequestKey, Table};
 
@@ -92,7 +92,19 @@ fn table() -> Arc<Table> {
         host(wildcard(WildcardDepth::Any)),
         host(HostPattern::Any),
     ];
-    let listener = Listener { hosts, default_rule: Some(rule(Vec::new())), ..Listener::default() };
+    let server_name = |pattern| {
+        let origin = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: "i".into() };
+        let service =
+            BackendKey { namespace: "ns".into(), service: "s".into(), port: PortRef::Number(443) };
+        let action = TlsAction::Passthrough { backend: service, send_proxy: false };
+        Arc::new(ServerName { pattern, action, origin })
+    };
+    let server_names = vec![
+        server_name(HostPattern::Exact(name("a.example"))),
+        server_name(wildcard(WildcardDepth::One)),
+    ];
+    let default_rule = Some(rule(Vec::new()));
+    let listener = Listener { hosts, default_rule, server_names, default_tls: None };
     Compiler::default().compile(&Model { listeners: vec![listener] }).table
 }
 
@@ -118,6 +130,8 @@ fn a_lookup_does_not_allocate() {
                 routed += usize::from(found.is_some_and(|found| found.is_routed));
             }
         }
+        let names = hosts.map(|host| table.server_name(ListenerId::HTTP, Some(host.as_bytes())));
+        assert_eq!(names.iter().flatten().count(), 2);
         routed
     };
     // The first round lets the pattern set up the scratch memory of this thread.

@@ -321,7 +321,8 @@ impl TlsState {
             if let Some(defect) = &found.defect {
                 let provenance = sources.secrets.get(&secret).and_then(|e| e.provenance.as_ref());
                 let mut report = Report::new(&secret, provenance);
-                found_defect(&mut report, String::new(), defect, &found);
+                let instead = "a self-signed certificate is served";
+                found_defect(&mut report, String::new(), defect, &found, instead);
                 self.default_problems = report.finish();
             }
             certificate = found.certificate.or(certificate);
@@ -345,7 +346,8 @@ impl TlsState {
             let found = self.secrets.certificate(sources.secrets, secret, sources.now);
             if let Some(defect) = &found.defect {
                 let field = format!("spec.tls[{index}].secretName");
-                found_defect(&mut report, field, defect, &found);
+                let instead = "the default certificate is served";
+                found_defect(&mut report, field, defect, &found, instead);
             }
             let Some(certificate) = found.certificate else { continue };
             for (nth, host) in &entry.hosts {
@@ -617,12 +619,18 @@ fn not_covered(index: usize, nth: usize, host: &HostPattern, secret: &ObjectRef)
     }
 }
 
-/// Says a defect of a certificate and what follows from it.
-fn found_defect(report: &mut Report<'_>, field: String, defect: &SecretDefect, found: &Found) {
+/// Says a defect of a certificate and what follows from it; `instead`: if nothing serves.
+fn found_defect(
+    report: &mut Report<'_>,
+    field: String,
+    defect: &SecretDefect,
+    found: &Found,
+    instead: &str,
+) {
     match (&found.certificate, found.is_last_good) {
         (_, true) => report.error(defect.finding(field, "the last good one stays in force")),
         (Some(_), false) => report.warning(defect.finding(field, "it is served all the same")),
-        (None, false) => report.error(defect.finding(field, "the default certificate is served")),
+        (None, false) => report.error(defect.finding(field, instead)),
     }
 }
 

@@ -170,9 +170,8 @@ fn entries_and_hosts_are_bounded() {
 }
 
 /// The middle of a year.
-fn year(year: u64) -> SystemTime {
-    let seconds = (year - 1970) * 31_556_952 + 180 * 86_400;
-    SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds)
+fn year(year: i32) -> SystemTime {
+    date_time_ymd(year, 7, 1).into()
 }
 
 #[test]
@@ -488,7 +487,7 @@ fn a_host_whose_clients_cannot_be_checked_is_closed() {
         ("h", "ca", ca.clone(), "on", "InvalidAnnotation"),
         ("h", "default/ca/x", ca.clone(), "on", "InvalidAnnotation"),
         ("", "default/ca", ca.clone(), "on", "ClientAuthWithoutHost"),
-        ("h", "default/ca", ca.clone(), "optional_no_ca", "InvalidAnnotation"),
+        ("h", "default/ca", ca, "optional_no_ca", "InvalidAnnotation"),
     ] {
         let annotations = [("auth-tls-secret", secret), ("auth-tls-verify-client", verify)];
         let text = tls_ingress(("i", ""), host, "[]", &annotations);
