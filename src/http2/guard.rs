@@ -87,6 +87,7 @@ mod kind {
 }
 
 const END_STREAM: u8 = 0x1;
+const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const FRAME_HEAD_BYTES: usize = 9;
 /// DATA with padding is taken for work only from this length on; padding is 256 octets at most.
@@ -117,6 +118,7 @@ pub struct FrameMeter {
     /// Octets of the current payload, or of the preface, to come.
     skip: usize,
     has_settings: bool,
+    is_in_block: bool,
     last_stream: u32,
     continuations: u32,
     /// Frames that are free, by type.
@@ -141,6 +143,7 @@ impl FrameMeter {
             head_len: 0,
             skip: PREFACE.len(),
             has_settings: false,
+            is_in_block: false,
             last_stream: 0,
             continuations: 0,
             free_resets: 0,
@@ -185,6 +188,12 @@ impl FrameMeter {
     /// sending, and is told that nobody listens any more.
     pub fn answered(&mut self) {
         self.free_resets = (self.free_resets + 1).min(HTTP2_UNASKED_CREDIT_MAX);
+    }
+
+    /// Whether a field block was begun and not ended.
+    #[must_use]
+    pub fn is_in_block(&self) -> bool {
+        self.is_in_block
     }
 
     /// Tokens left, of [`HTTP2_GLITCHES_MAX`]; below a quarter the driver may begin a graceful end.
@@ -232,6 +241,9 @@ impl FrameMeter {
         self.skip = len as usize;
         if kind != kind::CONTINUATION {
             self.continuations = 0;
+        }
+        if matches!(kind, kind::HEADERS | kind::CONTINUATION) {
+            self.is_in_block = flags & END_HEADERS == 0;
         }
         if !std::mem::replace(&mut self.has_settings, true) && kind != kind::SETTINGS {
             return Err(Glitch::FirstFrame);

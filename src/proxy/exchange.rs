@@ -30,6 +30,7 @@ use crate::model::{Balance, Timeouts};
 use crate::publish::process_nanos;
 use crate::table::{FieldLookup, Match, RequestKey, SeriesId, TableRule};
 use crate::telemetry::{Attempt, Counter, ExchangeRecord};
+use crate::tls::ClientAuthId;
 
 /// How the connection goes on.
 pub enum After {
@@ -219,6 +220,9 @@ impl Exchange<'_> {
         if let Some(end) = self.redirect_to_https(rule).await {
             return end;
         }
+        if self.lacks_tls(table) {
+            return self.answer(Reply::Denied).await;
+        }
         if let Some(end) = self.redirect(matched).await {
             return end;
         }
@@ -252,6 +256,13 @@ impl Exchange<'_> {
         let listener = &self.downstream.listener;
         listener.scheme == Scheme::Https
             && table.0.client_auth(listener.id, &self.head().host) != self.downstream.client_auth
+    }
+
+    /// Whether the host demands client certificates and the request came in clear text.
+    fn lacks_tls(&self, table: &CoreTable) -> bool {
+        let listener = &self.downstream.listener;
+        listener.scheme == Scheme::Http
+            && table.0.client_auth(listener.id, &self.head().host) != ClientAuthId::default()
     }
 
     /// As ingress-nginx writes it: without port, and without one slash at the end.

@@ -25,6 +25,7 @@ use super::exchange::After;
 use super::http2_stream::{Http2Stream, Payload};
 use super::transport::Transport;
 use super::worker;
+use crate::http2::PREFACE;
 use crate::http2::guard::{FrameMeter, Glitch, Verdict};
 use crate::http2::io::{Link, LinkIo, Outgoing};
 use crate::http2::settings::server_builder;
@@ -74,6 +75,8 @@ struct Shared {
     streams: Cell<u32>,
     /// The client sent what no honest one sends.
     abuse: Cell<Option<Reason>>,
+    /// A field block was begun and not ended.
+    is_in_block: Cell<bool>,
     /// Nothing happened for too long.
     is_idle_over: Cell<bool>,
 }
@@ -93,6 +96,7 @@ pub async fn serve<P: Future<Output = After> + 'static>(
         meter: Rc::new(RefCell::new(FrameMeter::new(recent_millis()))),
         streams: Cell::new(0),
         abuse: Cell::new(None),
+        is_in_block: Cell::new(false),
         is_idle_over: Cell::new(false),
     });
     shared.rest();
@@ -128,9 +132,28 @@ impl Shared {
         self.downstream.stream.deadline().arm(wait, Expiry::CloseIdle);
     }
 
+    /// A field block has as long as a head of HTTP/1.1; nothing else of the connection goes on
+    /// before it is through (RFC 9113 section 4.3).
+    fn time_block(&self) {
+        let is_in_block = self.meter.borrow().is_in_block();
+        if self.is_in_block.replace(is_in_block) == is_in_block {
+            return;
+        }
+        let deadline = self.downstream.stream.deadline();
+        if is_in_block {
+            deadline.arm(self.core.config.client_header_timeout, Expiry::CloseRead);
+        } else if self.streams.get() == 0 {
+            self.rest();
+        } else {
+            deadline.disarm();
+        }
+    }
+
     fn begin_stream(&self) {
         self.streams.set(self.streams.get().saturating_add(1));
-        self.downstream.stream.deadline().disarm();
+        if !self.is_in_block.get() {
+            self.downstream.stream.deadline().disarm();
+        }
     }
 
     /// Looks at octets and hands them on; false: enough of this client.
@@ -147,6 +170,7 @@ impl Shared {
             }
         }
         self.link.push_received(octets);
+        self.time_block();
         true
     }
 }
@@ -158,7 +182,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let left = self.0.streams.get().saturating_sub(1);
         self.0.streams.set(left);
-        if left == 0 {
+        if left == 0 && !self.0.is_in_block.get() {
             self.0.rest();
         }
     }
@@ -179,8 +203,18 @@ async fn read(shared: &Shared, first: Buffer) {
 
 async fn receive_all(shared: &Shared, first: Buffer) -> std::io::Result<()> {
     let stream = &shared.downstream.stream;
+    // Handed on by itself: h2 can say goodbye only to whom it has greeted.
+    let mut preface_left = PREFACE.len();
     let mut buffer = first;
     loop {
+        let of_preface = buffer.len().min(preface_left);
+        if of_preface > 0 {
+            preface_left -= of_preface;
+            if !shared.receive(buffer.unread().get(..of_preface).unwrap_or_default()) {
+                return Ok(());
+            }
+            buffer.consume(of_preface);
+        }
         if !buffer.is_empty() && !shared.receive(buffer.unread()) {
             return Ok(());
         }
@@ -274,7 +308,9 @@ async fn serve_stream<P: Future<Output = After>>(
 ) {
     let shared = &running.0;
     let (core, connection) = (&shared.core, &shared.downstream);
-    let Some((stream, buffer)) = Http2Stream::accept(core, &shared.meter, request, respond) else {
+    let Some((stream, buffer)) =
+        Http2Stream::accept(core, connection, &shared.meter, request, respond)
+    else {
         return;
     };
     let stream = Transport::Http2(Box::new(stream));

@@ -16,14 +16,16 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 
 use super::buffer::{Buffer, Class};
 use super::clock::{Deadline, SharedStream, Target};
 use super::core::Core;
+use super::downstream::Downstream;
+use super::socket::Scheme;
 use crate::http2::body::RequestBody;
 use crate::http2::guard::FrameMeter;
-use crate::http2::request::put_request;
+use crate::http2::request::{RequestRefusal, put_request};
 use crate::http2::response::{Event, ResponseReader};
 use crate::telemetry::Counter;
 
@@ -127,6 +129,7 @@ impl Http2Stream {
     /// refusal, or is gone.
     pub fn accept(
         core: &Core,
+        connection: &Downstream,
         meter: &Rc<RefCell<FrameMeter>>,
         request: Request<RecvStream>,
         mut respond: SendResponse<Payload>,
@@ -142,12 +145,15 @@ impl Http2Stream {
             nonce.iter_mut().zip(halves.as_flattened()).for_each(|(to, from)| *to = *from);
             nonce
         };
+        let is_other_scheme = connection.listener.scheme == Scheme::Https
+            && parts.uri.scheme().is_some_and(|scheme| *scheme != http::uri::Scheme::HTTPS);
         let shape = match put_request(buffer.as_vec(), &parts, is_end, whole, nonce) {
-            Ok(shape) => shape,
-            Err(refusal) => {
+            Ok(shape) if !is_other_scheme => shape,
+            other => {
                 core.count(Counter::RequestsMalformed);
+                let status = other.err().map_or(StatusCode::BAD_REQUEST, RequestRefusal::status);
                 let mut response = Response::new(());
-                *response.status_mut() = refusal.status();
+                *response.status_mut() = status;
                 // A client that is gone already needs no answer.
                 drop(respond.send_response(response, true));
                 return None;

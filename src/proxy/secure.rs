@@ -79,18 +79,15 @@ enum Flight {
     Broken,
 }
 
-/// Reads until the ClientHello is complete; gives the server name.
+/// Reads until the ClientHello is complete; gives the server name. What is no ClientHello counts as
+/// one without a name: the session of the default certificate finds the right alert.
 async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Option<String>, Flight> {
     loop {
         match read_hello(first.unread()) {
             Ok(Hello::Complete(hello)) => return Ok(hello.server_name),
             Ok(Hello::Incomplete) if first.len() < TLS_HELLO_BYTES_MAX => {}
             Ok(Hello::Incomplete) => return Err(Flight::Broken),
-            Err(error) => {
-                // The socket is new, so it takes an alert at once or never.
-                drop(socket.try_write(error.alert()));
-                return Err(Flight::Broken);
-            }
+            Err(_) => return Ok(None),
         }
         make_room(first);
         match socket.read_when_ready(first).await {

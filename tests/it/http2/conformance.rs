@@ -149,7 +149,11 @@ fn preface(driver: Driver) {
         driver,
         &[
             case("a request right behind the handshake", get(1, "/"), Served(1)),
-            case("a second preface", PREFACE, Connection(&[PROTOCOL_ERROR, FRAME_SIZE_ERROR])),
+            case(
+                "a second preface",
+                PREFACE,
+                Connection(&[PROTOCOL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM]),
+            ),
         ],
     );
 }

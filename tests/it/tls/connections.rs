@@ -189,7 +189,7 @@ fn client_abort_is_seen_upstream(driver: Driver) {
         connection.read_to_end().map(drop)
     });
     let authority = Authority::new();
-    let proxy = builder(driver, &authority, &backend).flag("--access-log", "stdout").start();
+    let proxy = builder(driver, &authority, &backend).flag("--access-log", "json").start();
     for (index, way) in ["fin", "reset"].into_iter().enumerate() {
         let mut client = connect(&proxy, &authority);
         client.send(format!("GET /{way} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
