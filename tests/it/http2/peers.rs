@@ -32,10 +32,9 @@ fn curl_gets_and_posts(driver: Driver) {
 fn curl_reuses_a_connection(driver: Driver) {
     let backend = Backend::echo("a");
     let proxy = start(driver, &backend);
-    let show = ["-w", "%{num_connects} %{http_code}\n", "-o", "/dev/null"];
-    let first = ["--http2-prior-knowledge", show[0], show[1], show[2], show[3]];
-    let all = [&first[..], &["http://a.example/1", "--next"], &first, &["http://a.example/2"]];
-    let output = peer::curl(proxy.http, &all.concat());
+    let show = ["-w", "%{num_connects} %{http_code}\n", "-o", "/dev/null", "-o", "/dev/null"];
+    let urls = ["--http2-prior-knowledge", "http://a.example/1", "http://a.example/2"];
+    let output = peer::curl(proxy.http, &[&show[..], &urls].concat());
     output.assert_success();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "1 200\n0 200\n", "{}", output.stderr);
 }
@@ -50,8 +49,10 @@ fn nghttp_asks(driver: Driver) {
         }
     });
     let proxy = start(driver, &backend);
-    let url = format!("http://{}/", proxy.http);
-    let output = peer::run("nghttp", ["-v", "-H", ":authority: a.example", &url, &url], "");
+    let url = |path: &str| format!("http://{}/{path}", proxy.http);
+    let urls = [url("1"), url("2")];
+    let args = ["-v", "-H", ":authority: a.example", &urls[0], &urls[1]];
+    let output = peer::run("nghttp", args, "");
     output.assert_success();
     let text = output.text();
     assert_eq!(text.matches(":status: 200").count(), 2, "{text}");
