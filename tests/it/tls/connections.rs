@@ -190,7 +190,7 @@ fn client_abort_is_seen_upstream(driver: Driver) {
         connection.read_to_end().map(drop)
     });
     let authority = Authority::new();
-    let proxy = builder(driver, &authority, &backend).flag("--access-log", "stdout").start();
+    let proxy = builder(driver, &authority, &backend).flag("--access-log", "nginx").start();
     for (index, way) in ["fin", "reset"].into_iter().enumerate() {
         let mut client = connect(&proxy, &authority);
         client.send(format!("GET /{way} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
@@ -202,7 +202,7 @@ fn client_abort_is_seen_upstream(driver: Driver) {
         }
         backend.wait_for_ends(index + 1);
     }
-    wait_until("status 499 in the access log", || proxy.output().contains("499"));
+    wait_until("status 499 in the access log", || proxy.output().contains(" 499 "));
 }
 
 fn drain_finishes_running_exchanges(driver: Driver) {
