@@ -143,17 +143,16 @@ fn large_block() -> Vec<u8> {
     block(&fields)
 }
 
+/// Octets that are no frame: an unknown type of 5 MB.
+const NO_FRAME: &[u32] = &[PROTOCOL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM];
+
 /// Section 3.4.
 fn preface(driver: Driver) {
     run(
         driver,
         &[
             case("a request right behind the handshake", get(1, "/"), Served(1)),
-            case(
-                "a second preface",
-                PREFACE,
-                Connection(&[PROTOCOL_ERROR, FRAME_SIZE_ERROR, ENHANCE_YOUR_CALM]),
-            ),
+            case("a second preface", PREFACE, Connection(NO_FRAME)),
         ],
     );
 }

@@ -7,6 +7,7 @@ use crate::harness::{Backend, Builder, Driver, Http2, Message, Proxy, fields_nam
 for_each_driver!(
     malformed_requests_reach_nobody,
     malformed_trailers_end_the_request,
+    fragment_and_pseudo_field_of_trailers_go_no_further,
     content_length_must_be_true,
     request_becomes_one_of_http1,
     cookie_crumbs_are_joined,
@@ -27,9 +28,9 @@ fn start(driver: Driver, backend: &Backend) -> Proxy {
     Proxy::start(driver, manifest::one_host("a.example", backend.address()))
 }
 
-/// RST_STREAM, GOAWAY or an error status; never a 200.
+/// Nothing, after RST_STREAM, GOAWAY or an error status; what came instead otherwise.
 #[track_caller]
-fn assert_refused(name: &str, http2: &mut Http2, stream: u32) {
+fn not_refused(name: &str, http2: &mut Http2, stream: u32) -> Option<String> {
     http2.read_until(|http2| {
         let answer = http2.so_far(stream);
         answer.is_ended || answer.reset.is_some()
@@ -38,7 +39,8 @@ fn assert_refused(name: &str, http2: &mut Http2, stream: u32) {
     let code = http2.error_of(stream);
     let is_refused = matches!(answer.status, 400..=499 | 501)
         || answer.status == 0 && matches!(code, Some(PROTOCOL_ERROR | INTERNAL_ERROR));
-    assert!(is_refused, "{name}: {answer:?} {:?}", http2.goaway);
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    (!is_refused).then(|| format!("\n- {name}: {} {code:?} {body}", answer.status))
 }
 
 /// Reference: the list of "downgrade" rules; each row is refused on its stream alone.
@@ -100,14 +102,16 @@ fn malformed_requests_reach_nobody(driver: Driver) {
         ),
         ("protocol of a GET", with(&[(":protocol", "websocket")])),
     ];
+    let mut failures = String::new();
     for (name, fields) in rows {
         let mut http2 = Http2::connect(proxy.http);
         http2.send(headers(1, fields, END_STREAM));
-        assert_refused(name, &mut http2, 1);
+        failures.extend(not_refused(name, &mut http2, 1));
         if !http2.is_closed && http2.goaway.is_none() {
             assert_eq!(http2.get(3, "/good").status, 200, "{name}: other streams live on");
         }
     }
+    assert!(failures.is_empty(), "not refused:{failures}");
     assert!(!backend.received_text().contains("/bad"), "{}", backend.received_text());
 }
 
@@ -122,12 +126,29 @@ fn malformed_trailers_end_the_request(driver: Driver) {
         ("transfer-encoding", &[("transfer-encoding", "chunked")], END_STREAM),
         ("no END_STREAM", &[("x-t", "1")], 0),
     ];
+    let mut failures = String::new();
     for (name, fields, flags) in rows {
         let mut http2 = Http2::connect(proxy.http);
         http2.send([post(1, "/"), data(1, "abc", 0), headers(1, fields, flags)].concat());
-        assert_refused(name, &mut http2, 1);
+        failures.extend(not_refused(name, &mut http2, 1));
     }
+    assert!(failures.is_empty(), "not refused:{failures}");
     assert_eq!(backend.request_count(), 0);
+}
+
+/// Sections 8.1 and 8.3.1 have them refused; the h2 crate cuts them off before anybody sees them.
+fn fragment_and_pseudo_field_of_trailers_go_no_further(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = start(driver, &backend);
+    let mut http2 = Http2::connect(proxy.http);
+    http2.send(headers(1, &request("GET", "/a#fragment"), END_STREAM));
+    let trailers = headers(3, &[(":path", "/fragment")], END_STREAM);
+    http2.send([post(3, "/"), data(3, "abc", 0), trailers].concat());
+    for stream in [1, 3] {
+        let answer = http2.answer(stream);
+        assert!(answer.status == 200 || not_refused("", &mut http2, stream).is_none());
+    }
+    assert!(!backend.received_text().contains("fragment"), "{}", backend.received_text());
 }
 
 /// Section 8.1.1.
@@ -138,7 +159,7 @@ fn content_length_must_be_true(driver: Driver) {
         let mut http2 = Http2::connect(proxy.http);
         let fields = [&request("POST", "/")[..], &[("content-length", length)]].concat();
         http2.send([headers(1, &fields, 0), data(1, sent, END_STREAM)].concat());
-        assert_refused(&format!("{length} for {sent:?}"), &mut http2, 1);
+        assert_eq!(not_refused(&format!("{length} for {sent:?}"), &mut http2, 1), None);
     }
     assert_eq!(backend.request_count(), 0, "no whole request of them");
     let mut http2 = Http2::connect(proxy.http);
@@ -184,10 +205,10 @@ fn content_of_unknown_length_is_chunked(driver: Driver) {
     let backend = Backend::echo("a");
     let proxy = start(driver, &backend);
     let mut http2 = Http2::connect(proxy.http);
-    // A body that is here with its head needs no chunks.
-    http2.send(post(1, "/"));
-    http2.sync();
-    http2.send([data(1, "abc", 0), data(1, "", 0), data(1, "de", 1)].concat());
+    http2.send([post(1, "/"), data(1, "abc", 0)].concat());
+    // Content that is there with its end may be given a length.
+    backend.wait_for_text("abc");
+    http2.send([data(1, "", 0), data(1, "de", END_STREAM)].concat());
     let answer = http2.answer(1);
     assert_eq!(answer.json()["body"], "abcde");
     assert_eq!(answer.json()["is_chunked"], true);
@@ -291,12 +312,9 @@ fn broken_response_has_no_clean_end(driver: Driver) {
     let mut http2 = Http2::connect(proxy.http);
     for (stream, path) in [(1, "/length"), (3, "/chunk"), (5, "/garbage")] {
         let answer = http2.get(stream, path);
-        if (answer.status, answer.is_ended) == (502, true) {
-            // It was found out before the head was sent.
-            continue;
-        }
-        assert_eq!((answer.status, answer.is_ended), (200, false), "{path}");
-        assert!(matches!(answer.reset, Some(INTERNAL_ERROR | CANCEL)), "{path}: {answer:?}");
+        // A reset may overtake the head.
+        let is_reset = matches!(answer.reset, Some(INTERNAL_ERROR | CANCEL)) && !answer.is_ended;
+        assert!(is_reset || answer.status == 502, "{path}: {answer:?}");
     }
     http2.sync();
 }
@@ -315,18 +333,14 @@ fn unknown_host_is_404(driver: Driver) {
 fn list_of_fields_too_large_is_431(driver: Driver) {
     let backend = Backend::echo("a");
     let proxy = start(driver, &backend);
-    let value = "v".repeat(8000);
     let mut http2 = Http2::connect(proxy.http);
-    let mut fields = request("GET", "/big");
-    fields.extend([("x-a", value.as_str()); 10]);
-    let octets = block(&fields);
-    let mut frames = frame(HEADERS, END_STREAM, 1, &octets[..16_000]);
-    let pieces: Vec<&[u8]> = octets[16_000..].chunks(16_000).collect();
-    for (index, piece) in pieces.iter().enumerate() {
-        let flags = if index + 1 == pieces.len() { END_HEADERS } else { 0 };
-        frames.extend(frame(CONTINUATION, flags, 1, piece));
-    }
-    http2.send(frames);
+    // An entry of 3,500 octets, named 20 times: few octets, few fields, a long list.
+    let mut octets = block(&request("GET", "/big"));
+    octets.extend([0x40, 3, b'x', b'-', b'a']);
+    octets.extend(integer(0, 7, 3500));
+    octets.extend([b'v'; 3500]);
+    octets.extend([0x80 | 62; 20]);
+    http2.send(frame(HEADERS, END_STREAM | END_HEADERS, 1, octets));
     let answer = http2.answer(1);
     assert_eq!(answer.status, 431, "{answer:?} {:?}", http2.goaway);
     assert_eq!(http2.get(3, "/").status, 200, "the connection lives");

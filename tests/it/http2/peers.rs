@@ -3,7 +3,7 @@
 use crate::for_each_driver;
 use crate::harness::{Backend, Builder, Driver, Message, Proxy, manifest, peer};
 
-for_each_driver!(curl_gets_and_posts, curl_reuses_a_connection, nghttp_asks, h2load_loads);
+for_each_driver!(curl_gets_and_posts, nghttp_asks, h2load_loads);
 
 fn start(driver: Driver, backend: &Backend) -> Proxy {
     Proxy::start(driver, manifest::one_host("a.example", backend.address()))
@@ -29,16 +29,6 @@ fn curl_gets_and_posts(driver: Driver) {
     assert_eq!(curl(&["-b", "a=1; b=2"]).echoed_field("cookie").as_deref(), Some("a=1; b=2"));
 }
 
-fn curl_reuses_a_connection(driver: Driver) {
-    let backend = Backend::echo("a");
-    let proxy = start(driver, &backend);
-    let show = ["-w", "%{num_connects} %{http_code}\n", "-o", "/dev/null", "-o", "/dev/null"];
-    let asked = ["--http2-prior-knowledge", "http://a.example/1", "http://a.example/2"];
-    let output = peer::curl(proxy.http, &[&show[..], &asked].concat());
-    output.assert_success();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "1 200\n0 200\n", "{}", output.stderr);
-}
-
 /// nghttp is strict about what nghttp2 checks, and sends PRIORITY.
 fn nghttp_asks(driver: Driver) {
     let backend = Backend::scripted(|mut connection| {
@@ -49,8 +39,11 @@ fn nghttp_asks(driver: Driver) {
         }
     });
     let proxy = start(driver, &backend);
-    let (url, other) = (format!("http://{}/", proxy.http), format!("http://{}/2", proxy.http));
-    let output = peer::run("nghttp", ["-v", "-H", ":authority: a.example", &url, &other], "");
+    let url = |path: &str| format!("http://{}/{path}", proxy.http);
+    let urls = [url("1"), url("2")];
+    let fields = ["-H", ":authority: a.example", "-H", "te: trailers"];
+    let args = [&["-v"], &fields[..], &[&urls[0], &urls[1]]].concat();
+    let output = peer::run("nghttp", args, "");
     output.assert_success();
     let text = output.text();
     assert_eq!(text.matches(":status: 200").count(), 2, "{text}");

@@ -83,7 +83,8 @@ fn client_that_closes_without_close_notify(driver: Driver) {
     }
     let mut client = connect(&proxy, &authority);
     client.finish_sending();
-    client.read_until_close();
+    // With or without a close_notify in answer.
+    assert!(client.try_response().is_err());
     assert_eq!(connect(&proxy, &authority).get("a.example", "/").status(), 200);
     assert!(!proxy.output().contains("panicked"), "{}", proxy.output());
 }
@@ -91,19 +92,19 @@ fn client_that_closes_without_close_notify(driver: Driver) {
 fn truncated_upload_never_looks_whole(driver: Driver) {
     let (authority, backend) = (Authority::new(), Backend::echo("a"));
     let proxy = start(driver, &authority, &backend);
-    for framing in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
-        for is_told in [false, true] {
-            let mut client = connect(&proxy, &authority);
-            client.send(format!("POST /cut HTTP/1.1\r\nHost: a.example\r\n{framing}\r\n\r\n"));
-            client.send("5\r\nhello\r\n");
-            if is_told {
-                client.finish_with_close_notify();
-            }
-            drop(client);
+    let ways = [("Content-Length: 100", false), ("Content-Length: 100", true)];
+    let chunked = [("Transfer-Encoding: chunked", false), ("Transfer-Encoding: chunked", true)];
+    for (index, (framing, is_told)) in ways.into_iter().chain(chunked).enumerate() {
+        let mut client = connect(&proxy, &authority);
+        client.send(format!("POST /cut{index} HTTP/1.1\r\nHost: a.example\r\n{framing}\r\n\r\n"));
+        client.send("5\r\nhello\r\n");
+        backend.wait_for_text(&format!("/cut{index}"));
+        if is_told {
+            client.finish_with_close_notify();
         }
+        drop(client);
+        backend.wait_for_ends(index + 1);
     }
-    wait_until("the cut requests", || backend.connection_count() >= 1);
-    backend.wait_for_ends(backend.connection_count());
     assert_eq!(backend.request_count(), 0);
 }
 
@@ -189,7 +190,7 @@ fn client_abort_is_seen_upstream(driver: Driver) {
         connection.read_to_end().map(drop)
     });
     let authority = Authority::new();
-    let proxy = builder(driver, &authority, &backend).flag("--access-log", "json").start();
+    let proxy = builder(driver, &authority, &backend).flag("--access-log", "nginx").start();
     for (index, way) in ["fin", "reset"].into_iter().enumerate() {
         let mut client = connect(&proxy, &authority);
         client.send(format!("GET /{way} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
@@ -201,7 +202,7 @@ fn client_abort_is_seen_upstream(driver: Driver) {
         }
         backend.wait_for_ends(index + 1);
     }
-    wait_until("status 499 in the access log", || proxy.output().contains("499"));
+    wait_until("status 499 in the access log", || proxy.output().contains(" 499 "));
 }
 
 fn drain_finishes_running_exchanges(driver: Driver) {

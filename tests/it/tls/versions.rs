@@ -8,6 +8,7 @@ use crate::harness::{Backend, Client, Driver, Http2};
 
 for_each_driver!(
     curl_in_every_version,
+    curl_reuses_a_connection,
     old_versions_are_refused,
     alpn_chooses,
     alpn_without_overlap_is_refused,
@@ -31,6 +32,20 @@ fn curl_in_every_version(driver: Driver) {
             let tls = if tls.len() == 2 { "TLSv1.2" } else { "TLSv1.3" };
             output.assert_says(&format!("SSL connection using {tls}"));
         }
+    }
+}
+
+/// Not by prior knowledge: there curl 7.88 fails at its second transfer, with any server.
+fn curl_reuses_a_connection(driver: Driver) {
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let proxy = start(driver, &authority, &backend);
+    for http in ["--http1.1", "--http2"] {
+        let show = ["-w", "%{num_connects} %{http_code}\n", "-o", "/dev/null", "-o", "/dev/null"];
+        let urls = [http, "https://a.example/1", "https://a.example/2"];
+        let output = curl_tls(proxy.https, &authority, &[&show[..], &urls].concat());
+        output.assert_success();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text, "1 200\n0 200\n", "{http}: {}", output.stderr);
     }
 }
 
