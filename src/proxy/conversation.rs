@@ -440,7 +440,7 @@ async fn relay_body(
         exchange.tally.response_bytes += decoded.body as u64;
         if framing == ResponseFraming::Chunked {
             let trailers: &[u8] =
-                if exchange.scratch.request.accepts_trailers { decoder.trailers() } else { b"" };
+                if exchange.accepts_trailers() { decoder.trailers() } else { b"" };
             frame_chunk(&mut piece, is_done.then_some(trailers));
         }
         let outgoing = match head.take() {

@@ -361,6 +361,11 @@ impl Exchange<'_> {
         self.is_last || self.core.is_draining.get()
     }
 
+    /// Whether the client can take trailers: one of HTTP/1.1 says so, HTTP/2 has a place for them.
+    pub fn accepts_trailers(&self) -> bool {
+        self.head().accepts_trailers || matches!(self.downstream.stream, Transport::Http2(_))
+    }
+
     /// How persistence is said to this client.
     pub fn keep(&self) -> Persistence {
         match self.head().version {
