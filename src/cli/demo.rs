@@ -27,7 +27,7 @@ pub struct DemoArgs {
     /// Where the sample manifests are written; files that exist there are kept.
     #[arg(long, value_name = "DIR", default_value = "ringway-demo")]
     pub dir: PathBuf,
-    /// Where the proxy listens; port 0 takes a free port.
+    /// Where the proxy listens for plain HTTP; port 0 takes a free port.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub http_bind: SocketAddr,
     /// Where the proxy listens for TLS; port 0 takes a free port.
