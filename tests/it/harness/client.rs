@@ -133,7 +133,8 @@ impl Client {
         self.stream.write_all(bytes.as_ref())
     }
 
-    /// A second handle on the same connection, below TLS if there is any: to send while the first one reads.
+    /// A second handle on the same connection, below TLS if there is any: to send while the first
+    /// one reads.
     pub(crate) fn sender(&self) -> TcpStream {
         self.stream.tcp().try_clone().expect("clone")
     }

@@ -42,7 +42,7 @@ enum Expect {
 use Expect::{Connection, Served, Stream};
 
 /// Where the h2 crate tells a malformed frame or field block by the generic PROTOCOL_ERROR although
-/// section 7 has a more specific code. The connection ends all the same; these rows take both codes.
+/// section 7 has a more specific code. The connection ends all the same: these rows take both.
 const GENERIC: &[&str] = &[
     "broken HPACK",
     "block that stops within a literal",

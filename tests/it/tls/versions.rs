@@ -13,6 +13,7 @@ for_each_driver!(
     alpn_chooses,
     alpn_without_overlap_is_refused,
     http2_over_tls,
+    scheme_of_another_listener_is_refused,
     h2load_over_tls,
 );
 
@@ -56,8 +57,11 @@ fn old_versions_are_refused(driver: Driver) {
         let args = [version, "-cipher", "DEFAULT:@SECLEVEL=0", "-servername", "a.example"];
         let output = s_client(proxy.https, &authority, &args, GET_AND_CLOSE);
         assert_ne!(output.code, 0, "{version}: {}", output.text());
-        // rustls tells these handshake_failure where they offer no extension of versions.
-        output.assert_says("alert");
+        // Which alert depends on what of a modern hello is missed first.
+        let text = output.text();
+        let is_told = ["protocol version", "decode error", "handshake failure"];
+        let is_told = is_told.iter().any(|name| text.contains(&format!("alert {name}")));
+        assert!(is_told, "{version}: {text}");
     }
 }
 
@@ -105,13 +109,22 @@ fn http2_over_tls(driver: Driver) {
     let answer = http2.answer(1);
     assert_eq!(answer.status, 200);
     assert_eq!(answer.echoed_fields("x-forwarded-proto"), ["https"]);
-    // `:scheme` must be that of the listener.
-    http2.send(crate::harness::frames::get(3, "/"));
-    assert_ne!(http2.answer(3).status, 200);
     let mut client = Client::tls(proxy.https, &config, "a.example");
     client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
     let text = String::from_utf8_lossy(&client.read_until_close()).into_owned();
     assert!(!text.contains(" 200 "), "{text}");
+}
+
+/// Reference 4.3: `:scheme` is that of the listener.
+fn scheme_of_another_listener_is_refused(driver: Driver) {
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let proxy = start(driver, &authority, &backend);
+    let config = authority.trusting(super::HTTP2);
+    let mut http2 = Http2::over(Client::tls(proxy.https, &config, "a.example"));
+    http2.start(&[]);
+    http2.send(crate::harness::frames::get(1, "/"));
+    assert_ne!(http2.answer(1).status, 200);
+    assert_eq!(backend.request_count(), 0);
 }
 
 fn h2load_over_tls(driver: Driver) {
