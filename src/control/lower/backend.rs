@@ -130,5 +130,9 @@ fn external(name: Arc<str>, port: u16, sources: &Sources<'_>) -> Backend {
         // Asked and not answered yet: nothing to tell anyone.
         (true, true, None) => None,
     };
-    Backend { set: Arc::new(EndpointSet { addresses }), defect, external_name: Some(name) }
+    Backend {
+        set: Arc::new(EndpointSet { addresses, ..EndpointSet::default() }),
+        defect,
+        external_name: Some(name),
+    }
 }

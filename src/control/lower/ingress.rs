@@ -391,7 +391,12 @@ impl Lowering<'_> {
             return None;
         };
         let namespace = Arc::clone(&self.reference.namespace);
-        Some(BackendKey { namespace, service: name.as_str().into(), port })
+        Some(BackendKey {
+            namespace,
+            service: name.as_str().into(),
+            port,
+            dial: crate::model::Dial::default(),
+        })
     }
 
     fn build_rule(

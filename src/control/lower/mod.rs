@@ -31,7 +31,7 @@ use super::resolve::{Answer, Resolution};
 use super::source::report::{Finding, Report};
 use super::store::{Dirty, Store};
 use crate::model::{
-    BackendKey, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
+    BackendKey, Dial, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
 };
 use backend::{Backend, Defect, SliceIndex, Sources};
 use host::BuiltHost;
@@ -245,6 +245,7 @@ impl Lowerer {
             namespace: Arc::clone(namespace),
             service: Arc::clone(service),
             port: PortRef::Number(0),
+            dial: Dial::default(),
         };
         let ports = self
             .uses
