@@ -29,12 +29,9 @@ pub(super) enum DialDefect {
     /// The Secret, or what it should hold, is missing; or its certificate never was usable.
     #[error("{0}")]
     Secret(#[from] SecretDefect),
-    /// See [`ClientTlsError`].
-    #[error("the CAs of the Secret {0} cannot be used: {1}")]
-    Ca(ObjectName, ClientTlsError),
-    /// There are no settings even without any Secret.
-    #[error("TLS cannot be spoken: {0}")]
-    Tls(ClientTlsError),
+    /// Of the CA, in all likelihood: see [`ClientTlsError`].
+    #[error("TLS cannot be spoken with the backend: {0}")]
+    Tls(#[from] ClientTlsError),
 }
 
 impl DialDefect {
@@ -47,10 +44,9 @@ impl DialDefect {
                 proxy_ssl::verify_field(),
                 "Name a Secret with ca.crt in proxy-ssl-secret.",
             ),
-            Self::Ca(..) => {
+            Self::Tls(_) => {
                 ("BackendCaInvalid", proxy_ssl::secret_field(), "Store certificates in PEM.")
             }
-            Self::Tls(_) => ("BackendTls", String::new(), "Report this as a defect of ringway."),
         };
         Finding { reason, field, message: format!("{self}; {effect}."), advice: advice.into() }
     }
@@ -81,11 +77,18 @@ struct Kept {
 }
 
 /// All settings in use, and who uses which Secret.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Dialers {
     secrets: Secrets,
     users: BTreeMap<ObjectRef, BTreeSet<BackendKey>>,
     kept: BTreeMap<Way, Kept>,
+}
+
+impl std::fmt::Debug for Dialers {
+    /// Keys stay out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialers").field("users", &self.users).finish_non_exhaustive()
+    }
 }
 
 impl Dialers {
@@ -144,24 +147,21 @@ impl Dialers {
         let (mut certificate, mut defect, mut ca) = (None, None, None);
         match &secret {
             Some(secret) => {
-                let name = || ObjectName(secret.clone());
-                let Some(version) = stored.get(secret).map(|entry| &*entry.object) else {
-                    return Err(SecretDefect::Missing(name()).into());
-                };
-                if verify {
-                    let no_ca = || SecretDefect::NoKey(name(), CA);
-                    ca = Some(value(version, CA).ok_or_else(no_ca)?.to_vec());
-                }
+                let version = stored.get(secret).map(|entry| &*entry.object);
+                let has = |key| version.is_some_and(|version| value(version, key).is_some());
                 // One with a CA alone is for verification only.
-                let is_pair = [CERTIFICATE, KEY].iter().any(|key| value(version, key).is_some());
-                if is_pair || value(version, CA).is_none() {
-                    let now = SystemTime::now();
-                    match self.secrets.certificate(stored, secret, now) {
+                if has(CERTIFICATE) || has(KEY) || !has(CA) {
+                    match self.secrets.certificate(stored, secret, SystemTime::now()) {
                         Found { certificate: None, defect: Some(defect), .. } => {
                             return Err(defect.into());
                         }
                         found => (certificate, defect) = (found.certificate, found.defect),
                     }
+                }
+                if verify {
+                    let octets = version.and_then(|version| value(version, CA));
+                    let no_ca = || SecretDefect::NoKey(ObjectName(secret.clone()), CA);
+                    ca = Some(octets.ok_or_else(no_ca)?.to_vec());
                 }
             }
             None if verify => return Err(DialDefect::NoCa),
@@ -176,12 +176,7 @@ impl Dialers {
         }
         let authorities = ca.as_deref().map_or(Verify::Nothing, Verify::Ca);
         let alpn: &[u8] = if is_http2 { b"h2" } else { b"http/1.1" };
-        let tls = ClientTls::new(authorities, certificate.as_ref(), &[alpn]).map_err(|error| {
-            match &way.secret {
-                Some(secret) if ca.is_some() => DialDefect::Ca(ObjectName(secret.clone()), error),
-                _ => DialDefect::Tls(error),
-            }
-        })?;
+        let tls = ClientTls::new(authorities, certificate.as_ref(), &[alpn])?;
         self.kept.insert(way, Kept { certificate, ca, tls: Arc::clone(&tls) });
         Ok(Made { tls, defect })
     }

@@ -397,12 +397,7 @@ impl Lowering<'_> {
         };
         let namespace = Arc::clone(&self.reference.namespace);
         let dial = self.dialect.dial(&namespace, name);
-        Some(BackendKey {
-            namespace,
-            service: name.as_str().into(),
-            port,
-            dial,
-        })
+        Some(BackendKey { namespace, service: name.as_str().into(), port, dial })
     }
 
     fn build_rule(

@@ -50,9 +50,9 @@ pub(super) fn parse(namespace: &Arc<str>, texts: Texts<'_>, report: &mut Report<
         name => name,
     });
     let secret = texts.get(SECRET).map(|text| {
-        let name = text.split_once('/').filter(|(of, name)| {
-            **of == **namespace && !name.is_empty() && !name.contains('/')
-        });
+        let name = text
+            .split_once('/')
+            .filter(|(of, name)| **of == **namespace && !name.is_empty() && !name.contains('/'));
         let name = name.map(|(_, name)| name).unwrap_or_else(|| {
             let advice = "Write NAMESPACE/NAME of a Secret in the namespace of the Ingress; until \
                           then its requests get status 503.";
