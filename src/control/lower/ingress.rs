@@ -252,7 +252,8 @@ impl Lowering<'_> {
             match host_pattern(host) {
                 Ok(pattern) if pattern != HostPattern::Any => patterns.push((nth, pattern)),
                 wrong => {
-                    let why = wrong.err().map_or("it is empty".to_owned(), |e| e.to_string());
+                    let why =
+                        wrong.err().map_or_else(|| "it is empty".to_owned(), |e| e.to_string());
                     let field = format!("spec.tls[{index}].hosts[{nth}]");
                     let message = format!("the host cannot be used: {why}.");
                     let advice = "Write a DNS name, or *.name for one label more.";
