@@ -20,6 +20,9 @@ use ringway::http1::head::{
     check_partial_request, check_partial_response, parse_request, parse_response,
 };
 use ringway::http1::target::normalise_path;
+use ringway::http2::request::put_request;
+use ringway::proxy_protocol::{self, Parsed};
+use ringway::tls::{Hello, read_hello};
 
 /// A request head never panics; an accepted one means the same when written anew and read again.
 pub fn request_head(data: &[u8]) {
@@ -296,4 +299,53 @@ fn same_end(length: BodyLength, sender: Sender, written: &[u8], body: &Body) {
     assert_eq!(again.octets, body.octets);
     assert_eq!(again.trailers, body.trailers);
     assert_eq!(&written[again.consumed..], NEXT, "the message ends elsewhere");
+}
+
+/// A ClientHello never panics and, once complete, does not change with what follows it.
+pub fn hello(data: &[u8]) {
+    let whole = read_hello(data);
+    let Ok(Hello::Complete(hello)) = whole else { return };
+    if let Some(name) = &hello.server_name {
+        assert!(!name.is_empty() && !name.ends_with('.'), "{name}");
+        assert_eq!(*name, name.to_ascii_lowercase());
+    }
+    let followed = [data, &[22, 3, 3, 0, 1, 0]].concat();
+    assert_eq!(read_hello(&followed), Ok(Hello::Complete(hello)));
+}
+
+/// A PROXY header never panics, lies within its octets and means the same whatever follows it.
+pub fn proxy_header(data: &[u8]) {
+    let Ok(parsed @ Parsed::Header { bytes, .. }) = proxy_protocol::parse(data) else { return };
+    assert!(bytes > 0 && bytes <= data.len());
+    assert_eq!(proxy_protocol::parse(&data[..bytes]), Ok(parsed));
+    assert_eq!(proxy_protocol::parse(&data[..bytes - 1]), Ok(Parsed::Incomplete));
+}
+
+/// What is made of an HTTP/2 head is one request of HTTP/1.1 and no octet more.
+///
+/// Shape: lines `method`, `target`, `authority`, then `name:value` for each field.
+pub fn http2_request(data: &[u8]) {
+    let mut lines = data.split(|octet| *octet == b'\n');
+    let mut next = || lines.next().unwrap_or_default();
+    let (method, target, authority) = (next(), next(), next());
+    let uri = [b"https://", authority, target].concat();
+    let mut request = http::Request::builder().method(method).uri(uri.as_slice());
+    for line in lines {
+        let colon = line.iter().position(|octet| *octet == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at(colon);
+        request = request.header(name, value.get(1..).unwrap_or_default());
+    }
+    let Ok(request) = request.body(()) else { return };
+    let (parts, ()) = request.into_parts();
+    let mut out = Vec::new();
+    if put_request(&mut out, &parts, true, None, || [7; 16]).is_err() {
+        assert!(out.is_empty());
+        return;
+    }
+    assert_eq!(find_end(&out), Some(out.len()), "more than one head");
+    let mut head = RequestHead::default();
+    if parse_request(&out, out.len(), &mut head).is_ok() {
+        assert_eq!(head.head_bytes, out.len());
+        check_request(&out, &head);
+    }
 }

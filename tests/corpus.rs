@@ -54,6 +54,21 @@ fn framing() {
 }
 
 #[test]
+fn hello() {
+    run("hello", targets::hello);
+}
+
+#[test]
+fn proxy_header() {
+    run("proxy_header", targets::proxy_header);
+}
+
+#[test]
+fn http2_request() {
+    run("http2_request", targets::http2_request);
+}
+
+#[test]
 fn chunked() {
     run("chunked", targets::chunked);
 }

@@ -9,6 +9,15 @@ pub mod limits;
 #[path = "../../src/http1/mod.rs"]
 pub mod http1;
 
+#[path = "../../src/http2/mod.rs"]
+pub mod http2;
+
+#[path = "../../src/tls/mod.rs"]
+pub mod tls;
+
+#[path = "../../src/proxy_protocol.rs"]
+pub mod proxy_protocol;
+
 #[path = "../../src/filter/mod.rs"]
 pub mod filter;
 
