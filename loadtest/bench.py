@@ -3,6 +3,7 @@
 Standard library only. Every process started here is ended here, by its process id.
 """
 
+import base64
 import json
 import os
 import platform
@@ -11,6 +12,7 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 15
+PACKAGES = {"nginx": "nginx-light", "taskset": "util-linux", "h2load": "nghttp2-client"}
+TLS_HOST = "h0.example"
+# The first choice of wrk, so of all scenarios; else servers with another preference differ.
+TLS_CIPHER = "TLS_AES_256_GCM_SHA384"
 
 
 class Failure(Exception):
@@ -32,8 +38,7 @@ class Failure(Exception):
 def require(*programs):
     missing = [name for name in programs if shutil.which(name) is None]
     if missing:
-        packages = " ".join({"nginx": "nginx-light", "taskset": "util-linux"}.get(p, p)
-                            for p in missing)
+        packages = " ".join(PACKAGES.get(program, program) for program in missing)
         raise Failure(f"install {', '.join(missing)} (Debian: apt-get install {packages})")
 
 
@@ -77,6 +82,54 @@ def wait_for(what, is_true, seconds=READY_SECONDS):
         if time.monotonic() > deadline:
             raise Failure(f"waited {seconds} s in vain for {what}")
         time.sleep(0.02)
+
+
+class Pair:
+    """A self-signed ECDSA P-256 certificate for `h0.example` and its key, both PEM."""
+
+    def __init__(self, folder, name="tls", key=None):
+        self.key_path, chain_path = folder / f"{name}.key", folder / f"{name}.crt"
+        if key is None:
+            openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256",
+                    "-out", self.key_path)
+        else:
+            self.key_path.write_bytes(key)
+        openssl("req", "-x509", "-new", "-key", self.key_path, "-out", chain_path, "-days", 30,
+                "-subj", f"/CN={TLS_HOST}", "-addext", f"subjectAltName=DNS:{TLS_HOST}",
+                "-addext", "basicConstraints=critical,CA:FALSE")
+        self.chain, self.key = chain_path.read_bytes(), self.key_path.read_bytes()
+        (folder / f"{name}.pem").write_bytes(self.chain + self.key)
+
+    def der(self):
+        return ssl.PEM_cert_to_DER_cert(self.chain.decode())
+
+    def secret(self, name="web-tls"):
+        data = {"tls.crt": self.chain, "tls.key": self.key}
+        return {
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls",
+            "metadata": {"name": name, "namespace": "default"},
+            "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+        }
+
+
+def openssl(*arguments):
+    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"openssl {arguments[0]}: {done.stderr}")
+
+
+def tls_context(alpn=("http/1.1",)):
+    """A client of TLS 1.3 that believes any certificate: the tests compare it themselves."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def tls_connect(context, port, timeout=10):
+    plain = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    return context.wrap_socket(plain, server_hostname=TLS_HOST)
 
 
 class Process:
@@ -142,6 +195,8 @@ class Bench:
         self.folder = Path(tempfile.mkdtemp(prefix="ringway-loadtest-", dir=shared))
         self.processes = []
         self.binary = None
+        require("openssl")
+        self.pair = Pair(self.folder)
         # Each client connection may need one to the backend; the same bound for every proxy.
         self.connections_max = min(16384, raise_descriptor_limit() // 2 - 200)
 
@@ -190,19 +245,19 @@ class Bench:
         wait_for(f"{process.name} on port {port}", is_ready)
 
     def start_nginx(self):
-        port = free_port()
-        config = self.render("nginx.conf", PORT=port, BACKEND=self.backend_port)
+        port, tls_port = free_ports(2)
+        config = self.render("nginx.conf", PORT=port, TLS_PORT=tls_port, BACKEND=self.backend_port)
         process = self.start("nginx", ["nginx", "-e", "stderr", "-c", config], self.proxy_cpu)
         self.wait_ready(process, port)
-        return Proxy("nginx", process, port)
+        return Proxy("nginx", process, port, tls_port)
 
     def start_haproxy(self):
-        port = free_port()
-        config = self.render("haproxy.cfg", PORT=port, BACKEND=self.backend_port,
-                             MAXCONN=self.connections_max)
+        port, tls_port = free_ports(2)
+        config = self.render("haproxy.cfg", PORT=port, TLS_PORT=tls_port,
+                             BACKEND=self.backend_port, MAXCONN=self.connections_max)
         process = self.start("haproxy", ["haproxy", "-db", "-f", config], self.proxy_cpu)
         self.wait_ready(process, port)
-        return Proxy("haproxy", process, port)
+        return Proxy("haproxy", process, port, tls_port)
 
     def build(self, binary=None):
         """Builds the release binary, or takes the one given."""
@@ -217,28 +272,37 @@ class Bench:
         manifests = self.folder / f"{name}-manifests"
         manifests.mkdir()
         write_manifests(manifests, hosts, paths, [self.backend_port])
+        # Of one host only: with many, routing is measured, not TLS.
+        if hosts == 1:
+            write_json(manifests / "secret.json", self.pair.secret())
         command = [
             self.binary, "serve", "--manifests", manifests, "--http-bind", "127.0.0.1:0",
-            "--admin-bind", "127.0.0.1:0", "--cores", cores, "--driver", driver,
+            "--https-bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0",
+            "--cores", cores, "--driver", driver,
             "--access-log", "off", "--ingress-class", "ringway",
+            # wrk names an address in SNI, which is no name.
+            *(["--default-ssl-certificate", "default/web-tls"] if hosts == 1 else []),
             # The same bound on both sides as the peers have.
             "--max-connections", self.connections_max,
             "--pool-idle-per-endpoint", 2048, "--pool-total", self.connections_max, *flags,
         ]
         process = self.start(name, command, self.proxy_cpu)
         line = wait_for_start_line(process)
-        proxy = Proxy(name, process, port_of(line, "http"))
+        http, https = port_of(line, "http"), port_of(line, "https")
+        proxy = Proxy(name, process, http, https)
         proxy.admin_port = port_of(line, "admin")
         proxy.manifests = manifests
         self.wait_ready(process, proxy.port)
         return proxy
 
-    def wrk(self, proxy, seconds, connections, path="/small", hosts=1, paths=1, close=False):
+    def wrk(self, proxy, seconds, connections, path="/small", hosts=1, paths=1, close=False,
+            tls=False):
         """Runs wrk on the load CPU; raises on any error it saw."""
+        scheme, port = ("https", proxy.tls_port) if tls else ("http", proxy.port)
         command = [
             "taskset", "-c", str(self.load_cpu), "wrk", "-t1", f"-c{connections}",
             f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "config" / "report.lua"),
-            f"http://127.0.0.1:{proxy.port}", "--", str(hosts), str(paths), path,
+            f"{scheme}://127.0.0.1:{port}", "--", str(hosts), str(paths), path,
             "close" if close else "keep",
         ]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -253,11 +317,50 @@ class Bench:
         return result
 
 
+    def h2load(self, proxy, *options, path="/small"):
+        """Runs h2load over TLS on the load CPU; raises unless all it finished is 2xx.
+
+        A new process has no TLS session to resume: each connection is a full handshake.
+        """
+        done = subprocess.run(
+            ["taskset", "-c", str(self.load_cpu), "h2load", *map(str, options),
+             "--tls13-ciphers", TLS_CIPHER, "--connect-to", f"127.0.0.1:{proxy.tls_port}", f"https://{TLS_HOST}{path}"],
+            capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        counts = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, "
+                           r"(\d+) timeout", done.stdout)
+        statuses = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx",
+                             done.stdout)
+        rate = re.search(r"finished in [^,]*, ([\d.]+) req/s", done.stdout)
+        if done.returncode != 0 or not (counts and statuses and rate):
+            raise Failure(f"h2load against {proxy.name} failed:\n{done.stdout}{done.stderr}")
+        finished, succeeded, *errors = map(int, counts.groups())
+        if any(errors) or any(map(int, statuses.groups()[1:])) or finished != succeeded:
+            proxy.process.check()
+            raise Failure(f"errors against {proxy.name}: {counts[0]}; {statuses[0]}")
+        if succeeded == 0 or "TLSv1.3" not in done.stdout:
+            raise Failure(f"no requests over TLS 1.3 against {proxy.name}:\n{done.stdout}")
+        return {"requests": succeeded, "rate": float(rate[1])}
+
+    def handshakes(self, proxy, seconds, connections=64):
+        """Runs of h2load one after the other: all connections at once, one request on each."""
+        start, requests = time.monotonic(), 0
+        while time.monotonic() - start < seconds:
+            done = self.h2load(proxy, "-c", connections, "-n", connections, "--h1")["requests"]
+            if done != connections:
+                raise Failure(f"{done} of {connections} connections to {proxy.name} were served")
+            requests += done
+        return {"requests": requests, "rate": requests / (time.monotonic() - start)}
+
+    def streams(self, proxy, seconds, connections, streams):
+        """HTTP/2 over TLS for `seconds`."""
+        return self.h2load(proxy, "-c", connections, "-m", streams, "-D", seconds)
+
+
 class Proxy:
     """A proxy under test."""
 
-    def __init__(self, name, process, port):
-        self.name, self.process, self.port = name, process, port
+    def __init__(self, name, process, port, tls_port):
+        self.name, self.process, self.port, self.tls_port = name, process, port, tls_port
         self.admin_port = None
         self.manifests = None
 
@@ -308,6 +411,12 @@ def ingress(name, hosts, paths, service="web"):
     }
 
 
+def give_certificate(ingress):
+    """Plain requests are still answered, not redirected."""
+    ingress["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/ssl-redirect": "false"}
+    ingress["spec"]["tls"] = [{"hosts": [TLS_HOST], "secretName": "web-tls"}]
+
+
 def endpoint_slices(ports, service="web"):
     """One slice a port; all of them on loopback."""
     items = [{
@@ -338,6 +447,8 @@ def write_manifests(folder, hosts, paths, ports):
     write_json(folder / "slices.json", endpoint_slices(ports))
     names = [f"h{index}.example" for index in range(hosts)]
     items = [ingress(f"web-{at}", names[at:at + 10], paths) for at in range(0, hosts, 10)]
+    if hosts == 1:
+        give_certificate(items[0])
     write_json(folder / "ingress.json", {"apiVersion": "v1", "kind": "List", "items": items})
 
 
@@ -360,6 +471,7 @@ def machine():
         "commit": output_of("git", "describe", "--always", "--dirty"),
         "nginx": output_of("nginx", "-v").removeprefix("nginx version: "),
         "haproxy": (re.findall(r"version (\S+)", output_of("haproxy", "-v")) or [""])[0],
+        "h2load": output_of("h2load", "--version").removeprefix("h2load "),
         "wrk": (re.findall(r"^wrk (\S+)", output_of("wrk", "-v"), re.M) or [""])[0],
     }
 
