@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use ringway::model::{
-    BackendKey, BackendTarget, Host, HostName, HostPattern, Listener, Model, ObjectRef, OnMiss,
-    Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
+    BackendKey, BackendTarget, Dial, Host, HostName, HostPattern, Listener, Model, ObjectRef,
+    OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
 };
 use ringway::table::Compiler;
 
@@ -27,6 +27,7 @@ fn host(n: usize, edition: usize) -> Arc<Host> {
             namespace: Arc::clone(&namespace),
             service: format!("service-{n}-{path}-{edition}").into(),
             port: PortRef::Number(80),
+            dial: Dial::default(),
         };
         let from = PathMatch::Prefix(format!("/api/v1/service-{path}").into());
         let position = None;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringway::model::{
-    BackendKey, BackendTarget, Host, HostName, HostPattern, Listener, ListenerId, Model, ObjectRef,
-    OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
+    BackendKey, BackendTarget, Dial, Host, HostName, HostPattern, Listener, ListenerId, Model,
+    ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
     WildcardDepth,
 };
 use ringway::table::{Compiler, NoFields, RequestKey, Table};
@@ -22,6 +22,7 @@ fn rule(object: &str, path: &str) -> Arc<Rule> {
         namespace: "ns".into(),
         service: object.name.clone(),
         port: PortRef::Number(80),
+        dial: Dial::default(),
     };
     Arc::new(Rule {
         origin: Origin { object, rule: Some(0), path: Some(0), position: None },

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::model::{
-    BackendKey, BackendTarget, Balance, EndpointSet, Host, HostPattern, Listener, Model, ObjectRef,
-    OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
+    BackendKey, BackendTarget, Balance, Dial, EndpointSet, Host, HostPattern, Listener, Model,
+    ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
+    Wire,
 };
 use ringway::publish::{Publisher, channel};
 use ringway::table::Compiler;
@@ -132,9 +133,14 @@ fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAd
     logs.resize_with(1, || None);
     let started = proxy::start(&config, subscribers, shards, logs).unwrap();
     let port = PortRef::Number(80);
-    let key = BackendKey { namespace: "default".into(), service: "shop".into(), port };
+    let key = BackendKey {
+        namespace: "default".into(),
+        service: "shop".into(),
+        port,
+        dial: Dial::default(),
+    };
     let compiled = Compiler::default().compile(&model(&key));
-    let set = Arc::new(EndpointSet { addresses: vec![backend] });
+    let set = Arc::new(EndpointSet { addresses: vec![backend], wire: Wire::default() });
     for added in &compiled.added {
         publisher.publish_endpoints(added.id, &added.key, &set);
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::limits::FLAG_SECONDS_MAX;
-use crate::model::{BackendKey, ObjectRef, PortRef};
+use crate::model::{BackendKey, Dial, ObjectRef, PortRef};
 
 /// Why the text of a flag is not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,9 +97,12 @@ pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
         Err(_) => None,
     };
     match port {
-        Some(port) if is_name(namespace) && is_name(service) => {
-            Ok(BackendKey { namespace: namespace.into(), service: service.into(), port })
-        }
+        Some(port) if is_name(namespace) && is_name(service) => Ok(BackendKey {
+            namespace: namespace.into(),
+            service: service.into(),
+            port,
+            dial: Dial::default(),
+        }),
         _ => Err(ParseError::Backend),
     }
 }
@@ -167,7 +170,12 @@ mod tests {
 
     #[test]
     fn backends_are_namespace_name_port() {
-        let key = |port| BackendKey { namespace: "a".into(), service: "b-c".into(), port };
+        let key = |port| BackendKey {
+            namespace: "a".into(),
+            service: "b-c".into(),
+            port,
+            dial: Dial::default(),
+        };
         assert_eq!(backend("a/b-c:80"), Ok(key(PortRef::Number(80))));
         assert_eq!(backend("a/b-c:http"), Ok(key(PortRef::Name("http".into()))));
         for text in ["", "b:80", "a/b", "a/b:0", "a/b:99999", "/b:80", "a/B:80", "a/b:", "a/b c:80"]

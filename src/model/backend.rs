@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::tls::client::ClientTls;
+
 /// A Service port as an object names it. Resolved to endpoints apart from the routes, so that a
 /// rollout changes no rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +16,62 @@ pub struct BackendKey {
     pub service: Arc<str>,
     /// As written in the rule.
     pub port: PortRef,
+    /// How the rule's owner wants it spoken to. Part of the key: connections of two ways are never
+    /// in one pool. Last, and its default is the least: keys of a Service are next to each other.
+    pub dial: Dial,
+}
+
+/// How to speak to a backend, as the object that names it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Dial {
+    /// `None`: as the Service port says (`appProtocol`).
+    pub protocol: Option<BackendProtocol>,
+    /// `None`: where TLS is spoken, nothing is verified and nothing shown. Always `None` for a
+    /// `protocol` in clear text.
+    pub tls: Option<Arc<DialTls>>,
+}
+
+/// What a backend speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BackendProtocol {
+    /// HTTP/1.1 in clear text.
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// gRPC: HTTP/2 in clear text.
+    Grpc,
+    /// gRPC over TLS: HTTP/2.
+    Grpcs,
+    /// HTTP/2 in clear text with prior knowledge (RFC 9113 section 3.3).
+    H2c,
+}
+
+impl BackendProtocol {
+    /// HTTP/2, by prior knowledge or ALPN.
+    #[must_use]
+    pub const fn is_http2(self) -> bool {
+        matches!(self, Self::Grpc | Self::Grpcs | Self::H2c)
+    }
+
+    /// TLS below it.
+    #[must_use]
+    pub const fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Grpcs)
+    }
+}
+
+/// What to prove and to demand where TLS is spoken.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DialTls {
+    /// Namespace and name of the Secret with client certificate and CA.
+    pub secret: Option<(Arc<str>, Arc<str>)>,
+    /// The backend's certificate must be issued by that CA and name `server_name`.
+    pub verify: bool,
+    /// DNS name or address to verify and to send; `None`: the address of the endpoint, which is
+    /// never sent (RFC 6066 section 3).
+    pub server_name: Option<Arc<str>>,
+    /// `server_name` goes into the ClientHello.
+    pub sends_server_name: bool,
 }
 
 /// A Service port by number or by name.
@@ -58,6 +116,29 @@ pub enum BackendTarget {
     Invalid,
 }
 
+/// How the endpoints of a backend are spoken to. By default HTTP/1.1 in clear text.
+#[derive(Debug, Clone, Default)]
+pub struct Wire {
+    /// HTTP/2; in clear text by prior knowledge.
+    pub is_http2: bool,
+    /// `None`: clear text. Which name is verified and sent: [`DialTls`] of the key.
+    pub tls: Option<Arc<ClientTls>>,
+}
+
+impl PartialEq for Wire {
+    /// Settings are the same if they are the same object: keys in them have no equality.
+    fn eq(&self, other: &Self) -> bool {
+        self.is_http2 == other.is_http2
+            && match (&self.tls, &other.tls) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                (None, None) => true,
+                _ => false,
+            }
+    }
+}
+
+impl Eq for Wire {}
+
 /// The usable endpoints of one backend at one moment.
 ///
 /// Sorted by address, no duplicates. Published apart from the table.
@@ -65,4 +146,31 @@ pub enum BackendTarget {
 pub struct EndpointSet {
     /// Addresses that may get new requests.
     pub addresses: Vec<SocketAddr>,
+    /// How they are spoken to.
+    pub wire: Wire,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::client::Verify;
+
+    #[test]
+    fn wires_are_the_same_if_their_settings_are_the_same_object() {
+        let tls = || ClientTls::new(Verify::Nothing, None, &[]).unwrap();
+        let (a, b) = (tls(), tls());
+        let wire = |tls: Option<&Arc<ClientTls>>| Wire { is_http2: false, tls: tls.cloned() };
+        assert_eq!(wire(Some(&a)), wire(Some(&a)));
+        assert_ne!(wire(Some(&a)), wire(Some(&b)));
+        assert_ne!(wire(Some(&a)), wire(None));
+        assert_eq!(wire(None), Wire::default());
+        assert_ne!(Wire { is_http2: true, tls: None }, Wire::default());
+    }
+
+    #[test]
+    fn the_default_dial_is_the_least() {
+        let plain = Dial { protocol: Some(BackendProtocol::Http), tls: None };
+        let tls = Dial { protocol: None, tls: Some(Arc::default()) };
+        assert!(Dial::default() < plain && Dial::default() < tls);
+    }
 }

@@ -16,7 +16,10 @@ pub mod tls;
 
 use std::sync::Arc;
 
-pub use backend::{BackendKey, BackendTarget, EndpointSet, PortRef, WeightedBackend};
+pub use backend::{
+    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, EndpointSet, PortRef,
+    WeightedBackend, Wire,
+};
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};

@@ -18,12 +18,17 @@ fn backend(slot: u32) -> BackendId {
 
 fn key() -> Arc<BackendKey> {
     let port = PortRef::Number(80);
-    Arc::new(BackendKey { namespace: "ns".into(), service: "svc".into(), port })
+    Arc::new(BackendKey {
+        namespace: "ns".into(),
+        service: "svc".into(),
+        port,
+        dial: crate::model::Dial::default(),
+    })
 }
 
 fn endpoints(ports: std::ops::Range<u16>) -> Arc<EndpointSet> {
     let addresses = ports.map(|port| ([127, 0, 0, 1], port).into()).collect();
-    Arc::new(EndpointSet { addresses })
+    Arc::new(EndpointSet { addresses, ..EndpointSet::default() })
 }
 
 /// `T3` table, `E1:2` two endpoints of backend 1, `R1` removal, `M4` mark, `D` drain.

@@ -19,7 +19,12 @@ pub(crate) fn started_at() -> SystemTime {
 
 pub(crate) fn backend() -> BackendKey {
     let port = PortRef::Name("http".into());
-    BackendKey { namespace: "shop".into(), service: "cart".into(), port }
+    BackendKey {
+        namespace: "shop".into(),
+        service: "cart".into(),
+        port,
+        dial: crate::model::Dial::default(),
+    }
 }
 
 pub(crate) fn object() -> ObjectRef {

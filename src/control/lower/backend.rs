@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::dial::{DialDefect, Dialers, Made};
+use super::secret::SecretDefect;
 use super::service::{self, Location, ServiceError, SlicePort};
 use super::{LowerOptions, endpoint_slice};
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;
 use crate::control::store::Store;
-use crate::model::{BackendKey, EndpointSet, ObjectRef};
+use crate::model::{BackendKey, EndpointSet, ObjectRef, Wire};
 
 /// One backend at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,9 +51,20 @@ pub(super) enum Defect {
     /// See [`endpoint_slice::refusal`].
     #[error("the external name {0} leads to the host itself, which is refused")]
     ExternalRefused(Arc<str>),
+    /// It cannot be spoken to as its owner wants, so not at all.
+    #[error("{0}")]
+    Dial(#[from] DialDefect),
+    /// It is shown a certificate, which is perhaps not good enough.
+    #[error("{0}")]
+    ClientCertificate(SecretDefect),
 }
 
 impl Defect {
+    /// The object that names the backend is at fault, not what becomes of pods.
+    pub(super) fn is_error(&self) -> bool {
+        matches!(self, Self::Dial(_))
+    }
+
     /// For the owner of the rule that names the backend.
     pub(super) fn finding(&self, field: &str) -> Finding {
         let (reason, advice) = match self {
@@ -62,6 +75,11 @@ impl Defect {
             Self::NoEndpoints(_) => ("NoEndpoints", "See why its pods are not ready."),
             Self::Unresolved { .. } => ("NameNotResolved", "Correct spec.externalName."),
             Self::ExternalRefused(_) => ("AddressRefused", "Name another host."),
+            Self::Dial(defect) => return defect.finding("its requests get status 503"),
+            Self::ClientCertificate(defect) => {
+                let field = super::nginx::proxy_ssl::secret_field();
+                return defect.finding(field, "the backend is shown it or the last good one");
+            }
         };
         let message = format!("{self}; its requests get status 503.");
         Finding { reason, field: field.to_owned(), message, advice: advice.into() }
@@ -80,7 +98,35 @@ pub(super) struct Sources<'a> {
 }
 
 /// Lowers one backend. Total: what is missing is a defect.
-pub(super) fn lower(key: &BackendKey, sources: &Sources<'_>) -> Backend {
+pub(super) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Dialers) -> Backend {
+    let mut backend = locate(key, sources);
+    let reference = super::service_ref(key);
+    let service = sources.store.services.get(&reference);
+    let of_port = || service.map(|entry| service::protocol(&entry.object, &key.port));
+    let Some(protocol) = key.dial.protocol.or_else(of_port) else { return backend };
+    let is_http2 = protocol.is_http2();
+    let made = if protocol.is_tls() {
+        dialers.make(&sources.store.secrets, key.dial.tls.as_deref(), is_http2).map(Some)
+    } else {
+        Ok(None)
+    };
+    let (wire, defect) = match made {
+        Ok(Some(Made { tls, defect })) => {
+            (Wire { is_http2, tls: Some(tls) }, defect.map(Defect::ClientCertificate))
+        }
+        Ok(None) => (Wire { is_http2, tls: None }, None),
+        // Nothing to connect to is what keeps requests from a backend nobody vouches for.
+        Err(defect) => {
+            let Backend { external_name, .. } = backend;
+            return Backend { external_name, defect: Some(defect.into()), ..Backend::default() };
+        }
+    };
+    Arc::make_mut(&mut backend.set).wire = wire;
+    backend.defect = backend.defect.or(defect);
+    backend
+}
+
+fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
     let reference = super::service_ref(key);
     let Some(entry) = sources.store.services.get(&reference) else {
         let name = format!("{}/{}", key.namespace, key.service);
@@ -130,5 +176,9 @@ fn external(name: Arc<str>, port: u16, sources: &Sources<'_>) -> Backend {
         // Asked and not answered yet: nothing to tell anyone.
         (true, true, None) => None,
     };
-    Backend { set: Arc::new(EndpointSet { addresses }), defect, external_name: Some(name) }
+    Backend {
+        set: Arc::new(EndpointSet { addresses, ..EndpointSet::default() }),
+        defect,
+        external_name: Some(name),
+    }
 }

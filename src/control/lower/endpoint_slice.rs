@@ -62,7 +62,7 @@ pub(super) fn collect<'a>(
     let mut addresses = if ready.is_empty() { terminating } else { ready };
     addresses.sort_unstable();
     addresses.dedup();
-    found.set = EndpointSet { addresses };
+    found.set = EndpointSet { addresses, ..EndpointSet::default() };
     found
 }
 

@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::LowerOptions;
 use super::ingress_class::Classes;
-use super::nginx::{self, DIALECT};
+use super::nginx::{self, DIALECT, Dialect};
 use super::path::{self, PathKind, RoutePath};
 use super::secret::secret_ref;
 use super::tls::{IngressTls, TlsEntry};
@@ -96,6 +96,7 @@ pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         fallback: None,
         uses: BTreeMap::new(),
         tls: IngressTls::default(),
+        dialect: Dialect::default(),
         paths: 0,
         tls_hosts: 0,
         has_service: false,
@@ -131,6 +132,8 @@ struct Lowering<'a> {
     fallback: Option<Arc<Rule>>,
     uses: BTreeMap<BackendKey, String>,
     tls: IngressTls,
+    /// Of all backends of the Ingress.
+    dialect: Dialect,
     paths: usize,
     tls_hosts: usize,
     /// Some route leads to a Service.
@@ -177,6 +180,8 @@ impl Lowering<'_> {
         } = metadata;
         self.tls.annotations =
             nginx::tls::parse(self.reference, annotations.as_ref(), &mut self.report);
+        let namespace = &self.reference.namespace;
+        self.dialect = Dialect::parse(namespace, annotations.as_ref(), &mut self.report);
         for name in annotations.iter().flatten().map(|(name, _)| name) {
             if name.strip_prefix(DIALECT).is_some_and(|name| !nginx::is_known(name)) {
                 self.warning(
@@ -392,7 +397,8 @@ impl Lowering<'_> {
             return None;
         };
         let namespace = Arc::clone(&self.reference.namespace);
-        Some(BackendKey { namespace, service: name.as_str().into(), port })
+        let dial = self.dialect.dial(&namespace, name);
+        Some(BackendKey { namespace, service: name.as_str().into(), port, dial })
     }
 
     fn build_rule(

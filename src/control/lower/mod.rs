@@ -8,11 +8,12 @@
 //!  Ingress ──lower──▶ routes per host ──┬─▶ Host (oldest Ingress first) ──▶ Model
 //!  IngressClass ──▶ which are ours      └─▶ backends in use
 //!  spec.tls + Secret ───────────────────────▶ ServerName per host with a certificate
-//!  Service + EndpointSlices + DNS ──────────▶ EndpointSet per backend in use
+//!  Service + EndpointSlices + DNS + Secret ─▶ EndpointSet per backend in use
 //! ```
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod backend;
+mod dial;
 mod endpoint_slice;
 mod host;
 mod ingress;
@@ -31,9 +32,10 @@ use super::resolve::{Answer, Resolution};
 use super::source::report::{Finding, Report};
 use super::store::{Dirty, Store};
 use crate::model::{
-    BackendKey, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
+    BackendKey, Dial, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
 };
 use backend::{Backend, Defect, SliceIndex, Sources};
+use dial::Dialers;
 use host::BuiltHost;
 use ingress::{Age, LoweredIngress};
 use ingress_class::Classes;
@@ -86,6 +88,8 @@ pub struct Lowerer {
     /// What is wrong with a backend, told on each object that names it.
     backend_problems: BTreeMap<BackendKey, BTreeMap<ObjectRef, Vec<Arc<Problem>>>>,
     tls: TlsState,
+    /// How backends are spoken to by TLS.
+    dialers: Dialers,
     slices: SliceIndex,
     slice_services: BTreeMap<ObjectRef, (Arc<str>, Arc<str>)>,
     resolutions: BTreeMap<Arc<str>, Resolution>,
@@ -123,6 +127,7 @@ impl Lowerer {
             default_rule: options.default_backend.as_ref().map(host::default_rule),
             tls: TlsState::new(options.default_certificate.clone()),
             options,
+            dialers: Dialers::default(),
             classes: Classes::default(),
             ingresses: BTreeMap::new(),
             claims: BTreeMap::new(),
@@ -162,6 +167,7 @@ impl Lowerer {
         let now = SystemTime::now();
         let sources = tls_sources(store, &self.ingresses, &self.claims, now);
         self.tls.touch_secrets(dirty.of_kind("Secret"), sources, &mut touched.tls);
+        self.dialers.touch_secrets(dirty.of_kind("Secret"), &mut touched.backends);
         self.finish(store, touched, is_first)
     }
 
@@ -245,6 +251,7 @@ impl Lowerer {
             namespace: Arc::clone(namespace),
             service: Arc::clone(service),
             port: PortRef::Number(0),
+            dial: Dial::default(),
         };
         let ports = self
             .uses
@@ -355,6 +362,7 @@ impl Lowerer {
         for key in touched {
             if !self.uses.contains_key(&key) {
                 self.backends.remove(&key);
+                self.dialers.release(&key);
                 self.backend_problems.remove(&key);
                 continue;
             }
@@ -364,7 +372,8 @@ impl Lowerer {
                 resolutions: &self.resolutions,
                 options: &self.options,
             };
-            let backend = backend::lower(&key, &sources);
+            self.dialers.acquire(&key);
+            let backend = backend::lower(&key, &sources, &mut self.dialers);
             let old = self.backends.insert(key.clone(), backend.clone());
             if old.as_ref().is_none_or(|old| old.set != backend.set) {
                 changed.push((key.clone(), Arc::clone(&backend.set)));
@@ -372,6 +381,7 @@ impl Lowerer {
             let is_same_defect = old.is_some_and(|old| old.defect == backend.defect);
             self.tell_users(&key, &backend, is_same_defect.then_some(ingresses));
         }
+        self.dialers.forget_unused();
         changed
     }
 
@@ -440,7 +450,11 @@ impl Lowerer {
         let provenance = lowered.and_then(|lowered| lowered.provenance.as_ref());
         let field = lowered.and_then(|lowered| lowered.uses.get(key)).map_or("", |f| f);
         let mut report = Report::new(user, provenance);
-        report.warning(defect.finding(field));
+        if defect.is_error() {
+            report.error(defect.finding(field));
+        } else {
+            report.warning(defect.finding(field));
+        }
         report.finish()
     }
 }

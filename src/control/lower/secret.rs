@@ -17,9 +17,9 @@ use crate::tls::certificate::{Certificate, CertificateError, Validity};
 use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientAuthMode};
 
 /// Leaf first, then intermediates.
-const CERTIFICATE: &str = "tls.crt";
-const KEY: &str = "tls.key";
-const CA: &str = "ca.crt";
+pub(super) const CERTIFICATE: &str = "tls.crt";
+pub(super) const KEY: &str = "tls.key";
+pub(super) const CA: &str = "ca.crt";
 const CRL: &str = "ca.crl";
 
 /// Why a Secret cannot be used, or not as meant.
@@ -47,7 +47,7 @@ pub(super) enum SecretDefect {
 
 /// `namespace/name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ObjectName(ObjectRef);
+pub(super) struct ObjectName(pub ObjectRef);
 
 impl std::fmt::Display for ObjectName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -266,7 +266,7 @@ fn parse_client_auth(
 
 /// The octets under `key`; an empty value is none. The type of the Secret does not matter:
 /// cert-manager and others store pairs in Secrets of several types.
-fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
+pub(super) fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {
     let Secret { data, string_data, type_: _, immutable: _, metadata: _ } = secret;
     // An API server would have moved `stringData` into `data`, over what is there.
     let text = string_data.as_ref().and_then(|data| data.get(key)).map(String::as_bytes);

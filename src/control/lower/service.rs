@@ -4,7 +4,7 @@
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::model::PortRef;
+use crate::model::{BackendProtocol, PortRef};
 
 /// Where the endpoints of a Service port are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,21 @@ pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
             Ok(Location::Slices(SlicePort { name: String::new(), number: Some(*number) }))
         }
         (None, _) => Err(ServiceError::NoSuchPort(list(ports))),
+    }
+}
+
+/// What the port that `wanted` means speaks, as its `appProtocol` says: the names of Kubernetes
+/// (KEP-3726) and those in use without its prefix. Unknown ones are HTTP, as is silence.
+pub(super) fn protocol(service: &Service, wanted: &PortRef) -> BackendProtocol {
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+    let name = find(ports, wanted).and_then(|port| port.app_protocol.as_deref());
+    match name.unwrap_or_default() {
+        "kubernetes.io/h2c" | "h2c" | "http2" => BackendProtocol::H2c,
+        "grpc" => BackendProtocol::Grpc,
+        "grpcs" => BackendProtocol::Grpcs,
+        "https" | "kubernetes.io/wss" => BackendProtocol::Https,
+        // Among them "http" and "kubernetes.io/ws".
+        _ => BackendProtocol::Http,
     }
 }
 

@@ -20,7 +20,7 @@ use self::health::Health;
 use self::pool::{Connection, IdleCount, Pool, PoolLimits, Reusable};
 use super::clock::recent_millis;
 use super::random::Random;
-use crate::model::{BackendKey, Balance, EndpointSet};
+use crate::model::{BackendKey, Balance, EndpointSet, Wire};
 use crate::table::BackendId;
 
 /// One endpoint on one core.
@@ -138,6 +138,12 @@ impl Backend {
     pub fn endpoint_count(&self) -> usize {
         self.endpoints.borrow().len()
     }
+
+    /// How its endpoints are spoken to at the moment. To be read together with [`Self::pick`],
+    /// without waiting in between: an update changes both.
+    pub fn wire(&self) -> Wire {
+        self.set.borrow().wire.clone()
+    }
 }
 
 impl Upstreams {
@@ -164,9 +170,11 @@ impl Upstreams {
     ) -> Option<Arc<EndpointSet>> {
         if let Some(backend) = self.backend(id) {
             let old = Rc::clone(&backend.endpoints.borrow());
-            let new = carry_over(&old, &set);
+            let is_same_wire = backend.set.borrow().wire == set.wire;
+            // A connection that speaks otherwise, or to whom else, must not be used again.
+            let new = carry_over(if is_same_wire { &old } else { &[] }, &set);
             *backend.endpoints.borrow_mut() = new;
-            self.retire(&old, &set);
+            self.retire(&old, if is_same_wire { &set.addresses } else { &[] });
             return Some(backend.set.replace(set));
         }
         self.remove_slot(id.slot);
@@ -198,14 +206,14 @@ impl Upstreams {
     fn remove_slot(&self, slot: u32) {
         let removed = self.slots.borrow_mut().get_mut(slot as usize).and_then(Option::take);
         if let Some(backend) = removed {
-            self.retire(&backend.endpoints.borrow(), &EndpointSet::default());
+            self.retire(&backend.endpoints.borrow(), &[]);
         }
     }
 
-    /// Marks the endpoints that are not in `set` and closes their idle connections.
-    fn retire(&self, endpoints: &[Rc<Endpoint>], set: &EndpointSet) {
+    /// Marks the endpoints that are not in `kept` and closes their idle connections.
+    fn retire(&self, endpoints: &[Rc<Endpoint>], kept: &[SocketAddr]) {
         for endpoint in endpoints {
-            if set.addresses.binary_search(&endpoint.address).is_err() {
+            if kept.binary_search(&endpoint.address).is_err() {
                 endpoint.is_removed.set(true);
                 endpoint.pool.clear(&self.idle);
             }
@@ -259,7 +267,8 @@ mod tests {
 
     fn set(ports: &[u16]) -> Arc<EndpointSet> {
         let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
-        Arc::new(EndpointSet { addresses: ports.iter().map(address).collect() })
+        let addresses = ports.iter().map(address).collect();
+        Arc::new(EndpointSet { addresses, ..EndpointSet::default() })
     }
 
     fn key() -> Arc<BackendKey> {
@@ -267,6 +276,7 @@ mod tests {
             namespace: "default".into(),
             service: "web".into(),
             port: PortRef::Number(80),
+            dial: crate::model::Dial::default(),
         })
     }
 
@@ -307,6 +317,22 @@ mod tests {
         upstreams.apply(ID, key(), set(&[]), &random);
         assert!(lease.endpoint.is_removed.get());
         assert!(backend.pick(Balance::RoundRobin, &[], &random).is_none());
+    }
+
+    #[test]
+    fn another_wire_keeps_no_endpoint() {
+        let (upstreams, random) = (upstreams(), Random::seeded(1));
+        upstreams.apply(ID, key(), set(&[1]), &random);
+        let backend = upstreams.backend(ID).unwrap();
+        let lease = backend.pick(Balance::RoundRobin, &[], &random).unwrap();
+        let wire = Wire { is_http2: true, tls: None };
+        let http2 = EndpointSet { wire: wire.clone(), ..EndpointSet::clone(&set(&[1])) };
+        upstreams.apply(ID, key(), Arc::new(http2), &random);
+        assert_eq!(backend.wire(), wire);
+        assert!(lease.endpoint.is_removed.get());
+        let next = backend.pick(Balance::RoundRobin, &[], &random).unwrap();
+        assert!(!Rc::ptr_eq(&lease.endpoint, &next.endpoint));
+        assert!(!next.endpoint.is_removed.get());
     }
 
     #[test]

@@ -60,7 +60,12 @@ fn pattern(text: &str) -> HostPattern {
 }
 
 fn backend_key(service: &str) -> BackendKey {
-    BackendKey { namespace: "ns".into(), service: service.into(), port: PortRef::Number(80) }
+    BackendKey {
+        namespace: "ns".into(),
+        service: service.into(),
+        port: PortRef::Number(80),
+        dial: crate::model::Dial::default(),
+    }
 }
 
 fn backend(service: &str, weight: u32) -> WeightedBackend {

@@ -124,7 +124,12 @@ fn every_byte_in_every_field_gives_one_line_of_valid_json() {
     let bytes: Vec<u8> = (0..=255).collect();
     let text = "\"},{\\\n";
     let port = PortRef::Name(text.into());
-    let key = BackendKey { namespace: text.into(), service: text.into(), port };
+    let key = BackendKey {
+        namespace: text.into(),
+        service: text.into(),
+        port,
+        dial: crate::model::Dial::default(),
+    };
     let mut origin = origin();
     origin.object.name = text.into();
     let hostile = ExchangeRecord {

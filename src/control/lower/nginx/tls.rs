@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{DIALECT, parse_bool};
-use crate::control::source::report::{Finding, Report};
+use super::{Texts, field, invalid, parse_bool};
+use crate::control::source::report::Report;
 use crate::model::ObjectRef;
 use crate::tls::client_auth::ClientAuthMode;
 
@@ -51,11 +51,6 @@ impl Default for Annotations {
     }
 }
 
-/// The field of an annotation, for problems.
-pub(in super::super) fn field(name: &str) -> String {
-    format!("metadata.annotations.{DIALECT}{name}")
-}
-
 /// The field that names the CA.
 pub(in super::super) fn auth_field() -> String {
     field(AUTH_TLS_SECRET)
@@ -73,12 +68,8 @@ pub(in super::super) fn parse(
     annotations: Option<&BTreeMap<String, String>>,
     report: &mut Report<'_>,
 ) -> Annotations {
-    let Some(annotations) = annotations else { return Annotations::default() };
-    // An empty one counts as absent.
-    let get = |name: &str| {
-        let value = annotations.get(&format!("{DIALECT}{name}"));
-        value.map(|value| value.trim()).filter(|value| !value.is_empty())
-    };
+    let texts = Texts(annotations);
+    let get = |name| texts.get(name);
     let mut flag = |name, default| {
         let Some(text) = get(name) else { return default };
         parse_bool(text).unwrap_or_else(|| {
@@ -129,13 +120,4 @@ fn auth(
     };
     let secret = crate::control::lower::secret::secret_ref(&ingress.namespace, name);
     Some(mode.map_or(AuthTls::Invalid, |mode| AuthTls::Secret { secret, mode }))
-}
-
-fn invalid(name: &str, value: &str, why: &str, advice: &str) -> Finding {
-    Finding {
-        reason: "InvalidAnnotation",
-        field: field(name),
-        message: format!("{value:?} cannot be used: {why}"),
-        advice: advice.to_owned(),
-    }
 }

@@ -73,7 +73,12 @@ fn a_wholly_unusable_version_keeps_the_last_good_one() {
 
 #[test]
 fn the_default_backend_of_the_flag_is_the_listeners() {
-    let key = BackendKey { namespace: "x".into(), service: "d".into(), port: PortRef::Number(80) };
+    let key = BackendKey {
+        namespace: "x".into(),
+        service: "d".into(),
+        port: PortRef::Number(80),
+        dial: Dial::default(),
+    };
     let mut world = World::new(LowerOptions { default_backend: Some(key.clone()), ..options() });
     let lowered = world.apply(Vec::new());
     let model = lowered.model.as_ref().expect("the first model, though empty");

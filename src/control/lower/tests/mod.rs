@@ -1,6 +1,7 @@
 //! Lowering, one file per kind: manifests in, hosts, endpoints and problems out.
 
 mod conflicts;
+mod dial;
 mod endpoint_slice;
 mod incremental;
 mod ingress;

@@ -8,13 +8,13 @@ use crate::model::TlsAction;
 use crate::tls::client_auth::ClientAuthId;
 
 /// A certificate chain and key in PEM.
-struct Pair {
-    chain: String,
-    key: String,
+pub(super) struct Pair {
+    pub chain: String,
+    pub key: String,
 }
 
 /// Valid between the years, for `names`; the last of them tells it from others.
-fn pair_of(names: &[&str], years: (i32, i32)) -> Pair {
+pub(super) fn pair_of(names: &[&str], years: (i32, i32)) -> Pair {
     let names: Vec<String> = names.iter().map(|&name| name.into()).collect();
     let mut params = CertificateParams::new(names).expect("names");
     params.not_before = date_time_ymd(years.0, 1, 1);
@@ -25,11 +25,11 @@ fn pair_of(names: &[&str], years: (i32, i32)) -> Pair {
     Pair { chain, key: key.serialize_pem() }
 }
 
-fn pair(names: &[&str]) -> Pair {
+pub(super) fn pair(names: &[&str]) -> Pair {
     pair_of(names, (2000, 2200))
 }
 
-fn secret_of(name: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn secret_of(name: &str, values: &[(&str, &str)]) -> String {
     let values = values.iter().map(|(key, value)| {
         let octets = ByteString(value.as_bytes().to_vec());
         format!("{key}: {}", serde_json::to_string(&octets).expect("text"))
@@ -42,12 +42,12 @@ fn secret_of(name: &str, values: &[(&str, &str)]) -> String {
     )
 }
 
-fn secret(name: &str, pair: &Pair) -> String {
+pub(super) fn secret(name: &str, pair: &Pair) -> String {
     secret_of(name, &[("tls.crt", &pair.chain), ("tls.key", &pair.key)])
 }
 
 /// An Ingress with a rule for `host`, unless empty, the flow text of `spec.tls`, and annotations.
-fn tls_ingress(
+pub(super) fn tls_ingress(
     (name, created): (&str, &str),
     host: &str,
     tls: &str,
@@ -98,7 +98,7 @@ fn policies(lowered: &Lowered) -> Vec<String> {
     text.collect()
 }
 
-fn delete(kind: &'static str, name: &str) -> Vec<Change> {
+pub(super) fn delete(kind: &'static str, name: &str) -> Vec<Change> {
     let reference = ObjectRef { kind, namespace: "default".into(), name: name.into() };
     vec![Change::Delete(reference)]
 }

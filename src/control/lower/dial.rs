@@ -1,0 +1,188 @@
+//! How a backend is spoken to by TLS: annotations and Secret → client settings.
+//!
+//! Backends that want the same share one object, which stays the same until their Secret changes:
+//! another object is another wire, and costs them their pooled connections.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use k8s_openapi::api::core::v1::Secret;
+
+use super::nginx::proxy_ssl;
+use super::secret::{
+    CA, CERTIFICATE, Found, KEY, ObjectName, SecretDefect, Secrets, secret_ref, value,
+};
+use crate::control::source::report::Finding;
+use crate::control::store::Entries;
+use crate::model::{BackendKey, DialTls, ObjectRef};
+use crate::tls::certificate::Certificate;
+use crate::tls::client::{ClientTls, ClientTlsError, Verify};
+
+/// Why a backend cannot be spoken to as its owner wants.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum DialDefect {
+    /// Nothing to verify against.
+    #[error("certificates of the backend are to be verified and no Secret names a CA")]
+    NoCa,
+    /// The Secret, or what it should hold, is missing; or its certificate never was usable.
+    #[error("{0}")]
+    Secret(#[from] SecretDefect),
+    /// Of the CA, in all likelihood: see [`ClientTlsError`].
+    #[error("TLS cannot be spoken with the backend: {0}")]
+    Tls(#[from] ClientTlsError),
+}
+
+impl DialDefect {
+    /// For the owner of the annotations; `effect` is what follows from it.
+    pub(super) fn finding(&self, effect: &str) -> Finding {
+        let (reason, field, advice) = match self {
+            Self::Secret(defect) => return defect.finding(proxy_ssl::secret_field(), effect),
+            Self::NoCa => (
+                "BackendCaMissing",
+                proxy_ssl::verify_field(),
+                "Name a Secret with ca.crt in proxy-ssl-secret.",
+            ),
+            Self::Tls(_) => {
+                ("BackendCaInvalid", proxy_ssl::secret_field(), "Store certificates in PEM.")
+            }
+        };
+        Finding { reason, field, message: format!("{self}; {effect}."), advice: advice.into() }
+    }
+}
+
+/// Settings for one backend.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub tls: Arc<ClientTls>,
+    /// Of the client certificate; an older one is shown, or one out of its time.
+    pub defect: Option<SecretDefect>,
+}
+
+/// What settings depend on. The server name is not among it: it goes with each connection.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    secret: Option<ObjectRef>,
+    verify: bool,
+    is_http2: bool,
+}
+
+/// Settings and what of a Secret went into them.
+#[derive(Debug)]
+struct Kept {
+    certificate: Option<Arc<Certificate>>,
+    ca: Option<Vec<u8>>,
+    tls: Arc<ClientTls>,
+}
+
+/// All settings in use, and who uses which Secret.
+#[derive(Default)]
+pub(super) struct Dialers {
+    secrets: Secrets,
+    users: BTreeMap<ObjectRef, BTreeSet<BackendKey>>,
+    kept: BTreeMap<Way, Kept>,
+}
+
+impl std::fmt::Debug for Dialers {
+    /// Keys stay out of logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dialers").field("users", &self.users).finish_non_exhaustive()
+    }
+}
+
+impl Dialers {
+    /// The backend is in use.
+    pub(super) fn acquire(&mut self, key: &BackendKey) {
+        if let Some(secret) = secret_of(key) {
+            self.secrets.acquire(&secret, &super::service_ref(key));
+            self.users.entry(secret).or_default().insert(key.clone());
+        }
+    }
+
+    /// The backend is no longer in use.
+    pub(super) fn release(&mut self, key: &BackendKey) {
+        let Some(secret) = secret_of(key) else { return };
+        let Some(users) = self.users.get_mut(&secret) else { return };
+        users.remove(key);
+        // The Service may have another port, or way, that uses it.
+        if !users.iter().any(|o| o.namespace == key.namespace && o.service == key.service) {
+            self.secrets.release(&secret, &super::service_ref(key));
+        }
+        if users.is_empty() {
+            self.users.remove(&secret);
+        }
+    }
+
+    /// Marks the backends that use a Secret that changed, or of which time made something else.
+    pub(super) fn touch_secrets<'a>(
+        &self,
+        dirty: impl Iterator<Item = &'a ObjectRef>,
+        backends: &mut BTreeSet<BackendKey>,
+    ) {
+        for secret in dirty.cloned().chain(self.secrets.due(SystemTime::now())) {
+            backends.extend(self.users.get(&secret).into_iter().flatten().cloned());
+        }
+    }
+
+    /// Drops what nobody uses, keys among it.
+    pub(super) fn forget_unused(&mut self) {
+        self.secrets.forget_unused();
+        self.kept.retain(|_, kept| Arc::strong_count(&kept.tls) > 1);
+    }
+
+    /// Settings for a backend that [`Self::acquire`] was told of; `dial` as its key has it.
+    ///
+    /// # Errors
+    /// It must not be spoken to.
+    pub(super) fn make(
+        &mut self,
+        stored: &Entries<Secret>,
+        dial: Option<&DialTls>,
+        is_http2: bool,
+    ) -> Result<Made, DialDefect> {
+        let verify = dial.is_some_and(|dial| dial.verify);
+        let secret = dial.and_then(|dial| dial.secret.as_ref());
+        let secret = secret.map(|(namespace, name)| secret_ref(namespace, name));
+        let (mut certificate, mut defect, mut ca) = (None, None, None);
+        match &secret {
+            Some(secret) => {
+                let version = stored.get(secret).map(|entry| &*entry.object);
+                let has = |key| version.is_some_and(|version| value(version, key).is_some());
+                // One with a CA alone is for verification only.
+                if has(CERTIFICATE) || has(KEY) || !has(CA) {
+                    match self.secrets.certificate(stored, secret, SystemTime::now()) {
+                        Found { certificate: None, defect: Some(defect), .. } => {
+                            return Err(defect.into());
+                        }
+                        found => (certificate, defect) = (found.certificate, found.defect),
+                    }
+                }
+                if verify {
+                    let octets = version.and_then(|version| value(version, CA));
+                    let no_ca = || SecretDefect::NoKey(ObjectName(secret.clone()), CA);
+                    ca = Some(octets.ok_or_else(no_ca)?.to_vec());
+                }
+            }
+            None if verify => return Err(DialDefect::NoCa),
+            None => {}
+        }
+        let way = Way { secret, verify, is_http2 };
+        if let Some(kept) = self.kept.get(&way)
+            && super::tls::is_same(kept.certificate.as_ref(), certificate.as_ref())
+            && kept.ca == ca
+        {
+            return Ok(Made { tls: Arc::clone(&kept.tls), defect });
+        }
+        let authorities = ca.as_deref().map_or(Verify::Nothing, Verify::Ca);
+        let alpn: &[u8] = if is_http2 { b"h2" } else { b"http/1.1" };
+        let tls = ClientTls::new(authorities, certificate.as_ref(), &[alpn])?;
+        self.kept.insert(way, Kept { certificate, ca, tls: Arc::clone(&tls) });
+        Ok(Made { tls, defect })
+    }
+}
+
+fn secret_of(key: &BackendKey) -> Option<ObjectRef> {
+    let (namespace, name) = key.dial.tls.as_ref()?.secret.as_ref()?;
+    Some(secret_ref(namespace, name))
+}
