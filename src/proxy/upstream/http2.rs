@@ -161,7 +161,8 @@ impl Http2Pool {
     }
 
     fn wake_all(&self) {
-        for _ in 0..self.waiters.borrow().len() {
+        let count = self.waiters.borrow().len();
+        for _ in 0..count {
             self.wake_one();
         }
     }
