@@ -99,6 +99,16 @@ impl Version {
     }
 }
 
+/// Whether a Content-Type is that of gRPC, with whatever message format.
+#[must_use]
+pub fn is_grpc(content_type: &[u8]) -> bool {
+    const PREFIX: &[u8] = b"application/grpc";
+    let start = content_type.get(..PREFIX.len()).unwrap_or_default();
+    // `application/grpc-web` is another protocol, whose status is in the body.
+    start.eq_ignore_ascii_case(PREFIX)
+        && matches!(content_type.get(PREFIX.len()), None | Some(b'+' | b';' | b' ' | b'\t'))
+}
+
 /// The values of all lines of one kind, in order.
 fn values<'a>(
     buf: &'a [u8],

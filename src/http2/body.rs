@@ -1,4 +1,4 @@
-//! Bodies of HTTP/2 requests in HTTP/1.1 framing.
+//! Bodies of HTTP/2 requests, and of the responses of backends, in HTTP/1.1 framing.
 
 use http::HeaderMap;
 
@@ -8,7 +8,7 @@ use crate::http1::fields::{is_forbidden_trailer, trim_ows};
 use crate::http1::framing::BodyLength;
 use crate::limits::{FIELDS_MAX, TRAILER_BYTES_MAX};
 
-/// Why a body was given up: the client is at fault, and the stream is reset.
+/// Why a body was given up: its sender is at fault, and the stream is reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestBodyError {
     /// More octets than announced, or octets behind the end.
@@ -49,6 +49,12 @@ impl RequestBody {
             BodyLength::None | BodyLength::UntilClose => State::Known(0),
         };
         Self { state }
+    }
+
+    /// The beginning of a body of `length`, also of a response.
+    #[must_use]
+    pub fn of_length(length: BodyLength) -> Self {
+        Self::new(RequestShape { body: length, is_head: false, is_websocket: false })
     }
 
     /// Appends the octets of one DATA frame, framed. Empty ones, which would end a chunked body,

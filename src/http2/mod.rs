@@ -1,5 +1,5 @@
-//! HTTP/2 towards clients, sans-IO: queues in place of a socket for the h2 crate, a meter against
-//! floods, and translators between its streams and HTTP/1.1 octets.
+//! HTTP/2, sans-IO, towards clients and backends: queues in place of a socket for the h2 crate, a
+//! meter against floods, and translators between its streams and HTTP/1.1 octets.
 //!
 //! ```text
 //!  octets ─▶ FrameMeter ─▶ Link ─▶ h2 ─▶ Parts ─▶ put_request ─▶ HTTP/1.1 head ─▶ exchange
@@ -12,6 +12,7 @@
 //! passes here that would be refused there. Everything belongs to one thread.
 
 pub mod body;
+pub mod client;
 pub mod guard;
 pub mod io;
 pub mod request;

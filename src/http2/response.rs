@@ -262,7 +262,7 @@ impl ResponseReader {
 }
 
 /// Reads trailer lines that the decoder has checked; `None` if there are none.
-fn trailers(lines: &[u8]) -> Result<Option<HeaderMap>, ResponseFault> {
+pub(super) fn trailers(lines: &[u8]) -> Result<Option<HeaderMap>, BodyError> {
     let mut trailers = HeaderMap::new();
     for line in lines.split(|byte| *byte == b'\n') {
         let line = line.strip_suffix(b"\r").unwrap_or(line);

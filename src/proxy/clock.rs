@@ -390,7 +390,11 @@ impl Drop for Deadline {
         let entry = wheel.entry(self.index);
         entry.generation = entry.generation.wrapping_add(1);
         entry.due = NEVER;
+        // Else a stream would live on until its place is used again.
+        let target = std::mem::replace(&mut entry.target, Target::Socket(-1));
         wheel.free.push(self.index);
+        drop(wheel);
+        drop(target);
     }
 }
 

@@ -21,6 +21,7 @@ use super::reply::{OwnFields, Persistence, Reply};
 use super::request_body::{self, Progress, Transfer, frame_chunk};
 use super::retry::{self, Facts, Failure};
 use super::rt::Side;
+use super::transport::Transport;
 use super::tunnel::{self, Relayed};
 use super::upstream::Lease;
 use super::upstream::pool::{Connection, Reusable};
@@ -67,7 +68,8 @@ pub async fn run(
 ) -> Outcome {
     let (outcome, is_reusable) = converse(exchange, &connection, talk, started).await;
     exchange.tally.request_bytes = talk.progress.octets.get();
-    if is_reusable {
+    // A stream is over with its response; what it ran over is shared.
+    if is_reusable && !matches!(connection.stream, Transport::Http2Client(_)) {
         let mut connection = connection;
         connection.keep_alive = exchange
             .scratch
@@ -295,6 +297,9 @@ fn failed(exchange: &mut Exchange<'_>, connection: &Connection, failure: Failure
         exchange.core.count(Counter::ClientAborts);
         exchange.tally.status = 499;
         return Outcome::Ended(End::Close);
+    }
+    if connection.stream.is_refused() {
+        return Outcome::Failed(Failure::Refused);
     }
     let is_late = connection.stream.deadline().is_expired()
         || connection.stream.write_deadline().is_expired();

@@ -12,19 +12,21 @@ use super::conversation::{self, Conversation, Outcome};
 use super::core::{Core, CoreTable, Scratch};
 use super::downstream::Downstream;
 use super::forward::{self, RequestFacts};
+use super::http2_client::Http2ClientStream;
 use super::reply::{self, OwnFields, Persistence, Reply};
 use super::request_body::Progress;
 use super::retry::{self, Facts, Failure};
 use super::rt::{self, Peek, Stream};
 use super::socket::Scheme;
 use super::transport::Transport;
+use super::upstream::dial::CoreWire;
 use super::upstream::pool::Connection;
 use super::upstream::{Backend, Lease};
 use crate::config::ProxyConfig;
 use crate::filter::{FieldEdits, Filter, Redirect, RedirectParts};
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
-use crate::http1::head::{RequestHead, Version};
+use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::limits::TRIES_MAX;
 use crate::model::{Balance, Timeouts};
 use crate::publish::process_nanos;
@@ -65,7 +67,7 @@ const WHOLE_BODY_BYTES_MAX: u64 = Class::Medium.bytes() as u64;
 /// One request under way.
 pub struct Exchange<'a> {
     /// The core.
-    pub core: &'a Core,
+    pub core: &'a Rc<Core>,
     /// The client.
     pub downstream: &'a Downstream,
     /// The head and what came with it.
@@ -117,7 +119,7 @@ impl FieldLookup for Fields<'_> {
 
 /// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
 pub async fn run(
-    core: &Core,
+    core: &Rc<Core>,
     downstream: &Downstream,
     buffer: Buffer,
     scratch: &mut Scratch,
@@ -226,7 +228,10 @@ impl Exchange<'_> {
         if let Some(end) = self.redirect(matched).await {
             return end;
         }
-        let treatment = treatment(&self.core.config, rule);
+        let mut treatment = treatment(&self.core.config, rule);
+        if let Some(time) = self.grpc_timeout() {
+            treatment.end_within(time);
+        }
         if let (BodyLength::Known(length), Some(most)) =
             (self.head().body, treatment.body_bytes_max)
             && length > most
@@ -323,6 +328,14 @@ impl Exchange<'_> {
         let (persistence, end) = self.persistence_of_reply();
         let has_body = !self.head().is_head(self.bytes);
         let mut out = Buffer::new(Class::Small);
+        let content_type = self.head().find_name(self.bytes, b"content-type");
+        if content_type.is_some_and(is_grpc) {
+            self.core.with_date(|date| {
+                let own = OwnFields { date, hsts: self.hsts };
+                reply::put_grpc(out.as_vec(), reply, persistence, &own);
+            });
+            return self.send_reply(out, 200, 0, end).await;
+        }
         let octets = self.core.with_date(|date| {
             let own = OwnFields { date, hsts: self.hsts };
             reply::put(out.as_vec(), reply, persistence, has_body, &own)
@@ -374,6 +387,15 @@ impl Exchange<'_> {
         }
     }
 
+    /// How long the client of a gRPC call waits.
+    fn grpc_timeout(&self) -> Option<Duration> {
+        let head = self.head();
+        let is_call = head.method.of(self.bytes) == b"POST"
+            && head.find_name(self.bytes, b"content-type").is_some_and(is_grpc);
+        let value = if is_call { head.find_name(self.bytes, b"grpc-timeout") } else { None };
+        parse_grpc_timeout(value?)
+    }
+
     async fn try_endpoints(
         &mut self,
         backend: &Rc<Backend>,
@@ -390,7 +412,9 @@ impl Exchange<'_> {
                 return self.answer(Reply::NoEndpoints).await;
             };
             let tries = u32::try_from(self.scratch.attempts.len()).unwrap_or(u32::MAX) + 1;
-            let (failure, is_reused) = match self.obtain(&lease, treatment, wants_fresh).await {
+            let wire = backend.wire();
+            let obtained = self.obtain(&lease, &wire, treatment, wants_fresh).await;
+            let (failure, is_reused) = match obtained {
                 Err(failure) => (failure, false),
                 Ok(connection) => {
                     let is_reused = connection.is_reused;
@@ -468,8 +492,13 @@ impl Exchange<'_> {
         if failure.is_endpoint_fault(is_reused) && lease.endpoint.failed() {
             self.core.count(Counter::UpstreamEjections);
         }
-        if matches!(failure, Failure::Connect | Failure::ConnectTimeout) {
-            self.core.count(Counter::UpstreamConnectFailures);
+        match failure {
+            Failure::Connect | Failure::ConnectTimeout => {
+                self.core.count(Counter::UpstreamConnectFailures);
+            }
+            Failure::Tls => self.core.count(Counter::UpstreamTlsFailures),
+            Failure::Refused => self.core.count(Counter::UpstreamRefusals),
+            _ => {}
         }
     }
 
@@ -486,13 +515,25 @@ impl Exchange<'_> {
     async fn obtain(
         &self,
         lease: &Lease,
+        wire: &Rc<CoreWire>,
         treatment: &Treatment,
         wants_fresh: bool,
     ) -> Result<Connection, Failure> {
         let core = self.core;
         let now = super::clock::recent_millis();
+        let (endpoint, wait) = (&lease.endpoint, treatment.connect_wait());
+        if wire.is_http2() {
+            let found = endpoint.http2.obtain(core, endpoint.address, wire, wait).await?;
+            let is_reused = found.is_reused;
+            if is_reused {
+                core.count(Counter::UpstreamReuses);
+            }
+            let stream = Http2ClientStream::new(core, found.sender, found.slot, wire.is_secure());
+            let stream = Transport::Http2Client(Box::new(stream));
+            return Ok(Connection { stream, opened_at: now, is_reused, keep_alive: None });
+        }
         if !wants_fresh {
-            let pool = &lease.endpoint.pool;
+            let pool = &endpoint.pool;
             let found = pool.checkout(&core.upstreams.limits, &core.upstreams.idle, now);
             core.telemetry.add(Counter::UpstreamStale, found.stale);
             if let Some(connection) = found.connection {
@@ -500,9 +541,7 @@ impl Exchange<'_> {
                 return Ok(connection);
             }
         }
-        let stream = connect(core, lease.endpoint.address, treatment.connect_wait()).await?;
-        core.count(Counter::UpstreamConnects);
-        let stream = Transport::Plain(stream);
+        let stream = wire.dial(core, endpoint.address, wait).await?;
         Ok(Connection { stream, opened_at: now, is_reused: false, keep_alive: None })
     }
 
@@ -650,9 +689,38 @@ impl Treatment {
         self.connect_timeout.min(self.left())
     }
 
-    fn left(&self) -> Duration {
+    /// Bounds the exchange further.
+    fn end_within(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let end = process_nanos().saturating_add(nanos);
+        self.ends_at = Some(self.ends_at.map_or(end, |known| known.min(end)));
+    }
+
+    /// What is left of the whole.
+    #[must_use]
+    pub fn left(&self) -> Duration {
         self.ends_at
             .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())))
+    }
+}
+
+/// Up to eight digits and a unit; `None` for anything else, which is the application's to refuse.
+///
+/// Source: gRPC `doc/PROTOCOL-HTTP2.md`, Timeout.
+fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count = digits.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
+    match unit {
+        b'H' => Some(Duration::from_secs(count * 3600)),
+        b'M' => Some(Duration::from_secs(count * 60)),
+        b'S' => Some(Duration::from_secs(count)),
+        b'm' => Some(Duration::from_millis(count)),
+        b'u' => Some(Duration::from_micros(count)),
+        b'n' => Some(Duration::from_nanos(count)),
+        _ => None,
     }
 }
 
@@ -661,5 +729,26 @@ fn put_hex(out: &mut Vec<u8>, number: u64) {
     for octet in number.to_be_bytes() {
         out.push(DIGITS[usize::from(octet >> 4)]);
         out.push(DIGITS[usize::from(octet & 15)]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_timeouts_have_digits_and_a_unit() {
+        let check = |text: &str, expected| {
+            assert_eq!(parse_grpc_timeout(text.as_bytes()), expected, "{text}");
+        };
+        check("99999999H", Some(Duration::from_secs(99_999_999 * 3600)));
+        check("2M", Some(Duration::from_secs(120)));
+        check("3S", Some(Duration::from_secs(3)));
+        check("4m", Some(Duration::from_millis(4)));
+        check("5u", Some(Duration::from_micros(5)));
+        check("6n", Some(Duration::from_nanos(6)));
+        for text in ["", "S", "1", "123456789S", "-1S", "1s", "1 S"] {
+            check(text, None);
+        }
     }
 }

@@ -37,7 +37,7 @@ pub type Payload = Bytes;
 const EARLY_BYTES_MAX: usize = Class::Medium.bytes();
 
 /// A buffer that goes back to its free list when the last frame made of it is written.
-struct Octets(Buffer);
+pub(super) struct Octets(pub(super) Buffer);
 
 impl AsRef<[u8]> for Octets {
     fn as_ref(&self) -> &[u8] {

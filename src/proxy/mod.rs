@@ -18,6 +18,7 @@ pub mod core;
 pub mod downstream;
 pub mod exchange;
 pub mod forward;
+pub mod http2_client;
 pub mod http2_connection;
 pub mod http2_stream;
 pub mod random;

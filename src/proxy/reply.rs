@@ -42,6 +42,8 @@ impl Reply {
             Failure::Local => Self::Overloaded,
             Failure::ConnectTimeout | Failure::Timeout => Self::GatewayTimeout,
             Failure::Connect
+            | Failure::Tls
+            | Failure::Refused
             | Failure::NothingSent
             | Failure::NoResponse
             | Failure::Truncated
@@ -95,6 +97,23 @@ impl Reply {
             Self::Misdirected => "421 Misdirected Request: open a connection of its own\n",
             Self::Denied => "403 Forbidden: the route is not served\n",
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
+        }
+    }
+
+    /// Status of a gRPC call that is answered so, by its HTTP status: what gRPC clients would make
+    /// of it, but 413, 408 and 504, which say more than their `UNKNOWN`.
+    ///
+    /// Source: gRPC `doc/http-grpc-status-mapping.md`, `doc/statuscodes.md`.
+    #[must_use]
+    pub const fn grpc_status(self) -> u8 {
+        match self.status() {
+            400 => 13,
+            403 => 7,
+            404 => 12,
+            413 => 8,
+            408 | 504 => 4,
+            421 | 502 | 503 => 14,
+            _ => 2,
         }
     }
 
@@ -188,6 +207,22 @@ pub fn put(
     text.len()
 }
 
+/// Appends the response to a gRPC call: a status without a message.
+///
+/// Source: gRPC `doc/PROTOCOL-HTTP2.md`, Trailers-Only.
+pub fn put_grpc(out: &mut Vec<u8>, reply: Reply, persistence: Persistence, own: &OwnFields<'_>) {
+    encode::put_status_line(out, Version::Http11, 200, encode::reason_phrase(200).as_bytes());
+    own.put(out);
+    out.extend_from_slice(b"Content-Type: application/grpc\r\nGrpc-Status: ");
+    encode::put_decimal(out, u64::from(reply.grpc_status()));
+    // Percent-encoding is for other characters than those of our texts.
+    out.extend_from_slice(b"\r\n");
+    encode::put_field(out, b"Grpc-Message", reply.text().trim_end().as_bytes());
+    out.extend_from_slice(b"Content-Length: 0\r\n");
+    out.extend_from_slice(persistence.field());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends a redirect to `location`, which is a URI reference made of checked parts.
 pub fn put_redirect(
     out: &mut Vec<u8>,
@@ -245,11 +280,39 @@ mod tests {
     }
 
     #[test]
+    fn grpc_calls_get_a_status_of_their_own() {
+        let bad = Reply::Malformed(RequestFault::BadRequest);
+        let expected = [
+            (bad, 13),
+            (Reply::Denied, 7),
+            (Reply::NotFound, 12),
+            (Reply::BodyTooLarge, 8),
+            (Reply::ClientTimeout, 4),
+            (Reply::GatewayTimeout, 4),
+            (Reply::Misdirected, 14),
+            (Reply::BadGateway, 14),
+            (Reply::NoEndpoints, 14),
+            (Reply::Overloaded, 14),
+            (Reply::InvalidBackend, 2),
+        ];
+        for (reply, status) in expected {
+            let mut out = Vec::new();
+            put_grpc(&mut out, reply, Persistence::Keep, &OwnFields { date: b"x", hsts: None });
+            let text = String::from_utf8(out).unwrap();
+            assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+            assert!(text.contains(&format!("\r\nGrpc-Status: {status}\r\n")), "{text}");
+            assert!(!text.contains('%') && text.ends_with("\r\n\r\n"), "{text}");
+        }
+    }
+
+    #[test]
     fn failures_map_to_502_and_504() {
         assert_eq!(Reply::to_failure(Failure::Connect), Reply::BadGateway);
         assert_eq!(Reply::to_failure(Failure::ConnectTimeout), Reply::GatewayTimeout);
         assert_eq!(Reply::to_failure(Failure::Timeout), Reply::GatewayTimeout);
         assert_eq!(Reply::to_failure(Failure::Malformed), Reply::BadGateway);
+        assert_eq!(Reply::to_failure(Failure::Tls), Reply::BadGateway);
+        assert_eq!(Reply::to_failure(Failure::Refused), Reply::BadGateway);
     }
 
     #[test]

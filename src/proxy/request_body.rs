@@ -159,7 +159,8 @@ impl Transfer<'_> {
     }
 
     async fn read(&self, buffer: &mut Buffer) -> Option<End> {
-        self.downstream.deadline().arm(self.read_timeout, Expiry::CloseRead);
+        let wait = self.read_timeout.min(self.treatment.left());
+        self.downstream.deadline().arm(wait, Expiry::CloseRead);
         let result = self.downstream.read_when_ready(buffer).await;
         self.progress.has_read.set(true);
         match result {

@@ -9,8 +9,12 @@ use crate::model::RetryPolicy;
 pub enum Failure {
     /// The endpoint refused the connection or cannot be reached. The upstream is at fault.
     Connect,
-    /// This machine has no descriptor, port or memory left for a connection.
+    /// This side has no descriptor, port or memory left for a connection, or no stream of one.
     Local,
+    /// TLS with the endpoint failed: protocol, certificate, or no HTTP/2 where it was wanted.
+    Tls,
+    /// The endpoint said that it did nothing with the request (RFC 9113 section 8.7).
+    Refused,
     /// The connection was not there in time.
     ConnectTimeout,
     /// The connection broke before an octet of the request was taken.
@@ -32,9 +36,10 @@ impl Failure {
     #[must_use]
     pub const fn is_endpoint_fault(self, is_reused: bool) -> bool {
         match self {
-            Self::Local => false,
+            Self::Local | Self::Refused => false,
             Self::NothingSent | Self::NoResponse => !is_reused,
             Self::Connect
+            | Self::Tls
             | Self::ConnectTimeout
             | Self::Truncated
             | Self::Timeout
@@ -65,7 +70,11 @@ pub const fn may_repeat(failure: Failure, facts: Facts) -> bool {
         return false;
     }
     match failure {
-        Failure::Connect | Failure::ConnectTimeout | Failure::NothingSent => true,
+        Failure::Connect
+        | Failure::Tls
+        | Failure::ConnectTimeout
+        | Failure::NothingSent
+        | Failure::Refused => true,
         Failure::NoResponse => facts.is_reused && facts.is_idempotent,
         Failure::Local | Failure::Truncated | Failure::Timeout | Failure::Malformed => false,
     }
@@ -100,6 +109,9 @@ mod tests {
         check(Failure::Connect, post, true);
         check(Failure::ConnectTimeout, post, true);
         check(Failure::NothingSent, post, true);
+        check(Failure::Tls, post, true);
+        check(Failure::Refused, post, true);
+        check(Failure::Refused, Facts { is_replayable: false, ..post }, false);
     }
 
     #[test]
@@ -136,6 +148,8 @@ mod tests {
     fn the_race_of_keep_alive_is_nobodys_fault() {
         assert!(!Failure::NoResponse.is_endpoint_fault(true));
         assert!(Failure::NoResponse.is_endpoint_fault(false));
+        assert!(!Failure::Refused.is_endpoint_fault(false));
+        assert!(Failure::Tls.is_endpoint_fault(true));
         assert!(Failure::Timeout.is_endpoint_fault(true));
     }
 }

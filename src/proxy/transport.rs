@@ -8,6 +8,7 @@ use std::io;
 
 use super::buffer::Buffer;
 use super::clock::Deadline;
+use super::http2_client::Http2ClientStream;
 use super::http2_stream::Http2Stream;
 use super::rt::{Peek, Stream};
 use super::tls_stream::TlsStream;
@@ -20,6 +21,8 @@ pub enum Transport {
     Tls(Box<TlsStream>),
     /// One stream of a client's HTTP/2 connection.
     Http2(Box<Http2Stream>),
+    /// One stream towards a backend.
+    Http2Client(Box<Http2ClientStream>),
 }
 
 impl Transport {
@@ -29,6 +32,7 @@ impl Transport {
             Self::Plain(stream) => stream.deadline(),
             Self::Tls(tls) => tls.socket().deadline(),
             Self::Http2(stream) => stream.deadline(),
+            Self::Http2Client(stream) => stream.deadline(),
         }
     }
 
@@ -38,6 +42,7 @@ impl Transport {
             Self::Plain(stream) => stream.write_deadline(),
             Self::Tls(tls) => tls.socket().write_deadline(),
             Self::Http2(stream) => stream.write_deadline(),
+            Self::Http2Client(stream) => stream.write_deadline(),
         }
     }
 
@@ -50,6 +55,7 @@ impl Transport {
             Self::Plain(stream) => stream.readable().await,
             Self::Tls(tls) => tls.readable().await,
             Self::Http2(stream) => stream.readable().await,
+            Self::Http2Client(stream) => stream.readable().await,
         }
     }
 
@@ -62,6 +68,7 @@ impl Transport {
             Self::Plain(stream) => stream.try_read(buffer),
             Self::Tls(tls) => tls.try_read(buffer),
             Self::Http2(stream) => stream.try_read(buffer),
+            Self::Http2Client(stream) => stream.try_read(buffer),
         }
     }
 
@@ -85,7 +92,7 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.read(buffer).await,
             Self::Tls(tls) => tls.read(buffer).await,
-            Self::Http2(_) => {
+            Self::Http2(_) | Self::Http2Client(_) => {
                 let mut buffer = buffer;
                 (self.read_when_ready(&mut buffer).await, buffer)
             }
@@ -101,6 +108,7 @@ impl Transport {
             Self::Plain(stream) => stream.try_write(bytes),
             Self::Tls(tls) => tls.try_write(bytes),
             Self::Http2(stream) => stream.try_write(bytes),
+            Self::Http2Client(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -110,6 +118,7 @@ impl Transport {
             Self::Plain(stream) => stream.write_all(buffer).await,
             Self::Tls(tls) => tls.write_all(buffer).await,
             Self::Http2(stream) => stream.write_all(buffer).await,
+            Self::Http2Client(stream) => stream.write_all(buffer).await,
         }
     }
 
@@ -119,7 +128,7 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.peek(),
             Self::Tls(tls) => tls.peek(),
-            Self::Http2(_) => Peek::Silent,
+            Self::Http2(_) | Self::Http2Client(_) => Peek::Silent,
         }
     }
 
@@ -129,15 +138,25 @@ impl Transport {
             Self::Plain(stream) => stream.close_write(),
             Self::Tls(tls) => tls.close_write(),
             Self::Http2(stream) => stream.close_write(),
+            // The end of a request is in its framing.
+            Self::Http2Client(_) => {}
         }
     }
 
     /// Says goodbye where the protocol has a word for it; the caller drops the connection then.
     pub fn finish(&self) {
         match self {
-            Self::Plain(_) => {}
+            Self::Plain(_) | Self::Http2Client(_) => {}
             Self::Tls(tls) => tls.finish(),
             Self::Http2(stream) => stream.close_write(),
+        }
+    }
+
+    /// Whether the peer said that it did nothing with the request, so that it may be repeated.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) | Self::Http2(_) => false,
+            Self::Http2Client(stream) => stream.is_refused(),
         }
     }
 
@@ -147,6 +166,7 @@ impl Transport {
             Self::Plain(stream) => super::rt::shutdown_both(stream),
             Self::Tls(tls) => super::rt::shutdown_both(tls.socket()),
             Self::Http2(stream) => stream.reset(),
+            Self::Http2Client(stream) => stream.reset(),
         }
     }
 
@@ -156,6 +176,7 @@ impl Transport {
             Self::Plain(stream) => stream.reset_on_close(),
             Self::Tls(tls) => tls.reset_on_close(),
             Self::Http2(stream) => stream.reset(),
+            Self::Http2Client(stream) => stream.reset(),
         }
     }
 }

@@ -58,6 +58,10 @@ pub enum Counter {
     Http2Abuses,
     /// Requests whose host demands other client certificates than their connection (421).
     RequestsMisdirected,
+    /// TLS handshakes with upstreams that failed.
+    UpstreamTlsFailures,
+    /// Requests that an upstream refused to look at (REFUSED_STREAM, GOAWAY).
+    UpstreamRefusals,
     /// Access-log lines dropped because the writer was behind.
     AccessLogDropped,
 }
@@ -136,6 +140,16 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::RequestsMisdirected,
         "requests_misdirected",
         "Requests whose host demands other client certificates than their connection (421).",
+    ),
+    (
+        Counter::UpstreamTlsFailures,
+        "upstream_tls_failures",
+        "TLS handshakes with upstreams that failed.",
+    ),
+    (
+        Counter::UpstreamRefusals,
+        "upstream_refusals",
+        "Requests that an upstream refused to look at (HTTP/2).",
     ),
     (
         Counter::AccessLogDropped,

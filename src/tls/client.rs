@@ -1,6 +1,7 @@
 //! The configuration towards backends: how their certificate is checked, what they are shown.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,6 +14,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::certificate::Certificate;
+use super::session::{Session, TlsError};
 use crate::limits::{TLS_CA_CERTIFICATES_MAX, TLS_UPSTREAM_SESSIONS_MAX};
 
 /// Why backends cannot be reached by TLS.
@@ -107,6 +109,35 @@ impl ClientTls {
         let mut config = self.config.clone();
         config.resumption = Resumption::in_memory_sessions(TLS_UPSTREAM_SESSIONS_MAX);
         Arc::new(config)
+    }
+}
+
+/// [`ClientTls`] on one core, towards one backend.
+pub struct CoreClientTls {
+    config: Arc<ClientConfig>,
+    server_name: Option<Arc<str>>,
+}
+
+impl CoreClientTls {
+    /// `server_name` is what certificates are checked against, by default the address; it goes into
+    /// the ClientHello if it `is_sent` and no address.
+    #[must_use]
+    pub fn new(tls: &ClientTls, server_name: Option<&Arc<str>>, is_sent: bool) -> Self {
+        let mut config = tls.config();
+        Arc::make_mut(&mut config).enable_sni = is_sent;
+        Self { config, server_name: server_name.cloned() }
+    }
+
+    /// The beginning of a connection to `address`.
+    ///
+    /// # Errors
+    /// [`TlsError::Local`]: the server name is none, or rustls refuses the configuration.
+    pub fn session(&self, address: IpAddr) -> Result<Session, TlsError> {
+        let name = match &self.server_name {
+            Some(name) => ServerName::try_from(name.to_string()).or(Err(TlsError::Local))?,
+            None => ServerName::from(address),
+        };
+        Session::client(Arc::clone(&self.config), name)
     }
 }
 

@@ -20,6 +20,7 @@ mod tests;
 pub mod tickets;
 
 pub use certificate::{Certificate, CertificateError, Validity};
+pub use client::CoreClientTls;
 pub use client_auth::{ClientAuth, ClientAuthError, ClientAuthId, ClientAuthMode};
 pub use hello::{Hello, read_hello};
 pub use server::ServerTls;

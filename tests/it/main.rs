@@ -27,3 +27,4 @@ mod smuggling;
 mod tls;
 mod upgrade;
 mod upstream;
+mod upstream_http2;

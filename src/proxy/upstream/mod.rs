@@ -6,7 +6,9 @@
 //! endpoint that was removed finishes on it; its connection is closed afterwards.
 
 pub mod balance;
+pub mod dial;
 pub mod health;
+pub mod http2;
 pub mod pool;
 
 use std::cell::{Cell, RefCell};
@@ -16,11 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::balance::Candidates;
+use self::dial::CoreWire;
 use self::health::Health;
+use self::http2::Http2Pool;
 use self::pool::{Connection, IdleCount, Pool, PoolLimits, Reusable};
 use super::clock::recent_millis;
 use super::random::Random;
-use crate::model::{BackendKey, Balance, EndpointSet, Wire};
+use crate::model::{BackendKey, Balance, EndpointSet};
 use crate::table::BackendId;
 
 /// One endpoint on one core.
@@ -29,6 +33,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Idle connections.
     pub pool: Pool,
+    /// Connections that are shared.
+    pub http2: Rc<Http2Pool>,
     health: RefCell<Health>,
     in_flight: Cell<u32>,
     is_removed: Cell<bool>,
@@ -43,6 +49,7 @@ pub struct Backend {
     endpoints: RefCell<Rc<[Rc<Endpoint>]>>,
     cursor: Cell<usize>,
     set: RefCell<Arc<EndpointSet>>,
+    wire: RefCell<Rc<CoreWire>>,
 }
 
 /// All backends of a core.
@@ -78,6 +85,7 @@ impl Endpoint {
         Rc::new(Self {
             address,
             pool: Pool::default(),
+            http2: Rc::default(),
             health: RefCell::default(),
             in_flight: Cell::new(0),
             is_removed: Cell::new(false),
@@ -141,8 +149,8 @@ impl Backend {
 
     /// How its endpoints are spoken to at the moment. To be read together with [`Self::pick`],
     /// without waiting in between: an update changes both.
-    pub fn wire(&self) -> Wire {
-        self.set.borrow().wire.clone()
+    pub fn wire(&self) -> Rc<CoreWire> {
+        Rc::clone(&self.wire.borrow())
     }
 }
 
@@ -174,12 +182,16 @@ impl Upstreams {
             // A connection that speaks otherwise, or to whom else, must not be used again.
             let new = carry_over(if is_same_wire { &old } else { &[] }, &set);
             *backend.endpoints.borrow_mut() = new;
+            if !is_same_wire {
+                *backend.wire.borrow_mut() = Rc::new(CoreWire::new(&backend.key, &set.wire));
+            }
             self.retire(&old, if is_same_wire { &set.addresses } else { &[] });
             return Some(backend.set.replace(set));
         }
         self.remove_slot(id.slot);
         let backend = Backend {
             id,
+            wire: RefCell::new(Rc::new(CoreWire::new(&key, &set.wire))),
             key,
             endpoints: RefCell::new(carry_over(&[], &set)),
             cursor: Cell::new(random.below(set.addresses.len())),
@@ -216,6 +228,7 @@ impl Upstreams {
             if kept.binary_search(&endpoint.address).is_err() {
                 endpoint.is_removed.set(true);
                 endpoint.pool.clear(&self.idle);
+                endpoint.http2.remove();
             }
         }
     }
@@ -234,12 +247,10 @@ impl Upstreams {
 
     /// Closes idle connections whose time is over; to be called about once a second.
     pub fn sweep(&self) {
-        if self.idle.get() == 0 {
-            return;
-        }
         let now = recent_millis();
         for backend in self.slots.borrow().iter().flatten() {
             for endpoint in backend.endpoints.borrow().iter() {
+                endpoint.http2.sweep(&self.limits, now);
                 if !endpoint.pool.is_empty() {
                     endpoint.pool.sweep(&self.limits, &self.idle, now);
                 }
@@ -263,7 +274,7 @@ fn carry_over(old: &[Rc<Endpoint>], set: &EndpointSet) -> Rc<[Rc<Endpoint>]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::PortRef;
+    use crate::model::{PortRef, Wire};
 
     fn set(ports: &[u16]) -> Arc<EndpointSet> {
         let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
@@ -326,9 +337,9 @@ mod tests {
         let backend = upstreams.backend(ID).unwrap();
         let lease = backend.pick(Balance::RoundRobin, &[], &random).unwrap();
         let wire = Wire { is_http2: true, tls: None };
-        let http2 = EndpointSet { wire: wire.clone(), ..EndpointSet::clone(&set(&[1])) };
+        let http2 = EndpointSet { wire, ..EndpointSet::clone(&set(&[1])) };
         upstreams.apply(ID, key(), Arc::new(http2), &random);
-        assert_eq!(backend.wire(), wire);
+        assert!(backend.wire().is_http2());
         assert!(lease.endpoint.is_removed.get());
         let next = backend.pick(Balance::RoundRobin, &[], &random).unwrap();
         assert!(!Rc::ptr_eq(&lease.endpoint, &next.endpoint));

@@ -1,0 +1,71 @@
+//! New connections to endpoints: TCP, then TLS where the backend wants it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::model::{BackendKey, Wire};
+use crate::proxy::buffer::Buffer;
+use crate::proxy::clock::recent_millis;
+use crate::proxy::core::Core;
+use crate::proxy::exchange;
+use crate::proxy::retry::Failure;
+use crate::proxy::rt;
+use crate::proxy::tls_stream::TlsStream;
+use crate::proxy::transport::Transport;
+use crate::telemetry::Counter;
+use crate::tls::CoreClientTls;
+
+/// What a backend's connections speak, as one core sees it.
+pub struct CoreWire {
+    is_http2: bool,
+    /// With a store of sessions that is this core's alone.
+    tls: Option<CoreClientTls>,
+}
+
+impl CoreWire {
+    pub(super) fn new(key: &BackendKey, wire: &Wire) -> Self {
+        let dial = key.dial.tls.as_deref();
+        let name = dial.and_then(|dial| dial.server_name.as_ref());
+        let is_sent = dial.is_some_and(|dial| dial.sends_server_name);
+        let tls = wire.tls.as_ref().map(|tls| CoreClientTls::new(tls, name, is_sent));
+        Self { is_http2: wire.is_http2, tls }
+    }
+
+    /// HTTP/2 and nothing else.
+    pub const fn is_http2(&self) -> bool {
+        self.is_http2
+    }
+
+    /// TLS.
+    pub const fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Opens a connection within `time`, the handshake included.
+    ///
+    /// # Errors
+    /// Whose fault it is that there is none.
+    pub async fn dial(
+        &self,
+        core: &Core,
+        address: SocketAddr,
+        time: Duration,
+    ) -> Result<Transport, Failure> {
+        let began = recent_millis();
+        let socket = exchange::connect(core, address, time).await?;
+        core.count(Counter::UpstreamConnects);
+        let Some(tls) = &self.tls else { return Ok(Transport::Plain(socket)) };
+        let spent = Duration::from_millis(recent_millis().saturating_sub(began));
+        let session = tls.session(address.ip()).or(Err(Failure::Tls))?;
+        let stream = TlsStream::new(socket, session, Buffer::unallocated());
+        match rt::within(time.saturating_sub(spent), stream.handshake()).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) => return Err(Failure::Tls),
+            None => return Err(Failure::ConnectTimeout),
+        }
+        if self.is_http2 && stream.with_session(|session| session.alpn() != Some(b"h2")) {
+            return Err(Failure::Tls);
+        }
+        Ok(Transport::Tls(Box::new(stream)))
+    }
+}

@@ -1,0 +1,308 @@
+//! What backends do with HTTP/2 connections, and what becomes of requests: an h2 server as backend.
+
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::{Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{Peer, ingress, manifests};
+use crate::for_each_driver;
+use crate::harness::{Client, Driver, Message, Proxy};
+
+for_each_driver!(
+    requests_share_a_connection,
+    goaway_loses_no_request,
+    refused_streams_are_repeated_for_every_method,
+    a_limit_of_one_stream_is_kept,
+    a_client_that_does_not_read_holds_nobody_up,
+    bodies_and_their_lengths_go_both_ways,
+    an_upgrade_is_an_ordinary_request,
+    a_backend_that_breaks_off_is_502,
+    a_backend_that_speaks_http1_is_502,
+);
+
+/// What all connections saw.
+#[derive(Default)]
+struct Seen {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+}
+
+type Call = (Request<RecvStream>, SendResponse<Bytes>);
+
+async fn serve<F: Future<Output = ()> + 'static>(
+    listener: TcpListener,
+    builder: h2::server::Builder,
+    seen: Arc<Seen>,
+    each: impl Fn(Connection<TcpStream, Bytes>, Arc<Seen>) -> F + 'static,
+) {
+    let tasks = tokio::task::LocalSet::new();
+    let accept = async {
+        while let Ok((socket, _)) = listener.accept().await {
+            seen.connections.fetch_add(1, Ordering::SeqCst);
+            if let Ok(connection) = builder.handshake(socket).await {
+                tokio::task::spawn_local(each(connection, Arc::clone(&seen)));
+            }
+        }
+    };
+    tasks.run_until(accept).await;
+}
+
+/// Answers every request of a connection by `answer`, all at a time.
+async fn answer_all<F: Future<Output = ()> + 'static>(
+    mut connection: Connection<TcpStream, Bytes>,
+    seen: Arc<Seen>,
+    answer: impl Fn(Call) -> F,
+) {
+    while let Some(Ok(call)) = connection.accept().await {
+        seen.requests.fetch_add(1, Ordering::SeqCst);
+        tokio::task::spawn_local(answer(call));
+    }
+}
+
+fn backend<F: Future<Output = ()> + 'static>(
+    answer: impl Fn(Call) -> F + Clone + Send + 'static,
+) -> (Peer, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let of_backend = Arc::clone(&seen);
+    let peer = Peer::start(move |listener| {
+        let each = move |connection, seen| answer_all(connection, seen, answer.clone());
+        serve(listener, h2::server::Builder::new(), of_backend, each)
+    });
+    (peer, seen)
+}
+
+fn start(driver: Driver, peer: &Peer) -> Proxy {
+    Proxy::start(driver, manifests(peer.address, "kubernetes.io/h2c", &ingress()))
+}
+
+async fn read_all(mut body: RecvStream) -> Vec<u8> {
+    let mut octets = Vec::new();
+    while let Some(Ok(data)) = body.data().await {
+        drop(body.flow_control().release_capacity(data.len()));
+        octets.extend_from_slice(&data);
+    }
+    octets
+}
+
+async fn send_all(stream: &mut h2::SendStream<Bytes>, mut octets: Bytes) {
+    while !octets.is_empty() {
+        stream.reserve_capacity(octets.len());
+        match std::future::poll_fn(|context| stream.poll_capacity(context)).await {
+            Some(Ok(room)) => {
+                let part = octets.split_to(room.min(octets.len()));
+                drop(stream.send_data(part, false));
+            }
+            _ => return,
+        }
+    }
+    drop(stream.send_data(Bytes::new(), true));
+}
+
+async fn answer_ok((request, mut respond): Call) {
+    drop(read_all(request.into_body()).await);
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    if let Ok(mut stream) = respond.send_response(Response::new(()), false) {
+        drop(stream.send_data(Bytes::from_static(b"ok"), true));
+    }
+}
+
+const POST: &str = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 5\r\n\r\nhello";
+
+/// `each` POSTs on each of `clients` connections at a time; all have to succeed.
+fn post_all(proxy: &Proxy, clients: usize, each: usize) {
+    std::thread::scope(|scope| {
+        for _ in 0..clients {
+            let mut client = proxy.client();
+            scope.spawn(move || {
+                for round in 0..each {
+                    client.send(POST);
+                    let response = client.response();
+                    assert_eq!(response.status(), 200, "round {round}");
+                    assert_eq!(&*response.body, b"ok");
+                }
+            });
+        }
+    });
+}
+
+fn requests_share_a_connection(driver: Driver) {
+    let (peer, seen) = backend(answer_ok);
+    let proxy = start(driver, &peer);
+    post_all(&proxy, 20, 5);
+    assert_eq!(seen.requests.load(Ordering::SeqCst), 100);
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 1);
+}
+
+/// Every connection says GOAWAY after seven requests, under load.
+fn goaway_loses_no_request(driver: Driver) {
+    let seen = Arc::new(Seen::default());
+    let of_backend = Arc::clone(&seen);
+    let peer = Peer::start(move |listener| {
+        let each = |mut connection: Connection<TcpStream, Bytes>, seen: Arc<Seen>| async move {
+            let mut served = 0;
+            while let Some(Ok(call)) = connection.accept().await {
+                seen.requests.fetch_add(1, Ordering::SeqCst);
+                tokio::task::spawn_local(answer_ok(call));
+                served += 1;
+                if served == 7 {
+                    connection.graceful_shutdown();
+                }
+            }
+        };
+        serve(listener, h2::server::Builder::new(), of_backend, each)
+    });
+    let proxy = start(driver, &peer);
+    post_all(&proxy, 8, 25);
+    assert!(seen.connections.load(Ordering::SeqCst) >= 10);
+    assert_eq!(seen.requests.load(Ordering::SeqCst), 200, "none was repeated that was served");
+}
+
+fn refused_streams_are_repeated_for_every_method(driver: Driver) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let (peer, _) = backend(move |(request, mut respond): Call| {
+        let is_first = count.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+        async move {
+            if is_first {
+                respond.send_reset(Reason::REFUSED_STREAM);
+            } else {
+                answer_ok((request, respond)).await;
+            }
+        }
+    });
+    let proxy = start(driver, &peer);
+    post_all(&proxy, 1, 5);
+    assert_eq!(proxy.metric("ringway_upstream_refusals_total", &[]), 5.0);
+}
+
+fn a_limit_of_one_stream_is_kept(driver: Driver) {
+    let seen = Arc::new(Seen::default());
+    let of_backend = Arc::clone(&seen);
+    let most = Arc::new(AtomicUsize::new(0));
+    let of_connections = Arc::clone(&most);
+    let peer = Peer::start(move |listener| {
+        let mut builder = h2::server::Builder::new();
+        builder.max_concurrent_streams(1);
+        let each = move |connection, seen| {
+            let (most, open) = (Arc::clone(&of_connections), Arc::new(AtomicUsize::new(0)));
+            answer_all(connection, seen, move |call| {
+                let (most, open) = (Arc::clone(&most), Arc::clone(&open));
+                async move {
+                    most.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    answer_ok(call).await;
+                    open.fetch_sub(1, Ordering::SeqCst);
+                }
+            })
+        };
+        serve(listener, builder, of_backend, each)
+    });
+    let proxy = start(driver, &peer);
+    post_all(&proxy, 20, 5);
+    assert_eq!(seen.requests.load(Ordering::SeqCst), 100, "none was refused");
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    let connections = seen.connections.load(Ordering::SeqCst);
+    assert!((2..=8).contains(&connections), "{connections} connections");
+}
+
+const LONG: usize = 16 * 1024 * 1024;
+
+fn a_client_that_does_not_read_holds_nobody_up(driver: Driver) {
+    let (peer, seen) = backend(|(request, mut respond): Call| async move {
+        if request.uri().path() != "/long" {
+            return answer_ok((request, respond)).await;
+        }
+        if let Ok(mut stream) = respond.send_response(Response::new(()), false) {
+            send_all(&mut stream, Bytes::from(vec![b'x'; LONG])).await;
+        }
+    });
+    let proxy = start(driver, &peer);
+    let mut slow: Vec<_> = (0..20)
+        .map(|_| {
+            let mut socket = std::net::TcpStream::connect(proxy.http).expect("connect");
+            let get = "GET /long HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+            socket.write_all(get.as_bytes()).expect("send");
+            socket
+        })
+        .collect();
+    for socket in &mut slow {
+        let mut first = [0; 1024];
+        socket.read_exact(&mut first).expect("the beginning");
+    }
+    post_all(&proxy, 2, 20);
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 1);
+    let mut rest = Vec::new();
+    slow[0].read_to_end(&mut rest).expect("the rest");
+    assert!(rest.len() > LONG - 2048 && rest.ends_with(b"0\r\n\r\n"), "{} octets", rest.len());
+}
+
+fn bodies_and_their_lengths_go_both_ways(driver: Driver) {
+    let (peer, _) = backend(|(request, mut respond): Call| async move {
+        let said = request.headers().get("content-length").cloned();
+        let authority = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+        let is_known = request.uri().path() == "/known";
+        let body = read_all(request.into_body()).await;
+        let mut response = Response::builder()
+            .header("x-said", said.map_or("none".into(), |said| said.to_str().unwrap().to_owned()))
+            .header("x-authority", authority);
+        if is_known {
+            response = response.header("content-length", body.len());
+        }
+        let response = response.body(()).unwrap();
+        if let Ok(mut stream) = respond.send_response(response, false) {
+            send_all(&mut stream, Bytes::from(body)).await;
+        }
+    });
+    let proxy = start(driver, &peer);
+    let mut client = proxy.client();
+    let long = "x".repeat(300_000);
+    for (path, is_chunked) in [("/known", false), ("/unknown", true)] {
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 300000\r\n"));
+        client.send(format!("\r\n{long}"));
+        let response = client.response();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.field("x-said"), Some("300000"));
+        assert_eq!(response.field("x-authority"), Some("a.example"));
+        assert_eq!((response.body.len(), response.is_chunked), (300_000, is_chunked));
+    }
+    client.send("POST /known HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send("3\r\nabc\r\n0\r\n\r\n");
+    let response = client.response();
+    assert_eq!(response.field("x-said"), Some("none"));
+    assert_eq!(&*response.body, b"abc");
+    client.send("HEAD /known HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    assert_eq!(client.response_to("HEAD").status(), 200);
+    assert_eq!(client.get("a.example", "/known").status(), 200, "the connection lives on");
+}
+
+fn an_upgrade_is_an_ordinary_request(driver: Driver) {
+    let (peer, _) = backend(answer_ok);
+    let proxy = start(driver, &peer);
+    let mut client = proxy.client();
+    client.send("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n");
+    client.send("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
+    assert_eq!(client.response().status(), 200);
+}
+
+fn a_backend_that_breaks_off_is_502(driver: Driver) {
+    let (peer, _) = backend(|(_, mut respond): Call| async move {
+        respond.send_reset(Reason::INTERNAL_ERROR);
+    });
+    let proxy = start(driver, &peer);
+    let mut client: Client = proxy.client();
+    client.send(POST);
+    let response: Message = client.response();
+    assert_eq!(response.status(), 502);
+}
+
+fn a_backend_that_speaks_http1_is_502(driver: Driver) {
+    let backend = crate::harness::Backend::echo("old");
+    let text = manifests(backend.address(), "kubernetes.io/h2c", &ingress());
+    let proxy = Proxy::start(driver, text);
+    assert_eq!(proxy.get("a.example", "/").status(), 502);
+}
