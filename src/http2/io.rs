@@ -248,7 +248,8 @@ impl AsyncRead for LinkIo {
             buf.put_slice(queues.inbox.get(from..from + count).unwrap_or_default());
             queues.read += count;
             if queues.received() == 0 {
-                queues.inbox.clear();
+                // An idle connection keeps no memory for octets.
+                queues.inbox = Vec::new();
                 queues.read = 0;
             }
             if queues.received() < HTTP2_INBOX_BYTES_MAX { queues.room.take() } else { None }
