@@ -137,7 +137,13 @@ impl Transfer<'_> {
             if is_done {
                 return End::Done(next);
             }
-            buffer.reset_headroom(HEADROOM);
+            buffer.clear();
+            if buffer.spare() == 0 {
+                // Kept by an HTTP/2 stream until it is sent.
+                buffer = Buffer::with_headroom(Class::Medium, HEADROOM);
+            } else {
+                buffer.reset_headroom(HEADROOM);
+            }
             if let Some(end) = self.read(&mut buffer).await {
                 return end;
             }

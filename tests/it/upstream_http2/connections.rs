@@ -262,7 +262,8 @@ fn bodies_and_their_lengths_go_both_ways(driver: Driver) {
     let mut client = proxy.client();
     let long = "x".repeat(300_000);
     for (path, is_chunked) in [("/known", false), ("/unknown", true)] {
-        client.send(format!("POST {path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 300000\r\n"));
+        client
+            .send(format!("POST {path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 300000\r\n"));
         client.send(format!("\r\n{long}"));
         let response = client.response();
         assert_eq!(response.status(), 200);
@@ -284,7 +285,8 @@ fn an_upgrade_is_an_ordinary_request(driver: Driver) {
     let (peer, _) = backend(answer_ok);
     let proxy = start(driver, &peer);
     let mut client = proxy.client();
-    client.send("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n");
+    client
+        .send("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n");
     client.send("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
     assert_eq!(client.response().status(), 200);
 }

@@ -1,6 +1,7 @@
 //! TLS and HTTP/2 to backends, with real peers on both sides: tonic, h2, tokio-rustls.
 
 mod connections;
+mod grpc;
 
 mod tls;
 
@@ -20,7 +21,9 @@ struct Peer {
 }
 
 impl Peer {
-    fn start<F: Future<Output = ()>>(serve: impl FnOnce(TcpListener) -> F + Send + 'static) -> Self {
+    fn start<F: Future<Output = ()>>(
+        serve: impl FnOnce(TcpListener) -> F + Send + 'static,
+    ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.set_nonblocking(true).expect("nonblocking");
         let address = listener.local_addr().expect("address");
