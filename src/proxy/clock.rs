@@ -390,7 +390,7 @@ impl Drop for Deadline {
         let entry = wheel.entry(self.index);
         entry.generation = entry.generation.wrapping_add(1);
         entry.due = NEVER;
-        // Else a stream would live on until its place is used again.
+        // A stream is let go of now, not when its place is needed: its drop tells the client so.
         let target = std::mem::replace(&mut entry.target, Target::Socket(-1));
         wheel.free.push(self.index);
         drop(wheel);
@@ -486,6 +486,24 @@ mod tests {
         deadlines.advance_to(start + 400);
         assert!(downstream.is_peer_gone());
         assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Closed);
+    }
+
+    struct Still;
+
+    impl SharedStream for Still {
+        fn shutdown(&self, _: bool) {}
+
+        fn is_peer_gone(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_dropped_deadline_lets_its_stream_go() {
+        let deadlines = Deadlines::new();
+        let stream = Rc::new(Still);
+        drop(Deadline::new(&deadlines, Target::Stream(Rc::clone(&stream) as Rc<_>)));
+        assert_eq!(Rc::strong_count(&stream), 1);
     }
 
     #[test]

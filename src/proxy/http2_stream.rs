@@ -165,13 +165,18 @@ impl Http2Stream {
             respond.send_reset(Reason::PROTOCOL_ERROR);
             return None;
         };
+        let is_over = is_over || is_end;
+        if is_over && octets > 0 {
+            // Nobody reads on, and what is held here is bounded by the number of streams.
+            drop(stream.flow_control().release_capacity(octets));
+        }
         let ends = Rc::new(Ends {
             incoming: RefCell::new(Incoming {
                 stream,
                 body,
                 next: None,
-                unreleased: octets,
-                is_over: is_over || is_end,
+                unreleased: if is_over { 0 } else { octets },
+                is_over,
             }),
             outgoing: RefCell::new(Outgoing {
                 reader: ResponseReader::new(shape),
