@@ -248,7 +248,10 @@ fn bodies_and_their_lengths_go_both_ways(driver: Driver) {
         let is_known = request.uri().path() == "/known";
         let body = read_all(request.into_body()).await;
         let mut response = Response::builder()
-            .header("x-said", said.map_or("none".into(), |said| said.to_str().unwrap().to_owned()))
+            .header(
+                "x-said",
+                said.map_or_else(|| "none".into(), |said| said.to_str().unwrap().to_owned()),
+            )
             .header("x-authority", authority);
         if is_known {
             response = response.header("content-length", body.len());
