@@ -99,7 +99,7 @@ pub const HTTP2_UNASKED_CREDIT_MAX: u32 = 2048;
 pub const HTTP2_CONTINUATIONS_MAX: u32 = 16;
 
 /// Streams of one connection to a backend at a time; what the backend allows, if that is less.
-pub const HTTP2_UPSTREAM_STREAMS_MAX: usize = 100;
+pub const HTTP2_UPSTREAM_STREAMS_MAX: u32 = 100;
 /// Connections of one core to one endpoint; requests beyond their streams wait.
 pub const HTTP2_UPSTREAM_CONNECTIONS_MAX: usize = 8;
 /// Bytes a backend may send on one stream before the client took any.
@@ -107,7 +107,7 @@ pub const HTTP2_UPSTREAM_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all streams of a connection: as much as their windows together, so that clients
 /// that do not read never hold up those that do.
 pub const HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES: u32 =
-    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES * HTTP2_UPSTREAM_STREAMS_MAX as u32;
+    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES * HTTP2_UPSTREAM_STREAMS_MAX;
 /// How often a connection to a backend is probed by PING while streams are open on it.
 pub const HTTP2_UPSTREAM_PING_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the answer may take; later, the connection counts as dead.

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use ringway::model::{
-    BackendKey, BackendTarget, FieldMatch, Host, HostName, HostPattern, Listener, ListenerId,
+    BackendKey, BackendTarget, Dial, FieldMatch, Host, HostName, HostPattern, Listener, ListenerId,
     Model, ObjectRef, OnMiss, Origin, PathMatch, Pattern, Policies, PortRef, QueryMatch,
     RequestMatch, Rule, ServerName, TlsAction, ValueMatch, WeightedBackend, WildcardDepth,
 };
@@ -94,8 +94,12 @@ fn table() -> Arc<Table> {
     ];
     let server_name = |pattern| {
         let origin = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: "i".into() };
-        let service =
-            BackendKey { namespace: "ns".into(), service: "s".into(), port: PortRef::Number(443) };
+        let service = BackendKey {
+            namespace: "ns".into(),
+            service: "s".into(),
+            port: PortRef::Number(443),
+            dial: Dial::default(),
+        };
         let action = TlsAction::Passthrough { backend: service, send_proxy: false };
         Arc::new(ServerName { pattern, action, origin })
     };

@@ -130,7 +130,7 @@ impl Shared {
     fn sender(&self) -> Option<SendRequest<Payload>> {
         let sender = self.sender.borrow();
         let sender = sender.as_ref()?;
-        let most = sender.current_max_send_streams().min(HTTP2_UPSTREAM_STREAMS_MAX);
+        let most = sender.current_max_send_streams().min(HTTP2_UPSTREAM_STREAMS_MAX as usize);
         (self.streams.get() < most).then(|| sender.clone())
     }
 
