@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{Peer, ingress, manifests};
 use crate::for_each_driver;
-use crate::harness::{Client, Driver, Message, Proxy};
+use crate::harness::{Builder, Driver, Proxy, wait_until};
 
 for_each_driver!(
     requests_share_a_connection,
@@ -25,6 +25,10 @@ for_each_driver!(
     an_upgrade_is_an_ordinary_request,
     a_backend_that_breaks_off_is_502,
     a_backend_that_speaks_http1_is_502,
+    a_lost_connection_is_replaced,
+    an_idle_connection_is_closed,
+    a_silent_backend_is_504_and_its_stream_cancelled,
+    a_removed_endpoint_ends_its_connection_with_its_last_stream,
 );
 
 /// What all connections saw.
@@ -76,6 +80,15 @@ fn backend<F: Future<Output = ()> + 'static>(
         serve(listener, h2::server::Builder::new(), of_backend, each)
     });
     (peer, seen)
+}
+
+/// Takes requests and says nothing.
+pub(super) fn silent() -> Peer {
+    let (peer, _) = backend(|call: Call| async move {
+        let _held = call;
+        std::future::pending::<()>().await;
+    });
+    peer
 }
 
 fn start(driver: Driver, peer: &Peer) -> Proxy {
@@ -299,10 +312,9 @@ fn a_backend_that_breaks_off_is_502(driver: Driver) {
         respond.send_reset(Reason::INTERNAL_ERROR);
     });
     let proxy = start(driver, &peer);
-    let mut client: Client = proxy.client();
+    let mut client = proxy.client();
     client.send(POST);
-    let response: Message = client.response();
-    assert_eq!(response.status(), 502);
+    assert_eq!(client.response().status(), 502);
 }
 
 fn a_backend_that_speaks_http1_is_502(driver: Driver) {
@@ -310,4 +322,100 @@ fn a_backend_that_speaks_http1_is_502(driver: Driver) {
     let text = manifests(backend.address(), "kubernetes.io/h2c", &ingress());
     let proxy = Proxy::start(driver, text);
     assert_eq!(proxy.get("a.example", "/").status(), 502);
+}
+
+/// The backend closes after every response, without GOAWAY.
+fn a_lost_connection_is_replaced(driver: Driver) {
+    let seen = Arc::new(Seen::default());
+    let of_backend = Arc::clone(&seen);
+    let peer = Peer::start(move |listener| {
+        let each = |mut connection: Connection<TcpStream, Bytes>, _| async move {
+            if let Some(Ok((_, mut respond))) = connection.accept().await {
+                drop(respond.send_response(Response::new(()), true));
+                let soon = Duration::from_millis(20);
+                drop(tokio::time::timeout(soon, connection.accept()).await);
+            }
+        };
+        serve(listener, h2::server::Builder::new(), of_backend, each)
+    });
+    let proxy = start(driver, &peer);
+    let mut client = proxy.client();
+    for _ in 0..5 {
+        assert_eq!(client.get("a.example", "/").status(), 200);
+        crate::harness::pause(Duration::from_millis(100));
+    }
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 5);
+}
+
+/// How many connections of the backend are open.
+fn counting() -> (Peer, Arc<AtomicUsize>) {
+    let open = Arc::new(AtomicUsize::new(0));
+    let of_backend = Arc::clone(&open);
+    let peer = Peer::start(move |listener| {
+        let each = move |connection, seen| {
+            let open = Arc::clone(&of_backend);
+            async move {
+                open.fetch_add(1, Ordering::SeqCst);
+                answer_all(connection, seen, |(request, respond): Call| async move {
+                    if request.uri().path() == "/slow" {
+                        tokio::time::sleep(Duration::from_millis(1500)).await;
+                    }
+                    answer_ok((request, respond)).await;
+                })
+                .await;
+                open.fetch_sub(1, Ordering::SeqCst);
+            }
+        };
+        serve(listener, h2::server::Builder::new(), Arc::default(), each)
+    });
+    (peer, open)
+}
+
+fn an_idle_connection_is_closed(driver: Driver) {
+    let (peer, open) = counting();
+    let proxy = Builder::new(driver)
+        .flag("--pool-idle-timeout", 1)
+        .manifests(manifests(peer.address, "kubernetes.io/h2c", &ingress()))
+        .start();
+    assert_eq!(proxy.get("a.example", "/").status(), 200);
+    assert_eq!(open.load(Ordering::SeqCst), 1);
+    wait_until("the connection to end", || open.load(Ordering::SeqCst) == 0);
+    assert_eq!(proxy.get("a.example", "/").status(), 200);
+}
+
+fn a_silent_backend_is_504_and_its_stream_cancelled(driver: Driver) {
+    let cancelled = Arc::new(AtomicUsize::new(0));
+    let of_backend = Arc::clone(&cancelled);
+    let (peer, _) = backend(move |(_, mut respond): Call| {
+        let cancelled = Arc::clone(&of_backend);
+        async move {
+            let reset = std::future::poll_fn(|context| respond.poll_reset(context)).await;
+            if reset.is_ok_and(|reason| reason == Reason::CANCEL) {
+                cancelled.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    let proxy = Builder::new(driver)
+        .flag("--proxy-read-timeout", 1)
+        .manifests(manifests(peer.address, "kubernetes.io/h2c", &ingress()))
+        .start();
+    assert_eq!(proxy.get("a.example", "/").status(), 504);
+    wait_until("the reset", || cancelled.load(Ordering::SeqCst) == 1);
+}
+
+fn a_removed_endpoint_ends_its_connection_with_its_last_stream(driver: Driver) {
+    let (peer, open) = counting();
+    let (next, _) = counting();
+    let proxy = start(driver, &peer);
+    assert_eq!(proxy.get("a.example", "/").status(), 200);
+    std::thread::scope(|scope| {
+        let mut client = proxy.client();
+        let slow = scope.spawn(move || client.get("a.example", "/slow").status());
+        crate::harness::pause(Duration::from_millis(200));
+        let text = manifests(next.address, "kubernetes.io/h2c", &ingress());
+        proxy.replace(crate::harness::proxy::MAIN_FILE, &text);
+        assert_eq!(slow.join().unwrap(), 200);
+    });
+    wait_until("the connection to end", || open.load(Ordering::SeqCst) == 0);
+    assert_eq!(proxy.get("a.example", "/").status(), 200);
 }
