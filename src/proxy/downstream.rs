@@ -297,7 +297,7 @@ async fn refuse(
 /// away for a while. Closing at once would send a reset, which may destroy the answer on its way.
 ///
 /// Source: RFC 9112 section 9.6.
-async fn linger(downstream: &Downstream) {
+pub async fn linger(downstream: &Downstream) {
     let stream = &downstream.stream;
     stream.close_write();
     stream.deadline().arm(LINGER_TIMEOUT, Expiry::CloseBoth);

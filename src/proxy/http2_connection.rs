@@ -20,7 +20,7 @@ use h2::Reason;
 use super::buffer::{Buffer, Class};
 use super::clock::{Expiry, recent_millis};
 use super::core::Core;
-use super::downstream::{Downstream, Request};
+use super::downstream::{Downstream, Request, linger};
 use super::exchange::After;
 use super::http2_stream::{Http2Stream, Payload};
 use super::transport::Transport;
@@ -79,6 +79,12 @@ struct Shared {
     is_in_block: Cell<bool>,
     /// Nothing happened for too long.
     is_idle_over: Cell<bool>,
+    /// The whole preface came, so that h2 can say goodbye.
+    is_greeted: Cell<bool>,
+    /// The client may still send.
+    is_open: Cell<bool>,
+    /// Octets are on their way to the socket.
+    is_writing: Cell<bool>,
 }
 
 /// Serves a connection to its end; `first` begins with the client's preface or a part of it.
@@ -98,11 +104,20 @@ pub async fn serve<P: Future<Output = After> + 'static>(
         abuse: Cell::new(None),
         is_in_block: Cell::new(false),
         is_idle_over: Cell::new(false),
+        is_greeted: Cell::new(false),
+        is_open: Cell::new(true),
+        is_writing: Cell::new(false),
     });
     shared.rest();
     drive(read(&shared, first), speak(&shared, place), write(&shared)).await;
     shared.link.fail();
-    downstream.stream.finish();
+    if shared.is_open.get() {
+        // Frames that cross our last ones, WINDOW_UPDATE above all, must not turn the close into a
+        // reset, which may destroy responses on their way.
+        linger(downstream).await;
+    } else {
+        downstream.stream.finish();
+    }
 }
 
 /// Polls the three until the writer is done. In this order octets pass through all of them in one
@@ -123,8 +138,12 @@ async fn drive(
 }
 
 impl Shared {
-    /// Nothing is under way: the connection may be idle for so long.
+    /// Nothing is under way: the connection may be idle for so long. Responses that are over for
+    /// their streams may still wait in h2; a write has a deadline of its own.
     fn rest(&self) {
+        if self.is_writing.get() {
+            return self.downstream.stream.deadline().disarm();
+        }
         let config = &self.core.config;
         let is_draining = self.core.is_draining.get();
         let wait = config.keep_alive_timeout;
@@ -146,6 +165,23 @@ impl Shared {
             self.rest();
         } else {
             deadline.disarm();
+        }
+    }
+
+    /// A write under way that is more than answers to PING and SETTINGS keeps the connection.
+    fn begin_write(&self, octets: usize) {
+        if octets < Class::Small.bytes() {
+            return;
+        }
+        self.is_writing.set(true);
+        if self.streams.get() == 0 && !self.is_in_block.get() {
+            self.downstream.stream.deadline().disarm();
+        }
+    }
+
+    fn end_write(&self) {
+        if self.is_writing.replace(false) && self.streams.get() == 0 && !self.is_in_block.get() {
+            self.rest();
         }
     }
 
@@ -194,9 +230,13 @@ async fn read(shared: &Shared, first: Buffer) {
         && error.kind() == ErrorKind::TimedOut
     {
         shared.is_idle_over.set(true);
+        if !shared.is_greeted.get() {
+            shared.link.end_received();
+        }
         return;
     }
     if shared.abuse.get().is_none() {
+        shared.is_open.set(false);
         shared.link.end_received();
     }
 }
@@ -243,10 +283,13 @@ async fn write(shared: &Shared) {
         }
         let mut buffer = Buffer::unallocated();
         link.take_outgoing(buffer.as_vec());
+        shared.begin_write(buffer.len());
         let (is_sent, _) = downstream.write(&shared.core, buffer).await;
         if !is_sent {
+            shared.is_open.set(false);
             return link.fail();
         }
+        shared.end_write();
     }
 }
 
@@ -258,6 +301,7 @@ async fn speak<P: Future<Output = After> + 'static>(
     let core = &shared.core;
     let handshake = server_builder().handshake::<LinkIo, Payload>(shared.link.io());
     let Ok(mut connection) = handshake.await else { return };
+    shared.is_greeted.set(true);
     let id = poll_fn(|context| Poll::Ready(core.http2.enter(context))).await;
     let _entered = Entered(&core.http2, id);
     let (mut is_ending, mut is_leaving) = (false, false);

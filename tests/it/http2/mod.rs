@@ -3,6 +3,7 @@
 mod attacks;
 mod conformance;
 mod drain;
+mod endings;
 mod flow;
 mod messages;
 mod peers;
