@@ -108,6 +108,8 @@ pub struct Config {
     pub default_backend: Option<BackendKey>,
     /// Secret with the default certificate; `None`: a self-signed one.
     pub default_certificate: Option<ObjectRef>,
+    /// Secret with the keys of session tickets; `None`: keys of this process alone.
+    pub ticket_keys: Option<ObjectRef>,
     /// Value of Strict-Transport-Security; `None`: it is not sent.
     pub hsts: Option<Arc<str>>,
     /// Least severity of the log.
@@ -180,6 +182,7 @@ impl Config {
             ingress_class: args.ingress_class.clone(),
             default_backend: args.default_backend_service.clone(),
             default_certificate: args.default_ssl_certificate.clone(),
+            ticket_keys: args.tls_ticket_keys.clone(),
             hsts: hsts(args),
             log_level: args.log_level,
         })

@@ -40,6 +40,13 @@ pub struct CheckArgs {
         value_parser = parse::secret
     )]
     pub default_ssl_certificate: Option<ObjectRef>,
+
+    /// Secret with the keys of TLS session tickets
+    #[arg(
+        long, env = "RINGWAY_TLS_TICKET_KEYS", value_name = "NAMESPACE/NAME",
+        value_parser = parse::secret
+    )]
+    pub tls_ticket_keys: Option<ObjectRef>,
 }
 
 /// Why nothing could be checked.
@@ -93,6 +100,7 @@ fn check(args: &CheckArgs) -> Result<Findings, CheckError> {
         ingress_class: args.ingress_class.clone(),
         default_backend: args.default_backend_service.clone(),
         default_certificate: args.default_ssl_certificate.clone(),
+        ticket_keys: args.tls_ticket_keys.clone(),
         hsts: None,
         allow_local_addresses: true,
         adopt_classless: true,

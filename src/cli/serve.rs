@@ -195,6 +195,7 @@ pub fn lower_options(config: &Config) -> LowerOptions {
         ingress_class: config.ingress_class.clone(),
         default_backend: config.default_backend.clone(),
         default_certificate: config.default_certificate.clone(),
+        ticket_keys: config.ticket_keys.clone(),
         hsts: config.hsts.clone(),
         allow_local_addresses: true,
         adopt_classless: true,

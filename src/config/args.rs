@@ -237,6 +237,15 @@ pub struct Args {
     )]
     pub default_ssl_certificate: Option<ObjectRef>,
 
+    /// Secret whose entry `keys` has the keys of session tickets, 80 bytes each, one after the
+    /// other: the first makes tickets, all open them. Replicas that share it resume each other's
+    /// sessions [default: random keys of this process, renewed every six hours]
+    #[arg(
+        long, env = "RINGWAY_TLS_TICKET_KEYS", value_name = "NAMESPACE/NAME",
+        value_parser = parse::secret, help_heading = "TLS"
+    )]
+    pub tls_ticket_keys: Option<ObjectRef>,
+
     /// Seconds that browsers shall use nothing but https for a host with a TLS entry
     /// (Strict-Transport-Security); 0: the field is not sent
     #[arg(

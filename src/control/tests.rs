@@ -100,6 +100,7 @@ fn options() -> LowerOptions {
         ingress_class: "ringway".into(),
         default_backend: None,
         default_certificate: None,
+        ticket_keys: None,
         hsts: None,
         allow_local_addresses: true,
         adopt_classless: true,

@@ -22,6 +22,7 @@ mod nginx;
 mod path;
 mod secret;
 mod service;
+mod ticket_keys;
 mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,8 @@ pub struct LowerOptions {
     pub default_backend: Option<BackendKey>,
     /// `--default-ssl-certificate`; `None`: a self-signed one.
     pub default_certificate: Option<ObjectRef>,
+    /// `--tls-ticket-keys`; `None`: keys of this process alone.
+    pub ticket_keys: Option<ObjectRef>,
     /// Value of Strict-Transport-Security for hosts with a TLS entry; `None`: none is sent.
     pub hsts: Option<Arc<str>>,
     /// Endpoints and external names may lead to loopback and link-local addresses: true for a
@@ -125,7 +128,7 @@ impl Lowerer {
         }
         Self {
             default_rule: options.default_backend.as_ref().map(host::default_rule),
-            tls: TlsState::new(options.default_certificate.clone()),
+            tls: TlsState::new(options.default_certificate.clone(), options.ticket_keys.clone()),
             options,
             dialers: Dialers::default(),
             classes: Classes::default(),

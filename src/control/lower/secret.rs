@@ -15,12 +15,15 @@ use crate::control::store::{Entries, Entry};
 use crate::model::ObjectRef;
 use crate::tls::certificate::{Certificate, CertificateError, Validity};
 use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientAuthMode};
+use crate::tls::tickets::TicketKeyError;
 
 /// Leaf first, then intermediates.
 pub(super) const CERTIFICATE: &str = "tls.crt";
 pub(super) const KEY: &str = "tls.key";
 pub(super) const CA: &str = "ca.crt";
 const CRL: &str = "ca.crl";
+/// Keys of session tickets, one after the other.
+const TICKET_KEYS: &str = "keys";
 
 /// Why a Secret cannot be used, or not as meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +46,9 @@ pub(super) enum SecretDefect {
     /// See [`ClientAuthError`].
     #[error("the CAs of the Secret {0} cannot be used: {1}")]
     ClientAuth(ObjectName, ClientAuthError),
+    /// See [`TicketKeyError`].
+    #[error("the ticket keys of the Secret {0} cannot be used: {1}")]
+    TicketKeys(ObjectName, TicketKeyError),
 }
 
 /// `namespace/name`.
@@ -94,6 +100,10 @@ pub(super) fn secret_ref(namespace: &Arc<str>, name: &str) -> ObjectRef {
 }
 
 impl SecretDefect {
+    pub(super) fn ticket_keys(secret: &ObjectRef, error: TicketKeyError) -> Self {
+        Self::TicketKeys(ObjectName(secret.clone()), error)
+    }
+
     /// For the owner of `field`, which names the Secret; `effect` is what follows from it.
     pub(super) fn finding(&self, field: String, effect: &str) -> Finding {
         let (reason, advice) = match self {
@@ -108,6 +118,9 @@ impl SecretDefect {
             Self::Expired(_) => ("CertificateExpired", "Renew it."),
             Self::NotYetValid(_) => ("CertificateNotYetValid", "See whether the clock is right."),
             Self::ClientAuth(..) => ("ClientCaInvalid", "Store certificates in PEM."),
+            Self::TicketKeys(..) => {
+                ("TicketKeysInvalid", "Store what `openssl rand 80` makes, once for each key.")
+            }
         };
         Finding { reason, field, message: format!("{self}; {effect}."), advice: advice.into() }
     }
@@ -262,6 +275,19 @@ fn parse_client_auth(
     let ca = value(version, CA).ok_or_else(|| SecretDefect::NoKey(name(), CA))?;
     ClientAuth::from_pem(ca, value(version, CRL), mode)
         .map_err(|error| SecretDefect::ClientAuth(name(), error))
+}
+
+/// The keys of session tickets, not yet looked at.
+///
+/// # Errors
+/// There is no such Secret, or it has none.
+pub(super) fn ticket_keys<'a>(
+    secret: &ObjectRef,
+    version: Option<&'a Secret>,
+) -> Result<&'a [u8], SecretDefect> {
+    let name = || ObjectName(secret.clone());
+    let version = version.ok_or_else(|| SecretDefect::Missing(name()))?;
+    value(version, TICKET_KEYS).ok_or_else(|| SecretDefect::NoKey(name(), TICKET_KEYS))
 }
 
 /// The octets under `key`; an empty value is none. The type of the Secret does not matter:

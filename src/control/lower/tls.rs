@@ -13,6 +13,7 @@ use super::ingress::{Age, LoweredIngress};
 use super::nginx::tls::{self as annotations, Annotations, AuthTls};
 use super::path::RoutePath;
 use super::secret::{Found, SecretDefect, Secrets};
+use super::ticket_keys::TicketKeys;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entries;
 use crate::model::{
@@ -22,7 +23,6 @@ use crate::model::{
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
 use crate::tls::server::ServerTls;
-use crate::tls::tickets::Tickets;
 
 /// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
 const REDIRECT_STATUS: u16 = 308;
@@ -148,7 +148,7 @@ pub(super) struct Built {
 /// Server names and what they are made of.
 pub(super) struct TlsState {
     secrets: Secrets,
-    tickets: Tickets,
+    ticket_keys: TicketKeys,
     /// `--default-ssl-certificate`.
     default_secret: Option<ObjectRef>,
     self_signed: Option<Arc<Certificate>>,
@@ -187,7 +187,7 @@ struct BuiltName {
 
 impl TlsState {
     /// Nothing but the default.
-    pub(super) fn new(default_secret: Option<ObjectRef>) -> Self {
+    pub(super) fn new(default_secret: Option<ObjectRef>, ticket_keys: Option<ObjectRef>) -> Self {
         let self_signed = Certificate::self_signed()
             .inspect_err(|error| tracing::error!(%error, "there is no self-signed certificate"))
             .ok();
@@ -197,7 +197,7 @@ impl TlsState {
         }
         Self {
             secrets,
-            tickets: Tickets::new(),
+            ticket_keys: TicketKeys::new(ticket_keys),
             default_secret,
             self_signed,
             no_auth: ClientAuth::none(),
@@ -273,12 +273,19 @@ impl TlsState {
 
     pub(super) fn problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
         let of_names = self.names.values().flat_map(|built| &built.problems);
-        self.default_problems.iter().chain(self.problems.values().flatten()).chain(of_names)
+        let of_flags = self.default_problems.iter().chain(self.ticket_keys.problems());
+        of_flags.chain(self.problems.values().flatten()).chain(of_names)
     }
 
     /// Builds what is touched. Names below a changed wildcard follow it.
     pub(super) fn build(&mut self, sources: Sources<'_>, mut touched: Touched) -> Built {
         let mut built = Built::default();
+        if self.ticket_keys.update(sources.secrets) {
+            // Settings hold the keys that they were made with.
+            self.settings.clear();
+            self.default_certificate = None;
+            touched.names.extend(self.names.keys().cloned());
+        }
         if self.build_default(sources) {
             built.is_changed = true;
             let users = self.names.iter().filter(|(_, name)| name.uses_default);
@@ -541,7 +548,7 @@ impl TlsState {
             return Some(Arc::clone(tls));
         }
         // A pair that was checked makes settings; if not, the default serves.
-        let tls = ServerTls::new(certificate, auth, &self.tickets)
+        let tls = ServerTls::new(certificate, auth, self.ticket_keys.tickets())
             .inspect_err(|error| tracing::error!(%error, "a certificate cannot be served"))
             .ok()?;
         self.settings.insert(key, Arc::clone(&tls));

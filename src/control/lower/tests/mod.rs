@@ -24,6 +24,7 @@ pub(super) fn options() -> LowerOptions {
         ingress_class: "ringway".into(),
         default_backend: None,
         default_certificate: None,
+        ticket_keys: None,
         hsts: None,
         allow_local_addresses: false,
         adopt_classless: true,

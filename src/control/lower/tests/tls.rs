@@ -6,6 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use super::*;
 use crate::model::TlsAction;
 use crate::tls::client_auth::ClientAuthId;
+use crate::tls::server::ServerTls;
 
 /// A certificate chain and key in PEM.
 pub(super) struct Pair {
@@ -334,6 +335,59 @@ fn default_certificate_is_that_of_the_flag_or_self_signed() {
     assert_eq!(served(&lowered).as_deref(), Some("default"));
     assert_eq!(names(&lowered), ["h -> default"]);
     assert!(reasons(&lowered).is_empty());
+}
+
+#[test]
+fn ticket_keys_are_those_of_the_flag_or_random() {
+    const INVALID: &[&str] = &["TicketKeysInvalid "];
+    let reference = ObjectRef { kind: "Secret", namespace: "default".into(), name: "t".into() };
+    let options = LowerOptions { ticket_keys: Some(reference.clone()), ..options() };
+    let mut world = World::new(options);
+    let one = "1".repeat(80);
+    let two = format!("{}{one}", "2".repeat(80));
+    let many = one.repeat(crate::limits::TLS_TICKET_KEYS_MAX + 1);
+    let host = tls_ingress(("i", ""), "h", "[{hosts: [h]}]", &[]);
+    let lowered = world.apply(changes(&host));
+    assert_eq!(reasons(&lowered), ["SecretMissing "]);
+    assert_eq!(lowered.problems[0].object, Some(reference));
+    // A ticket of `from` opens with the settings of `to`.
+    let opens = |from: &Arc<ServerTls>, to: &Arc<ServerTls>| {
+        let ticket = from.config().ticketer.encrypt(b"state").expect("a ticket");
+        to.config().ticketer.decrypt(&ticket).is_some()
+    };
+    let of = |lowered: &Lowered| listener(lowered).default_tls.clone().expect("a default");
+    let random = of(&lowered);
+    let first = world.apply(changes(&secret_of("t", &[("keys", &one)])));
+    assert!(reasons(&first).is_empty());
+    let TlsAction::Terminate(of_host) = &listener(&first).server_names[0].action else {
+        panic!("passed through")
+    };
+    assert!(Arc::ptr_eq(of_host, &of(&first)), "every name has them");
+    assert!(!opens(&random, &of(&first)));
+    // Another entry makes them no others.
+    let same = world.apply(changes(&secret_of("t", &[("keys", &one), ("more", "x")])));
+    assert!(same.model.is_none());
+    let second = world.apply(changes(&secret_of("t", &[("keys", &two)])));
+    assert!(opens(&of(&first), &of(&second)) && !opens(&of(&second), &of(&first)));
+    let mut before = of(&second);
+    for (values, expected) in [
+        (&[("keys", "short")][..], INVALID),
+        (&[("keys", many.as_str())], INVALID),
+        (&[("other", one.as_str())], &["SecretInvalid "]),
+    ] {
+        let broken = world.apply(changes(&secret_of("t", values)));
+        assert_eq!(reasons(&broken), expected);
+        if let Some(model) = &broken.model {
+            let now = model.listeners[0].default_tls.clone().expect("a default");
+            assert!(!opens(&before, &now));
+            before = now;
+        }
+    }
+    let again = world.apply(changes(&secret_of("t", &[("keys", &one)])));
+    assert!(reasons(&again).is_empty() && opens(&of(&first), &of(&again)));
+    let gone = world.apply(delete("Secret", "t"));
+    assert_eq!(reasons(&gone), ["SecretMissing "]);
+    assert!(!opens(&of(&again), &of(&gone)));
 }
 
 #[test]
