@@ -36,6 +36,10 @@ pub type Payload = Bytes;
 /// repeated and need no chunked coding.
 const EARLY_BYTES_MAX: usize = Class::Medium.bytes();
 
+/// Frames are read together up to here. One by one, each costs a write upstream, and a client that
+/// streams small messages faster than those go runs into h2's bound of frames held.
+const GATHERED_BYTES: usize = Class::Small.bytes();
+
 /// A buffer that goes back to its free list when the last frame made of it is written.
 pub(super) struct Octets(pub(super) Buffer);
 
@@ -235,12 +239,13 @@ impl Http2Stream {
         loop {
             let mut context = Context::from_waker(Waker::noop());
             match incoming.poll_step(&mut context) {
+                Poll::Pending if buffer.len() > before => return Ok(buffer.len() - before),
                 Poll::Pending => return Err(ErrorKind::WouldBlock.into()),
                 Poll::Ready(result) => result?,
             }
             let is_end = incoming.take_step(buffer.as_vec())?;
             let count = buffer.len().saturating_sub(before);
-            if is_end || count > 0 {
+            if is_end || count >= GATHERED_BYTES {
                 return Ok(count);
             }
         }

@@ -23,6 +23,7 @@ for_each_driver!(
     cancelled_stream_cancels_the_upstream_request,
     end_of_the_connection_cancels_the_upstream_request,
     many_streams_at_once,
+    small_frames_that_are_taken_are_no_abuse,
     large_upload_and_download,
 );
 
@@ -335,4 +336,20 @@ fn large_upload_and_download(driver: Driver) {
         output.assert_says("2 200");
         assert!(std::fs::read(&got).expect("file") == octets, "octets differ");
     }
+}
+
+/// As a gRPC client streams; h2 allows some two thousand frames that nobody has read.
+fn small_frames_that_are_taken_are_no_abuse(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = start(driver, &backend);
+    let mut http2 = Http2::connect(proxy.http);
+    http2.send(post(1, "/"));
+    for _ in 0..300 {
+        http2.send(data(1, [b'x'; 20], 0).repeat(50));
+        http2.sync();
+    }
+    http2.send(data(1, "", END_STREAM));
+    let answer = http2.answer(1);
+    assert_eq!((answer.status, http2.goaway), (200, None));
+    assert_eq!(answer.json()["body"].as_str().map(str::len), Some(300 * 50 * 20));
 }
