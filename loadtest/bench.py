@@ -324,7 +324,8 @@ class Bench:
         """
         done = subprocess.run(
             ["taskset", "-c", str(self.load_cpu), "h2load", *map(str, options),
-             "--tls13-ciphers", TLS_CIPHER, "--connect-to", f"127.0.0.1:{proxy.tls_port}", f"https://{TLS_HOST}{path}"],
+             "--tls13-ciphers", TLS_CIPHER, "--connect-to", f"127.0.0.1:{proxy.tls_port}",
+             f"https://{TLS_HOST}{path}"],
             capture_output=True, text=True, stdin=subprocess.DEVNULL)
         counts = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, "
                            r"(\d+) timeout", done.stdout)
