@@ -105,7 +105,7 @@ async fn read_proxy_header(
         match socket.read_when_ready(&mut octets).await {
             Ok(1..) => {}
             // A health check that only connects.
-            Ok(_) | Err(_) if octets.is_empty() => return None,
+            Ok(_) | Err(_) if octets.is_empty() && !socket.deadline().is_expired() => return None,
             Ok(_) | Err(_) => break,
         }
     }

@@ -20,6 +20,7 @@ mod forwarding;
 mod http1;
 mod http2;
 mod limits;
+mod proxy_protocol;
 mod reload;
 mod routing;
 mod slow_client;
