@@ -1,6 +1,6 @@
 //! Upstreams that do exactly what a test says, and remember every byte they were sent.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -77,6 +77,29 @@ impl Source for Connection {
         let new = &self.buffer[self.buffer.len() - count..];
         lock(&self.seen.bytes)[self.index].extend_from_slice(new);
         Ok(count)
+    }
+}
+
+/// Each octet as received: a script may speak TLS over it.
+impl Read for Connection {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            self.fill()?;
+        }
+        let count = octets.len().min(self.buffer.len());
+        octets[..count].copy_from_slice(&self.buffer[..count]);
+        self.buffer.drain(..count);
+        Ok(count)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.stream.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
     }
 }
 

@@ -5,6 +5,7 @@ mod client_certificates;
 mod connections;
 mod hostile;
 mod https;
+mod passthrough;
 mod resumption;
 mod versions;
 
