@@ -11,6 +11,7 @@ for_each_driver!(
     optional_certificate,
     certificate_of_another_authority_is_refused,
     host_of_another_policy_is_421,
+    plain_request_gets_no_answer_of_the_host,
     session_of_another_policy_is_not_resumed,
 );
 
@@ -106,6 +107,35 @@ fn host_of_another_policy_is_421(driver: Driver) {
     assert_eq!(client.get("a.example", "/refused").status(), 421);
     let args = ["--http2", "-H", "Host: a.example", "-i", "https://b.example/refused"];
     curl_tls(proxy.https, &authority, &args).assert_says("HTTP/2 421");
+    assert!(!backend.received_text().contains("/refused"));
+}
+
+/// Where the redirect is off, a request that no handshake came before proves nothing.
+fn plain_request_gets_no_answer_of_the_host(driver: Driver) {
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let leaf = authority.issue(&["a.example"]);
+    for verify in ["on", "optional"] {
+        let ingress = Ingress::simple("a", "a.example", "web")
+            .annotation(SECRET, "default/ca")
+            .annotation(VERIFY, verify)
+            .annotation("nginx.ingress.kubernetes.io/ssl-redirect", "false")
+            .tls(&["a.example"], "all-tls");
+        let proxy = Proxy::start(
+            driver,
+            manifest::backend("web", &[backend.address()])
+                + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
+                + &manifest::secret("ca", "Opaque", &[("ca.crt", &authority.pem)])
+                + &ingress.yaml()
+                + &Ingress::simple("b", "b.example", "web").yaml(),
+        );
+        let mut client = proxy.client();
+        for host in ["a.example", "a.example:443", "A.EXAMPLE"] {
+            assert_eq!(client.get(host, "/refused").status(), 403, "{verify} {host}");
+        }
+        assert_eq!(client.get("b.example", "/").status(), 200);
+        let answer = crate::harness::Http2::connect(proxy.http).get(1, "/refused");
+        assert_eq!(answer.status, 403, "{verify}: also over HTTP/2");
+    }
     assert!(!backend.received_text().contains("/refused"));
 }
 
