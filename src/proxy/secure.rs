@@ -127,14 +127,15 @@ async fn pass_through(core: &Core, client: Client, backend: BackendId, send_prox
     let Client { socket, peer, first } = client;
     let Some(backend) = core.upstreams.backend(backend) else { return };
     let mut tried = Vec::new();
-    let upstream = loop {
+    // The lease counts the connection as one request in flight, for as long as it lasts.
+    let (upstream, _lease) = loop {
         let Some(lease) = backend.pick(Balance::RoundRobin, &tried, &core.random) else { return };
         let address = lease.endpoint.address;
         if tried.contains(&address) {
             return;
         }
         match exchange::connect(core, address, core.config.proxy_connect_timeout).await {
-            Ok(stream) => break stream,
+            Ok(stream) => break (stream, lease),
             Err(_) => tried.push(address),
         }
     };

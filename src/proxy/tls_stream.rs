@@ -167,7 +167,9 @@ impl TlsStream {
             return Ok(());
         }
         if self.is_outgoing() && self.socket.peek() == Peek::Silent {
-            self.flush().await?;
+            // What does not go now goes before the next write: a wait here would have no deadline,
+            // and a wait that is given up would lose a part of a record.
+            self.try_flush();
         }
         self.socket.readable().await
     }
@@ -219,7 +221,7 @@ impl TlsStream {
                 return Ok(0);
             }
             if self.is_outgoing() {
-                self.flush().await?;
+                self.try_flush();
             }
             let cipher = self.engine.borrow_mut().take_cipher(class);
             let (result, cipher) = self.socket.read(cipher).await;
@@ -227,7 +229,11 @@ impl TlsStream {
             if result? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            match self.engine.borrow_mut().open(buffer)? {
+            let opened = self.engine.borrow_mut().open(buffer);
+            if opened.is_err() {
+                self.try_flush();
+            }
+            match opened? {
                 0 => {}
                 count => return Ok(count),
             }

@@ -12,7 +12,7 @@ use super::downstream::{self, ListenerFacts, Request};
 use super::exchange::After;
 use super::forward;
 use super::rt::{self, Accepted, DriverChoice, Listener, Places};
-use super::socket::BoundListener;
+use super::socket::{BoundListener, Scheme};
 use crate::config::ProxyConfig;
 use crate::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_IDLE_GRACE, TICK};
 use crate::publish::{Drain, Retired, Subscriber, Update};
@@ -170,8 +170,11 @@ async fn accept<F: Future<Output = After> + 'static>(
             }
             Accepted::Connection(stream, _) => {
                 core.count(Counter::ConnectionsRefused);
-                let refusing = Rc::clone(core);
-                start(core, downstream::turn_away(refusing, stream));
+                // A client of TLS could not read what is said before a handshake.
+                if facts.scheme == Scheme::Http {
+                    let refusing = Rc::clone(core);
+                    start(core, downstream::turn_away(refusing, stream));
+                }
             }
             Accepted::Exhausted => {
                 core.count(Counter::AcceptsExhausted);
