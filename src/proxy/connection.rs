@@ -7,6 +7,7 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use super::buffer::{Buffer, Class};
@@ -23,38 +24,76 @@ use crate::http2::PREFACE;
 use crate::proxy_protocol::{self, Parsed};
 use crate::telemetry::Counter;
 
+/// An admitted connection; dismissed when its task ends, also by a panic.
+pub struct Admitted(pub Rc<Core>);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.0.dismiss();
+    }
+}
+
+/// A connection just accepted.
+pub struct Arrived {
+    /// Counts it.
+    pub admitted: Admitted,
+    /// The socket.
+    pub socket: Stream,
+    /// The other end.
+    pub peer: SocketAddr,
+    /// Where it came in.
+    pub listener: Rc<ListenerFacts>,
+}
+
+/// A connection whose protocol is known, or will be by its first octets.
+struct Prepared {
+    downstream: Rc<Downstream>,
+    /// Read already.
+    first: Option<Buffer>,
+    is_http2: bool,
+}
+
+/// What there is to do before the protocol is known: nothing in clear text, so that such a
+/// connection keeps no room for it.
+enum Preparation<F> {
+    Done(Prepared),
+    /// In memory of its own, which the connection gives back afterwards.
+    Needed(Pin<Box<F>>),
+}
+
 /// Serves a connection to its end. For `place` see [`downstream::serve`].
-pub async fn serve<P: Future<Output = After> + 'static>(
-    core: &Rc<Core>,
-    socket: Stream,
-    peer: SocketAddr,
-    listener: Rc<ListenerFacts>,
+pub fn serve<P: Future<Output = After> + 'static>(
+    arrived: Arrived,
+    place: impl Fn(Request) -> P + Clone + 'static,
+) -> impl Future<Output = ()> {
+    let Arrived { admitted, socket, peer, listener } = arrived;
+    let core = Rc::clone(&admitted.0);
+    let preparation = if listener.scheme == Scheme::Http && !is_trusted(&core, peer) {
+        let downstream = Downstream::new(Transport::Plain(socket), peer, listener);
+        let downstream = Rc::new(downstream);
+        Preparation::Done(Prepared { downstream, first: None, is_http2: false })
+    } else {
+        Preparation::Needed(Box::pin(prepare(core, socket, peer, listener)))
+    };
+    run(admitted, preparation, place)
+}
+
+async fn run<P: Future<Output = After> + 'static>(
+    admitted: Admitted,
+    preparation: Preparation<impl Future<Output = Option<Prepared>>>,
     place: impl Fn(Request) -> P + Clone + 'static,
 ) {
-    let Some((peer, first)) = introduced(core, &socket, peer).await else { return };
-    let mut is_http2 = false;
-    let mut carried = None;
-    let downstream = match listener.scheme {
-        Scheme::Http => {
-            carried = first;
-            Downstream::new(Transport::Plain(socket), peer, listener)
-        }
-        Scheme::Https => {
-            // In memory of its own, which a connection gives back when its handshake is done.
-            let accepted = Box::pin(secure::accept(core, socket, peer, &listener, first)).await;
-            let Some(secured) = accepted else { return };
-            is_http2 = secured.is_http2;
-            let mut downstream = Downstream::new(secured.transport, peer, listener);
-            downstream.client_auth = secured.client_auth;
-            downstream
-        }
+    let core = &admitted.0;
+    let prepared = match preparation {
+        Preparation::Done(prepared) => Some(prepared),
+        Preparation::Needed(preparing) => preparing.await,
     };
-    let downstream = Rc::new(downstream);
+    let Some(Prepared { downstream, first, is_http2 }) = prepared else { return };
     if is_http2 {
         let first = Buffer::unallocated();
         return Box::pin(http2_connection::serve(core, &downstream, first, place)).await;
     }
-    let Some(mut first) = downstream::next_octets(core, &downstream, carried, 0).await else {
+    let Some(mut first) = downstream::next_octets(core, &downstream, first, 0).await else {
         return downstream.stream.finish();
     };
     // By TLS, ALPN has decided.
@@ -70,17 +109,40 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     downstream::serve(core, &downstream, place, Some(first)).await;
 }
 
+/// PROXY header and TLS handshake, as far as the connection has them. `None`: it is over.
+async fn prepare(
+    core: Rc<Core>,
+    socket: Stream,
+    peer: SocketAddr,
+    listener: Rc<ListenerFacts>,
+) -> Option<Prepared> {
+    let core = &core;
+    let (peer, first) = introduced(core, &socket, peer).await?;
+    if listener.scheme == Scheme::Http {
+        let downstream = Rc::new(Downstream::new(Transport::Plain(socket), peer, listener));
+        return Some(Prepared { downstream, first, is_http2: false });
+    }
+    let secured = secure::accept(core, socket, peer, &listener, first).await?;
+    let mut downstream = Downstream::new(secured.transport, peer, listener);
+    downstream.client_auth = secured.client_auth;
+    let is_http2 = secured.is_http2;
+    Some(Prepared { downstream: Rc::new(downstream), first: None, is_http2 })
+}
+
+fn is_trusted(core: &Core, peer: SocketAddr) -> bool {
+    core.config.proxy_protocol_trusted.iter().any(|range| range.contains(peer.ip()))
+}
+
 /// Who the client is, and the octets read beyond that; `None`: the connection is of no use.
 async fn introduced(
     core: &Core,
     socket: &Stream,
     peer: SocketAddr,
 ) -> Option<(SocketAddr, Option<Buffer>)> {
-    let trusted = &core.config.proxy_protocol_trusted;
-    if !trusted.iter().any(|range| range.contains(peer.ip())) {
+    if !is_trusted(core, peer) {
         return Some((peer, None));
     }
-    Box::pin(read_proxy_header(core, socket, peer)).await
+    read_proxy_header(core, socket, peer).await
 }
 
 /// Reads the header that a load balancer puts in front of a connection.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection;
+use super::connection::{self, Admitted, Arrived};
 use super::core::{Admission, Core};
 use super::downstream::{self, ListenerFacts, Request};
 use super::exchange::After;
@@ -161,12 +161,11 @@ async fn accept<F: Future<Output = After> + 'static>(
     loop {
         match listener.accept(&core.deadlines).await {
             Accepted::Connection(stream, peer) if core.admit() => {
-                let serving = Admitted(Rc::clone(core));
                 let (facts, places) = (Rc::clone(facts), Rc::clone(places));
-                start(core, async move {
-                    let place = move |request| places.put(serve_one(request));
-                    connection::serve(&serving.0, stream, peer, facts, place).await;
-                });
+                let place = move |request| places.put(serve_one(request));
+                let admitted = Admitted(Rc::clone(core));
+                let arrived = Arrived { admitted, socket: stream, peer, listener: facts };
+                start(core, connection::serve(arrived, place));
             }
             Accepted::Connection(stream, _) => {
                 core.count(Counter::ConnectionsRefused);
@@ -183,15 +182,6 @@ async fn accept<F: Future<Output = After> + 'static>(
             Accepted::Passing => {}
             Accepted::Closed => return,
         }
-    }
-}
-
-/// An admitted connection; dismissed when its task ends, also by a panic.
-struct Admitted(Rc<Core>);
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        self.0.dismiss();
     }
 }
 

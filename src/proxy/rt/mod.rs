@@ -164,26 +164,36 @@ pub fn spawn<F>(task: F, on_panic: impl FnOnce(Box<dyn Any + Send>) + 'static)
 where
     F: Future<Output = ()> + 'static,
 {
-    drop(monoio::spawn(async move {
-        if let Err(payload) = Caught(task).await {
-            on_panic(payload);
-        }
-    }));
+    drop(monoio::spawn(Caught { task, on_panic: Some(on_panic) }));
 }
 
-/// A future whose panic is its result.
-struct Caught<F>(F);
+/// A task that ends when it panics. Written by hand, because an `async` block around the task would
+/// keep room for it twice, once as captured and once as awaited.
+struct Caught<F, P> {
+    task: F,
+    on_panic: Option<P>,
+}
 
-impl<F: Future> Future for Caught<F> {
-    type Output = Result<F::Output, Box<dyn Any + Send>>;
+impl<F, P> Future for Caught<F, P>
+where
+    F: Future<Output = ()>,
+    P: FnOnce(Box<dyn Any + Send>),
+{
+    type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: structural projection; `Caught` is never moved out of and has no `Drop`.
-        let inner = unsafe { self.map_unchecked_mut(|caught| &mut caught.0) };
-        match catch_unwind(AssertUnwindSafe(|| inner.poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(payload) => Poll::Ready(Err(payload)),
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: `task` is pinned with `self` and never moved out of; `on_panic` is not pinned.
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: see above; `Caught` has no `Drop`.
+        let task = unsafe { Pin::new_unchecked(&mut this.task) };
+        match catch_unwind(AssertUnwindSafe(|| task.poll(context))) {
+            Ok(polled) => polled,
+            Err(payload) => {
+                if let Some(on_panic) = this.on_panic.take() {
+                    on_panic(payload);
+                }
+                Poll::Ready(())
+            }
         }
     }
 }
