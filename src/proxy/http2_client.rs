@@ -23,7 +23,7 @@ use http::{HeaderMap, Method, Request};
 use super::buffer::Buffer;
 use super::clock::{Deadline, SharedStream, Target};
 use super::core::Core;
-use super::http2_stream::{Octets, Payload};
+use super::http2_stream::{Octets, Payload, closed, poll_send_data};
 use super::upstream::http2::Slot;
 use crate::http2::body::RequestBody;
 use crate::http2::client::{Event, RequestReader, put_informational, put_response};
@@ -162,29 +162,12 @@ impl Ends {
         let Side::Open(send) = &mut outgoing.side else {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         };
-        loop {
-            send.reserve_capacity(octets.len());
-            let room = send.capacity().min(octets.len());
-            if room > 0 {
-                let part = octets.split_to(room);
-                let is_last = is_end && octets.is_empty();
-                if let Err(error) = send.send_data(part, is_last) {
-                    return Poll::Ready(Err(self.failed(error)));
-                }
-                if octets.is_empty() {
-                    if is_last {
-                        outgoing.side = Side::Over;
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                continue;
-            }
-            match ready!(send.poll_capacity(context)) {
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Poll::Ready(Err(self.failed(error))),
-                None => return Poll::Ready(Err(ErrorKind::BrokenPipe.into())),
-            }
+        let sent = ready!(poll_send_data(send, context, octets, is_end, |_| {}));
+        if sent.is_ok() && is_end {
+            outgoing.side = Side::Over;
         }
+        let failed = |error: Option<_>| error.map_or_else(closed, |error| self.failed(error));
+        Poll::Ready(sent.map_err(failed))
     }
 
     /// Makes the next step available. What was read before is through by now, so that the backend

@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -478,31 +478,14 @@ impl Outgoing {
         let Side::Open(send) = &mut self.side else {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         };
-        send.reserve_capacity(octets.len());
-        loop {
-            let room = send.capacity().min(octets.len());
-            if room > 0 {
-                let part = octets.split_to(room);
-                self.meter.borrow_mut().sent(part.len());
-                let is_last = is_end && octets.is_empty();
-                if let Err(error) = send.send_data(part, is_last) {
-                    return Poll::Ready(Err(reset(error)));
-                }
-                if octets.is_empty() {
-                    if is_last {
-                        self.over();
-                    }
-                    return Poll::Ready(Ok(()));
-                }
-                send.reserve_capacity(octets.len());
-            }
-            match send.poll_capacity(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(_))) => {}
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(reset(error))),
-                Poll::Ready(None) => return Poll::Ready(Err(ErrorKind::BrokenPipe.into())),
-            }
+        let meter = &self.meter;
+        let sent = ready!(poll_send_data(send, context, octets, is_end, |count| {
+            meter.borrow_mut().sent(count);
+        }));
+        if sent.is_ok() && is_end {
+            self.over();
         }
+        Poll::Ready(sent.map_err(|error| error.map_or_else(closed, reset)))
     }
 
     /// The response is complete.
@@ -519,6 +502,43 @@ impl Outgoing {
         }
         self.side = Side::Over;
     }
+}
+
+/// Hands `octets` to h2 as the peer's window allows; ready when all of them are. `on_frame` is told
+/// the octets of each DATA frame.
+///
+/// # Errors
+/// What h2 says; `None`: the stream is closed.
+pub fn poll_send_data(
+    send: &mut SendStream<Payload>,
+    context: &mut Context<'_>,
+    octets: &mut Bytes,
+    is_end: bool,
+    mut on_frame: impl FnMut(usize),
+) -> Poll<Result<(), Option<h2::Error>>> {
+    loop {
+        send.reserve_capacity(octets.len());
+        let room = send.capacity().min(octets.len());
+        if room > 0 {
+            let part = octets.split_to(room);
+            on_frame(room);
+            send.send_data(part, is_end && octets.is_empty())?;
+            if octets.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            continue;
+        }
+        match ready!(send.poll_capacity(context)) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Poll::Ready(Err(Some(error))),
+            None => return Poll::Ready(Err(None)),
+        }
+    }
+}
+
+/// The error of a stream that takes nothing any more.
+pub fn closed() -> io::Error {
+    ErrorKind::BrokenPipe.into()
 }
 
 fn reset(error: h2::Error) -> io::Error {

@@ -183,24 +183,29 @@ impl TlsStream {
         if kept > 0 {
             return Ok(kept);
         }
-        let class =
-            if buffer.spare() > Class::Medium.bytes() { Class::Large } else { Class::Medium };
+        let class = cipher_class(buffer);
         loop {
             if self.with_session(Session::is_closed_by_peer) {
                 return Ok(0);
             }
-            if self.pull(class)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let opened = self.engine.borrow_mut().open(buffer);
-            if opened.is_err() {
-                self.try_flush();
-            }
-            match opened? {
-                0 => {}
-                count => return Ok(count),
+            let count = self.pull(class)?;
+            if let Some(opened) = self.open(count, buffer)? {
+                return Ok(opened);
             }
         }
+    }
+
+    /// Decrypts after `count` octets of cipher text came. `None`: more is needed.
+    fn open(&self, count: usize, buffer: &mut Buffer) -> io::Result<Option<usize>> {
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let opened = self.engine.borrow_mut().open(buffer);
+        if opened.is_err() {
+            // The alert.
+            self.try_flush();
+        }
+        Ok(Some(opened?).filter(|opened| *opened > 0))
     }
 
     /// See [`super::transport::Transport::read`].
@@ -214,8 +219,7 @@ impl TlsStream {
         if kept > 0 {
             return Ok(kept);
         }
-        let class =
-            if buffer.spare() > Class::Medium.bytes() { Class::Large } else { Class::Medium };
+        let class = cipher_class(buffer);
         loop {
             if self.with_session(Session::is_closed_by_peer) {
                 return Ok(0);
@@ -226,16 +230,8 @@ impl TlsStream {
             let cipher = self.engine.borrow_mut().take_cipher(class);
             let (result, cipher) = self.socket.read(cipher).await;
             self.engine.borrow_mut().cipher = cipher;
-            if result? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let opened = self.engine.borrow_mut().open(buffer);
-            if opened.is_err() {
-                self.try_flush();
-            }
-            match opened? {
-                0 => {}
-                count => return Ok(count),
+            if let Some(opened) = self.open(result?, buffer)? {
+                return Ok(opened);
             }
         }
     }
@@ -380,6 +376,11 @@ impl TlsStream {
         self.is_broken_off.set(true);
         self.socket.reset_on_close();
     }
+}
+
+/// How much cipher text to read at once for a buffer.
+fn cipher_class(buffer: &Buffer) -> Class {
+    if buffer.spare() > Class::Medium.bytes() { Class::Large } else { Class::Medium }
 }
 
 /// What a record adds to its octets, with room to spare: header, content type, tag, nonce.
