@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod cidr;
+pub mod cluster;
 pub mod machine;
 pub mod parse;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use args::Args;
 pub use cidr::Cidr;
+pub use cluster::ClusterArgs;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, RESERVED_DESCRIPTORS};
@@ -104,6 +106,10 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Our Ingress class.
     pub ingress_class: String,
+    /// `spec.controller` of the IngressClasses that are ours.
+    pub controller_class: String,
+    /// Ingresses without a class are ours.
+    pub watch_ingress_without_class: bool,
     /// Serves what nothing matches.
     pub default_backend: Option<BackendKey>,
     /// Secret with the default certificate; `None`: a self-signed one.
@@ -180,6 +186,8 @@ impl Config {
             drain_delay: args.drain_delay,
             drain_timeout: args.drain_timeout,
             ingress_class: args.ingress_class.clone(),
+            controller_class: args.controller_class.clone(),
+            watch_ingress_without_class: args.watch_ingress_without_class,
             default_backend: args.default_backend_service.clone(),
             default_certificate: args.default_ssl_certificate.clone(),
             ticket_keys: args.tls_ticket_keys.clone(),

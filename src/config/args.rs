@@ -222,6 +222,20 @@ pub struct Args {
     )]
     pub ingress_class: String,
 
+    /// IngressClasses with this `spec.controller` are ours, whatever their names
+    #[arg(
+        long,
+        env = "RINGWAY_CONTROLLER_CLASS",
+        value_name = "VALUE",
+        default_value = "ringway.dev/ingress",
+        help_heading = "Routing"
+    )]
+    pub controller_class: String,
+
+    /// Serve Ingresses that name no class
+    #[arg(long, env = "RINGWAY_WATCH_INGRESS_WITHOUT_CLASS", help_heading = "Routing")]
+    pub watch_ingress_without_class: bool,
+
     /// Service that answers what no rule matches, instead of status 404
     #[arg(
         long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME:PORT",

@@ -30,6 +30,15 @@ pub enum ParseError {
     /// Not namespace/name.
     #[error("write NAMESPACE/NAME, such as default/wildcard-tls")]
     Secret,
+    /// Not namespace/name.
+    #[error("write NAMESPACE/NAME, such as ringway/ringway-controller")]
+    Service,
+    /// Not a DNS label.
+    #[error("write the name of a namespace: lower-case letters, digits and hyphens")]
+    Namespace,
+    /// Not a DNS subdomain.
+    #[error("write the name of an object: lower-case letters, digits, hyphens and dots")]
+    ObjectName,
 }
 
 /// Seconds, fractions allowed.
@@ -112,13 +121,38 @@ pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
 /// # Errors
 /// [`ParseError::Secret`].
 pub fn secret(text: &str) -> Result<ObjectRef, ParseError> {
-    match text.split_once('/') {
-        // Names of Secrets are DNS subdomains, those of namespaces are labels.
-        Some((namespace, name)) if is_name(namespace) && name.split('.').all(is_name) => {
-            Ok(ObjectRef { kind: "Secret", namespace: namespace.into(), name: name.into() })
-        }
-        _ => Err(ParseError::Secret),
-    }
+    reference("Secret", text).ok_or(ParseError::Secret)
+}
+
+/// A Service as `namespace/name`.
+///
+/// # Errors
+/// [`ParseError::Service`].
+pub fn service(text: &str) -> Result<ObjectRef, ParseError> {
+    reference("Service", text).ok_or(ParseError::Service)
+}
+
+/// The name of a namespace.
+///
+/// # Errors
+/// [`ParseError::Namespace`].
+pub fn namespace(text: &str) -> Result<String, ParseError> {
+    is_name(text).then(|| text.to_owned()).ok_or(ParseError::Namespace)
+}
+
+/// The name of an object of most kinds.
+///
+/// # Errors
+/// [`ParseError::ObjectName`].
+pub fn object_name(text: &str) -> Result<String, ParseError> {
+    text.split('.').all(is_name).then(|| text.to_owned()).ok_or(ParseError::ObjectName)
+}
+
+fn reference(kind: &'static str, text: &str) -> Option<ObjectRef> {
+    let (namespace, name) = text.split_once('/')?;
+    // Names of objects are DNS subdomains, those of namespaces are labels.
+    let is_valid = is_name(namespace) && name.split('.').all(is_name);
+    is_valid.then(|| ObjectRef { kind, namespace: namespace.into(), name: name.into() })
 }
 
 fn is_name(name: &str) -> bool {
@@ -191,6 +225,17 @@ mod tests {
         for text in ["", "b", "a/", "/b", "a/b/c", "a/B", "a/b..c", "a.b/c"] {
             assert_eq!(named(text), Err(ParseError::Secret), "{text:?}");
         }
+    }
+
+    #[test]
+    fn names_are_those_of_kubernetes() {
+        let named = |text| service(text).map(|service| service.to_string());
+        assert_eq!(named("a/b"), Ok("Service a/b".into()));
+        assert_eq!(named("a"), Err(ParseError::Service));
+        assert_eq!(namespace("a-1"), Ok("a-1".into()));
+        assert_eq!(namespace("a.b"), Err(ParseError::Namespace));
+        assert_eq!(object_name("a.b"), Ok("a.b".into()));
+        assert_eq!(object_name("a..b"), Err(ParseError::ObjectName));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod acks;
 pub mod admin;
 pub mod controller;
 pub mod lower;
+pub mod outcomes;
 pub mod resolve;
 pub mod source;
 pub mod state;

@@ -1,0 +1,75 @@
+//! What became of the objects of the source, for those who tell their owners: status and Events.
+//!
+//! Written by [`super::Controller`] on the control thread, read on the thread that talks to the API
+//! server. State, not a queue: what changes twice before it is read is read once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::model::{ObjectRef, Problem};
+
+/// Shared by both threads.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    now: Mutex<Taken>,
+    bell: Notify,
+}
+
+/// What changed since it was last taken.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Ingresses that every core serves now (true), or that none of them does any more (false).
+    pub served: BTreeMap<ObjectRef, bool>,
+    /// All present problems of objects, where they changed.
+    pub problems: Option<Vec<Arc<Problem>>>,
+}
+
+impl Outcomes {
+    /// Waits until something is to be taken. Safe to cancel.
+    pub async fn changed(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Takes what changed.
+    #[must_use]
+    pub fn take(&self) -> Taken {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Every core acknowledged a table that gained and lost these Ingresses.
+    pub fn served(&self, changes: impl IntoIterator<Item = (ObjectRef, bool)>) {
+        self.lock().served.extend(changes);
+        self.bell.notify_one();
+    }
+
+    /// Tells all present problems.
+    pub fn problems(&self, problems: Vec<Arc<Problem>>) {
+        self.lock().problems = Some(problems);
+        self.bell.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changes_twice_is_read_once() {
+        let ingress =
+            |name: &str| ObjectRef { kind: "Ingress", namespace: "a".into(), name: name.into() };
+        let outcomes = Outcomes::default();
+        outcomes.served([(ingress("x"), true), (ingress("y"), true)]);
+        outcomes.served([(ingress("x"), false)]);
+        let expected = BTreeMap::from([(ingress("x"), false), (ingress("y"), true)]);
+        assert_eq!(outcomes.take().served, expected);
+        assert!(outcomes.take().served.is_empty());
+        outcomes.problems(Vec::new());
+        assert!(outcomes.take().problems.is_some_and(|problems| problems.is_empty()));
+    }
+}
