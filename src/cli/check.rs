@@ -27,6 +27,19 @@ pub struct CheckArgs {
     #[arg(long, env = "RINGWAY_INGRESS_CLASS", value_name = "NAME", default_value = "ringway")]
     pub ingress_class: String,
 
+    /// IngressClasses with this `spec.controller` are ours, whatever their names
+    #[arg(
+        long,
+        env = "RINGWAY_CONTROLLER_CLASS",
+        value_name = "VALUE",
+        default_value = "ringway.dev/ingress"
+    )]
+    pub controller_class: String,
+
+    /// Check Ingresses that name no class, too
+    #[arg(long, env = "RINGWAY_WATCH_INGRESS_WITHOUT_CLASS")]
+    pub watch_ingress_without_class: bool,
+
     /// Service that answers what no rule matches
     #[arg(
         long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME:PORT",
@@ -66,10 +79,10 @@ pub enum CheckError {
 }
 
 /// What a check came to.
-struct Findings {
-    files: usize,
-    objects: usize,
-    problems: Vec<Arc<Problem>>,
+pub(super) struct Findings {
+    pub files: usize,
+    pub objects: usize,
+    pub problems: Vec<Arc<Problem>>,
 }
 
 /// Checks, and prints to `out`.
@@ -77,14 +90,31 @@ struct Findings {
 /// # Errors
 /// [`CheckError`] (exit code 2), or `out` cannot be written.
 pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let findings = check(args)?;
+    let findings = examine(&args.paths, lower_options(args))?;
     print(&findings, out).context("the problems cannot be printed")?;
     Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn check(args: &CheckArgs) -> Result<Findings, CheckError> {
+fn lower_options(args: &CheckArgs) -> LowerOptions {
+    LowerOptions {
+        ingress_class: args.ingress_class.clone(),
+        controller_class: args.controller_class.clone(),
+        watch_without_class: args.watch_ingress_without_class,
+        default_backend: args.default_backend_service.clone(),
+        default_certificate: args.default_ssl_certificate.clone(),
+        ticket_keys: args.tls_ticket_keys.clone(),
+        hsts: None,
+        allow_local_addresses: true,
+        adopt_classless: true,
+        zone: None,
+        node: None,
+    }
+}
+
+/// Reads and lowers what `paths` hold.
+pub(super) fn examine(paths: &[PathBuf], options: LowerOptions) -> Result<Findings, CheckError> {
     let mut set = ManifestSet::default();
-    let files = files(&args.paths)?;
+    let files = files(paths)?;
     if files.is_empty() {
         return Err(CheckError::NothingToRead);
     }
@@ -96,17 +126,9 @@ fn check(args: &CheckArgs) -> Result<Findings, CheckError> {
     let changes = set.take_changes();
     let mut store = Store::default();
     let dirty = store.apply(changes.changes);
-    let mut lowerer = Lowerer::new(LowerOptions {
-        ingress_class: args.ingress_class.clone(),
-        default_backend: args.default_backend_service.clone(),
-        default_certificate: args.default_ssl_certificate.clone(),
-        ticket_keys: args.tls_ticket_keys.clone(),
-        hsts: None,
-        allow_local_addresses: true,
-        adopt_classless: true,
-    });
+    let mut lowerer = Lowerer::new(options);
     let mut problems = changes.problems.unwrap_or_default();
-    problems.extend(lowerer.apply(&store, &dirty).problems);
+    problems.extend(lowerer.apply(&store, &dirty).problems.iter().cloned());
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
     Ok(Findings { files: files.len(), objects, problems })
@@ -154,7 +176,7 @@ fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
-fn count(number: usize, noun: &str) -> String {
+pub(super) fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }

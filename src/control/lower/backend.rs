@@ -65,6 +65,11 @@ impl Defect {
         matches!(self, Self::Dial(_))
     }
 
+    /// No other object has to do with it.
+    pub(super) fn is_own(&self) -> bool {
+        matches!(self, Self::Dial(DialDefect::NoCa))
+    }
+
     /// For the owner of the rule that names the backend.
     pub(super) fn finding(&self, field: &str) -> Finding {
         let (reason, advice) = match self {
@@ -126,6 +131,23 @@ pub(super) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
     backend
 }
 
+/// What the owner of a new rule can be told about its backend: whether Service and port exist, and
+/// whether it can be spoken to. How its pods are is another matter, and passes.
+pub(super) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Option<Defect> {
+    let entry = store.services.get(&super::service_ref(key));
+    let of_port = || entry.map(|entry| service::protocol(&entry.object, &key.port));
+    let protocol = key.dial.protocol.or_else(of_port);
+    if let Some(dial) = key.dial.tls.as_deref().filter(|_| protocol.is_some_and(|p| p.is_tls()))
+        && let Some(defect) = dialers.review(&store.secrets, dial)
+    {
+        return Some(defect.into());
+    }
+    match entry {
+        Some(entry) => service::locate(&entry.object, &key.port).err().map(Defect::Service),
+        None => Some(Defect::MissingService(format!("{}/{}", key.namespace, key.service))),
+    }
+}
+
 fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
     let reference = super::service_ref(key);
     let Some(entry) = sources.store.services.get(&reference) else {
@@ -133,20 +155,27 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
         return Backend { defect: Some(Defect::MissingService(name)), ..Backend::default() };
     };
     match service::locate(&entry.object, &key.port) {
-        Ok(Location::Slices(port)) => from_slices(key, &port, sources),
+        Ok(Location::Slices(port)) => {
+            from_slices(key, &port, service::first_family(&entry.object), sources)
+        }
         Ok(Location::External { name, port }) => external(name.into(), port, sources),
         Err(error) => Backend { defect: Some(error.into()), ..Backend::default() },
     }
 }
 
-fn from_slices(key: &BackendKey, port: &SlicePort, sources: &Sources<'_>) -> Backend {
+fn from_slices(
+    key: &BackendKey,
+    port: &SlicePort,
+    family: Option<&str>,
+    sources: &Sources<'_>,
+) -> Backend {
     let service = (Arc::clone(&key.namespace), Arc::clone(&key.service));
     let references = sources.slices.get(&service).into_iter().flatten();
     let slices = references.filter_map(|r| sources.store.endpoint_slices.get(r));
     let with_ip = slices.map(|entry| &*entry.object).filter(|s| s.address_type != "FQDN");
     let mut with_ip = with_ip.peekable();
     let has_slices = with_ip.peek().is_some();
-    let found = endpoint_slice::collect(with_ip, port, sources.options);
+    let found = endpoint_slice::collect(with_ip, port, family, sources.options);
     let defect = match found.set.addresses.is_empty() {
         false => None,
         true if has_slices && found.lacks_port => Some(Defect::MissingSlicePort),

@@ -131,6 +131,21 @@ impl Dialers {
         self.kept.retain(|_, kept| Arc::strong_count(&kept.tls) > 1);
     }
 
+    /// Why a backend that nothing names yet could not be spoken to by TLS, as far as it is known
+    /// without making settings.
+    pub(super) fn review(&self, stored: &Entries<Secret>, dial: &DialTls) -> Option<DialDefect> {
+        let Some((namespace, name)) = &dial.secret else {
+            return dial.verify.then_some(DialDefect::NoCa);
+        };
+        let secret = secret_ref(namespace, name);
+        let Some(entry) = stored.get(&secret) else {
+            let is_missing = self.users.contains_key(&secret);
+            return is_missing.then(|| SecretDefect::Missing(ObjectName(secret)).into());
+        };
+        let lacks_ca = dial.verify && value(&entry.object, CA).is_none();
+        lacks_ca.then(|| SecretDefect::NoKey(ObjectName(secret), CA).into())
+    }
+
     /// Settings for a backend that [`Self::acquire`] was told of; `dial` as its key has it.
     ///
     /// # Errors
@@ -182,7 +197,8 @@ impl Dialers {
     }
 }
 
-fn secret_of(key: &BackendKey) -> Option<ObjectRef> {
+/// The Secret that a backend is dialled with.
+pub(super) fn secret_of(key: &BackendKey) -> Option<ObjectRef> {
     let (namespace, name) = key.dial.tls.as_ref()?.secret.as_ref()?;
     Some(secret_ref(namespace, name))
 }

@@ -1,10 +1,13 @@
 //! EndpointSlices of a Service → the addresses that may get requests.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
+use k8s_openapi::api::discovery::v1::{
+    Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice,
+};
 
 use super::LowerOptions;
 use super::service::SlicePort;
@@ -33,43 +36,128 @@ pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
 
 /// Collects the usable endpoints of `port` from all slices of a Service.
 ///
-/// Ready ones (`ready` left out means ready); if there are none, those that still serve while they
-/// terminate, so that the last pods of a Service finish what they can.
+/// Ready ones (`ready` left out means ready), of them those that hints mean for us; if there are
+/// none, those that still serve while they terminate, so that the last pods of a Service finish
+/// what they can.
+///
+/// `family`: the first of `spec.ipFamilies`. A pod of a dual-stack Service stands in a slice of
+/// each family and must not count twice, so the other one is used only where the first has nothing.
+/// `None`: nothing tells which addresses belong together, and all are used.
 pub(super) fn collect<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice>,
     port: &SlicePort,
+    family: Option<&str>,
     options: &LowerOptions,
 ) -> Found {
-    let (mut ready, mut terminating) = (Vec::new(), Vec::new());
-    let mut found = Found { lacks_port: true, ..Found::default() };
+    let (mut first, mut other) = (Family::default(), Family::default());
+    let mut lacks_port = true;
     for slice in slices {
-        let EndpointSlice { address_type: _, endpoints, ports, metadata: _ } = slice;
+        let EndpointSlice { address_type, endpoints, ports, metadata: _ } = slice;
         let Some(number) = port_number(ports.as_deref().unwrap_or_default(), port) else {
             continue;
         };
-        found.lacks_port = false;
+        lacks_port = false;
+        let is_first = family.is_none_or(|family| family == address_type);
+        let family = if is_first { &mut first } else { &mut other };
         for endpoint in endpoints {
             let addresses = addresses(endpoint)
                 .filter(|address| refusal(address, options).is_none())
                 .map(|address| SocketAddr::new(address, number));
             match readiness(endpoint.conditions.as_ref()) {
-                Readiness::Ready => ready.extend(addresses),
-                Readiness::ServingWhileTerminating => terminating.extend(addresses),
-                Readiness::No => found.not_ready = found.not_ready.saturating_add(1),
+                Readiness::Ready => {
+                    family.ready.extend(addresses.map(|address| (address, &endpoint.hints)));
+                }
+                Readiness::ServingWhileTerminating => family.terminating.extend(addresses),
+                Readiness::No => family.not_ready = family.not_ready.saturating_add(1),
             }
         }
     }
-    let mut addresses = if ready.is_empty() { terminating } else { ready };
+    let not_ready = first.not_ready.max(other.not_ready);
+    let candidates = [
+        near(&first.ready, options),
+        near(&other.ready, options),
+        first.terminating,
+        other.terminating,
+    ];
+    let found = candidates.into_iter().find(|addresses| !addresses.is_empty());
+    let mut addresses = found.unwrap_or_default();
     addresses.sort_unstable();
     addresses.dedup();
-    found.set = EndpointSet { addresses, ..EndpointSet::default() };
-    found
+    Found { set: EndpointSet { addresses, ..EndpointSet::default() }, lacks_port, not_ready }
 }
 
+/// What the slices of one address type hold.
+#[derive(Default)]
+struct Family<'a> {
+    ready: Vec<(SocketAddr, &'a Option<EndpointHints>)>,
+    terminating: Vec<SocketAddr>,
+    not_ready: usize,
+}
+
+/// Those of the ready endpoints that hints (KEP-2433; for nodes KEP-3015) mean for us: for our
+/// node, else for our zone. As in kube-proxy a hint counts only where every endpoint has one, which
+/// is not so while hints come or go, and where one is meant for us.
+fn near(ready: &[(SocketAddr, &Option<EndpointHints>)], options: &LowerOptions) -> Vec<SocketAddr> {
+    let meant = |own: &Option<Arc<str>>, names: fn(&EndpointHints) -> Vec<&str>| {
+        let own = own.as_deref()?;
+        let mut meant = Vec::new();
+        for (address, hints) in ready {
+            let names = hints.as_ref().map(names).unwrap_or_default();
+            if names.is_empty() {
+                return None;
+            }
+            if names.contains(&own) {
+                meant.push(*address);
+            }
+        }
+        Some(meant).filter(|meant| !meant.is_empty())
+    };
+    meant(&options.node, nodes)
+        .or_else(|| meant(&options.zone, zones))
+        .unwrap_or_else(|| ready.iter().map(|(address, _)| *address).collect())
+}
+
+fn nodes(hints: &EndpointHints) -> Vec<&str> {
+    hints.for_nodes.iter().flatten().map(|node| &*node.name).collect()
+}
+
+fn zones(hints: &EndpointHints) -> Vec<&str> {
+    hints.for_zones.iter().flatten().map(|zone| &*zone.name).collect()
+}
+
+/// Whether requests must be kept from an address that they may reach by `old`, so that `new`
+/// cannot wait: an endpoint is gone, or no longer ready, or no longer serves.
+#[must_use]
+pub fn removes_endpoints(old: Option<&EndpointSlice>, new: Option<&EndpointSlice>) -> bool {
+    let Some(old) = old else { return false };
+    let before = usable(old);
+    let Some(new) = new else { return !before.is_empty() };
+    if service_name(old) != service_name(new) || old.ports != new.ports {
+        return !before.is_empty();
+    }
+    let after = usable(new);
+    before.iter().any(|(address, readiness)| after.get(address) < Some(readiness))
+}
+
+/// The usable addresses of a slice.
+fn usable(slice: &EndpointSlice) -> BTreeMap<IpAddr, Readiness> {
+    let mut usable = BTreeMap::new();
+    for endpoint in &slice.endpoints {
+        let readiness = readiness(endpoint.conditions.as_ref());
+        for address in addresses(endpoint).filter(|_| readiness > Readiness::No) {
+            let known = usable.entry(address).or_insert(readiness);
+            *known = readiness.max(*known);
+        }
+    }
+    usable
+}
+
+/// The more usable, the greater.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Readiness {
-    Ready,
-    ServingWhileTerminating,
     No,
+    ServingWhileTerminating,
+    Ready,
 }
 
 fn readiness(conditions: Option<&EndpointConditions>) -> Readiness {

@@ -1,6 +1,7 @@
 //! The Ingresses that claim a host → the host, and who lost what to whom.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
@@ -15,6 +16,20 @@ use crate::model::{Host, HostPattern, OnMiss, Origin, Policies, Problem, Request
 pub(super) struct BuiltHost {
     pub host: Arc<Host>,
     pub problems: Vec<Arc<Problem>>,
+    /// Indices of the rules that paths lead to, in the order of their paths.
+    by_path: Box<[u32]>,
+}
+
+impl BuiltHost {
+    /// The rule that a path leads to.
+    pub(super) fn rule_of(&self, path: &RoutePath) -> Option<&Arc<Rule>> {
+        let rule = |index: &u32| self.host.rules.get(usize::try_from(*index).ok()?);
+        let found = self.by_path.binary_search_by(|index| {
+            let matched = rule(index).and_then(|rule| rule.matches.first());
+            matched.map_or(Ordering::Less, |matched| path.compare_to(&matched.path).reverse())
+        });
+        rule(self.by_path.get(found.ok()?)?)
+    }
 }
 
 /// Builds one host.
@@ -33,23 +48,24 @@ pub(super) fn build<'a>(
     let governed = |ingress: &LoweredIngress, path: &RoutePath, rule: &Arc<Rule>| {
         with_policies(rule, tls.policies(path, &ingress.tls.annotations, hsts))
     };
-    let mut winners: BTreeMap<&RoutePath, &Route> = BTreeMap::new();
+    let mut winners: BTreeMap<&RoutePath, (&Route, u32)> = BTreeMap::new();
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
     for ingress in claimants.clone() {
         let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
         for route in ingress.hosts.get(pattern).into_iter().flatten() {
             match winners.entry(&route.path) {
                 btree_map::Entry::Vacant(entry) => {
-                    entry.insert(route);
+                    entry.insert((route, u32::try_from(rules.len()).unwrap_or(u32::MAX)));
                     rules.push(governed(ingress, &route.path, &route.rule));
                 }
                 btree_map::Entry::Occupied(winner) => {
-                    report.error(conflict(pattern, route, &winner.get().rule.origin));
+                    report.error(conflict(pattern, route, &winner.get().0.rule.origin));
                 }
             }
         }
         problems.extend(report.finish());
     }
+    let by_path = winners.values().map(|(_, index)| *index).collect();
     let root = RoutePath::root();
     let oldest = claimants.clone().next();
     if let Some(oldest) = oldest
@@ -60,7 +76,7 @@ pub(super) fn build<'a>(
     }
     problems.extend(unused_fallbacks(pattern, claimants.skip(1)));
     let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
-    BuiltHost { host: Arc::new(host), problems }
+    BuiltHost { host: Arc::new(host), problems, by_path }
 }
 
 /// The rule as it is, or as what the host's TLS makes of it.
@@ -71,7 +87,8 @@ fn with_policies(rule: &Arc<Rule>, policies: Policies) -> Arc<Rule> {
     Arc::new(Rule { policies, ..Rule::clone(rule) })
 }
 
-fn conflict(pattern: &HostPattern, route: &Route, winner: &Origin) -> Finding {
+/// A path that `winner` has taken already.
+pub(super) fn conflict(pattern: &HostPattern, route: &Route, winner: &Origin) -> Finding {
     let path = route.rule.matches.first().map(path_text).unwrap_or_default();
     let place = winner.position.as_ref().map(|p| format!(" at {p}")).unwrap_or_default();
     let why = match winner.object == route.rule.origin.object {
@@ -108,13 +125,18 @@ fn unused_fallbacks<'a>(
 
 fn fallback_problem(pattern: &HostPattern, ingress: &LoweredIngress) -> Vec<Arc<Problem>> {
     let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
-    report.warning(Finding {
+    report.warning(unused_fallback(pattern));
+    report.finish()
+}
+
+/// A default backend of an Ingress that is not the first of the host.
+pub(super) fn unused_fallback(pattern: &HostPattern) -> Finding {
+    Finding {
         reason: "DefaultBackendNotUsed",
         field: "spec.defaultBackend".into(),
         message: format!("it is not used for host {pattern}, which an older Ingress claims first."),
         advice: "Write a rule with path / instead.".into(),
-    });
-    report.finish()
+    }
 }
 
 /// The rule of `--default-backend-service`.

@@ -2,7 +2,7 @@
 //! [`super::host`].
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::networking::v1::{
@@ -13,11 +13,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::LowerOptions;
 use super::ingress_class::Classes;
+use super::nginx::tls::AuthTls;
 use super::nginx::{self, DIALECT, Dialect};
 use super::path::{self, PathKind, RoutePath};
 use super::secret::secret_ref;
 use super::tls::{IngressTls, TlsEntry};
 use crate::control::source::Provenance;
+use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::limits::{
@@ -77,11 +79,42 @@ impl Route {
 }
 
 /// Whether `ingress` is ours.
-pub(super) fn is_ours(ingress: &Ingress, classes: Classes, options: &LowerOptions) -> bool {
+#[must_use]
+pub fn is_ours(ingress: &Ingress, classes: &Classes, options: &LowerOptions) -> bool {
     let class_name = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
     let annotations = ingress.metadata.annotations.as_ref();
     let annotation = annotations.and_then(|a| a.get(CLASS_ANNOTATION)).map(String::as_str);
     classes.is_ours(class_name, annotation, options)
+}
+
+/// Every Secret that lowering `ingress` may read, ours or not. A name that no object can have is
+/// left out: it is for the author to correct, and goes into no request.
+#[must_use]
+pub fn secret_references(reference: &ObjectRef, ingress: &Ingress) -> BTreeSet<ObjectRef> {
+    let Ingress { metadata, spec, status: _ } = ingress;
+    let annotations = metadata.annotations.as_ref();
+    // Told when the Ingress is lowered.
+    let mut report = Report::new(reference, None);
+    let auth = nginx::tls::parse(reference, annotations, &mut report).auth;
+    let of_auth = auth.as_ref().and_then(AuthTls::secret).cloned();
+    let dialect = Dialect::parse(&reference.namespace, annotations, &mut report);
+    let entries = spec.iter().flat_map(|spec| spec.tls.iter().flatten());
+    let of_entries = entries.take(TLS_ENTRIES_PER_INGRESS_MAX);
+    let of_entries = of_entries.filter_map(|entry| tls_secret(reference, entry));
+    let all = of_entries.chain(of_auth).chain(dialect.secret());
+    all.filter(|secret| is_dns_subdomain(&secret.name)).collect()
+}
+
+/// Whether anything of an Ingress could serve a request; if not, its last good version stays.
+#[must_use]
+pub fn is_usable(reference: &ObjectRef, ingress: &Arc<Ingress>) -> bool {
+    let entry = Entry { object: Arc::clone(ingress), provenance: None };
+    !lower(reference, &entry).is_unusable
+}
+
+fn tls_secret(ingress: &ObjectRef, entry: &IngressTLS) -> Option<ObjectRef> {
+    let name = entry.secret_name.as_deref().filter(|name| !name.is_empty())?;
+    Some(secret_ref(&ingress.namespace, name))
 }
 
 /// Lowers one Ingress that is ours. Total: what cannot be used is a problem.
@@ -239,7 +272,7 @@ impl Lowering<'_> {
     }
 
     fn tls_entry(&mut self, index: usize, entry: &IngressTLS) -> TlsEntry {
-        let IngressTLS { hosts, secret_name } = entry;
+        let IngressTLS { hosts, secret_name: _ } = entry;
         let mut patterns = Vec::new();
         for (nth, host) in hosts.iter().flatten().enumerate() {
             self.tls_hosts = self.tls_hosts.saturating_add(1);
@@ -261,9 +294,7 @@ impl Lowering<'_> {
                 }
             }
         }
-        let name = secret_name.as_deref().filter(|name| !name.is_empty());
-        let secret = name.map(|name| secret_ref(&self.reference.namespace, name));
-        TlsEntry { hosts: patterns, secret }
+        TlsEntry { hosts: patterns, secret: tls_secret(self.reference, entry) }
     }
 
     fn rule(&mut self, index: usize, rule: &IngressRule) {

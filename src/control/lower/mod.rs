@@ -20,6 +20,7 @@ mod ingress;
 mod ingress_class;
 mod nginx;
 mod path;
+mod review;
 mod secret;
 mod service;
 mod ticket_keys;
@@ -39,14 +40,21 @@ use backend::{Backend, Defect, SliceIndex, Sources};
 use dial::Dialers;
 use host::BuiltHost;
 use ingress::{Age, LoweredIngress};
-use ingress_class::Classes;
 use tls::TlsState;
+
+pub use endpoint_slice::removes_endpoints;
+pub use ingress::{is_ours, is_usable, secret_references};
+pub use ingress_class::Classes;
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
 pub struct LowerOptions {
     /// `--ingress-class`.
     pub ingress_class: String,
+    /// `--controller-class`: IngressClasses with this `spec.controller` are ours.
+    pub controller_class: String,
+    /// `--watch-ingress-without-class`: Ingresses that name no class are ours in any case.
+    pub watch_without_class: bool,
     /// `--default-backend-service`.
     pub default_backend: Option<BackendKey>,
     /// `--default-ssl-certificate`; `None`: a self-signed one.
@@ -58,9 +66,14 @@ pub struct LowerOptions {
     /// Endpoints and external names may lead to loopback and link-local addresses: true for a
     /// directory, whose author owns the host anyway; false for a cluster.
     pub allow_local_addresses: bool,
-    /// Ingresses without a class are ours where no IngressClass object exists at all: true for a
-    /// directory.
+    /// Ingresses without a class are ours where no IngressClass object exists at all, and an
+    /// IngressClass without a controller counts by its name: true for a directory.
     pub adopt_classless: bool,
+    /// `topology.kubernetes.io/zone` of our node, for endpoints with hints; `None`: hints for
+    /// zones have no effect.
+    pub zone: Option<Arc<str>>,
+    /// Our node, likewise.
+    pub node: Option<Arc<str>>,
 }
 
 /// What a change came to.
@@ -70,8 +83,11 @@ pub struct Lowered {
     pub model: Option<Model>,
     /// Backends whose endpoints are new or changed.
     pub endpoints: Vec<(BackendKey, Arc<EndpointSet>)>,
-    /// All present problems, in the order of objects.
-    pub problems: Vec<Arc<Problem>>,
+    /// All present problems, in the order of objects. Unchanged ones are the same pointer.
+    pub problems: Arc<[Arc<Problem>]>,
+    /// Ingresses of which something came into force (true), and those of which nothing is any more
+    /// (false).
+    pub served: Vec<(ObjectRef, bool)>,
 }
 
 /// Lowers objects and remembers what it lowered.
@@ -98,6 +114,12 @@ pub struct Lowerer {
     resolutions: BTreeMap<Arc<str>, Resolution>,
     /// Of classes and slices.
     problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
+    /// All of them, as last told.
+    told: Arc<[Arc<Problem>]>,
+    /// Some may have come or gone since.
+    are_problems_stale: bool,
+    /// Names to be resolved, and how many backends each has.
+    external_names: BTreeMap<Arc<str>, usize>,
     is_first: bool,
 }
 
@@ -106,6 +128,8 @@ pub struct Lowerer {
 struct InForce {
     lowered: LoweredIngress,
     newer: Vec<Arc<Problem>>,
+    /// `metadata.uid`, so that an object of the same name is no newer version.
+    uid: Option<Box<str>>,
 }
 
 /// What has to be built again.
@@ -116,6 +140,8 @@ struct Touched {
     /// Lowered again or gone: what they say about their backends may have changed.
     ingresses: BTreeSet<ObjectRef>,
     tls: tls::Touched,
+    /// See [`Lowered::served`].
+    served: Vec<(ObjectRef, bool)>,
 }
 
 impl Lowerer {
@@ -142,6 +168,9 @@ impl Lowerer {
             slice_services: BTreeMap::new(),
             resolutions: BTreeMap::new(),
             problems: BTreeMap::new(),
+            told: Arc::default(),
+            are_problems_stale: true,
+            external_names: BTreeMap::new(),
             is_first: true,
         }
     }
@@ -184,10 +213,17 @@ impl Lowerer {
         self.finish(store, Touched { backends, ..Touched::default() }, false)
     }
 
+    /// The zone of this process became known, or another one.
+    pub fn set_zone(&mut self, store: &Store, zone: Option<Arc<str>>) -> Lowered {
+        self.options.zone = zone;
+        let backends = self.backends.keys().cloned().collect();
+        self.finish(store, Touched { backends, ..Touched::default() }, false)
+    }
+
     /// Names that have to be resolved for the backends in use.
     #[must_use]
     pub fn external_names(&self) -> BTreeSet<Arc<str>> {
-        self.backends.values().filter_map(|backend| backend.external_name.clone()).collect()
+        self.external_names.keys().cloned().collect()
     }
 
     /// The endpoints of a backend in use; of others: none.
@@ -201,14 +237,19 @@ impl Lowerer {
     }
 
     fn apply_classes(&mut self, store: &Store, dirty: &Dirty, is_first: bool) -> bool {
-        for reference in dirty.of_kind("IngressClass") {
-            let problems = store
-                .ingress_classes
-                .get(reference)
-                .map(|entry| ingress_class::check(reference, entry, &self.options));
-            self.set_problems(reference, problems.unwrap_or_default());
+        let mut dirty = dirty.of_kind("IngressClass").peekable();
+        if dirty.peek().is_none() && !is_first {
+            return false;
         }
-        let classes = Classes::of(&store.ingress_classes, &self.options);
+        self.are_problems_stale = true;
+        for reference in dirty {
+            self.problems.remove(reference);
+        }
+        for (reference, problems) in ingress_class::check(&store.ingress_classes, &self.options) {
+            set_problems(&mut self.problems, reference, problems);
+        }
+        let classes = store.ingress_classes.iter().map(|(r, entry)| (r, &*entry.object));
+        let classes = Classes::of(classes, &self.options);
         let is_changed = is_first || classes != self.classes;
         self.classes = classes;
         is_changed
@@ -226,24 +267,18 @@ impl Lowerer {
                 }
             }
             let Some(entry) = store.endpoint_slices.get(reference) else {
-                self.set_problems(reference, Vec::new());
+                self.are_problems_stale |= self.problems.remove(reference).is_some();
                 continue;
             };
             let problems = endpoint_slice::check(reference, entry, &self.options);
-            self.set_problems(reference, problems);
+            let is_told = self.problems.contains_key(reference);
+            self.are_problems_stale |= is_told || !problems.is_empty();
+            set_problems(&mut self.problems, reference, problems);
             let Some(name) = endpoint_slice::service_name(&entry.object) else { continue };
             let service = (Arc::clone(&reference.namespace), Arc::from(name));
             self.touch_service(&service.0, &service.1, touched);
             self.slices.entry(service.clone()).or_default().insert(reference.clone());
             self.slice_services.insert(reference.clone(), service);
-        }
-    }
-
-    fn set_problems(&mut self, reference: &ObjectRef, problems: Vec<Arc<Problem>>) {
-        if problems.is_empty() {
-            self.problems.remove(reference);
-        } else {
-            self.problems.insert(reference.clone(), problems);
         }
     }
 
@@ -268,28 +303,37 @@ impl Lowerer {
         let ours = store
             .ingresses
             .get(reference)
-            .filter(|entry| ingress::is_ours(&entry.object, self.classes, &self.options));
+            .filter(|entry| is_ours(&entry.object, &self.classes, &self.options));
         let Some(entry) = ours else {
             if let Some(old) = self.ingresses.remove(reference) {
                 self.release(&old.lowered, touched);
                 touched.ingresses.insert(reference.clone());
+                if !old.lowered.is_unusable {
+                    touched.served.push((reference.clone(), false));
+                }
             }
             return;
         };
         let lowered = ingress::lower(reference, entry);
+        let uid: Option<Box<str>> = entry.object.metadata.uid.as_deref().map(Into::into);
         touched.ingresses.insert(reference.clone());
         match self.ingresses.get_mut(reference) {
-            Some(old) if lowered.is_unusable && !old.lowered.is_unusable => {
+            Some(old) if lowered.is_unusable && !old.lowered.is_unusable && old.uid == uid => {
                 old.newer = lowered.problems;
                 return;
             }
             Some(_) | None => {}
         }
-        if let Some(old) = self.ingresses.remove(reference) {
+        let old = self.ingresses.remove(reference);
+        if let Some(old) = &old {
             self.release(&old.lowered, touched);
         }
+        let was_served = old.is_some_and(|old| !old.lowered.is_unusable);
+        if was_served == lowered.is_unusable {
+            touched.served.push((reference.clone(), !was_served));
+        }
         self.claim(&lowered, touched);
-        self.ingresses.insert(reference.clone(), InForce { lowered, newer: Vec::new() });
+        self.ingresses.insert(reference.clone(), InForce { lowered, newer: Vec::new(), uid });
     }
 
     fn claim(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
@@ -331,16 +375,24 @@ impl Lowerer {
             }
         }
         touched.tls.names.extend(touched.hosts.iter().cloned());
+        let old_flag_problems: Vec<_> = self.tls.flag_problems().cloned().collect();
+        self.are_problems_stale |= !touched.ingresses.is_empty() || !touched.tls.is_empty();
         let sources = tls_sources(store, &self.ingresses, &self.claims, SystemTime::now());
         let built = self.tls.build(sources, touched.tls);
         touched.hosts.extend(built.hosts);
+        self.are_problems_stale |= built.is_changed || !touched.hosts.is_empty();
+        self.are_problems_stale |= !self.tls.flag_problems().eq(&old_flag_problems);
         let are_routes_changed = is_first || built.is_changed || !touched.hosts.is_empty();
         for pattern in touched.hosts {
             self.build_host(pattern);
         }
         let endpoints = self.build_backends(store, touched.backends, &touched.ingresses);
         let model = are_routes_changed.then(|| self.model());
-        Lowered { model, endpoints, problems: self.all_problems() }
+        if std::mem::take(&mut self.are_problems_stale) {
+            self.told = self.all_problems().into();
+        }
+        let problems = Arc::clone(&self.told);
+        Lowered { model, endpoints, problems, served: touched.served }
     }
 
     fn build_host(&mut self, pattern: HostPattern) {
@@ -364,9 +416,10 @@ impl Lowerer {
         let mut changed = Vec::new();
         for key in touched {
             if !self.uses.contains_key(&key) {
-                self.backends.remove(&key);
+                let old = self.backends.remove(&key);
+                self.count_name(old.and_then(|old| old.external_name), None);
                 self.dialers.release(&key);
-                self.backend_problems.remove(&key);
+                self.are_problems_stale |= self.backend_problems.remove(&key).is_some();
                 continue;
             }
             let sources = Sources {
@@ -381,11 +434,29 @@ impl Lowerer {
             if old.as_ref().is_none_or(|old| old.set != backend.set) {
                 changed.push((key.clone(), Arc::clone(&backend.set)));
             }
+            let old_name = old.as_ref().and_then(|old| old.external_name.clone());
+            self.count_name(old_name, backend.external_name.clone());
             let is_same_defect = old.is_some_and(|old| old.defect == backend.defect);
             self.tell_users(&key, &backend, is_same_defect.then_some(ingresses));
         }
         self.dialers.forget_unused();
         changed
+    }
+
+    /// A backend has another external name.
+    fn count_name(&mut self, old: Option<Arc<str>>, new: Option<Arc<str>>) {
+        if let Some(name) = new {
+            let count = self.external_names.entry(name).or_default();
+            *count = count.saturating_add(1);
+        }
+        if let Some(name) = old
+            && let Some(count) = self.external_names.get_mut(&name)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.external_names.remove(&name);
+            }
+        }
     }
 
     fn model(&self) -> Model {
@@ -399,7 +470,7 @@ impl Lowerer {
         let mut problems = Vec::new();
         problems.extend(self.problems.values().flatten().cloned());
         for in_force in self.ingresses.values() {
-            let InForce { lowered, newer } = in_force;
+            let InForce { lowered, newer, uid: _ } = in_force;
             if newer.is_empty() {
                 problems.extend(lowered.problems.iter().cloned());
             } else {
@@ -424,9 +495,10 @@ impl Lowerer {
         among: Option<&BTreeSet<ObjectRef>>,
     ) {
         let Some(defect) = &backend.defect else {
-            self.backend_problems.remove(key);
+            self.are_problems_stale |= self.backend_problems.remove(key).is_some();
             return;
         };
+        self.are_problems_stale = true;
         let mut told = self.backend_problems.remove(key).unwrap_or_default();
         let no_users = BTreeSet::new();
         let users = self.uses.get(key).unwrap_or(&no_users);
@@ -459,6 +531,18 @@ impl Lowerer {
             report.warning(defect.finding(field));
         }
         report.finish()
+    }
+}
+
+fn set_problems(
+    all: &mut BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
+    reference: &ObjectRef,
+    problems: Vec<Arc<Problem>>,
+) {
+    if problems.is_empty() {
+        all.remove(reference);
+    } else {
+        all.insert(reference.clone(), problems);
     }
 }
 

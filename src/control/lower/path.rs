@@ -1,6 +1,7 @@
 //! Checks on the path of an Ingress rule.
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::limits::PATH_BYTES_MAX;
@@ -39,6 +40,16 @@ impl RoutePath {
 
     pub(super) fn as_str(&self) -> &str {
         &self.canonical
+    }
+
+    /// Orders a path before or after that of a rule.
+    pub(super) fn compare_to(&self, other: &PathMatch) -> Ordering {
+        let (kind, text) = match other {
+            PathMatch::Exact(path) => (PathKind::Exact, &**path),
+            PathMatch::Prefix(path) => (PathKind::Prefix, &**path),
+            PathMatch::Regex(_) => return Ordering::Less,
+        };
+        self.kind.cmp(&kind).then_with(|| (*self.canonical).cmp(text))
     }
 
     pub(super) fn to_match(&self) -> PathMatch {

@@ -94,6 +94,16 @@ struct Held {
     changes_at: Option<SystemTime>,
 }
 
+impl Held {
+    fn is_of(&self, version: Option<&Arc<Secret>>) -> bool {
+        match (&self.version, version) {
+            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
 /// A reference to a Secret.
 pub(super) fn secret_ref(namespace: &Arc<str>, name: &str) -> ObjectRef {
     ObjectRef { kind: "Secret", namespace: Arc::clone(namespace), name: name.into() }
@@ -197,6 +207,61 @@ impl Secrets {
         in_force
     }
 
+    /// What would serve in the name of `secret` if something used it now, and changes nothing.
+    /// `None`: it cannot be known. The source fetches the Secrets that are in use, so that one
+    /// that nothing uses yet may exist all the same.
+    pub(super) fn peek_certificate(
+        &self,
+        stored: &Entries<Secret>,
+        secret: &ObjectRef,
+        now: SystemTime,
+    ) -> Option<Found> {
+        let (version, held) = self.peek(stored, secret)?;
+        let good = held.and_then(|held| held.good.as_ref());
+        let read = held.filter(|held| held.is_of(version)).and_then(|held| held.newest.clone());
+        let newest = read.unwrap_or_else(|| parse_certificate(secret, version.map(|v| &**v)));
+        Some(match newest {
+            Ok(newest) => match newest.validity(now) {
+                Validity::Valid => {
+                    Found { certificate: Some(newest), defect: None, is_last_good: false }
+                }
+                validity => out_of_time(secret, newest, validity, good, now).0,
+            },
+            Err(defect) => {
+                let is_gone = matches!(defect, SecretDefect::Missing(_));
+                let certificate = good.filter(|_| !is_gone).cloned();
+                let is_last_good = certificate.is_some();
+                Found { certificate, defect: Some(defect), is_last_good }
+            }
+        })
+    }
+
+    /// The same of its CAs.
+    pub(super) fn peek_client_auth(
+        &self,
+        stored: &Entries<Secret>,
+        secret: &ObjectRef,
+        mode: ClientAuthMode,
+    ) -> Option<Result<Arc<ClientAuth>, SecretDefect>> {
+        let (version, held) = self.peek(stored, secret)?;
+        let read = held.filter(|held| held.is_of(version)).and_then(|held| match mode {
+            ClientAuthMode::Required => held.required.clone(),
+            ClientAuthMode::Optional => held.optional.clone(),
+        });
+        Some(read.unwrap_or_else(|| parse_client_auth(secret, version.map(|v| &**v), mode)))
+    }
+
+    /// The stored version and what is known of it or of one before.
+    fn peek<'a>(
+        &'a self,
+        stored: &'a Entries<Secret>,
+        secret: &ObjectRef,
+    ) -> Option<(Option<&'a Arc<Secret>>, Option<&'a Held>)> {
+        let version = stored.get(secret).map(|Entry { object, provenance: _ }| object);
+        let is_known = version.is_some() || self.users.contains_key(secret);
+        is_known.then(|| (version, self.held.get(secret)))
+    }
+
     /// The CAs of `secret`. No older version stands in for a defect: whom it let in might be whom
     /// the newer one keeps out.
     ///
@@ -221,12 +286,7 @@ impl Secrets {
     fn look(&mut self, stored: &Entries<Secret>, secret: &ObjectRef) -> &mut Held {
         let version = stored.get(secret).map(|Entry { object, provenance: _ }| object);
         let held = self.held.entry(secret.clone()).or_default();
-        let is_same = match (&held.version, version) {
-            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-            (None, None) => true,
-            _ => false,
-        };
-        if !is_same {
+        if !held.is_of(version) {
             let good = held.good.take();
             *held = Held { version: version.cloned(), good, ..Held::default() };
         }

@@ -65,6 +65,7 @@ pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
         external_traffic_policy: _,
         health_check_node_port: _,
         internal_traffic_policy: _,
+        // Read by [`first_family`].
         ip_families: _,
         ip_family_policy: _,
         load_balancer_class: _,
@@ -91,6 +92,11 @@ pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
         }
         (None, _) => Err(ServiceError::NoSuchPort(list(ports))),
     }
+}
+
+/// The address family that a dual-stack Service prefers, as slices name it.
+pub(super) fn first_family(service: &Service) -> Option<&str> {
+    service.spec.as_ref()?.ip_families.as_ref()?.first().map(String::as_str)
 }
 
 /// What the port that `wanted` means speaks, as its `appProtocol` says: the names of Kubernetes

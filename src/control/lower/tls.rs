@@ -12,10 +12,12 @@ use k8s_openapi::api::core::v1::Secret;
 use super::ingress::{Age, LoweredIngress};
 use super::nginx::tls::{self as annotations, Annotations, AuthTls};
 use super::path::RoutePath;
+use super::review::Place;
 use super::secret::{Found, SecretDefect, Secrets};
 use super::ticket_keys::TicketKeys;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entries;
+use crate::limits::REVIEWED_SECRETS_MAX;
 use crate::model::{
     BackendKey, BackendTarget, HostPattern, ObjectRef, Policies, Problem, ServerName, TlsAction,
     WildcardDepth,
@@ -30,6 +32,11 @@ const REDIRECT_STATUS: u16 = 308;
 const DENY_STATUS: u16 = 403;
 /// Solvers of HTTP-01 challenges are asked over plain HTTP (RFC 8555 section 8.3).
 const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
+
+/// What follows from CAs that cannot be used.
+const DENIED: &str = "all requests to the hosts of the Ingress get status 403";
+/// Why an Ingress cannot have the connections of a host passed through.
+const NOT_FIRST: &str = "an older Ingress claims the host first";
 
 /// What an Ingress says about TLS.
 #[derive(Debug, Default)]
@@ -59,11 +66,8 @@ impl IngressTls {
     }
 
     /// The Secrets it uses.
-    fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
-        let auth = match &self.annotations.auth {
-            Some(AuthTls::Secret { secret, .. }) => Some(secret),
-            Some(AuthTls::Invalid) | None => None,
-        };
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
+        let auth = self.annotations.auth.as_ref().and_then(AuthTls::secret);
         self.entries.iter().filter_map(|entry| entry.secret.as_ref()).chain(auth)
     }
 }
@@ -136,6 +140,12 @@ pub(super) struct Touched {
     pub names: BTreeSet<HostPattern>,
 }
 
+impl Touched {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ingresses.is_empty() && self.names.is_empty()
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Built {
@@ -180,6 +190,8 @@ struct BuiltName {
     certificate: Option<Arc<Certificate>>,
     host: HostTls,
     uses_default: bool,
+    /// The oldest Ingress that asks clients for certificates.
+    auth_by: Option<ObjectRef>,
     /// The handshake is not a plain one: hosts below a wildcard must not fall to it.
     is_special: bool,
     problems: Vec<Arc<Problem>>,
@@ -273,8 +285,12 @@ impl TlsState {
 
     pub(super) fn problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
         let of_names = self.names.values().flat_map(|built| &built.problems);
-        let of_flags = self.default_problems.iter().chain(self.ticket_keys.problems());
-        of_flags.chain(self.problems.values().flatten()).chain(of_names)
+        self.flag_problems().chain(self.problems.values().flatten()).chain(of_names)
+    }
+
+    /// Those of Secrets that flags name.
+    pub(super) fn flag_problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
+        self.default_problems.iter().chain(self.ticket_keys.problems())
     }
 
     /// Builds what is touched. Names below a changed wildcard follow it.
@@ -286,6 +302,7 @@ impl TlsState {
             self.default_certificate = None;
             touched.names.extend(self.names.keys().cloned());
         }
+        let is_touched = !touched.is_empty();
         if self.build_default(sources) {
             built.is_changed = true;
             let users = self.names.iter().filter(|(_, name)| name.uses_default);
@@ -313,9 +330,11 @@ impl TlsState {
         for pattern in others {
             self.build_name(sources, &pattern, &mut built);
         }
-        self.secrets.forget_unused();
-        // What no name holds any more is held here alone.
-        self.settings.retain(|_, tls| Arc::strong_count(tls) > 1);
+        if is_touched || built.is_changed {
+            self.secrets.forget_unused();
+            // What no name holds any more is held here alone.
+            self.settings.retain(|_, tls| Arc::strong_count(tls) > 1);
+        }
         built
     }
 
@@ -351,27 +370,74 @@ impl TlsState {
         for (index, entry) in ingress.tls.entries.iter().enumerate() {
             let Some(secret) = &entry.secret else { continue };
             let found = self.secrets.certificate(sources.secrets, secret, sources.now);
-            if let Some(defect) = &found.defect {
-                let field = format!("spec.tls[{index}].secretName");
-                let instead = "the default certificate is served";
-                found_defect(&mut report, field, defect, &found, instead);
-            }
-            let Some(certificate) = found.certificate else { continue };
-            for (nth, host) in &entry.hosts {
-                if !certificate.covers(&host.to_string()) {
-                    report.error(not_covered(index, *nth, host, secret));
-                }
-            }
+            tell_found(&mut report, index, entry, secret, &found);
         }
         if let Some(AuthTls::Secret { secret, mode }) = &ingress.tls.annotations.auth
             && let Err(defect) = self.secrets.client_auth(sources.secrets, secret, *mode)
         {
-            let effect = "all requests to the hosts of the Ingress get status 403";
-            report.error(defect.finding(annotations::auth_field(), effect));
+            report.error(defect.finding(annotations::auth_field(), DENIED));
         }
         let problems = report.finish();
         if !problems.is_empty() {
             self.problems.insert(reference.clone(), problems);
+        }
+    }
+
+    /// Tells what is wrong with the TLS of an Ingress that is not in force: on `own` what it is at
+    /// fault for alone, on `others` what the cluster has to do with. Changes nothing.
+    pub(super) fn review(
+        &self,
+        sources: Sources<'_>,
+        place: Place<'_>,
+        own: &mut Report<'_>,
+        others: &mut Report<'_>,
+    ) {
+        let ingress = place.lowered;
+        self.review_secrets(sources, ingress, others);
+        let Annotations { passthrough, auth, .. } = &ingress.tls.annotations;
+        for pattern in ingress.hosts.keys() {
+            if *passthrough {
+                match passed_through(ingress, pattern) {
+                    _ if !place.is_first(pattern) => {
+                        others.error(not_passed_through(pattern, NOT_FIRST));
+                    }
+                    Err(why) => own.error(not_passed_through(pattern, why)),
+                    Ok(_) => {}
+                }
+            }
+            let Some(wanted) = auth else { continue };
+            let oldest = self.names.get(pattern).and_then(|built| built.auth_by.as_ref());
+            match oldest.and_then(|oldest| place.older(oldest)) {
+                Some(oldest) if oldest.tls.annotations.auth.as_ref() != Some(wanted) => {
+                    others.error(auth_conflict(pattern, &oldest.reference));
+                }
+                Some(_) => {}
+                None if *pattern == HostPattern::Any && *wanted != AuthTls::Invalid => {
+                    own.error(auth_without_host());
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn review_secrets(
+        &self,
+        sources: Sources<'_>,
+        ingress: &LoweredIngress,
+        report: &mut Report<'_>,
+    ) {
+        let entries = ingress.tls.entries.iter().enumerate();
+        let with_secret = entries.filter_map(|(index, e)| Some((index, e, e.secret.as_ref()?)));
+        for (index, entry, secret) in with_secret.take(REVIEWED_SECRETS_MAX) {
+            let found = self.secrets.peek_certificate(sources.secrets, secret, sources.now);
+            if let Some(found) = found {
+                tell_found(report, index, entry, secret, &found);
+            }
+        }
+        if let Some(AuthTls::Secret { secret, mode }) = &ingress.tls.annotations.auth
+            && let Some(Err(defect)) = self.secrets.peek_client_auth(sources.secrets, secret, *mode)
+        {
+            report.error(defect.finding(annotations::auth_field(), DENIED));
         }
     }
 
@@ -465,30 +531,17 @@ impl TlsState {
             .with_rules(pattern)
             .filter_map(|ingress| Some((ingress, ingress.tls.annotations.auth.as_ref()?)));
         let (winner, wanted) = with_auth.next()?;
+        built.auth_by = Some(winner.reference.clone());
         for (ingress, _) in with_auth.filter(|(_, other)| *other != wanted) {
             let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
-            let message =
-                format!("for host {pattern} that of {} counts, which is older.", winner.reference);
-            report.error(Finding {
-                reason: "ClientAuthConflict",
-                field: annotations::auth_field(),
-                message,
-                advice: "Demand the same in both.".into(),
-            });
+            report.error(auth_conflict(pattern, &winner.reference));
             built.problems.extend(report.finish());
         }
         let auth = match wanted {
             AuthTls::Invalid => None,
             AuthTls::Secret { .. } if *pattern == HostPattern::Any => {
                 let mut report = Report::new(&winner.reference, winner.provenance.as_ref());
-                report.error(Finding {
-                    reason: "ClientAuthWithoutHost",
-                    field: annotations::auth_field(),
-                    message: "a rule without a host has no handshake of its own; its requests \
-                              get status 403."
-                        .into(),
-                    advice: "Write the host.".into(),
-                });
+                report.error(auth_without_host());
                 built.problems.extend(report.finish());
                 None
             }
@@ -576,25 +629,59 @@ fn passthrough(
         if !ingress.tls.annotations.passthrough {
             continue;
         }
-        let why = match root_backend(ingress, pattern) {
-            _ if nth > 0 => "an older Ingress claims the host first",
-            _ if *pattern == HostPattern::Any => "a rule without a host has no server name",
-            None => "no rule of the Ingress leads path / to a Service",
-            Some(backend) => {
-                found = Some((backend.clone(), ingress.reference.clone()));
-                continue;
-            }
+        let backend = match passed_through(ingress, pattern) {
+            _ if nth > 0 => Err(NOT_FIRST),
+            backend => backend,
         };
-        let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
-        report.error(Finding {
-            reason: "PassthroughNotUsed",
-            field: annotations::passthrough_field(),
-            message: format!("connections for host {pattern} are not passed through: {why}."),
-            advice: "Give the host one Ingress with path /.".into(),
-        });
-        problems.extend(report.finish());
+        match backend {
+            Ok(backend) => found = Some((backend.clone(), ingress.reference.clone())),
+            Err(why) => {
+                let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
+                report.error(not_passed_through(pattern, why));
+                problems.extend(report.finish());
+            }
+        }
     }
     found
+}
+
+/// Where the Ingress alone would have the host's connections go, or why it cannot.
+fn passed_through<'a>(
+    ingress: &'a LoweredIngress,
+    pattern: &HostPattern,
+) -> Result<&'a BackendKey, &'static str> {
+    if *pattern == HostPattern::Any {
+        return Err("a rule without a host has no server name");
+    }
+    root_backend(ingress, pattern).ok_or("no rule of the Ingress leads path / to a Service")
+}
+
+fn not_passed_through(pattern: &HostPattern, why: &str) -> Finding {
+    Finding {
+        reason: "PassthroughNotUsed",
+        field: annotations::passthrough_field(),
+        message: format!("connections for host {pattern} are not passed through: {why}."),
+        advice: "Give the host one Ingress with path /.".into(),
+    }
+}
+
+fn auth_conflict(pattern: &HostPattern, winner: &ObjectRef) -> Finding {
+    Finding {
+        reason: "ClientAuthConflict",
+        field: annotations::auth_field(),
+        message: format!("for host {pattern} that of {winner} counts, which is older."),
+        advice: "Demand the same in both.".into(),
+    }
+}
+
+fn auth_without_host() -> Finding {
+    Finding {
+        reason: "ClientAuthWithoutHost",
+        field: annotations::auth_field(),
+        message: "a rule without a host has no handshake of its own; its requests get status 403."
+            .into(),
+        advice: "Write the host.".into(),
+    }
 }
 
 /// The Service behind the root path of the host.
@@ -612,6 +699,26 @@ fn parent_of(pattern: &HostPattern) -> Option<HostPattern> {
     let HostPattern::Exact(name) = pattern else { return None };
     let suffix = name.parent()?;
     Some(HostPattern::Wildcard { suffix, depth: WildcardDepth::One })
+}
+
+/// Tells what is wrong with the certificate of one element of `spec.tls`.
+fn tell_found(
+    report: &mut Report<'_>,
+    index: usize,
+    entry: &TlsEntry,
+    secret: &ObjectRef,
+    found: &Found,
+) {
+    if let Some(defect) = &found.defect {
+        let field = format!("spec.tls[{index}].secretName");
+        found_defect(report, field, defect, found, "the default certificate is served");
+    }
+    let Some(certificate) = &found.certificate else { return };
+    for (nth, host) in &entry.hosts {
+        if !certificate.covers(&host.to_string()) {
+            report.error(not_covered(index, *nth, host, secret));
+        }
+    }
 }
 
 fn not_covered(index: usize, nth: usize, host: &HostPattern, secret: &ObjectRef) -> Finding {

@@ -327,7 +327,7 @@ fn join(parent: &str, key: &str) -> String {
 }
 
 /// RFC 1123 subdomain, as Kubernetes checks `metadata.name`.
-fn is_dns_subdomain(text: &str) -> bool {
+pub(in crate::control) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label_of_any_length)
 }
 

@@ -7,8 +7,9 @@ pub(super) mod tls;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::secret::secret_ref;
 use crate::control::source::report::{Finding, Report};
-use crate::model::{BackendProtocol, Dial, DialTls};
+use crate::model::{BackendProtocol, Dial, DialTls, ObjectRef};
 
 /// What the names of all annotations of the dialect begin with.
 pub(super) const DIALECT: &str = "nginx.ingress.kubernetes.io/";
@@ -48,6 +49,12 @@ impl Dialect {
         let texts = Texts(annotations);
         let protocol = backend_protocol::parse(texts, report);
         Self { protocol, tls: proxy_ssl::parse(namespace, texts, report) }
+    }
+
+    /// The Secret for connections to backends, whether or not some of them use TLS.
+    pub(super) fn secret(&self) -> Option<ObjectRef> {
+        let (namespace, name) = self.tls.secret.as_ref()?;
+        Some(secret_ref(namespace, name))
     }
 
     /// What that means for one Service. Two that come to the same are equal, and share a pool.

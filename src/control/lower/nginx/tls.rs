@@ -45,6 +45,16 @@ pub(in super::super) enum AuthTls {
     Invalid,
 }
 
+impl AuthTls {
+    /// The Secret with the CAs.
+    pub(in super::super) fn secret(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::Secret { secret, .. } => Some(secret),
+            Self::Invalid => None,
+        }
+    }
+}
+
 impl Default for Annotations {
     fn default() -> Self {
         Self { ssl_redirect: true, force_ssl_redirect: false, passthrough: false, auth: None }

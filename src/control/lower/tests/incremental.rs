@@ -1,6 +1,7 @@
 //! What a change rebuilds and what it leaves alone.
 
 use super::*;
+use crate::control::source::Object;
 
 fn hosts(lowered: &Lowered) -> BTreeMap<String, Arc<crate::model::Host>> {
     let model = lowered.model.as_ref().expect("a model");
@@ -69,6 +70,26 @@ fn a_wholly_unusable_version_keeps_the_last_good_one() {
     let routes = routes(lowered.model.as_ref().expect("a model"));
     assert_eq!(routes, ["h /y -> default/web:80 (a)"]);
     assert!(reasons(&lowered).is_empty());
+}
+
+#[test]
+fn another_object_of_the_same_name_is_no_newer_version() {
+    let mut world = World::new(options());
+    let uid = |path: &str, uid: &str| {
+        let mut all = changes(&ingress("a", "", "h", path));
+        let Change::Apply(object) = &mut all[0] else { unreachable!() };
+        let Object::Ingress(ingress) = &mut object.object else { unreachable!() };
+        Arc::make_mut(ingress).metadata.uid = Some(uid.into());
+        all
+    };
+    let served = |lowered: &Lowered| lowered.served.iter().map(|(_, is)| *is).collect::<Vec<_>>();
+    assert_eq!(served(&world.apply(uid("/x", "1"))), [true]);
+    let lowered = world.apply(uid("x", "1"));
+    assert!(lowered.model.is_none() && lowered.served.is_empty());
+    let lowered = world.apply(uid("x", "2"));
+    assert!(routes(lowered.model.as_ref().expect("a model")).is_empty());
+    assert_eq!(served(&lowered), [false]);
+    assert_eq!(served(&world.apply(uid("/x", "2"))), [true]);
 }
 
 #[test]

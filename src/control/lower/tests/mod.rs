@@ -6,6 +6,9 @@ mod endpoint_slice;
 mod incremental;
 mod ingress;
 mod ingress_class;
+mod review;
+mod secret_references;
+mod served;
 mod service;
 mod tls;
 
@@ -22,12 +25,16 @@ pub(super) struct World {
 pub(super) fn options() -> LowerOptions {
     LowerOptions {
         ingress_class: "ringway".into(),
+        controller_class: "ringway.dev/ingress".into(),
+        watch_without_class: false,
         default_backend: None,
         default_certificate: None,
         ticket_keys: None,
         hsts: None,
         allow_local_addresses: false,
         adopt_classless: true,
+        zone: None,
+        node: None,
     }
 }
 
@@ -46,7 +53,9 @@ impl World {
 
     pub(super) fn apply(&mut self, changes: Vec<Change>) -> Lowered {
         let dirty = self.store.apply(changes);
-        self.lowerer.apply(&self.store, &dirty)
+        let lowered = self.lowerer.apply(&self.store, &dirty);
+        secret_references::check(self);
+        lowered
     }
 }
 

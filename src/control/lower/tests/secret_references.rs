@@ -1,0 +1,95 @@
+//! Lowering asks for no Secret that [`secret_references`] does not know of.
+
+use std::path::Path;
+
+use super::*;
+
+/// Whatever Ingress in force asks for is known beforehand; every test of lowering proves it for its
+/// manifests.
+#[track_caller]
+pub(super) fn check(world: &World) {
+    for (reference, in_force) in &world.lowerer.ingresses {
+        // An older version is in force than the one that is stored.
+        if !in_force.newer.is_empty() {
+            continue;
+        }
+        let known = secret_references(reference, &world.store.ingresses[reference].object);
+        let of_backends = in_force.lowered.uses.keys().filter_map(super::super::dial::secret_of);
+        let asked = in_force.lowered.tls.secrets().cloned().chain(of_backends);
+        for secret in asked.filter(|secret| manifest::is_dns_subdomain(&secret.name)) {
+            assert!(known.contains(&secret), "{reference:?} asks for {secret:?}");
+        }
+    }
+}
+
+#[test]
+fn of_all_sample_manifests() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut asked = 0;
+    for folder in std::fs::read_dir(cases).expect("the cases are in the repository") {
+        let mut world = World::new(LowerOptions { watch_without_class: true, ..options() });
+        for file in std::fs::read_dir(folder.expect("an entry").path()).expect("a folder") {
+            let path = file.expect("an entry").path();
+            let text = std::fs::read_to_string(&path).expect("a readable file");
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                // All classes are ours here.
+                let text = text.replace("ingress.class: nginx", "ingress.class: ringway");
+                let objects = manifest::read(&"f".into(), &text).objects.into_iter();
+                world.apply(objects.map(|object| Change::Apply(Box::new(object))).collect());
+            }
+        }
+        let ingresses = world.store.ingresses.iter();
+        asked += ingresses.map(|(r, e)| secret_references(r, &e.object).len()).sum::<usize>();
+    }
+    assert_eq!(asked, 3);
+}
+
+#[test]
+fn of_fields_and_annotations() {
+    let text = |annotations: &str, tls: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\n\
+             metadata: {{name: a, namespace: n, annotations: {{{annotations}}}}}\n\
+             spec: {{tls: [{tls}], \
+             defaultBackend: {{service: {{name: s, port: {{number: 80}}}}}}}}\n"
+        )
+    };
+    let auth = |secret: &str, rest: &str| {
+        format!("nginx.ingress.kubernetes.io/auth-tls-secret: \"{secret}\"{rest}")
+    };
+    let proxy =
+        |secret: &str| format!("nginx.ingress.kubernetes.io/proxy-ssl-secret: \"{secret}\"");
+    let off = ", nginx.ingress.kubernetes.io/auth-tls-verify-client: \"off\"";
+    let many: String = (0..=crate::limits::TLS_ENTRIES_PER_INGRESS_MAX)
+        .map(|n| format!("{{secretName: s{n}}}, "))
+        .collect();
+    let cases = [
+        (text("", "{secretName: t}, {secretName: u}, {secretName: t}, {}"), vec!["t", "u"]),
+        (text("", "{secretName: \"\"}, {secretName: ..}, {secretName: a/b}"), vec![]),
+        (text(&auth("n/x", ""), ""), vec!["x"]),
+        (text(&auth("n/x", off), ""), vec![]),
+        (text(&auth("other/x", ""), ""), vec![]),
+        (text(&auth("n/..", ""), ""), vec![]),
+        (text(&auth("n/x?a=b", ""), ""), vec![]),
+        (text(&proxy("n/p"), ""), vec!["p"]),
+        (text(&proxy("other/p"), ""), vec![]),
+        (text(&proxy("p"), ""), vec![]),
+        (
+            text(&format!("{}, {}", auth("n/x", ""), proxy("n/p")), "{secretName: t}"),
+            vec!["p", "t", "x"],
+        ),
+    ];
+    let references = |text: &str| {
+        let mut world = World::new(options());
+        world.apply(changes(text));
+        let (reference, entry) = world.store.ingresses.first_key_value().expect("an Ingress");
+        secret_references(reference, &entry.object)
+    };
+    for (text, expected) in cases {
+        let found = references(&text);
+        assert!(found.iter().all(|r| r.kind == "Secret" && *r.namespace == *"n"), "{text}");
+        assert_eq!(found.iter().map(|r| &*r.name).collect::<Vec<_>>(), expected, "{text}");
+    }
+    let found = references(&text("", &many)).len();
+    assert_eq!(found, crate::limits::TLS_ENTRIES_PER_INGRESS_MAX);
+}
