@@ -1,16 +1,18 @@
-//! Where objects come from. Two sources of equal rank, the same [`Change`]s out; the directory is
-//! the one that is built.
+//! Where objects come from. Two sources of equal rank, the same [`Change`]s out: a directory and
+//! the API server.
 //!
 //! A source checks what the API server would check (shape, names); what objects mean is not its
 //! business.
 
 pub mod directory;
+pub mod kubernetes;
 pub mod manifest;
 pub mod report;
 pub mod set;
 pub mod watch;
 pub mod yaml;
 
+use std::fmt;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
@@ -21,7 +23,7 @@ use crate::model::{ObjectRef, Problem, SourcePosition};
 use yaml::Positions;
 
 /// One object of a kind that we know.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Object {
     /// `networking.k8s.io/v1`.
     Ingress(Arc<Ingress>),
@@ -35,6 +37,20 @@ pub enum Object {
     Secret(Arc<Secret>),
     /// `v1`.
     ConfigMap(Arc<ConfigMap>),
+}
+
+/// Of a Secret its name alone.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ingress(object) => object.fmt(f),
+            Self::IngressClass(object) => object.fmt(f),
+            Self::Service(object) => object.fmt(f),
+            Self::EndpointSlice(object) => object.fmt(f),
+            Self::Secret(object) => f.debug_tuple("Secret").field(&object.metadata.name).finish(),
+            Self::ConfigMap(object) => object.fmt(f),
+        }
+    }
 }
 
 /// Where an object stands in a file.

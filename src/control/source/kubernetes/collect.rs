@@ -1,0 +1,687 @@
+//! Steps of all watches, and Secrets as they were read → batches for the store.
+//!
+//! Decides and never waits; time is handed in. Keeps every trimmed object (the store shares it), so
+//! that a list that is read anew comes to what differs, never to an empty table, and so that what
+//! changes twice while nobody takes it is told once.
+//!
+//! ```text
+//!  Step ─▶ held ─▶ dirty ──┬────────────▶ Batch::Changes
+//!             │            └─ waiting ──▶   (an Ingress, until its Secrets were read)
+//!  Ingress ───┴▶ references ─▶ Secrets ─▶ GET ─▶ held
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
+
+use super::failure::Failure;
+use super::problems::{self, Trouble};
+use super::secrets::{Answer, Secrets};
+use super::state::SourceState;
+use super::trim::{self, Content, Item};
+use super::watch::{Step, Verb};
+use super::{Batch, Urgency};
+use crate::control::lower::{self, Classes, LowerOptions};
+use crate::control::observed::Observed;
+use crate::control::source::{Change, Object, SourceObject};
+use crate::limits::{SECRET_REFRESH, SECRET_WAIT};
+use crate::model::{ObjectRef, Problem};
+
+/// Without them routes cannot be known. The order is that of references.
+const REQUIRED: [&str; 3] = ["EndpointSlice", "Ingress", "Service"];
+
+/// What one watch is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// `kind`.
+    pub kind: &'static str,
+    /// `None`: all of them, or a kind without.
+    pub namespace: Option<Arc<str>>,
+    /// `None`: all of them.
+    pub name: Option<Arc<str>>,
+}
+
+impl Extent {
+    /// All objects of a kind, wherever they are.
+    pub(super) fn all(kind: &'static str) -> Self {
+        Self { kind, namespace: None, name: None }
+    }
+
+    fn covers(&self, object: &ObjectRef) -> bool {
+        object.kind == self.kind
+            && self.namespace.as_ref().is_none_or(|namespace| *namespace == object.namespace)
+            && self.name.as_ref().is_none_or(|name| *name == object.name)
+    }
+
+    /// No covered object is less.
+    fn first(&self) -> ObjectRef {
+        ObjectRef {
+            kind: self.kind,
+            namespace: self.namespace.clone().unwrap_or_else(|| "".into()),
+            name: self.name.clone().unwrap_or_else(|| "".into()),
+        }
+    }
+}
+
+/// One watch.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// What it is about.
+    pub extent: Extent,
+    /// What stands in its way.
+    pub failure: Option<(Verb, Failure)>,
+    /// An event that could not be read since the last list.
+    pub unreadable: Option<Failure>,
+    /// It has listed all objects once.
+    is_synced: bool,
+    /// Found by the list under way.
+    listed: BTreeSet<ObjectRef>,
+}
+
+/// Settings of a [`Collector`].
+pub(super) struct Setup {
+    /// All watches; their place is their id.
+    pub extents: Vec<Extent>,
+    /// Only objects of namespaces that a watch of namespaces finds count.
+    pub is_selective: bool,
+    /// Whose Ingresses are ours.
+    pub lower: LowerOptions,
+    /// Wanted whoever names them.
+    pub secrets: Vec<ObjectRef>,
+    /// For the writer.
+    pub observed: Arc<Observed>,
+    /// For metrics.
+    pub state: Arc<SourceState>,
+}
+
+/// See the module.
+pub(super) struct Collector {
+    streams: Vec<Stream>,
+    /// Namespaces whose objects count; `None`: all.
+    namespaces: Option<BTreeSet<Arc<str>>>,
+    held: BTreeMap<ObjectRef, Held>,
+    lower: LowerOptions,
+    classes: Classes,
+    /// Secrets that Ingresses of ours name.
+    references: BTreeMap<ObjectRef, References>,
+    secrets: Secrets,
+    refresh_at: Instant,
+    /// Differs from what was told.
+    dirty: BTreeSet<ObjectRef>,
+    /// Some of the dirty ones: since when and until when they wait for Secrets.
+    waiting: BTreeMap<ObjectRef, Wait>,
+    /// When the first of them has waited long enough, or earlier.
+    wait_until: Option<Instant>,
+    /// Which Ingresses may wait for an open Secret.
+    waiters: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
+    since: Option<Instant>,
+    urgency: Urgency,
+    has_told: bool,
+    trouble: Trouble,
+    told_problems: Vec<Arc<Problem>>,
+    are_problems_stale: bool,
+    observed: Arc<Observed>,
+    state: Arc<SourceState>,
+}
+
+struct Held {
+    /// `None`: gone, which is not told yet.
+    object: Option<Object>,
+    /// Of an Ingress.
+    addresses: Vec<IngressLoadBalancerIngress>,
+    /// The store has it, perhaps in an older version.
+    is_told: bool,
+}
+
+/// Secrets of one Ingress of ours.
+#[derive(Clone, Default)]
+struct References {
+    /// Named by its newest version.
+    newest: Arc<BTreeSet<ObjectRef>>,
+    /// Named by the version that is served: the one that was told last, or the last one before of
+    /// which anything could be used.
+    in_force: Arc<BTreeSet<ObjectRef>>,
+}
+
+impl References {
+    fn contains(&self, secret: &ObjectRef) -> bool {
+        self.newest.contains(secret) || self.in_force.contains(secret)
+    }
+
+    /// Those that `other` does not name.
+    fn without<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a ObjectRef> {
+        self.newest.union(&self.in_force).filter(|secret| !other.contains(secret))
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Wait {
+    since: Instant,
+    until: Instant,
+}
+
+impl Collector {
+    pub(super) fn new(setup: Setup, now: Instant) -> Self {
+        let Setup { extents, is_selective, lower, secrets: wanted, observed, state } = setup;
+        let mut secrets = Secrets::default();
+        wanted.iter().for_each(|secret| secrets.want(secret));
+        extents.iter().for_each(|extent| state.update(extent.kind, |_| {}));
+        let stream = |extent| Stream {
+            extent,
+            failure: None,
+            unreadable: None,
+            is_synced: false,
+            listed: BTreeSet::new(),
+        };
+        Self {
+            streams: extents.into_iter().map(stream).collect(),
+            namespaces: is_selective.then(BTreeSet::new),
+            held: BTreeMap::new(),
+            classes: Classes::of([], &lower),
+            lower,
+            references: BTreeMap::new(),
+            secrets,
+            refresh_at: now + SECRET_REFRESH,
+            dirty: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            wait_until: None,
+            waiters: BTreeMap::new(),
+            // The first reading is told even if it is empty.
+            since: Some(now),
+            urgency: Urgency::Endpoints,
+            has_told: false,
+            trouble: Trouble::default(),
+            told_problems: Vec::new(),
+            are_problems_stale: false,
+            observed,
+            state,
+        }
+    }
+
+    /// Takes a step of the watch `id`.
+    pub(super) fn step(&mut self, id: usize, step: Step, now: Instant) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let kind = stream.extent.kind;
+        if !matches!(step, Step::Broken | Step::Failed(..)) {
+            self.state.update(kind, |state| state.last_event = Some(now));
+        }
+        match step {
+            Step::Begin => stream.listed.clear(),
+            Step::Page(items) => {
+                stream.listed.extend(items.iter().map(|item| item.reference.clone()));
+                items.into_iter().for_each(|item| self.put(item, now));
+            }
+            Step::Done => self.finish_list(id, now),
+            Step::Watching => self.set_failure(id, None),
+            Step::Apply(item) => self.put(item, now),
+            Step::Delete(object) => self.remove(&object, now),
+            Step::Broken => self.count_error(kind),
+            Step::Unreadable(failure) => {
+                stream.unreadable = Some(failure);
+                self.are_problems_stale = true;
+                self.count_error(kind);
+            }
+            Step::Failed(verb, failure) => {
+                self.count_error(kind);
+                self.set_failure(id, Some((verb, failure)));
+            }
+        }
+    }
+
+    /// The next Secret to read.
+    pub(super) fn next_secret(&mut self) -> Option<ObjectRef> {
+        self.secrets.next()
+    }
+
+    /// Takes a Secret that was read; `None`: there is none.
+    pub(super) fn secret(
+        &mut self,
+        secret: &ObjectRef,
+        result: Result<Option<Secret>, Failure>,
+        now: Instant,
+    ) {
+        let (answer, content) = match result {
+            Ok(Some(object)) => {
+                let (version, object) = trim::secret(object);
+                (Answer::Present(version), Some(Some(Object::Secret(object))))
+            }
+            Ok(None) => (Answer::Absent, Some(None)),
+            Err(failure) => {
+                self.count_error("Secret");
+                (Answer::Failed(failure), None)
+            }
+        };
+        let failure = self.secrets.failure(secret).cloned();
+        if !self.secrets.answer(secret, answer, now) {
+            return;
+        }
+        self.are_problems_stale |= failure.as_ref() != self.secrets.failure(secret);
+        match content {
+            Some(Some(object)) => self.hold(secret, object, Vec::new(), now),
+            Some(None) => self.drop_held(secret, now),
+            // What was read before stays in force.
+            None => {}
+        }
+        self.stop_waiting(secret);
+    }
+
+    /// When [`Self::tick`] has something to do.
+    pub(super) fn deadline(&self) -> Instant {
+        let others = self.wait_until.into_iter().chain(self.secrets.retry_at());
+        others.fold(self.refresh_at, Instant::min)
+    }
+
+    /// Does what time alone asks for.
+    pub(super) fn tick(&mut self, now: Instant) {
+        if self.wait_until.is_some_and(|until| until <= now) {
+            self.waiting.retain(|_, wait| wait.until > now);
+            self.wait_until = self.waiting.values().map(|wait| wait.until).min();
+        }
+        self.secrets.retry(now);
+        if self.refresh_at <= now {
+            self.refresh_at = now + SECRET_REFRESH;
+            let is_watched = |secret: &ObjectRef| {
+                let refused = |s: &Stream| s.failure.as_ref().is_some_and(|(_, f)| f.is_refusal());
+                self.streams.iter().any(|s| s.extent.covers(secret) && !refused(s))
+            };
+            let blind: Vec<_> =
+                self.secrets.wanted().filter(|secret| !is_watched(secret)).cloned().collect();
+            blind.iter().for_each(|secret| self.secrets.demand(secret));
+        }
+    }
+
+    /// Since when there is something to tell.
+    pub(super) fn pending_since(&self) -> Option<Instant> {
+        let is_ready = match self.has_told {
+            true => self.dirty.len() > self.waiting.len(),
+            false => self.is_complete(),
+        };
+        is_ready.then_some(self.since).flatten()
+    }
+
+    /// What differs from what was told before.
+    pub(super) fn take_changes(&mut self, now: Instant) -> Batch {
+        self.has_told = true;
+        self.settle_told(now);
+        let waiting = &self.waiting;
+        let dirty = std::mem::take(&mut self.dirty).into_iter();
+        let (kept, told): (BTreeSet<_>, BTreeSet<_>) =
+            dirty.partition(|object| waiting.contains_key(object));
+        self.dirty = kept;
+        let since = self.since.take().unwrap_or(now);
+        self.since = self.waiting.values().map(|wait| wait.since).min();
+        let next = if self.dirty.is_empty() { Urgency::Endpoints } else { Urgency::Routes };
+        let urgency = std::mem::replace(&mut self.urgency, next);
+        let changes = told.into_iter().filter_map(|object| self.change(object)).collect();
+        Batch::Changes { changes, urgency, since }
+    }
+
+    /// All present problems, if they differ from what was told before.
+    pub(super) fn take_problems(&mut self) -> Option<Batch> {
+        if !std::mem::take(&mut self.are_problems_stale) {
+            return None;
+        }
+        let problems = problems::of(&self.streams, &self.secrets, &mut self.trouble);
+        if problems == self.told_problems {
+            return None;
+        }
+        self.told_problems.clone_from(&problems);
+        Some(Batch::Problems(problems))
+    }
+
+    /// Whether everything that can be known is known.
+    fn is_complete(&self) -> bool {
+        // Without the namespaces that count, nothing would.
+        let excused = |stream: &Stream| {
+            stream.extent.kind != "Namespace"
+                && stream.failure.as_ref().is_some_and(|(_, failure)| failure.is_of_kind())
+        };
+        let is_known =
+            |kind| self.streams.iter().any(|stream| stream.extent.kind == kind && stream.is_synced);
+        self.streams.iter().all(|stream| stream.is_synced || excused(stream))
+            && REQUIRED.into_iter().all(is_known)
+            && !self.secrets.is_any_open()
+    }
+
+    fn count_error(&self, kind: &'static str) {
+        self.state.update(kind, |state| state.errors = state.errors.saturating_add(1));
+    }
+
+    fn set_failure(&mut self, id: usize, failure: Option<(Verb, Failure)>) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        self.are_problems_stale |= stream.failure != failure;
+        stream.failure = failure;
+    }
+
+    fn finish_list(&mut self, id: usize, now: Instant) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let listed = std::mem::take(&mut stream.listed);
+        let extent = stream.extent.clone();
+        stream.is_synced = true;
+        self.are_problems_stale |= stream.unreadable.take().is_some();
+        let first = extent.first();
+        let gone: Vec<ObjectRef> = match extent.kind {
+            "Namespace" => {
+                let known = self.namespaces.iter().flatten();
+                let known = known.map(|name| ObjectRef { name: Arc::clone(name), ..first.clone() });
+                known.filter(|namespace| !listed.contains(namespace)).collect()
+            }
+            "Secret" => {
+                let known = self.secrets.known_from(&first).take_while(|s| s.kind == extent.kind);
+                let known = known.filter(|secret| extent.covers(secret));
+                known.filter(|secret| !listed.contains(*secret)).cloned().collect()
+            }
+            kind => {
+                let known = self.held.range(&first..).map(|(object, _)| object);
+                let known = known.take_while(|object| object.kind == kind);
+                let known = known.take_while(|object| extent.covers(object));
+                known.filter(|object| !listed.contains(*object)).cloned().collect()
+            }
+        };
+        gone.iter().for_each(|object| self.remove(object, now));
+        if extent.kind == "Secret" {
+            // Read while nothing was watched, and perhaps gone since.
+            let doubtful = self.secrets.doubtful().filter(|secret| extent.covers(secret));
+            let doubtful: Vec<_> = doubtful.cloned().collect();
+            doubtful.iter().for_each(|secret| self.secrets.demand(secret));
+        }
+        let is_synced = self.streams.iter().all(|s| s.extent.kind != extent.kind || s.is_synced);
+        self.state.update(extent.kind, |state| {
+            state.is_synced = is_synced;
+            state.lists = state.lists.saturating_add(1);
+        });
+        self.set_failure(id, None);
+    }
+
+    fn put(&mut self, item: Item, now: Instant) {
+        let Item { reference, content } = item;
+        match content {
+            Content::Object(object, addresses) => self.hold(&reference, object, addresses, now),
+            Content::Version(version) => {
+                self.secrets.exists(reference, version);
+                self.count_objects("Secret", self.secrets.count());
+            }
+            Content::Presence => self.set_namespace(&reference.name, true, now),
+        }
+    }
+
+    fn remove(&mut self, object: &ObjectRef, now: Instant) {
+        match object.kind {
+            "Namespace" => self.set_namespace(&object.name, false, now),
+            "Secret" => {
+                if self.secrets.gone(object) {
+                    self.drop_held(object, now);
+                    self.are_problems_stale = true;
+                    self.stop_waiting(object);
+                }
+                self.count_objects("Secret", self.secrets.count());
+            }
+            _ => self.drop_held(object, now),
+        }
+    }
+
+    fn count_objects(&self, kind: &'static str, objects: usize) {
+        self.state.update(kind, |state| state.objects = objects);
+    }
+
+    /// The object is this now.
+    fn hold(
+        &mut self,
+        reference: &ObjectRef,
+        object: Object,
+        addresses: Vec<IngressLoadBalancerIngress>,
+        now: Instant,
+    ) {
+        let old = self.held.get_mut(reference);
+        if let Some(held) = old
+            && held.object.as_ref() == Some(&object)
+        {
+            if held.addresses != addresses {
+                held.addresses = addresses;
+                self.observe(reference);
+            }
+            return;
+        }
+        let held = self.held.remove(reference);
+        let (old, is_told) = held.map_or((None, false), |held| (held.object, held.is_told));
+        let urgency = urgency(old.as_ref(), Some(&object));
+        if old.is_none() && reference.kind != "Secret" {
+            self.state.update(reference.kind, |s| s.objects = s.objects.saturating_add(1));
+        }
+        let held = Held { object: Some(object), addresses, is_told };
+        self.held.insert(reference.clone(), held);
+        self.change_of(reference, urgency, now);
+    }
+
+    /// The object is gone.
+    fn drop_held(&mut self, reference: &ObjectRef, now: Instant) {
+        let Some(held) = self.held.get_mut(reference) else { return };
+        let Some(old) = held.object.take() else { return };
+        held.addresses = Vec::new();
+        if reference.kind != "Secret" {
+            self.state.update(reference.kind, |s| s.objects = s.objects.saturating_sub(1));
+        }
+        self.change_of(reference, urgency(Some(&old), None), now);
+    }
+
+    /// Follows what hangs on an object that is new, changed or gone, and marks it.
+    fn change_of(&mut self, reference: &ObjectRef, urgency: Urgency, now: Instant) {
+        self.observe(reference);
+        match reference.kind {
+            "Ingress" => self.find_references(reference, now),
+            "IngressClass" => self.find_classes(now),
+            _ => {}
+        }
+        if self.is_visible(reference) || self.held.get(reference).is_some_and(|held| held.is_told) {
+            self.mark(reference, urgency, now);
+        } else if self.held.get(reference).is_some_and(|held| held.object.is_none()) {
+            self.held.remove(reference);
+        }
+    }
+
+    fn mark(&mut self, object: &ObjectRef, urgency: Urgency, now: Instant) {
+        self.dirty.insert(object.clone());
+        self.since.get_or_insert(now);
+        self.urgency = self.urgency.max(urgency);
+        // Of the first reading everything waits.
+        if self.has_told && self.must_wait(object) {
+            let wait = Wait { since: now, until: now + SECRET_WAIT };
+            let wait = self.waiting.entry(object.clone()).or_insert(wait);
+            self.wait_until = Some(self.wait_until.map_or(wait.until, |at| at.min(wait.until)));
+            let named = self.references.get(object).into_iter().flat_map(|all| &*all.newest);
+            for secret in named.filter(|secret| self.secrets.is_open(secret)) {
+                self.waiters.entry(secret.clone()).or_default().insert(object.clone());
+            }
+        } else {
+            self.waiting.remove(object);
+        }
+    }
+
+    /// Whether hosts would be without their certificates if this were told now.
+    fn must_wait(&self, object: &ObjectRef) -> bool {
+        match object.kind {
+            "Ingress" => {
+                let named = self.references.get(object).into_iter().flat_map(|all| &*all.newest);
+                named.into_iter().any(|secret| self.secrets.is_open(secret))
+            }
+            "IngressClass" => self.secrets.is_any_open(),
+            _ => false,
+        }
+    }
+
+    /// The Secret is open no more.
+    fn stop_waiting(&mut self, secret: &ObjectRef) {
+        if self.secrets.is_open(secret) {
+            return;
+        }
+        for ingress in self.waiters.remove(secret).into_iter().flatten() {
+            if !self.must_wait(&ingress) {
+                self.waiting.remove(&ingress);
+            }
+        }
+        if !self.secrets.is_any_open() {
+            self.waiting.clear();
+        }
+    }
+
+    fn is_visible(&self, object: &ObjectRef) -> bool {
+        if object.kind == "Secret" {
+            return self.secrets.is_wanted(object);
+        }
+        object.namespace.is_empty()
+            || self.namespaces.as_ref().is_none_or(|all| all.contains(&object.namespace))
+    }
+
+    /// Tells the writer of an object that counts, or that it does no more.
+    fn observe(&self, reference: &ObjectRef) {
+        let held = self.held.get(reference).filter(|_| self.is_visible(reference));
+        match held.map(|held| (held.object.as_ref(), &held.addresses)) {
+            Some((Some(object), addresses)) if reference.kind == "Ingress" => {
+                self.observed.put_ingress(reference, trim::uid(object), addresses);
+            }
+            Some((Some(object), _)) => self.observed.put(reference, trim::uid(object)),
+            _ => self.observed.remove(reference),
+        }
+    }
+
+    fn find_classes(&mut self, now: Instant) {
+        let first = Extent::all("IngressClass").first();
+        let held = self.held.range(first..).take_while(|(object, _)| object.kind == "IngressClass");
+        let classes = held.filter_map(|(reference, held)| match &held.object {
+            Some(Object::IngressClass(class)) => Some((reference, &**class)),
+            _ => None,
+        });
+        let classes = Classes::of(classes, &self.lower);
+        if classes != self.classes {
+            self.classes = classes;
+            let first = Extent::all("Ingress").first();
+            let held = self.held.range(first..).map(|(object, _)| object);
+            let all: Vec<_> = held.take_while(|o| o.kind == "Ingress").cloned().collect();
+            all.iter().for_each(|ingress| self.find_references(ingress, now));
+        }
+    }
+
+    /// Finds out anew which Secrets an Ingress of ours names.
+    fn find_references(&mut self, ingress: &ObjectRef, now: Instant) {
+        let held = self.held.get(ingress).filter(|_| self.is_visible(ingress));
+        let found = match held.and_then(|held| held.object.as_ref()) {
+            Some(Object::Ingress(object)) if lower::is_ours(object, &self.classes, &self.lower) => {
+                lower::secret_references(ingress, object)
+            }
+            _ => BTreeSet::new(),
+        };
+        let old = self.references.get(ingress).cloned().unwrap_or_default();
+        let newest = if *old.newest == found { old.newest } else { Arc::new(found) };
+        // What is served keeps its certificates until the new version is told.
+        self.set_references(ingress, References { newest, in_force: old.in_force }, now);
+    }
+
+    fn set_references(&mut self, ingress: &ObjectRef, new: References, now: Instant) {
+        let old = self.references.remove(ingress).unwrap_or_default();
+        new.without(&old).for_each(|secret| self.secrets.want(secret));
+        for secret in old.without(&new) {
+            if self.secrets.release(secret) {
+                self.drop_held(secret, now);
+                self.stop_waiting(secret);
+                self.are_problems_stale = true;
+            }
+        }
+        if !new.newest.is_empty() || !new.in_force.is_empty() {
+            self.references.insert(ingress.clone(), new);
+        }
+    }
+
+    /// What is told now comes into force: lets go of Secrets that only older versions name.
+    fn settle_told(&mut self, now: Instant) {
+        let waits = |object: &ObjectRef| self.waiting.contains_key(object);
+        let told = || self.dirty.iter().filter(|object| !waits(object));
+        let ingresses: Vec<_> = match told().any(|object| object.kind == "IngressClass") {
+            // Any Ingress may be ours or not from now on.
+            true => self.references.keys().filter(|ingress| !waits(ingress)).cloned().collect(),
+            false => told().filter(|object| object.kind == "Ingress").cloned().collect(),
+        };
+        for ingress in &ingresses {
+            let Some(References { newest, in_force }) = self.references.get(ingress) else {
+                continue;
+            };
+            // As good as in force where nothing has to be let go of: costs less than to lower it.
+            if Arc::ptr_eq(newest, in_force)
+                || !in_force.is_subset(newest) && self.is_last_good_kept(ingress)
+            {
+                continue;
+            }
+            let (newest, in_force) = (Arc::clone(newest), Arc::clone(newest));
+            self.set_references(ingress, References { newest, in_force }, now);
+        }
+    }
+
+    /// Whether the newest version of an Ingress of ours leaves the one before it in force.
+    fn is_last_good_kept(&self, ingress: &ObjectRef) -> bool {
+        let held = self.held.get(ingress).filter(|_| self.is_visible(ingress));
+        match held.and_then(|held| held.object.as_ref()) {
+            Some(Object::Ingress(object)) => {
+                lower::is_ours(object, &self.classes, &self.lower)
+                    && !lower::is_usable(ingress, object)
+            }
+            _ => false,
+        }
+    }
+
+    fn set_namespace(&mut self, name: &Arc<str>, counts: bool, now: Instant) {
+        let Some(namespaces) = &mut self.namespaces else { return };
+        let is_changed = match counts {
+            true => namespaces.insert(Arc::clone(name)),
+            false => namespaces.remove(name),
+        };
+        if !is_changed {
+            return;
+        }
+        self.count_objects("Namespace", self.namespaces.iter().map(BTreeSet::len).sum());
+        for kind in REQUIRED {
+            let extent = Extent { kind, namespace: Some(Arc::clone(name)), name: None };
+            let from = (Bound::Included(extent.first()), Bound::Unbounded);
+            let held = self.held.range(from).map(|(object, _)| object);
+            let all: Vec<_> = held.take_while(|object| extent.covers(object)).cloned().collect();
+            for object in &all {
+                self.observe(object);
+                if kind == "Ingress" {
+                    self.find_references(object, now);
+                }
+                self.mark(object, Urgency::Routes, now);
+            }
+        }
+    }
+
+    fn change(&mut self, reference: ObjectRef) -> Option<Change> {
+        let is_visible = self.is_visible(&reference);
+        let held = self.held.get_mut(&reference)?;
+        let was_told = std::mem::replace(&mut held.is_told, is_visible && held.object.is_some());
+        let object = held.object.clone();
+        if object.is_none() {
+            self.held.remove(&reference);
+        }
+        match object {
+            Some(object) if is_visible => {
+                let source = SourceObject { reference, object, provenance: None };
+                Some(Change::Apply(Box::new(source)))
+            }
+            _ => was_told.then_some(Change::Delete(reference)),
+        }
+    }
+}
+
+fn urgency(old: Option<&Object>, new: Option<&Object>) -> Urgency {
+    let slice = |object: Option<&Object>| match object {
+        Some(Object::EndpointSlice(slice)) => Some(Arc::clone(slice)),
+        _ => None,
+    };
+    match (slice(old), slice(new)) {
+        (None, None) => Urgency::Routes,
+        (old, new) if lower::removes_endpoints(old.as_deref(), new.as_deref()) => Urgency::Now,
+        _ => Urgency::Endpoints,
+    }
+}

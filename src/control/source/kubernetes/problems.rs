@@ -1,0 +1,260 @@
+//! What stands in the way of the watches → problems of the source, each said once and in words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::collect::Stream;
+use super::failure::Failure;
+use super::secrets::Secrets;
+use super::watch::Verb;
+use crate::limits::SECRET_REFRESH;
+use crate::model::{Problem, Severity};
+
+/// Namespaces that a message lists.
+const NAMESPACES_LISTED: usize = 10;
+
+/// Who needs the rights.
+const ACCOUNT: &str = "the service account of Ringway";
+
+/// What is wrong with the server as a whole: one problem, in the words of the first watch that met
+/// it, for as long as any meets it.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    unreachable: Option<String>,
+    unauthorized: Option<String>,
+    refused: Option<String>,
+}
+
+/// All present problems, in a fixed order.
+pub(super) fn of(
+    streams: &[Stream],
+    secrets: &Secrets,
+    trouble: &mut Trouble,
+) -> Vec<Arc<Problem>> {
+    let mut problems = Vec::new();
+    let failures = || {
+        let of_streams = streams.iter().filter_map(|stream| stream.failure.as_ref());
+        of_streams.map(|(_, failure)| failure).chain(secrets.failures().map(|(_, f)| f))
+    };
+    keep(
+        &mut trouble.unreachable,
+        failures().filter_map(|failure| match failure {
+            Failure::Unreachable(text) => Some(text),
+            _ => None,
+        }),
+    );
+    keep(
+        &mut trouble.unauthorized,
+        failures().filter_map(|failure| match failure {
+            Failure::Unauthorized(text) => Some(text),
+            _ => None,
+        }),
+    );
+    keep(
+        &mut trouble.refused,
+        failures().filter_map(|failure| match failure {
+            Failure::Refused(text, _) | Failure::Busy(text, _) => Some(text),
+            _ => None,
+        }),
+    );
+    if let Some(text) = &trouble.unreachable {
+        problems.push(problem(
+            Severity::Error,
+            "ApiServerUnreachable",
+            format!("the API server cannot be reached: {text}. What is served stays as it was."),
+            "See whether it runs and whether the network and its policies let us reach it.",
+        ));
+    }
+    if let Some(text) = &trouble.unauthorized {
+        problems.push(problem(
+            Severity::Error,
+            "Unauthorized",
+            format!(
+                "the API server does not know who we are: {text}. What is served stays as it was."
+            ),
+            "See whether the token of the service account, or the kubeconfig, is still valid.",
+        ));
+    }
+    if let Some(text) = &trouble.refused {
+        problems.push(problem(
+            Severity::Error,
+            "ApiServerError",
+            format!("the API server cannot answer: {text}. What is served stays as it was."),
+            "See its log.",
+        ));
+    }
+    of_kinds(streams, &mut problems);
+    of_secrets(secrets, &mut problems);
+    problems.into_iter().map(Arc::new).collect()
+}
+
+/// The first text stays for as long as there is any.
+fn keep<'a>(kept: &mut Option<String>, mut present: impl Iterator<Item = &'a String>) {
+    let first = present.next();
+    match first {
+        Some(first) => _ = kept.get_or_insert_with(|| first.clone()),
+        None => *kept = None,
+    }
+}
+
+/// What is wrong with some kinds only.
+fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
+    let mut places: BTreeMap<_, (Places, &String)> = BTreeMap::new();
+    for stream in streams {
+        let kind = stream.extent.kind;
+        let found = match &stream.failure {
+            Some((verb, Failure::Forbidden(text))) => Some(("Forbidden", Some(*verb), text)),
+            Some((_, Failure::NotServed(text))) => Some(("NotServed", None, text)),
+            Some((_, Failure::Invalid(text))) => Some(("InvalidSelector", None, text)),
+            Some((_, Failure::Unreadable(text))) => Some(("UnreadableAnswer", None, text)),
+            _ => None,
+        };
+        let unreadable = match &stream.unreadable {
+            Some(Failure::Unreadable(text)) => Some(("UnreadableAnswer", None, text)),
+            _ => None,
+        };
+        for (reason, verb, text) in found.into_iter().chain(unreadable) {
+            let (places, _) =
+                places.entry((kind, reason, verb)).or_insert_with(|| (Places::default(), text));
+            places.add(stream.extent.namespace.as_deref());
+        }
+    }
+    for ((kind, reason, verb), (places, text)) in places {
+        let resource = resource(kind);
+        let effect = effect(kind);
+        let (message, advice) = match (reason, verb) {
+            ("Forbidden", verb) => {
+                let verb = if verb == Some(Verb::Watch) { "watch" } else { "list" };
+                (
+                    format!("we may not {verb} {resource}{places}: {text}. {effect}"),
+                    format!(
+                        "Bind a role with the verbs get, list and watch on {resource} to {ACCOUNT}."
+                    ),
+                )
+            }
+            ("NotServed", _) => (
+                format!("the API server does not serve {resource}{places}: {text}. {effect}"),
+                "Run Kubernetes 1.33 or later.".into(),
+            ),
+            ("InvalidSelector", _) if kind == "Namespace" => (
+                format!(
+                    "--watch-namespace-selector is not understood: {text}. No namespace is \
+                     selected."
+                ),
+                "Write it as kubectl's --selector takes it, such as team=web,tier!=test.".into(),
+            ),
+            ("InvalidSelector", _) => (
+                format!("the API server refuses our question for {resource}{places}: {text}."),
+                "Run Kubernetes 1.33 or later.".into(),
+            ),
+            _ => (
+                format!("an answer about {resource}{places} cannot be read: {text}. {effect}"),
+                "See whether something between us and the API server changes answers.".into(),
+            ),
+        };
+        let severity = match kind {
+            "IngressClass" | "Secret" => Severity::Warning,
+            _ => Severity::Error,
+        };
+        problems.push(problem(severity, reason, message, &advice));
+    }
+}
+
+fn of_secrets(secrets: &Secrets, problems: &mut Vec<Problem>) {
+    let mut forbidden: Option<(Places, &String)> = None;
+    let mut unreadable: Option<&String> = None;
+    for (secret, failure) in secrets.failures() {
+        match failure {
+            Failure::Forbidden(text) => {
+                let (places, _) = forbidden.get_or_insert_with(|| (Places::default(), text));
+                places.add(Some(&secret.namespace));
+            }
+            Failure::Unreadable(text) | Failure::Invalid(text) | Failure::NotServed(text) => {
+                _ = unreadable.get_or_insert(text);
+            }
+            _ => {}
+        }
+    }
+    if let Some((places, text)) = forbidden {
+        problems.push(problem(
+            Severity::Error,
+            "Forbidden",
+            format!(
+                "we may not get secrets{places}: {text}. Hosts of Ingresses that name them answer \
+                 with the default certificate."
+            ),
+            &format!("Bind a role with the verbs get, list and watch on secrets to {ACCOUNT}."),
+        ));
+    }
+    if let Some(text) = unreadable {
+        problems.push(problem(
+            Severity::Error,
+            "UnreadableAnswer",
+            format!("a Secret cannot be read: {text}. What was read before stays in force."),
+            "See whether something between us and the API server changes answers.",
+        ));
+    }
+}
+
+/// Where: nothing, or some namespaces.
+#[derive(Default)]
+struct Places(BTreeSet<String>);
+
+impl Places {
+    fn add(&mut self, namespace: Option<&str>) {
+        self.0.extend(namespace.map(str::to_owned));
+    }
+}
+
+impl std::fmt::Display for Places {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(all) = self;
+        let listed: Vec<_> = all.iter().take(NAMESPACES_LISTED).map(String::as_str).collect();
+        match all.len() {
+            0 => return Ok(()),
+            1 => f.write_str(" in the namespace ")?,
+            _ => f.write_str(" in the namespaces ")?,
+        }
+        f.write_str(&listed.join(", "))?;
+        match all.len().saturating_sub(listed.len()) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// As `kubectl auth can-i` takes it.
+fn resource(kind: &str) -> &'static str {
+    match kind {
+        "Ingress" => "ingresses.networking.k8s.io",
+        "IngressClass" => "ingressclasses.networking.k8s.io",
+        "Service" => "services",
+        "EndpointSlice" => "endpointslices.discovery.k8s.io",
+        "Secret" => "secrets",
+        _ => "namespaces",
+    }
+}
+
+/// What follows if a kind is not watched.
+fn effect(kind: &str) -> String {
+    match kind {
+        "IngressClass" => "Ingresses are ours by the name of their class alone.".into(),
+        "Secret" => format!(
+            "Those that Ingresses name are read every {} s instead.",
+            SECRET_REFRESH.as_secs()
+        ),
+        _ => "Their changes are not seen.".into(),
+    }
+}
+
+fn problem(severity: Severity, reason: &'static str, message: String, advice: &str) -> Problem {
+    Problem {
+        object: None,
+        position: None,
+        field: String::new(),
+        severity,
+        reason,
+        message,
+        advice: advice.to_owned(),
+    }
+}
