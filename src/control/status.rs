@@ -1,0 +1,470 @@
+//! `status.loadBalancer.ingress` of the Ingresses that are served, by server-side apply.
+//!
+//! The field manager `ringway` owns that list and nothing else, so that taking it back (an apply
+//! without it) removes what we wrote and leaves what another controller wrote since.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use k8s_openapi::api::networking::v1::Ingress;
+use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::addresses::Addresses;
+use super::calls::{Agenda, Bucket, CallError, Next, backoff, call};
+use super::observed::Address;
+use crate::limits::{
+    API_CALL_TIMEOUT, API_RETRY_MAX, STATUS_CALM, STATUS_WRITES_BURST, STATUS_WRITES_IN_FLIGHT_MAX,
+    STATUS_WRITES_PER_SECOND,
+};
+use crate::model::ObjectRef;
+
+/// Field manager of our status writes, shown in `metadata.managedFields`.
+pub const FIELD_MANAGER: &str = "ringway";
+
+/// One status to write; no addresses: taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Write {
+    pub(super) ingress: ObjectRef,
+    pub(super) addresses: Addresses,
+}
+
+/// What is wanted of every Ingress, and when to write it.
+#[derive(Debug)]
+pub(super) struct StatusBook {
+    is_leading: bool,
+    wanted: Addresses,
+    entries: BTreeMap<ObjectRef, Entry>,
+    agenda: Agenda<ObjectRef>,
+    bucket: Bucket,
+    writing: usize,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// False: no longer, and our addresses may still stand there.
+    is_served: bool,
+    is_writing: bool,
+    /// Something changed while it was written.
+    again: bool,
+    /// Writes in a row, done or failed; two that fight over a status slow each other down.
+    tries: u32,
+    tried: Option<Instant>,
+}
+
+impl Entry {
+    fn due(&mut self, now: Instant) -> Instant {
+        match self.tried {
+            Some(tried) if now.saturating_duration_since(tried) < STATUS_CALM => {
+                now.max(tried + backoff(self.tries))
+            }
+            _ => {
+                self.tries = 0;
+                now
+            }
+        }
+    }
+}
+
+impl StatusBook {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            is_leading: false,
+            wanted: Arc::new([]),
+            entries: BTreeMap::new(),
+            agenda: Agenda::default(),
+            bucket: Bucket::new(STATUS_WRITES_PER_SECOND, STATUS_WRITES_BURST, now),
+            writing: 0,
+        }
+    }
+
+    pub(super) fn lead(&mut self, is_leading: bool, now: Instant) {
+        self.is_leading = is_leading;
+        self.schedule_all(now);
+    }
+
+    pub(super) fn wanted(&mut self, addresses: Addresses, now: Instant) {
+        self.wanted = addresses;
+        self.schedule_all(now);
+    }
+
+    pub(super) fn served(&mut self, changes: BTreeMap<ObjectRef, bool>, now: Instant) {
+        for (ingress, is_served) in changes {
+            self.entries.entry(ingress.clone()).or_default().is_served = is_served;
+            self.schedule(&ingress, now);
+        }
+    }
+
+    /// What the status of these shows changed.
+    pub(super) fn observed(&mut self, changed: BTreeSet<ObjectRef>, now: Instant) {
+        for ingress in changed {
+            self.schedule(&ingress, now);
+        }
+    }
+
+    pub(super) fn next(
+        &mut self,
+        now: Instant,
+        shown: impl Fn(&ObjectRef) -> Option<Addresses>,
+    ) -> Next<Write> {
+        if self.writing == STATUS_WRITES_IN_FLIGHT_MAX {
+            return Next::Wait(None);
+        }
+        let may_write = self.is_leading && !self.wanted.is_empty();
+        while let Some((at, ingress)) = self.agenda.first() {
+            if at > now {
+                return Next::Wait(Some(at));
+            }
+            let Some(entry) = self.entries.get_mut(&ingress) else {
+                self.agenda.remove(&ingress);
+                continue;
+            };
+            let shown = shown(&ingress);
+            let addresses = match (entry.is_served, &shown) {
+                (true, Some(shown)) if *shown != self.wanted => Arc::clone(&self.wanted),
+                (false, Some(shown)) if !shown.is_empty() => Arc::new([]),
+                (is_served, _) => {
+                    self.agenda.remove(&ingress);
+                    if !is_served {
+                        self.entries.remove(&ingress);
+                    }
+                    continue;
+                }
+            };
+            if !may_write {
+                // Whoever leads, or learns an address, looks at all of them.
+                self.agenda.remove(&ingress);
+                continue;
+            }
+            if let Err(at) = self.bucket.take(now) {
+                return Next::Wait(Some(at));
+            }
+            entry.is_writing = true;
+            self.agenda.remove(&ingress);
+            self.writing += 1;
+            return Next::Start(Write { ingress, addresses });
+        }
+        Next::Wait(None)
+    }
+
+    pub(super) fn done(&mut self, write: &Write, result: &Result<(), CallError>, now: Instant) {
+        self.writing -= 1;
+        let ingress = &write.ingress;
+        let Some(entry) = self.entries.get_mut(ingress) else { return };
+        entry.is_writing = false;
+        entry.tries = entry.tries.saturating_add(1);
+        entry.tried = Some(now);
+        match result {
+            Ok(()) | Err(CallError::Gone(_)) if std::mem::take(&mut entry.again) => {
+                self.schedule(ingress, now);
+            }
+            Ok(()) | Err(CallError::Gone(_)) if entry.is_served => {}
+            Ok(()) | Err(CallError::Gone(_)) => {
+                self.entries.remove(ingress);
+            }
+            Err(CallError::Refused(_)) => self.agenda.set(ingress, now + API_RETRY_MAX),
+            Err(_) => self.schedule(ingress, now),
+        }
+    }
+
+    /// What is to be taken back when the last replica ends.
+    pub(super) fn withdrawals(
+        &self,
+        shown: impl Fn(&ObjectRef) -> Option<Addresses>,
+    ) -> Vec<Write> {
+        let ours = self.entries.keys().filter(|ingress| {
+            shown(ingress).is_some_and(|shown| !shown.is_empty() && shown == self.wanted)
+        });
+        ours.map(|ingress| Write { ingress: ingress.clone(), addresses: Arc::new([]) }).collect()
+    }
+
+    pub(super) fn is_leading(&self) -> bool {
+        self.is_leading
+    }
+
+    fn schedule_all(&mut self, now: Instant) {
+        for (ingress, entry) in &mut self.entries {
+            if entry.is_writing {
+                entry.again = true;
+            } else {
+                let due = entry.due(now);
+                self.agenda.set(ingress, due);
+            }
+        }
+    }
+
+    fn schedule(&mut self, ingress: &ObjectRef, now: Instant) {
+        let Some(entry) = self.entries.get_mut(ingress) else { return };
+        if entry.is_writing {
+            entry.again = true;
+        } else {
+            let due = entry.due(now);
+            self.agenda.set(ingress, due);
+        }
+    }
+}
+
+/// The applied object.
+fn applied(write: &Write) -> Value {
+    let entry = |address: &Address| match address {
+        Address::Ip(ip) => Some(json!({ "ip": ip })),
+        Address::Name(name) => Some(json!({ "hostname": &**name })),
+        Address::Foreign => None,
+    };
+    let metadata = json!({ "name": &*write.ingress.name, "namespace": &*write.ingress.namespace });
+    let mut object = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata,
+    });
+    if !write.addresses.is_empty() {
+        let entries: Vec<Value> = write.addresses.iter().filter_map(entry).collect();
+        object["status"] = json!({ "loadBalancer": { "ingress": entries } });
+    }
+    object
+}
+
+/// Writes one status. Of the answer, which is the whole object, only the metadata is read.
+pub(super) async fn write(client: kube::Client, write: &Write) -> Result<(), CallError> {
+    let ingresses: Api<PartialObjectMeta<Ingress>> =
+        Api::namespaced(client, &write.ingress.namespace);
+    let params = PatchParams::apply(FIELD_MANAGER).force();
+    let patch = Patch::Apply(applied(write));
+    call(API_CALL_TIMEOUT, ingresses.patch_status(&write.ingress.name, &params, &patch))
+        .await
+        .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A book and an API server that does what it is told.
+    struct World {
+        book: StatusBook,
+        shown: RefCell<BTreeMap<ObjectRef, Addresses>>,
+        now: Instant,
+    }
+
+    fn ingress(name: &str) -> ObjectRef {
+        ObjectRef { kind: "Ingress", namespace: "a".into(), name: name.into() }
+    }
+
+    fn ip(text: &str) -> Addresses {
+        Arc::new([Address::Ip(text.parse().unwrap())])
+    }
+
+    impl World {
+        fn new(names: &[&str]) -> Self {
+            let now = Instant::now();
+            let mut book = StatusBook::new(now);
+            let shown = names.iter().map(|name| (ingress(name), Arc::new([]) as Addresses));
+            book.wanted(ip("192.0.2.1"), now);
+            Self { book, shown: RefCell::new(shown.collect()), now }
+        }
+
+        fn serve(&mut self, name: &str, is_served: bool) {
+            self.book.served(BTreeMap::from([(ingress(name), is_served)]), self.now);
+        }
+
+        fn show(&mut self, name: &str, addresses: Addresses) {
+            self.shown.borrow_mut().insert(ingress(name), addresses);
+            self.book.observed(BTreeSet::from([ingress(name)]), self.now);
+        }
+
+        fn next(&mut self) -> Next<Write> {
+            let shown = &self.shown;
+            self.book.next(self.now, |ingress| shown.borrow().get(ingress).cloned())
+        }
+
+        fn start(&mut self) -> Write {
+            match self.next() {
+                Next::Start(write) => write,
+                Next::Wait(at) => panic!("nothing to write, {:?}", at.map(|at| at - self.now)),
+            }
+        }
+
+        /// Writes everything that is due.
+        fn settle(&mut self) -> Vec<String> {
+            let mut written = Vec::new();
+            while let Next::Start(write) = self.next() {
+                written.push(write.ingress.name.to_string());
+                self.book.done(&write, &Ok(()), self.now);
+                let name = write.ingress.name.to_string();
+                self.show(&name, write.addresses);
+            }
+            written
+        }
+
+        fn pass(&mut self, time: Duration) {
+            self.now += time;
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn only_the_leader_writes_and_a_new_one_resyncs() {
+        let mut world = World::new(&["x", "y"]);
+        world.serve("x", true);
+        world.serve("y", true);
+        assert!(world.settle().is_empty());
+        world.show("y", ip("192.0.2.1"));
+        world.book.lead(true, world.now);
+        assert_eq!(world.settle(), ["x"]);
+        world.book.lead(false, world.now);
+        world.show("x", ip("192.0.2.9"));
+        world.pass(SECOND);
+        assert!(world.settle().is_empty());
+        world.book.lead(true, world.now);
+        assert_eq!(world.settle(), ["x"]);
+    }
+
+    #[test]
+    fn a_new_address_is_written_everywhere_and_none_nowhere() {
+        let mut world = World::new(&["x", "y"]);
+        world.book.lead(true, world.now);
+        world.serve("x", true);
+        world.serve("y", true);
+        assert_eq!(world.settle(), ["x", "y"]);
+        world.pass(SECOND);
+        world.book.wanted(ip("192.0.2.2"), world.now);
+        assert_eq!(world.settle(), ["x", "y"]);
+        assert_eq!(world.shown.borrow()[&ingress("x")], ip("192.0.2.2"));
+        world.pass(SECOND * 60);
+        world.book.wanted(Arc::new([]), world.now);
+        assert!(world.settle().is_empty());
+    }
+
+    #[test]
+    fn no_longer_served_is_taken_back_by_the_leader() {
+        let mut world = World::new(&["x", "y", "z"]);
+        world.book.lead(true, world.now);
+        world.serve("x", true);
+        world.serve("y", true);
+        world.serve("z", true);
+        world.settle();
+        world.pass(SECOND);
+        world.serve("x", false);
+        // Deleted.
+        world.shown.borrow_mut().remove(&ingress("y"));
+        world.serve("y", false);
+        assert_eq!(world.start(), Write { ingress: ingress("x"), addresses: Arc::new([]) });
+        // Forgotten on the other replica's watch: the leader took it back.
+        let taken = Write { ingress: ingress("x"), addresses: Arc::new([]) };
+        world.book.done(&taken, &Ok(()), world.now);
+        assert!(world.settle().is_empty());
+        assert_eq!(world.book.entries.len(), 1);
+
+        let mut follower = World::new(&["x", "y"]);
+        follower.serve("y", true);
+        follower.serve("y", false);
+        assert!(follower.settle().is_empty());
+        assert!(follower.book.entries.is_empty());
+        follower.serve("x", true);
+        follower.show("x", ip("192.0.2.1"));
+        follower.serve("x", false);
+        follower.book.lead(true, follower.now);
+        assert_eq!(follower.settle(), ["x"]);
+    }
+
+    #[test]
+    fn two_controllers_that_disagree_slow_down() {
+        let mut world = World::new(&["x"]);
+        world.book.lead(true, world.now);
+        world.serve("x", true);
+        let mut writes = 0;
+        for _ in 0..3600 {
+            writes += world.settle().len();
+            world.show("x", ip("198.51.100.1"));
+            world.pass(SECOND);
+        }
+        assert!((10..30).contains(&writes), "{writes} writes in an hour");
+        world.pass(STATUS_CALM);
+        world.show("x", ip("198.51.100.2"));
+        assert_eq!(world.settle(), ["x"]);
+    }
+
+    #[test]
+    fn a_failed_write_is_tried_again_later_and_a_refused_one_much_later() {
+        let mut world = World::new(&["x"]);
+        world.book.lead(true, world.now);
+        world.serve("x", true);
+        let write = world.start();
+        world.book.done(&write, &Err(CallError::Slow(SECOND)), world.now);
+        assert_eq!(world.next(), Next::Wait(Some(world.now + backoff(1))));
+        world.pass(SECOND);
+        let write = world.start();
+        world.book.done(&write, &Err(CallError::Refused(String::new())), world.now);
+        assert_eq!(world.next(), Next::Wait(Some(world.now + API_RETRY_MAX)));
+        world.pass(API_RETRY_MAX);
+        let write = world.start();
+        world.book.done(&write, &Err(CallError::Gone(String::new())), world.now);
+        assert_eq!(world.next(), Next::Wait(None));
+    }
+
+    #[test]
+    fn what_changes_during_a_write_is_looked_at_after_it() {
+        let mut world = World::new(&["x"]);
+        world.book.lead(true, world.now);
+        world.serve("x", true);
+        let write = world.start();
+        world.serve("x", false);
+        world.show("x", write.addresses.clone());
+        assert_eq!(world.next(), Next::Wait(None));
+        world.book.done(&write, &Ok(()), world.now);
+        world.pass(SECOND);
+        assert!(world.start().addresses.is_empty());
+    }
+
+    #[test]
+    fn writes_are_paced_and_few_at_a_time() {
+        let names: Vec<String> = (0..300).map(|n| format!("x{n:03}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut world = World::new(&names);
+        for name in &names {
+            world.serve(name, true);
+        }
+        world.book.lead(true, world.now);
+        let started: Vec<Write> = (0..STATUS_WRITES_IN_FLIGHT_MAX).map(|_| world.start()).collect();
+        assert_eq!(world.next(), Next::Wait(None));
+        for write in &started {
+            world.book.done(write, &Ok(()), world.now);
+            world.show(&write.ingress.name, Arc::clone(&write.addresses));
+        }
+        let burst = STATUS_WRITES_BURST as usize;
+        assert_eq!(started.len() + world.settle().len(), burst);
+        world.pass(SECOND);
+        assert_eq!(world.settle().len(), STATUS_WRITES_PER_SECOND as usize);
+    }
+
+    #[test]
+    fn at_the_end_ours_alone_are_taken_back() {
+        let mut world = World::new(&["x", "y"]);
+        world.serve("x", true);
+        world.serve("y", true);
+        world.show("x", ip("192.0.2.1"));
+        world.show("y", ip("198.51.100.1"));
+        let shown = world.shown.borrow();
+        let back = world.book.withdrawals(|ingress| shown.get(ingress).cloned());
+        assert_eq!(back.len(), 1);
+        assert_eq!(back[0].ingress, ingress("x"));
+        assert_eq!(applied(&back[0]).get("status"), None);
+    }
+
+    #[test]
+    fn an_applied_status_has_addresses_and_nothing_else() {
+        let addresses: Addresses = Arc::new([
+            Address::Ip("2001:db8::1".parse().unwrap()),
+            Address::Name("lb.test".into()),
+        ]);
+        let object = applied(&Write { ingress: ingress("x"), addresses });
+        let status = json!({ "loadBalancer": { "ingress": [
+            { "ip": "2001:db8::1" }, { "hostname": "lb.test" },
+        ]}});
+        assert_eq!(object["status"], status);
+        assert_eq!(object["metadata"], json!({ "name": "x", "namespace": "a" }));
+    }
+}
