@@ -84,6 +84,22 @@ impl ServerTls {
         Ok(Arc::new(Self { config, certificate: Arc::clone(certificate), auth: Arc::clone(auth) }))
     }
 
+    /// For a listener of our own that a few programs ask: HTTP/1.1 only, no resumption.
+    ///
+    /// # Errors
+    /// [`ServerTlsError::Provider`].
+    pub fn http1(certificate: &Certificate) -> Result<Arc<ServerConfig>, ServerTlsError> {
+        let mut config = ServerConfig::builder_with_provider(super::provider())
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .or(Err(ServerTlsError::Provider))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(certificate.key()))));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+
     /// What a new session is made with.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
