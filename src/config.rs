@@ -3,6 +3,7 @@
 pub mod args;
 pub mod cidr;
 pub mod cluster;
+pub mod host;
 pub mod machine;
 pub mod parse;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 pub use args::Args;
 pub use cidr::Cidr;
 pub use cluster::ClusterArgs;
+pub use host::Host;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, RESERVED_DESCRIPTORS};

@@ -30,9 +30,14 @@ fn filter() -> [libc::sock_filter; 4] {
 
 /// The directory lives as long as the process.
 fn start(driver: &str) -> (Child, TempDir) {
+    let (mut command, manifests) = command("serve", driver);
+    (command.spawn().unwrap(), manifests)
+}
+
+fn command(subcommand: &str, driver: &str) -> (Command, TempDir) {
     let manifests = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringway"));
-    command.arg("serve").arg("--manifests").arg(manifests.path());
+    command.arg(subcommand).arg("--manifests").arg(manifests.path());
     command.args(["--http-bind", "127.0.0.1:0", "--admin-bind", "127.0.0.1:0"]);
     command.args(["--cores", "1", "--driver", driver]).stderr(Stdio::piped());
     let mut program = filter();
@@ -46,7 +51,7 @@ fn start(driver: &str) -> (Child, TempDir) {
     };
     // SAFETY: between fork and exec the closure makes two system calls and allocates nothing.
     unsafe { command.pre_exec(install) };
-    (command.spawn().unwrap(), manifests)
+    (command, manifests)
 }
 
 #[test]
@@ -70,4 +75,17 @@ fn demanded_it_ends_with_one_sentence() {
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("io_uring cannot be used here"), "{text}");
     assert!(!child.wait().unwrap().success());
+}
+
+#[test]
+fn doctor_names_the_profile_and_judges_by_the_driver() {
+    for (driver, verdict, code) in [("auto", "warning", 0), ("uring", "error", 1)] {
+        let (mut command, _manifests) = command("doctor", driver);
+        let output = command.arg("--https-bind=127.0.0.1:0").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find(|line| line.contains(" io_uring: ")).unwrap();
+        assert!(line.starts_with(verdict), "{text}");
+        assert!(line.contains("the seccomp profile of this container forbids it"), "{text}");
+        assert_eq!(output.status.code(), Some(code), "{text}");
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod demo;
+pub mod doctor;
 pub mod serve;
 
 use std::io::Write as _;
@@ -34,6 +35,14 @@ pub enum Command {
     ///
     /// Exit codes: 0 no problems, 1 problems, 2 nothing could be read.
     Check(check::CheckArgs),
+    /// Say whether `serve` with the same flags can work here, and what to do where it cannot
+    ///
+    /// Looks at kernel, io_uring, limits, ports and clock; then at the manifests, or at the API
+    /// server, our rights, classes, Ingresses and Secrets. Changes nothing and takes no port, so it
+    /// may run beside a Ringway that serves: kubectl exec POD -- ringway doctor.
+    ///
+    /// Exit codes: 0 no error, 1 at least one error, 2 nothing could be looked at.
+    Doctor(Box<serve::ServeArgs>),
 }
 
 /// Runs the process to its end.
@@ -43,11 +52,14 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args, &mut std::io::stdout().lock()),
+        Command::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock()),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to tell when standard error is closed.
         drop(writeln!(std::io::stderr(), "ringway: {error:#}"));
-        let is_usage = error.is::<ConfigError>() || error.is::<check::CheckError>();
+        let is_usage = error.is::<ConfigError>()
+            || error.is::<check::CheckError>()
+            || error.is::<doctor::DoctorError>();
         if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
     })
 }

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,12 +14,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::{Args, Config, LogLevel, Machine};
+use crate::config::{Args, ClusterArgs, Config, LogLevel, Machine};
 use crate::control::admin::{self, AdminState};
+use crate::control::admission::certificate::CertificateOptions;
+use crate::control::admission::{self, AdmissionState, ReviewRequest};
+use crate::control::client;
+use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread, Serving};
 use crate::control::lower::LowerOptions;
+use crate::control::source::kubernetes::{KubernetesOptions, Scope};
+use crate::control::writer::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlState, Controller};
+use crate::limits::ADMISSION_REVIEWS_MAX;
 use crate::proxy;
 use crate::publish::{Drain, Publisher, channel, process_nanos};
 use crate::table::Compiled;
@@ -30,8 +38,13 @@ use crate::telemetry::{self, Scrape};
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
     /// Directory of Kubernetes manifests (*.yaml, *.yml, *.json); watched for changes
+    /// [default: watch the API server of a cluster]
     #[arg(long, env = "RINGWAY_MANIFESTS", value_name = "DIR")]
-    pub manifests: PathBuf,
+    pub manifests: Option<PathBuf>,
+
+    /// Everything that matters in a cluster alone.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// Everything that does not depend on the source.
     #[command(flatten)]
@@ -73,9 +86,16 @@ pub fn run_with(
     start_log(config.log_level);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the control plane cannot start")?;
+    let source = match &args.manifests {
+        Some(directory) => Source::Directory(directory),
+        None => {
+            let api = runtime.block_on(client::locate(args.cluster.kubeconfig.as_deref()))?;
+            Source::Cluster(&args.cluster, Box::new(api))
+        }
+    };
     let plane = DataPlane::start(&config)?;
     let _within = runtime.enter();
-    let admin = bind_admin(config.admin_bind)?;
+    let admin = bind(config.admin_bind, "--admin-bind")?;
     let bound = Bound {
         http: plane.started.http.clone(),
         https: plane.started.https.clone(),
@@ -83,29 +103,148 @@ pub fn run_with(
     };
     let DataPlane { publisher, scrape, log_writer, started } = plane;
     let state = Arc::new(ControlState::default());
+    let cores = publisher.states();
+    let admin_scrape = Rc::clone(&scrape);
+    let hook = Box::new(move |compiled: &Compiled| name_series(&scrape, compiled));
+    let options = lower_options(&config, &source);
+    let controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
+    let name = source.name();
+    let Followed { control, cluster, webhook } = follow(source, &config, options, controller)?;
     let admin_state = Rc::new(AdminState {
-        cores: publisher.states(),
-        scrape: Rc::clone(&scrape),
+        cores,
+        scrape: admin_scrape,
         control: Arc::clone(&state),
+        cluster: cluster.as_ref().map(|(_, state)| state.clone()),
         log_writer: log_writer.as_ref().map(LogWriter::counts),
         now_nanos: process_nanos,
     });
-    let options = lower_options(&config);
-    let hook = Box::new(move |compiled: &Compiled| name_series(&scrape, compiled));
-    let controller = Controller::new(options, publisher, Arc::clone(&state), hook);
-    let control = ControlLoop::start(controller, &args.manifests)?;
-    print_start_line(&config, &started, &bound, &args.manifests)?;
+    print_start_line(&config, &started, &bound, &name)?;
     on_bound(&bound)?;
     let code = runtime.block_on(async {
         tokio::select! {
             () = admin::serve(admin, admin_state) => unreachable_end(),
-            code = until_ended(control, &config, &state) => code,
+            () = serve_webhook(webhook) => unreachable_end(),
+            code = until_ended(control, cluster.map(|(thread, _)| thread), &config, &state) => code,
         }
     });
     if log_writer.is_some_and(|writer| !writer.finish(LOG_GRACE)) {
         tracing::warn!("the end of the access log could not be written in time");
     }
     code
+}
+
+/// Where objects come from.
+enum Source<'a> {
+    Directory(&'a std::path::Path),
+    Cluster(&'a ClusterArgs, Box<kube::Config>),
+}
+
+impl Source<'_> {
+    fn name(&self) -> String {
+        match self {
+            Self::Directory(directory) => format!("manifests={}", directory.display()),
+            Self::Cluster(_, config) => format!("cluster={}", config.cluster_url),
+        }
+    }
+}
+
+/// A source that is followed.
+struct Followed {
+    control: ControlLoop,
+    cluster: Option<(ClusterThread, ClusterState)>,
+    webhook: Option<Webhook>,
+}
+
+/// The admission webhook, before it serves.
+struct Webhook {
+    listener: tokio::net::TcpListener,
+    serving: watch::Receiver<Serving>,
+    reviews: mpsc::Sender<ReviewRequest>,
+    state: Arc<AdmissionState>,
+}
+
+fn follow(
+    source: Source<'_>,
+    config: &Config,
+    lower: LowerOptions,
+    controller: Controller,
+) -> anyhow::Result<Followed> {
+    let (args, api) = match source {
+        Source::Directory(directory) => {
+            let control = ControlLoop::directory(controller, directory)?;
+            return Ok(Followed { control, cluster: None, webhook: None });
+        }
+        Source::Cluster(args, api) => (args, api),
+    };
+    let listener = args.admission_bind.map(|address| bind(address, "--admission-bind"));
+    let listener = listener.transpose()?;
+    let state = ClusterState { outcomes: controller.outcomes(), ..ClusterState::default() };
+    let options = cluster_options(args, *api, config, lower, &state);
+    let (thread, link, serving) = cluster::start(options, state.clone())?;
+    let (reviews, requests) = mpsc::channel(ADMISSION_REVIEWS_MAX);
+    let control = ControlLoop::cluster(controller, link, requests)?;
+    let admission = Arc::clone(&state.admission);
+    let webhook = listener.map(|listener| Webhook { listener, serving, reviews, state: admission });
+    Ok(Followed { control, cluster: Some((thread, state)), webhook })
+}
+
+fn cluster_options(
+    args: &ClusterArgs,
+    api: kube::Config,
+    config: &Config,
+    lower: LowerOptions,
+    state: &ClusterState,
+) -> ClusterOptions {
+    let scope = match (&args.watch_namespace_selector, &args.watch_namespace[..]) {
+        (Some(selector), _) => Scope::Selector(selector.clone()),
+        (None, []) => Scope::All,
+        (None, namespaces) => Scope::Namespaces(namespaces.to_vec()),
+    };
+    let secrets = [&config.default_certificate, &config.ticket_keys];
+    let secrets = secrets.into_iter().flatten().cloned().collect();
+    let certificate = args.admission_bind.map(|_| CertificateOptions {
+        secret: args.admission_secret.clone(),
+        service: args.admission_service.clone(),
+        configuration: args.admission_configuration.clone(),
+    });
+    ClusterOptions {
+        source: KubernetesOptions { scope, lower, secrets, state: Arc::clone(&state.source) },
+        writer: writer_options(args, &api),
+        config: api,
+        certificate,
+        zone: args.zone.as_deref().map(Into::into),
+        node_name: args.node_name.clone(),
+    }
+}
+
+fn writer_options(args: &ClusterArgs, api: &kube::Config) -> WriterOptions {
+    let addresses = match (&args.publish_status_address[..], &args.publish_service) {
+        ([], Some(service)) => AddressSource::Service(service.clone()),
+        ([], None) => AddressSource::Nodes { is_internal: args.report_node_internal_ip_address },
+        (addresses, _) => AddressSource::Fixed(addresses.to_vec()),
+    };
+    WriterOptions {
+        namespace: args.pod_namespace.clone().unwrap_or_else(|| api.default_namespace.clone()),
+        pod: args.pod_name.clone().unwrap_or_else(host_name),
+        election_id: args.election_id.clone(),
+        addresses,
+        update_status: args.update_status,
+        update_status_on_shutdown: args.update_status_on_shutdown,
+    }
+}
+
+/// Unique among replicas, as the name of a pod is.
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+async fn serve_webhook(webhook: Option<Webhook>) {
+    match webhook {
+        Some(Webhook { listener, serving, reviews, state }) => {
+            admission::serve(listener, serving, reviews, state).await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// What is left of the access log is written within this time.
@@ -126,13 +265,13 @@ fn name_series(scrape: &RefCell<Scrape>, compiled: &Compiled) {
     }
 }
 
-fn bind_admin(address: SocketAddr) -> anyhow::Result<tokio::net::TcpListener> {
+fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<tokio::net::TcpListener> {
     let bind = || {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         tokio::net::TcpListener::from_std(listener)
     };
-    bind().with_context(|| format!("cannot listen on {address} (--admin-bind)"))
+    bind().with_context(|| format!("cannot listen on {address} ({flag})"))
 }
 
 /// Workers that run, and the control thread's ends of everything they share with it.
@@ -170,35 +309,42 @@ fn print_start_line(
     config: &Config,
     started: &proxy::Started,
     bound: &Bound,
-    manifests: &Path,
+    source: &str,
 ) -> anyhow::Result<()> {
     let list =
         |bound: &[SocketAddr]| bound.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     writeln!(
         std::io::stderr(),
-        "ringway {} ready: cores={} driver={} http={} https={} admin={} manifests={}",
+        "ringway {} ready: cores={} driver={} http={} https={} admin={} {source}",
         env!("CARGO_PKG_VERSION"),
         config.proxy.cores,
         started.driver.name(),
         list(&bound.http),
         list(&bound.https),
         bound.admin,
-        manifests.display(),
     )
     .context("standard error is closed")
 }
 
-/// A directory belongs to whoever runs the process, so local addresses are theirs to name.
-#[must_use]
-pub fn lower_options(config: &Config) -> LowerOptions {
+/// A directory belongs to whoever runs the process, so local addresses are theirs to name, and
+/// Ingresses seldom name a class there.
+fn lower_options(config: &Config, source: &Source<'_>) -> LowerOptions {
+    let (is_directory, zone, node) = match source {
+        Source::Directory(_) => (true, None, None),
+        Source::Cluster(args, _) => (false, args.zone.as_deref(), args.node_name.as_deref()),
+    };
     LowerOptions {
         ingress_class: config.ingress_class.clone(),
+        controller_class: config.controller_class.clone(),
+        watch_without_class: config.watch_ingress_without_class,
         default_backend: config.default_backend.clone(),
         default_certificate: config.default_certificate.clone(),
         ticket_keys: config.ticket_keys.clone(),
         hsts: config.hsts.clone(),
-        allow_local_addresses: true,
-        adopt_classless: true,
+        allow_local_addresses: is_directory,
+        adopt_classless: is_directory,
+        zone: zone.map(Into::into),
+        node: node.map(Into::into),
     }
 }
 
@@ -229,8 +375,9 @@ impl Signals {
 ///
 /// # Errors
 /// A worker is gone.
-pub async fn until_ended(
+async fn until_ended(
     mut control: ControlLoop,
+    cluster: Option<ClusterThread>,
     config: &Config,
     state: &ControlState,
 ) -> anyhow::Result<ExitCode> {
@@ -238,8 +385,14 @@ pub async fn until_ended(
     run_until(&mut control, signals.next()).await?;
     tracing::info!(delay = ?config.drain_delay, "ending: no longer ready, still serving");
     state.begin_drain();
+    let finish = async {
+        if let Some(cluster) = cluster {
+            cluster.finish().await;
+        }
+    };
+    let end = async { tokio::join!(drain(&mut control, config), finish).0 };
     tokio::select! {
-        drained = drain(&mut control, config) => drained?,
+        drained = end => drained?,
         () = signals.next() => tracing::warn!("second signal: ending at once"),
     }
     Ok(ExitCode::SUCCESS)
@@ -275,7 +428,9 @@ async fn run_until(
 
 /// Log on standard error.
 pub fn start_log(level: LogLevel) {
-    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
     let level = match level {
         LogLevel::Off => LevelFilter::OFF,
         LogLevel::Error => LevelFilter::ERROR,
@@ -285,11 +440,14 @@ pub fn start_log(level: LogLevel) {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    // A second call in one process (tests) leaves the first one's log in place.
-    let _first = tracing_subscriber::fmt()
-        .with_max_level(level)
+    // kube tells each request that fails and each watch that breaks, once a try; what that means is
+    // told once, in our words.
+    let of_kube = if level >= LevelFilter::DEBUG { level } else { LevelFilter::OFF };
+    let filter = Targets::new().with_default(level).with_target("kube_client", of_kube);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
-        .with_target(false)
-        .try_init();
+        .with_target(false);
+    // A second call in one process (tests) leaves the first one's log in place.
+    let _first = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }

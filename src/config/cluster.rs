@@ -61,8 +61,8 @@ pub struct ClusterArgs {
 
     /// Take the addresses back from the status when the last replica ends
     #[arg(
-        long, env = "RINGWAY_UPDATE_STATUS_ON_SHUTDOWN", value_name = "BOOL", default_value_t = true,
-        action = clap::ArgAction::Set
+        long, env = "RINGWAY_UPDATE_STATUS_ON_SHUTDOWN", value_name = "BOOL",
+        default_value_t = true, action = clap::ArgAction::Set
     )]
     pub update_status_on_shutdown: bool,
 

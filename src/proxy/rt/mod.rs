@@ -26,6 +26,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use io_uring::opcode;
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
 pub use doorbell::Doorbell;
@@ -115,6 +116,45 @@ pub fn probe_uring(defer_taskrun: bool) -> io::Result<RingFlags> {
         }
     }
     Err(last.unwrap_or_else(|| io::Error::from(io::ErrorKind::Unsupported)))
+}
+
+/// What a ring can do here, beyond being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RingAbility {
+    /// The best flags.
+    pub flags: RingFlags,
+    /// Operations that cores use and the kernel lacks; `None`: it may not be asked, which keeps
+    /// nothing from running.
+    pub missing: Option<Vec<&'static str>>,
+}
+
+/// Operations that a core submits.
+const OPERATIONS: [(u8, &str); 9] = [
+    (opcode::Accept::CODE, "accept"),
+    (opcode::Connect::CODE, "connect"),
+    (opcode::Recv::CODE, "recv"),
+    (opcode::Send::CODE, "send"),
+    (opcode::Read::CODE, "read"),
+    (opcode::Writev::CODE, "writev"),
+    (opcode::PollAdd::CODE, "poll"),
+    (opcode::Close::CODE, "close"),
+    (opcode::AsyncCancel::CODE, "cancel"),
+];
+
+/// Tries what [`probe_uring`] tries, then `io_uring_enter(2)` with nothing to submit, and asks
+/// `io_uring_register(2)` for the operations.
+///
+/// # Errors
+/// As [`probe_uring`], of either call.
+pub fn examine_uring(defer_taskrun: bool) -> io::Result<RingAbility> {
+    let flags = probe_uring(defer_taskrun)?;
+    let ring = ring_builder(flags).build(8)?;
+    ring.submit()?;
+    let mut probe = io_uring::Probe::new();
+    let is_told = ring.submitter().register_probe(&mut probe).is_ok();
+    let lacking = OPERATIONS.iter().filter(|(code, _)| !probe.is_supported(*code));
+    let missing = is_told.then(|| lacking.map(|(_, name)| *name).collect());
+    Ok(RingAbility { flags, missing })
 }
 
 /// Runs `root` on this thread for as long as the process lives.
@@ -334,4 +374,18 @@ pub async fn either<A: Future, B: Future>(first: A, second: B) {
         }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_that_is_permitted_has_every_operation() {
+        // Where it is forbidden: tests/forbidden_uring.rs.
+        if let Ok(flags) = probe_uring(true) {
+            let ability = examine_uring(true).expect("as the probe");
+            assert_eq!((ability.flags, ability.missing.unwrap_or_default()), (flags, Vec::new()));
+        }
+    }
 }

@@ -1,0 +1,333 @@
+//! The API server, our account and its rights, then the objects as `serve` would lower them.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use super::super::check::count;
+use super::{Line, Report, ServeArgs, lower_options, objects, rights};
+use crate::control::client::{self, Cluster, ConnectError};
+use crate::control::lower::Lowerer;
+use crate::control::store::Store;
+use crate::control::survey::{self, Reach, Reading, Unanswered};
+use crate::limits::{DOCTOR_ANSWER_TIMEOUT, DOCTOR_SECRETS_MAX, DOCTOR_TIME_MAX};
+use crate::model::{ObjectRef, Problem};
+
+/// The oldest that kube supports, and that has every API version we use.
+const VERSION_LEAST: (u32, u32) = (1, 33);
+/// An answer that takes longer says that the API server is busy.
+const ANSWER_SLOW: Duration = Duration::from_secs(1);
+
+pub(super) fn diagnose(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match timeout(DOCTOR_TIME_MAX, ask(args, report)).await {
+            Ok(result) => result,
+            Err(_elapsed) => report.line(&Line::error(
+                "API server",
+                format!("the rest was not answered within {} s.", DOCTOR_TIME_MAX.as_secs()),
+                "Look at the load of the API server, or run this with --watch-namespace.",
+            )),
+        }
+    })
+}
+
+async fn ask(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
+    let cluster = match connect(args).await {
+        Ok(cluster) => cluster,
+        Err(error) => return report.line(&no_client(&error)),
+    };
+    let start = Instant::now();
+    let version = survey::version(&cluster.client).await;
+    let is_there = version.is_ok();
+    report.lines(api_server(&cluster.server, &version, start.elapsed()))?;
+    if !is_there {
+        return Ok(());
+    }
+    let account = survey::account(&cluster.client).await;
+    report.line(&account_line(&account))?;
+    let account = account.unwrap_or_else(|_| "this account".into());
+    let reach = reach(args);
+    let own = args.cluster.pod_namespace.as_deref().unwrap_or(&cluster.namespace);
+    let needs = rights::needs(args, &reach, &own.into());
+    let asked = rights::questions(&needs);
+    let answers = survey::rights(&cluster.client, &asked.0).await;
+    report.lines(rights::judge(&needs, &asked, &answers, &account))?;
+    let secrets = [&args.common.default_ssl_certificate, &args.common.tls_ticket_keys];
+    let secrets: Vec<_> = secrets.into_iter().flatten().collect();
+    let reading = survey::read(&cluster.client, &reach, &secrets).await;
+    judge(args, reading, report)
+}
+
+async fn connect(args: &ServeArgs) -> Result<Cluster, ConnectError> {
+    let mut config = client::locate(args.cluster.kubeconfig.as_deref()).await?;
+    // A second try would only hide what this is to find.
+    config.default_retry = false;
+    config.connect_timeout = Some(DOCTOR_ANSWER_TIMEOUT);
+    client::client(config)
+}
+
+fn reach(args: &ServeArgs) -> Reach {
+    match (&args.cluster.watch_namespace_selector, &args.cluster.watch_namespace[..]) {
+        (Some(selector), _) => Reach::Selector(selector.clone()),
+        (None, []) => Reach::All,
+        (None, namespaces) => Reach::Namespaces(namespaces.to_vec()),
+    }
+}
+
+fn no_client(error: &ConnectError) -> Line {
+    let found = match error {
+        ConnectError::Kubeconfig(cause) => {
+            format!("this is no pod, and no kubeconfig can be used: {}", survey::chain(cause))
+        }
+        ConnectError::Account(_) | ConnectError::Client { .. } => survey::chain(error),
+    };
+    let advice = match error {
+        ConnectError::Kubeconfig(_) => {
+            "Name a kubeconfig that kubectl can use (kubectl --kubeconfig FILE version) with \
+             --kubeconfig or KUBECONFIG, or say --manifests DIR to run without a cluster."
+        }
+        ConnectError::Account(_) => {
+            "Set automountServiceAccountToken: true in the pod and give it a serviceAccountName."
+        }
+        ConnectError::Client { .. } => {
+            "Make new credentials; kubectl config view shows which certificate and key are used."
+        }
+    };
+    Line::error("API server", format!("{found}."), advice)
+}
+
+fn api_server(server: &str, version: &Result<String, Unanswered>, took: Duration) -> Vec<Line> {
+    const WHAT: &str = "API server";
+    let millis = took.as_millis();
+    let version = match version {
+        Ok(version) => version,
+        Err(Unanswered::Refused { code: 401, message }) => {
+            return vec![Line::error(
+                WHAT,
+                format!("{server} does not know this account: {message}."),
+                "The token or certificate is wrong or has expired: make a new one, or restart the \
+                 pod.",
+            )];
+        }
+        Err(error) => {
+            return vec![Line::error(
+                WHAT,
+                format!("{server} cannot be asked: {error}."),
+                format!(
+                    "Try curl -k {}/version from here; look at the address, NetworkPolicies, \
+                     proxies (HTTPS_PROXY) and the CA of the kubeconfig.",
+                    server.trim_end_matches('/')
+                ),
+            )];
+        }
+    };
+    let found = format!("{server} is {version}, answered in {millis} ms");
+    match parse_version(version) {
+        Some(parsed) if parsed < VERSION_LEAST => vec![Line::warning(
+            WHAT,
+            format!("{found}: older than what Ringway is made for (1.33)."),
+            "Update the cluster; what works now may stop with the next version of Ringway.",
+        )],
+        _ if took > ANSWER_SLOW => vec![Line::warning(
+            WHAT,
+            format!("{found}: slow."),
+            "Look at its load; changes reach Ringway late.",
+        )],
+        _ => vec![Line::ok(WHAT, found)],
+    }
+}
+
+/// `v1.36.3`, `v1.33.1-gke.100`, `v1.34.0+k3s1`.
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let (major, rest) = text.strip_prefix('v')?.split_once('.')?;
+    let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn account_line(account: &Result<String, Unanswered>) -> Line {
+    const WHAT: &str = "account";
+    match account {
+        Ok(name) if name == "system:anonymous" => Line::error(
+            WHAT,
+            "system:anonymous: no credentials were sent.",
+            "Give the pod a serviceAccountName, or use a kubeconfig with a user.",
+        ),
+        Ok(name) => Line::ok(WHAT, name),
+        Err(error) => Line::warning(
+            WHAT,
+            format!("its name is not told: {error}."),
+            "Let it create selfsubjectreviews.authentication.k8s.io (ClusterRole \
+             system:basic-user); kubectl auth whoami shows the same.",
+        ),
+    }
+}
+
+/// Judges objects as lowering does. Where something could not be read, what depends on it is left
+/// out rather than told wrong.
+fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Result<()> {
+    let Reading { changes, unread, unread_secrets } = reading;
+    let mut store = Store::default();
+    let dirty = store.apply(changes);
+    for (plural, error) in &unread {
+        let advice = match error {
+            Unanswered::Refused { code: 400, .. } => {
+                "Write --watch-namespace-selector as kubectl's --selector takes it, such as \
+                 team=web,tier!=test."
+            }
+            Unanswered::Refused { .. } => "Give the rights that are named above.",
+            Unanswered::TooMany => "Run this with --watch-namespace, one namespace at a time.",
+            Unanswered::Late(_) | Unanswered::Broken(_) => {
+                "Run this again; if it stays so, look at the load of the API server."
+            }
+        };
+        let found = format!("{plural} cannot be read: {error}.");
+        report.line(&match *plural {
+            // Routing goes on without them.
+            "ingressclasses" => Line::warning("objects", found, advice),
+            _ => Line::error("objects", found, advice),
+        })?;
+    }
+    let is_read = |kinds: &[&str]| !unread.iter().any(|(plural, _)| kinds.contains(plural));
+    if !is_read(&["namespaces", "ingresses"]) {
+        return Ok(());
+    }
+    let options = lower_options(args);
+    if is_read(&["ingressclasses"]) {
+        report.line(&objects::class(&store, args))?;
+        report.lines(objects::ingresses(&store, &options))?;
+    }
+    report.lines(secrets_line(&unread_secrets))?;
+    if is_read(&["services"]) {
+        report.lines(objects::published(&store, args, &reach(args)))?;
+    }
+    if !is_read(&["services", "endpointslices"]) {
+        return Ok(());
+    }
+    let mut problems = Lowerer::new(options).apply(&store, &dirty).problems.to_vec();
+    problems.retain(|problem| !is_guess(problem, &unread_secrets));
+    if problems.is_empty() {
+        let number = store.counts().iter().map(|(_, count)| count).sum();
+        return report
+            .line(&Line::ok("objects", format!("{}: no problems", count(number, "object"))));
+    }
+    report.problems("objects", &problems)
+}
+
+/// A Secret that was not read counts as missing there.
+fn is_guess(problem: &Problem, unread: &[(ObjectRef, Option<Unanswered>)]) -> bool {
+    unread.iter().any(|(secret, _)| {
+        let name = format!("Secret {}/{}", secret.namespace, secret.name);
+        problem.message.contains(&name)
+    })
+}
+
+fn secrets_line(unread: &[(ObjectRef, Option<Unanswered>)]) -> Option<Line> {
+    let references: Vec<_> = unread.iter().map(|(reference, _)| reference).collect();
+    let names = objects::names(&references);
+    let found = format!("{} not read: {names}", references.len());
+    match unread.iter().find_map(|(_, error)| error.as_ref()) {
+        Some(error) => Some(Line::error(
+            "secrets",
+            format!("{found}: {error}."),
+            "Give the rights that are named above; hosts of these Secrets have no certificate.",
+        )),
+        None if !unread.is_empty() => Some(Line::warning(
+            "secrets",
+            format!("{found}: no more than {DOCTOR_SECRETS_MAX} are."),
+            "Run this with --watch-namespace, one namespace at a time.",
+        )),
+        None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Verdict, arguments};
+    use super::*;
+    use crate::control::source::{Change, manifest};
+
+    #[test]
+    fn servers_are_judged_by_answer_version_and_time() {
+        let ok = |text: &str| Ok(text.to_owned());
+        let refused = |code| Err(Unanswered::Refused { code, message: "no".into() });
+        let fast = Duration::from_millis(3);
+        for (version, took, verdict, part) in [
+            (ok("v1.36.3"), fast, Verdict::Ok, "answered in 3 ms"),
+            (ok("v1.34.0+k3s1"), fast, Verdict::Ok, "v1.34.0+k3s1"),
+            (ok("v1.32.9-gke.1"), fast, Verdict::Warning, "older"),
+            (ok("v1.36.3"), ANSWER_SLOW * 2, Verdict::Warning, "slow"),
+            (refused(401), fast, Verdict::Error, "does not know this account"),
+            (refused(503), fast, Verdict::Error, "status 503"),
+            (Err(Unanswered::Late(fast)), fast, Verdict::Error, "cannot be asked"),
+        ] {
+            let line = api_server("https://api:6443/", &version, took).remove(0);
+            assert_eq!(line.verdict, verdict, "{line:?}");
+            assert!(line.found.contains(part), "{line:?}");
+        }
+        assert_eq!(account_line(&ok("system:anonymous")).verdict, Verdict::Error);
+        assert_eq!(account_line(&refused(403)).verdict, Verdict::Warning);
+    }
+
+    fn judged(flags: &str, text: &str, change: impl FnOnce(&mut Reading)) -> String {
+        let mut reading = Reading::default();
+        let objects = manifest::read(&"f".into(), text).objects.into_iter();
+        let apply = |mut object: crate::control::source::SourceObject| {
+            object.provenance = None;
+            Change::Apply(Box::new(object))
+        };
+        reading.changes.extend(objects.map(apply));
+        change(&mut reading);
+        let mut out = Vec::new();
+        let mut report = Report { out: &mut out, errors: 0, warnings: 0 };
+        judge(&arguments(flags), reading, &mut report).expect("written");
+        String::from_utf8(out).expect("text")
+    }
+
+    const SHOP: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: shop, namespace: a}
+spec:
+  ingressClassName: ringway
+  tls: [{hosts: [shop.example], secretName: shop}]
+  rules: []
+---
+apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: ringway}
+spec: {controller: ringway.dev/ingress}
+";
+
+    #[test]
+    fn objects_are_judged_by_lowering_them() {
+        let text = judged("", SHOP, |_| ());
+        assert!(text.contains("error    objects: Ingress a/shop: "), "{text}");
+        assert!(text.contains("there is no Secret a/shop"), "{text}");
+        assert!(text.contains("ok       ingresses: 1 Ingress, 1 of them ours"), "{text}");
+        let text = judged("--default-ssl-certificate b/wild", SHOP, |_| ());
+        assert!(text.contains("there is no Secret b/wild"), "{text}");
+    }
+
+    fn secret(name: &str) -> ObjectRef {
+        ObjectRef { kind: "Secret", namespace: "a".into(), name: name.into() }
+    }
+
+    #[test]
+    fn what_was_not_read_is_not_judged() {
+        let text = judged("", SHOP, |reading| reading.unread_secrets.push((secret("shop"), None)));
+        assert!(!text.contains("there is no Secret"), "{text}");
+        assert!(text.contains("warning  secrets: 1 not read: a/shop"), "{text}");
+        let late = || Unanswered::Late(Duration::from_secs(5));
+        let text = judged("", SHOP, |reading| {
+            reading.unread_secrets.push((secret("shop"), Some(late())));
+            reading.unread.push(("services", late()));
+            reading.unread.push(("ingressclasses", late()));
+        });
+        assert!(text.contains("error    secrets: 1 not read: a/shop: no answer within 5 s."));
+        assert!(text.contains("error    objects: services cannot be read: no answer within 5 s."));
+        assert!(text.contains("warning  objects: ingressclasses cannot be read: "), "{text}");
+        assert!(!text.contains("no problems"), "{text}");
+    }
+}

@@ -1,0 +1,401 @@
+//! Which rights the flags need, and what is told about those that are not given.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Line, ServeArgs, Verdict};
+use crate::control::survey::{Reach, Right, Unanswered};
+use crate::limits::DOCTOR_RIGHTS_MAX;
+
+/// Verbs on one resource for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Need {
+    verdict: Verdict,
+    group: &'static str,
+    resource: &'static str,
+    subresource: &'static str,
+    /// Empty: all, or none.
+    namespace: Arc<str>,
+    is_namespaced: bool,
+    /// Empty: all objects.
+    name: Arc<str>,
+    verbs: &'static [&'static str],
+    /// What happens without: a clause.
+    without: &'static str,
+}
+
+const FOLLOW: &[&str] = &["list", "watch"];
+const READ: &[&str] = &["get", "list", "watch"];
+const NETWORKING: &str = "networking.k8s.io";
+
+impl Need {
+    fn new(
+        group: &'static str,
+        resource: &'static str,
+        verbs: &'static [&'static str],
+        without: &'static str,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Error,
+            group,
+            resource,
+            subresource: "",
+            namespace: "".into(),
+            is_namespaced: true,
+            name: "".into(),
+            verbs,
+            without,
+        }
+    }
+
+    fn namespace(self, namespace: &Arc<str>) -> Self {
+        Self { namespace: Arc::clone(namespace), ..self }
+    }
+
+    fn name(self, name: &str) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    fn of_cluster(self) -> Self {
+        Self { is_namespaced: false, ..self }
+    }
+
+    /// Routing goes on without it.
+    fn lesser(self) -> Self {
+        Self { verdict: Verdict::Warning, ..self }
+    }
+
+    fn rights(&self) -> impl Iterator<Item = Right> {
+        self.verbs.iter().map(|verb| Right {
+            group: self.group,
+            resource: self.resource,
+            subresource: self.subresource,
+            namespace: Arc::clone(&self.namespace),
+            name: Arc::clone(&self.name),
+            verb,
+        })
+    }
+}
+
+/// What the flags need, as the chart gives it. `own`: the namespace of this pod.
+pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need> {
+    let cluster = &args.cluster;
+    let mut needs = vec![
+        Need::new(
+            NETWORKING,
+            "ingressclasses",
+            FOLLOW,
+            "classes count by the name --ingress-class alone",
+        )
+        .of_cluster()
+        .lesser(),
+    ];
+    if matches!(reach, Reach::Selector(_)) {
+        needs.push(
+            Need::new("", "namespaces", FOLLOW, "--watch-namespace-selector selects nothing")
+                .of_cluster(),
+        );
+    }
+    let namespaces = match reach {
+        Reach::All | Reach::Selector(_) => vec![Arc::from("")],
+        Reach::Namespaces(names) => names.iter().map(|name| Arc::from(&**name)).collect(),
+    };
+    for namespace in &namespaces {
+        needs.extend(of_namespace(namespace, cluster.update_status));
+    }
+    let watched = |namespace: &Arc<str>| namespaces.iter().any(|n| n.is_empty() || n == namespace);
+    let common = &args.common;
+    for secret in [&common.default_ssl_certificate, &common.tls_ticket_keys].into_iter().flatten() {
+        if !watched(&secret.namespace) {
+            let without = "the Secret that a flag names is not used";
+            let need = Need::new("", "secrets", READ, without).namespace(&secret.namespace);
+            needs.push(need.name(&secret.name));
+        }
+    }
+    needs.extend(of_writer(args, own, &watched));
+    if cluster.admission_bind.is_some() {
+        let secret = &cluster.admission_secret;
+        let without = "the admission webhook has no certificate";
+        let secrets = |verbs| Need::new("", "secrets", verbs, without).namespace(&secret.namespace);
+        needs.push(secrets(&["create"]));
+        needs.push(secrets(&["get", "list", "watch", "update"]).name(&secret.name));
+        let without = "the API server does not trust the admission webhook";
+        let resource = "validatingwebhookconfigurations";
+        let group = "admissionregistration.k8s.io";
+        let verbs = &["get", "list", "watch", "patch"];
+        let need = Need::new(group, resource, verbs, without).of_cluster();
+        needs.push(need.name(&cluster.admission_configuration));
+    }
+    needs
+}
+
+/// What is watched and written wherever Ingresses are.
+fn of_namespace(namespace: &Arc<str>, update_status: bool) -> Vec<Need> {
+    let mut needs = vec![
+        Need::new(NETWORKING, "ingresses", FOLLOW, "nothing is routed"),
+        Need::new("", "services", FOLLOW, "no backend is found"),
+        Need::new("discovery.k8s.io", "endpointslices", FOLLOW, "no endpoint is found"),
+        Need::new("", "secrets", READ, "no certificate is served but a self-signed one"),
+    ];
+    if update_status {
+        let without = "no Ingress shows its address (or use --update-status=false)";
+        let need = Need::new(NETWORKING, "ingresses", &["patch"], without);
+        needs.push(Need { subresource: "status", ..need }.lesser());
+    }
+    let verbs = &["create", "get", "patch"];
+    let without = "owners of objects are not told of problems";
+    needs.push(Need::new("events.k8s.io", "events", verbs, without).lesser());
+    needs.into_iter().map(|need| need.namespace(namespace)).collect()
+}
+
+/// What the holder of the Lease needs, and where addresses and zone come from.
+fn of_writer(
+    args: &ServeArgs,
+    own: &Arc<str>,
+    is_watched: &dyn Fn(&Arc<str>) -> bool,
+) -> Vec<Need> {
+    let cluster = &args.cluster;
+    let without = "no replica writes status or Events";
+    let leases =
+        |verbs| Need::new("coordination.k8s.io", "leases", verbs, without).namespace(own).lesser();
+    let mut needs =
+        vec![leases(&["create"]), leases(&["get", "update"]).name(&cluster.election_id)];
+    let are_nodes_published = cluster.update_status
+        && cluster.publish_service.is_none()
+        && cluster.publish_status_address.is_empty();
+    if let Some(service) = cluster.publish_service.as_ref().filter(|_| cluster.update_status)
+        && !is_watched(&service.namespace)
+    {
+        let without = "no Ingress shows the address of --publish-service";
+        let need = Need::new("", "services", READ, without).namespace(&service.namespace);
+        needs.push(need.name(&service.name).lesser());
+    }
+    if cluster.update_status {
+        let without = "it is unknown which nodes run us, and which replica is the last";
+        needs.push(Need::new("", "pods", &["get", "list"], without).namespace(own).lesser());
+    }
+    if are_nodes_published || (cluster.zone.is_none() && cluster.node_name.is_some()) {
+        let without = "the addresses and the zone of our node are unknown \
+                       (or use --publish-service and --zone)";
+        needs.push(Need::new("", "nodes", &["get"], without).of_cluster().lesser());
+    }
+    needs
+}
+
+/// The rights to ask for, each once and in order; and how many are left out.
+pub(super) fn questions(needs: &[Need]) -> (Vec<Right>, usize) {
+    let all: BTreeSet<Right> = needs.iter().flat_map(Need::rights).collect();
+    let surplus = all.len().saturating_sub(DOCTOR_RIGHTS_MAX);
+    (all.into_iter().take(DOCTOR_RIGHTS_MAX).collect(), surplus)
+}
+
+/// Lines about `answers` to `asked`.
+pub(super) fn judge(
+    needs: &[Need],
+    (asked, surplus): &(Vec<Right>, usize),
+    answers: &[Result<bool, Unanswered>],
+    account: &str,
+) -> Vec<Line> {
+    const WHAT: &str = "rights";
+    let mut lines = Vec::new();
+    let missing: BTreeSet<&Right> =
+        asked.iter().zip(answers).filter(|(_, a)| matches!(a, Ok(false))).map(|(r, _)| r).collect();
+    for need in needs {
+        let verbs: Vec<_> =
+            need.rights().filter(|right| missing.contains(right)).map(|right| right.verb).collect();
+        if !verbs.is_empty() {
+            lines.push(missing_line(need, &verbs, account));
+        }
+    }
+    let unanswered: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    if let Some(error) = unanswered.first() {
+        let found = format!("{} of {} were not told: {error}.", unanswered.len(), asked.len());
+        let advice = "Let the account create selfsubjectaccessreviews.authorization.k8s.io \
+                      (ClusterRole system:basic-user), then run this again.";
+        lines.push(Line::warning(WHAT, found, advice));
+    }
+    if *surplus > 0 {
+        let found = format!("{surplus} more were not asked for.");
+        lines.push(Line::warning(WHAT, found, "Run this with fewer --watch-namespace at a time."));
+    }
+    if lines.is_empty() {
+        lines.push(Line::ok(WHAT, format!("all {} that the flags need", asked.len())));
+    }
+    lines
+}
+
+fn missing_line(need: &Need, verbs: &[&str], account: &str) -> Line {
+    let Need { verdict, group, resource, subresource, namespace, is_namespaced, name, .. } = need;
+    let separator = if subresource.is_empty() { "" } else { "/" };
+    let api = if group.is_empty() { "core" } else { group };
+    let object = if name.is_empty() { String::new() } else { format!(" {name}") };
+    let place = match (is_namespaced, namespace.is_empty()) {
+        (false, _) => String::new(),
+        (true, true) => " in all namespaces".to_owned(),
+        (true, false) => format!(" in namespace {namespace}"),
+    };
+    let spoken = verbs.join(", ");
+    let found = format!(
+        "{account} may not {spoken} {resource}{separator}{subresource}{object} (API group \
+         {api}){place}: {}.",
+        need.without
+    );
+    Line { verdict: *verdict, what: "rights", found, advice: remedy(need, verbs, account) }
+}
+
+/// Commands that give the right.
+fn remedy(need: &Need, verbs: &[&str], account: &str) -> String {
+    let Need { group, resource, subresource, namespace, name: object, .. } = need;
+    let role = format!("ringway-{}-{resource}{subresource}", verbs.join("-"));
+    let subject = match account.strip_prefix("system:serviceaccount:") {
+        Some(name) => format!("--serviceaccount={name}"),
+        None => format!("--user={}", quoted(account)),
+    };
+    let dot = if group.is_empty() { "" } else { "." };
+    let slash = if subresource.is_empty() { "" } else { "/" };
+    let named =
+        if object.is_empty() { String::new() } else { format!(" --resource-name={object}") };
+    let what = format!(
+        "--verb={} --resource={resource}{dot}{group}{slash}{subresource}{named}",
+        verbs.join(",")
+    );
+    let (kind, scope) = match namespace.is_empty() {
+        true => ("clusterrole", String::new()),
+        false => ("role", format!(" -n {namespace}")),
+    };
+    format!(
+        "Install the chart with rbac.create=true, or: kubectl create {kind} {role}{scope} {what} \
+         && kubectl create {kind}binding {role}{scope} --{kind}={role} {subject}"
+    )
+}
+
+/// For a shell: whoever issues credentials chooses the name.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@/".contains(c);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::arguments;
+    use super::*;
+
+    const ACCOUNT: &str = "system:serviceaccount:edge:ringway";
+
+    fn rights_of(flags: &str, reach: &Reach) -> Vec<String> {
+        let needs = needs(&arguments(flags), reach, &"edge".into());
+        let line = |right: &Right| {
+            let Right { group, resource, subresource, namespace, name, verb } = right;
+            format!("{verb} {resource}/{subresource} [{group}] {namespace}:{name}")
+        };
+        questions(&needs).0.iter().map(line).collect()
+    }
+
+    #[test]
+    fn flags_decide_which_rights_are_needed() {
+        let all = rights_of("--publish-service edge/ringway", &Reach::All);
+        for right in [
+            "list ingresses/ [networking.k8s.io] :",
+            "patch ingresses/status [networking.k8s.io] :",
+            "watch ingressclasses/ [networking.k8s.io] :",
+            "get secrets/ [] :",
+            "create events/ [events.k8s.io] :",
+            "update leases/ [coordination.k8s.io] edge:ringway-leader",
+            "create leases/ [coordination.k8s.io] edge:",
+            "list pods/ [] edge:",
+        ] {
+            assert!(all.iter().any(|asked| asked == right), "{right}: {all:#?}");
+        }
+        let is_asked = |rights: &[String], part: &str| rights.iter().any(|r| r.contains(part));
+        assert!(!is_asked(&all, "nodes") && !is_asked(&all, "namespaces"));
+        assert!(!is_asked(&all, "validating") && !is_asked(&all, "get ingresses"));
+
+        let flags = "--update-status false --default-ssl-certificate certs/wild --node-name n \
+                     --admission-bind 0.0.0.0:8443";
+        let reach = Reach::Namespaces(vec!["a".into(), "b".into()]);
+        let some = rights_of(flags, &reach);
+        for right in [
+            "list ingresses/ [networking.k8s.io] b:",
+            "get secrets/ [] certs:wild",
+            "watch secrets/ [] certs:wild",
+            "get nodes/ [] :",
+            "patch validatingwebhookconfigurations/ [admissionregistration.k8s.io] \
+             :ringway-admission",
+            "create secrets/ [] ringway:",
+        ] {
+            assert!(some.iter().any(|asked| asked == right), "{right}: {some:#?}");
+        }
+        assert!(!is_asked(&some, "status") && !is_asked(&some, "pods"));
+        assert!(!some.iter().any(|right| right == "list ingresses/ [networking.k8s.io] :"));
+
+        let selected = rights_of("", &Reach::Selector("team=web".into()));
+        assert!(is_asked(&selected, "watch namespaces/") && is_asked(&selected, "get nodes/"));
+    }
+
+    #[test]
+    fn missing_rights_say_what_fails_and_what_to_bind() {
+        let reach = Reach::Namespaces(vec!["a".into()]);
+        let needs = needs(&arguments("--publish-service a/ringway"), &reach, &"edge".into());
+        let asked = questions(&needs);
+        let answers = |refused: &dyn Fn(&Right) -> bool| -> Vec<Result<bool, Unanswered>> {
+            asked.0.iter().map(|right| Ok(!refused(right))).collect()
+        };
+        let lines = judge(&needs, &asked, &answers(&|_| false), ACCOUNT);
+        assert_eq!(
+            lines,
+            [Line::ok("rights", format!("all {} that the flags need", asked.0.len()))]
+        );
+        let refused = |right: &Right| right.resource == "ingresses";
+        let lines = judge(&needs, &asked, &answers(&refused), ACCOUNT);
+        let texts: Vec<_> = lines.iter().map(|line| (line.verdict, &*line.found)).collect();
+        let expected = [
+            (
+                Verdict::Error,
+                "system:serviceaccount:edge:ringway may not list, watch ingresses (API group \
+                 networking.k8s.io) in namespace a: nothing is routed.",
+            ),
+            (
+                Verdict::Warning,
+                "system:serviceaccount:edge:ringway may not patch ingresses/status (API group \
+                 networking.k8s.io) in namespace a: no Ingress shows its address (or use \
+                 --update-status=false).",
+            ),
+        ];
+        assert_eq!(texts, expected);
+        assert_eq!(
+            lines[0].advice,
+            "Install the chart with rbac.create=true, or: kubectl create role \
+             ringway-list-watch-ingresses -n a --verb=list,watch \
+             --resource=ingresses.networking.k8s.io && kubectl create rolebinding \
+             ringway-list-watch-ingresses -n a --role=ringway-list-watch-ingresses \
+             --serviceaccount=edge:ringway"
+        );
+        assert_eq!(quoted("it's $(me)"), "'it'\\''s $(me)'");
+        let lines = judge(&needs, &asked, &answers(&|r| r.resource == "ingressclasses"), "alice");
+        assert_eq!(lines[0].verdict, Verdict::Warning);
+        assert!(lines[0].found.contains("ingressclasses (API group networking.k8s.io): classes"));
+        assert!(lines[0].advice.contains("kubectl create clusterrolebinding"));
+        assert!(lines[0].advice.ends_with("--user=alice"));
+    }
+
+    #[test]
+    fn rights_that_were_not_told_are_no_missing_ones() {
+        let needs = needs(&arguments(""), &Reach::All, &"edge".into());
+        let asked = questions(&needs);
+        let late = |_: &Right| Err(Unanswered::TooMany);
+        let answers: Vec<_> = asked.0.iter().map(late).collect();
+        let lines = judge(&needs, &asked, &answers, ACCOUNT);
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].found.contains("were not told"), "{}", lines[0].found);
+        let many = (0..DOCTOR_RIGHTS_MAX).map(|n| format!("n{n}")).collect();
+        let needs = super::needs(&arguments(""), &Reach::Namespaces(many), &"edge".into());
+        let asked = questions(&needs);
+        assert_eq!(asked.0.len(), DOCTOR_RIGHTS_MAX);
+        let given: Vec<_> = asked.0.iter().map(|_| Ok(true)).collect();
+        let lines = judge(&needs, &asked, &given, ACCOUNT);
+        assert!(lines[0].found.contains("more were not asked for"), "{}", lines[0].found);
+    }
+}

@@ -1,0 +1,355 @@
+//! What an account can see and do in a cluster, asked once: for `ringway doctor`.
+//!
+//! Nothing is watched or written; the two reviews are questions in the form of objects.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use kube::api::{ListParams, PostParams};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::lower::secret_references;
+use super::source::{Change, Object, SourceObject};
+use crate::limits::{
+    DOCTOR_ANSWER_TIMEOUT, DOCTOR_OBJECTS_MAX, DOCTOR_PAGE_OBJECTS, DOCTOR_QUESTIONS_IN_FLIGHT,
+    DOCTOR_SECRETS_MAX,
+};
+use crate::model::ObjectRef;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// Nothing came in time.
+    #[error("no answer within {} s", .0.as_secs())]
+    Late(Duration),
+    /// The API server said no.
+    #[error("{message} (status {code})")]
+    Refused {
+        /// HTTP status.
+        code: u16,
+        /// What it said.
+        message: String,
+    },
+    /// There was no conversation.
+    #[error("{}", chain(.0))]
+    Broken(Box<kube::Error>),
+    /// More objects than are read.
+    #[error("there are more than {DOCTOR_OBJECTS_MAX}")]
+    TooMany,
+}
+
+impl From<kube::Error> for Unanswered {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => {
+                Self::Refused { code: status.code, message: status.message }
+            }
+            error => Self::Broken(Box::new(error)),
+        }
+    }
+}
+
+/// An error and its causes, each said once.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// One verb on one resource, as RBAC has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// API group; empty: core.
+    pub group: &'static str,
+    /// Plural, such as `ingresses`.
+    pub resource: &'static str,
+    /// Empty: the object itself.
+    pub subresource: &'static str,
+    /// Empty: all namespaces, or a resource that has none.
+    pub namespace: Arc<str>,
+    /// Empty: all objects.
+    pub name: Arc<str>,
+    /// Such as `list`.
+    pub verb: &'static str,
+}
+
+/// Which namespaces are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All.
+    All,
+    /// These.
+    Namespaces(Vec<String>),
+    /// Those with these labels.
+    Selector(String),
+}
+
+/// Objects as they were found, and what could not be found out.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// In no order.
+    pub changes: Vec<Change>,
+    /// Kinds that could not be read in full: plural, and why.
+    pub unread: Vec<(&'static str, Unanswered)>,
+    /// Secrets that may exist and were not read: why, for those that were asked for.
+    pub unread_secrets: Vec<(ObjectRef, Option<Unanswered>)>,
+}
+
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Unanswered> {
+    match timeout(limit, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_elapsed) => Err(Unanswered::Late(limit)),
+    }
+}
+
+async fn ask<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, Unanswered> {
+    within(DOCTOR_ANSWER_TIMEOUT, answer).await
+}
+
+/// The API server's version, such as `v1.36.3`.
+///
+/// # Errors
+/// [`Unanswered`]; this is also the question whether there is an API server.
+pub async fn version(client: &Client) -> Result<String, Unanswered> {
+    Ok(ask(client.apiserver_version()).await?.git_version)
+}
+
+/// The name that the API server knows this client by.
+///
+/// # Errors
+/// [`Unanswered`].
+pub async fn account(client: &Client) -> Result<String, Unanswered> {
+    let api = Api::<SelfSubjectReview>::all(client.clone());
+    let review = ask(api.create(&PostParams::default(), &SelfSubjectReview::default())).await?;
+    let user = review.status.and_then(|status| status.user_info);
+    Ok(user.and_then(|user| user.username).unwrap_or_default())
+}
+
+/// Whether each right is given, in the order of `rights`.
+pub async fn rights(client: &Client, rights: &[Right]) -> Vec<Result<bool, Unanswered>> {
+    let asked = rights.iter().map(|right| is_given(client, right));
+    stream::iter(asked).buffered(DOCTOR_QUESTIONS_IN_FLIGHT).collect().await
+}
+
+async fn is_given(client: &Client, right: &Right) -> Result<bool, Unanswered> {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let attributes = ResourceAttributes {
+        group: some(right.group),
+        resource: some(right.resource),
+        subresource: some(right.subresource),
+        namespace: some(&right.namespace),
+        name: some(&right.name),
+        verb: some(right.verb),
+        ..ResourceAttributes::default()
+    };
+    let spec = SelfSubjectAccessReviewSpec {
+        resource_attributes: Some(attributes),
+        ..SelfSubjectAccessReviewSpec::default()
+    };
+    let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
+    let api = Api::<SelfSubjectAccessReview>::all(client.clone());
+    let review = ask(api.create(&PostParams::default(), &review)).await?;
+    Ok(review.status.is_some_and(|status| status.allowed))
+}
+
+/// Reads what routing depends on, and of Secrets `secrets` and those that Ingresses name.
+pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Reading {
+    let mut reading = Reading::default();
+    let namespaces = match reach {
+        Reach::All => None,
+        Reach::Namespaces(names) => Some(names.iter().map(|name| Arc::from(&**name)).collect()),
+        Reach::Selector(selector) => match named(client, selector).await {
+            Ok(names) => Some(names),
+            Err(error) => {
+                reading.unread.push(("namespaces", error));
+                return reading;
+            }
+        },
+    };
+    let within = Within { client, reach, namespaces };
+    let classes = list(Api::<IngressClass>::all(client.clone()), &ListParams::default()).await;
+    reading.put("ingressclasses", classes, Object::IngressClass);
+    reading.put("ingresses", within.list::<Ingress>().await, Object::Ingress);
+    reading.put("services", within.list::<Service>().await, Object::Service);
+    reading.put("endpointslices", within.slices().await, Object::EndpointSlice);
+    let referenced = reading.changes.iter().filter_map(|change| match change {
+        Change::Apply(source) => match &source.object {
+            Object::Ingress(ingress) => Some(secret_references(&source.reference, ingress)),
+            _ => None,
+        },
+        Change::Delete(_) => None,
+    });
+    let mut wanted: BTreeSet<_> = secrets.iter().copied().cloned().collect();
+    wanted.extend(referenced.flatten());
+    let mut wanted = wanted.into_iter();
+    let asked = wanted.by_ref().take(DOCTOR_SECRETS_MAX).map(|reference| async {
+        let api = Api::<Secret>::namespaced(client.clone(), &reference.namespace);
+        let answer = ask(api.get_opt(&reference.name)).await;
+        (reference, answer)
+    });
+    let answers: Vec<_> =
+        stream::iter(asked).buffer_unordered(DOCTOR_QUESTIONS_IN_FLIGHT).collect().await;
+    for (reference, answer) in answers {
+        match answer {
+            Ok(Some(secret)) => reading.apply(reference, Object::Secret(Arc::new(secret))),
+            Ok(None) => {}
+            Err(error) => reading.unread_secrets.push((reference, Some(error))),
+        }
+    }
+    reading.unread_secrets.extend(wanted.map(|reference| (reference, None)));
+    reading
+}
+
+impl Reading {
+    fn apply(&mut self, reference: ObjectRef, object: Object) {
+        let source = SourceObject { reference, object, provenance: None };
+        self.changes.push(Change::Apply(Box::new(source)));
+    }
+
+    fn put<K: Resource<DynamicType = ()> + k8s_openapi::Resource>(
+        &mut self,
+        plural: &'static str,
+        objects: Result<Vec<K>, Unanswered>,
+        wrap: impl Fn(Arc<K>) -> Object,
+    ) {
+        let objects = match objects {
+            Ok(objects) => objects,
+            Err(error) => return self.unread.push((plural, error)),
+        };
+        for object in objects {
+            let meta = object.meta();
+            let Some(name) = meta.name.as_deref().map(Arc::from) else { continue };
+            let namespace = meta.namespace.as_deref().unwrap_or_default().into();
+            let kind = <K as k8s_openapi::Resource>::KIND;
+            self.apply(ObjectRef { kind, namespace, name }, wrap(Arc::new(object)));
+        }
+    }
+}
+
+/// Namespaces with these labels.
+async fn named(client: &Client, selector: &str) -> Result<BTreeSet<Arc<str>>, Unanswered> {
+    let api = Api::<Namespace>::all(client.clone());
+    let found = list(api, &ListParams::default().labels(selector)).await?;
+    Ok(found
+        .iter()
+        .filter_map(|namespace| namespace.meta().name.as_deref())
+        .map(Arc::from)
+        .collect())
+}
+
+/// Where namespaced objects are read.
+struct Within<'a> {
+    client: &'a Client,
+    reach: &'a Reach,
+    /// `None`: all.
+    namespaces: Option<BTreeSet<Arc<str>>>,
+}
+
+impl Within<'_> {
+    async fn list<K>(&self) -> Result<Vec<K>, Unanswered>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let client = || self.client.clone();
+        let params = ListParams::default();
+        match (&self.namespaces, self.reach) {
+            (Some(namespaces), Reach::Namespaces(_)) => {
+                let mut all = Vec::new();
+                for namespace in namespaces {
+                    all.extend(list(Api::<K>::namespaced(client(), namespace), &params).await?);
+                }
+                Ok(all)
+            }
+            (Some(namespaces), _) => {
+                let mut all = list(Api::<K>::all(client()), &params).await?;
+                let namespace = |object: &K| object.meta().namespace.clone().unwrap_or_default();
+                all.retain(|object| namespaces.contains(&*namespace(object)));
+                Ok(all)
+            }
+            (None, _) => list(Api::<K>::all(client()), &params).await,
+        }
+    }
+
+    /// Without what nobody reads: a slice has up to a thousand endpoints.
+    async fn slices(&self) -> Result<Vec<EndpointSlice>, Unanswered> {
+        let mut slices = self.list::<EndpointSlice>().await?;
+        for endpoint in slices.iter_mut().flat_map(|slice| &mut slice.endpoints) {
+            endpoint.target_ref = None;
+            endpoint.deprecated_topology = None;
+        }
+        Ok(slices)
+    }
+}
+
+/// All pages.
+async fn list<K>(api: Api<K>, params: &ListParams) -> Result<Vec<K>, Unanswered>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
+{
+    let mut params = params.clone().limit(DOCTOR_PAGE_OBJECTS);
+    let mut all = Vec::new();
+    loop {
+        let mut page = ask(api.list(&params)).await?;
+        for object in &mut page.items {
+            object.meta_mut().managed_fields = None;
+        }
+        all.append(&mut page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(_) if all.len() >= DOCTOR_OBJECTS_MAX => return Err(Unanswered::TooMany),
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(all),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn questions_without_an_answer_say_why() {
+        let status =
+            kube::core::Status { code: 403, ..kube::core::Status::failure("no", "Forbidden") };
+        let error = Unanswered::from(kube::Error::Api(Box::new(status)));
+        assert_eq!(error.to_string(), "no (status 403)");
+        let never = std::future::pending::<kube::Result<()>>();
+        let error = within(Duration::from_millis(1), never).await.expect_err("late");
+        assert!(matches!(error, Unanswered::Late(_)), "{error}");
+        // Port 1 of loopback: nobody listens, and nobody may take it.
+        let config = kube::Config::new("http://127.0.0.1:1".parse().expect("an address"));
+        let client = Client::try_from(config).expect("a client");
+        let error = version(&client).await.expect_err("nobody there");
+        assert!(matches!(error, Unanswered::Broken(_) | Unanswered::Late(_)), "{error}");
+        let reading = read(&client, &Reach::Namespaces(vec!["a".into()]), &[]).await;
+        let unread: Vec<_> = reading.unread.iter().map(|(plural, _)| *plural).collect();
+        assert_eq!(unread, ["ingressclasses", "ingresses", "services", "endpointslices"]);
+    }
+}
