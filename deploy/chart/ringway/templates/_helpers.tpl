@@ -1,0 +1,220 @@
+{{- define "ringway.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ringway.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- define "ringway.controller" -}}
+{{- printf "%s-%s" (include "ringway.fullname" .) .Values.controller.name -}}
+{{- end -}}
+
+{{- define "ringway.admission" -}}
+{{- printf "%s-admission" (include "ringway.fullname" .) -}}
+{{- end -}}
+
+{{- define "ringway.electionID" -}}
+{{- default (printf "%s-leader" (include "ringway.fullname" .)) .Values.controller.electionID -}}
+{{- end -}}
+
+{{- define "ringway.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "ringway.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ringway.selectorLabels" -}}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: controller
+{{- end -}}
+
+{{- define "ringway.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "ringway.selectorLabels" . }}
+app.kubernetes.io/part-of: {{ .Chart.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "ringway.image" -}}
+{{- with .Values.controller.image -}}
+{{- with .registry }}{{ . }}/{{ end }}{{ .image }}
+{{- if .digest }}@{{ .digest }}{{ else }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end -}}
+{{- end -}}
+
+{{- define "ringway.httpPort" -}}
+{{- default (ternary 80 10080 .Values.controller.hostNetwork) .Values.controller.containerPort.http -}}
+{{- end -}}
+
+{{- define "ringway.httpsPort" -}}
+{{- default (ternary 443 10443 .Values.controller.hostNetwork) .Values.controller.containerPort.https -}}
+{{- end -}}
+
+{{- /* Watched namespaces, separated by commas; empty: all, or by selector. */ -}}
+{{- define "ringway.namespaces" -}}
+{{- with .Values.controller.scope -}}
+{{- if and .enabled (not .namespaceSelector) -}}
+{{- default (include "ringway.namespace" $) .namespace | nospace -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "ringway.publishService" -}}
+{{- with .Values.controller.publishService -}}
+{{- if .enabled -}}
+{{- if .pathOverride -}}
+{{- .pathOverride -}}
+{{- else if $.Values.controller.service.enabled -}}
+{{- printf "%s/%s" (include "ringway.namespace" $) (include "ringway.controller" $) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* More than one pod of a Deployment. */ -}}
+{{- define "ringway.isReplicated" -}}
+{{- with .Values.controller -}}
+{{- if eq .kind "Deployment" -}}
+{{- if gt (int (ternary .autoscaling.minReplicas .replicaCount .autoscaling.enabled)) 1 -}}true{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* On the network of the node the admin listener keeps to the address of the node that the
+       kubelet calls, and does not offer metrics on its public ones. */ -}}
+{{- define "ringway.adminAddress" -}}
+{{- $first := first .Values.controller.bindAddresses -}}
+{{- if not .Values.controller.hostNetwork -}}{{ $first }}
+{{- else if hasPrefix "[" $first -}}[$(POD_IP)]
+{{- else -}}$(POD_IP)
+{{- end -}}
+{{- end -}}
+
+{{- /* Numbers of values.yaml are floating-point. */ -}}
+{{- define "ringway.scalar" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ printf "%.0f" . }}
+{{- else -}}{{ printf "%v" . }}
+{{- end -}}
+{{- end -}}
+
+{{- /* What the chart itself says; extraArgs may not say it again. */ -}}
+{{- define "ringway.ownArgs" -}}
+{{- $http := list -}}{{- $https := list -}}
+{{- range .Values.controller.bindAddresses -}}
+{{- $http = append $http (printf "%s:%s" . (include "ringway.httpPort" $)) -}}
+{{- $https = append $https (printf "%s:%s" . (include "ringway.httpsPort" $)) -}}
+{{- end -}}
+{{- with .Values.controller -}}
+- --http-bind={{ join "," $http }}
+- --https-bind={{ join "," $https }}
+- --admin-bind={{ include "ringway.adminAddress" $ }}:{{ int .metrics.port }}
+- --ingress-class={{ default .ingressClassResource.name .ingressClass }}
+- --controller-class={{ .ingressClassResource.controllerValue }}
+{{- if .watchIngressWithoutClass }}
+- --watch-ingress-without-class
+{{- end }}
+- --election-id={{ include "ringway.electionID" $ }}
+{{- with include "ringway.publishService" $ }}
+- --publish-service={{ . }}
+{{- end }}
+{{- with include "ringway.namespaces" $ }}
+- --watch-namespace={{ . }}
+{{- end }}
+{{- if and .scope.enabled .scope.namespaceSelector }}
+- {{ printf "--watch-namespace-selector=%s" .scope.namespaceSelector | quote }}
+{{- end }}
+{{- with .defaultBackendService }}
+- --default-backend-service={{ . }}
+{{- end }}
+{{- if .admissionWebhooks.enabled }}
+- --admission-bind={{ first .bindAddresses }}:{{ int .admissionWebhooks.port }}
+- --admission-service={{ include "ringway.namespace" $ }}/{{ include "ringway.admission" $ }}
+- --admission-secret={{ include "ringway.namespace" $ }}/{{ include "ringway.admission" $ }}
+- --admission-configuration={{ include "ringway.admission" $ }}
+{{- end }}
+{{- if .cores }}
+- --cores={{ int .cores }}
+{{- end }}
+{{- if .pin }}
+- --pin
+{{- end }}
+- --driver={{ .driver }}
+- --access-log={{ .accessLog }}
+- --log-level={{ .logLevel }}
+- --drain-delay={{ include "ringway.scalar" .drainDelay }}
+- --drain-timeout={{ include "ringway.scalar" .drainTimeout }}
+{{- end -}}
+{{- end -}}
+
+{{- define "ringway.args" -}}
+- serve
+{{ include "ringway.ownArgs" . }}
+{{- range $flag, $value := .Values.controller.extraArgs }}
+{{- if kindIs "invalid" $value }}
+- --{{ $flag }}
+{{- else if kindIs "slice" $value }}
+- {{ printf "--%s=%s" $flag (join "," $value) | quote }}
+{{- else }}
+- {{ printf "--%s=%s" $flag (include "ringway.scalar" $value) | quote }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* What the schema cannot say. */ -}}
+{{- define "ringway.validate" -}}
+{{- with .Values.controller -}}
+{{- $drain := addf .drainDelay .drainTimeout -}}
+{{- if le (float64 .terminationGracePeriodSeconds) $drain -}}
+{{- fail (printf "controller.terminationGracePeriodSeconds (%v) must be more than drainDelay + drainTimeout (%v), or running requests are cut off" .terminationGracePeriodSeconds $drain) -}}
+{{- end -}}
+{{- $own := include "ringway.ownArgs" $ -}}
+{{- range $flag, $value := .extraArgs -}}
+{{- if regexMatch (printf "(?m)^- \"?--%s(=|$)" (regexQuoteMeta $flag)) $own -}}
+{{- fail (printf "controller.extraArgs.%s: the chart has a value of its own for this flag; see values.yaml" $flag) -}}
+{{- end -}}
+{{- if has $flag (list "manifests" "kubeconfig") -}}
+{{- fail (printf "controller.extraArgs.%s: a pod reads the API server with its account" $flag) -}}
+{{- end -}}
+{{- end -}}
+{{- if and .autoscaling.enabled (eq .kind "DaemonSet") -}}
+{{- fail "controller.autoscaling.enabled: a DaemonSet has one pod per node" -}}
+{{- end -}}
+{{- if and .autoscaling.enabled (gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) -}}
+{{- fail "controller.autoscaling: minReplicas is more than maxReplicas" -}}
+{{- end -}}
+{{- if and .scope.enabled .scope.namespace .scope.namespaceSelector -}}
+{{- fail "controller.scope: set namespace or namespaceSelector, not both" -}}
+{{- end -}}
+{{- if and .admissionWebhooks.enabled (has (int .admissionWebhooks.port) (list (int (include "ringway.httpPort" $)) (int (include "ringway.httpsPort" $)) (int .metrics.port))) -}}
+{{- fail (printf "controller.admissionWebhooks.port (%d) is taken by another listener" (int .admissionWebhooks.port)) -}}
+{{- end -}}
+{{- if and .service.enabled (not .service.enableHttp) (not .service.enableHttps) -}}
+{{- fail "controller.service: enableHttp and enableHttps are both false; service.enabled=false leaves the Service out" -}}
+{{- end -}}
+{{- if $.Values.rbac.scope -}}
+{{- if not (include "ringway.namespaces" $) -}}
+{{- fail "rbac.scope needs controller.scope.enabled with namespaces, not all of them and no selector" -}}
+{{- end -}}
+{{- if .admissionWebhooks.enabled -}}
+{{- fail "rbac.scope: the admission webhook is an object of the whole cluster; set controller.admissionWebhooks.enabled=false" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
