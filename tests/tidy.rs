@@ -98,7 +98,6 @@ const IMPORTS: &[Imports] = &[
             "tokio",
             "tokio_rustls",
             "tracing",
-            "x509_parser",
         ],
     },
     Imports {
@@ -123,8 +122,26 @@ const IMPORTS: &[Imports] = &[
     Imports { path: "proxy/rt", modules: &[], crates: &["io_uring", "libc", "monoio", "socket2"] },
     Imports {
         path: "cli",
-        modules: &["model", "table", "publish", "telemetry", "config", "control", "proxy"],
-        crates: &["anyhow", "clap", "thiserror", "tokio", "tracing", "tracing_subscriber"],
+        modules: &[
+            "limits",
+            "model",
+            "table",
+            "publish",
+            "telemetry",
+            "config",
+            "control",
+            "proxy",
+        ],
+        crates: &[
+            "anyhow",
+            "clap",
+            "kube",
+            "rustix",
+            "thiserror",
+            "tokio",
+            "tracing",
+            "tracing_subscriber",
+        ],
     },
     Imports { path: "lib", modules: &[], crates: &[] },
     Imports { path: "main", modules: &[], crates: &["mimalloc", "ringway"] },
@@ -142,6 +159,8 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/proxy/buffer.rs", "octets that the kernel wrote"),
     ("src/proxy/clock.rs", "a system call that std does not offer"),
     ("src/proxy/random.rs", "a system call that std does not offer"),
+    ("tests/cluster/harness/network.rs", "a network namespace for the process under test"),
+    ("tests/cluster/harness/process.rs", "children that die with the test process"),
     ("tests/forbidden_uring.rs", "a seccomp filter for the process under test"),
     ("tests/table_alloc.rs", "an allocator that counts"),
     ("tests/zero_alloc.rs", "an allocator that counts"),
@@ -710,18 +729,22 @@ fn no_large_file_enters_the_repository() {
 fn every_integration_test_module_is_part_of_the_binary() {
     let mut findings = Findings::default();
     for path in files() {
-        if !path.starts_with("tests/it") || !is_rust(&path) || path.ends_with("main.rs") {
+        let targets = ["tests/it", "tests/cluster"].map(Path::new);
+        let Some(target) = targets.into_iter().find(|target| path.starts_with(target)) else {
+            continue;
+        };
+        if !is_rust(&path) || path.ends_with("main.rs") {
             continue;
         }
         let stem = path.file_stem().expect("named").to_string_lossy().into_owned();
-        let folder = path.parent().expect("below tests/it");
+        let folder = path.parent().expect("below the target");
         let (name, parent) = if stem == "mod" {
             (folder.file_name().expect("named").to_string_lossy().into_owned(), folder.parent())
         } else {
             (stem, Some(folder))
         };
         let parent = parent.expect("below tests");
-        let list = if parent == Path::new("tests/it") { "main.rs" } else { "mod.rs" };
+        let list = if parent == target { "main.rs" } else { "mod.rs" };
         let list = parent.join(list);
         let text = fs::read_to_string(root().join(&list)).unwrap_or_default();
         let is_listed = text.lines().any(|line| line.trim().ends_with(&format!("mod {name};")));

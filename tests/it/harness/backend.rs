@@ -49,6 +49,9 @@ struct Seen {
     requests: Mutex<usize>,
 }
 
+/// A free port.
+const LOOPBACK: &str = "127.0.0.1:0";
+
 /// A listening upstream.
 pub(crate) struct Backend {
     address: SocketAddr,
@@ -154,14 +157,14 @@ impl Backend {
     pub(crate) fn scripted(
         script: impl Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        Self::with_seen(|_| script)
+        Self::with_seen(LOOPBACK, |_| script)
     }
 
-    fn with_seen<S>(make_script: impl FnOnce(Arc<Seen>) -> S) -> Self
+    fn with_seen<S>(address: &str, make_script: impl FnOnce(Arc<Seen>) -> S) -> Self
     where
         S: Fn(Connection) -> io::Result<()> + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+        let listener = TcpListener::bind(address).expect("bind");
         let address = listener.local_addr().expect("address");
         let seen = Arc::new(Seen::default());
         let is_stopping = Arc::new(AtomicBool::new(false));
@@ -175,17 +178,29 @@ impl Backend {
 
     /// Answers every request with 200 and a JSON of what it received, keep-alive.
     pub(crate) fn echo(name: &str) -> Self {
+        Self::echo_at(LOOPBACK, name)
+    }
+
+    /// The same, at an address of one's choice.
+    pub(crate) fn echo_at(address: &str, name: &str) -> Self {
         let name = name.to_owned();
-        Self::with_seen(move |seen| move |connection| echo(&name, &seen, connection))
+        Self::with_seen(address, move |seen| move |connection| echo(&name, &seen, connection))
     }
 
     /// Answers every whole request with these bytes, keep-alive.
     pub(crate) fn fixed(response: impl Into<Vec<u8>>) -> Self {
+        Self::fixed_at(LOOPBACK, response)
+    }
+
+    /// The same, at an address of one's choice.
+    pub(crate) fn fixed_at(address: &str, response: impl Into<Vec<u8>>) -> Self {
         let response = response.into();
-        Self::scripted(move |mut connection| {
-            loop {
-                connection.read_request()?;
-                connection.send(&response)?;
+        Self::with_seen(address, |_| {
+            move |mut connection: Connection| {
+                loop {
+                    connection.read_request()?;
+                    connection.send(&response)?;
+                }
             }
         })
     }

@@ -140,7 +140,21 @@ impl Proxy {
 
     /// Starts a command that serves, on free ports, and waits for start line and readiness.
     #[track_caller]
-    fn launch(mut command: Command, folder: TempDir) -> Self {
+    fn launch(command: Command, folder: TempDir) -> Self {
+        let proxy = Self::launch_unready(command, folder);
+        proxy.wait_for_readiness();
+        proxy
+    }
+
+    /// Waits until it serves what it read.
+    #[track_caller]
+    pub(crate) fn wait_for_readiness(&self) {
+        wait_until("readiness", || self.admin_get("/readyz").status() == 200);
+    }
+
+    /// The same; waits for the start line alone.
+    #[track_caller]
+    pub(crate) fn launch_unready(mut command: Command, folder: TempDir) -> Self {
         let mut child = command
             .args(["--http-bind", "127.0.0.1:0", "--https-bind", "127.0.0.1:0"])
             .args(["--admin-bind", "127.0.0.1:0"])
@@ -160,9 +174,7 @@ impl Proxy {
                 panic!("{error}; its output:\n{}", text_of(&output));
             }
         };
-        let proxy = Self { child, folder, output, http, https, admin };
-        wait_until("readiness", || proxy.admin_get("/readyz").status() == 200);
-        proxy
+        Self { child, folder, output, http, https, admin }
     }
 
     /// One core, with these manifests and otherwise the defaults of the tests.

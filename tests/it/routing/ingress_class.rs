@@ -17,7 +17,7 @@ fn class(is_default: bool) -> String {
     format!(
         "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata:\n  name: ringway\n  \
          annotations:\n    ingressclass.kubernetes.io/is-default-class: \"{is_default}\"\nspec:\n  \
-         controller: ringway.dev/ingress-controller\n---\n"
+         controller: ringway.dev/ingress\n---\n"
     )
 }
 
