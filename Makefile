@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 5
 TEST_LOG := target/test.log
 
 .PHONY: help test setup fmt fmt-check lint doc test-only bench bench-smoke fuzz-smoke loadtest \
-	loadtest-idle loadtest-reload demo deny ci
+	loadtest-idle loadtest-reload controlplane test-cluster test-cluster-full demo deny ci
 
 help: ## Print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,6 +20,7 @@ test: ## Everything a change must pass: format, lints, docs, tests, bench and fu
 	@$(MAKE) fmt-check
 	@$(MAKE) lint
 	@$(MAKE) doc
+	@$(MAKE) controlplane
 	@$(MAKE) test-only
 	@$(MAKE) bench-smoke
 	@$(MAKE) fuzz-smoke
@@ -45,6 +46,17 @@ doc: ## Build the API pages, private items too; warnings are errors
 test-only: ## Unit, integration (both drivers) and tidy tests
 	@mkdir -p target
 	$(CARGO) test --locked 2>&1 | tee $(TEST_LOG)
+
+controlplane: ## Build the API server, store and helm of the cluster tests (10 minutes, once)
+	@tests/controlplane/build
+
+test-cluster: controlplane ## Only the tests against a real API server
+	$(CARGO) test --locked --test cluster
+
+test-cluster-full: controlplane ## 10,000 Ingresses, ten rollouts, 400 creations; release build
+	$(CARGO) build --locked --release
+	RINGWAY_CLUSTER_FULL=1 RINGWAY_BIN=$(CURDIR)/target/release/ringway \
+		$(CARGO) test --locked --test cluster -- --test-threads 1 scale rollout
 
 bench: ## Criterion benches, full length
 	$(CARGO) bench --locked

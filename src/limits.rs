@@ -213,6 +213,18 @@ pub const PROBLEMS_PER_FILE_MAX: usize = 1_000;
 pub const SETTLE_IDLE: Duration = Duration::from_millis(3);
 /// How long a stream of changes may put off a rebuild.
 pub const SETTLE_MAX: Duration = Duration::from_millis(25);
+/// How long new endpoints wait for their siblings; endpoints that go away never wait.
+pub const ENDPOINTS_SETTLE: Duration = Duration::from_millis(10);
+/// Batches of the thread that watches the API server which the control thread has not taken yet;
+/// beyond that they are merged before they are handed over.
+pub const CLUSTER_BATCHES_MAX: usize = 16;
+/// Reviews of the admission webhook that wait for the control thread; beyond that they are answered
+/// without a judgement.
+pub const ADMISSION_REVIEWS_MAX: usize = 64;
+/// How long the thread that writes status and Events may take to end with the process.
+pub const CLUSTER_END: Duration = Duration::from_secs(5);
+/// How long after the start of the process a Node is asked for before it is asked again.
+pub const ZONE_RETRY: Duration = Duration::from_secs(5);
 /// A file that lost objects and was written to more recently than this is read again before the
 /// loss counts: an editor may have truncated it a moment ago.
 pub const WRITE_QUIET: Duration = Duration::from_millis(20);
@@ -241,6 +253,177 @@ pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 pub const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
 /// Metrics answers in memory at a time; one of [`SERIES_MAX`] series has tens of megabytes.
 pub const ADMIN_SCRAPES_MAX: usize = 2;
+/// Bytes of one admission request: an object and the version before it, 3 MiB each as the API
+/// server takes them, and an envelope.
+pub const ADMISSION_BODY_BYTES_MAX: usize = 6 * 1024 * 1024 + 64 * 1024;
+/// Bytes of an admission request up to which it is read and judged without waiting for room: nearly
+/// every Ingress.
+pub const ADMISSION_SMALL_BODY_BYTES: usize = 64 * 1024;
+/// Larger admission requests in memory at a time.
+pub const ADMISSION_LARGE_BODIES_MAX: usize = 4;
+/// Connections of the admission listener under way at a time; more wait in the kernel's queue. An
+/// API server keeps a few.
+pub const ADMISSION_CONNECTIONS_MAX: usize = 64;
+/// Above so many of them, each carries one request only and has to come to the point.
+pub const ADMISSION_CONNECTIONS_PLENTY: usize = 32;
+/// TLS handshake of a connection of the admission listener, and its first head when they are many.
+pub const ADMISSION_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle time between two requests of such a connection; more than the 90 s after which the API
+/// server closes it, so that it never sends into a connection that ends.
+pub const ADMISSION_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// A whole connection of the admission listener; then it ends after the request under way.
+pub const ADMISSION_CONNECTION_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+/// Body of an admission request, first byte to last.
+pub const ADMISSION_BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a judgement may wait for the control thread; then the object is let in. The API server
+/// gives up after 10 s unless told otherwise.
+pub const ADMISSION_DEADLINE: Duration = Duration::from_secs(2);
+/// Bytes of one problem in an admission answer; the rest is cut. Warnings have less.
+pub const ADMISSION_LINE_BYTES_MAX: usize = 1024;
+/// Bytes of all problems in the message of a refusal; the rest is counted.
+pub const ADMISSION_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of one warning; the API server cuts longer ones.
+pub const ADMISSION_WARNING_BYTES_MAX: usize = 256;
+/// Bytes of all warnings of an answer; the API server drops what is beyond.
+pub const ADMISSION_WARNINGS_BYTES_MAX: usize = 4096;
+/// Secrets of TLS entries that a review of one Ingress looks at. Each may have to be parsed.
+pub const REVIEWED_SECRETS_MAX: usize = 32;
+/// Life of the certificate of the admission listener and of its CA.
+pub const ADMISSION_CERTIFICATE_LIFETIME: Duration = Duration::from_secs(365 * 86_400);
+/// It is renewed when less than this is left: a third.
+pub const ADMISSION_CERTIFICATE_RENEWAL: Duration = Duration::from_secs(365 * 86_400 / 3);
+/// How often the clock is asked whether that is so; up to a half is added, so that replicas do not
+/// ask at once.
+pub const ADMISSION_CERTIFICATE_CHECK: Duration = Duration::from_secs(60 * 60);
+/// How long API servers may take to hear of a new CA before a certificate of it is served.
+pub const ADMISSION_ROLLOVER_DELAY: Duration = Duration::from_secs(5);
+/// Longest pause between two writes of the certificate keeper that fail.
+pub const ADMISSION_RETRY_MAX: Duration = Duration::from_secs(60);
+/// How long one call of the certificate keeper to the API server may take.
+pub const ADMISSION_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+// ---- Writing to the API server ------------------------------------------------------------------
+
+/// One call of the API server by the writer of Lease, status and Events.
+pub const API_CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// First pause after a failed write of an object; doubled with each further one.
+pub const API_RETRY_MIN: Duration = Duration::from_secs(1);
+/// Longest pause between two writes of an object that fail or that somebody else undoes.
+pub const API_RETRY_MAX: Duration = Duration::from_secs(300);
+/// Pause after a call that the account has no right to; an operator binds roles by hand.
+pub const MISSING_RIGHT_RETRY: Duration = Duration::from_secs(60);
+/// Missing rights told at a time, one for each kind of call and namespace; the first say it all.
+pub const MISSING_RIGHTS_MAX: usize = 16;
+/// Bytes of an answer of the API server that a message repeats.
+pub const API_ANSWER_BYTES_MAX: usize = 512;
+/// `leaseDurationSeconds`: how long others wait for a holder that died; client-go's default.
+pub const LEASE_DURATION: Duration = Duration::from_secs(15);
+/// Longest duration of a record that is honoured; a record of hours would end the election.
+pub const LEASE_DURATION_MAX: Duration = Duration::from_secs(60);
+/// How long after its last renewal a holder still calls itself one; client-go's default.
+pub const LEASE_RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// How often the holder renews: twice before its deadline.
+pub const LEASE_RENEW: Duration = Duration::from_secs(5);
+/// How often others look, and a holder retries a failed renewal; client-go's default.
+pub const LEASE_RETRY: Duration = Duration::from_secs(2);
+/// Status writes a second. 10,000 Ingresses take 200 s; API priority and fairness gives the share
+/// "workload-low" of a small server several times as much.
+pub const STATUS_WRITES_PER_SECOND: u32 = 50;
+/// Status writes at once after a quiet time.
+pub const STATUS_WRITES_BURST: u32 = 100;
+/// Status writes under way at a time.
+pub const STATUS_WRITES_IN_FLIGHT_MAX: usize = 4;
+/// An Ingress not written for so long starts its pauses anew; longer than the longest pause.
+pub const STATUS_CALM: Duration = Duration::from_secs(600);
+/// Addresses written to a status; the rest is left out. Each is repeated in every Ingress.
+pub const STATUS_ADDRESSES_MAX: usize = 64;
+/// How often the nodes that run us are looked up.
+pub const NODE_ADDRESSES_REFRESH: Duration = Duration::from_secs(60);
+/// Pods of ours looked at.
+pub const REPLICAS_MAX: u32 = 500;
+/// How long taking the addresses back, and then giving the Lease up, may each hold up the end; a
+/// pod has 30 s by default.
+pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Status writes under way at a time while the addresses are taken back.
+pub const STATUS_WITHDRAWALS_IN_FLIGHT_MAX: usize = 16;
+/// Event writes a second; twice what [`EVENT_PROBLEMS_MAX`] repetitions need.
+pub const EVENT_WRITES_PER_SECOND: u32 = 20;
+/// Event writes at once after a quiet time.
+pub const EVENT_WRITES_BURST: u32 = 50;
+/// Event writes under way at a time.
+pub const EVENT_WRITES_IN_FLIGHT_MAX: usize = 4;
+/// Problems told by Events; the rest is counted (`WriterState::counts`, `events_dropped`).
+pub const EVENT_PROBLEMS_MAX: usize = 20_000;
+/// How long a problem stands before it is told; objects that belong together arrive apart.
+pub const EVENT_STAND: Duration = Duration::from_secs(1);
+/// How often a problem that stands is told again; the API server forgets Events after an hour.
+pub const EVENT_REPEAT: Duration = Duration::from_secs(30 * 60);
+/// Bytes of the note of an Event, events.k8s.io/v1.
+pub const EVENT_NOTE_BYTES_MAX: usize = 1024;
+/// Bytes of `reportingInstance` of an Event, events.k8s.io/v1.
+pub const EVENT_INSTANCE_BYTES_MAX: usize = 128;
+/// Bytes of the name of an object, RFC 1123 subdomain.
+pub const OBJECT_NAME_BYTES_MAX: usize = 253;
+// ---- API server ---------------------------------------------------------------------------------
+
+/// Objects of one page of a list. As client-go; 500 Ingresses are about 2 MB of JSON.
+pub const KUBE_PAGE_OBJECTS: u32 = 500;
+/// The same of EndpointSlices, each with up to 1,000 (by default 100) endpoints.
+pub const KUBE_PAGE_SLICES: u32 = 100;
+/// Seconds after which the server ends a watch and we take up the next where it was. A connection
+/// that broke without a word is noticed then, and a bookmark comes before, so that quiet kinds do
+/// not fall behind what the server remembers.
+pub const KUBE_WATCH_SECONDS: u32 = 60;
+/// How much later than asked for the end of a watch may come before the connection counts as dead.
+pub const KUBE_WATCH_GRACE: Duration = Duration::from_secs(5);
+/// How long an answer to any other request may take.
+pub const KUBE_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// First pause after a request that failed; doubles each time, with jitter.
+pub const KUBE_BACKOFF_MIN: Duration = Duration::from_millis(200);
+/// Longest pause: changes are caught up this long after the server came back. Seven watches that
+/// knock every five seconds are no burden to a server that starts.
+pub const KUBE_BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// Pause after an answer that only a change of rights or flags can make better.
+pub const KUBE_REFUSED_RETRY: Duration = Duration::from_secs(10);
+/// Longest pause that a server may ask for (Retry-After).
+pub const KUBE_RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// Steps of watches that wait to be collected; above it the watches wait.
+pub const KUBE_STEPS_MAX: usize = 64;
+/// How long a stream of events may keep what was collected from being passed on.
+pub const KUBE_DRAIN_MAX: Duration = Duration::from_millis(10);
+/// Bytes of what the server says that are kept in a problem.
+pub const KUBE_TEXT_BYTES_MAX: usize = 300;
+/// Secrets that are read at a time; 1,000 take half a second.
+pub const SECRET_GETS_MAX: usize = 8;
+/// How long an Ingress waits for Secrets that were never read, so that no host answers with the
+/// default certificate in between.
+pub const SECRET_WAIT: Duration = Duration::from_millis(500);
+/// How often Secrets that we may read, not watch, are read again.
+pub const SECRET_REFRESH: Duration = Duration::from_secs(60);
+/// How soon a Secret that could not be read is tried again.
+pub const SECRET_RETRY: Duration = Duration::from_secs(2);
+
+// ---- Doctor -------------------------------------------------------------------------------------
+
+/// How long `ringway doctor` waits for one answer of the API server.
+pub const DOCTOR_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long `ringway doctor` may ask the API server in all.
+pub const DOCTOR_TIME_MAX: Duration = Duration::from_secs(60);
+/// Questions under way at a time; its priority level is shared with the controllers of the cluster.
+pub const DOCTOR_QUESTIONS_IN_FLIGHT: usize = 8;
+/// Rights asked for; the rest is counted. Twenty for each of a few dozen namespaces.
+pub const DOCTOR_RIGHTS_MAX: usize = 1_000;
+/// Objects of one page of a list.
+pub const DOCTOR_PAGE_OBJECTS: u32 = 500;
+/// Objects read of one kind; with more, objects are not judged. In a pod `doctor` shares the memory
+/// limit with the Ringway that serves.
+pub const DOCTOR_OBJECTS_MAX: usize = 20_000;
+/// Secrets read; what is wrong with the rest is not told.
+pub const DOCTOR_SECRETS_MAX: usize = 1_000;
+/// Problems of objects printed; the rest is counted.
+pub const DOCTOR_PROBLEMS_MAX: usize = 50;
+/// Names listed in one line; the rest is counted.
+pub const DOCTOR_NAMES_MAX: usize = 5;
 
 // ---- Telemetry ----------------------------------------------------------------------------------
 
@@ -272,4 +455,10 @@ const _: () = assert!(STATUS_CODES_MAX.is_power_of_two());
 const _: () = assert!(HTTP2_FRAME_BYTES_MAX as usize <= HTTP2_INBOX_BYTES_MAX);
 const _: () =
     assert!(HTTP2_HEADER_LIST_BYTES_MAX <= HTTP2_CONTINUATIONS_MAX * HTTP2_FRAME_BYTES_MAX);
+const _: () = assert!(ADMISSION_CONNECTIONS_PLENTY < ADMISSION_CONNECTIONS_MAX);
+const _: () = assert!(ADMISSION_SMALL_BODY_BYTES < ADMISSION_BODY_BYTES_MAX);
 const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());
+const _: () = assert!(LEASE_RENEW.as_secs() < LEASE_RENEW_DEADLINE.as_secs());
+const _: () = assert!(LEASE_RENEW_DEADLINE.as_secs() < LEASE_DURATION.as_secs());
+const _: () = assert!(API_RETRY_MAX.as_secs() < STATUS_CALM.as_secs());
+const _: () = assert!(KUBE_BACKOFF_MIN.as_millis() < KUBE_BACKOFF_MAX.as_millis());

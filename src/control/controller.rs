@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::admission::ReviewRequest;
 use super::lower::{LowerOptions, Lowered, Lowerer};
+use super::outcomes::Outcomes;
 use super::resolve::Answer;
 use super::source::Changes;
 use super::state::ControlState;
 use super::store::Store;
-use crate::model::{BackendKey, EndpointSet, Model, Problem, Severity};
+use crate::model::{BackendKey, EndpointSet, Model, ObjectRef, Problem, Severity};
 use crate::publish::{Drain, Publisher, Sequence};
 use crate::table::{BackendInfo, Compiled, Compiler, TableVersion};
 
@@ -26,11 +28,14 @@ pub struct Controller {
     publisher: Publisher,
     on_compiled: CompiledHook,
     state: Arc<ControlState>,
+    outcomes: Arc<Outcomes>,
     /// Backends that the last table names.
     backends: BTreeMap<BackendKey, BackendInfo>,
     /// Publications that are not in force on every core yet, oldest first.
     waiting: VecDeque<Waiting>,
     source_problems: Vec<Arc<Problem>>,
+    /// Of objects.
+    object_problems: Arc<[Arc<Problem>]>,
     /// As last told to the operator.
     told: Vec<Arc<Problem>>,
 }
@@ -44,6 +49,8 @@ struct Waiting {
     since: Instant,
     /// Named by the table before its own and not by that.
     removed: Vec<BackendInfo>,
+    /// Ingresses that came into force or went out of it.
+    served: Vec<(ObjectRef, bool)>,
 }
 
 impl Controller {
@@ -62,9 +69,11 @@ impl Controller {
             publisher,
             on_compiled,
             state,
+            outcomes: Arc::default(),
             backends: BTreeMap::new(),
             waiting: VecDeque::new(),
             source_problems: Vec::new(),
+            object_problems: Arc::default(),
             told: Vec::new(),
         }
     }
@@ -85,6 +94,30 @@ impl Controller {
         }
         let lowered = self.lowerer.apply(&self.store, &dirty);
         self.publish(lowered, since);
+        if has_new_problems {
+            self.tell();
+        }
+    }
+
+    /// Takes all present problems of a source that may not have read everything yet.
+    pub fn on_source_problems(&mut self, problems: Vec<Arc<Problem>>) {
+        self.source_problems = problems;
+        self.tell();
+    }
+
+    /// The zone of this process became known.
+    pub fn on_zone(&mut self, zone: Option<Arc<str>>, since: Instant) {
+        let lowered = self.lowerer.set_zone(&self.store, zone);
+        // Before the first reading it only has to be remembered.
+        if !self.state.is_empty() {
+            self.publish(lowered, since);
+        }
+    }
+
+    /// What became of objects, for those who tell their owners.
+    #[must_use]
+    pub fn outcomes(&self) -> Arc<Outcomes> {
+        Arc::clone(&self.outcomes)
     }
 
     /// Takes the result of a name resolution.
@@ -100,13 +133,26 @@ impl Controller {
             if !self.publisher.all_applied(first.sequence) {
                 return;
             }
-            let Some(Waiting { version, since, removed, .. }) = self.waiting.pop_front() else {
-                return;
-            };
+            let Some(waiting) = self.waiting.pop_front() else { return };
+            let Waiting { sequence: _, version, since, removed, served } = waiting;
             self.state.acknowledged(version, now.saturating_duration_since(since));
             for backend in removed {
                 self.publisher.remove_backend(backend.id);
             }
+            if !served.is_empty() {
+                self.outcomes.served(served);
+            }
+        }
+    }
+
+    /// Answers what would be wrong with an object; not before the first table, and not if nobody
+    /// waits any more.
+    pub fn review(&self, request: ReviewRequest) {
+        let ReviewRequest { ingress, reference, reply } = request;
+        if !self.state.is_empty() && !reply.is_closed() {
+            let problems = self.lowerer.review(&self.store, &reference, ingress);
+            // The connection may have ended in between.
+            drop(reply.send(problems));
         }
     }
 
@@ -128,15 +174,21 @@ impl Controller {
     }
 
     fn publish(&mut self, lowered: Lowered, since: Instant) {
-        let Lowered { model, endpoints, problems } = lowered;
+        let Lowered { model, endpoints, problems, served } = lowered;
         match model {
-            Some(model) => self.publish_model(&model, &endpoints, since),
-            None if self.publish_endpoints(&endpoints) => self.await_cores(None, since, Vec::new()),
+            Some(model) => self.publish_model(&model, &endpoints, since, served),
+            None if self.publish_endpoints(&endpoints) => {
+                self.await_cores(None, since, Vec::new(), served);
+            }
             None => {}
         }
-        let all: Vec<_> = self.source_problems.iter().chain(&problems).cloned().collect();
-        self.tell(&all);
-        self.state.update(all, self.store.counts());
+        if Arc::ptr_eq(&self.object_problems, &problems) {
+            // Most changes are of endpoints; they cost nothing that grows with the problems.
+            self.state.count(self.store.counts());
+        } else {
+            self.object_problems = problems;
+            self.tell();
+        }
     }
 
     /// Endpoints first: a core must never route to a backend that it knows nothing of.
@@ -145,6 +197,7 @@ impl Controller {
         model: &Model,
         changed: &[(BackendKey, Arc<EndpointSet>)],
         since: Instant,
+        served: Vec<(ObjectRef, bool)>,
     ) {
         let compiled = self.compiler.compile(model);
         (self.on_compiled)(&compiled);
@@ -163,7 +216,7 @@ impl Controller {
         }
         self.publisher.publish_table(&table);
         self.state.published(table.version);
-        self.await_cores(Some(table.version), since, removed);
+        self.await_cores(Some(table.version), since, removed, served);
     }
 
     /// Ends a publication; [`Self::on_acknowledged`] sees it come into force.
@@ -172,9 +225,10 @@ impl Controller {
         version: Option<TableVersion>,
         since: Instant,
         removed: Vec<BackendInfo>,
+        served: Vec<(ObjectRef, bool)>,
     ) {
         let sequence = self.publisher.mark();
-        self.waiting.push_back(Waiting { sequence, version, since, removed });
+        self.waiting.push_back(Waiting { sequence, version, since, removed, served });
     }
 
     /// Returns whether anything was sent.
@@ -190,9 +244,15 @@ impl Controller {
         is_sent
     }
 
-    /// Logs each problem once when it comes and once when it is gone.
-    fn tell(&mut self, problems: &[Arc<Problem>]) {
-        let (fresh, gone) = difference(&self.told, problems);
+    /// Tells everyone who listens about all present problems; the log about each once when it comes
+    /// and once when it is gone.
+    fn tell(&mut self) {
+        let all: Vec<_> =
+            self.source_problems.iter().chain(&*self.object_problems).cloned().collect();
+        let (fresh, gone) = difference(&self.told, &all);
+        if !fresh.is_empty() || !gone.is_empty() {
+            self.outcomes.problems(self.object_problems.to_vec());
+        }
         for problem in gone {
             tracing::info!("solved: {problem}");
         }
@@ -202,7 +262,8 @@ impl Controller {
                 Severity::Warning => tracing::warn!("{problem}"),
             }
         }
-        self.told = problems.to_vec();
+        self.told.clone_from(&all);
+        self.state.update(all, self.source_problems.clone(), self.store.counts());
     }
 }
 

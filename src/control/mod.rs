@@ -9,29 +9,40 @@
 //! [`Controller`] decides and never waits; [`ControlLoop`] waits and decides nothing.
 
 pub mod acks;
+mod addresses;
 pub mod admin;
+pub mod admission;
+mod calls;
+pub mod client;
+pub mod cluster;
 pub mod controller;
+mod events;
+mod feed;
+mod lease;
 pub mod lower;
+pub mod observed;
 pub mod outcomes;
 pub mod resolve;
 pub mod source;
 pub mod state;
+mod status;
 pub mod store;
+pub mod survey;
+pub mod writer;
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::{mpsc, watch};
 
-use crate::limits::{SETTLE_IDLE, SETTLE_MAX, WATCH_RETRY, WRITE_QUIET};
 use acks::{AckError, AckWatch};
+use admission::ReviewRequest;
+pub use cluster::ClusterLink;
 pub use controller::Controller;
+use feed::{Delivery, DirectoryFeed, Feed, KubernetesFeed};
 use resolve::Resolver;
-use source::directory::{Directory, Wanted};
-use source::watch::{Watch, WatchError};
+use source::watch::WatchError;
 pub use state::ControlState;
 
 /// Why the control plane cannot start or go on.
@@ -48,6 +59,9 @@ pub enum ControlError {
     /// The directory of manifests cannot be watched.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// The thread that watches the API server is gone, which is a defect of ours.
+    #[error("the thread that watches the API server has ended")]
+    ClusterThread,
     /// A core is gone or cannot be heard.
     #[error(transparent)]
     Core(#[from] AckError),
@@ -59,50 +73,57 @@ pub enum ControlError {
 /// Waits for whatever may change the model and passes it on.
 pub struct ControlLoop {
     controller: Controller,
-    directory: Directory,
-    watch: Watch,
+    feed: Feed,
+    /// Zone of this process, once it is known; never without a cluster.
+    zone: watch::Receiver<Option<Arc<str>>>,
+    /// Closed where there is no admission webhook.
+    reviews: mpsc::Receiver<ReviewRequest>,
     resolver: Resolver,
     acks: AckWatch,
-    /// Files seen in the middle of a write.
-    again: BTreeSet<OsString>,
-    again_at: Instant,
-    /// When the first event of theirs arrived.
-    again_since: std::time::Instant,
 }
 
 impl ControlLoop {
-    /// Reads the directory for the first time and publishes the first table.
+    /// Follows a directory.
     ///
     /// Shape: within a Tokio runtime with I/O and time.
     ///
     /// # Errors
     /// The operator is at fault: the directory is missing, closed, or cannot be watched.
-    pub fn start(controller: Controller, directory: &Path) -> Result<Self, ControlError> {
-        source::directory::list(directory).map_err(|source| ControlError::Directory {
-            directory: directory.display().to_string(),
-            source,
-        })?;
+    pub fn directory(controller: Controller, directory: &Path) -> Result<Self, ControlError> {
+        let (_, zone) = watch::channel(None);
+        let (_, reviews) = mpsc::channel(1);
+        Self::start(controller, Feed::Directory(DirectoryFeed::start(directory)?), zone, reviews)
+    }
+
+    /// Follows an API server.
+    ///
+    /// Shape: as [`Self::directory`].
+    ///
+    /// # Errors
+    /// [`ControlError::Doorbells`].
+    pub fn cluster(
+        controller: Controller,
+        link: ClusterLink,
+        reviews: mpsc::Receiver<ReviewRequest>,
+    ) -> Result<Self, ControlError> {
+        let ClusterLink { batches, zone } = link;
+        Self::start(controller, Feed::Kubernetes(KubernetesFeed::new(batches)), zone, reviews)
+    }
+
+    fn start(
+        controller: Controller,
+        feed: Feed,
+        zone: watch::Receiver<Option<Arc<str>>>,
+        reviews: mpsc::Receiver<ReviewRequest>,
+    ) -> Result<Self, ControlError> {
         let acks = AckWatch::new(controller.publisher()).map_err(ControlError::Doorbells)?;
-        // Watched before it is read, so that no change falls in between.
-        let watch = Watch::start(directory)?;
-        let mut this = Self {
-            controller,
-            directory: Directory::new(directory),
-            watch,
-            resolver: Resolver::default(),
-            acks,
-            again: BTreeSet::new(),
-            again_at: Instant::now(),
-            again_since: std::time::Instant::now(),
-        };
-        this.look(&Wanted::All, std::time::Instant::now());
-        Ok(this)
+        Ok(Self { controller, feed, zone, reviews, resolver: Resolver::default(), acks })
     }
 
     /// Works until something breaks that cannot be repaired. Safe to cancel and to call again.
     ///
     /// # Errors
-    /// [`ControlError::Core`]; the process must end.
+    /// [`ControlError::Core`], [`ControlError::ClusterThread`]; the process must end.
     pub async fn run(&mut self) -> Result<std::convert::Infallible, ControlError> {
         loop {
             self.turn().await?;
@@ -112,7 +133,7 @@ impl ControlLoop {
     /// Works until every core has finished its drain. Safe to cancel.
     ///
     /// # Errors
-    /// [`ControlError::Core`], unless the core ended because its drain did.
+    /// As [`Self::run`], unless the core ended because its drain did.
     pub async fn run_until_drained(&mut self) -> Result<(), ControlError> {
         while !self.controller.publisher().all_drained() {
             match self.turn().await {
@@ -129,20 +150,20 @@ impl ControlLoop {
     }
 
     async fn turn(&mut self) -> Result<(), ControlError> {
-        let retry = if self.watch.is_armed() { Duration::MAX } else { WATCH_RETRY };
         let now = std::time::Instant::now;
         tokio::select! {
-            () = settled(&self.watch) => self.take_events(),
-            () = sleep_until(self.again_at), if !self.again.is_empty() => {
-                let names = std::mem::take(&mut self.again);
-                self.look(&Wanted::Names(names), self.again_since);
-            }
-            () = sleep(retry), if !self.watch.is_armed() => {
-                self.take_events();
-                if self.watch.is_armed() {
-                    self.look(&Wanted::All, now());
+            delivery = self.feed.next() => match delivery? {
+                Delivery::Changes { changes, since } => {
+                    self.controller.on_changes(changes, since);
+                    self.resolver.want(self.controller.external_names());
                 }
+                Delivery::Problems(problems) => self.controller.on_source_problems(problems),
+            },
+            Ok(()) = self.zone.changed() => {
+                let zone = self.zone.borrow_and_update().clone();
+                self.controller.on_zone(zone, now());
             }
+            Some(request) = self.reviews.recv() => self.controller.review(request),
             answer = self.resolver.answer() => {
                 self.controller.on_answer(answer, now());
             }
@@ -152,41 +173,6 @@ impl ControlLoop {
             }
         }
         Ok(())
-    }
-
-    fn take_events(&mut self) {
-        if let Some(pending) = self.watch.take() {
-            self.look(&pending.wanted, pending.since);
-        }
-    }
-
-    /// `since`: when the first event of the change arrived.
-    fn look(&mut self, wanted: &Wanted, since: std::time::Instant) {
-        let scan = self.directory.scan(wanted);
-        if !scan.again.is_empty() {
-            if self.again.is_empty() {
-                self.again_since = since;
-            }
-            self.again.extend(scan.again);
-            self.again_at = Instant::now() + WRITE_QUIET;
-        }
-        self.controller.on_changes(scan.changes, since);
-        self.resolver.want(self.controller.external_names());
-    }
-}
-
-/// Waits until something is pending and the burst has settled, or has lasted long enough.
-async fn settled(watch: &Watch) {
-    let latest = Instant::from_std(watch.pending().await) + SETTLE_MAX;
-    loop {
-        let quiet = (Instant::now() + SETTLE_IDLE).min(latest);
-        tokio::select! {
-            () = watch.changed() => {}
-            () = sleep_until(quiet) => return,
-        }
-        if Instant::now() >= latest {
-            return;
-        }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct ControlState {
 pub struct ControlSnapshot {
     /// Present problems of the source and of lowering.
     pub problems: Vec<Arc<Problem>>,
+    /// Those of the source: why it cannot be read, or not all of it.
+    pub source_problems: Vec<Arc<Problem>>,
     /// Objects in the store per kind.
     pub objects: Vec<(&'static str, usize)>,
     /// Last table handed to the cores; 0: none yet.
@@ -71,10 +73,20 @@ impl ControlState {
         self.lock().published == TableVersion::default()
     }
 
-    pub(super) fn update(&self, problems: Vec<Arc<Problem>>, objects: [(&'static str, usize); 6]) {
+    pub(super) fn update(
+        &self,
+        problems: Vec<Arc<Problem>>,
+        source_problems: Vec<Arc<Problem>>,
+        objects: [(&'static str, usize); 6],
+    ) {
         let mut now = self.lock();
         now.problems = problems;
+        now.source_problems = source_problems;
         now.objects = objects.to_vec();
+    }
+
+    pub(super) fn count(&self, objects: [(&'static str, usize); 6]) {
+        self.lock().objects = objects.to_vec();
     }
 
     pub(super) fn published(&self, version: TableVersion) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
+use tokio::time::{Duration, Instant, sleep};
 
 use super::lower::LowerOptions;
 use super::*;
@@ -98,12 +99,16 @@ struct World {
 fn options() -> LowerOptions {
     LowerOptions {
         ingress_class: "ringway".into(),
+        controller_class: "ringway.dev/ingress".into(),
+        watch_without_class: false,
         default_backend: None,
         default_certificate: None,
         ticket_keys: None,
         hsts: None,
         allow_local_addresses: true,
         adopt_classless: true,
+        zone: None,
+        node: None,
     }
 }
 
@@ -132,7 +137,8 @@ fn with_world<F: Future<Output = ()>>(
         let state = Arc::new(ControlState::default());
         let controller =
             Controller::new(options(), publisher, Arc::clone(&state), Box::new(|_| {}));
-        let mut control = ControlLoop::start(controller, &dir.path().join("m")).expect("started");
+        let mut control =
+            ControlLoop::directory(controller, &dir.path().join("m")).expect("started");
         let world = Arc::new(World { dir, core, state });
         tokio::select! {
             result = control.run() => panic!("the loop ended: {result:?}"),
@@ -338,7 +344,7 @@ fn a_missing_directory_is_an_error_at_start() {
         let (publisher, _subscribers) = channel(1).expect("a channel");
         let state = Arc::new(ControlState::default());
         let controller = Controller::new(options(), publisher, state, Box::new(|_| {}));
-        let started = ControlLoop::start(controller, Path::new("/nowhere/at/all"));
+        let started = ControlLoop::directory(controller, Path::new("/nowhere/at/all"));
         let error = started.err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some("the directory /nowhere/at/all cannot be read"));
     });

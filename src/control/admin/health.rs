@@ -1,10 +1,12 @@
 //! Liveness and readiness, with the reason in words. Pure: looks at [`AdminState`] and its clock.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
 use super::AdminState;
 use crate::limits::LOOP_LAG_MAX;
+use crate::model::Problem;
 use crate::table::TableVersion;
 
 impl AdminState {
@@ -12,7 +14,7 @@ impl AdminState {
     ///
     /// # Errors
     /// Names each core whose last turn is older than [`LOOP_LAG_MAX`].
-    pub(super) fn alive(&self) -> Result<(), String> {
+    pub(super) fn alive(&self) -> Result<String, String> {
         let now = (self.now_nanos)();
         let mut stuck = Vec::new();
         for (core, state) in self.cores.iter().enumerate() {
@@ -21,28 +23,42 @@ impl AdminState {
                 stuck.push(format!("core {core} has not turned for {:.1} s", lag.as_secs_f64()));
             }
         }
-        if stuck.is_empty() { Ok(()) } else { Err(stuck.join("; ")) }
+        if stuck.is_empty() { Ok("ok".into()) } else { Err(stuck.join("; ")) }
     }
 
-    /// Ready: every core serves a complete table, and traffic is wanted.
+    /// What keeps status, Events or the webhook from being written.
+    fn writing_problems(&self) -> Vec<Arc<Problem>> {
+        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let mut problems = cluster.writer.problems();
+        problems.extend(cluster.admission.problems());
+        problems
+    }
+
+    /// Ready: every core serves a complete table, and traffic is wanted. What the source cannot
+    /// read is told, a line each, and does not end readiness: what is served stays served.
     ///
     /// # Errors
     /// Says what is missing.
-    pub(super) fn ready(&self) -> Result<(), String> {
+    pub(super) fn ready(&self) -> Result<String, String> {
         let control = self.control.snapshot();
         if control.is_draining {
             return Err("draining".into());
         }
         // The first table is made of the first complete reading of the source.
         if control.published == TableVersion::default() {
-            return Err("no complete table yet".into());
+            return Err(lines("no complete table yet", &control.source_problems, &[]));
         }
         let mut versions = self.cores.iter().map(|state| state.acknowledged.load(Acquire));
         match versions.position(|version| version == 0) {
-            None => Ok(()),
+            None => Ok(lines("ok", &control.source_problems, &self.writing_problems())),
             Some(core) => Err(format!("core {core} has no table yet")),
         }
     }
+}
+
+fn lines(first: &str, reading: &[Arc<Problem>], writing: &[Arc<Problem>]) -> String {
+    let problems = reading.iter().chain(writing);
+    problems.fold(first.to_owned(), |text, problem| format!("{text}\n{problem}"))
 }
 
 /// Time from `then` to `now`, both of the process clock; 0 when a core was quicker than our

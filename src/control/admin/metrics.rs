@@ -17,6 +17,9 @@ use prometheus_client::registry::Registry;
 use super::AdminState;
 use super::health::since;
 use super::process::ProcessReading;
+use crate::control::cluster::ClusterState;
+use crate::control::source::kubernetes::KindState;
+use crate::control::writer::WriterCounts;
 use crate::model::Severity;
 use crate::telemetry::Snapshot;
 use crate::telemetry::histogram::HistogramTotals;
@@ -33,6 +36,8 @@ pub(super) struct Reading {
     cores: Vec<CoreReading>,
     problems: [(Severity, u64); 2],
     apply_times: HistogramTotals,
+    /// `None`: objects come from a directory.
+    cluster: Option<ClusterReading>,
     /// Failed writes and lost lines of the access log.
     log: Option<(u64, u64)>,
     process: ProcessReading,
@@ -44,6 +49,27 @@ struct CoreReading {
     version: u64,
     age: Duration,
     lag: Duration,
+}
+
+#[derive(Debug)]
+struct ClusterReading {
+    kinds: Vec<KindState>,
+    is_leader: bool,
+    written: WriterCounts,
+    verdicts: [(&'static str, u64); 4],
+    review_times: HistogramTotals,
+}
+
+impl ClusterReading {
+    fn take(state: &ClusterState) -> Self {
+        Self {
+            kinds: state.source.snapshot(),
+            is_leader: state.writer.is_leader(),
+            written: state.writer.counts(),
+            verdicts: state.admission.verdicts(),
+            review_times: state.admission.latency.totals(),
+        }
+    }
 }
 
 impl Reading {
@@ -62,6 +88,7 @@ impl Reading {
             cores: cores.collect(),
             problems: state.control.problem_counts(),
             apply_times: state.control.apply_times.totals(),
+            cluster: state.cluster.as_ref().map(ClusterReading::take),
             log: log.map(|log| (log.errors.load(Relaxed), log.lines_lost.load(Relaxed))),
             process: ProcessReading::default(),
         }
@@ -100,6 +127,11 @@ impl Collector for Reading {
         }
         families.cores(&self.cores)?;
         families.config(self.problems, &self.apply_times)?;
+        if let Some(cluster) = &self.cluster {
+            families.watches(&cluster.kinds)?;
+            families.writes(cluster.is_leader, cluster.written)?;
+            families.reviews(&cluster.verdicts, &cluster.review_times)?;
+        }
         families.process(&self.process)
     }
 }
@@ -244,6 +276,92 @@ impl Families<'_, '_> {
         let help = "What runs.";
         self.family("ringway_build", help, MetricType::Info, |row| {
             row.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+        })
+    }
+
+    fn watches(&mut self, kinds: &[KindState]) -> fmt::Result {
+        let gauge = MetricType::Gauge;
+        let help = "Every object of the kind was listed at least once.";
+        self.kinds("ringway_watch_synced", help, gauge, kinds, |row, kind| {
+            row.encode_gauge(&u64::from(kind.is_synced))
+        })?;
+        let help = "Objects that the API server has, as far as they are watched.";
+        self.kinds("ringway_watch_objects", help, gauge, kinds, |row, kind| {
+            row.encode_gauge(&(kind.objects as u64))
+        })?;
+        let help = "Complete lists, the first ones included.";
+        self.kinds("ringway_watch_lists", help, MetricType::Counter, kinds, |row, kind| {
+            encode_counter(row, &kind.lists)
+        })?;
+        let help = "Requests that failed, watches that broke, events that cannot be read.";
+        self.kinds("ringway_watch_errors", help, MetricType::Counter, kinds, |row, kind| {
+            encode_counter(row, &kind.errors)
+        })
+    }
+
+    fn kinds(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        kinds: &[KindState],
+        value: fn(&mut MetricEncoder<'_>, &KindState) -> fmt::Result,
+    ) -> fmt::Result {
+        self.family(name, help, kind, |rows| {
+            for kind in kinds {
+                value(&mut rows.encode_family(&[("kind", kind.kind)])?, kind)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn writes(&mut self, is_leader: bool, written: WriterCounts) -> fmt::Result {
+        let WriterCounts {
+            status_written,
+            status_failed,
+            events_written,
+            events_failed,
+            events_dropped,
+        } = written;
+        let help = "This replica holds the Lease: it writes status and Events.";
+        self.gauge("ringway_leader", help, &u64::from(is_leader))?;
+        let help = "Writes to the status of Ingresses.";
+        self.results(
+            "ringway_status_writes",
+            help,
+            [("written", status_written), ("failed", status_failed)],
+        )?;
+        let help = "Events on objects with problems.";
+        self.results(
+            "ringway_events",
+            help,
+            [("written", events_written), ("failed", events_failed), ("dropped", events_dropped)],
+        )
+    }
+
+    fn reviews(
+        &mut self,
+        verdicts: &[(&'static str, u64); 4],
+        times: &HistogramTotals,
+    ) -> fmt::Result {
+        let help = "Reviews of the admission webhook.";
+        self.results("ringway_admission_reviews", help, *verdicts)?;
+        let help = "Head of a review to its answer.";
+        let name = "ringway_admission_review_seconds";
+        self.family(name, help, MetricType::Histogram, |row| encode_histogram(row, times))
+    }
+
+    fn results<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        results: [(&'static str, u64); N],
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Counter, |rows| {
+            for (result, count) in results {
+                encode_counter(&mut rows.encode_family(&[("result", result)])?, &count)?;
+            }
+            Ok(())
         })
     }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 pub use server::serve;
 
+use super::cluster::ClusterState;
 use super::state::ControlState;
 use crate::publish::CoreState;
 use crate::telemetry::Scrape;
@@ -26,6 +27,8 @@ pub struct AdminState {
     pub scrape: Rc<RefCell<Scrape>>,
     /// Tables, problems, apply times, drain.
     pub control: Arc<ControlState>,
+    /// `None`: objects come from a directory.
+    pub cluster: Option<ClusterState>,
     /// `None`: no access log.
     pub log_writer: Option<Arc<LogWriterCounts>>,
     /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].

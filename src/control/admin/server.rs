@@ -125,9 +125,9 @@ impl AsRef<[u8]> for Scraped {
     }
 }
 
-fn verdict(verdict: Result<(), String>) -> Reply {
+fn verdict(verdict: Result<String, String>) -> Reply {
     match verdict {
-        Ok(()) => text(StatusCode::OK, "ok"),
+        Ok(detail) => text(StatusCode::OK, &detail),
         Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::metrics::Reading;
 use super::*;
+use crate::control::cluster::ClusterState;
 use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_REQUEST_BYTES_MAX};
 use crate::model::{Problem, Severity};
 use crate::table::TableVersion;
@@ -30,6 +31,7 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         cores: vec![core(), core()],
         scrape: Rc::new(RefCell::new(scrape)),
         control: control(),
+        cluster: Some(ClusterState::default()),
         log_writer: Some(Arc::default()),
         now_nanos: || NOW,
     };
@@ -51,7 +53,7 @@ fn control() -> Arc<ControlState> {
     };
     let control = Arc::new(ControlState::default());
     let problems = [Severity::Warning, Severity::Warning, Severity::Error].map(problem);
-    control.update(problems.to_vec(), [("Ingress", 0); 6]);
+    control.update(problems.to_vec(), Vec::new(), [("Ingress", 0); 6]);
     control.published(TableVersion(3));
     control
 }
@@ -104,6 +106,8 @@ fn a_known_state_gives_exactly_this_text() {
     shards[0].count(Counter::UpstreamConnects);
     shards[1].set_open_connections(5);
     state.control.apply_times.record(Duration::from_millis(4));
+    let cluster = state.cluster.as_ref().expect("a cluster");
+    cluster.source.update("Ingress", |kind| (kind.is_synced, kind.objects) = (true, 3));
     let text = Reading::take(&state).encode_text().expect("text");
 
     let expected = include_str!("known_state.openmetrics");

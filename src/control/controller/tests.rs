@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::control::source::{Change, manifest};
+use crate::control::source::{Change, Object, SourceObject, manifest};
 use crate::publish::{Subscriber, Update, channel};
 
 /// A controller and the ends of its cores, which do what the test says.
@@ -21,12 +21,16 @@ impl World {
         let (publisher, cores) = channel(cores).expect("a channel");
         let options = LowerOptions {
             ingress_class: "ringway".into(),
+            controller_class: "ringway.dev/ingress".into(),
+            watch_without_class: false,
             default_backend: None,
             default_certificate: None,
             ticket_keys: None,
             hsts: None,
             allow_local_addresses: true,
             adopt_classless: true,
+            zone: None,
+            node: None,
         };
         let state = Arc::new(ControlState::default());
         let controller = Controller::new(options, publisher, Arc::clone(&state), Box::new(|_| {}));
@@ -197,4 +201,68 @@ fn problems_are_told_when_they_come_and_when_they_go() {
     let (fresh, gone) = difference(&old, &new);
     let messages = |list: &[&Problem]| list.iter().map(|p| p.message.clone()).collect::<Vec<_>>();
     assert_eq!((messages(&fresh), messages(&gone)), (vec!["c".into()], vec!["a".into()]));
+}
+
+/// What a change of endpoints costs does not grow with how many Ingresses there are.
+#[test]
+fn the_cost_of_an_endpoint_does_not_grow_with_the_ingresses() {
+    let [few, many] = [100, 10_000].map(time_of_an_endpoint);
+    // A hundred times as many; it would be a hundred times as much.
+    assert!(many < few * 20, "{many:?} among 10,000, {few:?} among 100");
+}
+
+/// The best of some changes: of each the least that it can cost.
+fn time_of_an_endpoint(count: usize) -> Duration {
+    let mut world = World::new(1);
+    let template = |text: &str| manifest::read(&"f".into(), text).objects;
+    let rule = format!(
+        "{}  rules: [{{host: a, http: {{paths: [{{path: /, pathType: Prefix, backend: \
+         {{service: {{name: x, port: {{number: 80}}}}}}}}]}}}}]\n",
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n",
+    );
+    let templates = template(&format!("{rule}---\n{}", slice("x", &["10.0.0.1"])));
+    let named = |object: &SourceObject, i: usize| {
+        let mut named = object.clone();
+        named.reference.name = format!("{}-{i}", object.reference.name).into();
+        match &mut named.object {
+            Object::Ingress(ingress) => {
+                let ingress = Arc::make_mut(ingress);
+                ingress.metadata.name = Some(named.reference.name.to_string());
+                let rule = &mut ingress.spec.as_mut().unwrap().rules.as_mut().unwrap()[0];
+                rule.host = Some(format!("x-{i}.test"));
+                let path = &mut rule.http.as_mut().unwrap().paths[0];
+                path.backend.service.as_mut().unwrap().name = format!("x-{i}");
+                // A warning on each.
+                let annotation = "nginx.ingress.kubernetes.io/server-snippet".to_owned();
+                ingress.metadata.annotations = Some([(annotation, "x".to_owned())].into());
+            }
+            Object::EndpointSlice(slice) => {
+                let labels = Arc::make_mut(slice).metadata.labels.as_mut().unwrap();
+                labels.insert("kubernetes.io/service-name".into(), format!("x-{i}"));
+            }
+            _ => {}
+        }
+        Change::Apply(Box::new(named))
+    };
+    let all = (0..count).flat_map(|i| templates.iter().map(move |o| (o, i)));
+    let changes = all.map(|(object, i)| named(object, i)).collect();
+    world.controller.on_changes(Changes { changes, problems: None }, world.start);
+    while !world.sent(0).is_empty() {
+        world.controller.on_acknowledged(world.start);
+    }
+    let mut best = Duration::MAX;
+    for round in 0..20 {
+        let mut change = named(&templates[2], 77);
+        if let Change::Apply(object) = &mut change
+            && let Object::EndpointSlice(slice) = &mut object.object
+        {
+            Arc::make_mut(slice).endpoints[0].addresses = vec![format!("10.0.0.{}", round + 2)];
+        }
+        let began = Instant::now();
+        let changes = Changes { changes: vec![change], problems: None };
+        world.controller.on_changes(changes, world.start);
+        best = best.min(began.elapsed());
+        assert_eq!(world.sent(0).last().unwrap(), "default/x-77:80 1");
+    }
+    best
 }
