@@ -54,17 +54,8 @@ fn world(ingresses: usize, own: bool) -> (Store, Lowerer) {
         Change::Apply(Box::new(SourceObject { reference, object, provenance: None }))
     });
     let mut lowerer = Lowerer::new(LowerOptions {
-        ingress_class: "ringway".into(),
-        controller_class: "ringway.dev/ingress".into(),
-        watch_without_class: false,
-        default_backend: None,
-        default_certificate: None,
-        ticket_keys: None,
-        hsts: None,
-        allow_local_addresses: false,
         adopt_classless: true,
-        zone: None,
-        node: None,
+        ..LowerOptions::cluster("ringway", "ringway.dev/ingress")
     });
     let mut store = Store::default();
     let dirty = store.apply(changes);

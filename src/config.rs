@@ -18,7 +18,7 @@ pub use host::Host;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, RESERVED_DESCRIPTORS};
-use crate::model::{BackendKey, Balance, ObjectRef};
+use crate::model::Balance;
 
 /// Which I/O driver the cores use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -106,18 +106,6 @@ pub struct Config {
     pub drain_delay: Duration,
     /// In-flight exchanges have this long.
     pub drain_timeout: Duration,
-    /// Our Ingress class.
-    pub ingress_class: String,
-    /// `spec.controller` of the IngressClasses that are ours.
-    pub controller_class: String,
-    /// Ingresses without a class are ours.
-    pub watch_ingress_without_class: bool,
-    /// Serves what nothing matches.
-    pub default_backend: Option<BackendKey>,
-    /// Secret with the default certificate; `None`: a self-signed one.
-    pub default_certificate: Option<ObjectRef>,
-    /// Secret with the keys of session tickets; `None`: keys of this process alone.
-    pub ticket_keys: Option<ObjectRef>,
     /// Value of Strict-Transport-Security; `None`: it is not sent.
     pub hsts: Option<Arc<str>>,
     /// Least severity of the log.
@@ -187,12 +175,6 @@ impl Config {
             admin_bind: args.admin_bind,
             drain_delay: args.drain_delay,
             drain_timeout: args.drain_timeout,
-            ingress_class: args.ingress_class.clone(),
-            controller_class: args.controller_class.clone(),
-            watch_ingress_without_class: args.watch_ingress_without_class,
-            default_backend: args.default_backend_service.clone(),
-            default_certificate: args.default_ssl_certificate.clone(),
-            ticket_keys: args.tls_ticket_keys.clone(),
             hsts: hsts(args),
             log_level: args.log_level,
         })
@@ -315,7 +297,6 @@ mod tests {
         ];
         assert_eq!(timeouts.map(|t| t.as_secs()), [60, 60, 75, 5, 60, 60]);
         assert_eq!((proxy.keep_alive_requests, proxy.client_max_body_size), (0, 0));
-        assert_eq!(config.ingress_class, "ringway");
     }
 
     #[test]

@@ -97,17 +97,11 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
 
 fn lower_options(args: &CheckArgs) -> LowerOptions {
     LowerOptions {
-        ingress_class: args.ingress_class.clone(),
-        controller_class: args.controller_class.clone(),
         watch_without_class: args.watch_ingress_without_class,
         default_backend: args.default_backend_service.clone(),
         default_certificate: args.default_ssl_certificate.clone(),
         ticket_keys: args.tls_ticket_keys.clone(),
-        hsts: None,
-        allow_local_addresses: true,
-        adopt_classless: true,
-        zone: None,
-        node: None,
+        ..LowerOptions::directory(&args.ingress_class, &args.controller_class)
     }
 }
 

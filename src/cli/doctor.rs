@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::check;
-use super::serve::ServeArgs;
+use super::serve::{ServeArgs, lower_options};
 use crate::config::{Config, Host, Machine};
 use crate::control::lower::LowerOptions;
 use crate::limits::DOCTOR_PROBLEMS_MAX;
@@ -193,27 +193,6 @@ fn manifests(directory: &Path, options: LowerOptions, report: &mut Report<'_>) -
             "Name a directory with --manifests that this process may read (chmod a+rX), or leave \
              the flag out to use a cluster.",
         )),
-    }
-}
-
-/// As `serve` has them.
-fn lower_options(args: &ServeArgs) -> LowerOptions {
-    let ServeArgs { manifests, cluster, common } = args;
-    let is_directory = manifests.is_some();
-    let of_cluster =
-        |text: &Option<String>| text.as_deref().filter(|_| !is_directory).map(Arc::from);
-    LowerOptions {
-        ingress_class: common.ingress_class.clone(),
-        controller_class: common.controller_class.clone(),
-        watch_without_class: common.watch_ingress_without_class,
-        default_backend: common.default_backend_service.clone(),
-        default_certificate: common.default_ssl_certificate.clone(),
-        ticket_keys: common.tls_ticket_keys.clone(),
-        hsts: None,
-        allow_local_addresses: is_directory,
-        adopt_classless: is_directory,
-        zone: of_cluster(&cluster.zone),
-        node: of_cluster(&cluster.node_name),
     }
 }
 

@@ -106,10 +106,10 @@ pub fn run_with(
     let cores = publisher.states();
     let admin_scrape = Rc::clone(&scrape);
     let hook = Box::new(move |compiled: &Compiled| name_series(&scrape, compiled));
-    let options = lower_options(&config, &source);
+    let options = LowerOptions { hsts: config.hsts.clone(), ..lower_options(args) };
     let controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
     let name = source.name();
-    let Followed { control, cluster, webhook } = follow(source, &config, options, controller)?;
+    let Followed { control, cluster, webhook } = follow(source, options, controller)?;
     let admin_state = Rc::new(AdminState {
         cores,
         scrape: admin_scrape,
@@ -165,7 +165,6 @@ struct Webhook {
 
 fn follow(
     source: Source<'_>,
-    config: &Config,
     lower: LowerOptions,
     controller: Controller,
 ) -> anyhow::Result<Followed> {
@@ -179,7 +178,7 @@ fn follow(
     let listener = args.admission_bind.map(|address| bind(address, "--admission-bind"));
     let listener = listener.transpose()?;
     let state = ClusterState { outcomes: controller.outcomes(), ..ClusterState::default() };
-    let options = cluster_options(args, *api, config, lower, &state);
+    let options = cluster_options(args, *api, lower, &state);
     let (thread, link, serving) = cluster::start(options, state.clone())?;
     let (reviews, requests) = mpsc::channel(ADMISSION_REVIEWS_MAX);
     let control = ControlLoop::cluster(controller, link, requests)?;
@@ -191,7 +190,6 @@ fn follow(
 fn cluster_options(
     args: &ClusterArgs,
     api: kube::Config,
-    config: &Config,
     lower: LowerOptions,
     state: &ClusterState,
 ) -> ClusterOptions {
@@ -200,7 +198,7 @@ fn cluster_options(
         (None, []) => Scope::All,
         (None, namespaces) => Scope::Namespaces(namespaces.to_vec()),
     };
-    let secrets = [&config.default_certificate, &config.ticket_keys];
+    let secrets = [&lower.default_certificate, &lower.ticket_keys];
     let secrets = secrets.into_iter().flatten().cloned().collect();
     let certificate = args.admission_bind.map(|_| CertificateOptions {
         secret: args.admission_secret.clone(),
@@ -326,25 +324,24 @@ fn print_start_line(
     .context("standard error is closed")
 }
 
-/// A directory belongs to whoever runs the process, so local addresses are theirs to name, and
-/// Ingresses seldom name a class there.
-fn lower_options(config: &Config, source: &Source<'_>) -> LowerOptions {
-    let (is_directory, zone, node) = match source {
-        Source::Directory(_) => (true, None, None),
-        Source::Cluster(args, _) => (false, args.zone.as_deref(), args.node_name.as_deref()),
+/// What lowering is told by the flags.
+pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
+    let ServeArgs { manifests, cluster, common } = args;
+    let (ingress, controller) = (&common.ingress_class, &common.controller_class);
+    let of_source = match manifests {
+        Some(_) => LowerOptions::directory(ingress, controller),
+        None => LowerOptions {
+            zone: cluster.zone.as_deref().map(Into::into),
+            node: cluster.node_name.as_deref().map(Into::into),
+            ..LowerOptions::cluster(ingress, controller)
+        },
     };
     LowerOptions {
-        ingress_class: config.ingress_class.clone(),
-        controller_class: config.controller_class.clone(),
-        watch_without_class: config.watch_ingress_without_class,
-        default_backend: config.default_backend.clone(),
-        default_certificate: config.default_certificate.clone(),
-        ticket_keys: config.ticket_keys.clone(),
-        hsts: config.hsts.clone(),
-        allow_local_addresses: is_directory,
-        adopt_classless: is_directory,
-        zone: zone.map(Into::into),
-        node: node.map(Into::into),
+        watch_without_class: common.watch_ingress_without_class,
+        default_backend: common.default_backend_service.clone(),
+        default_certificate: common.default_ssl_certificate.clone(),
+        ticket_keys: common.tls_ticket_keys.clone(),
+        ..of_source
     }
 }
 

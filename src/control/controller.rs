@@ -93,6 +93,10 @@ impl Controller {
             return;
         }
         let lowered = self.lowerer.apply(&self.store, &dirty);
+        if is_first {
+            let (all, ours) = (self.store.ingresses.len(), lowered.served.len());
+            tracing::info!("first reading: {all} Ingresses, {ours} of them ours and usable");
+        }
         self.publish(lowered, since);
         if has_new_problems {
             self.tell();

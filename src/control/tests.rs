@@ -97,19 +97,7 @@ struct World {
 }
 
 fn options() -> LowerOptions {
-    LowerOptions {
-        ingress_class: "ringway".into(),
-        controller_class: "ringway.dev/ingress".into(),
-        watch_without_class: false,
-        default_backend: None,
-        default_certificate: None,
-        ticket_keys: None,
-        hsts: None,
-        allow_local_addresses: true,
-        adopt_classless: true,
-        zone: None,
-        node: None,
-    }
+    LowerOptions::directory("ringway", "ringway.dev/ingress")
 }
 
 fn ingress(name: &str, path: &str) -> String {

@@ -28,11 +28,8 @@ fn annotated(name: &str, host: &str, class: &str) -> Value {
 }
 
 fn only_ours_are_served_whatever_says_so() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, ours) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     let also_ours = format!("{ours}-also");
     objects.apply(class(&also_ours, &format!("ringway.test/{ours}")));
     let foreign = format!("{ours}-foreign");
@@ -83,11 +80,8 @@ fn the_class_of_ingress_nginx_can_be_taken_over() {
 }
 
 fn a_class_that_changes_hands_takes_its_ingresses_along() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, ours) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     let moving = format!("{ours}-moving");
     objects.apply(class(&moving, "example.com/other"));
     objects.ingress(&moving, "a", "moving.example", "web");
@@ -102,11 +96,8 @@ fn a_class_that_changes_hands_takes_its_ingresses_along() {
 }
 
 fn without_class_only_where_wanted() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let objects = &installation.objects;
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     let mut classless = ingress("", "none", "none.example", "web");
     classless["spec"].as_object_mut().expect("spec").remove("ingressClassName");
     objects.apply(classless);

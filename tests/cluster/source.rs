@@ -48,19 +48,7 @@ struct Running {
 
 impl Running {
     fn start(client: Client, scope: Scope) -> Self {
-        let lower = LowerOptions {
-            ingress_class: "ringway".into(),
-            controller_class: "ringway.dev/ingress".into(),
-            watch_without_class: false,
-            default_backend: None,
-            default_certificate: None,
-            ticket_keys: None,
-            hsts: None,
-            allow_local_addresses: false,
-            adopt_classless: false,
-            zone: None,
-            node: None,
-        };
+        let lower = LowerOptions::cluster("ringway", "ringway.dev/ingress");
         let (state, observed) = (Arc::<SourceState>::default(), Arc::<Observed>::default());
         let secrets = Vec::new();
         let options = KubernetesOptions { scope, lower, secrets, state: Arc::clone(&state) };

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{ControlPlane, Endpoint, Installation, Network, backend, wait_until};
+use crate::harness::{ControlPlane, Installation, wait_until};
 
 crate::cases![
     one_of_two_replicas_writes_and_the_other_takes_over,
@@ -15,11 +15,8 @@ crate::cases![
 const ADDRESS: &str = "--publish-status-address=192.0.2.7";
 
 fn one_of_two_replicas_writes_and_the_other_takes_over() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     objects.ingress(class, "a", "a.example", "web");
     objects.ingress(class, "broken", "broken.example", "missing");
     let one = installation.start_unready("ringway-one", &[ADDRESS]);
@@ -47,11 +44,8 @@ fn one_of_two_replicas_writes_and_the_other_takes_over() {
 }
 
 fn status_follows_the_published_service_and_goes_with_the_last_replica() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     objects.ingress(class, "a", "a.example", "web");
     let address = |ip: &str| {
         let name = format!("{}-controller", objects.namespace);
@@ -72,11 +66,8 @@ fn status_follows_the_published_service_and_goes_with_the_last_replica() {
 }
 
 fn status_tells_what_is_served_alone() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     objects.ingress(class, "ours", "ours.example", "web");
     objects.ingress("somebody-elses", "theirs", "theirs.example", "web");
     let proxy = installation.start_unready("ringway-0", &[ADDRESS]);
@@ -117,11 +108,8 @@ fn problems_become_events_once() {
 }
 
 fn another_writer_of_status_is_corrected() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     objects.ingress(class, "a", "a.example", "web");
     let _proxy = installation.start_unready("ringway-0", &[ADDRESS]);
     wait_until("the address", || objects.addresses("a") == ["192.0.2.7"]);

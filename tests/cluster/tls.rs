@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::objects::ingress;
-use crate::harness::{ControlPlane, Endpoint, Installation, Network, backend, wait_until};
+use crate::harness::{Installation, wait_until};
 use crate::peers::pki::{Authority, Leaf};
 use crate::peers::{Client, Proxy};
 
@@ -38,12 +38,9 @@ fn shown(proxy: &Proxy, authority: &Authority, host: &str) -> Option<Vec<u8>> {
 }
 
 fn a_certificate_is_served_with_its_ingress_and_rotated() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
     let authority = Authority::new();
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     objects.apply(secret("cert", &authority.issue(&["tls.example"])));
     objects.apply(with_tls(class, "tls", "tls.example", "cert"));
     let proxy = installation.start();
@@ -64,12 +61,9 @@ fn a_certificate_is_served_with_its_ingress_and_rotated() {
 }
 
 fn a_secret_that_comes_late_is_read() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
     let authority = Authority::new();
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     let proxy = installation.start();
     objects.apply(with_tls(class, "late", "late.example", "late"));
     wait_until("the route", || proxy.get("late.example", "/").status() == 308);
@@ -81,12 +75,9 @@ fn a_secret_that_comes_late_is_read() {
 }
 
 fn a_new_host_never_shows_another_certificate() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
     let authority = Authority::new();
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     let proxy = installation.start();
     for number in 0..10 {
         let (name, host) = (format!("new-{number}"), format!("new-{number}.example"));
@@ -100,12 +91,9 @@ fn a_new_host_never_shows_another_certificate() {
 }
 
 fn a_version_that_cannot_be_used_takes_no_certificate_away() {
-    let network = Network::new();
-    let _backend = backend(network.address(1), "web");
     let authority = Authority::new();
-    let installation = Installation::new(ControlPlane::shared());
+    let (installation, _web) = Installation::with_web();
     let (objects, class) = (&installation.objects, &installation.class);
-    objects.backend("web", &[Endpoint::ready(network.address(1))]);
     objects.apply(secret("kept", &authority.issue(&["kept.example"])));
     objects.apply(with_tls(class, "kept", "kept.example", "kept"));
     let proxy = installation.start();

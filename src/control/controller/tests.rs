@@ -19,19 +19,7 @@ struct World {
 impl World {
     fn new(cores: usize) -> Self {
         let (publisher, cores) = channel(cores).expect("a channel");
-        let options = LowerOptions {
-            ingress_class: "ringway".into(),
-            controller_class: "ringway.dev/ingress".into(),
-            watch_without_class: false,
-            default_backend: None,
-            default_certificate: None,
-            ticket_keys: None,
-            hsts: None,
-            allow_local_addresses: true,
-            adopt_classless: true,
-            zone: None,
-            node: None,
-        };
+        let options = LowerOptions::directory("ringway", "ringway.dev/ingress");
         let state = Arc::new(ControlState::default());
         let controller = Controller::new(options, publisher, Arc::clone(&state), Box::new(|_| {}));
         let marks = vec![Sequence::default(); cores.len()];

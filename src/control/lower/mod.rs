@@ -76,6 +76,37 @@ pub struct LowerOptions {
     pub node: Option<Arc<str>>,
 }
 
+impl LowerOptions {
+    /// Objects of a cluster, everything else left out.
+    #[must_use]
+    pub fn cluster(ingress_class: impl Into<String>, controller_class: impl Into<String>) -> Self {
+        Self {
+            ingress_class: ingress_class.into(),
+            controller_class: controller_class.into(),
+            watch_without_class: false,
+            default_backend: None,
+            default_certificate: None,
+            ticket_keys: None,
+            hsts: None,
+            allow_local_addresses: false,
+            adopt_classless: false,
+            zone: None,
+            node: None,
+        }
+    }
+
+    /// Objects of a directory: it belongs to whoever runs the process, so that local addresses are
+    /// theirs to name, and Ingresses seldom name a class there.
+    #[must_use]
+    pub fn directory(
+        ingress_class: impl Into<String>,
+        controller_class: impl Into<String>,
+    ) -> Self {
+        let cluster = Self::cluster(ingress_class, controller_class);
+        Self { allow_local_addresses: true, adopt_classless: true, ..cluster }
+    }
+}
+
 /// What a change came to.
 #[derive(Debug)]
 pub struct Lowered {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{ControlPlane, Identity, Objects};
-use crate::peers::Proxy;
+use super::{ControlPlane, Endpoint, Identity, Network, Objects, backend};
+use crate::peers::{Backend, Proxy};
 
 /// Where the chart is.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/chart/ringway");
@@ -65,6 +65,16 @@ impl<'a> Installation<'a> {
         let account = Identity::ServiceAccount { namespace: &namespace, name: NAME };
         let kubeconfig = control_plane.kubeconfig_for(account);
         Self { control_plane, objects, class, arguments, kubeconfig }
+    }
+
+    /// On the shared control plane, with a Service `web` whose only endpoint answers while the
+    /// second value lives.
+    #[track_caller]
+    pub(crate) fn with_web() -> (Self, Backend) {
+        let network = Network::new();
+        let installation = Self::new(ControlPlane::shared());
+        installation.objects.backend("web", &[Endpoint::ready(network.address(1))]);
+        (installation, backend(network.address(1), "web"))
     }
 
     /// Starts one replica and waits until it is ready.

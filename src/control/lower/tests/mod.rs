@@ -24,17 +24,8 @@ pub(super) struct World {
 
 pub(super) fn options() -> LowerOptions {
     LowerOptions {
-        ingress_class: "ringway".into(),
-        controller_class: "ringway.dev/ingress".into(),
-        watch_without_class: false,
-        default_backend: None,
-        default_certificate: None,
-        ticket_keys: None,
-        hsts: None,
-        allow_local_addresses: false,
         adopt_classless: true,
-        zone: None,
-        node: None,
+        ..LowerOptions::cluster("ringway", "ringway.dev/ingress")
     }
 }
 

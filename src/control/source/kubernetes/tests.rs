@@ -25,19 +25,7 @@ use crate::limits::{KUBE_REFUSED_RETRY, SECRET_REFRESH, SECRET_RETRY, SECRET_WAI
 use crate::model::{ObjectRef, Problem};
 
 fn options() -> LowerOptions {
-    LowerOptions {
-        ingress_class: "ringway".into(),
-        controller_class: "ringway.dev/ingress".into(),
-        watch_without_class: false,
-        default_backend: None,
-        default_certificate: None,
-        ticket_keys: None,
-        hsts: None,
-        allow_local_addresses: false,
-        adopt_classless: false,
-        zone: None,
-        node: None,
-    }
+    LowerOptions::cluster("ringway", "ringway.dev/ingress")
 }
 
 fn reference(kind: &'static str, namespace: &str, name: &str) -> ObjectRef {
