@@ -10,6 +10,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libcap2-bin \
     && rm -rf /var/lib/apt/lists/*
 COPY Cargo.toml Cargo.lock ./
+# cargo wants to see every target that Cargo.toml names.
+COPY tests/cluster/main.rs tests/cluster/main.rs
 COPY benches benches
 COPY src src
 # Names of functions stay for backtraces.

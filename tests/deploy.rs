@@ -144,6 +144,29 @@ fn the_manifests_are_what_the_chart_renders() {
     stdout_of(render_script().arg("--check"));
 }
 
+/// Without one of them cargo does not so much as read Cargo.toml.
+#[test]
+fn the_image_is_built_from_every_target_that_is_named() {
+    let (dockerfile, ignored, manifest) =
+        (read("Dockerfile"), read(".dockerignore"), read("Cargo.toml"));
+    let copied = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
+    let copied: Vec<&str> =
+        copied.filter(|line| !line.starts_with("--")).flat_map(str::split_whitespace).collect();
+    let sent: Vec<&str> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let mut named = 0;
+    for (table, folder) in [("[[test]]\nname = \"", "tests"), ("[[bench]]\nname = \"", "benches")] {
+        for target in manifest.split(table).skip(1) {
+            let name = target.split('"').next().expect("a name");
+            let files = [format!("{folder}/{name}.rs"), format!("{folder}/{name}/main.rs")];
+            let file = files.iter().find(|file| root().join(file).exists()).expect("a file");
+            let is_in = |all: &[&str]| all.iter().any(|path| Path::new(file).starts_with(path));
+            assert!(is_in(&copied) && is_in(&sent), "{file} is not in the build of the image");
+            named += 1;
+        }
+    }
+    assert!(named > 1, "{named} targets");
+}
+
 #[test]
 fn the_chart_passes_lint_with_every_set_of_values() {
     for files in value_sets() {

@@ -152,6 +152,13 @@ fn an_api_server_accepts_every_rendering() {
         let text = String::from_utf8(output.stdout).expect("text");
         seen.extend(dry_run(control_plane, &all, &text));
     }
+    // Names that helm takes for a release and the API server for no Service.
+    for release in ["my.release", &format!("{}b", "a.".repeat(26))] {
+        let mut helm = control_plane.helm();
+        let output = helm.args(["template", release, CHART, "--namespace", "ringway"]).output();
+        let text = String::from_utf8(output.expect("helm").stdout).expect("text");
+        seen.extend(dry_run(control_plane, &all, &text));
+    }
     for kind in ["DaemonSet", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"] {
         assert!(seen.contains(kind), "{seen:?}");
     }
