@@ -259,6 +259,9 @@ pub const ADMISSION_BODY_BYTES_MAX: usize = 6 * 1024 * 1024 + 64 * 1024;
 /// Bytes of an admission request up to which it is read and judged without waiting for room: nearly
 /// every Ingress.
 pub const ADMISSION_SMALL_BODY_BYTES: usize = 64 * 1024;
+/// Fields and elements of an admission request; more are let in without a judgement. 10,000 paths,
+/// old and new, have 200,000.
+pub const ADMISSION_VALUES_MAX: usize = 400_000;
 /// Larger admission requests in memory at a time.
 pub const ADMISSION_LARGE_BODIES_MAX: usize = 4;
 /// Connections of the admission listener under way at a time; more wait in the kernel's queue. An
@@ -297,8 +300,11 @@ pub const ADMISSION_CERTIFICATE_RENEWAL: Duration = Duration::from_secs(365 * 86
 pub const ADMISSION_CERTIFICATE_CHECK: Duration = Duration::from_secs(60 * 60);
 /// How long API servers may take to hear of a new CA before a certificate of it is served.
 pub const ADMISSION_ROLLOVER_DELAY: Duration = Duration::from_secs(5);
-/// Longest pause between two writes of the certificate keeper that fail.
+/// Longest pause between two writes of the certificate keeper that fail or that somebody else
+/// undoes.
 pub const ADMISSION_RETRY_MAX: Duration = Duration::from_secs(60);
+/// After so long without a write its pauses begin anew; longer than the longest.
+pub const ADMISSION_CALM: Duration = Duration::from_secs(300);
 /// How long one call of the certificate keeper to the API server may take.
 pub const ADMISSION_CALL_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -24,7 +24,7 @@ use crate::control::admission::{self, AdmissionState, ReviewRequest};
 use crate::control::client;
 use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread, Serving};
 use crate::control::lower::LowerOptions;
-use crate::control::source::kubernetes::{KubernetesOptions, Scope};
+use crate::control::source::kubernetes::{KubernetesOptions, Scope, SourceState};
 use crate::control::writer::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlState, Controller};
 use crate::limits::ADMISSION_REVIEWS_MAX;
@@ -160,6 +160,7 @@ struct Webhook {
     listener: tokio::net::TcpListener,
     serving: watch::Receiver<Serving>,
     reviews: mpsc::Sender<ReviewRequest>,
+    source: Arc<SourceState>,
     state: Arc<AdmissionState>,
 }
 
@@ -182,8 +183,9 @@ fn follow(
     let (thread, link, serving) = cluster::start(options, state.clone())?;
     let (reviews, requests) = mpsc::channel(ADMISSION_REVIEWS_MAX);
     let control = ControlLoop::cluster(controller, link, requests)?;
-    let admission = Arc::clone(&state.admission);
-    let webhook = listener.map(|listener| Webhook { listener, serving, reviews, state: admission });
+    let (source, told) = (Arc::clone(&state.source), Arc::clone(&state.admission));
+    let webhook =
+        listener.map(|listener| Webhook { listener, serving, reviews, source, state: told });
     Ok(Followed { control, cluster: Some((thread, state)), webhook })
 }
 
@@ -238,8 +240,8 @@ fn host_name() -> String {
 
 async fn serve_webhook(webhook: Option<Webhook>) {
     match webhook {
-        Some(Webhook { listener, serving, reviews, state }) => {
-            admission::serve(listener, serving, reviews, state).await;
+        Some(Webhook { listener, serving, reviews, source, state }) => {
+            admission::serve(listener, serving, reviews, source, state).await;
         }
         None => std::future::pending().await,
     }

@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{AdmissionState, Part};
 use crate::control::calls::{CallError, backoff, call, jitter};
 use crate::limits::{
-    ADMISSION_CALL_TIMEOUT, ADMISSION_CERTIFICATE_CHECK, ADMISSION_RETRY_MAX,
+    ADMISSION_CALL_TIMEOUT, ADMISSION_CALM, ADMISSION_CERTIFICATE_CHECK, ADMISSION_RETRY_MAX,
     ADMISSION_ROLLOVER_DELAY, API_RETRY_MIN,
 };
 use crate::model::{ObjectRef, Problem, Severity};
@@ -204,6 +204,9 @@ struct Keeper {
     announced: Option<(Arc<Material>, Instant)>,
     /// Writes that failed in a row.
     failures: u32,
+    /// Writes that were needed in a row, and when the last one was.
+    writes: u32,
+    wrote: Option<Instant>,
     /// Nothing is written before.
     quiet_until: Instant,
     tls: watch::Sender<Option<Arc<ServerConfig>>>,
@@ -215,6 +218,8 @@ struct Keeper {
 enum Failure {
     /// Somebody else wrote first; what they wrote is read.
     Late,
+    /// It is too soon for another write.
+    Early(Duration),
     /// To be told.
     Problem(Part, Box<Problem>),
 }
@@ -238,6 +243,8 @@ impl Keeper {
             serving: None,
             announced: None,
             failures: 0,
+            writes: 0,
+            wrote: None,
             quiet_until: Instant::now(),
             tls,
             state,
@@ -249,21 +256,18 @@ impl Keeper {
         if !self.secret.is_heard() || !self.configuration.is_heard() {
             return ADMISSION_CERTIFICATE_CHECK;
         }
-        let quiet = self.quiet_until.saturating_duration_since(Instant::now());
-        if !quiet.is_zero() {
-            return quiet;
-        }
         match self.step(SystemTime::now()).await {
             Ok(next) => {
                 self.failures = 0;
                 next.unwrap_or_else(|| jitter(ADMISSION_CERTIFICATE_CHECK))
             }
             Err(Failure::Late) => API_RETRY_MIN,
+            Err(Failure::Early(rest)) => rest,
             Err(Failure::Problem(part, problem)) => {
                 self.state.tell(part, Some(*problem));
                 self.failures = self.failures.saturating_add(1);
                 let pause = jitter(backoff(self.failures).min(ADMISSION_RETRY_MAX));
-                self.quiet_until = Instant::now() + pause;
+                self.quiet_until = self.quiet_until.max(Instant::now() + pause);
                 pause
             }
         }
@@ -275,15 +279,13 @@ impl Keeper {
         let material = match decide(stored.as_ref(), &self.names, now) {
             Decision::Use(material) => material,
             Decision::Refuse(error) => return Err(self.refused(&error)),
-            Decision::Make(present) => match (self.make(now).await, present) {
-                (Ok(material), _) => material,
-                // What is there serves until something better can be had.
-                (Err(failure), Some(present)) => {
+            Decision::Make(present) => {
+                // What is there is believed until the API server was told of something better.
+                if let Some(present) = present {
                     self.serve_first(&present, now)?;
-                    return Err(failure);
                 }
-                (Err(failure), None) => return Err(failure),
-            },
+                self.make(now).await?
+            }
         };
         self.state.tell(Part::Secret, None);
         self.serve_first(&material, now)?;
@@ -321,6 +323,7 @@ impl Keeper {
 
     /// Writes a new CA and certificate to the Secret.
     async fn make(&mut self, now: SystemTime) -> Result<Arc<Material>, Failure> {
+        self.pace(Instant::now())?;
         let stored = self.secret.object().cloned();
         let previous = self.previous_ca(stored.as_ref());
         let data = material::make(&self.names, now, previous.as_deref());
@@ -329,7 +332,6 @@ impl Keeper {
         let mut secret = stored.unwrap_or_else(|| self.empty_secret());
         secret.metadata.annotations.get_or_insert_default().insert(MANAGED.into(), "true".into());
         secret.data.get_or_insert_default().extend(data);
-        self.quiet_until = Instant::now() + API_RETRY_MIN;
         let (name, how) = (&self.options.secret.name, PostParams::default());
         let written = match is_new {
             true => call(ADMISSION_CALL_TIMEOUT, self.secrets.create(&how, &secret)).await,
@@ -360,16 +362,23 @@ impl Keeper {
         Secret { metadata, type_: Some("kubernetes.io/tls".into()), ..Secret::default() }
     }
 
-    /// Believed until the roll-over is through: other replicas serve what it signed.
+    /// Believed until the roll-over is through: replicas serve what it signed. Two, if we do not
+    /// serve yet what is stored.
     fn previous_ca(&self, stored: Option<&Secret>) -> Option<String> {
         let stored = stored.and_then(|secret| material::value(secret, CA));
-        let serving = || self.serving.as_ref().map(|serving| serving.ca.as_slice());
+        let stored = stored.and_then(material::first_pem);
+        let serving = self.serving.as_ref();
+        let serving = serving.and_then(|serving| material::first_pem(&serving.ca));
+        let serving = serving.filter(|serving| stored.as_ref() != Some(serving));
         let told = || {
             let ours = self.configuration.object()?.webhooks.iter().flatten();
             let mut ours = ours.filter(|webhook| calls(webhook, &self.options.service));
             Some(ours.next()?.client_config.ca_bundle.as_ref()?.0.as_slice())
         };
-        stored.or_else(serving).or_else(told).and_then(material::first_pem)
+        match (stored, serving) {
+            (None, None) => told().and_then(material::first_pem),
+            (stored, serving) => Some(stored.into_iter().chain(serving).collect()),
+        }
     }
 
     /// Tells the API server the CA.
@@ -403,9 +412,25 @@ impl Keeper {
         Ok(())
     }
 
+    /// Who undoes our writes (a GitOps controller, a replica with another clock) is answered ever
+    /// more slowly.
+    fn pace(&mut self, now: Instant) -> Result<(), Failure> {
+        let rest = self.quiet_until.saturating_duration_since(now);
+        if !rest.is_zero() {
+            return Err(Failure::Early(rest));
+        }
+        let is_calm = self.wrote.is_none_or(|wrote| now - wrote > ADMISSION_CALM);
+        self.writes = if is_calm { 1 } else { self.writes.saturating_add(1) };
+        self.wrote = Some(now);
+        // The first two are those of a first start: Secret, then CA.
+        let pause = backoff(self.writes.saturating_sub(1)).min(ADMISSION_RETRY_MAX);
+        self.quiet_until = if self.writes == 1 { now } else { now + pause };
+        Ok(())
+    }
+
     async fn patch(&mut self, patch: serde_json::Value) -> Result<(), Failure> {
+        self.pace(Instant::now())?;
         let name = &self.options.configuration;
-        self.quiet_until = Instant::now() + API_RETRY_MIN;
         let (how, patch) = (PatchParams::default(), Patch::Strategic(patch));
         match call(ADMISSION_CALL_TIMEOUT, self.configurations.patch(name, &how, &patch)).await {
             Ok(configuration) => self.configuration.take(Ok(Some(configuration))),

@@ -10,8 +10,8 @@ use k8s_openapi::api::networking::v1::Ingress;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{
-    ADMISSION_LINE_BYTES_MAX, ADMISSION_MESSAGE_BYTES_MAX, ADMISSION_WARNING_BYTES_MAX,
-    ADMISSION_WARNINGS_BYTES_MAX,
+    ADMISSION_LINE_BYTES_MAX, ADMISSION_MESSAGE_BYTES_MAX, ADMISSION_VALUES_MAX,
+    ADMISSION_WARNING_BYTES_MAX, ADMISSION_WARNINGS_BYTES_MAX,
 };
 use crate::model::{ObjectRef, Problem, Severity};
 
@@ -137,6 +137,10 @@ pub fn read(body: &[u8]) -> Result<Asked, Malformed> {
             format!("not judged: {kind:?} of {group:?} {version:?} is none of Ringway's.");
         return Ok(Asked::Settled(Answer::allowed(uid, Some(&warning))));
     }
+    if values(body) > ADMISSION_VALUES_MAX {
+        let warning = format!("not judged: it has more than {ADMISSION_VALUES_MAX} fields.");
+        return Ok(Asked::Settled(Answer::allowed(uid, Some(&warning))));
+    }
     let BodyRequest { object, old_object } = match serde_json::from_slice(body) {
         Ok(Body { request }) => request,
         // The API server knows the kind and took the object.
@@ -159,6 +163,22 @@ pub fn read(body: &[u8]) -> Result<Asked, Malformed> {
     });
     let ingress = Arc::new(object);
     Ok(Asked::Judge(Box::new(Question { uid, reference, ingress, is_same })))
+}
+
+/// Fields and elements in a JSON text, about. An API server sends what it has validated; whoever
+/// else asks may send `{}` by the million, each of which is 200 bytes in memory.
+fn values(json: &[u8]) -> usize {
+    let (mut count, mut is_text, mut is_escaped) = (0usize, false, false);
+    for byte in json {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_text,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' | b',' if !is_text => count = count.saturating_add(1),
+            _ => {}
+        }
+    }
+    count
 }
 
 impl Question {
@@ -354,6 +374,20 @@ mod tests {
         );
         let answer = self::question("{}").answer(&[]);
         assert_eq!(answer, Answer::allowed("u".into(), None));
+    }
+
+    #[test]
+    fn a_body_that_would_fill_the_memory_is_not_unfolded() {
+        let paths = |count: usize, path: &str| {
+            let paths = vec![path; count].join(",");
+            format!(r#"{{"object":{{"spec":{{"rules":[{{"http":{{"paths":[{paths}]}}}}]}}}}}}"#)
+        };
+        let path = r#"{"path":"/{,[\"","pathType":"Prefix","backend":{"service":{"name":"w",
+            "port":{"number":80}}}}"#;
+        assert_eq!(values(br#"{"a":"\\","b":["{","\"["]}"#), 4);
+        assert_eq!(question(&paths(20_000, path)).reference.to_string(), "Ingress ns/i");
+        let answer = settled(&paths(ADMISSION_VALUES_MAX, "{}"));
+        assert!(answer.refusal.is_none() && answer.warnings[0].contains("more than"), "{answer:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::review::{self, Answer, Asked, Malformed, Question};
 use super::{AdmissionState, ReviewRequest, Verdict};
+use crate::control::source::kubernetes::SourceState;
 use crate::limits::{
     ACCEPT_PAUSE, ADMIN_FIELDS_MAX, ADMIN_REQUEST_BYTES_MAX, ADMISSION_BODY_BYTES_MAX,
     ADMISSION_BODY_TIMEOUT, ADMISSION_CONNECTION_TIMEOUT, ADMISSION_CONNECTIONS_MAX,
@@ -38,6 +39,7 @@ const PATHS: [&str; 2] = ["/validate", "/networking/v1/ingresses"];
 struct Server {
     tls: watch::Receiver<Option<Arc<ServerConfig>>>,
     reviews: mpsc::Sender<ReviewRequest>,
+    source: Arc<SourceState>,
     state: Arc<AdmissionState>,
     large: Semaphore,
 }
@@ -72,10 +74,11 @@ pub async fn serve(
     listener: TcpListener,
     tls: watch::Receiver<Option<Arc<ServerConfig>>>,
     reviews: mpsc::Sender<ReviewRequest>,
+    source: Arc<SourceState>,
     state: Arc<AdmissionState>,
 ) {
     let large = Semaphore::new(ADMISSION_LARGE_BODIES_MAX);
-    let server = Rc::new(Server { tls, reviews, state, large });
+    let server = Rc::new(Server { tls, reviews, source, state, large });
     LocalSet::new().run_until(accept(listener, server)).await;
 }
 
@@ -203,6 +206,10 @@ impl Server {
 
     /// Has the control thread judge it; whatever goes wrong with that, it is let in.
     async fn judge(&self, question: Question) -> (Answer, Verdict) {
+        // Another installation's, or nobody's: a webhook cannot ask for namespaces as flags can.
+        if !self.source.is_watched(&question.reference.namespace) {
+            return (question.answer(&[]), Verdict::Allowed);
+        }
         let (reply, problems) = oneshot::channel();
         let (ingress, reference) = (Arc::clone(&question.ingress), question.reference.clone());
         let request = ReviewRequest { ingress, reference, reply };

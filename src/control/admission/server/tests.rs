@@ -33,6 +33,7 @@ struct World {
     address: std::net::SocketAddr,
     client: TlsConnector,
     reviews: mpsc::Receiver<ReviewRequest>,
+    source: Arc<SourceState>,
     state: Arc<AdmissionState>,
 }
 
@@ -44,9 +45,11 @@ async fn served<F: Future>(test: impl FnOnce(World) -> F) {
     let (_sender, tls) = watch::channel(Some(config));
     let (requests, reviews) = mpsc::channel(1);
     let state = Arc::new(AdmissionState::default());
-    let world = World { address, client, reviews, state: Arc::clone(&state) };
+    let source = Arc::new(SourceState::default());
+    let (shown, told) = (Arc::clone(&state), Arc::clone(&source));
+    let world = World { address, client, reviews, source: told, state: shown };
     tokio::select! {
-        () = serve(listener, tls, requests, state) => panic!("it ended"),
+        () = serve(listener, tls, requests, Arc::clone(&source), state) => panic!("it ended"),
         _ = test(world) => {}
     }
 }
@@ -188,10 +191,22 @@ async fn without_a_certificate_connections_are_closed() {
     let (_sender, tls) = watch::channel(None);
     let (requests, _reviews) = mpsc::channel(1);
     tokio::select! {
-        () = serve(listener, tls, requests, Arc::default()) => panic!("it ended"),
+        () = serve(listener, tls, requests, Arc::default(), Arc::default()) => panic!("it ended"),
         read = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.read(&mut [0; 1]).await
         } => assert_eq!(read.unwrap(), 0),
     }
+}
+
+#[tokio::test]
+async fn an_object_of_a_namespace_that_is_not_watched_is_nobodys_business() {
+    served(|world| async move {
+        world.source.watch_only(["other".into()].into());
+        let mut stream = world.connect().await;
+        // Nobody judges here: had it been asked, the answer would say so.
+        let answer = ask(&mut stream, &post("/validate", &review("CREATE", 0))).await;
+        assert!(answer.contains("\"allowed\":true") && !answer.contains("not judged"), "{answer}");
+    })
+    .await;
 }

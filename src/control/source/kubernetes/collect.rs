@@ -170,6 +170,11 @@ impl Collector {
         let mut secrets = Secrets::default();
         wanted.iter().for_each(|secret| secrets.want(secret));
         extents.iter().for_each(|extent| state.update(extent.kind, |_| {}));
+        let ingresses = extents.iter().filter(|extent| extent.kind == "Ingress");
+        let named: Option<_> = ingresses.map(|extent| extent.namespace.clone()).collect();
+        if let Some(namespaces) = if is_selective { Some(BTreeSet::new()) } else { named } {
+            state.watch_only(namespaces);
+        }
         let stream = |extent| Stream {
             extent,
             failure: None,
@@ -640,6 +645,7 @@ impl Collector {
         if !is_changed {
             return;
         }
+        self.state.watch_only(namespaces.clone());
         self.count_objects("Namespace", self.namespaces.iter().map(BTreeSet::len).sum());
         for kind in REQUIRED {
             let extent = Extent { kind, namespace: Some(Arc::clone(name)), name: None };

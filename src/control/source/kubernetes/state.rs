@@ -1,13 +1,15 @@
 //! How the watches are, for metrics and readiness.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// Shared by the source and the admin listener.
 #[derive(Debug, Default)]
 pub struct SourceState {
     kinds: Mutex<BTreeMap<&'static str, KindState>>,
+    /// `None`: objects of all namespaces count.
+    namespaces: Mutex<Option<BTreeSet<Arc<str>>>>,
 }
 
 /// One kind, all its watches together.
@@ -32,6 +34,18 @@ impl SourceState {
     #[must_use]
     pub fn snapshot(&self) -> Vec<KindState> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Whether objects of a namespace count.
+    #[must_use]
+    pub fn is_watched(&self, namespace: &str) -> bool {
+        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.as_ref().is_none_or(|all| all.contains(namespace))
+    }
+
+    /// Only objects of these namespaces count.
+    pub(in crate::control) fn watch_only(&self, namespaces: BTreeSet<Arc<str>>) {
+        *self.namespaces.lock().unwrap_or_else(PoisonError::into_inner) = Some(namespaces);
     }
 
     /// Changes what is known of one kind.
