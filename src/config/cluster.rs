@@ -43,7 +43,8 @@ pub struct ClusterArgs {
         long,
         env = "RINGWAY_PUBLISH_STATUS_ADDRESS",
         value_name = "ADDRESS",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = parse::status_address
     )]
     pub publish_status_address: Vec<String>,
 

@@ -1,6 +1,6 @@
 //! Texts of flags → values. Messages complete clap's `invalid value 'X' for '--flag': …`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::limits::FLAG_SECONDS_MAX;
@@ -36,6 +36,9 @@ pub enum ParseError {
     /// Not a DNS label.
     #[error("write the name of a namespace: lower-case letters, digits and hyphens")]
     Namespace,
+    /// Neither an IP address nor a DNS name.
+    #[error("write an IP address or a DNS name, such as 192.0.2.1 or lb.example")]
+    StatusAddress,
     /// Not a DNS subdomain.
     #[error("write the name of an object: lower-case letters, digits, hyphens and dots")]
     ObjectName,
@@ -148,6 +151,20 @@ pub fn object_name(text: &str) -> Result<String, ParseError> {
     text.split('.').all(is_name).then(|| text.to_owned()).ok_or(ParseError::ObjectName)
 }
 
+/// What clients reach us by, without a port.
+///
+/// # Errors
+/// [`ParseError::StatusAddress`].
+pub fn status_address(text: &str) -> Result<String, ParseError> {
+    let text = text.trim();
+    let is_ip = || text.parse::<IpAddr>().is_ok();
+    let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
+    // What ends in a number is an address in some notation, or a mistaken one.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_name = || name.split('.').all(is_name) && !last.bytes().all(|b| b.is_ascii_digit());
+    (is_ip() || is_name()).then(|| text.to_owned()).ok_or(ParseError::StatusAddress)
+}
+
 fn reference(kind: &'static str, text: &str) -> Option<ObjectRef> {
     let (namespace, name) = text.split_once('/')?;
     // Names of objects are DNS subdomains, those of namespaces are labels.
@@ -236,6 +253,12 @@ mod tests {
         assert_eq!(namespace("a.b"), Err(ParseError::Namespace));
         assert_eq!(object_name("a.b"), Ok("a.b".into()));
         assert_eq!(object_name("a..b"), Err(ParseError::ObjectName));
+        for text in ["192.0.2.1", "2001:db8::1", "lb.example", "LB.example."] {
+            assert_eq!(status_address(text), Ok(text.into()));
+        }
+        for text in ["", "a b", "https://lb", "lb:80", "192.0.2.256", "[::1]", "*.example"] {
+            assert_eq!(status_address(text), Err(ParseError::StatusAddress), "{text}");
+        }
     }
 
     #[test]

@@ -66,7 +66,10 @@ fn parse(text: &str) -> Option<Address> {
             && !label.ends_with('-')
     };
     let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-    (name.len() <= HOST_BYTES_MAX && name.split('.').all(is_label))
+    // As the API server and every resolver take "010.0.0.1": an address, in some notation.
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    let is_address = name.rsplit('.').next().is_some_and(is_number);
+    (name.len() <= HOST_BYTES_MAX && !is_address && name.split('.').all(is_label))
         .then(|| Address::Name(name.into()))
 }
 
@@ -346,7 +349,8 @@ mod tests {
             [Address::Ip("192.0.2.1".parse().unwrap()), Address::Ip("192.0.2.9".parse().unwrap())];
         assert_eq!(all[..2], expected);
         assert_eq!(all[2..], [Address::Name("lb.test".into())]);
-        for text in ["", "a b", "-a.test", "a..b", "*.test", "a_b", &"a".repeat(64)] {
+        let long = "a".repeat(64);
+        for text in ["", "a b", "-a.test", "a..b", "*.test", "a_b", "010.0.0.1", "300.1", &long] {
             assert_eq!(parse(text), None, "{text}");
         }
         let many: Vec<String> = (0..1000).map(|n| format!("host{n}.test")).collect();

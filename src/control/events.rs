@@ -75,6 +75,11 @@ pub(super) struct Telling {
 }
 
 impl Telling {
+    /// The object has no namespace.
+    pub(super) fn is_of_cluster(&self) -> bool {
+        self.key.0.object.as_ref().is_none_or(|object| object.namespace.is_empty())
+    }
+
     /// Namespace of the Event.
     pub(super) fn namespace(&self) -> &str {
         match &self.key.0.object {

@@ -90,8 +90,8 @@ pub(super) struct Candidate {
     namespace: String,
     name: String,
     election: Election,
-    /// The Lease as we wrote it last, and until when that makes us its holder.
-    held: Option<(Lease, Instant)>,
+    /// Until when what we wrote last makes us its holder.
+    held: Option<Instant>,
 }
 
 impl Candidate {
@@ -153,27 +153,37 @@ impl Candidate {
 
     /// Gives the Lease up, so that nobody has to wait for our death.
     pub(super) async fn release(&mut self) {
-        let Some((lease, _)) = self.held.take() else { return };
+        if self.held.take().is_none() {
+            return;
+        }
+        if let Err(error) = call(FAREWELL_TIMEOUT, self.give_up()).await {
+            tracing::warn!(lease = %self.name, %error, "the Lease could not be given up");
+        }
+    }
+
+    /// What we wrote last may not be what is there: a renewal may have been cut off on its way
+    /// back, and others may write labels.
+    async fn give_up(&self) -> Result<(), kube::Error> {
+        let lease = self.leases.get(&self.name).await?;
+        let spec = lease.spec.unwrap_or_default();
+        if spec.holder_identity.as_ref() != Some(&self.election.identity) {
+            return Ok(());
+        }
         let wall = MicroTime(Timestamp::now());
-        let spec = lease.spec.map(|spec| LeaseSpec {
+        let spec = LeaseSpec {
             holder_identity: None,
             lease_duration_seconds: Some(1),
             renew_time: Some(wall.clone()),
             acquire_time: Some(wall),
             ..spec
-        });
-        let lease = Lease { spec, ..lease };
-        let post = PostParams::default();
-        let replace = self.leases.replace(&self.name, &post, &lease);
-        if let Err(error) = call(FAREWELL_TIMEOUT, replace).await {
-            tracing::warn!(lease = %self.name, %error, "the Lease could not be given up");
-        }
+        };
+        let lease = Lease { spec: Some(spec), ..lease };
+        self.leases.replace(&self.name, &PostParams::default(), &lease).await.map(drop)
     }
 
     /// How long we are still the holder.
     fn term(&self, now: Instant) -> Option<Duration> {
-        let (_, until) = self.held.as_ref()?;
-        until.checked_duration_since(now).filter(|term| !term.is_zero())
+        self.held?.checked_duration_since(now).filter(|term| !term.is_zero())
     }
 
     /// Looks at the record, writes ours where that is due, and says when to look again.
@@ -183,21 +193,21 @@ impl Candidate {
         let action = self.election.decide(spec.as_ref(), begun);
         let ours = self.election.record(spec.unwrap_or_default(), action, Timestamp::now());
         let post = PostParams::default();
-        let written = match (found, action) {
+        match (found, action) {
             (_, Action::Wait(rest)) => {
                 self.held = None;
                 return Ok(jitter(LEASE_RETRY).min(rest));
             }
             (Some(lease), _) => {
                 let lease = Lease { spec: Some(ours), ..lease };
-                self.leases.replace(&self.name, &post, &lease).await?
+                self.leases.replace(&self.name, &post, &lease).await?;
             }
             (None, _) => {
                 let metadata = ObjectMeta { name: Some(self.name.clone()), ..Default::default() };
-                self.leases.create(&post, &Lease { metadata, spec: Some(ours) }).await?
+                self.leases.create(&post, &Lease { metadata, spec: Some(ours) }).await?;
             }
-        };
-        self.held = Some((written, begun + LEASE_RENEW_DEADLINE));
+        }
+        self.held = Some(begun + LEASE_RENEW_DEADLINE);
         Ok(LEASE_RENEW)
     }
 }

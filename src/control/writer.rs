@@ -205,6 +205,7 @@ pub async fn run(
         status: StatusBook::new(now),
         events: EventBook::new(now),
         under_way: JoinSet::new(),
+        is_failing: false,
         observed,
         state: Arc::clone(&state),
     };
@@ -249,6 +250,8 @@ struct Writer {
     status: StatusBook,
     events: EventBook,
     under_way: JoinSet<Done>,
+    /// The last status write failed, and that was said.
+    is_failing: bool,
     observed: Arc<Observed>,
     state: Arc<WriterState>,
 }
@@ -341,7 +344,8 @@ impl Writer {
                 let namespace = telling.namespace();
                 match &result {
                     Ok(()) => self.state.allowed(Right::Events, namespace),
-                    Err(CallError::Refused(said)) => {
+                    // Rights in some namespaces alone are none for objects that have no namespace.
+                    Err(CallError::Refused(said)) if !telling.is_of_cluster() => {
                         self.state.refused(Right::Events, namespace, said);
                     }
                     Err(error) => tracing::debug!(namespace, %error, "Event not written"),
@@ -355,14 +359,25 @@ impl Writer {
         }
     }
 
-    fn note_status(&self, ingress: &ObjectRef, result: &Result<(), CallError>) {
+    fn note_status(&mut self, ingress: &ObjectRef, result: &Result<(), CallError>) {
         let state = &self.state;
         match result {
-            Ok(()) => state.allowed(Right::Status, &ingress.namespace),
+            Ok(()) => {
+                self.is_failing = false;
+                state.allowed(Right::Status, &ingress.namespace);
+            }
             Err(CallError::Refused(said)) => {
                 state.refused(Right::Status, &ingress.namespace, said);
             }
-            Err(error) => tracing::debug!(%ingress, %error, "status not written"),
+            // Deleted or changed meanwhile.
+            Err(error @ (CallError::Gone(_) | CallError::Conflict(_))) => {
+                tracing::debug!(%ingress, %error, "status not written");
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::warn!(%ingress, %error, "its status is not written; tried again");
+                }
+            }
         }
         let count = if result.is_ok() { &state.status_written } else { &state.status_failed };
         count.fetch_add(1, Ordering::Relaxed);

@@ -69,7 +69,9 @@ fn an_api_server_that_hangs_holds_up_no_end() {
     installation.objects.backend("web", &[Endpoint::ready(network.address(1))]);
     installation.objects.ingress(&installation.class, "a", "a.example", "web");
     let mut proxy = installation.start();
-    control_plane.freeze_apiserver();
+    // Whoever writes has the most to finish.
+    wait_until("the leader", || !installation.leader().is_empty());
+    control_plane.freeze_apiserver(true);
     let end = Instant::now() + Duration::from_secs(5);
     while Instant::now() < end {
         assert_eq!(proxy.admin_get("/readyz").status(), 200);

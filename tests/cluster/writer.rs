@@ -37,6 +37,9 @@ crate::cases![
     addresses_come_from_the_service_as_it_changes,
     addresses_come_from_the_nodes_and_go_with_the_last_replica,
     a_missing_right_is_said_in_words_and_not_for_ever,
+    a_lease_that_others_touched_is_given_up_all_the_same,
+    an_ingress_made_anew_gets_its_status_anew,
+    rights_in_a_namespace_are_enough_without_a_complaint,
 ];
 
 const ELECTION: &str = "ringway-leader";
@@ -520,4 +523,44 @@ fn a_missing_right_is_said_in_words_and_not_for_ever() {
     assert!(texts[1].contains("events (events.k8s.io)"), "{texts:?}");
     let counts = replica.state.counts();
     assert_eq!((counts.status_written, counts.events_written), (0, 0));
+}
+
+fn a_lease_that_others_touched_is_given_up_all_the_same() {
+    let world = World::new("touched");
+    world.grant();
+    let leader = world.replica("p-1", &["192.0.2.1"]);
+    wait_for_leader(&[&leader]);
+    let patch = json!({ "metadata": { "labels": { "touched": "yes" } } });
+    let leases = world.api::<Lease>();
+    block_on(leases.patch(ELECTION, &PatchParams::default(), &Patch::Merge(patch))).unwrap();
+    leader.leave();
+    assert_eq!(world.holder(), "");
+}
+
+fn an_ingress_made_anew_gets_its_status_anew() {
+    let world = World::new("anew");
+    world.grant();
+    let x = world.ingress("x");
+    let leader = world.replica("p-1", &["192.0.2.1"]);
+    leader.serves(&x, true);
+    wait_until("the status", || world.shown("x") == ["192.0.2.1"]);
+    for _ in 0..3 {
+        block_on(world.api::<Ingress>().delete("x", &DeleteParams::default())).unwrap();
+        // As fast as a pipeline does it; what is served never changes.
+        world.ingress("x");
+        wait_until("the status of the new one", || world.shown("x") == ["192.0.2.1"]);
+    }
+}
+
+fn rights_in_a_namespace_are_enough_without_a_complaint() {
+    let world = World::new("narrow");
+    world.grant();
+    let class = ObjectRef { kind: "IngressClass", namespace: "".into(), name: "narrow".into() };
+    let leader = world.replica("p-1", &["192.0.2.1"]);
+    wait_for_leader(&[&leader]);
+    leader.observed.put(&class, Some("u"));
+    // Its Event would be in the namespace "default".
+    leader.outcomes.problems(vec![problem(&class)]);
+    wait_until("a refusal", || leader.state.counts().events_failed > 0);
+    assert!(leader.state.problems().is_empty(), "{:?}", leader.state.problems());
 }

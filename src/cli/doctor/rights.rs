@@ -160,10 +160,9 @@ fn of_writer(
         |verbs| Need::new("coordination.k8s.io", "leases", verbs, without).namespace(own).lesser();
     let mut needs =
         vec![leases(&["create"]), leases(&["get", "update"]).name(&cluster.election_id)];
-    let are_nodes_published = cluster.update_status
-        && cluster.publish_service.is_none()
-        && cluster.publish_status_address.is_empty();
-    if let Some(service) = cluster.publish_service.as_ref().filter(|_| cluster.update_status)
+    let are_found = cluster.update_status && cluster.publish_status_address.is_empty();
+    let are_nodes_published = are_found && cluster.publish_service.is_none();
+    if let Some(service) = cluster.publish_service.as_ref().filter(|_| are_found)
         && !is_watched(&service.namespace)
     {
         let without = "no Ingress shows the address of --publish-service";
@@ -330,6 +329,10 @@ mod tests {
         }
         assert!(!is_asked(&some, "status") && !is_asked(&some, "pods"));
         assert!(!some.iter().any(|right| right == "list ingresses/ [networking.k8s.io] :"));
+        // What the addresses of the flag leave without use.
+        let said = "--publish-service x/lb --publish-status-address 192.0.2.1";
+        assert!(!is_asked(&rights_of(said, &reach), "x:lb"));
+        assert!(is_asked(&rights_of("--publish-service x/lb", &reach), "x:lb"));
 
         let selected = rights_of("", &Reach::Selector("team=web".into()));
         assert!(is_asked(&selected, "watch namespaces/") && is_asked(&selected, "get nodes/"));

@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, ResourceExt};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -277,10 +278,10 @@ impl ControlPlane {
         self.apiserver = None;
     }
 
-    /// Stops the API server where it is: connections stay, and nothing is answered.
-    #[track_caller]
-    pub(crate) fn freeze_apiserver(&self) {
-        self.apiserver.as_ref().expect("an API server").signal("STOP");
+    /// Stops the API server in its tracks, connections open, or lets it go on.
+    pub(crate) fn freeze_apiserver(&self, is_frozen: bool) {
+        let signal = if is_frozen { Signal::STOP } else { Signal::CONT };
+        self.apiserver.as_ref().expect("started").signal(signal);
     }
 
     /// Starts the API server on its old port with its old data, and waits until it is ready.

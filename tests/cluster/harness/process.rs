@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 
 /// How many lines of a log a failed test prints.
 const LINES_MAX: usize = 60;
@@ -38,20 +38,18 @@ impl Process {
         self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().expect("wait")
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        kill_process(Pid::from_child(&child), signal).expect("it runs");
+    }
+
     /// Kills it, if it still runs, and waits for its end.
     pub(crate) fn kill(&self) {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         // Already gone is as good.
         drop(child.kill());
         drop(child.wait());
-    }
-
-    /// Sends a signal, named as for kill(1).
-    #[track_caller]
-    pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.lock().unwrap_or_else(PoisonError::into_inner).id();
-        let status = Command::new("kill").args([format!("-{name}"), id.to_string()]).status();
-        assert!(status.expect("kill").success());
     }
 
     /// The last lines of its output, below a heading.
