@@ -55,14 +55,16 @@ test-cluster: controlplane ## Only the tests against a real API server
 
 test-cluster-full: controlplane ## 10,000 Ingresses, ten rollouts, 400 creations; release build
 	$(CARGO) build --locked --release
-	RINGWAY_CLUSTER_FULL=1 RINGWAY_BIN=$(CURDIR)/target/release/ringway \
-		$(CARGO) test --locked --test cluster -- --test-threads 1 scale rollout
+	for module in scale rollout; do \
+		RINGWAY_CLUSTER_FULL=1 RINGWAY_BIN=$(CURDIR)/target/release/ringway \
+			$(CARGO) test --locked --test cluster -- --test-threads 1 $$module::; \
+	done
 
 bench: ## Criterion benches, full length
 	$(CARGO) bench --locked
 
 bench-smoke: ## Run each bench for an instant, so that none can rot
-	$(CARGO) bench --locked --bench '*' -- --test
+	$(CARGO) test --locked --bench '*'
 
 fuzz-smoke: ## Run each fuzz target for FUZZ_SECONDS seconds, seeds included
 	fuzz/run $(FUZZ_SECONDS)

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinError;
 use tokio::time::timeout;
 
 use crate::limits::{API_ANSWER_BYTES_MAX, API_RETRY_MAX, API_RETRY_MIN};
@@ -166,6 +167,16 @@ impl<K: Ord + Clone> Agenda<K> {
 
     pub(super) fn first(&self) -> Option<(Instant, K)> {
         self.order.first().cloned()
+    }
+}
+
+/// What a task came to. Its panic goes on here: a kind that nobody watches, or a status that nobody
+/// writes, would stay as it is for ever.
+pub(super) fn alive<T>(ended: Result<T, JoinError>) -> T {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(value) => value,
+        Err(Ok(payload)) => std::panic::resume_unwind(payload),
+        Err(Err(aborted)) => std::panic::resume_unwind(Box::new(aborted)),
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::{sleep_until, timeout};
 
 pub use super::addresses::AddressSource;
 use super::addresses::{Addresses, Replicas, follow};
-use super::calls::{CallError, Next};
+use super::calls::{CallError, Next, alive};
 pub use super::events::REPORTING_CONTROLLER;
 use super::events::{self, EventBook, Telling};
 use super::lease::Candidate;
@@ -297,7 +297,9 @@ impl Writer {
                     let wanted = Arc::clone(&addresses.borrow_and_update());
                     self.status.wanted(wanted, Instant::now());
                 }
-                Some(Ok(done)) = self.under_way.join_next() => self.done(done, Instant::now()),
+                Some(ended) = self.under_way.join_next() => {
+                    self.done(alive(ended), Instant::now());
+                }
             }
         }
     }

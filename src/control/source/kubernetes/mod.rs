@@ -27,9 +27,10 @@ use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
+use crate::control::calls::alive;
 use crate::control::lower::LowerOptions;
 use crate::control::observed::Observed;
 use crate::control::source::Change;
@@ -147,15 +148,6 @@ pub async fn run(
             () = sleep_until(collector.deadline().into()) => collector.tick(Instant::now()),
             () = sink.closed() => return,
         }
-    }
-}
-
-/// A panic of a task goes on here: a kind that nobody watches would stay as it is for ever.
-fn alive<T>(ended: Result<T, JoinError>) -> T {
-    match ended.map_err(JoinError::try_into_panic) {
-        Ok(value) => value,
-        Err(Ok(payload)) => std::panic::resume_unwind(payload),
-        Err(Err(aborted)) => std::panic::resume_unwind(Box::new(aborted)),
     }
 }
 
