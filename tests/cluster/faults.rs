@@ -7,6 +7,7 @@ use crate::harness::objects::ingress;
 use crate::harness::{
     ControlPlane, Endpoint, Installation, Network, Options, backend, pause, wait_until,
 };
+use crate::peers::Proxy;
 
 crate::cases![
     an_api_server_that_is_away_costs_no_request,
@@ -95,7 +96,7 @@ fn a_start_without_api_server_waits_and_says_so_once() {
         };
         control_plane.stop_apiserver();
         let folder = tempfile::tempdir().expect("temporary folder");
-        crate::peers::Proxy::launch_unready(command, folder)
+        Proxy::launch_unready(command, folder)
     };
     wait_until("the reason", || {
         let answer = proxy.admin_get("/readyz");
@@ -110,6 +111,17 @@ fn a_start_without_api_server_waits_and_says_so_once() {
     assert!(!output.contains("failed with error"), "{output}");
     control_plane.start_apiserver();
     proxy.wait_for_readiness();
+}
+
+/// Changes the world while Ringway is held, in a store that has forgotten the change when it goes on.
+/// Its cores are held, too: requests wait in between.
+fn unseen(control_plane: &mut ControlPlane, proxy: &Proxy, change: impl FnOnce()) {
+    proxy.signal("STOP");
+    control_plane.stop_apiserver();
+    control_plane.start_apiserver();
+    change();
+    control_plane.compact_etcd();
+    proxy.signal("CONT");
 }
 
 fn a_watch_that_expired_is_listed_again_without_a_gap() {
@@ -128,14 +140,10 @@ fn a_watch_that_expired_is_listed_again_without_a_gap() {
     };
     let load = Load::start(proxy.http, "kept.example");
     let relists = proxy.metric("ringway_watch_lists_total", &["kind=\"Ingress\""]);
-    // Away while the world changes, then back in a store that has forgotten the change.
-    proxy.signal("STOP");
-    control_plane.stop_apiserver();
-    control_plane.start_apiserver();
-    objects.delete("Ingress", "gone");
-    objects.ingress(&class, "new", "new.example", "web");
-    control_plane.compact_etcd();
-    proxy.signal("CONT");
+    unseen(&mut control_plane, &proxy, || {
+        objects.delete("Ingress", "gone");
+        objects.ingress(&class, "new", "new.example", "web");
+    });
     proxy.wait_for_status("new.example", "/", 200);
     proxy.wait_for_status("gone.example", "/", 404);
     assert!(proxy.metric("ringway_watch_lists_total", &["kind=\"Ingress\""]) > relists);
@@ -161,13 +169,10 @@ fn a_relist_of_5000_ingresses_loses_and_keeps_what_it_must() {
     };
     assert_eq!(proxy.get("many-4999.example", "/").status(), 200);
     let load = Load::start(proxy.http, "many-2500.example");
-    proxy.signal("STOP");
-    control_plane.stop_apiserver();
-    control_plane.start_apiserver();
-    objects.delete("Ingress", "many-7");
-    objects.ingress(&class, "new", "new.example", "web");
-    control_plane.compact_etcd();
-    proxy.signal("CONT");
+    unseen(&mut control_plane, &proxy, || {
+        objects.delete("Ingress", "many-7");
+        objects.ingress(&class, "new", "new.example", "web");
+    });
     proxy.wait_for_status("new.example", "/", 200);
     proxy.wait_for_status("many-7.example", "/", 404);
     assert_eq!(proxy.get("many-0.example", "/").status(), 200);
