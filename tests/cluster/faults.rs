@@ -113,8 +113,8 @@ fn a_start_without_api_server_waits_and_says_so_once() {
     proxy.wait_for_readiness();
 }
 
-/// Changes the world while Ringway is held, in a store that has forgotten the change when it goes on.
-/// Its cores are held, too: requests wait in between.
+/// Changes the world while Ringway is held, in a store that has forgotten the change when it goes
+/// on. Its cores are held, too: requests wait in between.
 fn unseen(control_plane: &mut ControlPlane, proxy: &Proxy, change: impl FnOnce()) {
     proxy.signal("STOP");
     control_plane.stop_apiserver();
