@@ -36,11 +36,17 @@ pub enum FieldKind {
     Date,
     Server,
     Via,
-    /// A name with `_`: CGI-style backends cannot tell it from the same name with `-`.
-    Underscore,
+    /// `ssl-client-…`: who the client is by its certificate, which the proxy alone says.
+    ClientIdentity,
+    /// A name with `_`, `.` or another character than letters, digits and `-`: backends of the CGI
+    /// kind cannot tell it from the same name with `-`.
+    Ambiguous,
 }
 
 impl FieldKind {
+    /// How many there are.
+    pub const COUNT: usize = Self::Ambiguous as usize + 1;
+
     /// Decides the kind of `name`, any case.
     #[must_use]
     pub fn of(name: &[u8]) -> Self {
@@ -68,7 +74,10 @@ impl FieldKind {
                 (b"content-length", Self::ContentLength),
                 (b"http2-settings", Self::Http2Settings),
             ],
-            15 => &[(b"x-forwarded-for", Self::XForwardedFor)],
+            15 => &[
+                (b"x-forwarded-for", Self::XForwardedFor),
+                (b"ssl-client-cert", Self::ClientIdentity),
+            ],
             16 => &[
                 (b"x-forwarded-host", Self::XForwardedHost),
                 (b"x-forwarded-port", Self::XForwardedPort),
@@ -77,8 +86,11 @@ impl FieldKind {
             17 => &[
                 (b"transfer-encoding", Self::TransferEncoding),
                 (b"x-forwarded-proto", Self::XForwardedProto),
+                (b"ssl-client-verify", Self::ClientIdentity),
             ],
             18 => &[(b"x-forwarded-scheme", Self::XForwardedScheme)],
+            20 => &[(b"ssl-client-issuer-dn", Self::ClientIdentity)],
+            21 => &[(b"ssl-client-subject-dn", Self::ClientIdentity)],
             24 => &[(b"x-original-forwarded-for", Self::XOriginalForwardedFor)],
             25 => &[(b"x-original-forwarded-host", Self::XOriginalForwardedHost)],
             _ => &[],
@@ -88,7 +100,8 @@ impl FieldKind {
                 return *kind;
             }
         }
-        if name.contains(&b'_') { Self::Underscore } else { Self::Other }
+        let is_clear = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+        if is_clear { Self::Other } else { Self::Ambiguous }
     }
 }
 
@@ -128,7 +141,8 @@ pub fn is_nomination_refused(name: &[u8]) -> bool {
         | FieldKind::XRealIp
         | FieldKind::XScheme
         | FieldKind::XOriginalForwardedFor
-        | FieldKind::XOriginalForwardedHost => true,
+        | FieldKind::XOriginalForwardedHost
+        | FieldKind::ClientIdentity => true,
         _ => {
             has_prefix(name, b"x-forwarded-")
                 || is_one_of(name, &[b"authorization", b"cookie", b"forwarded"])
@@ -242,7 +256,7 @@ mod tests {
 
     #[test]
     fn kinds_are_found_in_any_case_and_only_for_the_whole_name() {
-        let known: [(&str, FieldKind); 27] = [
+        let known: [(&str, FieldKind); 31] = [
             ("Host", FieldKind::Host),
             ("Content-Length", FieldKind::ContentLength),
             ("Transfer-Encoding", FieldKind::TransferEncoding),
@@ -270,6 +284,10 @@ mod tests {
             ("Date", FieldKind::Date),
             ("Server", FieldKind::Server),
             ("Via", FieldKind::Via),
+            ("ssl-client-verify", FieldKind::ClientIdentity),
+            ("ssl-client-subject-dn", FieldKind::ClientIdentity),
+            ("ssl-client-issuer-dn", FieldKind::ClientIdentity),
+            ("ssl-client-cert", FieldKind::ClientIdentity),
         ];
         for (name, kind) in known {
             for text in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
@@ -278,7 +296,9 @@ mod tests {
             assert_eq!(FieldKind::of(format!("{name}x").as_bytes()), FieldKind::Other, "{name}x");
         }
         assert_eq!(FieldKind::of(b""), FieldKind::Other);
-        assert_eq!(FieldKind::of(b"content_length"), FieldKind::Underscore);
+        for name in ["content_length", "ssl_client_verify", "ssl.client.verify", "x!y", "a_b"] {
+            assert_eq!(FieldKind::of(name.as_bytes()), FieldKind::Ambiguous, "{name}");
+        }
     }
 
     #[test]
@@ -305,9 +325,18 @@ mod tests {
 
     #[test]
     fn trailers_may_not_carry_what_belongs_into_the_head() {
-        for name in
-            ["Host", "Content-Type", "Transfer-Encoding", "Authorization", "If-Match", "a_b", "TE"]
-        {
+        for name in [
+            "Host",
+            "Content-Type",
+            "Transfer-Encoding",
+            "Authorization",
+            "If-Match",
+            "a_b",
+            "TE",
+            "ssl-client-verify",
+            "SSL_CLIENT_CERT",
+            "ssl.client.cert",
+        ] {
             assert!(is_forbidden_trailer(name.as_bytes()), "{name}");
         }
         for name in ["Grpc-Status", "Digest", "Server-Timing", "ETag"] {

@@ -140,7 +140,7 @@ struct KindSet(u32);
 
 impl KindSet {
     fn insert(&mut self, kind: FieldKind) {
-        const { assert!((FieldKind::Underscore as u32) < u32::BITS) };
+        const { assert!(FieldKind::COUNT <= u32::BITS as usize) };
         self.0 |= 1 << kind as u32;
     }
 

@@ -574,6 +574,7 @@ impl Exchange<'_> {
             host: host.map(str::as_bytes),
             edits: &edits,
             forwards_expect: head.expects_continue && self.whole_body().is_none(),
+            identity: &[],
         };
         forward::put_request(out, self.bytes, head, &facts);
         self.scratch.path = path;

@@ -4,11 +4,14 @@
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
 use super::reply::{OwnFields, Persistence};
+use super::request_fields::{self, OfClient};
 use crate::filter::FieldEdits;
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
+
+const HTTPS_PORT: u16 = 443;
 
 /// What the upstream is told about a request beyond its own head.
 pub struct RequestFacts<'a> {
@@ -26,10 +29,14 @@ pub struct RequestFacts<'a> {
     pub edits: &'a [&'a FieldEdits],
     /// Whether `Expect: 100-continue` goes on.
     pub forwards_expect: bool,
+    /// Whole lines that say who the client is by its certificate; empty where nobody asked it.
+    pub identity: &'a [u8],
 }
 
-/// Appends the fields that are the same for every request of a listener.
+/// Appends the fields that are the same for every request of a listener. The port of https is 443
+/// whatever is bound, as ingress-nginx says it: a Service stands in front.
 pub fn put_listener_fields(out: &mut Vec<u8>, port: u16, scheme: &str) {
+    let port = if scheme == "https" { HTTPS_PORT } else { port };
     out.extend_from_slice(b"X-Forwarded-Port: ");
     encode::put_decimal(out, u64::from(port));
     out.extend_from_slice(b"\r\n");
@@ -48,6 +55,7 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     encode::put_field(out, b"X-Forwarded-For", facts.client);
     encode::put_field(out, b"X-Forwarded-Host", head.authority.of(bytes));
     out.extend_from_slice(facts.listener_fields);
+    out.extend_from_slice(facts.identity);
     for field in &head.fields {
         put_request_field(out, bytes, field, facts);
     }
@@ -83,28 +91,11 @@ fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: 
 }
 
 fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &RequestFacts<'_>) {
-    match field.kind {
-        // Written from the parsed form, or ours alone to say.
-        FieldKind::Host
-        | FieldKind::ContentLength
-        | FieldKind::Expect
-        | FieldKind::XRequestId
-        | FieldKind::XRealIp
-        | FieldKind::XForwardedHost
-        | FieldKind::XForwardedPort
-        | FieldKind::XForwardedProto
-        | FieldKind::XForwardedScheme
-        | FieldKind::XScheme
-        // `Proxy` becomes HTTP_PROXY in CGI programs; `_` collides with `-` there.
-        | FieldKind::Proxy
-        | FieldKind::Underscore
-        // The client's claim is passed on under a name of its own only by us.
-        | FieldKind::XOriginalForwardedFor => {}
-        FieldKind::XForwardedFor => {
-            encode::put_field(out, b"X-Original-Forwarded-For", field.value.of(bytes));
-        }
-        kind if field.dropped || is_hop_by_hop(kind) => {}
-        _ => put_kept(out, bytes, field, facts.edits),
+    match request_fields::of_client(field.kind) {
+        OfClient::Removed => {}
+        OfClient::Renamed(name) => encode::put_field(out, name.as_bytes(), field.value.of(bytes)),
+        OfClient::Kept if field.dropped => {}
+        OfClient::Kept => put_kept(out, bytes, field, facts.edits),
     }
 }
 

@@ -24,6 +24,7 @@ pub mod http2_stream;
 pub mod random;
 pub mod reply;
 pub mod request_body;
+pub mod request_fields;
 pub mod retry;
 pub mod rt;
 pub mod secure;

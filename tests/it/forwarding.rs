@@ -1,13 +1,16 @@
 //! Fields that an upstream is sent, as ingress-nginx sends them.
 
 use crate::for_each_driver;
-use crate::harness::{Backend, Driver, Proxy, manifest};
+use crate::harness::frames::{self, END_STREAM};
+use crate::harness::{Backend, Driver, Http2, Proxy, manifest};
 
 for_each_driver!(
     upstream_learns_who_asked_and_how,
     client_cannot_forge_what_we_say,
     request_id_is_kept_or_made,
-    names_with_underscore_are_dropped,
+    claims_are_passed_on_as_claims,
+    names_that_backends_cannot_tell_apart_are_dropped,
+    nobody_says_who_the_client_is_but_us,
 );
 
 fn start(driver: Driver) -> (Backend, Proxy) {
@@ -70,12 +73,73 @@ fn request_id_is_kept_or_made(driver: Driver) {
     assert!(made[0] != made[1] && made[1] != made[2], "{made:?}");
 }
 
-/// They collide with `-` in CGI-style backends; nginx drops them, too.
-fn names_with_underscore_are_dropped(driver: Driver) {
+/// As ingress-nginx does, so that a backend can see them and not mistake them.
+fn claims_are_passed_on_as_claims(driver: Driver) {
     let (_backend, proxy) = start(driver);
     let mut client = proxy.client();
-    client.send("GET / HTTP/1.1\r\nHost: a.example\r\nX_Forwarded_For: 192.0.2.1\r\n\r\n");
+    client.send(
+        "GET / HTTP/1.1\r\nHost: a.example\r\nX-Forwarded-For: 192.0.2.1\r\n\
+         X-Forwarded-Host: evil.example\r\nX-Original-Forwarded-For: 192.0.2.9\r\n\
+         X-Original-Forwarded-Host: worse.example\r\nForwarded: for=192.0.2.1\r\n\
+         X-Original-URI: /x\r\n\r\n",
+    );
     let response = client.response();
-    assert_eq!(response.status(), 200);
-    assert_eq!(response.echoed_fields("x_forwarded_for"), [""; 0]);
+    let check = |name: &str, value: &str| {
+        assert_eq!(response.echoed_fields(name), [value], "{name}");
+    };
+    check("x-original-forwarded-for", "192.0.2.1");
+    check("x-original-forwarded-host", "evil.example");
+    check("forwarded", "for=192.0.2.1");
+    check("x-original-uri", "/x");
+}
+
+/// They collide with `-` in CGI-style backends; nginx drops them, too.
+fn names_that_backends_cannot_tell_apart_are_dropped(driver: Driver) {
+    let (_backend, proxy) = start(driver);
+    let mut client = proxy.client();
+    for name in ["X_Forwarded_For", "X.Forwarded.For", "X-Real_IP", "ssl_client_verify", "a!b"] {
+        client.send(format!("GET / HTTP/1.1\r\nHost: a.example\r\n{name}: 192.0.2.1\r\n\r\n"));
+        let response = client.response();
+        assert_eq!(response.status(), 200, "{name}");
+        assert_eq!(response.echoed_fields(name), [""; 0], "{name}");
+    }
+}
+
+const IDENTITY: [&str; 4] =
+    ["ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn", "ssl-client-cert"];
+
+/// A host that asks for no client certificates, so that nothing takes the place of a forgery.
+fn nobody_says_who_the_client_is_but_us(driver: Driver) {
+    let (backend, proxy) = start(driver);
+    let mut client = proxy.client();
+    for name in IDENTITY {
+        let spellings = [name.to_owned(), name.to_uppercase(), name.replace('-', "_")];
+        for spelling in spellings {
+            let lines = format!("{spelling}: forged\r\nX: y\r\n{spelling}: forged\r\n");
+            let head = format!("Host: a.example\r\n{lines}");
+            client.send(format!("GET / HTTP/1.1\r\n{head}\r\n"));
+            assert_eq!(client.response().status(), 200, "{spelling}");
+            client.send(format!(
+                "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n\
+                 2\r\nok\r\n0\r\n{lines}\r\n"
+            ));
+            assert_eq!(client.response().status(), 200, "{spelling} behind the body");
+            let mut upgrading = proxy.client();
+            upgrading.send(format!(
+                "GET / HTTP/1.1\r\n{head}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+            ));
+            assert_eq!(upgrading.response().status(), 200, "{spelling} of an upgrade");
+        }
+        let mut nominating = proxy.client();
+        nominating.send(format!(
+            "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: {name}\r\n{name}: forged\r\n\r\n"
+        ));
+        assert_eq!(nominating.response().status(), 400, "{name} nominated");
+        let mut http2 = Http2::connect(proxy.http);
+        let (head, forged) = (frames::request("GET", "/"), [(name, "forged"), (name, "forged")]);
+        let fields = [&head[..], &forged].concat();
+        http2.send(frames::headers(1, &fields, END_STREAM));
+        assert_eq!(http2.answer(1).status, 200, "{name} over HTTP/2");
+    }
+    assert!(!backend.received_text().contains("forged"), "{}", backend.received_text());
 }

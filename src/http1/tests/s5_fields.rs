@@ -110,5 +110,5 @@ fn repeated_fields_keep_their_order() {
 fn names_with_underscores_are_marked() {
     let head = get("Content_Length: 5\r\nX-A: b\r\n").expect("the head is accepted");
     let kinds: Vec<FieldKind> = head.fields.iter().map(|field| field.kind).collect();
-    assert_eq!(kinds, [FieldKind::Host, FieldKind::Underscore, FieldKind::Other]);
+    assert_eq!(kinds, [FieldKind::Host, FieldKind::Ambiguous, FieldKind::Other]);
 }
