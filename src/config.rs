@@ -1,17 +1,18 @@
 //! What the operator typed ([`Args`]), and what it means ([`Config`]).
 
 pub mod args;
+pub mod bind;
 pub mod cidr;
 pub mod cluster;
 pub mod host;
 pub mod machine;
 pub mod parse;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use args::Args;
+pub use bind::Bind;
 pub use cidr::Cidr;
 pub use cluster::ClusterArgs;
 pub use host::Host;
@@ -54,11 +55,11 @@ pub struct ProxyConfig {
     /// Ring with `DEFER_TASKRUN` where the kernel has it.
     pub ring_defer_taskrun: bool,
     /// Plain HTTP listeners; port 0 takes a free port.
-    pub http_bind: Vec<SocketAddr>,
+    pub http_bind: Vec<Bind>,
     /// Peers that must begin with a PROXY protocol header.
     pub proxy_protocol_trusted: Vec<Cidr>,
     /// Addresses for HTTPS.
-    pub https_bind: Vec<SocketAddr>,
+    pub https_bind: Vec<Bind>,
     /// From the accept to the end of the TLS handshake.
     pub tls_handshake_timeout: Duration,
     /// Idle connections kept per endpoint, all cores together.
@@ -100,8 +101,8 @@ pub struct ProxyConfig {
 pub struct Config {
     /// For the data plane.
     pub proxy: ProxyConfig,
-    /// Admin listener.
-    pub admin_bind: SocketAddr,
+    /// Admin listeners.
+    pub admin_bind: Vec<Bind>,
     /// Readiness is off this long before the drain begins.
     pub drain_delay: Duration,
     /// In-flight exchanges have this long.
@@ -152,9 +153,9 @@ pub enum ConfigError {
         /// Hard limit.
         descriptors: u64,
     },
-    /// The same address twice.
-    #[error("the address {0} is given twice to --http-bind or --admin-bind")]
-    AddressTwice(SocketAddr),
+    /// Two listeners would need one port.
+    #[error("{0} and {1} of --http-bind, --https-bind and --admin-bind need the same port")]
+    AddressTwice(Bind, Bind),
     /// The empty name.
     #[error("--ingress-class must not be empty")]
     EmptyClass,
@@ -172,7 +173,7 @@ impl Config {
         }
         Ok(Self {
             proxy: proxy(args, machine)?,
-            admin_bind: args.admin_bind,
+            admin_bind: args.admin_bind.clone(),
             drain_delay: args.drain_delay,
             drain_timeout: args.drain_timeout,
             hsts: hsts(args),
@@ -246,12 +247,12 @@ fn connections(args: &Args, machine: &Machine) -> Result<usize, ConfigError> {
 
 /// Port 0 takes another free port each time, so it may stand twice.
 fn check_addresses(args: &Args) -> Result<(), ConfigError> {
-    let mut seen = std::collections::BTreeSet::new();
-    let bound = args.http_bind.iter().chain(&args.https_bind);
-    let all = bound.chain(std::iter::once(&args.admin_bind));
-    for address in all.filter(|address| address.port() != 0) {
-        if !seen.insert(address) {
-            return Err(ConfigError::AddressTwice(*address));
+    let all = args.http_bind.iter().chain(&args.https_bind).chain(&args.admin_bind);
+    let all: Vec<Bind> = all.copied().collect();
+    for (index, bind) in all.iter().enumerate() {
+        let earlier = all.iter().take(index).find(|earlier| earlier.overlaps(*bind));
+        if let Some(earlier) = earlier {
+            return Err(ConfigError::AddressTwice(*earlier, *bind));
         }
     }
     Ok(())
@@ -285,8 +286,9 @@ mod tests {
         let config = config("").expect("usable");
         let proxy = &config.proxy;
         assert_eq!((proxy.cores, proxy.max_connections), (4, 4000));
-        assert_eq!(proxy.http_bind, ["0.0.0.0:80".parse().expect("an address")]);
-        assert_eq!(config.admin_bind, "127.0.0.1:9901".parse().expect("an address"));
+        assert_eq!(proxy.http_bind, [Bind::Everywhere(80)]);
+        assert_eq!(proxy.https_bind, [Bind::Everywhere(443)]);
+        assert_eq!(config.admin_bind, [Bind::Loopback(9901)]);
         let timeouts = [
             proxy.client_header_timeout,
             proxy.client_body_timeout,
@@ -315,18 +317,26 @@ mod tests {
     fn unusable_combinations_are_refused() {
         let pin = ConfigError::Pin { cores: 5, cpus: 4 };
         let descriptors = ConfigError::Descriptors { connections: 9_990, descriptors: 10_000 };
-        let twice = ConfigError::AddressTwice("127.0.0.1:9901".parse().expect("an address"));
+        let bind = |text: &str| text.parse::<Bind>().expect("an address");
+        let twice = |one, two| ConfigError::AddressTwice(bind(one), bind(two));
         for (flags, expected) in [
             ("--cores 0", ConfigError::Cores(0)),
             ("--cores 5 --pin", pin),
             ("--max-connections 0", ConfigError::NoConnections),
             ("--max-connections 9990", descriptors),
-            ("--http-bind 127.0.0.1:9901", twice),
+            ("--http-bind 127.0.0.1:9901", twice("127.0.0.1:9901", "localhost:9901")),
+            ("--http-bind [::]:443", twice("[::]:443", "*:443")),
+            ("--admin-bind [::1]:80,[::1]:81", twice("*:80", "[::1]:80")),
             ("--ingress-class=", ConfigError::EmptyClass),
         ] {
             assert_eq!(config(flags).map(|_| ()), Err(expected), "{flags}");
         }
-        assert!(config("--http-bind 127.0.0.1:0 --http-bind 127.0.0.1:0").is_ok());
+        for flags in [
+            "--http-bind 127.0.0.1:0 --http-bind 127.0.0.1:0",
+            "--http-bind 0.0.0.0:80 --http-bind [::]:80",
+        ] {
+            assert!(config(flags).is_ok(), "{flags}");
+        }
     }
 
     #[test]
@@ -335,7 +345,8 @@ mod tests {
             "--proxy-connect-timeout 0",
             "--keep-alive-timeout -1",
             "--driver iouring",
-            "--http-bind localhost:80",
+            "--http-bind web:80",
+            "--admin-bind 9901",
             "--client-max-body-size 1x",
             "--default-backend-service web",
             "--default-ssl-certificate web",

@@ -31,6 +31,8 @@ pub mod telemetry;
 
 pub mod config;
 
+pub mod listen;
+
 pub mod control;
 
 pub mod proxy;

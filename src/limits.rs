@@ -137,6 +137,14 @@ pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Pending connections of a listening socket; the kernel caps it at `net.core.somaxconn`.
 pub const LISTEN_BACKLOG: i32 = 65_535;
+/// How long a port in use is waited for at start. The sockets of a process that was killed live on
+/// in its ring for some tens of milliseconds; whoever asks longer is told who holds the port.
+pub const BIND_PATIENCE: Duration = Duration::from_secs(1);
+/// Tries for a free port that is free in both families.
+pub const BIND_TRIES_FREE_PORT: u32 = 16;
+/// Descriptors of other processes that are looked at for the name of who holds a port; at some
+/// microseconds each, about a second.
+pub const HOLDER_DESCRIPTORS_MAX: usize = 200_000;
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
 /// Workers of one process; far above any machine, far below what would exhaust it by a slip.

@@ -355,3 +355,32 @@ fn the_drain_ends_before_the_pod_is_killed_and_the_webhook_stops_nobody() {
         "an upgrade would take it away"
     );
 }
+
+/// A pod need not have both; the kubelet calls the address of the pod, of whichever family.
+#[test]
+fn listeners_are_of_both_families_unless_told_otherwise() {
+    for (settings, expected) in [
+        (
+            "controller.name=controller",
+            ["--http-bind=*:10080", "--admin-bind=*:9901", "--admission-bind=*:8443"],
+        ),
+        (
+            "controller.hostNetwork=true",
+            ["--http-bind=*:80", "--admin-bind=[$(POD_IP)]:9901", "--admission-bind=*:8443"],
+        ),
+        (
+            "controller.bindAddresses={[::],10.0.0.1}",
+            [
+                "--http-bind=[::]:10080,10.0.0.1:10080",
+                "--admin-bind=[::]:9901,10.0.0.1:9901",
+                "--admission-bind=[::]:8443,10.0.0.1:8443",
+            ],
+        ),
+    ] {
+        let manifests = rendered(&["--set", settings]);
+        for flag in expected {
+            let line = format!("- {flag}\n");
+            assert!(manifests.contains(&line), "{settings}: {flag}");
+        }
+    }
+}

@@ -75,6 +75,11 @@ const IMPORTS: &[Imports] = &[
         crates: &["clap", "ipnet", "rustix", "thiserror"],
     },
     Imports {
+        path: "listen",
+        modules: &["limits", "config"],
+        crates: &["libc", "socket2", "thiserror"],
+    },
+    Imports {
         path: "control",
         modules: &["limits", "model", "table", "publish", "telemetry", "tls"],
         crates: &[
@@ -110,12 +115,13 @@ const IMPORTS: &[Imports] = &[
             "publish",
             "telemetry",
             "config",
+            "listen",
             "http1",
             "http2",
             "tls",
             "proxy_protocol",
         ],
-        crates: &["bytes", "h2", "http", "httpdate", "rustix", "libc", "socket2", "thiserror"],
+        crates: &["bytes", "h2", "http", "httpdate", "rustix", "libc", "thiserror"],
     },
     Imports { path: "proxy_protocol", modules: &["limits"], crates: &["thiserror"] },
     // The only place of the data-plane runtime: small enough to be replaced.
@@ -129,6 +135,7 @@ const IMPORTS: &[Imports] = &[
             "publish",
             "telemetry",
             "config",
+            "listen",
             "control",
             "proxy",
         ],

@@ -84,7 +84,7 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
         pin: false,
         driver,
         ring_defer_taskrun: false,
-        http_bind: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        http_bind: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
         https_bind: Vec::new(),
         proxy_protocol_trusted: Vec::new(),
         tls_handshake_timeout: minute,

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::serve::ServeArgs;
+use crate::config::Bind;
 use backend::DemoBackend;
 use manifests::Written;
 
@@ -28,14 +29,14 @@ pub struct DemoArgs {
     #[arg(long, value_name = "DIR", default_value = "ringway-demo")]
     pub dir: PathBuf,
     /// Where the proxy listens for plain HTTP; port 0 takes a free port.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub http_bind: SocketAddr,
+    #[arg(long, value_name = "ADDR", default_value = "localhost:8080")]
+    pub http_bind: Bind,
     /// Where the proxy listens for TLS; port 0 takes a free port.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8443")]
-    pub https_bind: SocketAddr,
+    #[arg(long, value_name = "ADDR", default_value = "localhost:8443")]
+    pub https_bind: Bind,
     /// Where metrics and health are served; port 0 takes a free port.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901")]
-    pub admin_bind: SocketAddr,
+    #[arg(long, value_name = "ADDR", default_value = "localhost:9901")]
+    pub admin_bind: Bind,
 }
 
 /// Runs the demo until Ctrl-C.
@@ -46,8 +47,9 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let demo = Demo::prepare(args)?;
     let serve = demo.serve.args()?;
     super::serve::run_with(&serve, |bound| {
-        let http = bound.http.first().copied().unwrap_or(demo.serve.http_bind);
-        demo.print_guide(http, bound.admin).context("standard output is closed")
+        let first = |bound: &[SocketAddr]| bound.first().copied().context("nothing listens");
+        let (http, admin) = (first(&bound.http)?, first(&bound.admin)?);
+        demo.print_guide(http, admin).context("standard output is closed")
     })
 }
 
@@ -57,11 +59,11 @@ pub struct DemoServe {
     /// `--manifests`.
     pub manifests: PathBuf,
     /// `--http-bind`.
-    pub http_bind: SocketAddr,
+    pub http_bind: Bind,
     /// `--https-bind`.
-    pub https_bind: SocketAddr,
+    pub https_bind: Bind,
     /// `--admin-bind`.
-    pub admin_bind: SocketAddr,
+    pub admin_bind: Bind,
 }
 
 impl DemoServe {

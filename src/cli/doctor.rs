@@ -164,7 +164,7 @@ fn diagnose(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
     let ring = examine_uring(args.common.ring_defer_taskrun);
     report.lines(machine::host(&host, &ring, args.common.driver))?;
     report.lines(machine::limits(&host, &machine, &args.common))?;
-    report.lines(machine::network(&host, &args.common, args.cluster.admission_bind))?;
+    report.lines(machine::network(&host, &args.common, &args.cluster.admission_bind))?;
     report.line(&machine::clock(SystemTime::now()))?;
     match &args.manifests {
         Some(directory) => manifests(directory, lower_options(args), report),

@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::config::{Args, ClusterArgs, Config, LogLevel, Machine};
+use crate::config::{Args, Bind, ClusterArgs, Config, LogLevel, Machine};
 use crate::control::admin::{self, AdminState};
 use crate::control::admission::certificate::CertificateOptions;
 use crate::control::admission::{self, AdmissionState, ReviewRequest};
@@ -28,6 +28,7 @@ use crate::control::source::kubernetes::{KubernetesOptions, Scope, SourceState};
 use crate::control::writer::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlState, Controller};
 use crate::limits::ADMISSION_REVIEWS_MAX;
+use crate::listen::{Listening, listen};
 use crate::proxy;
 use crate::publish::{Drain, Publisher, channel, process_nanos};
 use crate::table::Compiled;
@@ -65,12 +66,12 @@ pub fn run(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 /// Addresses that were bound.
 #[derive(Debug, Clone)]
 pub struct Bound {
-    /// In the order of `--http-bind`.
+    /// In the order of `--http-bind`, IPv4 before IPv6.
     pub http: Vec<SocketAddr>,
     /// In the order of `--https-bind`.
     pub https: Vec<SocketAddr>,
-    /// `--admin-bind`.
-    pub admin: SocketAddr,
+    /// In the order of `--admin-bind`.
+    pub admin: Vec<SocketAddr>,
 }
 
 /// The same; `on_bound` is called once everything listens.
@@ -95,11 +96,11 @@ pub fn run_with(
     };
     let plane = DataPlane::start(&config)?;
     let _within = runtime.enter();
-    let admin = bind(config.admin_bind, "--admin-bind")?;
+    let admin = bind(&config.admin_bind, "--admin-bind")?;
     let bound = Bound {
         http: plane.started.http.clone(),
         https: plane.started.https.clone(),
-        admin: admin.local_addr()?,
+        admin: admin.iter().map(tokio::net::TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
     let DataPlane { publisher, scrape, log_writer, started } = plane;
     let state = Arc::new(ControlState::default());
@@ -157,7 +158,7 @@ struct Followed {
 
 /// The admission webhook, before it serves.
 struct Webhook {
-    listener: tokio::net::TcpListener,
+    listeners: Vec<tokio::net::TcpListener>,
     serving: watch::Receiver<Serving>,
     reviews: mpsc::Sender<ReviewRequest>,
     source: Arc<SourceState>,
@@ -176,16 +177,15 @@ fn follow(
         }
         Source::Cluster(args, api) => (args, api),
     };
-    let listener = args.admission_bind.map(|address| bind(address, "--admission-bind"));
-    let listener = listener.transpose()?;
+    let listeners = bind(&args.admission_bind, "--admission-bind")?;
     let state = ClusterState { outcomes: controller.outcomes(), ..ClusterState::default() };
     let options = cluster_options(args, *api, lower, &state);
     let (thread, link, serving) = cluster::start(options, state.clone())?;
     let (reviews, requests) = mpsc::channel(ADMISSION_REVIEWS_MAX);
     let control = ControlLoop::cluster(controller, link, requests)?;
     let (source, told) = (Arc::clone(&state.source), Arc::clone(&state.admission));
-    let webhook =
-        listener.map(|listener| Webhook { listener, serving, reviews, source, state: told });
+    let has_webhook = !listeners.is_empty();
+    let webhook = has_webhook.then(|| Webhook { listeners, serving, reviews, source, state: told });
     Ok(Followed { control, cluster: Some((thread, state)), webhook })
 }
 
@@ -202,7 +202,7 @@ fn cluster_options(
     };
     let secrets = [&lower.default_certificate, &lower.ticket_keys];
     let secrets = secrets.into_iter().flatten().cloned().collect();
-    let certificate = args.admission_bind.map(|_| CertificateOptions {
+    let certificate = (!args.admission_bind.is_empty()).then(|| CertificateOptions {
         secret: args.admission_secret.clone(),
         service: args.admission_service.clone(),
         configuration: args.admission_configuration.clone(),
@@ -240,8 +240,8 @@ fn host_name() -> String {
 
 async fn serve_webhook(webhook: Option<Webhook>) {
     match webhook {
-        Some(Webhook { listener, serving, reviews, source, state }) => {
-            admission::serve(listener, serving, reviews, source, state).await;
+        Some(Webhook { listeners, serving, reviews, source, state }) => {
+            admission::serve(listeners, serving, reviews, source, state).await;
         }
         None => std::future::pending().await,
     }
@@ -265,13 +265,17 @@ fn name_series(scrape: &RefCell<Scrape>, compiled: &Compiled) {
     }
 }
 
-fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<tokio::net::TcpListener> {
-    let bind = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        tokio::net::TcpListener::from_std(listener)
-    };
-    bind().with_context(|| format!("cannot listen on {address} ({flag})"))
+fn bind(binds: &[Bind], flag: &'static str) -> anyhow::Result<Vec<tokio::net::TcpListener>> {
+    let mut listeners = Vec::new();
+    for bind in binds {
+        for Listening { sockets, .. } in listen(*bind, flag, 1)? {
+            for socket in sockets {
+                socket.set_nonblocking(true)?;
+                listeners.push(tokio::net::TcpListener::from_std(socket)?);
+            }
+        }
+    }
+    Ok(listeners)
 }
 
 /// Workers that run, and the control thread's ends of everything they share with it.
@@ -321,7 +325,7 @@ fn print_start_line(
         started.driver.name(),
         list(&bound.http),
         list(&bound.https),
-        bound.admin,
+        list(&bound.admin),
     )
     .context("standard error is closed")
 }

@@ -1,9 +1,8 @@
 //! The flags of `serve` and `demo`. Their names, and those of the variables, are interface.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{AccessLogFormat, Cidr, Driver, LogLevel, parse};
+use super::{AccessLogFormat, Bind, Cidr, Driver, LogLevel, parse};
 use crate::model::{BackendKey, Balance, ObjectRef};
 
 /// Flags, each with its variable.
@@ -39,20 +38,30 @@ pub struct Args {
     )]
     pub ring_defer_taskrun: bool,
 
-    /// Address for plain HTTP; may be repeated (in the variable: separated by commas). Port 0 takes
-    /// a free port
+    /// Address for plain HTTP; may be repeated (in the variable: separated by commas). `*` in place
+    /// of the IP is every address of IPv4 and IPv6, `localhost` loopback of both, each as far as
+    /// the machine has it; an IP that it does not have is an error, and [::] is IPv6 alone. Port 0
+    /// takes a free port
     #[arg(
-        long, env = "RINGWAY_HTTP_BIND", value_name = "IP:PORT", value_delimiter = ',',
-        default_value = "0.0.0.0:80", value_parser = parse::address, help_heading = "Listeners"
+        long,
+        env = "RINGWAY_HTTP_BIND",
+        value_name = "IP:PORT",
+        value_delimiter = ',',
+        default_value = "*:80",
+        help_heading = "Listeners"
     )]
-    pub http_bind: Vec<SocketAddr>,
+    pub http_bind: Vec<Bind>,
 
-    /// Address for HTTPS; may be repeated. Port 0 takes a free port
+    /// Address for HTTPS, in the same form; may be repeated
     #[arg(
-        long, env = "RINGWAY_HTTPS_BIND", value_name = "IP:PORT", value_delimiter = ',',
-        default_value = "0.0.0.0:443", value_parser = parse::address, help_heading = "Listeners"
+        long,
+        env = "RINGWAY_HTTPS_BIND",
+        value_name = "IP:PORT",
+        value_delimiter = ',',
+        default_value = "*:443",
+        help_heading = "Listeners"
     )]
-    pub https_bind: Vec<SocketAddr>,
+    pub https_bind: Vec<Bind>,
 
     /// Addresses (CIDR) of load balancers that put a PROXY protocol header in front of each
     /// connection, version 1 or 2; what they say of the client is believed, and a connection of
@@ -74,12 +83,16 @@ pub struct Args {
     )]
     pub tls_handshake_timeout: Duration,
 
-    /// Address for metrics and health
+    /// Address for metrics and health, in the same form; may be repeated
     #[arg(
-        long, env = "RINGWAY_ADMIN_BIND", value_name = "IP:PORT",
-        default_value = "127.0.0.1:9901", value_parser = parse::address, help_heading = "Listeners"
+        long,
+        env = "RINGWAY_ADMIN_BIND",
+        value_name = "IP:PORT",
+        value_delimiter = ',',
+        default_value = "localhost:9901",
+        help_heading = "Listeners"
     )]
-    pub admin_bind: SocketAddr,
+    pub admin_bind: Vec<Bind>,
 
     /// Client connections at a time, all workers together; further ones are refused
     /// [default: two fifths of the descriptors that the process may open]

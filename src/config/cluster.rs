@@ -1,9 +1,8 @@
 //! The flags of cluster mode: where the API server is, what is watched, and who is told what.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::parse;
+use super::{Bind, parse};
 use crate::model::ObjectRef;
 
 /// Flags that matter where objects come from an API server; names as ingress-nginx has them where
@@ -79,11 +78,9 @@ pub struct ClusterArgs {
     #[arg(long, env = "RINGWAY_ZONE", value_name = "ZONE")]
     pub zone: Option<String>,
 
-    /// Address of the admission webhook [default: none]
-    #[arg(
-        long, env = "RINGWAY_ADMISSION_BIND", value_name = "IP:PORT", value_parser = parse::address
-    )]
-    pub admission_bind: Option<SocketAddr>,
+    /// Address of the admission webhook, as --http-bind has it; may be repeated [default: none]
+    #[arg(long, env = "RINGWAY_ADMISSION_BIND", value_name = "IP:PORT", value_delimiter = ',')]
+    pub admission_bind: Vec<Bind>,
 
     /// Service by which the API server reaches the admission webhook; its name goes into the
     /// certificate

@@ -23,6 +23,8 @@ pub struct Host {
     pub unprivileged_ports: Option<u16>,
     /// Effective capabilities, capabilities(7).
     pub capabilities: u64,
+    /// An interface has an address of IPv6.
+    pub has_ipv6: bool,
     /// A seccomp filter judges the system calls of this process.
     pub has_seccomp_filter: bool,
 }
@@ -55,6 +57,8 @@ impl Host {
             capabilities: field("CapEff:")
                 .and_then(|bits| u64::from_str_radix(bits, 16).ok())
                 .unwrap_or_default(),
+            // Absent where the kernel has no IPv6, empty where a sysctl has switched it off.
+            has_ipv6: !text("net/if_inet6").trim().is_empty(),
             has_seccomp_filter: field("Seccomp:") == Some("2"),
         }
     }
@@ -105,6 +109,7 @@ mod tests {
             ("sys/net/core/somaxconn", "4096\n"),
             ("sys/net/ipv4/ip_local_port_range", "32768\t60999\n"),
             ("sys/net/ipv4/ip_unprivileged_port_start", "80\n"),
+            ("net/if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"),
             ("self/status", "Name:\tx\nCapEff:\t0000000000004400\nSeccomp:\t2\n"),
         ] {
             let path = proc.path().join(path);
@@ -120,6 +125,7 @@ mod tests {
             local_ports: Some((32_768, 60_999)),
             unprivileged_ports: Some(80),
             capabilities: 0x4400,
+            has_ipv6: true,
             has_seccomp_filter: true,
         };
         assert_eq!(host, expected);

@@ -1,6 +1,6 @@
 //! Texts of flags → values. Messages complete clap's `invalid value 'X' for '--flag': …`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::limits::FLAG_SECONDS_MAX;
@@ -18,8 +18,8 @@ pub enum ParseError {
     /// Not digits with an optional suffix, or beyond 64 bits.
     #[error("write bytes as a number with an optional k, m or g, such as 512k; 0 is no limit")]
     Bytes,
-    /// Not IP:PORT.
-    #[error("write IP:PORT, such as 0.0.0.0:80 or [::]:80")]
+    /// Not IP:PORT, *:PORT or localhost:PORT.
+    #[error("write IP:PORT, such as 0.0.0.0:80 or [::]:80, or *:80 for both families")]
     Address,
     /// Neither an address nor ADDRESS/PREFIX.
     #[error("write ADDRESS/PREFIX, such as 10.0.0.0/8 or fd00::/8, or a single address")]
@@ -83,14 +83,6 @@ pub fn bytes(text: &str) -> Result<u64, ParseError> {
     let digits = digits.filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
     let number: Option<u64> = digits.and_then(|d| d.parse().ok());
     number.and_then(|n| n.checked_mul(1 << shift)).ok_or(ParseError::Bytes)
-}
-
-/// An address to listen on.
-///
-/// # Errors
-/// [`ParseError::Address`].
-pub fn address(text: &str) -> Result<SocketAddr, ParseError> {
-    text.trim().parse().map_err(|_not_an_address| ParseError::Address)
 }
 
 /// A Service port as `namespace/name:port`.
@@ -259,12 +251,5 @@ mod tests {
         for text in ["", "a b", "https://lb", "lb:80", "192.0.2.256", "[::1]", "*.example"] {
             assert_eq!(status_address(text), Err(ParseError::StatusAddress), "{text}");
         }
-    }
-
-    #[test]
-    fn addresses_are_ip_and_port() {
-        assert_eq!(address("[::]:80").map(|a| a.port()), Ok(80));
-        assert_eq!(address("localhost:80"), Err(ParseError::Address));
-        assert_eq!(address("80"), Err(ParseError::Address));
     }
 }

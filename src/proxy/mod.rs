@@ -43,6 +43,7 @@ use self::rt::DriverChoice;
 use self::socket::{BoundListener, Scheme};
 use self::worker::Seat;
 use crate::config::{Driver, ProxyConfig};
+use crate::listen::{self, ListenError, Listening};
 use crate::model::ListenerId;
 use crate::publish::Subscriber;
 use crate::telemetry::{CoreLog, CoreTelemetry};
@@ -50,14 +51,9 @@ use crate::telemetry::{CoreLog, CoreTelemetry};
 /// Why the data plane did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address cannot be listened on. The operator is at fault, or whoever has the port.
-    #[error("cannot listen on {address} (--http-bind)")]
-    Bind {
-        /// As asked for.
-        address: SocketAddr,
-        /// What the kernel said.
-        source: io::Error,
-    },
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// `--driver uring` on a machine that forbids it.
     #[error(
         "io_uring cannot be used here: {0}. A container runtime's seccomp profile or the sysctl \
@@ -104,18 +100,17 @@ pub fn start(
     let cpus = socket::allowed_cpus().map_err(StartError::Affinity)?;
     let mut per_core: Vec<Vec<BoundListener>> = subscribers.iter().map(|_| Vec::new()).collect();
     let (mut http, mut https) = (Vec::new(), Vec::new());
-    let of_http = config.http_bind.iter().map(|&address| (address, Scheme::Http));
-    let of_https = config.https_bind.iter().map(|&address| (address, Scheme::Https));
-    for (address, scheme) in of_http.chain(of_https) {
-        let sockets = socket::bind(address, subscribers.len())
-            .map_err(|source| StartError::Bind { address, source })?;
-        let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
-        match scheme {
-            Scheme::Http => http.extend(bound),
-            Scheme::Https => https.extend(bound),
-        }
-        for (core, socket) in per_core.iter_mut().zip(sockets) {
-            core.push(BoundListener { socket, id: ListenerId::HTTP, scheme });
+    let of_http = config.http_bind.iter().map(|&bind| (bind, "--http-bind", Scheme::Http));
+    let of_https = config.https_bind.iter().map(|&bind| (bind, "--https-bind", Scheme::Https));
+    for (bind, flag, scheme) in of_http.chain(of_https) {
+        for Listening { address, sockets } in listen::listen(bind, flag, subscribers.len())? {
+            match scheme {
+                Scheme::Http => http.push(address),
+                Scheme::Https => https.push(address),
+            }
+            for (core, socket) in per_core.iter_mut().zip(sockets) {
+                core.push(BoundListener { socket, id: ListenerId::HTTP, scheme });
+            }
         }
     }
     let admission = Arc::default();

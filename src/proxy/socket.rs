@@ -1,16 +1,10 @@
-//! Sockets and threads before a core runs: bind in core order, pin.
-//!
-//! Each core has a socket of its own per address (`SO_REUSEPORT`); the kernel spreads connections
-//! over them. All are opened by one thread in core order, because their order in the group is the
-//! order of `listen(2)`.
+//! What a core is given before it runs: a socket of its own per address, a CPU.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 
 use rustix::thread::CpuSet;
-use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::limits::LISTEN_BACKLOG;
 use crate::model::ListenerId;
 
 /// A listening socket of one core.
@@ -43,33 +37,6 @@ impl Scheme {
     }
 }
 
-/// Binds `address` once per core; port 0 takes one free port for all of them.
-///
-/// # Errors
-/// The address is in use, not ours, or needs rights that the process lacks.
-pub fn bind(address: SocketAddr, cores: usize) -> io::Result<Vec<TcpListener>> {
-    let first = bind_one(address, false)?;
-    let bound = first.local_addr()?;
-    // The first socket was bound without SO_REUSEPORT, so an address
-    // that another process serves is an error instead of a silent share of its connections.
-    drop(first);
-    (0..cores).map(|_| bind_one(bound, true)).collect()
-}
-
-fn bind_one(address: SocketAddr, is_shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(is_shared)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Accepted sockets inherit it.
-    socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    Ok(socket.into())
-}
-
 /// CPUs the process may use, in order.
 ///
 /// # Errors
@@ -92,22 +59,6 @@ pub fn pin_thread(cpu: usize) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_core_gets_a_socket_on_the_same_free_port() {
-        let sockets = bind(SocketAddr::from(([127, 0, 0, 1], 0)), 3).unwrap();
-        let ports: Vec<_> = sockets.iter().map(|s| s.local_addr().unwrap().port()).collect();
-        assert_eq!(ports.len(), 3);
-        assert!(ports.iter().all(|&port| port == ports[0] && port != 0));
-    }
-
-    #[test]
-    fn an_address_in_use_is_an_error_even_when_its_owner_shares_it() {
-        let theirs = bind(SocketAddr::from(([127, 0, 0, 1], 0)), 1).unwrap();
-        let address = theirs[0].local_addr().unwrap();
-        let error = bind(address, 2).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
-    }
 
     #[test]
     fn threads_can_be_pinned_to_what_is_allowed() {

@@ -48,6 +48,20 @@ fn port_in_use_is_named() {
     check_refusal(&arguments, &[&address, "--http-bind"]);
     let (_, output) = run(&arguments);
     assert_eq!(output.matches("in use").count(), 1, "the cause is told once: {output}");
+    let holder = format!("(pid {}) listens on {address}", std::process::id());
+    assert!(output.contains(&holder), "{output}");
+    let on_admin = [
+        "serve",
+        "--manifests",
+        folder,
+        "--http-bind",
+        "127.0.0.1:0",
+        "--https-bind",
+        "127.0.0.1:0",
+        "--admin-bind",
+        &address,
+    ];
+    check_refusal(&on_admin, &["--admin-bind", &holder]);
 }
 
 #[test]

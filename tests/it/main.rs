@@ -20,6 +20,7 @@ mod forwarding;
 mod http1;
 mod http2;
 mod limits;
+mod listeners;
 mod proxy_protocol;
 mod reload;
 mod routing;

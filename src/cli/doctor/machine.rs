@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use super::Line;
-use crate::config::{Args, Driver, Host, Machine};
+use crate::config::{Args, Bind, Driver, Host, Machine};
 use crate::limits::{LISTEN_BACKLOG, RESERVED_DESCRIPTORS};
 use crate::proxy::rt::{RingAbility, RingFlags};
 
@@ -214,15 +214,50 @@ fn locked_memory(host: &Host, cores: usize, driver: Driver) -> Option<Line> {
 }
 
 /// Ports, backlog. A port is judged by rights alone: a Ringway that runs may have it.
-pub(super) fn network(host: &Host, args: &Args, admission: Option<SocketAddr>) -> Vec<Line> {
-    let flags = [("--http-bind", &args.http_bind), ("--https-bind", &args.https_bind)];
-    let mut binds: Vec<(&str, SocketAddr)> =
-        flags.iter().flat_map(|(flag, all)| all.iter().map(move |a| (*flag, *a))).collect();
-    binds.push(("--admin-bind", args.admin_bind));
-    binds.extend(admission.map(|address| ("--admission-bind", address)));
-    let mut lines = ports(host, &binds);
+pub(super) fn network(host: &Host, args: &Args, admission: &[Bind]) -> Vec<Line> {
+    let flags = [
+        ("--http-bind", &args.http_bind[..]),
+        ("--https-bind", &args.https_bind),
+        ("--admin-bind", &args.admin_bind),
+        ("--admission-bind", admission),
+    ];
+    let binds: Vec<(&str, Bind)> =
+        flags.iter().flat_map(|(flag, all)| all.iter().map(move |bind| (*flag, *bind))).collect();
+    let mut lines = families(host, &binds);
+    let addresses = |(flag, bind): &(&'static str, Bind)| {
+        let flag = *flag;
+        bind.addresses().into_iter().map(move |address| (flag, address))
+    };
+    let binds: Vec<(&str, SocketAddr)> = binds.iter().flat_map(addresses).collect();
+    lines.extend(ports(host, &binds));
     lines.extend(host.backlog.map(backlog));
     lines.extend(host.local_ports.map(|range| local_ports(range, &binds)));
+    lines
+}
+
+/// What is said where the machine has no IPv6. Its wildcard can be bound even so, to no use.
+fn families(host: &Host, binds: &[(&str, Bind)]) -> Vec<Line> {
+    const WHAT: &str = "families";
+    if host.has_ipv6 {
+        return vec![Line::ok(WHAT, "IPv4 and IPv6")];
+    }
+    let demanded = binds.iter().filter(|(_, bind)| match bind {
+        Bind::At(address) => address.is_ipv6(),
+        Bind::Everywhere(_) | Bind::Loopback(_) => false,
+    });
+    let line = |(flag, bind): &(&str, Bind)| {
+        Line::error(
+            WHAT,
+            format!("{flag} {bind}: no interface here has an IPv6 address."),
+            "Listen on IPv4 (0.0.0.0), or on * or localhost, which leave a family out that the \
+             machine lacks; or give the pod or machine IPv6 (sysctl \
+             net.ipv6.conf.all.disable_ipv6=0).",
+        )
+    };
+    let mut lines: Vec<Line> = demanded.map(line).collect();
+    if lines.is_empty() {
+        lines.push(Line::ok(WHAT, "IPv4; no interface has an IPv6 address"));
+    }
     lines
 }
 
@@ -231,7 +266,8 @@ fn ports(host: &Host, binds: &[(&str, SocketAddr)]) -> Vec<Line> {
     let refused: Vec<_> =
         binds.iter().filter(|(_, address)| !host.may_bind(address.port())).collect();
     if refused.is_empty() {
-        let all: Vec<_> = binds.iter().map(|(_, address)| address.port().to_string()).collect();
+        let mut all: Vec<_> = binds.iter().map(|(_, address)| address.port().to_string()).collect();
+        all.dedup();
         return vec![Line::ok(WHAT, format!("{} may be listened on", all.join(", ")))];
     }
     let line = |(flag, address): &&(&str, SocketAddr)| {
@@ -403,11 +439,12 @@ mod tests {
     fn ports_and_queues_are_judged_without_binding() {
         let args = arguments("--http-bind 0.0.0.0:80 --https-bind 0.0.0.0:40443").common;
         let verdicts = |host: &Host| -> Vec<_> {
-            network(host, &args, None).into_iter().map(|line| (line.what, line.verdict)).collect()
+            network(host, &args, &[]).into_iter().map(|line| (line.what, line.verdict)).collect()
         };
         let host =
             Host { backlog: Some(128), local_ports: Some((32_768, 60_999)), ..Host::default() };
         let expected = [
+            ("families", Verdict::Ok),
             ("ports", Verdict::Error),
             ("backlog", Verdict::Warning),
             ("local ports", Verdict::Warning),
@@ -419,9 +456,32 @@ mod tests {
             unprivileged_ports: Some(0),
             ..Host::default()
         };
-        let expected = ["ports", "backlog", "local ports"].map(|what| (what, Verdict::Ok));
+        let expected =
+            ["families", "ports", "backlog", "local ports"].map(|what| (what, Verdict::Ok));
         assert_eq!(verdicts(&host), expected);
         assert_eq!(local_ports((50_000, 50_100), &[]).verdict, Verdict::Warning);
+    }
+
+    /// Names leave a family out that the machine lacks; an address is what somebody wants.
+    #[test]
+    fn an_address_of_ipv6_needs_ipv6() {
+        for (flags, has_ipv6, verdict) in [
+            ("", true, Verdict::Ok),
+            ("", false, Verdict::Ok),
+            ("--http-bind [::]:80", true, Verdict::Ok),
+            ("--http-bind [::]:80", false, Verdict::Error),
+            ("--admin-bind [::1]:9901", false, Verdict::Error),
+        ] {
+            let args = arguments(flags).common;
+            let host = Host { has_ipv6, unprivileged_ports: Some(0), ..Host::default() };
+            let lines = network(&host, &args, &[]);
+            let line = lines.iter().find(|line| line.what == "families").expect("a line");
+            assert_eq!(line.verdict, verdict, "{flags} {has_ipv6}: {}", line.found);
+        }
+        let args = arguments("").common;
+        let webhook: Bind = "[::]:10250".parse().expect("an address");
+        let lines = network(&Host::default(), &args, &[webhook]);
+        assert!(lines.iter().any(|line| line.found.starts_with("--admission-bind [::]:10250")));
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
         }
     }
     needs.extend(of_writer(args, own, &watched));
-    if cluster.admission_bind.is_some() {
+    if !cluster.admission_bind.is_empty() {
         let secret = &cluster.admission_secret;
         let without = "the admission webhook has no certificate";
         let secrets = |verbs| Need::new("", "secrets", verbs, without).namespace(&secret.namespace);

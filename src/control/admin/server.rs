@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -44,14 +45,17 @@ struct Server {
 ///
 /// Shape: never returns by itself; errors of one connection end that connection. Needs a Tokio
 /// runtime with I/O and time around it; brings its own `LocalSet`, and may run inside another.
-pub async fn serve(listener: TcpListener, state: Rc<AdminState>) {
+pub async fn serve(listeners: Vec<TcpListener>, state: Rc<AdminState>) {
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
     let server = Rc::new(Server { state, scrapes });
-    LocalSet::new().run_until(accept(listener, server)).await;
+    let connections = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+    let accepting = listeners
+        .into_iter()
+        .map(|listener| accept(listener, Rc::clone(&server), Arc::clone(&connections)));
+    LocalSet::new().run_until(join_all(accepting)).await;
 }
 
-async fn accept(listener: TcpListener, server: Rc<Server>) {
-    let connections = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
+async fn accept(listener: TcpListener, server: Rc<Server>, connections: Arc<Semaphore>) {
     loop {
         // Asked for first: above the limit, connections wait in the kernel's queue.
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };

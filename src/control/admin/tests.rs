@@ -132,7 +132,7 @@ fn with_server(setup: impl FnOnce(&AdminState) + Send, client: impl FnOnce(Socke
                 bound.send(listener.local_addr().expect("address")).expect("test waits");
                 // As the control plane runs it: a local task among others.
                 let local = tokio::task::LocalSet::new();
-                local.spawn_local(serve(listener, Rc::new(state)));
+                local.spawn_local(serve(vec![listener], Rc::new(state)));
                 drop(local.run_until(stopped).await);
             });
         });

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -71,7 +72,7 @@ impl BodyError {
 /// a configuration, connections are closed at once. Needs a Tokio runtime with I/O and time around
 /// it; brings its own `LocalSet`, and may run inside another.
 pub async fn serve(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     tls: watch::Receiver<Option<Arc<ServerConfig>>>,
     reviews: mpsc::Sender<ReviewRequest>,
     source: Arc<SourceState>,
@@ -79,11 +80,14 @@ pub async fn serve(
 ) {
     let large = Semaphore::new(ADMISSION_LARGE_BODIES_MAX);
     let server = Rc::new(Server { tls, reviews, source, state, large });
-    LocalSet::new().run_until(accept(listener, server)).await;
+    let connections = Arc::new(Semaphore::new(ADMISSION_CONNECTIONS_MAX));
+    let accepting = listeners
+        .into_iter()
+        .map(|listener| accept(listener, Rc::clone(&server), Arc::clone(&connections)));
+    LocalSet::new().run_until(join_all(accepting)).await;
 }
 
-async fn accept(listener: TcpListener, server: Rc<Server>) {
-    let connections = Arc::new(Semaphore::new(ADMISSION_CONNECTIONS_MAX));
+async fn accept(listener: TcpListener, server: Rc<Server>, connections: Arc<Semaphore>) {
     loop {
         // Asked for first: above the limit, connections wait in the kernel's queue.
         let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };

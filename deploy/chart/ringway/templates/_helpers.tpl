@@ -91,13 +91,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{- /* bindAddresses with a port: what a bind flag takes. */ -}}
+{{- define "ringway.bind" -}}
+{{- $port := .port -}}
+{{- $binds := list -}}
+{{- range .addresses -}}{{- $binds = append $binds (printf "%s:%v" . $port) -}}{{- end -}}
+{{- join "," $binds -}}
+{{- end -}}
+
 {{- /* On the network of the node the admin listener keeps to the address of the node that the
-       kubelet calls, and does not offer metrics on its public ones. */ -}}
-{{- define "ringway.adminAddress" -}}
-{{- $first := first .Values.controller.bindAddresses -}}
-{{- if not .Values.controller.hostNetwork -}}{{ $first }}
-{{- else if hasPrefix "[" $first -}}[$(POD_IP)]
-{{- else -}}$(POD_IP)
+       kubelet calls, of whichever family, and does not offer metrics on its public ones. */ -}}
+{{- define "ringway.adminBind" -}}
+{{- with .Values.controller -}}
+{{- $addresses := ternary (list "[$(POD_IP)]") .bindAddresses .hostNetwork -}}
+{{- include "ringway.bind" (dict "addresses" $addresses "port" (int .metrics.port)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -110,15 +117,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* What the chart itself says; extraArgs may not say it again. */ -}}
 {{- define "ringway.ownArgs" -}}
-{{- $http := list -}}{{- $https := list -}}
-{{- range .Values.controller.bindAddresses -}}
-{{- $http = append $http (printf "%s:%s" . (include "ringway.httpPort" $)) -}}
-{{- $https = append $https (printf "%s:%s" . (include "ringway.httpsPort" $)) -}}
-{{- end -}}
 {{- with .Values.controller -}}
-- --http-bind={{ join "," $http }}
-- --https-bind={{ join "," $https }}
-- --admin-bind={{ include "ringway.adminAddress" $ }}:{{ int .metrics.port }}
+- --http-bind={{ include "ringway.bind" (dict "addresses" .bindAddresses "port" (include "ringway.httpPort" $)) }}
+- --https-bind={{ include "ringway.bind" (dict "addresses" .bindAddresses "port" (include "ringway.httpsPort" $)) }}
+- --admin-bind={{ include "ringway.adminBind" $ }}
 - --ingress-class={{ default .ingressClassResource.name .ingressClass }}
 - --controller-class={{ .ingressClassResource.controllerValue }}
 {{- if .watchIngressWithoutClass }}
@@ -138,7 +140,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - --default-backend-service={{ . }}
 {{- end }}
 {{- if .admissionWebhooks.enabled }}
-- --admission-bind={{ first .bindAddresses }}:{{ int .admissionWebhooks.port }}
+- --admission-bind={{ include "ringway.bind" (dict "addresses" .bindAddresses "port" (int .admissionWebhooks.port)) }}
 - --admission-service={{ include "ringway.namespace" $ }}/{{ include "ringway.admission" $ }}
 - --admission-secret={{ include "ringway.namespace" $ }}/{{ include "ringway.admission" $ }}
 - --admission-configuration={{ include "ringway.admission" $ }}

@@ -49,7 +49,7 @@ async fn served<F: Future>(test: impl FnOnce(World) -> F) {
     let (shown, told) = (Arc::clone(&state), Arc::clone(&source));
     let world = World { address, client, reviews, source: told, state: shown };
     tokio::select! {
-        () = serve(listener, tls, requests, Arc::clone(&source), state) => panic!("it ended"),
+        () = serve(vec![listener], tls, requests, Arc::clone(&source), state) => panic!("it ended"),
         _ = test(world) => {}
     }
 }
@@ -191,7 +191,9 @@ async fn without_a_certificate_connections_are_closed() {
     let (_sender, tls) = watch::channel(None);
     let (requests, _reviews) = mpsc::channel(1);
     tokio::select! {
-        () = serve(listener, tls, requests, Arc::default(), Arc::default()) => panic!("it ended"),
+        () = serve(vec![listener], tls, requests, Arc::default(), Arc::default()) => {
+            panic!("it ended")
+        }
         read = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.read(&mut [0; 1]).await

@@ -1,0 +1,157 @@
+//! Listening sockets: each of one family, never shared with another process, with some patience for
+//! one that has just died. Says who holds a port that cannot be had.
+
+mod holder;
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::Bind;
+use crate::limits::{BIND_PATIENCE, BIND_TRIES_FREE_PORT, LISTEN_BACKLOG};
+
+/// An address cannot be listened on. The operator is at fault, or whoever has the port.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} ({flag}){}", told(.holder))]
+pub struct ListenError {
+    /// Of one family.
+    pub address: SocketAddr,
+    /// Which flag asks for it.
+    pub flag: &'static str,
+    /// Who has the port, where it is in use.
+    pub holder: Option<String>,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+fn told(holder: &Option<String>) -> String {
+    holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default()
+}
+
+/// The sockets of one address.
+#[derive(Debug)]
+pub struct Listening {
+    /// With the port that was taken.
+    pub address: SocketAddr,
+    /// As many as were asked for. The kernel spreads connections over them, in this order.
+    pub sockets: Vec<TcpListener>,
+}
+
+/// Listens on what `bind` asks for, with `sockets` sockets on each address.
+///
+/// Shape: one entry per family. Of a [`Bind`] that names both, a family that the machine lacks is
+/// left out; both have the same port. Waits up to [`BIND_PATIENCE`] for a port in use: the sockets
+/// of a process that was killed live for some tens of milliseconds in its ring.
+///
+/// # Errors
+/// [`ListenError`]; nothing listens then.
+pub fn listen(
+    bind: Bind,
+    flag: &'static str,
+    sockets: usize,
+) -> Result<Vec<Listening>, ListenError> {
+    let addresses = bind.addresses();
+    let latest = Instant::now() + BIND_PATIENCE;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match listen_all(&addresses, sockets) {
+            Ok(listening) => return Ok(listening),
+            Err((address, source)) => {
+                let is_in_use = source.kind() == ErrorKind::AddrInUse;
+                let asked = addresses.iter().find(|asked| asked.is_ipv4() == address.is_ipv4());
+                // The free port of one family may be taken in the other.
+                let is_free_port = asked.is_some_and(|asked| asked.port() == 0);
+                let goes_on = match is_free_port {
+                    true => tries < BIND_TRIES_FREE_PORT,
+                    false => Instant::now() < latest,
+                };
+                if !(is_in_use && goes_on) {
+                    let holder = is_in_use.then(|| holder::of(address));
+                    return Err(ListenError { address, flag, holder, source });
+                }
+            }
+        }
+        pause(PAUSE);
+    }
+}
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
+
+#[expect(clippy::disallowed_methods, reason = "the process starts: nothing else could be done")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+fn listen_all(
+    addresses: &[SocketAddr],
+    sockets: usize,
+) -> Result<Vec<Listening>, (SocketAddr, io::Error)> {
+    let mut all: Vec<Listening> = Vec::new();
+    let mut lacking = None;
+    for &address in addresses {
+        let mut address = address;
+        if let Some(first) = all.first() {
+            address.set_port(first.address.port());
+        }
+        match listen_on(address, sockets) {
+            Ok(listening) => all.push(listening),
+            Err(error) if addresses.len() > 1 && is_family_lacking(&error) => {
+                lacking.get_or_insert((address, error));
+            }
+            Err(error) => return Err((address, error)),
+        }
+    }
+    match lacking {
+        Some(lacking) if all.is_empty() => Err(lacking),
+        _ => Ok(all),
+    }
+}
+
+/// The kernel has no such family, or none of its interfaces has an address of it.
+fn is_family_lacking(error: &io::Error) -> bool {
+    let codes = [libc::EAFNOSUPPORT, libc::EPFNOSUPPORT, libc::EADDRNOTAVAIL];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// The first socket listens alone before it lets siblings join (`SO_REUSEPORT`): of two processes
+/// that start together one finds the port in use, and never does one share it in silence.
+fn listen_on(address: SocketAddr, sockets: usize) -> io::Result<Listening> {
+    let first = open(address, Sharing::Alone)?;
+    let address = first.local_addr()?;
+    if sockets > 1 {
+        socket2::SockRef::from(&first).set_reuse_port(true)?;
+    }
+    let mut all = vec![first];
+    for _ in 1..sockets {
+        all.push(open(address, Sharing::Siblings)?);
+    }
+    Ok(Listening { address, sockets: all })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    Siblings,
+}
+
+fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(sharing == Sharing::Siblings)?;
+    if address.is_ipv6() {
+        // Or clients of IPv4 would appear as ::ffff:192.0.2.1.
+        socket.set_only_v6(true)?;
+    }
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests;
