@@ -97,6 +97,10 @@ pub const HTTP2_GLITCHES_PER_SECOND: u32 = 100;
 pub const HTTP2_UNASKED_CREDIT_MAX: u32 = 2048;
 /// CONTINUATION frames of one field block (CVE-2024-27316); 4 hold the largest list we accept.
 pub const HTTP2_CONTINUATIONS_MAX: u32 = 16;
+/// Bytes of a DATA frame that must come in each `--client-header-timeout`, or else its end: a frame
+/// that does not get on holds up every stream of its connection. 17 bytes a second by default, far
+/// below any link that loads a page.
+pub const HTTP2_DATA_PROGRESS_BYTES_MIN: usize = 1024;
 
 /// Streams of one connection to a backend at a time; what the backend allows, if that is less.
 pub const HTTP2_UPSTREAM_STREAMS_MAX: u32 = 100;

@@ -18,6 +18,7 @@
 //! Source: RFC 9113 section 10.5; CVE-2019-9511 to -9518, CVE-2023-44487, CVE-2024-27316.
 
 use super::PREFACE;
+use super::patience::{Place, Progress};
 use crate::limits::{
     HTTP2_CONTINUATIONS_MAX, HTTP2_GLITCHES_MAX, HTTP2_GLITCHES_PER_SECOND,
     HTTP2_UNASKED_CREDIT_MAX,
@@ -119,6 +120,14 @@ pub struct FrameMeter {
     skip: usize,
     has_settings: bool,
     is_in_block: bool,
+    /// The current payload is the last of its field block.
+    ends_block: bool,
+    /// Frames begun, of a field block the first only.
+    units: u32,
+    /// Field blocks complete.
+    blocks: u32,
+    /// RST_STREAM frames begun.
+    resets: u32,
     last_stream: u32,
     continuations: u32,
     /// Frames that are free, by type.
@@ -144,6 +153,10 @@ impl FrameMeter {
             skip: PREFACE.len(),
             has_settings: false,
             is_in_block: false,
+            ends_block: false,
+            units: 0,
+            blocks: 0,
+            resets: 0,
             last_stream: 0,
             continuations: 0,
             free_resets: 0,
@@ -160,8 +173,12 @@ impl FrameMeter {
         while self.exhausted.is_none() && !octets.is_empty() {
             let skipped = self.skip.min(octets.len());
             self.skip -= skipped;
+            self.end_payload();
             octets = octets.get(skipped..).unwrap_or_default();
             let missing = (FRAME_HEAD_BYTES - self.head_len).min(octets.len());
+            if self.head_len == 0 && missing > 0 && !self.is_in_block {
+                self.units = self.units.wrapping_add(1);
+            }
             let (part, rest) = octets.split_at(missing);
             if let Some(room) = self.head.get_mut(self.head_len..self.head_len + missing) {
                 room.copy_from_slice(part);
@@ -171,6 +188,7 @@ impl FrameMeter {
             if self.head_len == FRAME_HEAD_BYTES {
                 self.head_len = 0;
                 self.exhausted = self.frame().err();
+                self.end_payload();
             }
         }
         self.exhausted.map_or(Verdict::Fine, Verdict::Exhausted)
@@ -190,10 +208,30 @@ impl FrameMeter {
         self.free_resets = (self.free_resets + 1).min(HTTP2_UNASKED_CREDIT_MAX);
     }
 
-    /// Whether a field block was begun and not ended.
+    /// How far what was fed has come.
     #[must_use]
-    pub fn is_in_block(&self) -> bool {
-        self.is_in_block
+    pub fn progress(&self) -> Progress {
+        let [_, _, _, kind, ..] = self.head;
+        let place = match (self.skip, self.head_len) {
+            _ if self.is_in_block || self.ends_block => Place::Block,
+            (0, 0) => Place::Between,
+            (left, 0) if self.has_settings && kind == kind::DATA => Place::Data { left },
+            _ => Place::Frame,
+        };
+        Progress { place, unit: self.units, blocks: self.blocks }
+    }
+
+    /// RST_STREAM frames so far, modulo 2^32.
+    #[must_use]
+    pub fn resets(&self) -> u32 {
+        self.resets
+    }
+
+    /// Notes the end of a field block, once nothing is left of its last payload.
+    fn end_payload(&mut self) {
+        if self.skip == 0 && std::mem::take(&mut self.ends_block) {
+            self.blocks = self.blocks.wrapping_add(1);
+        }
     }
 
     /// Tokens left, of [`HTTP2_GLITCHES_MAX`]; below a quarter the driver may begin a graceful end.
@@ -244,9 +282,13 @@ impl FrameMeter {
         }
         if matches!(kind, kind::HEADERS | kind::CONTINUATION) {
             self.is_in_block = flags & END_HEADERS == 0;
+            self.ends_block = !self.is_in_block;
         }
         if !std::mem::replace(&mut self.has_settings, true) && kind != kind::SETTINGS {
             return Err(Glitch::FirstFrame);
+        }
+        if kind == kind::RST_STREAM {
+            self.resets = self.resets.wrapping_add(1);
         }
         match kind {
             kind::DATA => self.data(len, flags),

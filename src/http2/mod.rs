@@ -1,5 +1,5 @@
 //! HTTP/2, sans-IO, towards clients and backends: queues in place of a socket for the h2 crate, a
-//! meter against floods, and translators between its streams and HTTP/1.1 octets.
+//! meter against floods and slowness, and translators between its streams and HTTP/1.1 octets.
 //!
 //! ```text
 //!  octets ─▶ FrameMeter ─▶ Link ─▶ h2 ─▶ Parts ─▶ put_request ─▶ HTTP/1.1 head ─▶ exchange
@@ -15,6 +15,7 @@ pub mod body;
 pub mod client;
 pub mod guard;
 pub mod io;
+pub mod patience;
 pub mod request;
 pub mod response;
 pub mod settings;

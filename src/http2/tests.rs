@@ -583,6 +583,7 @@ proptest! {
         let verdicts = [split.feed(front, 0), split.feed(back, 0)];
         prop_assert_eq!(verdicts[1], expected);
         prop_assert_eq!(split.tokens(), whole.tokens());
+        prop_assert_eq!(split.progress(), whole.progress());
     }
 }
 

@@ -349,6 +349,43 @@ impl Deadline {
         self.deadlines.wheel.borrow_mut().arm(self.index, due, expiry);
     }
 
+    /// Sets the deadline to a time of [`recent_millis`]; an earlier one is forgotten.
+    pub fn arm_at(&self, millis: u64, expiry: Expiry) {
+        let due = millis.div_ceil(TICK_MILLIS).saturating_add(1);
+        self.deadlines.wheel.borrow_mut().arm(self.index, due, expiry);
+    }
+
+    /// Changes what happens when the deadline that is set passes, not when; sets one if there is
+    /// none.
+    pub fn keep_or_arm(&self, after: Duration, expiry: Expiry) {
+        let mut wheel = self.deadlines.wheel.borrow_mut();
+        let entry = wheel.entry(self.index);
+        if entry.due != NEVER {
+            entry.expiry = expiry;
+            return;
+        }
+        drop(wheel);
+        self.arm(after, expiry);
+    }
+
+    /// When the deadline that is set passes, in milliseconds of [`recent_millis`].
+    #[must_use]
+    pub fn due_millis(&self) -> Option<u64> {
+        let due = self.deadlines.wheel.borrow_mut().entry(self.index).due;
+        (due != NEVER).then(|| due.saturating_mul(TICK_MILLIS))
+    }
+
+    /// Looks at the next tick whether the peer is still there, if that is looked at.
+    pub fn hurry_check(&self) {
+        let mut wheel = self.deadlines.wheel.borrow_mut();
+        let next = wheel.tick.saturating_add(1);
+        let entry = wheel.entry(self.index);
+        let (expiry, due) = (entry.expiry, entry.due);
+        if matches!(expiry, Expiry::CheckPeer { .. }) && due != NEVER && due > next {
+            wheel.arm(self.index, next, expiry);
+        }
+    }
+
     /// Looks now and then whether this connection's peer is still there while `other` is waited
     /// for.
     pub fn watch_peer_for(&self, other: &Self) {
@@ -486,6 +523,48 @@ mod tests {
         deadlines.advance_to(start + 400);
         assert!(downstream.is_peer_gone());
         assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Closed);
+    }
+
+    #[test]
+    fn a_peer_can_be_looked_for_at_once() {
+        let (client, theirs) = pair();
+        let (upstream, _backend) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let downstream = Deadline::new(&deadlines, Target::Socket(client.as_raw_fd()));
+        let waiting = Deadline::new(&deadlines, Target::Socket(upstream.as_raw_fd()));
+        // Nothing is looked at: nothing to hurry.
+        downstream.hurry_check();
+        downstream.watch_peer_for(&waiting);
+        drop(theirs);
+        deadlines.advance_to(start + 3);
+        assert!(!downstream.is_peer_gone());
+        downstream.hurry_check();
+        deadlines.advance_to(start + 4);
+        assert!(downstream.is_peer_gone());
+        assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Closed);
+    }
+
+    #[test]
+    fn a_deadline_is_kept_while_its_meaning_changes() {
+        let (ours, mut theirs) = pair();
+        let deadlines = Deadlines::new();
+        let start = deadlines.wheel.borrow().tick;
+        let deadline = Deadline::new(&deadlines, Target::Socket(ours.as_raw_fd()));
+        assert_eq!(deadline.due_millis(), None);
+        deadline.keep_or_arm(Duration::from_millis(200), Expiry::CloseBoth);
+        let due = deadline.due_millis();
+        deadline.keep_or_arm(Duration::from_secs(9), Expiry::CloseRead);
+        assert_eq!(deadline.due_millis(), due);
+        deadlines.advance_to(start + 20);
+        assert!(deadline.is_expired());
+        assert_eq!(deadline.due_millis(), None);
+        // Only reading ended.
+        std::io::Write::write_all(&mut &ours, b"x").unwrap();
+        std::io::Read::read_exact(&mut theirs, &mut [0]).unwrap();
+        let at = recent_millis() + 100;
+        deadline.arm_at(at, Expiry::CloseBoth);
+        assert!(deadline.due_millis().is_some_and(|due| (at..at + 60).contains(&due)));
     }
 
     struct Still;

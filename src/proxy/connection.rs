@@ -156,7 +156,7 @@ async fn read_proxy_header(
     loop {
         match proxy_protocol::parse(octets.unread()) {
             Ok(Parsed::Header { bytes, source, .. }) => {
-                socket.deadline().disarm();
+                // The deadline goes on: it bounds all up to the first request.
                 octets.consume(bytes);
                 octets.compact();
                 return Some((source.unwrap_or(peer), (!octets.is_empty()).then_some(octets)));
@@ -192,7 +192,7 @@ enum Sniffed {
 /// Reads until it is plain whether this is HTTP/2 by prior knowledge, RFC 9113 section 3.3.
 async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buffer) -> Sniffed {
     let stream = &downstream.stream;
-    stream.deadline().arm(core.config.client_header_timeout, Expiry::CloseBoth);
+    stream.deadline().keep_or_arm(core.config.client_header_timeout, Expiry::CloseBoth);
     while octets.len() < PREFACE_START {
         match stream.read_when_ready(&mut octets).await {
             Ok(1..) if may_be_preface(&octets) => {}
@@ -200,6 +200,5 @@ async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buff
             Ok(_) | Err(_) => return Sniffed::Gone,
         }
     }
-    stream.deadline().disarm();
     Sniffed::Http2(octets)
 }

@@ -133,9 +133,16 @@ pub async fn next_octets(
         return Some(buffer);
     }
     let config = &core.config;
+    let deadline = downstream.stream.deadline();
     let wait = if served == 0 { config.client_header_timeout } else { config.keep_alive_timeout };
-    let wait = if core.is_draining.get() { wait.min(DRAIN_IDLE_GRACE) } else { wait };
-    downstream.stream.deadline().arm(wait, Expiry::CloseIdle);
+    if core.is_draining.get() {
+        deadline.arm(wait.min(DRAIN_IDLE_GRACE), Expiry::CloseIdle);
+    } else if served == 0 {
+        // It may run since accept, when there was a PROXY header to wait for.
+        deadline.keep_or_arm(wait, Expiry::CloseIdle);
+    } else {
+        deadline.arm(wait, Expiry::CloseIdle);
+    }
     loop {
         // Holds no buffer: an idle connection costs its task and the socket.
         downstream.stream.readable().await.ok()?;
@@ -158,11 +165,13 @@ enum NoHead {
     Refused(Reply),
 }
 
-/// Reads until the head is complete; gives the offset behind it.
+/// Reads until the head is complete; gives the offset behind it. One deadline for the whole of it,
+/// so that a client that trickles gains nothing; that of the first head runs since accept.
 async fn read_head(
     core: &Core,
     downstream: &Downstream,
     buffer: &mut Buffer,
+    is_first: bool,
 ) -> Result<usize, NoHead> {
     let mut scan = HeadScan::default();
     let mut is_armed = false;
@@ -175,9 +184,13 @@ async fn read_head(
         }
         make_room(buffer);
         if !is_armed {
-            // One deadline for the whole head: a client that trickles gains nothing.
             let wait = core.config.client_header_timeout;
-            downstream.stream.deadline().arm(wait, Expiry::CloseRead);
+            let deadline = downstream.stream.deadline();
+            if is_first && !core.is_draining.get() {
+                deadline.keep_or_arm(wait, Expiry::CloseRead);
+            } else {
+                deadline.arm(wait, Expiry::CloseRead);
+            }
             is_armed = true;
         }
         match downstream.stream.read_when_ready(buffer).await {
@@ -225,7 +238,7 @@ pub async fn serve_one(request: Request) -> After {
     let Request { core, downstream, mut buffer, served } = request;
     let (core, downstream) = (&core, &*downstream);
     let started = process_nanos();
-    let end = match read_head(core, downstream, &mut buffer).await {
+    let end = match read_head(core, downstream, &mut buffer, served == 1).await {
         Ok(end) => end,
         Err(NoHead::Gone) => return After::Close,
         Err(NoHead::Refused(reply)) => {

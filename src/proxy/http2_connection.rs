@@ -7,7 +7,7 @@
 //!
 //! The three run in one task; streams run in tasks of their own.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -28,6 +28,7 @@ use super::worker;
 use crate::http2::PREFACE;
 use crate::http2::guard::{FrameMeter, Glitch, Verdict};
 use crate::http2::io::{Link, LinkIo, Outgoing};
+use crate::http2::patience::{Patience, Wait};
 use crate::http2::settings::server_builder;
 use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_STREAMS_MAX};
 use crate::telemetry::Counter;
@@ -70,24 +71,30 @@ struct Shared {
     downstream: Rc<Downstream>,
     link: Link,
     meter: Rc<RefCell<FrameMeter>>,
+    patience: RefCell<Patience>,
+    /// What the connection's deadline is armed for.
+    armed: Cell<Option<Wait>>,
     /// Tasks of streams that have not ended. A stream that the client reset counts until its
     /// upstream work is over.
     streams: Cell<u32>,
-    /// The client sent what no honest one sends.
-    abuse: Cell<Option<Reason>>,
-    /// A field block was begun and not ended.
-    is_in_block: Cell<bool>,
-    /// Nothing happened for too long.
-    is_idle_over: Cell<bool>,
+    /// Those of them that are being served.
+    served: RefCell<Vec<Rc<Downstream>>>,
+    /// Waits until there are none.
+    last: RefCell<Option<Waker>>,
+    /// We end the connection, and say why.
+    ending: Cell<Option<Reason>>,
     /// The whole preface came, so that h2 can say goodbye.
     is_greeted: Cell<bool>,
     /// The client may still send.
     is_open: Cell<bool>,
     /// Octets are on their way to the socket.
     is_writing: Cell<bool>,
+    /// Frames go neither way any more.
+    is_over: Cell<bool>,
 }
 
-/// Serves a connection to its end; `first` begins with the client's preface or a part of it.
+/// Serves a connection to its end; `first` begins with the client's preface or a part of it. A
+/// deadline that is set bounds the time to the first request, which else begins now.
 pub async fn serve<P: Future<Output = After> + 'static>(
     core: &Rc<Core>,
     downstream: &Rc<Downstream>,
@@ -95,28 +102,24 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     place: impl Fn(Request) -> P + Clone + 'static,
 ) {
     core.count(Counter::Http2Connections);
-    let shared = Rc::new(Shared {
-        core: Rc::clone(core),
-        downstream: Rc::clone(downstream),
-        link: Link::new(),
-        meter: Rc::new(RefCell::new(FrameMeter::new(recent_millis()))),
-        streams: Cell::new(0),
-        abuse: Cell::new(None),
-        is_in_block: Cell::new(false),
-        is_idle_over: Cell::new(false),
-        is_greeted: Cell::new(false),
-        is_open: Cell::new(true),
-        is_writing: Cell::new(false),
-    });
-    shared.rest();
+    let shared = Rc::new(Shared::new(core, downstream));
+    shared.watch(|_, _| {});
     drive(read(&shared, first), speak(&shared, place), write(&shared)).await;
+    shared.is_over.set(true);
     shared.link.fail();
+    shared.look_after_streams();
     if shared.is_open.get() {
         // Frames that cross our last ones, WINDOW_UPDATE above all, must not turn the close into a
         // reset, which may destroy responses on their way.
         linger(downstream).await;
     } else {
         downstream.stream.finish();
+    }
+    if shared.streams.get() > 0 {
+        downstream.stream.shutdown_both();
+        // Until then the connection counts: clients that come and go leave no more running upstream
+        // than those that stay.
+        poll_fn(|context| shared.wait_last(context)).await;
     }
 }
 
@@ -138,88 +141,169 @@ async fn drive(
 }
 
 impl Shared {
-    /// Nothing is under way: the connection may be idle for so long. Responses that are over for
-    /// their streams may still wait in h2; a write has a deadline of its own.
-    fn rest(&self) {
-        if self.is_writing.get() {
-            return self.downstream.stream.deadline().disarm();
+    fn new(core: &Rc<Core>, downstream: &Rc<Downstream>) -> Self {
+        let now = recent_millis();
+        let (head, idle) = (core.config.client_header_timeout, core.config.keep_alive_timeout);
+        let wait = u64::try_from(head.as_millis()).unwrap_or(u64::MAX);
+        let running = downstream.stream.deadline().due_millis();
+        let first_until = running.unwrap_or_else(|| now.saturating_add(wait));
+        Self {
+            core: Rc::clone(core),
+            downstream: Rc::clone(downstream),
+            link: Link::new(),
+            meter: Rc::new(RefCell::new(FrameMeter::new(now))),
+            patience: RefCell::new(Patience::new(head, idle, first_until)),
+            armed: Cell::new(None),
+            streams: Cell::new(0),
+            served: RefCell::default(),
+            last: RefCell::default(),
+            ending: Cell::new(None),
+            is_greeted: Cell::new(false),
+            is_open: Cell::new(true),
+            is_writing: Cell::new(false),
+            is_over: Cell::new(false),
         }
-        let config = &self.core.config;
-        let is_draining = self.core.is_draining.get();
-        let wait = config.keep_alive_timeout;
-        let wait = if is_draining { wait.min(DRAIN_IDLE_GRACE) } else { wait };
-        self.downstream.stream.deadline().arm(wait, Expiry::CloseIdle);
     }
 
-    /// A field block has as long as a head of HTTP/1.1; nothing else of the connection goes on
-    /// before it is through (RFC 9113 section 4.3).
-    fn time_block(&self) {
-        let is_in_block = self.meter.borrow().is_in_block();
-        if self.is_in_block.replace(is_in_block) == is_in_block {
+    /// Tells [`Patience`] what happened and arms the deadline that it wants now.
+    fn watch(&self, happened: impl FnOnce(&mut Patience, u64)) {
+        if self.is_over.get() {
+            return;
+        }
+        let now = recent_millis();
+        let wait = {
+            let mut patience = self.patience.borrow_mut();
+            if self.core.is_draining.get() {
+                patience.drain(DRAIN_IDLE_GRACE, now);
+            }
+            happened(&mut patience, now);
+            patience.wait()
+        };
+        if self.armed.replace(wait) == wait {
             return;
         }
         let deadline = self.downstream.stream.deadline();
-        if is_in_block {
-            deadline.arm(self.core.config.client_header_timeout, Expiry::CloseRead);
-        } else if self.streams.get() == 0 {
-            self.rest();
-        } else {
-            deadline.disarm();
+        match wait {
+            None => deadline.disarm(),
+            Some(Wait::Idle { until }) => deadline.arm_at(until, Expiry::CloseIdle),
+            Some(Wait::Rest { until }) => deadline.arm_at(until, Expiry::CloseRead),
         }
+    }
+
+    /// Responses that are over for their streams may still wait in h2; a write has a deadline of
+    /// its own.
+    fn settle(&self) {
+        let is_busy = self.streams.get() > 0 || self.is_writing.get();
+        self.watch(|patience, now| patience.set_busy(is_busy, now));
     }
 
     /// A write under way that is more than answers to PING and SETTINGS keeps the connection.
     fn begin_write(&self, octets: usize) {
-        if octets < Class::Small.bytes() {
-            return;
-        }
-        self.is_writing.set(true);
-        if self.streams.get() == 0 && !self.is_in_block.get() {
-            self.downstream.stream.deadline().disarm();
+        if octets >= Class::Small.bytes() {
+            self.is_writing.set(true);
+            self.settle();
         }
     }
 
     fn end_write(&self) {
-        if self.is_writing.replace(false) && self.streams.get() == 0 && !self.is_in_block.get() {
-            self.rest();
+        if self.is_writing.replace(false) {
+            self.settle();
         }
     }
 
     fn begin_stream(&self) {
         self.streams.set(self.streams.get().saturating_add(1));
-        if !self.is_in_block.get() {
-            self.downstream.stream.deadline().disarm();
+        self.settle();
+    }
+
+    /// The client gave streams up, or is gone: what waits upstream for their sake need not wait for
+    /// the next look.
+    fn look_after_streams(&self) {
+        for stream in self.served.borrow().iter() {
+            stream.stream.deadline().hurry_check();
+        }
+    }
+
+    fn wait_last(&self, context: &Context<'_>) -> Poll<()> {
+        if self.streams.get() == 0 {
+            return Poll::Ready(());
+        }
+        *self.last.borrow_mut() = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Waits for room in front of h2.
+    async fn wait_room(&self) {
+        let mut is_paused = false;
+        poll_fn(|context| {
+            let polled = self.link.wait_room(context);
+            if polled.is_pending() && !is_paused {
+                is_paused = true;
+                self.watch(|patience, _| patience.pause());
+            }
+            polled
+        })
+        .await;
+        if is_paused {
+            self.watch(Patience::resume);
         }
     }
 
     /// Looks at octets and hands them on; false: enough of this client.
     fn receive(&self, octets: &[u8]) -> bool {
-        match self.meter.borrow_mut().feed(octets, recent_millis()) {
-            Verdict::Fine => {}
-            Verdict::Exhausted(glitch) => {
-                self.core.count(Counter::Http2Abuses);
-                self.abuse.set(Some(match glitch {
-                    Glitch::FirstFrame => Reason::PROTOCOL_ERROR,
-                    _ => Reason::ENHANCE_YOUR_CALM,
-                }));
-                return false;
-            }
+        let (verdict, progress, has_resets) = {
+            let mut meter = self.meter.borrow_mut();
+            let before = meter.resets();
+            let verdict = meter.feed(octets, recent_millis());
+            (verdict, meter.progress(), meter.resets() != before)
+        };
+        if let Verdict::Exhausted(glitch) = verdict {
+            self.core.count(Counter::Http2Abuses);
+            self.ending.set(Some(match glitch {
+                Glitch::FirstFrame => Reason::PROTOCOL_ERROR,
+                _ => Reason::ENHANCE_YOUR_CALM,
+            }));
+            return false;
         }
         self.link.push_received(octets);
-        self.time_block();
+        if has_resets {
+            self.look_after_streams();
+        }
+        self.watch(|patience, now| patience.received(progress, now));
         true
     }
 }
 
 /// A stream's task is under way; tells the connection when it ends, also by a panic.
-struct Running(Rc<Shared>);
+struct Running {
+    connection: Rc<Shared>,
+    stream: OnceCell<Rc<Downstream>>,
+}
+
+impl Running {
+    fn new(connection: &Rc<Shared>) -> Self {
+        connection.begin_stream();
+        Self { connection: Rc::clone(connection), stream: OnceCell::new() }
+    }
+
+    fn serves(&self, stream: &Rc<Downstream>) {
+        let stream = self.stream.get_or_init(|| Rc::clone(stream));
+        self.connection.served.borrow_mut().push(Rc::clone(stream));
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let left = self.0.streams.get().saturating_sub(1);
-        self.0.streams.set(left);
-        if left == 0 && !self.0.is_in_block.get() {
-            self.0.rest();
+        let connection = &self.connection;
+        if let Some(stream) = self.stream.get() {
+            connection.served.borrow_mut().retain(|other| !Rc::ptr_eq(other, stream));
+        }
+        connection.streams.set(connection.streams.get().saturating_sub(1));
+        connection.settle();
+        if connection.streams.get() == 0
+            && let Some(waker) = connection.last.take()
+        {
+            waker.wake();
         }
     }
 }
@@ -229,13 +313,17 @@ async fn read(shared: &Shared, first: Buffer) {
     if let Err(error) = receive_all(shared, first).await
         && error.kind() == ErrorKind::TimedOut
     {
-        shared.is_idle_over.set(true);
+        let is_late = matches!(shared.armed.get(), Some(Wait::Rest { .. }));
+        if is_late {
+            shared.core.count(Counter::ClientTimeouts);
+        }
+        shared.ending.set(Some(if is_late { Reason::ENHANCE_YOUR_CALM } else { Reason::NO_ERROR }));
         if !shared.is_greeted.get() {
             shared.link.end_received();
         }
         return;
     }
-    if shared.abuse.get().is_none() {
+    if shared.ending.get().is_none() {
         shared.is_open.set(false);
         shared.link.end_received();
     }
@@ -259,7 +347,7 @@ async fn receive_all(shared: &Shared, first: Buffer) -> std::io::Result<()> {
             return Ok(());
         }
         drop(buffer);
-        poll_fn(|context| shared.link.wait_room(context)).await;
+        shared.wait_room().await;
         // Holds no buffer: an idle connection costs its tables.
         stream.readable().await?;
         buffer = Buffer::new(Class::Medium);
@@ -307,15 +395,11 @@ async fn speak<P: Future<Output = After> + 'static>(
     let (mut is_ending, mut is_leaving) = (false, false);
     loop {
         let accepted = poll_fn(|context| {
-            if let Some(reason) = shared.abuse.get()
+            if let Some(reason) = shared.ending.get()
                 && !is_ending
             {
                 is_ending = true;
                 connection.abrupt_shutdown(reason);
-            }
-            if shared.is_idle_over.get() && !is_ending {
-                is_ending = true;
-                connection.abrupt_shutdown(Reason::NO_ERROR);
             }
             if core.is_draining.get() && !is_leaving {
                 is_leaving = true;
@@ -331,8 +415,7 @@ async fn speak<P: Future<Output = After> + 'static>(
                     respond.send_reset(Reason::REFUSED_STREAM);
                     continue;
                 }
-                shared.begin_stream();
-                let running = Running(Rc::clone(shared));
+                let running = Running::new(shared);
                 let place = place.clone();
                 worker::start(
                     core,
@@ -350,7 +433,7 @@ async fn serve_stream<P: Future<Output = After>>(
     respond: h2::server::SendResponse<Payload>,
     place: impl Fn(Request) -> P,
 ) {
-    let shared = &running.0;
+    let shared = &running.connection;
     let (core, connection) = (&shared.core, &shared.downstream);
     let Some((stream, buffer)) =
         Http2Stream::accept(core, connection, &shared.meter, request, respond)
@@ -362,6 +445,7 @@ async fn serve_stream<P: Future<Output = After>>(
     downstream.client_auth = connection.client_auth;
     downstream.protocol = Some("HTTP/2.0");
     let downstream = Rc::new(downstream);
+    running.serves(&downstream);
     let request = Request::new(Rc::clone(core), Rc::clone(&downstream), buffer);
     match place(request).await {
         After::KeepAlive(_) | After::Close | After::Linger => downstream.stream.finish(),

@@ -234,10 +234,15 @@ impl Backend {
         *lock(&self.seen.requests)
     }
 
+    /// Connections that ended, from either side.
+    pub(crate) fn end_count(&self) -> usize {
+        *lock(&self.seen.ended)
+    }
+
     /// Waits until so many connections ended.
     #[track_caller]
     pub(crate) fn wait_for_ends(&self, count: usize) {
-        wait_until("ended connections at the backend", || *lock(&self.seen.ended) >= count);
+        wait_until("ended connections at the backend", || self.end_count() >= count);
     }
 
     /// Waits until `text` was received on some connection.

@@ -27,7 +27,6 @@ for_each_driver!(
     unknown_frames_flood,
     zero_window_stall,
     zero_window_with_octets_dribbled,
-    half_a_head_and_nothing_more,
 );
 
 /// About a second, with room for a debug build on busy cores.
@@ -378,21 +377,5 @@ fn zero_window_with_octets_dribbled(driver: Driver) {
             drop(http2);
             assert!(is_ended && took < PATIENCE - PROMPT, "{took:?}");
         });
-    });
-}
-
-/// `--client-header-timeout` runs from the first octet of a field block to its last.
-fn half_a_head_and_nothing_more(driver: Driver) {
-    let backend = Backend::echo("a");
-    let proxy = builder(driver, &backend).flag("--client-header-timeout", 1).start();
-    beside_others(&proxy, || {
-        let start = Instant::now();
-        let mut open = Http2::connect(proxy.http);
-        open.send(frame(HEADERS, END_STREAM, 1, block(&request("GET", "/"))));
-        let mut silent = Http2::raw(proxy.http);
-        silent.send(&PREFACE[..10]);
-        open.end();
-        silent.end();
-        assert!(start.elapsed() < PROMPT * 2, "{:?}", start.elapsed());
     });
 }

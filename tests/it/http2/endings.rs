@@ -4,26 +4,14 @@ use std::time::Duration;
 
 use crate::for_each_driver;
 use crate::harness::frames::*;
-use crate::harness::{Backend, Builder, Client, Driver, Gate, Http2, Proxy, manifest, pause};
+use crate::harness::{Backend, Driver, Gate, Http2, Proxy, manifest, pause};
 
 for_each_driver!(
-    client_without_a_whole_preface_is_closed,
     upload_that_is_answered_early_is_told_to_stop,
     bodies_passed_on_give_their_window_back,
     slow_reader_gets_all_of_it_in_a_drain,
     stalled_reader_gets_all_of_it_in_a_drain,
 );
-
-fn client_without_a_whole_preface_is_closed(driver: Driver) {
-    let backend = Backend::echo("a");
-    let proxy = Builder::new(driver)
-        .flag("--keep-alive-timeout", 0.5)
-        .manifests(manifest::one_host("a.example", backend.address()))
-        .start();
-    let mut client = Client::connect(proxy.http);
-    client.send(&PREFACE[..PREFACE.len() - 2]);
-    client.read_until_close();
-}
 
 /// RFC 9113 section 8.1: RST_STREAM with NO_ERROR behind a complete response.
 fn upload_that_is_answered_early_is_told_to_stop(driver: Driver) {

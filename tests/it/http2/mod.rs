@@ -7,4 +7,5 @@ mod endings;
 mod flow;
 mod messages;
 mod peers;
+mod slow;
 mod websocket;
