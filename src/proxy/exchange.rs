@@ -406,6 +406,9 @@ impl Exchange<'_> {
         let progress = Progress::default();
         let mut wants_fresh = false;
         loop {
+            if self.downstream.stream.is_given_up() {
+                return self.client_left();
+            }
             let Some(lease) =
                 backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
             else {
@@ -416,6 +419,10 @@ impl Exchange<'_> {
             let obtained = self.obtain(&lease, &wire, treatment, wants_fresh).await;
             let (failure, is_reused) = match obtained {
                 Err(failure) => (failure, false),
+                // It may have taken its time.
+                Ok(connection) if !connection.is_reused && self.downstream.stream.is_given_up() => {
+                    return self.client_left();
+                }
                 Ok(connection) => {
                     let is_reused = connection.is_reused;
                     let facts = self.facts(tries, treatment, is_reused, &progress);
@@ -451,6 +458,13 @@ impl Exchange<'_> {
                 self.scratch.tried.push(lease.endpoint.address);
             }
         }
+    }
+
+    /// The client gave the request up before it went upstream.
+    fn client_left(&mut self) -> End {
+        self.core.count(Counter::ClientAborts);
+        self.tally.status = 499;
+        End::Close
     }
 
     /// A response that policy counts as a failure: noted by the conversation, tried elsewhere.

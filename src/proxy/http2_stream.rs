@@ -208,6 +208,11 @@ impl Http2Stream {
         &self.write_deadline
     }
 
+    /// Whether the client reset it, or its connection is over.
+    pub fn is_given_up(&self) -> bool {
+        self.ends.is_peer_gone()
+    }
+
     /// Waits until something can be read, the end included.
     ///
     /// # Errors

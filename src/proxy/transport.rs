@@ -160,6 +160,14 @@ impl Transport {
         }
     }
 
+    /// Whether the client gave the request up, where that is known without asking the kernel.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Tls(_) | Self::Http2Client(_) => false,
+            Self::Http2(stream) => stream.is_given_up(),
+        }
+    }
+
     /// Ends both directions; whatever waits on them ends.
     pub fn shutdown_both(&self) {
         match self {

@@ -40,7 +40,10 @@ async fn copy(from: &Transport, to: &Transport, first: Buffer, idle: Duration, c
     loop {
         if !buffer.is_empty() {
             count.set(count.get().saturating_add(buffer.len() as u64));
+            // Apart from the other one: what the receiver sends is not what it takes.
+            to.write_deadline().arm(idle, Expiry::CloseBoth);
             let (result, _) = to.write_all(buffer).await;
+            to.write_deadline().disarm();
             if result.is_err() {
                 // Nobody takes what this side sends, so it is told to stop.
                 from.shutdown_both();

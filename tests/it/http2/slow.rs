@@ -1,6 +1,8 @@
 //! Clients that do not get on, in clear text and over TLS: what they began, what they asked for and
 //! what they gave up is bounded in time, and who is merely slow is served.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::for_each_driver;
@@ -20,8 +22,10 @@ for_each_driver!(
     silence_counts_for_the_first_head_of_http1,
     content_that_never_comes_is_408,
     shut_windows_end_their_streams,
+    websocket_with_a_shut_window_ends,
     client_that_never_reads_is_left,
     client_that_never_reads_does_not_hold_up_a_drain,
+    requests_given_up_leave_no_more_running_than_the_limits_say,
 );
 
 /// Longest time for what takes a second by its flags. Other deadlines are a minute and more.
@@ -400,6 +404,35 @@ fn shut_windows_end_their_streams(driver: Driver) {
     }
 }
 
+/// What a client sends through its WebSocket does not prolong what it does not take.
+fn websocket_with_a_shut_window_ends(driver: Driver) {
+    let backend = Backend::scripted(|mut connection| {
+        connection.read_head()?;
+        connection.send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+        )?;
+        loop {
+            connection.send([b'x'; 4096])?;
+        }
+    });
+    let site = Site::start(driver, backend, &[("--proxy-read-timeout", 1.0)]);
+    for (index, way) in WAYS.into_iter().enumerate() {
+        let mut http2 = site.connect(way, &[]);
+        http2.grants_window = false;
+        let mut fields = fields(way, "CONNECT", "/ws");
+        fields.splice(1..1, [(":protocol", "websocket")]);
+        fields.push(("sec-websocket-version", "13"));
+        http2.send(headers(1, &fields, 0));
+        let start = Instant::now();
+        while site.backend.end_count() <= index {
+            assert!(start.elapsed() < PATIENCE, "{way:?}");
+            drop(http2.send_if_open(data(1, "x", 0)));
+            pause(TRICKLE);
+        }
+    }
+}
+
 /// Windows as wide as can be, and a socket that is not read.
 fn ask_and_never_read(site: &Site, way: Way) -> Http2 {
     let mut http2 = site.connect(way, &[(INITIAL_WINDOW_SIZE, (1 << 31) - 1)]);
@@ -435,5 +468,73 @@ fn client_that_never_reads_does_not_hold_up_a_drain(driver: Driver) {
         site.proxy.signal("TERM");
         let (status, _) = site.proxy.wait_for_exit();
         assert_eq!(status.code(), Some(0), "{way:?}");
+    }
+}
+
+/// The connections of this test that may be open at a time.
+const CONNECTIONS_MAX: usize = 4;
+
+/// How a request is given up.
+#[derive(Debug, Clone, Copy)]
+enum GivenUp {
+    ResetAtOnce,
+    Reset,
+    Close,
+    Http1,
+}
+
+/// A connection counts as long as anything runs for its sake.
+fn requests_given_up_leave_no_more_running_than_the_limits_say(driver: Driver) {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let backend = Backend::scripted({
+        let (running, most) = (Arc::clone(&running), Arc::clone(&most));
+        move |mut connection| {
+            if connection.read_head()?.target() == "/" {
+                return connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+            let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+            most.fetch_max(now, Ordering::SeqCst);
+            let end = connection.read_to_end();
+            running.fetch_sub(1, Ordering::SeqCst);
+            end.map(drop)
+        }
+    });
+    let proxy = Builder::new(driver)
+        .flag("--max-connections", CONNECTIONS_MAX)
+        .manifests(manifest::one_host("a.example", backend.address()))
+        .start();
+    for how in [GivenUp::ResetAtOnce, GivenUp::Reset, GivenUp::Close, GivenUp::Http1] {
+        for _ in 0..150 {
+            give_up(&proxy, how);
+        }
+        wait_until("all of it to end upstream", || running.load(Ordering::SeqCst) == 0);
+        // The backend learns of an end a little later than the next connection is let in.
+        let peak = most.swap(0, Ordering::SeqCst);
+        assert!(peak <= 4 * CONNECTIONS_MAX, "{how:?}: {peak}");
+    }
+    wait_until("room for a new connection", || {
+        let mut client = proxy.client();
+        drop(client.send_if_open("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+        client.try_response().is_ok_and(|response| response.status() == 200)
+    });
+}
+
+/// One that is turned away cannot send; that is as good.
+fn give_up(proxy: &Proxy, how: GivenUp) {
+    let mut client = proxy.client();
+    let start = [PREFACE, &settings(&[]), &get(1, "/run")].concat();
+    match how {
+        GivenUp::ResetAtOnce => {
+            drop(client.send_if_open([start, reset(1, CANCEL)].concat()));
+        }
+        GivenUp::Reset => {
+            drop(client.send_if_open(start));
+            pause(Duration::from_millis(2));
+            drop(client.send_if_open(reset(1, CANCEL)));
+        }
+        GivenUp::Close => drop(client.send_if_open(start)),
+        GivenUp::Http1 => {
+            drop(client.send_if_open("GET /run HTTP/1.1\r\nHost: a.example\r\n\r\n"));
+        }
     }
 }
