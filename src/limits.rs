@@ -197,6 +197,14 @@ pub const EWMA_DECAY: Duration = Duration::from_secs(10);
 pub const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Files of one manifest directory.
 pub const MANIFEST_FILES_MAX: usize = 10_000;
+/// Folders of one manifest directory, itself included. Each is one inotify watch, of which a user
+/// has 8,192 on the smallest machines.
+pub const MANIFEST_FOLDERS_MAX: usize = 1_000;
+/// Levels of folders below a manifest directory: more than anybody sorts manifests by, and an end
+/// to what links to folders lead through.
+pub const MANIFEST_DEPTH_MAX: usize = 16;
+/// Symbolic links on the way to one file, as in the kernel (MAXSYMLINKS).
+pub const LINKS_MAX: usize = 40;
 /// Nesting of a YAML node.
 pub const YAML_DEPTH_MAX: usize = 64;
 /// Nodes of one YAML document, aliases expanded ("billion laughs").
@@ -240,8 +248,9 @@ pub const ZONE_RETRY: Duration = Duration::from_secs(5);
 /// A file that lost objects and was written to more recently than this is read again before the
 /// loss counts: an editor may have truncated it a moment ago.
 pub const WRITE_QUIET: Duration = Duration::from_millis(20);
-/// How often a manifest directory that vanished is looked for.
-pub const WATCH_RETRY: Duration = Duration::from_secs(1);
+/// How often a manifest directory is looked at that inotify cannot watch. A look at 10,000 files
+/// costs some 20 ms.
+pub const MANIFEST_POLL: Duration = Duration::from_secs(1);
 /// How often an ExternalName Service is resolved again.
 pub const DNS_REFRESH: Duration = Duration::from_secs(30);
 /// How long one attempt to resolve a name may take.

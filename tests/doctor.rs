@@ -79,6 +79,36 @@ fn broken_manifests_are_errors_with_file_and_line() {
 }
 
 #[test]
+fn a_directory_that_cannot_be_watched_is_a_warning_that_names_the_limit() {
+    let directory = manifests("");
+    let output = doctor(&["--manifests", path(&directory)]);
+    let (found, _) = about(&output, "watching");
+    assert!(found.starts_with("ok ") && found.ends_with(" can be watched"), "{found}");
+    for (limit, sysctl) in [
+        ("instances", "sysctl -w fs.inotify.max_user_instances="),
+        ("watches", "sysctl -w fs.inotify.max_user_watches="),
+    ] {
+        let script = format!("echo 0 > /proc/sys/user/max_inotify_{limit}; exec \"$@\"");
+        let output = Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-ec", &script, "sh"])
+            .arg(env!("CARGO_BIN_EXE_ringway"))
+            .arg("doctor")
+            .args(PORTS)
+            .args(["--manifests", path(&directory)])
+            .output()
+            .expect("unshare is there");
+        if !stdout(&output).contains("watching") {
+            eprintln!("NOT TESTED: no user namespace can be made here");
+            return;
+        }
+        let (found, advice) = about(&output, "watching");
+        assert!(found.starts_with("warning "), "{found}");
+        assert!(advice.contains(sysctl), "{advice}");
+        assert_eq!(output.status.code(), Some(0), "polling does, too: {}", stdout(&output));
+    }
+}
+
+#[test]
 fn a_directory_that_is_missing_is_an_error_and_an_empty_one_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let output = doctor(&["--manifests", path(&directory)]);

@@ -90,9 +90,9 @@ const IMPORTS: &[Imports] = &[
             "hyper_util",
             "k8s_openapi",
             "kube",
-            "notify",
             "prometheus_client",
             "rcgen",
+            "rustix",
             "rustls",
             "saphyr_parser",
             "serde",
@@ -162,6 +162,7 @@ const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
 
 /// Where unsafe code may be allowed (`#![expect(unsafe_code, reason = …)]`), and why there.
 const UNSAFE_FILES: &[(&str, &str)] = &[
+    ("src/control/source/watch.rs", "a descriptor that Tokio waits for"),
     ("src/proxy/rt/", "buffers that the kernel owns for a while"),
     ("src/proxy/buffer.rs", "octets that the kernel wrote"),
     ("src/proxy/clock.rs", "a system call that std does not offer"),

@@ -1,6 +1,6 @@
 //! `ringway check`: reads manifests as `serve` does, without a network, and prints what is wrong.
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use crate::control::lower::{LowerOptions, Lowerer};
 use crate::control::source::directory::{self, ReadError};
 use crate::control::source::manifest;
 use crate::control::source::set::ManifestSet;
+use crate::control::source::tree::Tree;
 use crate::control::store::Store;
 use crate::model::{BackendKey, ObjectRef, Problem, Severity};
 
@@ -108,14 +109,9 @@ fn lower_options(args: &CheckArgs) -> LowerOptions {
 /// Reads and lowers what `paths` hold.
 pub(super) fn examine(paths: &[PathBuf], options: LowerOptions) -> Result<Findings, CheckError> {
     let mut set = ManifestSet::default();
-    let files = files(paths)?;
-    if files.is_empty() {
+    let files = read(paths, &mut set)?;
+    if files == 0 {
         return Err(CheckError::NothingToRead);
-    }
-    for path in &files {
-        let file: Arc<str> = path.to_string_lossy().into();
-        let text = directory::read_file(path).map_err(|source| unreadable(path, source))?;
-        set.put(&file, manifest::read(&file, &text));
     }
     let changes = set.take_changes();
     let mut store = Store::default();
@@ -125,22 +121,38 @@ pub(super) fn examine(paths: &[PathBuf], options: LowerOptions) -> Result<Findin
     problems.extend(lowerer.apply(&store, &dirty).problems.iter().cloned());
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
-    Ok(Findings { files: files.len(), objects, problems })
+    Ok(Findings { files, objects, problems })
 }
 
-/// Directories stand for the manifest files in them; a file is read whatever its name.
-fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CheckError> {
-    let mut files = Vec::new();
+/// Directories stand for the manifest files in them; a file that is named is read whatever its
+/// name, and has to be readable.
+fn read(paths: &[PathBuf], set: &mut ManifestSet) -> Result<usize, CheckError> {
+    let (mut files, mut problems) = (BTreeSet::new(), Vec::new());
     for path in paths {
         if !path.is_dir() {
-            files.push(path.clone());
+            let text = directory::read_file(path).map_err(|source| unreadable(path, source))?;
+            let file: Arc<str> = path.to_string_lossy().into();
+            set.put(&file, manifest::read(&file, &text));
+            files.insert(file);
             continue;
         }
-        let names: io::Result<Vec<OsString>> = directory::list(path);
-        let names = names.map_err(|error| unreadable(path, error.into()))?;
-        files.extend(names.iter().map(|name| path.join(name)));
+        let tree = Tree::walk(path);
+        if let Some(error) = tree.error {
+            return Err(unreadable(path, error.into()));
+        }
+        problems.extend(tree.problems);
+        for name in tree.files {
+            let path = path.join(name);
+            let file: Arc<str> = path.to_string_lossy().into();
+            match directory::read_file(&path) {
+                Ok(text) => set.put(&file, manifest::read(&file, &text)),
+                Err(error) => set.fail(&file, directory::unreadable_file(&file, &error)),
+            }
+            files.insert(file);
+        }
     }
-    Ok(files)
+    set.set_directory_problems(problems);
+    Ok(files.len())
 }
 
 fn unreadable(path: &Path, source: ReadError) -> CheckError {

@@ -18,6 +18,9 @@ use super::check;
 use super::serve::{ServeArgs, lower_options};
 use crate::config::{Config, Host, Machine};
 use crate::control::lower::LowerOptions;
+use crate::control::source::inotify::{Followed, Inotify};
+use crate::control::source::tree::Tree;
+use crate::control::source::watch::not_watched;
 use crate::limits::DOCTOR_PROBLEMS_MAX;
 use crate::model::{Problem, Severity};
 use crate::proxy::rt::examine_uring;
@@ -174,6 +177,7 @@ fn diagnose(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
 
 fn manifests(directory: &Path, options: LowerOptions, report: &mut Report<'_>) -> io::Result<()> {
     let what = "manifests";
+    report.lines(watching(directory))?;
     match check::examine(&[directory.to_owned()], options) {
         Ok(check::Findings { files, objects, problems }) => {
             let (objects, files) = (check::count(objects, "object"), check::count(files, "file"));
@@ -194,6 +198,25 @@ fn manifests(directory: &Path, options: LowerOptions, report: &mut Report<'_>) -
              the flag out to use a cluster.",
         )),
     }
+}
+
+/// Whether changes will be seen as they happen. Takes an inotify instance for a moment.
+fn watching(directory: &Path) -> Option<Line> {
+    const WHAT: &str = "watching";
+    let tree = Tree::walk(directory);
+    if tree.error.is_some() {
+        return None;
+    }
+    let tried = Inotify::new().map(|mut inotify| (inotify.follow(tree.interests), inotify.len()));
+    Some(match tried {
+        Ok((Followed { fault: None, .. }, folders)) => {
+            Line::ok(WHAT, format!("{} can be watched", check::count(folders, "folder")))
+        }
+        Ok((Followed { fault: Some(fault), .. }, _)) | Err(fault) => {
+            let Problem { message, advice, .. } = not_watched(directory, &fault);
+            Line::warning(WHAT, message, advice)
+        }
+    })
 }
 
 /// Flags as the tests of the parts need them.

@@ -1,20 +1,19 @@
 //! One delivery after the other from whichever source there is, each burst as one.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::ControlError;
-use super::source::directory::{self, Directory, Wanted};
+use super::source::directory::{Directory, Scan, Wanted};
 use super::source::kubernetes::{Batch, Urgency};
-use super::source::watch::Watch;
+use super::source::tree::Tree;
+use super::source::watch::{Watch, not_watched};
 use super::source::{Change, Changes};
-use crate::limits::{ENDPOINTS_SETTLE, SETTLE_IDLE, SETTLE_MAX, WATCH_RETRY, WRITE_QUIET};
+use crate::limits::{ENDPOINTS_SETTLE, SETTLE_IDLE, SETTLE_MAX, WRITE_QUIET};
 use crate::model::Problem;
 
 /// What a source has to tell.
@@ -28,7 +27,7 @@ pub(super) enum Delivery {
 
 /// A source, settled.
 pub(super) enum Feed {
-    Directory(DirectoryFeed),
+    Directory(Box<DirectoryFeed>),
     Kubernetes(KubernetesFeed),
 }
 
@@ -50,79 +49,98 @@ pub(super) struct DirectoryFeed {
     directory: Directory,
     watch: Watch,
     /// Files seen in the middle of a write.
-    again: BTreeSet<OsString>,
+    again: BTreeSet<PathBuf>,
     again_at: Instant,
     /// When the first event of theirs arrived.
     again_since: std::time::Instant,
+    /// When it is looked at unasked, if it is not watched.
+    poll_at: Option<Instant>,
     is_first: bool,
 }
 
+/// How often in a row a directory is looked at that others change meanwhile.
+const WALKS_MAX: usize = 8;
+
 impl DirectoryFeed {
     /// # Errors
-    /// The operator is at fault: the directory is missing, closed, or cannot be watched.
+    /// The operator is at fault: the directory is missing or closed.
     pub(super) fn start(directory: &Path) -> Result<Self, ControlError> {
-        directory::list(directory).map_err(|source| ControlError::Directory {
-            directory: directory.display().to_string(),
-            source,
-        })?;
+        if let Some(source) = Tree::walk(directory).error {
+            let directory = directory.display().to_string();
+            return Err(ControlError::Directory { directory, source });
+        }
         Ok(Self {
-            // Watched before it is read, so that no change falls in between.
-            watch: Watch::start(directory)?,
+            watch: Watch::default(),
             directory: Directory::new(directory),
             again: BTreeSet::new(),
             again_at: Instant::now(),
             again_since: std::time::Instant::now(),
+            poll_at: None,
             is_first: true,
         })
     }
 
     async fn next(&mut self) -> Delivery {
+        let all = Wanted::All { files: BTreeSet::new() };
         if std::mem::take(&mut self.is_first) {
-            return self.look(&Wanted::All, std::time::Instant::now());
+            return self.look(&all, std::time::Instant::now());
         }
         loop {
-            let retry = if self.watch.is_armed() { Duration::MAX } else { WATCH_RETRY };
-            let delivery = tokio::select! {
-                () = settled(&self.watch) => self.take_events(),
-                () = sleep_until(self.again_at), if !self.again.is_empty() => {
-                    let names = std::mem::take(&mut self.again);
-                    Some(self.look(&Wanted::Names(names), self.again_since))
-                }
-                () = sleep(retry), if !self.watch.is_armed() => {
-                    let delivery = self.take_events();
-                    if self.watch.is_armed() {
-                        Some(self.look(&Wanted::All, std::time::Instant::now()))
-                    } else {
-                        delivery
+            let (again_at, poll_at) = (self.again_at, self.poll_at);
+            tokio::select! {
+                () = settled(&mut self.watch) => {
+                    if let Some(pending) = self.watch.take() {
+                        return self.look(&pending.wanted, pending.since);
                     }
                 }
-            };
-            if let Some(delivery) = delivery {
-                return delivery;
+                () = sleep_until(again_at), if !self.again.is_empty() => {
+                    let files = std::mem::take(&mut self.again);
+                    return self.look(&Wanted::Files(files), self.again_since);
+                }
+                () = sleep_until(poll_at.unwrap_or(again_at)), if poll_at.is_some() => {
+                    return self.look(&all, std::time::Instant::now());
+                }
             }
         }
-    }
-
-    fn take_events(&mut self) -> Option<Delivery> {
-        let pending = self.watch.take()?;
-        Some(self.look(&pending.wanted, pending.since))
     }
 
     fn look(&mut self, wanted: &Wanted, since: std::time::Instant) -> Delivery {
-        let scan = self.directory.scan(wanted);
-        if !scan.again.is_empty() {
+        let Scan { changes, again } = match wanted {
+            Wanted::All { files } => self.look_at_all(files),
+            Wanted::Files(files) => self.directory.scan_files(files),
+        };
+        if !again.is_empty() {
             if self.again.is_empty() {
                 self.again_since = since;
             }
-            self.again.extend(scan.again);
+            self.again.extend(again);
             self.again_at = Instant::now() + WRITE_QUIET;
         }
-        Delivery::Changes { changes: scan.changes, since }
+        Delivery::Changes { changes, since }
+    }
+
+    /// Watched before it is read, so that no change falls in between.
+    fn look_at_all(&mut self, forced: &BTreeSet<PathBuf>) -> Scan {
+        let began = std::time::Instant::now();
+        let mut tree = Tree::walk(self.directory.path());
+        let mut walks = 1;
+        while self.watch.follow(std::mem::take(&mut tree.interests)) {
+            if walks == WALKS_MAX {
+                self.watch.look_again();
+                break;
+            }
+            tree = Tree::walk(self.directory.path());
+            walks += 1;
+        }
+        let fault = self.watch.fault().map(|fault| not_watched(self.directory.path(), fault));
+        let scan = self.directory.scan_tree(tree, forced, fault);
+        self.poll_at = self.watch.poll(began.elapsed()).map(|pause| Instant::now() + pause);
+        scan
     }
 }
 
 /// Waits until something is pending and the burst has settled, or has lasted long enough.
-async fn settled(watch: &Watch) {
+async fn settled(watch: &mut Watch) {
     let latest = Instant::from_std(watch.pending().await) + SETTLE_MAX;
     loop {
         let quiet = (Instant::now() + SETTLE_IDLE).min(latest);
@@ -244,6 +262,8 @@ impl KubernetesFeed {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::model::ObjectRef;
 

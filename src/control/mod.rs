@@ -42,7 +42,6 @@ pub use cluster::ClusterLink;
 pub use controller::Controller;
 use feed::{Delivery, DirectoryFeed, Feed, KubernetesFeed};
 use resolve::Resolver;
-use source::watch::WatchError;
 pub use state::ControlState;
 
 /// Why the control plane cannot start or go on.
@@ -56,9 +55,6 @@ pub enum ControlError {
         /// What the system said.
         source: io::Error,
     },
-    /// The directory of manifests cannot be watched.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
     /// The thread that watches the API server is gone, which is a defect of ours.
     #[error("the thread that watches the API server has ended")]
     ClusterThread,
@@ -88,11 +84,12 @@ impl ControlLoop {
     /// Shape: within a Tokio runtime with I/O and time.
     ///
     /// # Errors
-    /// The operator is at fault: the directory is missing, closed, or cannot be watched.
+    /// The operator is at fault: the directory is missing or closed.
     pub fn directory(controller: Controller, directory: &Path) -> Result<Self, ControlError> {
         let (_, zone) = watch::channel(None);
         let (_, reviews) = mpsc::channel(1);
-        Self::start(controller, Feed::Directory(DirectoryFeed::start(directory)?), zone, reviews)
+        let feed = Box::new(DirectoryFeed::start(directory)?);
+        Self::start(controller, Feed::Directory(feed), zone, reviews)
     }
 
     /// Follows an API server.

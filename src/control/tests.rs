@@ -291,6 +291,82 @@ fn a_directory_that_is_replaced_is_followed() {
 }
 
 #[test]
+fn links_are_followed_wherever_they_are_swapped() {
+    with_world(&[], async |world| {
+        let git = world.dir.path().join("git");
+        for (revision, path) in [("rev1", "/1"), ("rev2", "/2")] {
+            fs::create_dir_all(git.join(revision).join("deploy")).expect("made");
+            let file = git.join(revision).join("deploy/a.yaml");
+            fs::write(file, ingress("a", path)).expect("written");
+        }
+        symlink("rev1", git.join("current")).expect("linked");
+        symlink("../git/current/deploy", world.path("apps")).expect("linked");
+        world.becomes("/1", Some("a")).await;
+        // git-sync swaps a link in the middle of the way.
+        symlink("rev2", git.join("next")).expect("linked");
+        fs::rename(git.join("next"), git.join("current")).expect("swapped");
+        world.becomes("/2", Some("a")).await;
+        // What is written behind the links counts.
+        fs::write(git.join("rev2/deploy/a.yaml"), ingress("a", "/3")).expect("written");
+        world.becomes("/3", Some("a")).await;
+        fs::create_dir(git.join("rev2/deploy/sub")).expect("made");
+        fs::write(git.join("rev2/deploy/sub/b.yaml"), ingress("b", "/b")).expect("written");
+        world.becomes("/b", Some("b")).await;
+        // No longer watched, no longer read.
+        fs::write(git.join("rev1/deploy/a.yaml"), ingress("a", "/4")).expect("written");
+        fs::remove_dir_all(git.join("rev2/deploy/sub")).expect("removed");
+        world.becomes("/b", None).await;
+        assert_eq!(world.hit("/4"), None);
+        assert_eq!(world.hit("/3").as_deref(), Some("a"));
+    });
+}
+
+#[test]
+fn a_file_outside_is_followed_by_its_link() {
+    with_world(&[], async |world| {
+        let outside = world.dir.path().join("outside");
+        symlink(outside.join("real.txt"), world.path("a.yaml")).expect("linked");
+        // Nothing is there yet, not even the folder.
+        fs::write(world.path("b.yaml"), ingress("b", "/b")).expect("written");
+        world.becomes("/b", Some("b")).await;
+        fs::create_dir(&outside).expect("made");
+        fs::write(outside.join("real.txt"), ingress("a", "/1")).expect("written");
+        world.becomes("/1", Some("a")).await;
+        fs::write(outside.join("real.txt"), ingress("a", "/2")).expect("written");
+        world.becomes("/2", Some("a")).await;
+        fs::write(outside.join("new"), ingress("a", "/3")).expect("written");
+        fs::rename(outside.join("new"), outside.join("real.txt")).expect("renamed");
+        world.becomes("/3", Some("a")).await;
+        // Removed and made again: kept in between.
+        fs::remove_dir_all(&outside).expect("removed");
+        sleep(Duration::from_millis(60)).await;
+        assert_eq!(world.hit("/3").as_deref(), Some("a"));
+        fs::create_dir(&outside).expect("made");
+        fs::write(outside.join("real.txt"), ingress("a", "/4")).expect("written");
+        world.becomes("/4", Some("a")).await;
+        fs::remove_file(world.path("a.yaml")).expect("removed");
+        world.becomes("/4", None).await;
+    });
+}
+
+#[test]
+fn a_directory_is_followed_when_a_folder_above_it_is_replaced() {
+    with_world(&[("a.yaml", ingress("a", "/0"))], async |world| {
+        world.becomes("/0", Some("a")).await;
+        for n in 1..4 {
+            let path = format!("/{n}");
+            fs::create_dir_all(world.dir.path().join("new")).expect("made");
+            fs::write(world.dir.path().join("new/a.yaml"), ingress("a", &path)).expect("written");
+            let (directory, old) = (world.dir.path().join("m"), world.dir.path().join("old"));
+            fs::rename(&directory, &old).expect("moved aside");
+            fs::rename(world.dir.path().join("new"), &directory).expect("moved in place");
+            world.becomes(&path, Some("a")).await;
+            fs::remove_dir_all(&old).expect("removed");
+        }
+    });
+}
+
+#[test]
 fn endpoints_reach_the_core_without_a_new_table() {
     let slice = |address: &str| {
         format!(

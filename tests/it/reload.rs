@@ -1,5 +1,7 @@
 //! Changed manifests under a running proxy.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use crate::for_each_driver;
@@ -11,6 +13,8 @@ for_each_driver!(
     request_in_flight_keeps_its_route,
     endpoints_change_without_routes,
     every_core_gets_the_change,
+    links_and_subfolders_are_followed,
+    changes_are_seen_without_inotify,
 );
 
 fn every_way_to_change_a_file_is_seen(driver: Driver) {
@@ -119,4 +123,51 @@ fn every_core_gets_the_change(driver: Driver) {
         proxy.get("b.example", "/").status() != 200
     });
     assert!(is_served_always, "one core still serves the old table");
+}
+
+/// A mounted ConfigMap, a subfolder, and a link to a file outside.
+fn links_and_subfolders_are_followed(driver: Driver) {
+    let backend = Backend::echo("a");
+    let proxy = Proxy::start(driver, manifest::backend("web", &[backend.address()]));
+    let ingress = |name: &str, host: &str| Ingress::simple(name, host, "web").yaml();
+    let folder = proxy.folder().to_owned();
+    for (version, host) in [("..1", "one.example"), ("..2", "two.example")] {
+        fs::create_dir_all(folder.join("mount").join(version)).expect("folder");
+        proxy.write(&format!("mount/{version}/web.yaml"), &ingress("web", host));
+    }
+    symlink("..1", folder.join("mount/..data")).expect("link");
+    symlink("..data/web.yaml", folder.join("mount/web.yaml")).expect("link");
+    proxy.wait_for_status("one.example", "/", 200);
+    symlink("..2", folder.join("mount/..tmp")).expect("link");
+    fs::rename(folder.join("mount/..tmp"), folder.join("mount/..data")).expect("swap");
+    proxy.wait_for_status("two.example", "/", 200);
+    assert_eq!(proxy.get("one.example", "/").status(), 404, "the old version is gone");
+    let outside = tempfile::tempdir().expect("folder");
+    let target = outside.path().join("target");
+    symlink(&target, folder.join("linked.yaml")).expect("link");
+    proxy.wait_for_output("it is a symbolic link that leads nowhere");
+    for host in ["three.example", "four.example"] {
+        fs::write(&target, ingress("linked", host)).expect("manifest");
+        proxy.wait_for_status(host, "/", 200);
+    }
+    proxy.wait_for_output("solved: ");
+}
+
+/// Where the user has no inotify instance or watch left, the directory is polled, and the log says
+/// which limit to raise.
+fn changes_are_seen_without_inotify(driver: Driver) {
+    let backend = Backend::echo("a");
+    for (limit, sysctl) in [
+        ("user.max_inotify_instances", "fs.inotify.max_user_instances="),
+        ("user.max_inotify_watches", "fs.inotify.max_user_watches="),
+    ] {
+        let started = Builder::new(driver)
+            .manifests(manifest::one_host("a.example", backend.address()))
+            .start_with_limit(limit, 0);
+        let Some(proxy) = started else { return };
+        assert_eq!(proxy.get("a.example", "/").status(), 200);
+        proxy.wait_for_output(sysctl);
+        proxy.write("more.yaml", &Ingress::simple("more", "b.example", "web").yaml());
+        proxy.wait_for_status("b.example", "/", 200);
+    }
 }

@@ -1,15 +1,12 @@
 //! A directory of manifests → [`Changes`].
 //!
-//! Reads `*.yaml`, `*.yml` and `*.json` of one directory as `kubectl apply -f DIR` does: not its
-//! subdirectories, not hidden files. Only files that changed are read again. A file that breaks
-//! keeps its last good objects in force; one that vanishes takes its objects with it. Never waits:
-//! when to read is the business of [`super::watch`].
+//! Reads `*.yaml`, `*.yml` and `*.json` of a [`Tree`]. Only files that changed are read again. A
+//! file that breaks keeps its last good objects in force; one that vanishes takes its objects with
+//! it. Never waits: when to read is the business of [`super::watch`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,16 +14,21 @@ use std::time::SystemTime;
 
 use super::manifest;
 use super::set::ManifestSet;
+use super::tree::{Tree, is_manifest_name};
 use super::{Changes, set::file_problem};
 use crate::limits::{MANIFEST_BYTES_MAX, MANIFEST_FILES_MAX, WRITE_QUIET};
+use crate::model::Problem;
 
-/// Which files to look at.
+/// Which files to look at. Names are relative to the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// The whole directory; files that look unchanged are not read.
-    All,
+    All {
+        /// These are, whatever they look like.
+        files: BTreeSet<PathBuf>,
+    },
     /// These, whatever they look like.
-    Names(BTreeSet<OsString>),
+    Files(BTreeSet<PathBuf>),
 }
 
 /// What a look at the directory found.
@@ -35,7 +37,7 @@ pub struct Scan {
     /// For the store.
     pub changes: Changes,
     /// Files that seem to be in the middle of a write; to be asked for again after [`WRITE_QUIET`].
-    pub again: BTreeSet<OsString>,
+    pub again: BTreeSet<PathBuf>,
 }
 
 /// One directory of manifests.
@@ -43,7 +45,7 @@ pub struct Scan {
 pub struct Directory {
     path: PathBuf,
     set: ManifestSet,
-    seen: BTreeMap<OsString, Fingerprint>,
+    seen: BTreeMap<PathBuf, Fingerprint>,
 }
 
 /// Changes whenever the content of a file may have.
@@ -66,6 +68,9 @@ impl Fingerprint {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// That of no file.
+    const NONE: Self = Self { device: 0, inode: 0, size: 0, modified: (0, 0), changed: (0, 0) };
 }
 
 impl Directory {
@@ -75,78 +80,72 @@ impl Directory {
         Self { path: path.to_owned(), set: ManifestSet::default(), seen: BTreeMap::new() }
     }
 
-    /// Reads what is wanted and has changed.
-    pub fn scan(&mut self, wanted: &Wanted) -> Scan {
+    /// Where it is, as the user named it.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads what has changed of `tree`, and `forced` whatever it looks like. `problems` are about
+    /// the directory as a whole, besides those of the tree.
+    pub fn scan_tree(
+        &mut self,
+        tree: Tree,
+        forced: &BTreeSet<PathBuf>,
+        problems: impl IntoIterator<Item = Problem>,
+    ) -> Scan {
+        let Tree { files, obscured, interests: _, problems: of_tree, error } = tree;
+        let of_root = error.map(|error| {
+            // Not a deletion of objects: whoever replaces a directory is about to bring it back.
+            file_problem(
+                self.path.to_string_lossy().into(),
+                "UnreadableDirectory",
+                format!("the directory cannot be read: {error}."),
+                "Restore it; until then the last objects stay in force.",
+            )
+        });
+        let all = of_root.into_iter().chain(problems).chain(of_tree);
+        self.set.set_directory_problems(all.collect());
+        let is_gone = |name: &&PathBuf| {
+            !files.contains(*name) && !name.ancestors().any(|folder| obscured.contains(folder))
+        };
+        let gone: Vec<_> = self.seen.keys().filter(is_gone).cloned().collect();
+        for name in gone {
+            self.forget(&name);
+        }
         let mut again = BTreeSet::new();
-        match wanted {
-            Wanted::All => self.scan_all(&mut again),
-            Wanted::Names(names) => {
-                for name in names.iter().filter(|name| is_manifest_name(name)) {
-                    self.scan_file(name, true, &mut again);
-                }
-            }
+        for name in &files {
+            self.scan_file(name, forced.contains(name), &mut again);
         }
         Scan { changes: self.set.take_changes(), again }
     }
 
-    fn scan_all(&mut self, again: &mut BTreeSet<OsString>) {
-        let names = match list(&self.path) {
-            Ok(names) => names,
-            Err(error) => {
-                // Not a deletion of objects: whoever replaces a directory is about to bring it
-                // back.
-                let name = self.path.to_string_lossy().into_owned();
-                self.set.set_directory_problem(Some(file_problem(
-                    name.into(),
-                    "UnreadableDirectory",
-                    format!("the directory cannot be read: {error}."),
-                    "Restore it; until then the last objects stay in force.",
-                )));
-                return;
-            }
-        };
-        self.set.set_directory_problem(self.surplus(names.len()));
-        let names: BTreeSet<_> = names.into_iter().take(MANIFEST_FILES_MAX).collect();
-        let known: Vec<_> = self.seen.keys().cloned().collect();
-        for gone in known.iter().filter(|name| !names.contains(*name)) {
-            self.forget(gone);
+    /// Reads these files, whatever they look like.
+    pub fn scan_files(&mut self, files: &BTreeSet<PathBuf>) -> Scan {
+        let mut again = BTreeSet::new();
+        for name in files.iter().filter(|name| name.file_name().is_some_and(is_manifest_name)) {
+            self.scan_file(name, true, &mut again);
         }
-        for name in &names {
-            self.scan_file(name, false, again);
-        }
+        Scan { changes: self.set.take_changes(), again }
     }
 
-    fn surplus(&self, files: usize) -> Option<crate::model::Problem> {
-        (files > MANIFEST_FILES_MAX).then(|| {
-            file_problem(
-                self.path.to_string_lossy().into(),
-                "TooManyFiles",
-                format!("only the first {MANIFEST_FILES_MAX} of {files} files are read."),
-                "Put several objects into one file.",
-            )
-        })
-    }
-
-    fn scan_file(&mut self, name: &OsStr, is_forced: bool, again: &mut BTreeSet<OsString>) {
+    fn scan_file(&mut self, name: &Path, is_forced: bool, again: &mut BTreeSet<PathBuf>) {
+        if !self.seen.contains_key(name) && self.seen.len() >= MANIFEST_FILES_MAX {
+            return;
+        }
         let path = self.path.join(name);
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.forget(name),
-            Err(error) => return self.fail(name, &ReadError::Io(error)),
+            Err(error) => return self.absent(name, &path, error),
         };
         let fingerprint = Fingerprint::of(&metadata);
         if !is_forced && self.seen.get(name) == Some(&fingerprint) {
             return;
         }
-        if !self.seen.contains_key(name) && self.seen.len() >= MANIFEST_FILES_MAX {
-            return;
-        }
         self.seen.insert(name.to_owned(), fingerprint);
         let text = match read_file(&path) {
             Ok(text) => text,
-            Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-                return self.forget(name);
-            }
+            Err(ReadError::Io(error)) => return self.absent(name, &path, error),
             Err(error) => return self.fail(name, &error),
         };
         let file = self.file(name);
@@ -158,28 +157,45 @@ impl Directory {
         self.set.put(&file, manifest);
     }
 
-    fn forget(&mut self, name: &OsStr) {
+    /// The file cannot be looked at. A link that leads nowhere is no deletion: whoever replaces
+    /// what it led to is about to bring it back.
+    fn absent(&mut self, name: &Path, path: &Path, error: io::Error) {
+        let is_missing =
+            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        let error = match fs::symlink_metadata(path) {
+            Ok(metadata) if is_missing && metadata.is_symlink() => ReadError::Dangling,
+            _ if is_missing => return self.forget(name),
+            _ => ReadError::Io(error),
+        };
+        // When it comes back it is read, whatever it looks like.
+        self.seen.insert(name.to_owned(), Fingerprint::NONE);
+        self.fail(name, &error);
+    }
+
+    fn forget(&mut self, name: &Path) {
         if self.seen.remove(name).is_some() {
             let file = self.file(name);
             self.set.remove(&file);
         }
     }
 
-    fn fail(&mut self, name: &OsStr, error: &ReadError) {
+    fn fail(&mut self, name: &Path, error: &ReadError) {
         let file = self.file(name);
-        let problem = file_problem(
-            Arc::clone(&file),
-            "UnreadableFile",
-            format!("the file cannot be used: {error}."),
-            "Correct it; until then its objects stay as they were.",
-        );
+        let problem = unreadable_file(&file, error);
         self.set.fail(&file, problem);
     }
 
     /// The name that positions and problems carry: as the user would open it.
-    fn file(&self, name: &OsStr) -> Arc<str> {
+    fn file(&self, name: &Path) -> Arc<str> {
         self.path.join(name).to_string_lossy().into()
     }
+}
+
+/// What is told of a file that cannot be read.
+#[must_use]
+pub fn unreadable_file(file: &Arc<str>, error: &ReadError) -> Problem {
+    let message = format!("the file cannot be used: {error}.");
+    file_problem(Arc::clone(file), "UnreadableFile", message, error.advice())
 }
 
 /// Why a file cannot be read.
@@ -197,6 +213,24 @@ pub enum ReadError {
     /// Not text.
     #[error("it is not UTF-8 text")]
     NotText,
+    /// Text as some programs of Windows write it.
+    #[error("it is UTF-16, not UTF-8 text")]
+    Utf16,
+    /// A link without a target.
+    #[error("it is a symbolic link that leads nowhere")]
+    Dangling,
+}
+
+impl ReadError {
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Io(_) => "See that this process may read it.",
+            Self::NotAFile => "Put a file in its place.",
+            Self::TooLarge => "Put its objects into several files.",
+            Self::NotText | Self::Utf16 => "Save it as UTF-8.",
+            Self::Dangling => "Restore what it leads to, or remove it.",
+        }
+    }
 }
 
 /// Reads one manifest file within [`MANIFEST_BYTES_MAX`].
@@ -214,32 +248,15 @@ pub fn read_file(path: &Path) -> Result<String, ReadError> {
     if bytes.len() as u64 > MANIFEST_BYTES_MAX {
         return Err(ReadError::TooLarge);
     }
-    String::from_utf8(bytes).map_err(|_not_utf8| ReadError::NotText)
+    text(bytes)
 }
 
-/// Names of the manifest files of a directory, sorted.
-///
-/// # Errors
-/// The directory is missing or closed to us.
-pub fn list(directory: &Path) -> io::Result<Vec<OsString>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        if is_manifest_name(&name) {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Whether a directory entry of this name is read.
-#[must_use]
-pub fn is_manifest_name(name: &OsStr) -> bool {
-    let extension = Path::new(name).extension().and_then(OsStr::to_str);
-    matches!(extension, Some("yaml" | "yml" | "json"))
-        && !name.as_bytes().starts_with(b".")
-        && !name.as_bytes().starts_with(b"#")
+fn text(bytes: Vec<u8>) -> Result<String, ReadError> {
+    let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    String::from_utf8(bytes).map_err(|_not_utf8| match is_utf16 {
+        true => ReadError::Utf16,
+        false => ReadError::NotText,
+    })
 }
 
 /// Written to so recently that the writer may not be done. A clock that jumps back gives a

@@ -5,10 +5,13 @@
 //! business.
 
 pub mod directory;
+pub mod inotify;
 pub mod kubernetes;
+pub mod links;
 pub mod manifest;
 pub mod report;
 pub mod set;
+pub mod tree;
 pub mod watch;
 pub mod yaml;
 

@@ -17,7 +17,7 @@ pub struct ManifestSet {
     owners: BTreeMap<ObjectRef, BTreeSet<Arc<str>>>,
     /// Objects with more than one owner.
     contested: BTreeSet<ObjectRef>,
-    directory_problem: Option<Arc<Problem>>,
+    directory_problems: Vec<Arc<Problem>>,
     /// Objects whose counting form may differ from what was last taken.
     touched: BTreeSet<ObjectRef>,
     has_new_problems: bool,
@@ -62,8 +62,15 @@ impl ManifestSet {
 
     /// The file exists and cannot be read: its objects stay.
     pub fn fail(&mut self, file: &Arc<str>, problem: Problem) {
-        self.files.entry(Arc::clone(file)).or_default().problems = vec![Arc::new(problem)];
-        self.has_new_problems = true;
+        let file = self.files.entry(Arc::clone(file)).or_default();
+        let problem = match file.objects.is_empty() {
+            true => problem,
+            false => with_consequence(problem, "Until then its objects stay as they were."),
+        };
+        if !file.problems.iter().map(|problem| &**problem).eq([&problem]) {
+            file.problems = vec![Arc::new(problem)];
+            self.has_new_problems = true;
+        }
     }
 
     /// The file is gone, and its objects with it.
@@ -76,10 +83,10 @@ impl ManifestSet {
         self.has_new_problems = true;
     }
 
-    /// Sets or clears what is wrong with the directory as a whole.
-    pub fn set_directory_problem(&mut self, problem: Option<Problem>) {
-        if self.directory_problem.as_deref() != problem.as_ref() {
-            self.directory_problem = problem.map(Arc::new);
+    /// Sets all that is wrong with the directory as a whole.
+    pub fn set_directory_problems(&mut self, problems: Vec<Problem>) {
+        if !self.directory_problems.iter().map(|problem| &**problem).eq(&problems) {
+            self.directory_problems = problems.into_iter().map(Arc::new).collect();
             self.has_new_problems = true;
         }
     }
@@ -133,7 +140,7 @@ impl ManifestSet {
 
     fn problems(&self) -> Vec<Arc<Problem>> {
         let contested = self.contested.iter().flat_map(|reference| self.losers(reference));
-        self.directory_problem
+        self.directory_problems
             .iter()
             .cloned()
             .chain(self.files.values().flat_map(|file| file.problems.iter().cloned()))
@@ -165,6 +172,11 @@ fn duplicate(loser: &SourceObject, first: &SourceObject) -> Vec<Arc<Problem>> {
         advice: "Remove or rename one of the two.".into(),
     });
     report.finish()
+}
+
+fn with_consequence(problem: Problem, consequence: &str) -> Problem {
+    let advice = format!("{} {consequence}", problem.advice);
+    Problem { advice: advice.trim_start().to_owned(), ..problem }
 }
 
 /// A problem with a file as a whole.

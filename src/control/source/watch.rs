@@ -1,27 +1,26 @@
-//! Tells when to look at a manifest directory again (inotify), and for which files.
+//! Tells when to look at a manifest directory again, and for which files.
 //!
-//! Nothing is polled. A file counts as changed when its writer closed it, when it was renamed,
-//! linked or removed, or when its permissions changed; opening and plain writing do not count, so
-//! that a slow writer is not read halfway. The directory's parent is watched too: a directory that
-//! is removed and made again, or a symbolic link that points elsewhere, is followed. The `..data`
-//! link of a mounted ConfigMap stands for all files at once.
+//! A file counts as changed when its writer closed it, when it was renamed, linked or removed, or
+//! when its permissions changed. Every name that the directory or a link in it leads through is
+//! watched. Nothing is polled, unless inotify cannot be had: then the directory is looked at every
+//! [`MANIFEST_POLL`], and its owner is told why.
+#![expect(unsafe_code, reason = "Tokio waits for a descriptor that is no socket")]
 
-use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io;
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
-use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
+use tokio::io::Interest as Readiness;
+use tokio::io::unix::AsyncFd;
 
-use super::directory::{Wanted, is_manifest_name};
-use crate::limits::MANIFEST_FILES_MAX;
+use super::directory::Wanted;
+use super::inotify::{Followed, Inotify, WatchFault};
+use super::set::file_problem;
+use super::tree::{Dependents, Interests};
+use crate::limits::{MANIFEST_FILES_MAX, MANIFEST_POLL};
+use crate::model::{Problem, Severity};
+
+/// Share of the time that polling may take: one part of so many.
+const POLL_SHARE: u32 = 50;
 
 /// What happened since the last [`Watch::take`].
 #[derive(Debug)]
@@ -32,193 +31,105 @@ pub struct Pending {
     pub since: Instant,
 }
 
-/// Why a directory cannot be watched.
-#[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// The path cannot be made absolute.
-    #[error("the path {} cannot be used", path.display())]
-    Path {
-        /// As the user named it.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// inotify is not available, or its limits are reached.
-    #[error("the directory {} cannot be watched", path.display())]
-    Notify {
-        /// Absolute.
-        path: PathBuf,
-        /// Why.
-        source: notify::Error,
-    },
-}
-
 /// A watched directory. Ends with the value.
+#[derive(Debug, Default)]
 pub struct Watch {
-    watcher: RecommendedWatcher,
-    shared: Arc<Shared>,
-    is_armed: bool,
-}
-
-/// What the thread of `notify` writes and the control thread takes.
-struct Shared {
-    directory: PathBuf,
-    parent: PathBuf,
-    state: Mutex<State>,
-    bell: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    names: BTreeSet<OsString>,
-    all: bool,
-    /// The directory itself was replaced, and with it our watch.
-    is_replaced: bool,
+    inotify: Option<AsyncFd<Inotify>>,
+    fault: Option<WatchFault>,
+    effect: Dependents,
     since: Option<Instant>,
 }
 
 impl Watch {
-    /// Begins to watch.
+    /// Watches these folders from now on and no others. Needs a Tokio runtime with I/O around it.
     ///
-    /// # Errors
-    /// See [`WatchError`]; a directory that does not exist is an error here, not later.
-    pub fn start(directory: &Path) -> Result<Self, WatchError> {
-        let absolute = std::path::absolute(directory)
-            .map_err(|source| WatchError::Path { path: directory.to_owned(), source })?;
-        let parent = absolute.parent().unwrap_or(&absolute).to_owned();
-        let shared = Arc::new(Shared {
-            directory: absolute,
-            parent,
-            state: Mutex::default(),
-            bell: Notify::new(),
-        });
-        let for_events = Arc::clone(&shared);
-        let failed = |source| WatchError::Notify { path: shared.directory.clone(), source };
-        let watcher = notify::recommended_watcher(move |event| for_events.on_event(event));
-        let mut watcher = watcher.map_err(failed)?;
-        watcher.watch(&shared.directory, RecursiveMode::NonRecursive).map_err(failed)?;
-        if shared.parent != shared.directory {
-            watcher.watch(&shared.parent, RecursiveMode::NonRecursive).map_err(failed)?;
-        }
-        Ok(Self { watcher, shared, is_armed: true })
+    /// Returns whether there is one among them that was not watched before: what happened in it
+    /// until now nobody told.
+    pub fn follow(&mut self, interests: Interests) -> bool {
+        let inotify = match &mut self.inotify {
+            Some(inotify) => Ok(inotify),
+            None => register().map(|inotify| self.inotify.insert(inotify)),
+        };
+        let followed = match inotify {
+            Ok(inotify) => inotify.get_mut().follow(interests),
+            Err(fault) => Followed { is_new: false, fault: Some(fault) },
+        };
+        self.fault = followed.fault;
+        followed.is_new
     }
 
-    /// Waits for the next event; safe to cancel.
-    pub async fn changed(&self) {
-        self.shared.bell.notified().await;
+    /// Why changes are not seen as they happen, if so.
+    #[must_use]
+    pub fn fault(&self) -> Option<&WatchFault> {
+        self.fault.as_ref()
+    }
+
+    /// How long until the directory has to be looked at unasked, if it took `look` the last time;
+    /// `None`: never.
+    #[must_use]
+    pub fn poll(&self, look: Duration) -> Option<Duration> {
+        self.fault.as_ref().map(|_| MANIFEST_POLL.max(look.saturating_mul(POLL_SHARE)))
+    }
+
+    /// Waits for the next event that counts; safe to cancel.
+    pub async fn changed(&mut self) {
+        let Some(inotify) = &mut self.inotify else { return std::future::pending().await };
+        loop {
+            // Fails with the runtime alone.
+            let Ok(mut ready) = inotify.readable_mut().await else { continue };
+            if ready.get_inner_mut().read(&mut self.effect) {
+                ready.clear_ready();
+            }
+            if self.effect != Dependents::default() {
+                self.since.get_or_insert_with(Instant::now);
+                return;
+            }
+        }
     }
 
     /// Waits until something is pending and gives the arrival of its first event; returns at once
     /// if something is. Safe to cancel.
-    pub async fn pending(&self) -> Instant {
+    pub async fn pending(&mut self) -> Instant {
         loop {
-            // Not the condition of a `while let`: that would hold the lock across the wait.
-            let since = self.shared.lock().since;
-            match since {
+            match self.since {
                 Some(since) => return since,
                 None => self.changed().await,
             }
         }
     }
 
-    /// Takes what is pending, and follows the directory if it was replaced.
+    /// Makes the whole directory pending.
+    pub fn look_again(&mut self) {
+        self.effect.tree = true;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Takes what is pending.
     pub fn take(&mut self) -> Option<Pending> {
-        let state = std::mem::take(&mut *self.shared.lock());
-        if state.is_replaced || !self.is_armed {
-            self.rearm();
-        }
-        let since = state.since?;
-        let wanted = if state.all { Wanted::All } else { Wanted::Names(state.names) };
+        let since = self.since.take()?;
+        let Dependents { tree, files } = std::mem::take(&mut self.effect);
+        let is_all = tree || files.len() > MANIFEST_FILES_MAX;
+        let wanted = if is_all { Wanted::All { files } } else { Wanted::Files(files) };
         Some(Pending { wanted, since })
     }
-
-    /// Whether events of the directory arrive. False while it does not exist.
-    #[must_use]
-    pub fn is_armed(&self) -> bool {
-        self.is_armed
-    }
-
-    fn rearm(&mut self) {
-        // Fails when the kernel has dropped the watch together with the directory.
-        let _gone = self.watcher.unwatch(&self.shared.directory);
-        let armed = self.watcher.watch(&self.shared.directory, RecursiveMode::NonRecursive);
-        if let Err(error) = &armed {
-            tracing::debug!(directory = %self.shared.directory.display(), %error, "not watched");
-        }
-        self.is_armed = armed.is_ok();
-    }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn on_event(&self, event: notify::Result<Event>) {
-        let mut state = self.lock();
-        match event {
-            Ok(event) if event.need_rescan() => state.all = true,
-            Ok(event) => {
-                for path in &event.paths {
-                    self.note(&mut state, event.kind, path);
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, "manifest watch failed; the directory is read as a whole");
-                state.all = true;
-            }
-        }
-        if !state.all && state.names.is_empty() {
-            return;
-        }
-        state.since.get_or_insert_with(Instant::now);
-        drop(state);
-        self.bell.notify_one();
-    }
-
-    fn note(&self, state: &mut State, kind: EventKind, path: &Path) {
-        if path == self.directory {
-            if replaces(kind) {
-                (state.all, state.is_replaced) = (true, true);
-            }
-            return;
-        }
-        let Some(name) = path.file_name().filter(|_| path.parent() == Some(&self.directory)) else {
-            return;
-        };
-        if is_manifest_name(name) {
-            if completes(kind, path) {
-                state.names.insert(name.to_owned());
-                state.all |= state.names.len() > MANIFEST_FILES_MAX;
-            }
-        } else if is_mount_link(name) && replaces(kind) {
-            state.all = true;
-        }
-    }
+/// What is told of a directory that has to be polled.
+#[must_use]
+pub fn not_watched(directory: &Path, fault: &WatchFault) -> Problem {
+    let seconds = MANIFEST_POLL.as_secs();
+    let message = format!(
+        "changes cannot be seen as they happen: {fault}; the directory is read every {seconds} s \
+         instead."
+    );
+    let file = directory.to_string_lossy().into();
+    let problem = file_problem(file, "NotWatched", message, &fault.advice());
+    Problem { severity: Severity::Warning, ..problem }
 }
 
-/// Links that Kubernetes swaps in mounted volumes: `..data`.
-fn is_mount_link(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b"..")
-}
-
-/// The name stands for something else now.
-fn replaces(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_))
-    )
-}
-
-/// The file is worth reading now.
-fn completes(kind: EventKind, path: &Path) -> bool {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-        | EventKind::Modify(ModifyKind::Name(_) | ModifyKind::Metadata(_))
-        | EventKind::Remove(_) => true,
-        // A file that was opened to be created is closed later; a link is complete at once.
-        EventKind::Create(_) => fs::symlink_metadata(path)
-            .map_or(true, |metadata| !metadata.is_file() || metadata.nlink() > 1),
-        EventKind::Any | EventKind::Access(_) | EventKind::Modify(_) | EventKind::Other => false,
-    }
+fn register() -> Result<AsyncFd<Inotify>, WatchFault> {
+    let inotify = Inotify::new()?;
+    // SAFETY: `Inotify` owns its descriptor and gives the same one as long as it lives.
+    let registered = unsafe { AsyncFd::register_with_interest(inotify, Readiness::READABLE) };
+    registered.map_err(|error| WatchFault::Refused(error.to_string()))
 }

@@ -62,9 +62,32 @@ impl Builder {
     /// Starts the binary and waits for its start line and its readiness.
     #[track_caller]
     pub(crate) fn start(self) -> Proxy {
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_ringway")))
+    }
+
+    /// The same in a user namespace of its own with a sysctl of user_namespaces(7); `None`, and
+    /// loud, where there may be none.
+    #[track_caller]
+    pub(crate) fn start_with_limit(self, sysctl: &str, value: u64) -> Option<Proxy> {
+        let file = format!("/proc/sys/{}", sysctl.replace('.', "/"));
+        let unshared = |script: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--user", "--map-root-user", "sh", "-ec", script, "sh"]);
+            command.arg(env!("CARGO_BIN_EXE_ringway"));
+            command
+        };
+        let limited = format!("echo {value} > {file}");
+        if !unshared(&limited).status().is_ok_and(|status| status.success()) {
+            eprintln!("NOT TESTED: no user namespace can be made here");
+            return None;
+        }
+        Some(self.start_by(unshared(&format!("{limited}; exec \"$@\""))))
+    }
+
+    #[track_caller]
+    fn start_by(self, mut command: Command) -> Proxy {
         let folder = tempfile::tempdir().expect("temporary folder");
         fs::write(folder.path().join(MAIN_FILE), &self.manifests).expect("manifest");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringway"));
         command
             .args(["serve", "--cores", &self.cores.to_string(), "--driver", self.driver.flag()])
             .args(["--ingress-class", super::manifest::CLASS])

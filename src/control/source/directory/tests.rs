@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::control::source::Change;
+use crate::limits::{MANIFEST_DEPTH_MAX, MANIFEST_FOLDERS_MAX};
 
 /// A directory with its reader.
 struct World {
@@ -41,11 +42,24 @@ impl World {
     }
 
     fn all(&mut self) -> Scan {
-        self.directory.scan(&Wanted::All)
+        self.directory.scan_tree(Tree::walk(self.dir.path()), &BTreeSet::new(), None)
     }
 
     fn named(&mut self, name: &str) -> Scan {
-        self.directory.scan(&Wanted::Names(BTreeSet::from([name.into()])))
+        self.directory.scan_files(&BTreeSet::from([name.into()]))
+    }
+
+    fn folder(&self, name: &str) {
+        fs::create_dir_all(self.dir.path().join(name)).expect("made");
+    }
+
+    fn link(&self, target: &str, name: &str) {
+        symlink(target, self.dir.path().join(name)).expect("linked");
+    }
+
+    fn swap(&self, target: &str, name: &str) {
+        self.link(target, ".swap");
+        fs::rename(self.dir.path().join(".swap"), self.dir.path().join(name)).expect("swapped");
     }
 }
 
@@ -83,9 +97,11 @@ fn manifests_are_what_kubectl_would_read() {
         "h.json",
         "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"h\"}}",
     );
-    fs::create_dir(world.dir.path().join("sub")).expect("made");
-    world.write("sub/i.yaml", &service("i", 80));
-    assert_eq!(changed(&world.all()), ["+a", "+b", "+h"]);
+    for (folder, service_name) in [("sub/deeper", "i"), (".git", "j"), ("sub/..data", "k")] {
+        world.folder(folder);
+        world.write(&format!("{folder}/x.yaml"), &service(service_name, 80));
+    }
+    assert_eq!(changed(&world.all()), ["+a", "+b", "+h", "+i"]);
 }
 
 #[test]
@@ -149,7 +165,7 @@ fn a_file_truncated_a_moment_ago_is_looked_at_again_before_it_loses_anything() {
     assert!(scan.changes.is_empty());
     assert_eq!(scan.again, BTreeSet::from(["a.yaml".into()]));
     world.write("a.yaml", "");
-    let scan = world.directory.scan(&Wanted::Names(scan.again));
+    let scan = world.directory.scan_files(&scan.again);
     assert_eq!(changed(&scan), ["-a"]);
 }
 
@@ -177,7 +193,8 @@ fn unreadable_files_keep_their_objects() {
     world.all();
     let path = world.dir.path().join("a.yaml");
     for (content, expected) in [
-        (b"\xff\xfe".to_vec(), "it is not UTF-8 text"),
+        (b"\xff\xfea\0".to_vec(), "it is UTF-16, not UTF-8 text. Save it as UTF-8. Until then "),
+        (b"a: \xff".to_vec(), "it is not UTF-8 text. Save it as UTF-8. Until then its objects "),
         ("#".repeat((16 << 20) + 1).into_bytes(), "it is larger than 16777216 bytes"),
     ] {
         fs::write(&path, content).expect("written");
@@ -211,19 +228,94 @@ fn a_missing_directory_keeps_everything() {
 }
 
 #[test]
-fn a_mounted_config_map_is_followed_through_its_links() {
+fn links_are_followed_and_what_they_lead_to_is_read_once() {
     let mut world = World::new();
-    let root = world.dir.path().to_owned();
     for (version, port) in [("..1", 80), ("..2", 81)] {
-        fs::create_dir(root.join(version)).expect("made");
+        world.folder(version);
         world.write(&format!("{version}/a.yaml"), &service("a", port));
     }
-    symlink("..1", root.join("..data")).expect("linked");
-    symlink("..data/a.yaml", root.join("a.yaml")).expect("linked");
+    world.link("..1", "..data");
+    world.link("..data/a.yaml", "a.yaml");
     assert_eq!(changed(&world.all()), ["+a"]);
-    symlink("..2", root.join("..data_tmp")).expect("linked");
-    fs::rename(root.join("..data_tmp"), root.join("..data")).expect("swapped");
+    world.swap("..2", "..data");
     assert_eq!(changed(&world.all()), ["+a"]);
+    // A folder of the tree with a second name, and a way back up.
+    world.folder("sub");
+    world.write("sub/b.yaml", &service("b", 80));
+    world.link("sub", "again");
+    world.link("..", "sub/up");
+    let scan = world.all();
+    assert_eq!(changed(&scan), ["+b"]);
+    assert_eq!(
+        problems(&world, &scan),
+        ["sub/up:1: warning: the link leads to a folder that it stands in; it is not followed. \
+          Remove it."]
+    );
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_and_keeps_its_objects() {
+    let mut world = World::new();
+    let told = "a.yaml:1: error: the file cannot be used: it is a symbolic link that leads \
+                nowhere. Restore what it leads to, or remove it.";
+    world.link("..data/a.yaml", "a.yaml");
+    let scan = world.all();
+    assert_eq!((changed(&scan), problems(&world, &scan)), (vec![], vec![told.to_owned()]));
+    world.folder("..data");
+    world.write("..data/a.yaml", &service("a", 80));
+    let scan = world.all();
+    assert_eq!((changed(&scan), problems(&world, &scan)), (vec!["+a".into()], vec![]));
+    fs::remove_file(world.dir.path().join("..data/a.yaml")).expect("removed");
+    for is_named in [true, false] {
+        let scan = if is_named { world.named("a.yaml") } else { world.all() };
+        assert!(changed(&scan).is_empty());
+        if is_named {
+            let told = format!("{told} Until then its objects stay as they were.");
+            assert_eq!(problems(&world, &scan), [told]);
+        }
+    }
+    world.swap("a.yaml", "a.yaml");
+    let scan = world.all();
+    assert!(problems(&world, &scan)[0].contains("(os error 40)"), "in a circle");
+    fs::remove_file(world.dir.path().join("a.yaml")).expect("removed");
+    assert_eq!(changed(&world.all()), ["-a"]);
+}
+
+#[test]
+fn a_folder_behind_a_link_that_leads_nowhere_keeps_its_objects() {
+    let mut world = World::new();
+    world.folder(".1");
+    world.write(".1/a.yaml", &service("a", 80));
+    world.link(".1", "current");
+    assert_eq!(changed(&world.all()), ["+a"]);
+    world.swap(".2", "current");
+    assert!(changed(&world.all()).is_empty());
+    world.folder(".2");
+    assert_eq!(changed(&world.all()), ["-a"]);
+}
+
+#[test]
+fn trees_are_read_within_bounds() {
+    let mut world = World::new();
+    let deep = (0..=MANIFEST_DEPTH_MAX).map(|n| n.to_string()).collect::<Vec<_>>().join("/");
+    world.folder(&deep);
+    let level = |n: usize| deep.split('/').take(n).collect::<Vec<_>>().join("/");
+    world.write(&format!("{deep}/a.yaml"), &service("a", 80));
+    world.write(&format!("{}/b.yaml", level(MANIFEST_DEPTH_MAX)), &service("b", 80));
+    let scan = world.all();
+    assert_eq!(changed(&scan), ["+b"]);
+    let found = problems(&world, &scan);
+    assert!(found.len() == 1 && found[0].contains("16 levels deep"), "{found:?}");
+    fs::remove_dir_all(world.dir.path().join("0")).expect("removed");
+    for n in 0..MANIFEST_FOLDERS_MAX + 1 {
+        world.folder(&format!("f{n:04}"));
+    }
+    world.write("f0000/c.yaml", &service("c", 80));
+    world.write("f1000/d.yaml", &service("d", 80));
+    let scan = world.all();
+    assert_eq!(changed(&scan), ["-b", "+c"]);
+    let found = problems(&world, &scan);
+    assert!(found.len() == 1 && found[0].contains("only 1000 folders are read"), "{found:?}");
 }
 
 #[test]
