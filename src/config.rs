@@ -8,6 +8,7 @@ pub mod host;
 pub mod machine;
 pub mod parse;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +110,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Value of Strict-Transport-Security; `None`: it is not sent.
     pub hsts: Option<Arc<str>>,
+    /// File of the access log; `None`: standard output.
+    pub access_log_file: Option<PathBuf>,
     /// Least severity of the log.
     pub log_level: LogLevel,
 }
@@ -156,6 +159,9 @@ pub enum ConfigError {
     /// Two listeners would need one port.
     #[error("{0} and {1} of --http-bind, --https-bind and --admin-bind need the same port")]
     AddressTwice(Bind, Bind),
+    /// A file for lines that are not written.
+    #[error("--access-log-file needs --access-log json or nginx")]
+    LogFileWithoutLog,
     /// The empty name.
     #[error("--ingress-class must not be empty")]
     EmptyClass,
@@ -171,12 +177,16 @@ impl Config {
         if args.ingress_class.is_empty() {
             return Err(ConfigError::EmptyClass);
         }
+        if args.access_log_file.is_some() && args.access_log == AccessLogFormat::Off {
+            return Err(ConfigError::LogFileWithoutLog);
+        }
         Ok(Self {
             proxy: proxy(args, machine)?,
             admin_bind: args.admin_bind.clone(),
             drain_delay: args.drain_delay,
             drain_timeout: args.drain_timeout,
             hsts: hsts(args),
+            access_log_file: args.access_log_file.clone(),
             log_level: args.log_level,
         })
     }
@@ -328,6 +338,7 @@ mod tests {
             ("--http-bind [::]:443", twice("[::]:443", "*:443")),
             ("--admin-bind [::1]:80,[::1]:81", twice("*:80", "[::1]:80")),
             ("--ingress-class=", ConfigError::EmptyClass),
+            ("--access-log-file x", ConfigError::LogFileWithoutLog),
         ] {
             assert_eq!(config(flags).map(|_| ()), Err(expected), "{flags}");
         }

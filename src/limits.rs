@@ -167,6 +167,9 @@ pub const CLIENT_CHECK_INTERVAL: Duration = Duration::from_millis(500);
 pub const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection that is between two requests may still send one once a drain has begun.
 pub const DRAIN_IDLE_GRACE: Duration = Duration::from_secs(1);
+/// How long handshakes that have begun may take to end once a drain has begun: a round trip to a
+/// client far away, and a half as much again.
+pub const DRAIN_HANDSHAKE_GRACE: Duration = Duration::from_millis(300);
 /// A core whose loop did not turn for this long is reported stuck and fails liveness.
 pub const LOOP_LAG_MAX: Duration = Duration::from_secs(10);
 
@@ -262,8 +265,18 @@ pub const UPDATES_IN_FLIGHT_MAX: usize = 64;
 /// Replaced tables and endpoint sets of a core that wait to be freed by the control thread. Several
 /// channels full, because long requests can hold old tables back and let go of them together.
 pub const RETIRED_PER_CORE_MAX: usize = 4 * UPDATES_IN_FLIGHT_MAX;
-/// Connections of the admin listener under way at a time; more wait in the kernel's queue.
+/// The same of the control thread; ten thousand Ingresses at start take seconds.
+pub const CONTROL_LAG_MAX: Duration = Duration::from_secs(60);
+/// How often the control thread tells that it turns.
+pub const CONTROL_BEAT: Duration = Duration::from_secs(1);
+/// Connections of the admin listener under way at a time; each further one takes the place of the
+/// one that has done least for the longest time (`control::seats`).
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Those of one address. A node's kubelet and a Prometheus need one or two.
+pub const ADMIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 32;
+/// How long an answer may be under way before somebody else may have its place, and how long a
+/// scrape waits for its turn before it does.
+pub const ADMIN_ANSWER_PATIENCE: Duration = Duration::from_secs(1);
 /// Bytes of a request head on the admin listener; the smallest that hyper takes.
 pub const ADMIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Field lines of a request on the admin listener.
@@ -285,9 +298,13 @@ pub const ADMISSION_SMALL_BODY_BYTES: usize = 64 * 1024;
 pub const ADMISSION_VALUES_MAX: usize = 400_000;
 /// Larger admission requests in memory at a time.
 pub const ADMISSION_LARGE_BODIES_MAX: usize = 4;
-/// Connections of the admission listener under way at a time; more wait in the kernel's queue. An
-/// API server keeps a few.
+/// Connections of the admission listener under way at a time; each further one takes the place of
+/// the one that has done least for the longest time. An API server keeps a few.
 pub const ADMISSION_CONNECTIONS_MAX: usize = 64;
+/// Those of one address.
+pub const ADMISSION_CONNECTIONS_PER_ADDRESS_MAX: usize = 32;
+/// How long an answer may be sent before somebody else may have its place.
+pub const ADMISSION_ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 /// Above so many of them, each carries one request only and has to come to the point.
 pub const ADMISSION_CONNECTIONS_PLENTY: usize = 32;
 /// TLS handshake of a connection of the admission listener, and its first head when they are many.
@@ -483,6 +500,9 @@ const _: () = assert!(HTTP2_FRAME_BYTES_MAX as usize <= HTTP2_INBOX_BYTES_MAX);
 const _: () =
     assert!(HTTP2_HEADER_LIST_BYTES_MAX <= HTTP2_CONTINUATIONS_MAX * HTTP2_FRAME_BYTES_MAX);
 const _: () = assert!(ADMISSION_CONNECTIONS_PLENTY < ADMISSION_CONNECTIONS_MAX);
+const _: () = assert!(ADMISSION_CONNECTIONS_PER_ADDRESS_MAX < ADMISSION_CONNECTIONS_MAX);
+const _: () = assert!(ADMIN_CONNECTIONS_PER_ADDRESS_MAX < ADMIN_CONNECTIONS_MAX);
+const _: () = assert!(CONTROL_BEAT.as_millis() * 10 < CONTROL_LAG_MAX.as_millis());
 const _: () = assert!(ADMISSION_SMALL_BODY_BYTES < ADMISSION_BODY_BYTES_MAX);
 const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());
 const _: () = assert!(LEASE_RENEW.as_secs() < LEASE_RENEW_DEADLINE.as_secs());

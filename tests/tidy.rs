@@ -67,7 +67,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "telemetry",
         modules: &["limits", "table", "model", "config"],
-        crates: &["crossbeam_channel", "itoa", "tracing"],
+        crates: &["crossbeam_channel", "itoa", "libc", "tracing"],
     },
     Imports {
         path: "config",

@@ -20,7 +20,7 @@ use ringway::model::{
 };
 use ringway::publish::{Publisher, channel};
 use ringway::table::Compiler;
-use ringway::telemetry::access_log::access_log;
+use ringway::telemetry::access_log::{Sink, access_log};
 use ringway::{proxy, telemetry};
 
 struct Counting;
@@ -127,7 +127,7 @@ fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAd
     let (mut publisher, subscribers) = channel(1).unwrap();
     let (shards, _scrape) = telemetry::telemetry(1);
     std::mem::forget(_scrape);
-    let (logs, writer) = access_log(log, 1, Box::new(std::io::sink())).unwrap();
+    let (logs, writer) = access_log(log, 1, Sink::new(Box::new(std::io::sink()))).unwrap();
     std::mem::forget(writer);
     let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
     logs.resize_with(1, || None);

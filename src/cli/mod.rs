@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 pub mod serve;
+mod signals;
 
 use std::io::Write as _;
 use std::process::ExitCode;

@@ -1,38 +1,36 @@
 //! `ringway serve`: start sequence, signals, drain.
 //!
-//! One thread, one Tokio runtime: control plane, admin listener and signals. Workers have threads
-//! of their own and are started before it.
+//! One thread, one Tokio runtime: control plane and signals. Workers, the admin listener and the
+//! webhook have threads of their own.
 
-use std::cell::RefCell;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep_until};
 
+use super::signals::{Asked, Signals};
 use crate::config::{Args, Bind, ClusterArgs, Config, LogLevel, Machine};
 use crate::control::admin::{self, AdminState};
+use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
-use crate::control::admission::{self, AdmissionState, ReviewRequest};
 use crate::control::client;
-use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread, Serving};
+use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
 use crate::control::lower::LowerOptions;
-use crate::control::source::kubernetes::{KubernetesOptions, Scope, SourceState};
+use crate::control::source::kubernetes::{KubernetesOptions, Scope};
 use crate::control::writer::{AddressSource, WriterOptions};
-use crate::control::{ControlError, ControlLoop, ControlState, Controller};
-use crate::limits::ADMISSION_REVIEWS_MAX;
+use crate::control::{ControlError, ControlLoop, ControlState, Controller, OwnThread};
+use crate::limits::{ADMISSION_REVIEWS_MAX, CONTROL_BEAT};
 use crate::listen::{Listening, listen};
 use crate::proxy;
 use crate::publish::{Drain, Publisher, channel, process_nanos};
 use crate::table::Compiled;
-use crate::telemetry::access_log::{self, LogWriter};
+use crate::telemetry::access_log::{self, LogWriter, Sink};
 use crate::telemetry::{self, Scrape};
 
 /// Flags of `serve`.
@@ -96,36 +94,43 @@ pub fn run_with(
     };
     let plane = DataPlane::start(&config)?;
     let _within = runtime.enter();
+    let signals = Signals::new()?;
     let admin = bind(&config.admin_bind, "--admin-bind")?;
     let bound = Bound {
         http: plane.started.http.clone(),
         https: plane.started.https.clone(),
-        admin: admin.iter().map(tokio::net::TcpListener::local_addr).collect::<Result<_, _>>()?,
+        admin: admin.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
     let DataPlane { publisher, scrape, log_writer, started } = plane;
     let state = Arc::new(ControlState::default());
     let cores = publisher.states();
-    let admin_scrape = Rc::clone(&scrape);
+    let admin_scrape = Arc::clone(&scrape);
     let hook = Box::new(move |compiled: &Compiled| name_series(&scrape, compiled));
     let options = LowerOptions { hsts: config.hsts.clone(), ..lower_options(args) };
     let controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
     let name = source.name();
     let Followed { control, cluster, webhook } = follow(source, options, controller)?;
-    let admin_state = Rc::new(AdminState {
+    let admin_state = AdminState {
         cores,
         scrape: admin_scrape,
         control: Arc::clone(&state),
         cluster: cluster.as_ref().map(|(_, state)| state.clone()),
         log_writer: log_writer.as_ref().map(LogWriter::counts),
         now_nanos: process_nanos,
-    });
+        put_off: Arc::default(),
+    };
+    let admin = admin::start(admin, admin_state).context("the admin listener cannot start")?;
     print_start_line(&config, &started, &bound, &name)?;
     on_bound(&bound)?;
+    let log = log_writer.as_ref();
+    let cluster = cluster.map(|(thread, _)| thread);
+    let mut life = Life { control, cluster, signals, log };
     let code = runtime.block_on(async {
         tokio::select! {
-            () = admin::serve(admin, admin_state) => unreachable_end(),
-            () = serve_webhook(webhook) => unreachable_end(),
-            code = until_ended(control, cluster.map(|(thread, _)| thread), &config, &state) => code,
+            () = admin.ended() => anyhow::bail!("the thread of the admin listener is gone"),
+            () = ended(webhook) => anyhow::bail!("the thread of the admission webhook is gone"),
+            () = beat(&state) => anyhow::bail!("the control thread has no clock"),
+            code = life.until_ended(&config, &state) => code,
         }
     });
     if log_writer.is_some_and(|writer| !writer.finish(LOG_GRACE)) {
@@ -153,16 +158,7 @@ impl Source<'_> {
 struct Followed {
     control: ControlLoop,
     cluster: Option<(ClusterThread, ClusterState)>,
-    webhook: Option<Webhook>,
-}
-
-/// The admission webhook, before it serves.
-struct Webhook {
-    listeners: Vec<tokio::net::TcpListener>,
-    serving: watch::Receiver<Serving>,
-    reviews: mpsc::Sender<ReviewRequest>,
-    source: Arc<SourceState>,
-    state: Arc<AdmissionState>,
+    webhook: Option<OwnThread>,
 }
 
 fn follow(
@@ -184,8 +180,9 @@ fn follow(
     let (reviews, requests) = mpsc::channel(ADMISSION_REVIEWS_MAX);
     let control = ControlLoop::cluster(controller, link, requests)?;
     let (source, told) = (Arc::clone(&state.source), Arc::clone(&state.admission));
-    let has_webhook = !listeners.is_empty();
-    let webhook = has_webhook.then(|| Webhook { listeners, serving, reviews, source, state: told });
+    let asking = admission::Asking { tls: serving, reviews, source, state: told };
+    let webhook = (!listeners.is_empty()).then(|| admission::start(listeners, asking));
+    let webhook = webhook.transpose().context("the admission webhook cannot start")?;
     Ok(Followed { control, cluster: Some((thread, state)), webhook })
 }
 
@@ -238,25 +235,28 @@ fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-async fn serve_webhook(webhook: Option<Webhook>) {
-    match webhook {
-        Some(Webhook { listeners, serving, reviews, source, state }) => {
-            admission::serve(listeners, serving, reviews, source, state).await;
-        }
+async fn ended(thread: Option<OwnThread>) {
+    match thread {
+        Some(thread) => thread.ended().await,
         None => std::future::pending().await,
+    }
+}
+
+/// Tells for as long as it is awaited that the thread turns.
+async fn beat(state: &ControlState) {
+    let mut beats = interval(CONTROL_BEAT);
+    loop {
+        beats.tick().await;
+        state.beat(process_nanos());
     }
 }
 
 /// What is left of the access log is written within this time.
 const LOG_GRACE: Duration = Duration::from_millis(500);
 
-fn unreachable_end() -> anyhow::Result<ExitCode> {
-    anyhow::bail!("the admin listener ended")
-}
-
 /// Metrics get to know a series before any core can count it.
-fn name_series(scrape: &RefCell<Scrape>, compiled: &Compiled) {
-    let mut scrape = scrape.borrow_mut();
+fn name_series(scrape: &Mutex<Scrape>, compiled: &Compiled) {
+    let mut scrape = scrape.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, labels) in &compiled.series_added {
         scrape.series_added(*id, labels);
     }
@@ -265,15 +265,12 @@ fn name_series(scrape: &RefCell<Scrape>, compiled: &Compiled) {
     }
 }
 
-fn bind(binds: &[Bind], flag: &'static str) -> anyhow::Result<Vec<tokio::net::TcpListener>> {
+fn bind(binds: &[Bind], flag: &'static str) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     for bind in binds {
-        for Listening { sockets, .. } in listen(*bind, flag, 1)? {
-            for socket in sockets {
-                socket.set_nonblocking(true)?;
-                listeners.push(tokio::net::TcpListener::from_std(socket)?);
-            }
-        }
+        listeners.extend(
+            listen(*bind, flag, 1)?.into_iter().flat_map(|Listening { sockets, .. }| sockets),
+        );
     }
     Ok(listeners)
 }
@@ -281,7 +278,7 @@ fn bind(binds: &[Bind], flag: &'static str) -> anyhow::Result<Vec<tokio::net::Tc
 /// Workers that run, and the control thread's ends of everything they share with it.
 struct DataPlane {
     publisher: Publisher,
-    scrape: Rc<RefCell<Scrape>>,
+    scrape: Arc<Mutex<Scrape>>,
     log_writer: Option<LogWriter>,
     started: proxy::Started,
 }
@@ -291,7 +288,12 @@ impl DataPlane {
         let cores = config.proxy.cores;
         let (publisher, subscribers) = channel(cores).context("the workers cannot be reached")?;
         let (shards, scrape) = telemetry::telemetry(cores);
-        let sink = Box::new(std::io::stdout());
+        let sink = match &config.access_log_file {
+            None => Sink::new(Box::new(std::io::stdout())),
+            Some(path) => Sink::file(path).with_context(|| {
+                format!("{} (--access-log-file) cannot be opened", path.display())
+            })?,
+        };
         let (logs, log_writer) = access_log::access_log(config.proxy.access_log, cores, sink)
             .context("the access log cannot start")?;
         let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
@@ -304,7 +306,7 @@ impl DataPlane {
                  seccomp profile, or say --driver epoll to be silent about it"
             );
         }
-        Ok(Self { publisher, scrape: Rc::new(RefCell::new(scrape)), log_writer, started })
+        Ok(Self { publisher, scrape: Arc::new(Mutex::new(scrape)), log_writer, started })
     }
 }
 
@@ -351,54 +353,71 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
     }
 }
 
-/// Signals that ask the process to end.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Runs the control plane until a signal, then drains. A second signal ends everything at once.
-///
-/// # Errors
-/// A worker is gone.
-async fn until_ended(
-    mut control: ControlLoop,
+/// What runs until a signal ends it.
+struct Life<'a> {
+    control: ControlLoop,
     cluster: Option<ClusterThread>,
-    config: &Config,
-    state: &ControlState,
-) -> anyhow::Result<ExitCode> {
-    let mut signals = Signals::new()?;
-    run_until(&mut control, signals.next()).await?;
-    tracing::info!(delay = ?config.drain_delay, "ending: no longer ready, still serving");
-    state.begin_drain();
-    let finish = async {
-        if let Some(cluster) = cluster {
-            cluster.finish().await;
+    signals: Signals,
+    log: Option<&'a LogWriter>,
+}
+
+impl Life<'_> {
+    /// Runs the control plane until a signal, then drains. A second signal ends everything at once.
+    ///
+    /// # Errors
+    /// A worker is gone.
+    async fn until_ended(
+        &mut self,
+        config: &Config,
+        state: &ControlState,
+    ) -> anyhow::Result<ExitCode> {
+        let Self { control, cluster, signals, log } = self;
+        loop {
+            let mut asked = Asked::End;
+            run_until(control, async { asked = signals.next().await }).await?;
+            match asked {
+                Asked::End => break,
+                Asked::Reread if control.reread() => {
+                    tracing::info!("SIGHUP: all manifests are read again");
+                }
+                Asked::Reread => {
+                    tracing::info!("SIGHUP: the API server is watched, nothing is read again");
+                }
+                Asked::Reopen => reopen(*log),
+            }
         }
-    };
-    let end = async { tokio::join!(drain(&mut control, config), finish).0 };
-    tokio::select! {
-        drained = end => drained?,
-        () = signals.next() => tracing::warn!("second signal: ending at once"),
+        tracing::info!(delay = ?config.drain_delay, "ending: no longer ready, still serving");
+        state.begin_drain();
+        let finish = async {
+            if let Some(cluster) = cluster.take() {
+                cluster.finish().await;
+            }
+        };
+        let end = async { tokio::join!(drain(control, config), finish).0 };
+        tokio::select! {
+            drained = end => drained?,
+            () = asked_to_end(signals, *log) => tracing::warn!("second signal: ending at once"),
+        }
+        Ok(ExitCode::SUCCESS)
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// While it drains: logs are still rotated, manifests are followed anyway.
+async fn asked_to_end(signals: &mut Signals, log: Option<&LogWriter>) {
+    loop {
+        match signals.next().await {
+            Asked::End => return,
+            Asked::Reopen => reopen(log),
+            Asked::Reread => tracing::info!("SIGHUP: ignored, the process is about to end"),
+        }
+    }
+}
+
+fn reopen(log: Option<&LogWriter>) {
+    match log {
+        Some(log) => log.reopen(),
+        None => tracing::info!("SIGUSR1: there is no access log to be opened again"),
+    }
 }
 
 /// Manifests are followed to the end: a drain may take minutes.

@@ -1,5 +1,6 @@
 //! The flags of `serve` and `demo`. Their names, and those of the variables, are interface.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{AccessLogFormat, Bind, Cidr, Driver, LogLevel, parse};
@@ -315,6 +316,10 @@ pub struct Args {
         help_heading = "Logs"
     )]
     pub access_log: AccessLogFormat,
+
+    /// File of the access log; opened again on SIGUSR1 [default: standard output]
+    #[arg(long, env = "RINGWAY_ACCESS_LOG_FILE", value_name = "FILE", help_heading = "Logs")]
+    pub access_log_file: Option<PathBuf>,
 
     /// Least severity of the log on standard error
     #[arg(

@@ -44,6 +44,19 @@ impl Feed {
     }
 }
 
+impl Feed {
+    /// The next delivery is a reading of everything. False: there is nothing that could be read.
+    pub(super) fn reread(&mut self) -> bool {
+        match self {
+            Self::Directory(feed) => {
+                feed.is_first = true;
+                true
+            }
+            Self::Kubernetes(_) => false,
+        }
+    }
+}
+
 /// A watched directory.
 pub(super) struct DirectoryFeed {
     directory: Directory,

@@ -22,7 +22,9 @@ mod lease;
 pub mod lower;
 pub mod observed;
 pub mod outcomes;
+mod own_thread;
 pub mod resolve;
+mod seats;
 pub mod source;
 pub mod state;
 mod status;
@@ -41,7 +43,9 @@ use admission::ReviewRequest;
 pub use cluster::ClusterLink;
 pub use controller::Controller;
 use feed::{Delivery, DirectoryFeed, Feed, KubernetesFeed};
+pub use own_thread::OwnThread;
 use resolve::Resolver;
+pub use seats::PutOff;
 pub use state::ControlState;
 
 /// Why the control plane cannot start or go on.
@@ -139,6 +143,11 @@ impl ControlLoop {
             }
         }
         Ok(())
+    }
+
+    /// Has the whole source read again, soon. False: an API server tells changes by itself.
+    pub fn reread(&mut self) -> bool {
+        self.feed.reread()
     }
 
     /// The deciding half.

@@ -2,6 +2,8 @@
 //!
 //! Written by [`super::Controller`], read by anyone; the lock is never held across a wait.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,8 @@ pub struct ControlState {
     /// From the arrival of the file event to the last core's acknowledgement of what came of it:
     /// endpoints, a table, or both.
     pub apply_times: SharedHistogram,
+    /// Last turn of the control thread, nanoseconds of the process clock.
+    heartbeat: AtomicU64,
 }
 
 /// The state at one moment.
@@ -66,6 +70,16 @@ impl ControlState {
     /// Readiness is off from now on.
     pub fn begin_drain(&self) {
         self.lock().is_draining = true;
+    }
+
+    /// Marks a turn of the control thread at `now`, nanoseconds of the process clock.
+    pub fn beat(&self, now: u64) {
+        self.heartbeat.store(now, Relaxed);
+    }
+
+    /// The last turn of the control thread.
+    pub(super) fn heartbeat(&self) -> u64 {
+        self.heartbeat.load(Relaxed)
     }
 
     /// No table was published yet.

@@ -8,6 +8,7 @@ for_each_driver!(
     requests_are_counted_by_ingress_service_and_status,
     connections_are_counted,
     metrics_are_valid_exposition,
+    slow_clients_make_room,
 );
 
 fn start(driver: Driver) -> (Backend, Proxy) {
@@ -70,4 +71,21 @@ fn metrics_are_valid_exposition(driver: Driver) {
         }
     }
     assert!(described.len() > 10, "{described:?}");
+}
+
+/// More than there are places; each has sent one octet of a request.
+fn slow_clients_make_room(driver: Driver) {
+    let (_backend, proxy) = start(driver);
+    let _slow: Vec<Client> = (0..200)
+        .map(|_| {
+            let mut client = Client::connect(proxy.admin);
+            client.send("G");
+            client
+        })
+        .collect();
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(proxy.admin_get(path).status(), 200, "{path}");
+    }
+    let name = "ringway_control_connections_put_off_total";
+    assert!(proxy.metric(name, &["listener=\"admin\""]) >= 100.0);
 }

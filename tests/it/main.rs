@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod access_log;
 mod admin;
 mod bad_objects;
 mod command_line;

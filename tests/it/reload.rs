@@ -5,9 +5,11 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 
 use crate::for_each_driver;
-use crate::harness::{Backend, Builder, Driver, Gate, Ingress, Proxy, manifest};
+use crate::harness::proxy::MAIN_FILE;
+use crate::harness::{Backend, Builder, Driver, Gate, Ingress, Proxy, manifest, wait_until};
 
 for_each_driver!(
+    a_hang_up_reads_what_no_event_told_of,
     every_way_to_change_a_file_is_seen,
     open_connections_survive_changes,
     request_in_flight_keeps_its_route,
@@ -70,8 +72,7 @@ fn request_in_flight_keeps_its_route(driver: Driver) {
     client.send("GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n");
     slow.wait_for_text("/slow");
     let other = Backend::echo("other");
-    proxy
-        .write(crate::harness::proxy::MAIN_FILE, &manifest::one_host("b.example", other.address()));
+    proxy.write(MAIN_FILE, &manifest::one_host("b.example", other.address()));
     proxy.wait_for_status("b.example", "/", 200);
     assert_eq!(proxy.get("a.example", "/").status(), 404, "the route is gone for new requests");
     gate.open();
@@ -95,7 +96,7 @@ fn endpoints_change_without_routes(driver: Driver) {
             _ => ("one", one.address()),
         };
         proxy.write("slices.yaml", &manifest::endpoints("web", &[address]));
-        crate::harness::wait_until("the new endpoint", || {
+        wait_until("the new endpoint", || {
             let response = client.get("a.example", "/");
             assert_eq!(response.status(), 200, "round {round}");
             response.backend() == name
@@ -115,7 +116,7 @@ fn every_core_gets_the_change(driver: Driver) {
         .start();
     proxy.write("more.yaml", &Ingress::simple("more", "b.example", "web").yaml());
     proxy.wait_for_status("b.example", "/", 200);
-    crate::harness::wait_until("the same version on both cores", || {
+    wait_until("the same version on both cores", || {
         let core = |core: &str| proxy.metric("ringway_table_version", &[core]);
         core("core=\"0\"") >= 2.0 && core("core=\"0\"").total_cmp(&core("core=\"1\"")).is_eq()
     });
@@ -170,4 +171,17 @@ fn changes_are_seen_without_inotify(driver: Driver) {
         proxy.write("more.yaml", &Ingress::simple("more", "b.example", "web").yaml());
         proxy.wait_for_status("b.example", "/", 200);
     }
+}
+
+/// A change through another name of the same file: no watch of a directory sees it.
+fn a_hang_up_reads_what_no_event_told_of(driver: Driver) {
+    let (one, two) = (Backend::echo("one"), Backend::echo("two"));
+    let proxy = Proxy::start(driver, manifest::one_host("a.example", one.address()));
+    let elsewhere = tempfile::tempdir_in(proxy.folder().parent().expect("a parent"));
+    let elsewhere = elsewhere.expect("a folder");
+    let link = elsewhere.path().join("link.yaml");
+    std::fs::hard_link(proxy.folder().join(MAIN_FILE), &link).expect("a second name");
+    std::fs::write(&link, manifest::one_host("a.example", two.address())).expect("written");
+    proxy.signal("HUP");
+    wait_until("the new backend", || proxy.get("a.example", "/").backend() == "two");
 }

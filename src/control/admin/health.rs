@@ -5,15 +5,16 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
 use super::AdminState;
-use crate::limits::LOOP_LAG_MAX;
+use crate::limits::{CONTROL_LAG_MAX, LOOP_LAG_MAX};
 use crate::model::Problem;
 use crate::table::TableVersion;
 
 impl AdminState {
-    /// Alive: every core's loop turned lately.
+    /// Alive: every core's loop turned lately, and so did the control thread.
     ///
     /// # Errors
-    /// Names each core whose last turn is older than [`LOOP_LAG_MAX`].
+    /// Names each core whose last turn is older than [`LOOP_LAG_MAX`], and the control thread if
+    /// its last is older than [`CONTROL_LAG_MAX`].
     pub(super) fn alive(&self) -> Result<String, String> {
         let now = (self.now_nanos)();
         let mut stuck = Vec::new();
@@ -22,6 +23,11 @@ impl AdminState {
             if lag > LOOP_LAG_MAX {
                 stuck.push(format!("core {core} has not turned for {:.1} s", lag.as_secs_f64()));
             }
+        }
+        let lag = since(now, self.control.heartbeat());
+        if lag > CONTROL_LAG_MAX {
+            let seconds = lag.as_secs_f64();
+            stuck.push(format!("the control thread has not turned for {seconds:.1} s"));
         }
         if stuck.is_empty() { Ok("ok".into()) } else { Err(stuck.join("; ")) }
     }

@@ -1,9 +1,11 @@
 //! One scrape as `OpenMetrics` text.
 //!
-//! [`Reading::take`] copies numbers on the control thread, [`Reading::render`] makes the text on
-//! any other. Names are interface: they stay.
+//! [`Reading::take`] copies numbers, [`Reading::render`] makes the text; both take milliseconds at
+//! the limit of series, and are no work for a thread that answers probes. Names are interface: they
+//! stay.
 
 use std::fmt;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
@@ -38,6 +40,8 @@ pub(super) struct Reading {
     apply_times: HistogramTotals,
     /// `None`: objects come from a directory.
     cluster: Option<ClusterReading>,
+    /// Connections that had to make room, by listener.
+    put_off: Vec<(&'static str, u64)>,
     /// Failed writes and lost lines of the access log.
     log: Option<(u64, u64)>,
     process: ProcessReading,
@@ -83,13 +87,17 @@ impl Reading {
             lag: since(now, state.heartbeat.load(Relaxed)),
         });
         let log = state.log_writer.as_ref();
+        let of_webhook = state.cluster.as_ref().map(|cluster| &cluster.admission.put_off);
+        let put_off = [("admin", Some(&*state.put_off)), ("admission", of_webhook.map(|p| &**p))];
+        let put_off = put_off.into_iter().filter_map(|(name, of)| Some((name, of?.count())));
         Self {
-            telemetry: state.scrape.borrow_mut().snapshot(),
+            telemetry: state.scrape.lock().unwrap_or_else(PoisonError::into_inner).snapshot(),
             cores: cores.collect(),
             problems: state.control.problem_counts(),
             apply_times: state.control.apply_times.totals(),
             cluster: state.cluster.as_ref().map(ClusterReading::take),
             log: log.map(|log| (log.errors.load(Relaxed), log.lines_lost.load(Relaxed))),
+            put_off: put_off.collect(),
             process: ProcessReading::default(),
         }
     }
@@ -127,6 +135,7 @@ impl Collector for Reading {
         }
         families.cores(&self.cores)?;
         families.config(self.problems, &self.apply_times)?;
+        families.put_off(&self.put_off)?;
         if let Some(cluster) = &self.cluster {
             families.watches(&cluster.kinds)?;
             families.writes(cluster.is_leader, cluster.written)?;
@@ -276,6 +285,17 @@ impl Families<'_, '_> {
         let help = "What runs.";
         self.family("ringway_build", help, MetricType::Info, |row| {
             row.encode_info(&[("version", env!("CARGO_PKG_VERSION"))])
+        })
+    }
+
+    fn put_off(&mut self, put_off: &[(&'static str, u64)]) -> fmt::Result {
+        let name = "ringway_control_connections_put_off";
+        let help = "Connections to a listener of the control plane that had to make room.";
+        self.family(name, help, MetricType::Counter, |rows| {
+            for (listener, count) in put_off {
+                encode_counter(&mut rows.encode_family(&[("listener", *listener)])?, count)?;
+            }
+            Ok(())
         })
     }
 

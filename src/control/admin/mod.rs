@@ -1,30 +1,33 @@
 //! Admin listener: health, readiness, metrics. Read-only; knows no secret and changes nothing.
 //!
-//! Runs on the control thread and must not hold it up: long texts are made on another thread.
+//! On a thread of its own, so that neither a long reading of objects keeps a probe waiting nor
+//! anybody who talks to it a table. Long texts are made on yet another.
 
 mod health;
 mod metrics;
 mod process;
 mod server;
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
-pub use server::serve;
+use server::serve;
 
 use super::cluster::ClusterState;
+use super::own_thread::{self, OwnThread};
+use super::seats::PutOff;
 use super::state::ControlState;
 use crate::publish::CoreState;
 use crate::telemetry::Scrape;
 use crate::telemetry::access_log::LogWriterCounts;
 
-/// What the admin listener looks at. The control thread writes it, this module only reads.
+/// What the admin listener looks at. Others write it, this module only reads.
 pub struct AdminState {
     /// In core order, see [`crate::publish::Publisher::states`].
     pub cores: Vec<Arc<CoreState>>,
     /// Sums the shards.
-    pub scrape: Rc<RefCell<Scrape>>,
+    pub scrape: Arc<Mutex<Scrape>>,
     /// Tables, problems, apply times, drain.
     pub control: Arc<ControlState>,
     /// `None`: objects come from a directory.
@@ -33,6 +36,16 @@ pub struct AdminState {
     pub log_writer: Option<Arc<LogWriterCounts>>,
     /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].
     pub now_nanos: fn() -> u64,
+    /// Connections that had to make room.
+    pub put_off: Arc<PutOff>,
+}
+
+/// Serves on a thread of its own for as long as the process lives.
+///
+/// # Errors
+/// No thread, no runtime, or no room for a listener in it.
+pub fn start(listeners: Vec<TcpListener>, state: AdminState) -> io::Result<OwnThread> {
+    own_thread::start("ringway-admin", listeners, |listeners| serve(listeners, Arc::new(state)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! HTTP/1.1 for a handful of fixed pages. Bounded in connections, request size, time and memory.
+//! HTTP/1.1 for a handful of fixed pages. Bounded in connections, request size, time and memory;
+//! nobody who is slow keeps others from being answered.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -15,13 +16,16 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+use tokio::task::{LocalSet, spawn_blocking};
+use tokio::time::timeout;
 
 use super::AdminState;
 use super::metrics::{self, Reading};
+use crate::control::seats::{Room, Seat, Seats};
 use crate::limits::{
-    ACCEPT_PAUSE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS_MAX, ADMIN_FIELDS_MAX,
-    ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX,
+    ADMIN_ANSWER_PATIENCE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS_MAX,
+    ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_FIELDS_MAX, ADMIN_HEAD_TIMEOUT,
+    ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX,
 };
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
@@ -36,41 +40,45 @@ Ringway admin
 type Reply = Response<Full<Bytes>>;
 
 struct Server {
-    state: Rc<AdminState>,
+    state: Arc<AdminState>,
+    seats: Rc<Seats>,
     /// Metrics answers in memory.
     scrapes: Arc<Semaphore>,
 }
+
+const ROOM: Room = Room {
+    seats: ADMIN_CONNECTIONS_MAX,
+    of_one_address: ADMIN_CONNECTIONS_PER_ADDRESS_MAX,
+    answer: ADMIN_ANSWER_PATIENCE,
+};
 
 /// Serves until it is dropped; then every connection is closed.
 ///
 /// Shape: never returns by itself; errors of one connection end that connection. Needs a Tokio
 /// runtime with I/O and time around it; brings its own `LocalSet`, and may run inside another.
-pub async fn serve(listeners: Vec<TcpListener>, state: Rc<AdminState>) {
+pub(super) async fn serve(listeners: Vec<TcpListener>, state: Arc<AdminState>) {
+    let seats = Seats::new(ROOM, Arc::clone(&state.put_off));
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
-    let server = Rc::new(Server { state, scrapes });
-    let connections = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
-    let accepting = listeners
-        .into_iter()
-        .map(|listener| accept(listener, Rc::clone(&server), Arc::clone(&connections)));
+    let server = Rc::new(Server { state, seats, scrapes });
+    let accepting = listeners.into_iter().map(|listener| {
+        let (seats, server) = (Rc::clone(&server.seats), Rc::clone(&server));
+        async move {
+            seats.fill(listener, |stream, seat| converse(stream, seat, Rc::clone(&server))).await;
+        }
+    });
     LocalSet::new().run_until(join_all(accepting)).await;
 }
 
-async fn accept(listener: TcpListener, server: Rc<Server>, connections: Arc<Semaphore>) {
-    loop {
-        // Asked for first: above the limit, connections wait in the kernel's queue.
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => drop(spawn_local(converse(stream, permit, Rc::clone(&server)))),
-            // No descriptor, or the client went away; neither is worth more than a pause.
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-        }
-    }
-}
-
-async fn converse(stream: TcpStream, permit: OwnedSemaphorePermit, server: Rc<Server>) {
+async fn converse(stream: TcpStream, seat: Seat, server: Rc<Server>) {
+    let seat = Rc::new(seat);
     let service = service_fn(move |request| {
-        let server = Rc::clone(&server);
-        async move { Ok::<_, Infallible>(server.reply(&request).await) }
+        let (server, seat) = (Rc::clone(&server), Rc::clone(&seat));
+        async move {
+            seat.asks();
+            let reply = server.reply(&request, &seat).await;
+            seat.answers();
+            Ok::<_, Infallible>(reply)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -81,12 +89,11 @@ async fn converse(stream: TcpStream, permit: OwnedSemaphorePermit, server: Rc<Se
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     // Every way to fail here is the client's, and it is told by the closed connection.
-    drop(tokio::time::timeout(ADMIN_CONNECTION_TIMEOUT, connection).await);
-    drop(permit);
+    drop(timeout(ADMIN_CONNECTION_TIMEOUT, connection).await);
 }
 
 impl Server {
-    async fn reply(&self, request: &Request<Incoming>) -> Reply {
+    async fn reply(&self, request: &Request<Incoming>, seat: &Seat) -> Reply {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only");
             reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -96,24 +103,37 @@ impl Server {
             "/" => text(StatusCode::OK, INDEX.trim_end()),
             "/healthz" => verdict(self.state.alive()),
             "/readyz" => verdict(self.state.ready()),
-            "/metrics" => self.metrics().await,
+            "/metrics" => self.metrics(seat).await,
             _ => text(StatusCode::NOT_FOUND, "no such page; / lists them"),
         }
     }
 
-    async fn metrics(&self) -> Reply {
-        let Ok(permit) = Arc::clone(&self.scrapes).try_acquire_owned() else {
+    async fn metrics(&self, seat: &Seat) -> Reply {
+        let Some(permit) = self.turn().await else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time");
         };
-        let reading = Reading::take(&self.state);
-        // Tens of megabytes at the limit of series: not on the thread that publishes tables.
-        match spawn_blocking(move || reading.render()).await {
+        seat.answers();
+        let state = Arc::clone(&self.state);
+        // Tens of megabytes at the limit of series: not on the thread that answers probes.
+        match spawn_blocking(move || Reading::take(&state).render()).await {
             Ok(Ok(text)) => {
                 let body = Bytes::from_owner(Scraped { text, _permit: permit });
                 response(StatusCode::OK, metrics::CONTENT_TYPE, body)
             }
             _ => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be encoded"),
         }
+    }
+
+    /// Waits for its turn among the scrapes. Who takes long to read one has to make room for it.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        for _ in 0..=ADMIN_SCRAPES_MAX {
+            let turn = Arc::clone(&self.scrapes).acquire_owned();
+            if let Ok(turn) = timeout(ADMIN_ANSWER_PATIENCE, turn).await {
+                return turn.ok();
+            }
+            self.seats.put_off_slowest();
+        }
+        None
     }
 }
 

@@ -22,9 +22,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::oneshot;
 
+use super::seats::PutOff;
 use crate::model::{ObjectRef, Problem};
 use crate::telemetry::SharedHistogram;
-pub use server::serve;
+pub use server::{Asking, start};
 
 /// An Ingress to be judged by the control thread.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct AdmissionState {
     /// Head of a request to its answer.
     pub latency: SharedHistogram,
     problems: Mutex<BTreeMap<Part, Arc<Problem>>>,
+    /// Connections that had to make room.
+    pub put_off: Arc<PutOff>,
 }
 
 /// What came of a request.

@@ -2,6 +2,7 @@
 //! the cluster reaches it may talk to it, as there is no client certificate to ask for.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,22 +18,31 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc, oneshot, watch};
-use tokio::task::{LocalSet, spawn_blocking, spawn_local};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot, watch};
+use tokio::task::{LocalSet, spawn_blocking};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::review::{self, Answer, Asked, Malformed, Question};
 use super::{AdmissionState, ReviewRequest, Verdict};
+use crate::control::own_thread::{self, OwnThread};
+use crate::control::seats::{Room, Seat, Seats};
 use crate::control::source::kubernetes::SourceState;
 use crate::limits::{
-    ACCEPT_PAUSE, ADMIN_FIELDS_MAX, ADMIN_REQUEST_BYTES_MAX, ADMISSION_BODY_BYTES_MAX,
+    ADMIN_FIELDS_MAX, ADMIN_REQUEST_BYTES_MAX, ADMISSION_ANSWER_PATIENCE, ADMISSION_BODY_BYTES_MAX,
     ADMISSION_BODY_TIMEOUT, ADMISSION_CONNECTION_TIMEOUT, ADMISSION_CONNECTIONS_MAX,
-    ADMISSION_CONNECTIONS_PLENTY, ADMISSION_DEADLINE, ADMISSION_HANDSHAKE_TIMEOUT,
-    ADMISSION_IDLE_TIMEOUT, ADMISSION_LARGE_BODIES_MAX, ADMISSION_SMALL_BODY_BYTES,
+    ADMISSION_CONNECTIONS_PER_ADDRESS_MAX, ADMISSION_CONNECTIONS_PLENTY, ADMISSION_DEADLINE,
+    ADMISSION_HANDSHAKE_TIMEOUT, ADMISSION_IDLE_TIMEOUT, ADMISSION_LARGE_BODIES_MAX,
+    ADMISSION_SMALL_BODY_BYTES,
 };
 
 type Reply = Response<Full<Bytes>>;
+
+const ROOM: Room = Room {
+    seats: ADMISSION_CONNECTIONS_MAX,
+    of_one_address: ADMISSION_CONNECTIONS_PER_ADDRESS_MAX,
+    answer: ADMISSION_ANSWER_PATIENCE,
+};
 
 /// Where reviews are sent; the second as ingress-nginx names it.
 const PATHS: [&str; 2] = ["/validate", "/networking/v1/ingresses"];
@@ -42,6 +52,7 @@ struct Server {
     reviews: mpsc::Sender<ReviewRequest>,
     source: Arc<SourceState>,
     state: Arc<AdmissionState>,
+    seats: Rc<Seats>,
     large: Semaphore,
 }
 
@@ -66,57 +77,63 @@ impl BodyError {
     }
 }
 
+/// What the webhook needs of others.
+#[derive(Debug)]
+pub struct Asking {
+    /// What it answers with; until there is a configuration, connections are closed at once.
+    pub tls: watch::Receiver<Option<Arc<ServerConfig>>>,
+    /// To the control thread, which judges.
+    pub reviews: mpsc::Sender<ReviewRequest>,
+    /// Which namespaces are watched.
+    pub source: Arc<SourceState>,
+    /// What is told about it.
+    pub state: Arc<AdmissionState>,
+}
+
+/// Serves on a thread of its own for as long as the process lives: handshakes of strangers hold up
+/// neither probes nor tables.
+///
+/// # Errors
+/// No thread, no runtime, or no room for a listener in it.
+pub fn start(listeners: Vec<std::net::TcpListener>, asking: Asking) -> io::Result<OwnThread> {
+    own_thread::start("ringway-webhook", listeners, |listeners| serve(listeners, asking))
+}
+
 /// Serves until it is dropped; then every connection is closed.
 ///
-/// Shape: never returns by itself; errors of one connection end that connection. Until `tls` holds
-/// a configuration, connections are closed at once. Needs a Tokio runtime with I/O and time around
-/// it; brings its own `LocalSet`, and may run inside another.
-pub async fn serve(
-    listeners: Vec<TcpListener>,
-    tls: watch::Receiver<Option<Arc<ServerConfig>>>,
-    reviews: mpsc::Sender<ReviewRequest>,
-    source: Arc<SourceState>,
-    state: Arc<AdmissionState>,
-) {
+/// Shape: never returns by itself; errors of one connection end that connection. Needs a Tokio
+/// runtime with I/O and time around it; brings its own `LocalSet`, and may run inside another.
+async fn serve(listeners: Vec<TcpListener>, asking: Asking) {
+    let Asking { tls, reviews, source, state } = asking;
+    let seats = Seats::new(ROOM, Arc::clone(&state.put_off));
     let large = Semaphore::new(ADMISSION_LARGE_BODIES_MAX);
-    let server = Rc::new(Server { tls, reviews, source, state, large });
-    let connections = Arc::new(Semaphore::new(ADMISSION_CONNECTIONS_MAX));
-    let accepting = listeners
-        .into_iter()
-        .map(|listener| accept(listener, Rc::clone(&server), Arc::clone(&connections)));
+    let server = Rc::new(Server { tls, reviews, source, state, seats, large });
+    let accepting = listeners.into_iter().map(|listener| {
+        let (seats, server) = (Rc::clone(&server.seats), Rc::clone(&server));
+        async move {
+            seats.fill(listener, |stream, seat| converse(stream, seat, Rc::clone(&server))).await;
+        }
+    });
     LocalSet::new().run_until(join_all(accepting)).await;
 }
 
-async fn accept(listener: TcpListener, server: Rc<Server>, connections: Arc<Semaphore>) {
-    loop {
-        // Asked for first: above the limit, connections wait in the kernel's queue.
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            // No descriptor, or the client went away; neither is worth more than a pause.
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let taken = ADMISSION_CONNECTIONS_MAX.saturating_sub(connections.available_permits());
-        let stays = taken <= ADMISSION_CONNECTIONS_PLENTY;
-        drop(spawn_local(converse(stream, stays, permit, Rc::clone(&server))));
-    }
-}
-
-/// `stays`: for as many requests as the client likes.
-async fn converse(
-    stream: TcpStream,
-    stays: bool,
-    permit: OwnedSemaphorePermit,
-    server: Rc<Server>,
-) {
+async fn converse(stream: TcpStream, seat: Seat, server: Rc<Server>) {
     let Some(config) = server.tls.borrow().clone() else { return };
+    // For as many requests as the client likes, unless there are many of them.
+    let stays = server.seats.taken() <= ADMISSION_CONNECTIONS_PLENTY;
     // An answer is one write; without it, it is only later.
     drop(stream.set_nodelay(true));
     let handshake = TlsAcceptor::from(config).accept(stream);
     let Ok(Ok(stream)) = timeout(ADMISSION_HANDSHAKE_TIMEOUT, handshake).await else { return };
+    let seat = Rc::new(seat);
     let service = service_fn(move |request| {
-        let server = Rc::clone(&server);
-        async move { Ok::<_, Infallible>(server.reply(request).await) }
+        let (server, seat) = (Rc::clone(&server), Rc::clone(&seat));
+        async move {
+            seat.asks();
+            let reply = server.reply(request).await;
+            seat.rests();
+            Ok::<_, Infallible>(reply)
+        }
     });
     let head = if stays { ADMISSION_IDLE_TIMEOUT } else { ADMISSION_HANDSHAKE_TIMEOUT };
     let connection = http1::Builder::new()
@@ -133,7 +150,6 @@ async fn converse(
         connection.as_mut().graceful_shutdown();
         drop(timeout(ADMISSION_BODY_TIMEOUT, connection).await);
     }
-    drop(permit);
 }
 
 impl Server {

@@ -3,12 +3,14 @@
 //! A core never waits for the log: a line that finds no room is dropped and counted.
 
 mod format;
+mod sink;
 mod writer;
 
-use std::io::{self, Write};
+use std::io;
 
 use crossbeam_channel::{Receiver, Sender};
 
+pub use sink::Sink;
 pub use writer::{LogWriter, LogWriterCounts};
 
 use self::format::LineFormat;
@@ -32,7 +34,7 @@ struct LogBuffer {
 pub fn access_log(
     format: AccessLogFormat,
     cores: usize,
-    sink: Box<dyn Write + Send>,
+    sink: Sink,
 ) -> io::Result<(Vec<CoreLog>, Option<LogWriter>)> {
     if format == AccessLogFormat::Off {
         return Ok(((0..cores).map(|_| CoreLog { active: None }).collect(), None));

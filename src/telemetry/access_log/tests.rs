@@ -1,5 +1,6 @@
 //! Lines octet by octet, and a writer whose sink is slow, short or broken.
 
+use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -230,7 +231,8 @@ impl Write for Sink {
 
 fn start(sink: &Sink) -> (CoreLog, LogWriter, CoreTelemetry) {
     let (mut logs, writer) =
-        access_log(AccessLogFormat::Nginx, 1, Box::new(sink.clone())).expect("log");
+        access_log(AccessLogFormat::Nginx, 1, super::Sink::new(Box::new(sink.clone())))
+            .expect("log");
     let (mut shards, _) = telemetry(1);
     (logs.remove(0), writer.expect("writer"), shards.remove(0))
 }
@@ -325,7 +327,7 @@ fn the_end_waits_no_longer_than_it_is_told() {
 fn no_access_log_means_no_thread_and_no_work() {
     let sink = Sink::default();
     let (mut logs, writer) =
-        access_log(AccessLogFormat::Off, 2, Box::new(sink.clone())).expect("log");
+        access_log(AccessLogFormat::Off, 2, super::Sink::new(Box::new(sink.clone()))).expect("log");
     assert!(writer.is_none());
     assert_eq!(logs.len(), 2);
     assert!(!logs[0].is_active());

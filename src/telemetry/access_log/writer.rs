@@ -1,16 +1,16 @@
 //! The thread that writes the access log. It alone touches the sink, and survives every error of
 //! it.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select};
 
-use super::LogBuffer;
+use super::{LogBuffer, Sink};
 
 /// Pause after a sink in non-blocking mode took nothing.
 const SINK_PAUSE: Duration = Duration::from_millis(5);
@@ -28,20 +28,33 @@ pub struct LogWriterCounts {
 pub struct LogWriter {
     thread: JoinHandle<()>,
     counts: Arc<LogWriterCounts>,
+    reopen: Sender<Reopen>,
 }
+
+/// That the file is to be opened again.
+struct Reopen;
 
 impl LogWriter {
     pub(super) fn start(
-        sink: Box<dyn Write + Send>,
+        sink: Sink,
         full: Receiver<LogBuffer>,
         empty: Sender<Vec<u8>>,
     ) -> io::Result<Self> {
         let counts = Arc::new(LogWriterCounts::default());
-        let state = WriterState { sink, counts: Arc::clone(&counts), mid_line: false };
+        let (reopen, reopened) = crossbeam_channel::bounded(1);
+        let counted = Arc::clone(&counts);
+        let state = WriterState { sink, counts: counted, mid_line: false, is_failing: false };
         let thread = thread::Builder::new()
             .name("access-log".into())
-            .spawn(move || state.run(&full, &empty))?;
-        Ok(Self { thread, counts })
+            .spawn(move || state.run(&full, &empty, reopened))?;
+        Ok(Self { thread, counts, reopen })
+    }
+
+    /// Opens the file again under its name, soon; lines that come later are in the new one. Where
+    /// that fails the old file stays in use, and the log says why. Standard output is left alone.
+    pub fn reopen(&self) {
+        // One that waits to be done already does as well.
+        drop(self.reopen.try_send(Reopen));
     }
 
     /// For the metrics.
@@ -73,28 +86,65 @@ fn pause(time: Duration) {
 }
 
 struct WriterState {
-    sink: Box<dyn Write + Send>,
+    sink: Sink,
     counts: Arc<LogWriterCounts>,
     /// The last write ended inside a line.
     mid_line: bool,
+    /// The last write failed.
+    is_failing: bool,
 }
 
 impl WriterState {
-    fn run(mut self, full: &Receiver<LogBuffer>, empty: &Sender<Vec<u8>>) {
-        let mut is_failing = false;
-        for buffer in full {
-            let result = self.write(&buffer.bytes);
-            self.account(&result, buffer.lines);
-            // Told once per failure, not once per buffer: this may be the same disk.
-            if let Err(error) = &result
-                && !is_failing
-            {
-                tracing::warn!(%error, "the access log cannot be written; lines are lost");
+    fn run(
+        mut self,
+        full: &Receiver<LogBuffer>,
+        empty: &Sender<Vec<u8>>,
+        mut reopened: Receiver<Reopen>,
+    ) {
+        loop {
+            select! {
+                recv(full) -> buffer => {
+                    let Ok(buffer) = buffer else { return };
+                    drop(empty.try_send(self.take(buffer)));
+                }
+                recv(reopened) -> order => match order {
+                    Ok(Reopen) => self.reopen(),
+                    // The handle is gone; what is left is still written.
+                    Err(_) => reopened = never(),
+                },
             }
-            is_failing = result.is_err();
-            let mut bytes = buffer.bytes;
-            bytes.clear();
-            drop(empty.try_send(bytes));
+        }
+    }
+
+    /// Returns the emptied memory.
+    fn take(&mut self, buffer: LogBuffer) -> Vec<u8> {
+        let result = self.write(&buffer.bytes);
+        self.account(&result, buffer.lines);
+        // Told once per failure, not once per buffer: this may be the same disk.
+        if let Err(error) = &result
+            && !self.is_failing
+        {
+            tracing::warn!(%error, "the access log cannot be written; lines are lost");
+        }
+        self.is_failing = result.is_err();
+        let mut bytes = buffer.bytes;
+        bytes.clear();
+        bytes
+    }
+
+    fn reopen(&mut self) {
+        match self.sink.reopen() {
+            Ok(true) => {
+                self.mid_line = false;
+                tracing::info!("the access log was opened again");
+            }
+            Ok(false) => {
+                tracing::info!("the access log goes to standard output: nothing to open again");
+            }
+            Err(error) => tracing::warn!(
+                %error,
+                "the access log cannot be opened again; its lines go to the old file"
+            ),
         }
     }
 
@@ -110,12 +160,12 @@ impl WriterState {
             self.write_all(b"\n")?;
         }
         self.write_all(bytes)?;
-        self.sink.flush()
+        self.sink.out.flush()
     }
 
     fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match self.sink.write(bytes) {
+            match self.sink.out.write(bytes) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     let (done, rest) = bytes.split_at(written.min(bytes.len()));

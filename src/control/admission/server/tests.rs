@@ -47,9 +47,10 @@ async fn served<F: Future>(test: impl FnOnce(World) -> F) {
     let state = Arc::new(AdmissionState::default());
     let source = Arc::new(SourceState::default());
     let (shown, told) = (Arc::clone(&state), Arc::clone(&source));
+    let asking = Asking { tls, reviews: requests, source, state };
     let world = World { address, client, reviews, source: told, state: shown };
     tokio::select! {
-        () = serve(vec![listener], tls, requests, Arc::clone(&source), state) => panic!("it ended"),
+        () = serve(vec![listener], asking) => panic!("it ended"),
         _ = test(world) => {}
     }
 }
@@ -189,11 +190,10 @@ async fn without_a_certificate_connections_are_closed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (_sender, tls) = watch::channel(None);
-    let (requests, _reviews) = mpsc::channel(1);
+    let (reviews, _reviews) = mpsc::channel(1);
+    let asking = Asking { tls, reviews, source: Arc::default(), state: Arc::default() };
     tokio::select! {
-        () = serve(vec![listener], tls, requests, Arc::default(), Arc::default()) => {
-            panic!("it ended")
-        }
+        () = serve(vec![listener], asking) => panic!("it ended"),
         read = async {
             let mut stream = TcpStream::connect(address).await.unwrap();
             stream.read(&mut [0; 1]).await
