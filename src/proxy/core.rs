@@ -35,6 +35,8 @@ pub struct Core {
     pub subscriber: Subscriber,
     /// Whether connections end after the response under way.
     pub is_draining: Cell<bool>,
+    /// Loops that accept connections.
+    pub accepting: Cell<usize>,
     /// HTTP/2 connections, to be told of a drain.
     pub http2: Drainable,
     /// Downstream connections of this core.
@@ -94,6 +96,7 @@ impl Core {
             telemetry,
             subscriber,
             is_draining: Cell::new(false),
+            accepting: Cell::new(0),
             http2: Drainable::default(),
             open: Cell::new(0),
             log: RefCell::new(log.filter(CoreLog::is_active)),

@@ -14,7 +14,9 @@ use super::forward;
 use super::rt::{self, Accepted, DriverChoice, Listener, Places};
 use super::socket::{BoundListener, Scheme};
 use crate::config::ProxyConfig;
-use crate::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_IDLE_GRACE, TICK};
+use crate::limits::{
+    ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, TICK,
+};
 use crate::publish::{Drain, Retired, Subscriber, Update};
 use crate::table::TableVersion;
 use crate::telemetry::{CoreLog, CoreTelemetry, Counter, Gauge};
@@ -144,10 +146,28 @@ fn listen_with<F: Future<Output = After> + 'static>(
     for _ in 0..ACCEPTS_IN_FLIGHT {
         let (accepting, listener) = (Rc::clone(core), Rc::clone(listener));
         let (facts, places) = (Rc::clone(facts), Rc::clone(places));
+        let counted = Accepting::new(core);
         let accepts = async move {
+            let _counted = counted;
             accept(&accepting, &listener, &facts, &places, serve_one).await;
         };
         start(core, accepts);
+    }
+}
+
+/// Counts a loop that accepts, for as long as it does.
+struct Accepting(Rc<Core>);
+
+impl Accepting {
+    fn new(core: &Rc<Core>) -> Self {
+        core.accepting.set(core.accepting.get() + 1);
+        Self(Rc::clone(core))
+    }
+}
+
+impl Drop for Accepting {
+    fn drop(&mut self) {
+        self.0.accepting.set(self.0.accepting.get().saturating_sub(1));
     }
 }
 
@@ -211,23 +231,41 @@ async fn tick(core: &Rc<Core>) {
 
 /// How often the end of a drain is looked for.
 const DRAIN_POLL: Duration = Duration::from_millis(20);
-/// The accept queue is empty by then: connections that were complete when the drain began are
-/// taken.
-const ACCEPT_GRACE: Duration = Duration::from_millis(100);
 
-/// Every response from now on closes its connection; listeners close once their queues are empty;
-/// done when the last connection ends or time is over.
+/// Every response from now on closes its connection. Listeners close once no handshake can be under
+/// way and their queues are empty: what the kernel told a client to be connected is served. Done
+/// when the last connection ends or time is over.
 async fn run_drain(core: &Rc<Core>, listeners: Vec<Rc<Listener>>, drain: Drain) {
     core.is_draining.set(true);
     core.http2.wake();
     core.deadlines.hurry_idle(DRAIN_IDLE_GRACE);
-    rt::sleep(ACCEPT_GRACE).await;
-    listeners.iter().for_each(|listener| listener.close());
-    let mut waited = Duration::ZERO;
-    while core.open.get() > 0 && waited < drain.timeout {
-        rt::sleep(DRAIN_POLL).await;
-        waited += DRAIN_POLL;
+    for listener in &listeners {
+        // Refused where a sandbox imitates the kernel: then those that come last may be lost.
+        listener.refuse_handshakes().unwrap_or_default();
     }
+    let mut time = Waited { waited: Duration::ZERO, at_most: drain.timeout };
+    rt::sleep(DRAIN_HANDSHAKE_GRACE).await;
+    time.until(|| listeners.iter().all(|listener| listener.waiting() == 0)).await;
+    listeners.iter().for_each(|listener| listener.close());
+    // What an accept has taken may not have been looked at.
+    time.until(|| core.accepting.get() == 0).await;
+    time.until(|| core.open.get() == 0).await;
     core.end_log();
     core.subscriber.finish_drain();
+}
+
+/// The time of a drain.
+struct Waited {
+    waited: Duration,
+    at_most: Duration,
+}
+
+impl Waited {
+    /// Looks again and again, until it holds or the time is over.
+    async fn until(&mut self, is_so: impl Fn() -> bool) {
+        while !is_so() && self.waited < self.at_most {
+            rt::sleep(DRAIN_POLL).await;
+            self.waited += DRAIN_POLL;
+        }
+    }
 }

@@ -3,9 +3,12 @@
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
 use std::io;
+use std::mem::{MaybeUninit, size_of};
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
+
+use socket2::{SockFilter, SockRef};
 
 use super::Stream;
 use crate::proxy::clock::Deadlines;
@@ -27,6 +30,24 @@ pub enum Accepted {
     /// The listener was closed.
     Closed,
 }
+
+/// Classic BPF on a TCP header: a segment with SYN and without ACK is dropped, any other passes.
+/// Accepted sockets inherit it; none of them ever gets such a segment that it would heed.
+const DROP_SYN: [SockFilter; 5] = [
+    // BPF_LD | BPF_B | BPF_ABS: the octet of flags, RFC 9293 section 3.1.
+    SockFilter::new(0x30, 0, 0, 13),
+    // BPF_ALU | BPF_AND | BPF_K: ACK and SYN.
+    SockFilter::new(0x54, 0, 0, 0x12),
+    // BPF_JMP | BPF_JEQ | BPF_K: SYN alone?
+    SockFilter::new(0x15, 0, 1, 0x02),
+    // BPF_RET | BPF_K: nothing of it, or all.
+    SockFilter::new(0x06, 0, 0, 0),
+    SockFilter::new(0x06, 0, 0, u32::MAX),
+];
+
+/// A few hundred.
+#[expect(clippy::cast_possible_truncation, reason = "no conversion that checks is const")]
+const TCP_INFO_BYTES: libc::socklen_t = size_of::<libc::tcp_info>() as libc::socklen_t;
 
 impl Listener {
     /// Takes a bound socket in listening state.
@@ -51,6 +72,38 @@ impl Listener {
                 _ => Accepted::Passing,
             },
         }
+    }
+
+    /// Lets no handshake begin any more; those that have begun still come to their end. The kernel
+    /// answers a SYN no more, so that the client's next try, a second later, is refused in words.
+    ///
+    /// # Errors
+    /// The kernel takes no filter; handshakes go on.
+    pub fn refuse_handshakes(&self) -> io::Result<()> {
+        // SAFETY: `self` keeps the descriptor open.
+        let socket = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
+        SockRef::from(&socket).attach_filter(&DROP_SYN)
+    }
+
+    /// Connections whose handshake is complete and that nobody has accepted yet. tcp(7),
+    /// `TCP_INFO`: of a listening socket `tcpi_unacked` is the length of its queue.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+        let mut length = TCP_INFO_BYTES;
+        // SAFETY: the kernel writes at most `length` octets into `info`.
+        let result = unsafe {
+            libc::getsockopt(
+                self.descriptor,
+                libc::IPPROTO_TCP,
+                libc::TCP_INFO,
+                info.as_mut_ptr().cast(),
+                &raw mut length,
+            )
+        };
+        // SAFETY: integers, every one of them valid as zero, which is what the kernel left alone.
+        let info = unsafe { info.assume_init() };
+        if result == 0 { info.tcpi_unacked } else { 0 }
     }
 
     /// Stops listening: pending accepts end with [`Accepted::Closed`].
