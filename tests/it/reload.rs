@@ -180,8 +180,8 @@ fn a_hang_up_reads_what_no_event_told_of(driver: Driver) {
     let elsewhere = tempfile::tempdir_in(proxy.folder().parent().expect("a parent"));
     let elsewhere = elsewhere.expect("a folder");
     let link = elsewhere.path().join("link.yaml");
-    std::fs::hard_link(proxy.folder().join(MAIN_FILE), &link).expect("a second name");
-    std::fs::write(&link, manifest::one_host("a.example", two.address())).expect("written");
+    fs::hard_link(proxy.folder().join(MAIN_FILE), &link).expect("a second name");
+    fs::write(&link, manifest::one_host("a.example", two.address())).expect("written");
     proxy.signal("HUP");
     wait_until("the new backend", || proxy.get("a.example", "/").backend() == "two");
 }
