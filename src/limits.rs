@@ -269,11 +269,21 @@ pub const RETIRED_PER_CORE_MAX: usize = 4 * UPDATES_IN_FLIGHT_MAX;
 pub const CONTROL_LAG_MAX: Duration = Duration::from_secs(60);
 /// How often the control thread tells that it turns.
 pub const CONTROL_BEAT: Duration = Duration::from_secs(1);
-/// Connections of the admin listener under way at a time; each further one takes the place of the
-/// one that has done least for the longest time (`control::seats`).
-pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Connections of the admin listener that have sent no head yet; each further one takes the place
+/// of the oldest (`control::admin::door`). Many, for a client that is busy needs some milliseconds
+/// between connecting and asking; few beside the descriptors of the smallest limit.
+pub const ADMIN_WAITING_MAX: usize = 128;
 /// Those of one address. A node's kubelet and a Prometheus need one or two.
-pub const ADMIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 32;
+pub const ADMIN_WAITING_PER_ADDRESS_MAX: usize = 96;
+/// Requests of the admin listener that wait to be answered; then none is accepted for a moment.
+pub const ADMIN_CALLERS_MAX: usize = 16;
+/// Requests of the admin listener that are answered at a time; each further one takes the place of
+/// the one that has done least for the longest time (`control::seats`), or waits.
+pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+/// Those of one address.
+pub const ADMIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 16;
+/// Pause before a place is looked for again, where nobody can be put off.
+pub const ADMIN_PLACE_PAUSE: Duration = Duration::from_millis(2);
 /// How long an answer may be under way before somebody else may have its place, and how long a
 /// scrape waits for its turn before it does.
 pub const ADMIN_ANSWER_PATIENCE: Duration = Duration::from_secs(1);
@@ -502,6 +512,7 @@ const _: () =
 const _: () = assert!(ADMISSION_CONNECTIONS_PLENTY < ADMISSION_CONNECTIONS_MAX);
 const _: () = assert!(ADMISSION_CONNECTIONS_PER_ADDRESS_MAX < ADMISSION_CONNECTIONS_MAX);
 const _: () = assert!(ADMIN_CONNECTIONS_PER_ADDRESS_MAX < ADMIN_CONNECTIONS_MAX);
+const _: () = assert!(ADMIN_WAITING_PER_ADDRESS_MAX < ADMIN_WAITING_MAX);
 const _: () = assert!(CONTROL_BEAT.as_millis() * 10 < CONTROL_LAG_MAX.as_millis());
 const _: () = assert!(ADMISSION_SMALL_BODY_BYTES < ADMISSION_BODY_BYTES_MAX);
 const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());

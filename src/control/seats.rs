@@ -35,6 +35,11 @@ pub(super) struct Room {
 pub struct PutOff(AtomicU64);
 
 impl PutOff {
+    /// So many more.
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Relaxed);
+    }
+
     /// Since the start.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -139,15 +144,10 @@ impl Seats {
         let mut in_a_row = 0_u32;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => {
-                    if let Some(seat) = self.admit(peer.ip().to_canonical()) {
-                        let id = seat.id;
-                        let task = spawn_local(converse(stream, seat)).abort_handle();
-                        if let Some(taken) = self.book.borrow_mut().taken.get_mut(&id) {
-                            taken.task = Some(task);
-                        }
-                    }
-                }
+                Ok((stream, peer)) => match self.admit(peer.ip().to_canonical()) {
+                    Some(seat) => self.start(seat, |seat| converse(stream, seat)),
+                    None => self.put_off.add(1),
+                },
                 // No descriptor, or the client went away; neither is worth more than a pause.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -159,12 +159,22 @@ impl Seats {
         }
     }
 
-    fn admit(self: &Rc<Self>, peer: IpAddr) -> Option<Seat> {
-        let admitted = self.book.borrow_mut().admit(peer, Instant::now());
-        let Some((id, put_off)) = admitted else {
-            self.put_off.0.fetch_add(1, Relaxed);
-            return None;
-        };
+    /// Runs `converse` as a task of its own, which is dropped when another one needs its place.
+    pub(super) fn start<F: Future<Output = ()> + 'static>(
+        &self,
+        seat: Seat,
+        converse: impl FnOnce(Seat) -> F,
+    ) {
+        let id = seat.id;
+        let task = spawn_local(converse(seat)).abort_handle();
+        if let Some(taken) = self.book.borrow_mut().taken.get_mut(&id) {
+            taken.task = Some(task);
+        }
+    }
+
+    /// A place; `None`: nobody can be put off for it.
+    pub(super) fn admit(self: &Rc<Self>, peer: IpAddr) -> Option<Seat> {
+        let (id, put_off) = self.book.borrow_mut().admit(peer, Instant::now())?;
         self.end(put_off);
         Some(Seat { seats: Rc::clone(self), id })
     }
@@ -179,7 +189,7 @@ impl Seats {
 
     fn end(&self, put_off: Option<Taken>) {
         if let Some(taken) = put_off {
-            self.put_off.0.fetch_add(1, Relaxed);
+            self.put_off.add(1);
             if let Some(task) = taken.task {
                 task.abort();
             }

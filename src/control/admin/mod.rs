@@ -3,6 +3,7 @@
 //! On a thread of its own, so that neither a long reading of objects keeps a probe waiting nor
 //! anybody who talks to it a table. Long texts are made on yet another.
 
+mod door;
 mod health;
 mod metrics;
 mod process;
@@ -45,7 +46,8 @@ pub struct AdminState {
 /// # Errors
 /// No thread, no runtime, or no room for a listener in it.
 pub fn start(listeners: Vec<TcpListener>, state: AdminState) -> io::Result<OwnThread> {
-    own_thread::start("ringway-admin", listeners, |listeners| serve(listeners, Arc::new(state)))
+    let callers = door::open(listeners, Arc::clone(&state.put_off))?;
+    own_thread::start("ringway-admin", Vec::new(), |_| serve(callers, Arc::new(state)))
 }
 
 #[cfg(test)]

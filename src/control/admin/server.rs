@@ -2,11 +2,11 @@
 //! nobody who is slow keeps others from being answered.
 
 use std::convert::Infallible;
+use std::io::Cursor;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
@@ -14,17 +14,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_blocking};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::AdminState;
+use super::door::Caller;
 use super::metrics::{self, Reading};
 use crate::control::seats::{Room, Seat, Seats};
 use crate::limits::{
     ADMIN_ANSWER_PATIENCE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS_MAX,
-    ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_FIELDS_MAX, ADMIN_HEAD_TIMEOUT,
+    ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_FIELDS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_PLACE_PAUSE,
     ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX,
 };
 
@@ -52,24 +54,34 @@ const ROOM: Room = Room {
     answer: ADMIN_ANSWER_PATIENCE,
 };
 
-/// Serves until it is dropped; then every connection is closed.
+/// Answers callers until there can be none any more, or it is dropped; then every connection is
+/// closed.
 ///
-/// Shape: never returns by itself; errors of one connection end that connection. Needs a Tokio
-/// runtime with I/O and time around it; brings its own `LocalSet`, and may run inside another.
-pub(super) async fn serve(listeners: Vec<TcpListener>, state: Arc<AdminState>) {
+/// Shape: errors of one connection end that connection. Needs a Tokio runtime with I/O and time
+/// around it; brings its own `LocalSet`, and may run inside another.
+pub(super) async fn serve(callers: mpsc::Receiver<Caller>, state: Arc<AdminState>) {
     let seats = Seats::new(ROOM, Arc::clone(&state.put_off));
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
     let server = Rc::new(Server { state, seats, scrapes });
-    let accepting = listeners.into_iter().map(|listener| {
-        let (seats, server) = (Rc::clone(&server.seats), Rc::clone(&server));
-        async move {
-            seats.fill(listener, |stream, seat| converse(stream, seat, Rc::clone(&server))).await;
-        }
-    });
-    LocalSet::new().run_until(join_all(accepting)).await;
+    LocalSet::new().run_until(answer(callers, server)).await;
 }
 
-async fn converse(stream: TcpStream, seat: Seat, server: Rc<Server>) {
+async fn answer(mut callers: mpsc::Receiver<Caller>, server: Rc<Server>) {
+    while let Some(Caller { stream, sent, peer }) = callers.recv().await {
+        // No room for it in the runtime: it is told by the closed connection.
+        let Ok(stream) = TcpStream::from_std(stream) else { continue };
+        let seat = loop {
+            match server.seats.admit(peer) {
+                Some(seat) => break seat,
+                None => sleep(ADMIN_PLACE_PAUSE).await,
+            }
+        };
+        server.seats.start(seat, |seat| converse(stream, sent, seat, Rc::clone(&server)));
+    }
+}
+
+/// `sent`: what was read of the stream.
+async fn converse(stream: TcpStream, sent: Vec<u8>, seat: Seat, server: Rc<Server>) {
     let seat = Rc::new(seat);
     let service = service_fn(move |request| {
         let (server, seat) = (Rc::clone(&server), Rc::clone(&seat));
@@ -80,6 +92,8 @@ async fn converse(stream: TcpStream, seat: Seat, server: Rc<Server>) {
             Ok::<_, Infallible>(reply)
         }
     });
+    let (rest, out) = stream.into_split();
+    let stream = tokio::io::join(Cursor::new(sent).chain(rest), out);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(ADMIN_HEAD_TIMEOUT)
