@@ -37,8 +37,10 @@ const KINDS: [KnownKind; 6] = [
     KnownKind::new("EndpointSlice", "discovery.k8s.io/v1", true, |v| {
         decode(v, Object::EndpointSlice)
     }),
-    KnownKind::new("Secret", "v1", true, |v| decode(v, Object::Secret)),
-    KnownKind::new("ConfigMap", "v1", true, |v| decode(v, Object::ConfigMap)),
+    KnownKind::new("Secret", "v1", true, |v| decode(&joined(v, "data"), Object::Secret)),
+    KnownKind::new("ConfigMap", "v1", true, |v| {
+        decode(&joined(v, "binaryData"), Object::ConfigMap)
+    }),
 ];
 
 /// Versions that Kubernetes itself no longer serves.
@@ -299,6 +301,18 @@ fn decode<K: DeserializeOwned>(
             Err(DecodeError { field: tracked_path(&track.path()), message: error.to_string() })
         }
     }
+}
+
+/// The object with base64 in one line each: an API server decodes with Go, which skips line breaks.
+fn joined(value: &Value, field: &str) -> Value {
+    let mut value = value.clone();
+    let entries = value.get_mut(field).and_then(Value::as_object_mut);
+    for text in entries.into_iter().flat_map(|entries| entries.values_mut()) {
+        if let Value::String(text) = text {
+            text.retain(|character| !matches!(character, '\r' | '\n'));
+        }
+    }
+    value
 }
 
 fn ignored_path(path: &serde_ignored::Path<'_>) -> String {

@@ -191,3 +191,26 @@ const MARKS: &[&str] = &[
     "\0",
     "ü",
 ];
+
+/// As `kubectl apply` takes it: Go skips line breaks in base64, and YAML has them in blocks.
+#[test]
+fn base64_may_be_broken_into_lines() {
+    let head = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+    for data in [
+        "data:\n  k: |\n    aGVs\n    bG8g\n    eW91\n",
+        "data:\n  k: |-\n    aGVs\n    bG8geW91\n",
+        "data:\n  k: \"aGVsbG8g\\r\\neW91\\n\"\n",
+        "data:\n  k: aGVsbG8geW91\n",
+        "stringData: {k: hello you}\n",
+    ] {
+        let manifest = read(&"f".into(), &format!("{head}{data}"));
+        assert!(manifest.problems.is_empty(), "{data}: {:?}", manifest.problems);
+        let Object::Secret(secret) = &manifest.objects[0].object else { panic!("{data}") };
+        let text = secret.string_data.iter().flatten().map(|(_, text)| text.as_bytes());
+        let octets = secret.data.iter().flatten().map(|(_, octets)| octets.0.as_slice());
+        assert_eq!(text.chain(octets).collect::<Vec<_>>(), [b"hello you"], "{data}");
+    }
+    // A folded block has blanks, which Go refuses, too.
+    let manifest = read(&"f".into(), &format!("{head}data:\n  k: >-\n    aGVs\n    bG8g\n"));
+    assert_eq!(manifest.broken.len(), 1);
+}
