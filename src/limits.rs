@@ -51,6 +51,14 @@ pub const TLS_CHAIN_BYTES_MAX: usize = 48 * 1024;
 /// Certificates of a bundle of authorities that client certificates are checked against. All their
 /// names go to the client in one message of at most 64 KiB.
 pub const TLS_CA_CERTIFICATES_MAX: usize = 256;
+/// Intermediate authorities between a client's certificate and a root, where
+/// `auth-tls-verify-depth` says nothing; as in ingress-nginx.
+pub const TLS_VERIFY_DEPTH: u8 = 1;
+/// The same of backends, which have no such annotation yet; public chains have up to three.
+pub const TLS_UPSTREAM_VERIFY_DEPTH: u8 = 6;
+/// Signatures that are checked for one chain. A peer can send many certificates with one name, each
+/// of which might be the issuer.
+pub const TLS_CHAIN_SIGNATURES_MAX: usize = 16;
 /// Revocation lists of one such bundle.
 pub const TLS_CRLS_MAX: usize = 256;
 /// Ticket keys given from outside: next, current, and two that still open old tickets.

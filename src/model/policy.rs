@@ -18,8 +18,22 @@ pub struct Policies {
     pub https_redirect: Option<u16>,
     /// Value of Strict-Transport-Security (RFC 6797 section 6.1), on answers over https alone.
     pub hsts: Option<Arc<str>>,
+    /// What the backend is told of the client's certificate.
+    pub client_identity: ClientIdentityPolicy,
     /// Every request gets this status: what should protect the rule cannot be set up.
     pub deny: Option<u16>,
+}
+
+/// What a backend is told of the client's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientIdentityPolicy {
+    /// Nothing: the host checks none.
+    #[default]
+    Untold,
+    /// Whether it is good, its subject and its issuer.
+    Told,
+    /// The same, and the certificate itself.
+    WithCertificate,
 }
 
 /// Deadlines of one rule.

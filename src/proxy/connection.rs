@@ -125,6 +125,7 @@ async fn prepare(
     let secured = secure::accept(core, socket, peer, &listener, first).await?;
     let mut downstream = Downstream::new(secured.transport, peer, listener);
     downstream.client_auth = secured.client_auth;
+    downstream.identity = secured.identity;
     let is_http2 = secured.is_http2;
     Some(Prepared { downstream: Rc::new(downstream), first: None, is_http2 })
 }

@@ -24,7 +24,7 @@ use crate::limits::{DRAIN_IDLE_GRACE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::model::ListenerId;
 use crate::publish::process_nanos;
 use crate::telemetry::{Counter, ExchangeRecord};
-use crate::tls::ClientAuthId;
+use crate::tls::{ClientAuthId, ClientIdentity};
 
 /// A client connection and what is known of it.
 pub struct Downstream {
@@ -38,6 +38,8 @@ pub struct Downstream {
     pub listener: Rc<ListenerFacts>,
     /// Client certificates that its handshake was about.
     pub client_auth: ClientAuthId,
+    /// Who the client is by its certificate, if the handshake asked.
+    pub identity: Option<Rc<ClientIdentity>>,
     /// For the access log, where it is not what the head says.
     pub protocol: Option<&'static str>,
 }
@@ -84,7 +86,7 @@ impl Downstream {
     pub fn new(stream: Transport, peer: SocketAddr, listener: Rc<ListenerFacts>) -> Self {
         let client = ClientText::new(peer.ip());
         let client_auth = ClientAuthId::default();
-        Self { stream, peer, client, listener, client_auth, protocol: None }
+        Self { stream, peer, client, listener, client_auth, identity: None, protocol: None }
     }
 
     /// Writes what is in `buffer` within the send timeout; false: the client is gone.

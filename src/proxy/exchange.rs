@@ -28,11 +28,11 @@ use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::limits::TRIES_MAX;
-use crate::model::{Balance, Timeouts};
+use crate::model::{Balance, ClientIdentityPolicy, Timeouts};
 use crate::publish::process_nanos;
 use crate::table::{FieldLookup, Match, RequestKey, SeriesId, TableRule};
 use crate::telemetry::{Attempt, Counter, ExchangeRecord};
-use crate::tls::ClientAuthId;
+use crate::tls::{ClientAuthId, ClientIdentity, ClientRefusal};
 
 /// How the connection goes on.
 pub enum After {
@@ -209,9 +209,15 @@ impl Exchange<'_> {
     }
 
     async fn serve(&mut self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) -> End {
+        self.tally.series = matched.map(|matched| matched.rule.series);
+        if let Some(refusal) = self.certificate_refusal(table) {
+            self.core.count(Counter::ClientCertificatesRefused);
+            // What is missing comes with another handshake only.
+            self.is_last = true;
+            return self.answer(Reply::Certificate(refusal)).await;
+        }
         let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
         let rule = matched.rule;
-        self.tally.series = Some(rule.series);
         if self.is_misdirected(table) {
             self.core.count(Counter::RequestsMisdirected);
             return self.answer(Reply::Misdirected).await;
@@ -261,6 +267,14 @@ impl Exchange<'_> {
         let listener = &self.downstream.listener;
         listener.scheme == Scheme::Https
             && table.0.client_auth(listener.id, &self.head().host) != self.downstream.client_auth
+    }
+
+    /// Why nobody gets anything of the host on this connection: its handshake asked for a
+    /// certificate in the host's name.
+    fn certificate_refusal(&self, table: &CoreTable) -> Option<ClientRefusal> {
+        let refusal = self.downstream.identity.as_ref()?.admitted().err()?;
+        let (listener, own) = (self.downstream.listener.id, self.downstream.client_auth);
+        (table.0.client_auth(listener, &self.head().host) == own).then_some(refusal)
     }
 
     /// Whether the host demands client certificates and the request came in clear text.
@@ -588,10 +602,26 @@ impl Exchange<'_> {
             host: host.map(str::as_bytes),
             edits: &edits,
             forwards_expect: head.expects_continue && self.whole_body().is_none(),
-            identity: &[],
+            identity: self.identity_fields(matched.rule),
         };
         forward::put_request(out, self.bytes, head, &facts);
         self.scratch.path = path;
+    }
+
+    /// What the backend is told of the client's certificate, if its host checks any.
+    fn identity_fields(&self, rule: &TableRule) -> &[u8] {
+        let policy = rule.policies.client_identity;
+        match self.downstream.identity.as_deref() {
+            _ if policy == ClientIdentityPolicy::Untold => &[],
+            Some(identity) if policy == ClientIdentityPolicy::WithCertificate => {
+                identity.fields_with_certificate()
+            }
+            Some(identity) => identity.fields(),
+            None if self.downstream.listener.scheme == Scheme::Https => {
+                ClientIdentity::UNASKED_FIELDS
+            }
+            None => &[],
+        }
     }
 
     /// Keeps the client's request id, if it is one that can be logged and forwarded; else makes one

@@ -443,6 +443,7 @@ async fn serve_stream<P: Future<Output = After>>(
     let stream = Transport::Http2(Box::new(stream));
     let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
     downstream.client_auth = connection.client_auth;
+    downstream.identity.clone_from(&connection.identity);
     downstream.protocol = Some("HTTP/2.0");
     let downstream = Rc::new(downstream);
     running.serves(&downstream);

@@ -6,6 +6,7 @@ use super::retry::Failure;
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::head::Version;
+use crate::tls::ClientRefusal;
 
 /// A response of ours without a body from elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Reply {
     Misdirected,
     /// The route must not be served.
     Denied,
+    /// The host demands a client certificate, and the connection has none that is believed.
+    Certificate(ClientRefusal),
 }
 
 impl Reply {
@@ -73,6 +76,8 @@ impl Reply {
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
             Self::Denied => 403,
+            // As nginx, whose own 495 and 496 become 400 on the wire.
+            Self::Certificate(_) => 400,
         }
     }
 
@@ -96,7 +101,21 @@ impl Reply {
             Self::Overloaded => "503 Service Unavailable: too many connections\n",
             Self::Misdirected => "421 Misdirected Request: open a connection of its own\n",
             Self::Denied => "403 Forbidden: the route is not served\n",
+            Self::Certificate(ClientRefusal::Missing) => {
+                "400 Bad Request: no required SSL certificate was sent\n"
+            }
+            Self::Certificate(ClientRefusal::Untrusted(_)) => {
+                "400 Bad Request: the SSL certificate error\nReason: "
+            }
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
+        }
+    }
+
+    /// What else there is to say to who can mend it; behind the text.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Certificate(ClientRefusal::Untrusted(error)) => error.words(),
+            _ => "",
         }
     }
 
@@ -186,7 +205,9 @@ pub fn put(
     has_body: bool,
     own: &OwnFields<'_>,
 ) -> usize {
-    let text = reply.text();
+    let (text, reason) = (reply.text(), reply.reason());
+    let end = if reason.is_empty() { "" } else { "\n" };
+    let octets = text.len() + reason.len() + end.len();
     encode::put_status_line(
         out,
         Version::Http11,
@@ -195,7 +216,7 @@ pub fn put(
     );
     own.put(out);
     out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
-    encode::put_decimal(out, text.len() as u64);
+    encode::put_decimal(out, octets as u64);
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(reply.fields());
     out.extend_from_slice(persistence.field());
@@ -203,8 +224,10 @@ pub fn put(
     if !has_body {
         return 0;
     }
-    out.extend_from_slice(text.as_bytes());
-    text.len()
+    for part in [text, reason, end] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    octets
 }
 
 /// Appends the response to a gRPC call: a status without a message.
@@ -217,7 +240,9 @@ pub fn put_grpc(out: &mut Vec<u8>, reply: Reply, persistence: Persistence, own: 
     encode::put_decimal(out, u64::from(reply.grpc_status()));
     // Percent-encoding is for other characters than those of our texts.
     out.extend_from_slice(b"\r\n");
-    encode::put_field(out, b"Grpc-Message", reply.text().trim_end().as_bytes());
+    let text = reply.text();
+    let text = text.split_once('\n').map_or(text, |(line, _)| line);
+    encode::put_field(out, b"Grpc-Message", text.as_bytes());
     out.extend_from_slice(b"Content-Length: 0\r\n");
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");

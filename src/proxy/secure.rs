@@ -7,6 +7,7 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
@@ -22,7 +23,7 @@ use crate::model::Balance;
 use crate::proxy_protocol;
 use crate::table::{BackendId, TableTls};
 use crate::telemetry::Counter;
-use crate::tls::{ClientAuthId, Hello, ServerTls, Session, read_hello};
+use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, read_hello};
 
 /// A connection whose handshake is done.
 pub struct Secured {
@@ -32,6 +33,8 @@ pub struct Secured {
     pub is_http2: bool,
     /// Client certificates that the handshake was about.
     pub client_auth: ClientAuthId,
+    /// Who the client is, if it was asked.
+    pub identity: Option<Rc<ClientIdentity>>,
 }
 
 /// Serves the TLS side of a connection; `None`: there is nothing left to do.
@@ -44,8 +47,8 @@ pub async fn accept(
 ) -> Option<Secured> {
     socket.deadline().arm(core.config.tls_handshake_timeout, Expiry::CloseBoth);
     let mut first = first.unwrap_or_else(|| Buffer::new(Class::Small));
-    let name = match first_flight(&socket, &mut first).await {
-        Ok(name) => name,
+    let asked = match first_flight(&socket, &mut first).await {
+        Ok(asked) => asked,
         Err(Flight::Silent) => return None,
         Err(Flight::Broken) => {
             core.count(Counter::TlsHandshakeFailures);
@@ -53,7 +56,8 @@ pub async fn accept(
         }
     };
     let table = core.table();
-    let choice = match table.0.server_name(listener.id, name.as_deref().map(str::as_bytes)) {
+    let name = asked.name.as_deref().map(str::as_bytes);
+    let choice = match table.0.server_name(listener.id, name) {
         Some(TableTls::Terminate(tls)) => Ok(std::sync::Arc::clone(tls)),
         Some(TableTls::Passthrough { backend, send_proxy }) => Err((backend, send_proxy)),
         None => {
@@ -64,13 +68,21 @@ pub async fn accept(
     };
     core.retire_table(table);
     match choice {
-        Ok(tls) => terminate(core, socket, first, &tls).await,
+        Ok(tls) => terminate(core, socket, first, &tls, asked.is_masked).await,
         Err((backend, send_proxy)) => {
             let client = Client { socket, peer, first };
             pass_through(core, client, backend, send_proxy).await;
             None
         }
     }
+}
+
+/// What a ClientHello asks for.
+#[derive(Default)]
+struct Asked {
+    name: Option<String>,
+    /// By a name that is none.
+    is_masked: bool,
 }
 
 enum Flight {
@@ -81,13 +93,16 @@ enum Flight {
 
 /// Reads until the ClientHello is complete; gives the server name. What is no ClientHello counts as
 /// one without a name: the session of the default certificate finds the right alert.
-async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Option<String>, Flight> {
+async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Asked, Flight> {
     loop {
         match read_hello(first.unread()) {
-            Ok(Hello::Complete(hello)) => return Ok(hello.server_name),
+            Ok(Hello::Complete(hello)) => {
+                let is_masked = hello.is_name_masked;
+                return Ok(Asked { name: hello.server_name, is_masked });
+            }
             Ok(Hello::Incomplete) if first.len() < TLS_HELLO_BYTES_MAX => {}
             Ok(Hello::Incomplete) => return Err(Flight::Broken),
-            Err(_) => return Ok(None),
+            Err(_) => return Ok(Asked::default()),
         }
         make_room(first);
         match socket.read_when_ready(first).await {
@@ -98,8 +113,19 @@ async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Option<Stri
     }
 }
 
-async fn terminate(core: &Core, socket: Stream, first: Buffer, tls: &ServerTls) -> Option<Secured> {
-    let Ok(session) = Session::server(tls.config().clone()) else {
+async fn terminate(
+    core: &Core,
+    socket: Stream,
+    first: Buffer,
+    tls: &ServerTls,
+    is_masked: bool,
+) -> Option<Secured> {
+    let session = if is_masked {
+        Session::server_with_masked_name(tls)
+    } else {
+        Session::server(tls.config().clone())
+    };
+    let Ok(session) = session else {
         core.count(Counter::TlsHandshakeFailures);
         return None;
     };
@@ -111,8 +137,9 @@ async fn terminate(core: &Core, socket: Stream, first: Buffer, tls: &ServerTls) 
     stream.socket().deadline().disarm();
     core.count(Counter::TlsHandshakes);
     let is_http2 = stream.with_session(|session| session.alpn() == Some(b"h2"));
+    let identity = stream.with_session(|session| tls.identify(session)).map(Rc::new);
     let transport = Transport::Tls(Box::new(stream));
-    Some(Secured { transport, is_http2, client_auth: tls.client_auth() })
+    Some(Secured { transport, is_http2, client_auth: tls.client_auth(), identity })
 }
 
 /// A connection that is passed through.

@@ -58,6 +58,8 @@ pub enum Counter {
     Http2Abuses,
     /// Requests whose host demands other client certificates than their connection (421).
     RequestsMisdirected,
+    /// Requests refused for want of an acceptable client certificate (400).
+    ClientCertificatesRefused,
     /// TLS handshakes with upstreams that failed.
     UpstreamTlsFailures,
     /// Requests that an upstream refused to look at (REFUSED_STREAM, GOAWAY).
@@ -140,6 +142,11 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::RequestsMisdirected,
         "requests_misdirected",
         "Requests whose host demands other client certificates than their connection (421).",
+    ),
+    (
+        Counter::ClientCertificatesRefused,
+        "client_certificates_refused",
+        "Requests refused for want of an acceptable client certificate (400).",
     ),
     (
         Counter::UpstreamTlsFailures,

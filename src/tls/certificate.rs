@@ -8,11 +8,11 @@ use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys};
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 
+use super::x509;
 use crate::limits::{TLS_CHAIN_BYTES_MAX, TLS_CHAIN_CERTIFICATES_MAX};
 
 /// The name in the certificate that is served if no other is.
@@ -34,8 +34,8 @@ pub enum CertificateError {
     /// More certificates or octets than the limits.
     #[error("the certificate chain is too large")]
     ChainTooLarge,
-    /// One of the certificates is not X.509 version 3, RFC 5280.
-    #[error("a certificate of the chain is not a valid X.509 version 3 certificate")]
+    /// One of the certificates is not X.509, RFC 5280.
+    #[error("a certificate of the chain is not a valid X.509 certificate")]
     CertificateInvalid,
     /// The key is not PEM.
     #[error("the private key is not valid PEM")]
@@ -44,7 +44,7 @@ pub enum CertificateError {
     #[error("no unencrypted PKCS#8, PKCS#1 or SEC1 private key was found")]
     KeyMissing,
     /// Neither RSA (2048 to 8192 bits), ECDSA (P-256, P-384, P-521) nor Ed25519.
-    #[error("the private key is broken, or of a kind that is not supported")]
+    #[error("the private key is broken, of a kind that is not supported, or RSA below 2048 bits")]
     KeyUnsupported,
     /// The key is not that of the first certificate.
     #[error("the private key does not belong to the first certificate of the chain")]
@@ -148,14 +148,15 @@ impl Certificate {
             .key_provider
             .load_private_key(key)
             .or(Err(CertificateError::KeyUnsupported))?;
-        let key = CertifiedKey::new(chain, key);
-        match key.keys_match() {
-            Ok(()) => {}
-            Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-                return Err(CertificateError::KeyMismatch);
-            }
-            Err(_) => return Err(CertificateError::CertificateInvalid),
+        // Not by rustls, which reads version 3 alone.
+        let public = key.public_key().ok_or(CertificateError::KeyUnsupported)?;
+        match x509::is_key_of(&public, leaf) {
+            Some(true) => {}
+            Some(false) => return Err(CertificateError::KeyMismatch),
+            None => return Err(CertificateError::CertificateInvalid),
         }
+        drop(public);
+        let key = CertifiedKey::new(chain, key);
         Ok(Arc::new(Self { key: Arc::new(key), names, not_before, not_after }))
     }
 
@@ -168,14 +169,7 @@ impl Certificate {
     /// or a wildcard that stands for exactly the first label (RFC 6125 section 6.4.3). `*.x` itself
     /// is a host of that kind. Case and a final dot do not matter.
     pub fn covers(&self, host: &str) -> bool {
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let parent = host.split_once('.').filter(|(label, _)| !label.is_empty());
-        self.names.iter().any(|name| {
-            name.eq_ignore_ascii_case(host)
-                || name.strip_prefix("*.").is_some_and(|zone| {
-                    parent.is_some_and(|(_, parent)| parent.eq_ignore_ascii_case(zone))
-                })
-        })
+        self.names.iter().any(|name| x509::stands_for(name, host))
     }
 
     /// Whether it is in force at `now`, by the leaf alone.
@@ -206,9 +200,7 @@ fn read_leaf(der: &[u8]) -> Result<(Vec<String>, SystemTime, SystemTime), Certif
     let invalid = CertificateError::CertificateInvalid;
     let (_, leaf) = parse_x509_certificate(der).or(Err(invalid))?;
     let mut names = Vec::new();
-    let mut push = |name: &str| {
-        names.push(name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase());
-    };
+    let mut push = |name: &str| names.push(x509::canonical(name));
     if let Some(extension) = leaf.subject_alternative_name().or(Err(invalid))? {
         for name in &extension.value.general_names {
             if let GeneralName::DNSName(name) = name {

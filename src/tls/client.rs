@@ -4,23 +4,26 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+};
 
 use super::certificate::Certificate;
+use super::chain::{Authorities, BundleError, ChainError, Demand, Purpose};
 use super::session::{Session, TlsError};
-use crate::limits::{TLS_CA_CERTIFICATES_MAX, TLS_UPSTREAM_SESSIONS_MAX};
+use super::x509::{self, Algorithms, HandshakeVersion, ServerNames};
+use crate::limits::{TLS_UPSTREAM_SESSIONS_MAX, TLS_UPSTREAM_VERIFY_DEPTH};
 
 /// Why backends cannot be reached by TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClientTlsError {
-    /// The bundle is not PEM, or a certificate of it cannot be a trust anchor.
+    /// The bundle is not PEM, or a certificate of it cannot be read.
     #[error("the bundle of authorities is not valid")]
     CaInvalid,
     /// No authority at all.
@@ -32,6 +35,16 @@ pub enum ClientTlsError {
     /// The crypto provider has nothing for one of the protocol versions.
     #[error("the crypto provider does not support TLS 1.2 and 1.3")]
     Provider,
+}
+
+impl From<BundleError> for ClientTlsError {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::Pem | BundleError::Invalid => Self::CaInvalid,
+            BundleError::Empty => Self::CaEmpty,
+            BundleError::TooMany => Self::CaTooMany,
+        }
+    }
 }
 
 /// How the certificate of a backend is checked.
@@ -76,15 +89,22 @@ impl ClientTls {
         certificate: Option<&Arc<Certificate>>,
         alpn: &[&[u8]],
     ) -> Result<Arc<Self>, ClientTlsError> {
+        let algorithms = provider.signature_verification_algorithms;
         let verifier: Arc<dyn ServerCertVerifier> = match verify {
-            Verify::Ca(pem) => verifier(bundle(pem)?, &provider)?,
-            Verify::Native => {
-                let mut roots = RootCertStore::empty();
-                // One unreadable file of a system must not take the others away.
-                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                verifier(roots, &provider)?
+            Verify::Ca(pem) => {
+                let authorities = Authorities::from_pem(pem)?;
+                Arc::new(Verifier { authorities, algorithms })
             }
-            Verify::Nothing => Arc::new(NoVerifier { provider: Arc::clone(&provider) }),
+            Verify::Native => {
+                let found = rustls_native_certs::load_native_certs().certs;
+                // One unreadable file of a system must not take the others away.
+                let authorities = Authorities::parsable(found.iter().map(AsRef::as_ref));
+                if authorities.is_empty() {
+                    return Err(ClientTlsError::CaEmpty);
+                }
+                Arc::new(Verifier { authorities, algorithms })
+            }
+            Verify::Nothing => Arc::new(NoVerifier { algorithms }),
         };
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&TLS13, &TLS12])
@@ -141,31 +161,97 @@ impl CoreClientTls {
     }
 }
 
-fn bundle(pem: &[u8]) -> Result<RootCertStore, ClientTlsError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        if roots.len() == TLS_CA_CERTIFICATES_MAX {
-            return Err(ClientTlsError::CaTooMany);
-        }
-        let certificate = certificate.or(Err(ClientTlsError::CaInvalid))?;
-        roots.add(certificate).or(Err(ClientTlsError::CaInvalid))?;
+/// Checks chain and name as OpenSSL does.
+#[derive(Debug)]
+struct Verifier {
+    authorities: Authorities,
+    algorithms: Algorithms,
+}
+
+impl Verifier {
+    fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<(), ChainError> {
+        let demand = Demand {
+            purpose: Purpose::Server,
+            depth: usize::from(TLS_UPSTREAM_VERIFY_DEPTH),
+            now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            lists: None,
+            algorithms: self.algorithms,
+        };
+        let chain: Vec<_> = std::iter::once(leaf).chain(others).cloned().collect();
+        self.authorities.verify(&chain, &demand)?;
+        let names = ServerNames::read(leaf)?;
+        if names.include(name) { Ok(()) } else { Err(ChainError::HostMismatch) }
     }
-    Ok(roots)
 }
 
-fn verifier(
-    roots: RootCertStore,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<WebPkiServerVerifier>, ClientTlsError> {
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .or(Err(ClientTlsError::CaEmpty))
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        match self.verify(leaf, others, name, now) {
+            Ok(()) => Ok(ServerCertVerified::assertion()),
+            Err(error) => {
+                Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error)))))
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let version = HandshakeVersion::Tls12;
+        x509::verify_handshake(message, certificate, signed, self.algorithms, version)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let version = HandshakeVersion::Tls13;
+        x509::verify_handshake(message, certificate, signed, self.algorithms, version)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
 }
 
-/// Accepts every certificate. Signatures are checked all the same: a broken one is a broken peer.
+/// Accepts every certificate. Signatures are checked all the same where they can be: a broken one
+/// is a broken peer. A key that is too short or of no kind we know proves nothing, and need not.
 #[derive(Debug)]
 struct NoVerifier {
-    provider: Arc<CryptoProvider>,
+    algorithms: Algorithms,
+}
+
+impl NoVerifier {
+    fn check(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+        version: HandshakeVersion,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        if !x509::is_checkable(certificate, self.algorithms) {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        x509::verify_handshake(message, certificate, signed, self.algorithms, version)
+    }
 }
 
 impl ServerCertVerifier for NoVerifier {
@@ -186,8 +272,7 @@ impl ServerCertVerifier for NoVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
+        self.check(message, certificate, signed, HandshakeVersion::Tls12)
     }
 
     fn verify_tls13_signature(
@@ -196,11 +281,10 @@ impl ServerCertVerifier for NoVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
+        self.check(message, certificate, signed, HandshakeVersion::Tls13)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -1,17 +1,27 @@
 //! Who may connect: the authorities that client certificates are checked against, and whether one
 //! must be shown.
+//!
+//! The handshake asks and lets everybody through who holds the key of what he shows. What the
+//! certificate is worth is judged behind it, so that who is refused gets an answer that says why
+//! (400, as nginx does), not an alert; [`ClientIdentity::admitted`] keeps him from everything else.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{Context, SHA256};
-use rustls::RootCertStore;
+use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::ClientCertVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use crate::limits::{TLS_CA_CERTIFICATES_MAX, TLS_CRLS_MAX};
+use super::chain::{Authorities, BundleError, Demand, Purpose};
+use super::identity::{ClientIdentity, ClientRefusal, ClientVerdict};
+use super::revocation::RevocationList;
+use super::x509::{self, Algorithms, HandshakeVersion};
+use crate::limits::{TLS_CRLS_MAX, TLS_VERIFY_DEPTH};
 
 /// Why a policy on client certificates cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,7 +35,7 @@ pub enum ClientAuthError {
     /// More authorities than the limit.
     #[error("the bundle of authorities is too large")]
     CaTooMany,
-    /// A certificate that cannot be a trust anchor.
+    /// A certificate that cannot be read.
     #[error("a certificate of the bundle of authorities is not valid")]
     CaInvalid,
     /// The revocation lists are not PEM, or none is there.
@@ -39,16 +49,45 @@ pub enum ClientAuthError {
     CrlInvalid,
 }
 
+impl From<BundleError> for ClientAuthError {
+    fn from(error: BundleError) -> Self {
+        match error {
+            BundleError::Pem => Self::CaPem,
+            BundleError::Empty => Self::CaEmpty,
+            BundleError::TooMany => Self::CaTooMany,
+            BundleError::Invalid => Self::CaInvalid,
+        }
+    }
+}
+
 /// Whether a client has to show a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientAuthMode {
-    /// No certificate: the handshake fails.
+    /// Without a good certificate no request is served.
     Required,
     /// No certificate is fine; a bad one is not.
     Optional,
+    /// The same, but an authority that is not known is no fault: who reads `ssl-client-verify`
+    /// decides.
+    OptionalNoCa,
 }
 
-/// Identity of a policy: equal if authorities, revocation lists and mode are, in every process.
+/// What is asked of clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientDemand {
+    /// Whether.
+    pub mode: ClientAuthMode,
+    /// Intermediate authorities between a client and a root, at most.
+    pub depth: u8,
+}
+
+impl From<ClientAuthMode> for ClientDemand {
+    fn from(mode: ClientAuthMode) -> Self {
+        Self { mode, depth: TLS_VERIFY_DEPTH }
+    }
+}
+
+/// Identity of a policy: equal if authorities, revocation lists and demand are, in every process.
 /// Zero if no certificate is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ClientAuthId(pub u64);
@@ -56,7 +95,7 @@ pub struct ClientAuthId(pub u64);
 /// A policy on client certificates.
 pub struct ClientAuth {
     id: ClientAuthId,
-    verifier: Arc<dyn ClientCertVerifier>,
+    judge: Option<Arc<Judge>>,
 }
 
 impl fmt::Debug for ClientAuth {
@@ -68,8 +107,7 @@ impl fmt::Debug for ClientAuth {
 impl ClientAuth {
     /// Asks for no certificate.
     pub fn none() -> Arc<Self> {
-        let verifier = WebPkiClientVerifier::no_client_auth();
-        Arc::new(Self { id: ClientAuthId::default(), verifier })
+        Arc::new(Self { id: ClientAuthId::default(), judge: None })
     }
 
     /// Checks certificates against the PEM bundle `ca`. With `crl` (PEM, one list or more) a
@@ -81,21 +119,14 @@ impl ClientAuth {
     pub fn from_pem(
         ca: &[u8],
         crl: Option<&[u8]>,
-        mode: ClientAuthMode,
+        demand: impl Into<ClientDemand>,
     ) -> Result<Arc<Self>, ClientAuthError> {
+        let demand = demand.into();
         let mut hash = Context::new(&SHA256);
-        hash.update(&[u8::from(mode == ClientAuthMode::Optional)]);
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(ca) {
-            if roots.len() == TLS_CA_CERTIFICATES_MAX {
-                return Err(ClientAuthError::CaTooMany);
-            }
-            let certificate = certificate.or(Err(ClientAuthError::CaPem))?;
-            update(&mut hash, b'A', &certificate);
-            roots.add(certificate).or(Err(ClientAuthError::CaInvalid))?;
-        }
-        if roots.is_empty() {
-            return Err(ClientAuthError::CaEmpty);
+        hash.update(&[demand.mode as u8, demand.depth]);
+        let authorities = Authorities::from_pem(ca)?;
+        for authority in authorities.iter() {
+            update(&mut hash, b'A', authority.der());
         }
         let mut lists = Vec::new();
         for list in crl.into_iter().flat_map(CertificateRevocationListDer::pem_slice_iter) {
@@ -104,25 +135,24 @@ impl ClientAuth {
             }
             let list = list.or(Err(ClientAuthError::CrlPem))?;
             update(&mut hash, b'R', &list);
-            lists.push(list);
+            lists.push(RevocationList::read(list).ok_or(ClientAuthError::CrlInvalid)?);
         }
         if crl.is_some() && lists.is_empty() {
             return Err(ClientAuthError::CrlPem);
         }
-        let mut builder =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), super::provider())
-                .with_crls(lists)
-                .only_check_end_entity_revocation()
-                .enforce_revocation_expiration();
-        if mode == ClientAuthMode::Optional {
-            builder = builder.allow_unauthenticated();
-        }
-        // There are roots: only a list can be at fault.
-        let verifier = builder.build().or(Err(ClientAuthError::CrlInvalid))?;
         let mut id = [0; 8];
         id.copy_from_slice(&hash.finish().as_ref()[..8]);
+        let subjects = authorities.iter().map(|node| node.subject().to_vec().into()).collect();
+        let judge = Judge {
+            authorities,
+            lists: crl.is_some().then_some(lists),
+            demand,
+            subjects,
+            algorithms: super::provider().signature_verification_algorithms,
+        };
         // Zero is the policy that asks for nothing.
-        Ok(Arc::new(Self { id: ClientAuthId(u64::from_be_bytes(id).max(1)), verifier }))
+        let id = ClientAuthId(u64::from_be_bytes(id).max(1));
+        Ok(Arc::new(Self { id, judge: Some(Arc::new(judge)) }))
     }
 
     /// Identity of the policy.
@@ -130,8 +160,124 @@ impl ClientAuth {
         self.id
     }
 
+    /// Who the client is that showed `chain` in its handshake, or in the one it resumes. `None`:
+    /// nobody asks.
+    pub fn identify(&self, chain: &[CertificateDer<'_>]) -> Option<ClientIdentity> {
+        Some(self.judge.as_ref()?.identify(chain))
+    }
+
+    pub(super) fn judge(&self) -> Option<&Arc<Judge>> {
+        self.judge.as_ref()
+    }
+
     pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
-        Arc::clone(&self.verifier)
+        match &self.judge {
+            Some(judge) => Arc::clone(judge) as Arc<dyn ClientCertVerifier>,
+            None => WebPkiClientVerifier::no_client_auth(),
+        }
+    }
+}
+
+/// Says what certificates are worth.
+pub(super) struct Judge {
+    authorities: Authorities,
+    lists: Option<Vec<RevocationList>>,
+    demand: ClientDemand,
+    subjects: Vec<DistinguishedName>,
+    algorithms: Algorithms,
+}
+
+impl fmt::Debug for Judge {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Judge").field("demand", &self.demand).finish_non_exhaustive()
+    }
+}
+
+impl Judge {
+    fn identify(&self, chain: &[CertificateDer<'_>]) -> ClientIdentity {
+        let verdict = self.verdict(chain);
+        ClientIdentity::new(chain.first(), verdict, self.admit(verdict))
+    }
+
+    fn verdict(&self, chain: &[CertificateDer<'_>]) -> ClientVerdict {
+        if chain.is_empty() {
+            return ClientVerdict::None;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let demand = Demand {
+            purpose: Purpose::Client,
+            depth: usize::from(self.demand.depth),
+            now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            lists: self.lists.as_deref(),
+            algorithms: self.algorithms,
+        };
+        match self.authorities.verify(chain, &demand) {
+            Ok(()) => ClientVerdict::Success,
+            Err(error) => ClientVerdict::Failed(error),
+        }
+    }
+
+    /// As nginx: see [`ClientAuthMode`].
+    fn admit(&self, verdict: ClientVerdict) -> Result<(), ClientRefusal> {
+        match (verdict, self.demand.mode) {
+            (ClientVerdict::None, ClientAuthMode::Required) => Err(ClientRefusal::Missing),
+            (ClientVerdict::Failed(error), ClientAuthMode::OptionalNoCa)
+                if error.is_of_trust_alone() =>
+            {
+                Ok(())
+            }
+            (ClientVerdict::Failed(error), _) => Err(ClientRefusal::Untrusted(error)),
+            (ClientVerdict::None | ClientVerdict::Success, _) => Ok(()),
+        }
+    }
+
+    /// Whether a session with these certificates would be served.
+    pub(super) fn admits(&self, chain: &[CertificateDer<'_>]) -> bool {
+        self.admit(self.verdict(chain)).is_ok()
+    }
+}
+
+impl ClientCertVerifier for Judge {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.subjects
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        // Judged behind the handshake, also where it is resumed.
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let version = HandshakeVersion::Tls12;
+        x509::verify_handshake(message, certificate, signed, self.algorithms, version)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let version = HandshakeVersion::Tls13;
+        x509::verify_handshake(message, certificate, signed, self.algorithms, version)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
     }
 }
 

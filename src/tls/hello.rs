@@ -4,6 +4,7 @@
 use rustls::server::Acceptor;
 use rustls::{Error, PeerMisbehaved};
 
+use super::masked;
 use crate::limits::TLS_HELLO_BYTES_MAX;
 
 const HEADER_BYTES: usize = 5;
@@ -26,7 +27,7 @@ pub enum HelloError {
     /// The message cannot be decoded or breaks the protocol.
     #[error("the ClientHello is malformed")]
     Malformed,
-    /// The server name is not a host name, RFC 6066 section 3.
+    /// The server name is not a host name, RFC 6066 section 3, and OpenSSL refuses it, too.
     #[error("the server name of the ClientHello is not a host name")]
     ServerName,
 }
@@ -59,6 +60,9 @@ pub struct ClientHello {
     pub server_name: Option<String>,
     /// Application protocols, in the order of the client.
     pub alpn: Vec<Vec<u8>>,
+    /// The client sent a name that is none, which counts as if it were absent, as nginx does it;
+    /// see [`super::Session::server_with_masked_name`].
+    pub is_name_masked: bool,
 }
 
 /// Looks at the first octets of a connection, however they are split into records. May be called
@@ -70,8 +74,25 @@ pub fn read_hello(octets: &[u8]) -> Result<Hello, HelloError> {
     let Some(end) = hello_end(octets)? else {
         return Ok(Hello::Incomplete);
     };
+    match accept(&octets[..end]) {
+        Err(HelloError::ServerName | HelloError::Malformed) => {
+            let mut own = octets[..end].to_vec();
+            let is_masked = masked::mask(&mut own);
+            match accept(if is_masked { &own } else { &octets[..end] })? {
+                Hello::Complete(hello) => {
+                    Ok(Hello::Complete(ClientHello { is_name_masked: is_masked, ..hello }))
+                }
+                incomplete @ Hello::Incomplete => Ok(incomplete),
+            }
+        }
+        read => read,
+    }
+}
+
+/// Has rustls read whole records.
+fn accept(records: &[u8]) -> Result<Hello, HelloError> {
     let mut acceptor = Acceptor::default();
-    let mut rest = &octets[..end];
+    let mut rest = records;
     while !rest.is_empty() {
         if acceptor.read_tls(&mut rest).or(Err(HelloError::Malformed))? == 0 {
             return Err(HelloError::Malformed);
@@ -84,6 +105,7 @@ pub fn read_hello(octets: &[u8]) -> Result<Hello, HelloError> {
                 return Ok(Hello::Complete(ClientHello {
                     server_name: name.map(str::to_ascii_lowercase),
                     alpn: hello.alpn().into_iter().flatten().map(<[u8]>::to_vec).collect(),
+                    is_name_masked: false,
                 }));
             }
             Err((Error::PeerMisbehaved(PeerMisbehaved::ServerNameMustContainOneHostName), _)) => {

@@ -10,19 +10,28 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{DEFAULT_CIPHER_SUITES, default_provider, kx_group};
 
 pub mod certificate;
+pub mod chain;
 pub mod client;
 pub mod client_auth;
+mod constraints;
+mod distinguished_name;
 pub mod hello;
+pub mod identity;
+mod masked;
+mod revocation;
 pub mod server;
 pub mod session;
 #[cfg(test)]
 mod tests;
 pub mod tickets;
+mod x509;
 
 pub use certificate::{Certificate, CertificateError, Validity};
+pub use chain::ChainError;
 pub use client::CoreClientTls;
-pub use client_auth::{ClientAuth, ClientAuthError, ClientAuthId, ClientAuthMode};
+pub use client_auth::{ClientAuth, ClientAuthError, ClientAuthId, ClientAuthMode, ClientDemand};
 pub use hello::{Hello, read_hello};
+pub use identity::{ClientIdentity, ClientRefusal, ClientVerdict};
 pub use server::ServerTls;
 pub use session::Session;
 pub use tickets::Tickets;

@@ -2,17 +2,20 @@
 //! control thread, shared by all cores, swapped with the table.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 
 use super::certificate::Certificate;
 use super::client_auth::{ClientAuth, ClientAuthId};
-use super::tickets::Tickets;
+use super::identity::ClientIdentity;
+use super::masked;
+use super::session::Session;
+use super::tickets::{AdmittedOnly, Tickets};
 
 /// Application protocols, the one preferred first.
 pub(super) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -31,6 +34,8 @@ pub enum ServerTlsError {
 /// How to be a server with one certificate and one client-auth policy.
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    /// The same for handshakes whose server name is none, made when the first comes.
+    masked: OnceLock<Option<Arc<ServerConfig>>>,
     certificate: Arc<Certificate>,
     auth: Arc<ClientAuth>,
 }
@@ -65,23 +70,15 @@ impl ServerTls {
         auth: &Arc<ClientAuth>,
         tickets: &Tickets,
     ) -> Result<Arc<Self>, ServerTlsError> {
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .or(Err(ServerTlsError::Provider))?
-            .with_client_cert_verifier(auth.verifier())
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(certificate.key()))));
-        config.alpn_protocols = ALPN.map(Vec::from).to_vec();
-        // The order of the client stays in force: a device without AES instructions asks for
-        // ChaCha20 first, and it is right.
-        config.ignore_client_order = false;
         // rustls checks no policy on resumption: what a ticket may open is decided by its keys.
-        config.ticketer = tickets.ticketer(auth.id()).or(Err(ServerTlsError::Tickets))?;
-        // Tickets hold all state. A store would be a lock shared by all cores.
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 1;
-        config.max_early_data_size = 0;
-        let config = Arc::new(config);
-        Ok(Arc::new(Self { config, certificate: Arc::clone(certificate), auth: Arc::clone(auth) }))
+        let ticketer = tickets.ticketer(auth.id()).or(Err(ServerTlsError::Tickets))?;
+        let ticketer = match auth.judge() {
+            Some(judge) => Arc::new(AdmittedOnly { judge: Arc::clone(judge), ticketer }),
+            None => ticketer,
+        };
+        let config = make(provider, certificate, auth, ticketer)?;
+        let (certificate, auth) = (Arc::clone(certificate), Arc::clone(auth));
+        Ok(Arc::new(Self { config, masked: OnceLock::new(), certificate, auth }))
     }
 
     /// For a listener of our own that a few programs ask: HTTP/1.1 only, no resumption.
@@ -105,6 +102,21 @@ impl ServerTls {
         &self.config
     }
 
+    /// The same for a session whose server name [`super::hello::read_hello`] found to be none.
+    /// `None`: it cannot be made.
+    pub(super) fn masked_config(&self) -> Option<&Arc<ServerConfig>> {
+        let make = || {
+            let ticketer = Arc::clone(&self.config.ticketer);
+            make(masked::provider(), &self.certificate, &self.auth, ticketer).ok()
+        };
+        self.masked.get_or_init(make).as_ref()
+    }
+
+    /// Who the client of a session is; see [`ClientAuth::identify`].
+    pub fn identify(&self, session: &Session) -> Option<ClientIdentity> {
+        self.auth.identify(session.peer_certificates())
+    }
+
     /// Which policy on client certificates holds.
     pub fn client_auth(&self) -> ClientAuthId {
         self.auth.id()
@@ -114,4 +126,27 @@ impl ServerTls {
     pub fn certificate(&self) -> &Arc<Certificate> {
         &self.certificate
     }
+}
+
+fn make(
+    provider: Arc<CryptoProvider>,
+    certificate: &Certificate,
+    auth: &ClientAuth,
+    ticketer: Arc<dyn ProducesTickets>,
+) -> Result<Arc<ServerConfig>, ServerTlsError> {
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .or(Err(ServerTlsError::Provider))?
+        .with_client_cert_verifier(auth.verifier())
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(certificate.key()))));
+    config.alpn_protocols = ALPN.map(Vec::from).to_vec();
+    // The order of the client stays in force: a device without AES instructions asks for ChaCha20
+    // first, and it is right.
+    config.ignore_client_order = false;
+    config.ticketer = ticketer;
+    // Tickets hold all state. A store would be a lock shared by all cores.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 1;
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
 }

@@ -14,12 +14,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
 };
-use rustls::{ClientConfig, CommonState, Error, HandshakeKind, ProtocolVersion, ServerConfig};
+use rustls::{
+    CertificateError, ClientConfig, CommonState, Error, HandshakeKind, OtherError, ProtocolVersion,
+    ServerConfig,
+};
+
+use super::chain::ChainError;
+use super::{ServerTls, masked};
 
 /// Octets of a record header, RFC 8446 section 5.1.
 const HEADER_BYTES: usize = 5;
@@ -50,12 +56,9 @@ pub enum TlsError {
     /// No application protocol in common, RFC 7301 section 3.2.
     #[error("no application protocol in common with the peer")]
     NoApplicationProtocol,
-    /// The peer had to send a certificate and sent none.
-    #[error("the peer sent no certificate")]
-    CertificateMissing,
     /// The certificate of the peer is not acceptable.
-    #[error("the certificate of the peer was refused")]
-    CertificateRefused,
+    #[error("the certificate of the peer was refused: {0}")]
+    CertificateRefused(ChainError),
     /// The peer ended the connection by a fatal alert with this number, RFC 8446 section 6.2.
     #[error("the peer sent alert {0}")]
     Alert(u8),
@@ -87,10 +90,14 @@ impl From<Error> for TlsError {
             Error::PeerMisbehaved(_) => Self::Misbehaved,
             Error::PeerIncompatible(_) => Self::Incompatible,
             Error::NoApplicationProtocol => Self::NoApplicationProtocol,
-            Error::NoCertificatesPresented => Self::CertificateMissing,
-            Error::InvalidCertificate(_) | Error::InvalidCertRevocationList(_) => {
-                Self::CertificateRefused
+            Error::InvalidCertificate(CertificateError::Other(OtherError(error))) => {
+                let error = error.downcast_ref::<ChainError>().copied();
+                Self::CertificateRefused(error.unwrap_or(ChainError::Malformed))
             }
+            Error::InvalidCertificate(CertificateError::BadSignature) => {
+                Self::CertificateRefused(ChainError::Signature)
+            }
+            Error::InvalidCertificate(_) => Self::CertificateRefused(ChainError::Malformed),
             Error::AlertReceived(description) => Self::Alert(description.into()),
             _ => Self::Local,
         }
@@ -106,6 +113,8 @@ pub struct Session {
     failure: Option<TlsError>,
     is_closed_by_peer: bool,
     is_closed: bool,
+    /// The server name is none, and to be hidden from rustls.
+    is_masked: bool,
 }
 
 impl fmt::Debug for Session {
@@ -155,6 +164,15 @@ impl Session {
         Ok(Self::new(Engine::Server(Box::new(UnbufferedServerConnection::new(config)?))))
     }
 
+    /// The same for a client whose server name is none; see [`super::hello::ClientHello`].
+    ///
+    /// # Errors
+    /// [`TlsError::Local`] if rustls refuses the configuration.
+    pub fn server_with_masked_name(tls: &ServerTls) -> Result<Self, TlsError> {
+        let config = tls.masked_config().ok_or(TlsError::Local)?;
+        Ok(Self { is_masked: true, ..Self::server(Arc::clone(config))? })
+    }
+
     /// The client's side of a new connection; `name` is sent as SNI and is what the certificate is
     /// checked against. The first [`Session::feed`], with nothing, yields the ClientHello.
     ///
@@ -165,7 +183,14 @@ impl Session {
     }
 
     fn new(engine: Engine) -> Self {
-        Self { engine, held: 0, failure: None, is_closed_by_peer: false, is_closed: false }
+        Self {
+            engine,
+            held: 0,
+            failure: None,
+            is_closed_by_peer: false,
+            is_closed: false,
+            is_masked: false,
+        }
     }
 
     /// Reads the whole records at the front of `cipher` and removes them. What is left is a part of
@@ -185,6 +210,10 @@ impl Session {
     ) -> Result<(), TlsError> {
         if let Some(failure) = self.failure {
             return Err(failure);
+        }
+        if self.is_masked && self.is_handshaking() {
+            // Also a second one, after HelloRetryRequest; others have nothing to hide.
+            masked::mask(cipher);
         }
         let records = records_end(cipher, self.held);
         let mut taken = 0;
@@ -321,10 +350,10 @@ impl Session {
         }
     }
 
-    /// Whether the peer showed a certificate that was accepted, in this handshake or in the one it
-    /// resumes.
-    pub fn has_client_certificate(&self) -> bool {
-        self.common().peer_certificates().is_some_and(|chain| !chain.is_empty())
+    /// What the peer showed of certificates, in this handshake or in the one it resumes, its own
+    /// first. Of a client they say nothing until [`ServerTls::identify`] has judged them.
+    pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
+        self.common().peer_certificates().unwrap_or_default()
     }
 
     /// Whether the handshake resumed an earlier session.

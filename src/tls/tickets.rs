@@ -11,10 +11,10 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{hkdf, rand};
 use rustls::Error;
 use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ProducesTickets;
 
-use super::client_auth::ClientAuthId;
+use super::client_auth::{ClientAuthId, Judge};
 use crate::limits::{TLS_TICKET_KEYS_MAX, TLS_TICKET_LIFETIME};
 
 /// Octets of one key given from outside: what `openssl rand 80` makes, as for nginx.
@@ -115,6 +115,64 @@ impl Tickets {
         ticketers.insert(id, Arc::downgrade(&ticketer));
         Ok(ticketer)
     }
+}
+
+/// Tickets for sessions that are served, and for no others: who resumes a session is not asked for
+/// a certificate again, and could not mend what was wrong with it for as long as the ticket lives.
+#[derive(Debug)]
+pub(super) struct AdmittedOnly {
+    pub judge: Arc<Judge>,
+    pub ticketer: Arc<dyn ProducesTickets>,
+}
+
+impl ProducesTickets for AdmittedOnly {
+    fn enabled(&self) -> bool {
+        self.ticketer.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.ticketer.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        let chain = client_chain(plain)?;
+        if self.judge.admits(&chain) { self.ticketer.encrypt(plain) } else { None }
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.ticketer.decrypt(cipher)
+    }
+}
+
+/// The client's certificates in the state of a session as rustls writes it; tests notice when it
+/// writes something else. `None`: it does.
+fn client_chain(state: &[u8]) -> Option<Vec<CertificateDer<'_>>> {
+    let (&has_name, mut rest) = state.split_first()?;
+    if has_name == 1 {
+        rest = take(rest, 1)?.1;
+    }
+    // Version and suite.
+    rest = rest.get(4..)?;
+    // Master secret, then whether it is an extended one.
+    rest = take(rest, 1)?.1.get(1..)?;
+    let (&has_chain, rest) = rest.split_first()?;
+    let mut chain = Vec::new();
+    if has_chain == 1 {
+        let mut list = take(rest, 3)?.0;
+        while !list.is_empty() {
+            let (certificate, others) = take(list, 3)?;
+            chain.push(CertificateDer::from(certificate));
+            list = others;
+        }
+    }
+    Some(chain)
+}
+
+/// What a length of so many octets says is next, and the rest.
+fn take(octets: &[u8], length_bytes: usize) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = octets.split_at_checked(length_bytes)?;
+    let length = length.iter().fold(0, |length, octet| length << 8 | usize::from(*octet));
+    rest.split_at_checked(length)
 }
 
 /// A length for HKDF.

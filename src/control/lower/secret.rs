@@ -14,7 +14,7 @@ use crate::control::source::report::Finding;
 use crate::control::store::{Entries, Entry};
 use crate::model::ObjectRef;
 use crate::tls::certificate::{Certificate, CertificateError, Validity};
-use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientAuthMode};
+use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientDemand};
 use crate::tls::tickets::TicketKeyError;
 
 /// Leaf first, then intermediates.
@@ -88,8 +88,7 @@ struct Held {
     newest: Option<Result<Arc<Certificate>, SecretDefect>>,
     /// The last one that was valid when it was looked at.
     good: Option<Arc<Certificate>>,
-    required: Option<Result<Arc<ClientAuth>, SecretDefect>>,
-    optional: Option<Result<Arc<ClientAuth>, SecretDefect>>,
+    client_auth: BTreeMap<ClientDemand, Result<Arc<ClientAuth>, SecretDefect>>,
     /// When time alone changes what serves.
     changes_at: Option<SystemTime>,
 }
@@ -241,14 +240,12 @@ impl Secrets {
         &self,
         stored: &Entries<Secret>,
         secret: &ObjectRef,
-        mode: ClientAuthMode,
+        demand: ClientDemand,
     ) -> Option<Result<Arc<ClientAuth>, SecretDefect>> {
         let (version, held) = self.peek(stored, secret)?;
-        let read = held.filter(|held| held.is_of(version)).and_then(|held| match mode {
-            ClientAuthMode::Required => held.required.clone(),
-            ClientAuthMode::Optional => held.optional.clone(),
-        });
-        Some(read.unwrap_or_else(|| parse_client_auth(secret, version.map(|v| &**v), mode)))
+        let held = held.filter(|held| held.is_of(version));
+        let read = held.and_then(|held| held.client_auth.get(&demand).cloned());
+        Some(read.unwrap_or_else(|| parse_client_auth(secret, version.map(|v| &**v), demand)))
     }
 
     /// The stored version and what is known of it or of one before.
@@ -271,15 +268,12 @@ impl Secrets {
         &mut self,
         stored: &Entries<Secret>,
         secret: &ObjectRef,
-        mode: ClientAuthMode,
+        demand: ClientDemand,
     ) -> Result<Arc<ClientAuth>, SecretDefect> {
         let held = self.look(stored, secret);
         let version = held.version.as_deref();
-        let slot = match mode {
-            ClientAuthMode::Required => &mut held.required,
-            ClientAuthMode::Optional => &mut held.optional,
-        };
-        slot.get_or_insert_with(|| parse_client_auth(secret, version, mode)).clone()
+        let known = held.client_auth.entry(demand);
+        known.or_insert_with(|| parse_client_auth(secret, version, demand)).clone()
     }
 
     /// What is known of the stored version.
@@ -328,12 +322,12 @@ fn parse_certificate(
 fn parse_client_auth(
     secret: &ObjectRef,
     version: Option<&Secret>,
-    mode: ClientAuthMode,
+    demand: ClientDemand,
 ) -> Result<Arc<ClientAuth>, SecretDefect> {
     let name = || ObjectName(secret.clone());
     let version = version.ok_or_else(|| SecretDefect::Missing(name()))?;
     let ca = value(version, CA).ok_or_else(|| SecretDefect::NoKey(name(), CA))?;
-    ClientAuth::from_pem(ca, value(version, CRL), mode)
+    ClientAuth::from_pem(ca, value(version, CRL), demand)
         .map_err(|error| SecretDefect::ClientAuth(name(), error))
 }
 

@@ -19,8 +19,8 @@ use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, HostPattern, ObjectRef, Policies, Problem, ServerName, TlsAction,
-    WildcardDepth,
+    BackendKey, BackendTarget, ClientIdentityPolicy, HostPattern, ObjectRef, Policies, Problem,
+    ServerName, TlsAction, WildcardDepth,
 };
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
@@ -88,6 +88,8 @@ pub(super) struct HostTls {
     pub has_entry: bool,
     /// Clients should prove who they are and cannot.
     pub is_denied: bool,
+    /// What backends are told of them.
+    pub identity: ClientIdentityPolicy,
 }
 
 impl HostTls {
@@ -104,6 +106,7 @@ impl HostTls {
         Policies {
             https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
             hsts: hsts.filter(|_| self.has_entry).cloned(),
+            client_identity: self.identity,
             deny: self.is_denied.then_some(DENY_STATUS),
             ..Policies::default()
         }
@@ -372,8 +375,8 @@ impl TlsState {
             let found = self.secrets.certificate(sources.secrets, secret, sources.now);
             tell_found(&mut report, index, entry, secret, &found);
         }
-        if let Some(AuthTls::Secret { secret, mode }) = &ingress.tls.annotations.auth
-            && let Err(defect) = self.secrets.client_auth(sources.secrets, secret, *mode)
+        if let Some(AuthTls::Secret { secret, demand, .. }) = &ingress.tls.annotations.auth
+            && let Err(defect) = self.secrets.client_auth(sources.secrets, secret, *demand)
         {
             report.error(defect.finding(annotations::auth_field(), DENIED));
         }
@@ -412,7 +415,7 @@ impl TlsState {
                     others.error(auth_conflict(pattern, &oldest.reference));
                 }
                 Some(_) => {}
-                None if *pattern == HostPattern::Any && *wanted != AuthTls::Invalid => {
+                None if *pattern == HostPattern::Any && wanted.secret().is_some() => {
                     own.error(auth_without_host());
                 }
                 None => {}
@@ -434,8 +437,9 @@ impl TlsState {
                 tell_found(report, index, entry, secret, &found);
             }
         }
-        if let Some(AuthTls::Secret { secret, mode }) = &ingress.tls.annotations.auth
-            && let Some(Err(defect)) = self.secrets.peek_client_auth(sources.secrets, secret, *mode)
+        if let Some(AuthTls::Secret { secret, demand, .. }) = &ingress.tls.annotations.auth
+            && let Some(Err(defect)) =
+                self.secrets.peek_client_auth(sources.secrets, secret, *demand)
         {
             report.error(defect.finding(annotations::auth_field(), DENIED));
         }
@@ -538,6 +542,10 @@ impl TlsState {
             built.problems.extend(report.finish());
         }
         let auth = match wanted {
+            AuthTls::Off => {
+                built.host.identity = ClientIdentityPolicy::Told;
+                return None;
+            }
             AuthTls::Invalid => None,
             AuthTls::Secret { .. } if *pattern == HostPattern::Any => {
                 let mut report = Report::new(&winner.reference, winner.provenance.as_ref());
@@ -545,8 +553,12 @@ impl TlsState {
                 built.problems.extend(report.finish());
                 None
             }
-            AuthTls::Secret { secret, mode } => {
-                self.secrets.client_auth(sources.secrets, secret, *mode).ok()
+            AuthTls::Secret { secret, demand, passes_certificate } => {
+                built.host.identity = match passes_certificate {
+                    true => ClientIdentityPolicy::WithCertificate,
+                    false => ClientIdentityPolicy::Told,
+                };
+                self.secrets.client_auth(sources.secrets, secret, *demand).ok()
             }
         };
         built.host.is_denied = auth.is_none();

@@ -82,9 +82,6 @@ fn keys_that_cannot_be_used() {
         "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -out small.key",
         "req -x509 -new -key small.key -out small.crt -days 2 -subj /CN=small.test",
         "pkcs8 -topk8 -in small.key -out locked.key -passout pass:secret",
-        "genpkey -algorithm ed25519 -out old.key",
-        "req -new -key old.key -out old.csr -subj /CN=old.test",
-        "x509 -req -in old.csr -signkey old.key -out old.crt -days 2",
     ]);
     let small = file(&folder, "small.crt");
     assert_eq!(refused(&small, &file(&folder, "small.key")), CertificateError::KeyUnsupported);
@@ -92,9 +89,32 @@ fn keys_that_cannot_be_used() {
     assert_eq!(refused(&small, &pem("PRIVATE KEY", "AAAA")), CertificateError::KeyUnsupported);
     assert_eq!(refused(&small, &pem("PRIVATE KEY", "%%%%")), CertificateError::KeyPem);
     assert_eq!(refused(&small, b""), CertificateError::KeyMissing);
-    // X.509 version 1: no client takes it.
-    let old = (file(&folder, "old.crt"), file(&folder, "old.key"));
-    assert_eq!(refused(&old.0, &old.1), CertificateError::CertificateInvalid);
+}
+
+/// As it comes from guides that are older than extensions; and neither usage nor serial number is
+/// ours to judge.
+#[test]
+fn certificates_that_others_would_not_make_are_served() {
+    let folder = openssl(&[
+        "genpkey -algorithm ed25519 -out any.key",
+        "req -new -key any.key -out any.csr -subj /CN=old.test",
+        "x509 -req -in any.csr -signkey any.key -out version1.crt -days 2",
+        "req -x509 -key any.key -out negative.crt -days 2 -subj /CN=old.test -set_serial -5",
+        "req -x509 -key any.key -out long.crt -days 2 -subj /CN=old.test -set_serial \
+         0x1122334455667788990011223344556677889900112233445566",
+        "req -x509 -key any.key -out usage.crt -days 2 -subj /CN=old.test -addext \
+         keyUsage=critical,cRLSign -addext 1.2.3.4.5=critical,DER:0500",
+    ]);
+    let world = World::new();
+    for name in ["version1.crt", "negative.crt", "long.crt", "usage.crt"] {
+        let key = file(&folder, "any.key");
+        let certificate = Certificate::from_pem(&file(&folder, name), &key).unwrap();
+        assert_eq!(certificate.names(), ["old.test"], "{name}");
+        let tls = ServerTls::new(&certificate, &ClientAuth::none(), &world.tickets).unwrap();
+        let client = ClientTls::new(Verify::Nothing, None, &[b"h2"]).unwrap();
+        let mut pair = Pair::client(client.config(), tls.config().clone());
+        assert_eq!(pair.run(), Ok(()), "{name}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use rustls::crypto::CryptoProvider;
 
 use super::{Authority, Pair, World, load};
 use crate::limits::TLS_CA_CERTIFICATES_MAX;
+use crate::tls::chain::ChainError;
 use crate::tls::client::{ClientTls, ClientTlsError, Verify};
 use crate::tls::client_auth::{ClientAuth, ClientAuthMode};
 use crate::tls::provider;
@@ -23,8 +24,8 @@ fn a_certificate_is_checked_against_the_bundle_and_the_name_or_not_at_all() {
     let misnamed = load(&world.authority.issue("other.test", 1));
     for (certificate, checked) in [
         (good, Ok(())),
-        (foreign, Err(TlsError::CertificateRefused)),
-        (misnamed, Err(TlsError::CertificateRefused)),
+        (foreign, Err(TlsError::CertificateRefused(ChainError::LeafUnverified))),
+        (misnamed, Err(TlsError::CertificateRefused(ChainError::HostMismatch))),
     ] {
         let server = ServerTls::new(&certificate, &none, &world.tickets).unwrap();
         for (verify, expected) in [(Verify::Ca(ca.as_bytes()), checked), (Verify::Nothing, Ok(()))]
@@ -47,7 +48,8 @@ fn the_authorities_of_the_system_do_not_know_ours() {
     match ClientTls::new(Verify::Native, None, &[]) {
         Ok(client) => {
             let mut pair = Pair::client(client.config(), Arc::clone(server.config()));
-            assert_eq!(pair.run(), Err(TlsError::CertificateRefused));
+            let refused = TlsError::CertificateRefused(ChainError::LeafUnverified);
+            assert_eq!(pair.run(), Err(refused));
         }
         Err(error) => assert_eq!(error, ClientTlsError::CaEmpty, "a machine without any"),
     }

@@ -2,8 +2,10 @@
 //! which shares no code with the glue under test.
 
 mod certificate;
+mod chain;
 mod client;
 mod hello;
+mod identity;
 mod policy;
 mod session;
 

@@ -6,11 +6,13 @@ use rustls::ClientConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::version::{TLS12, TLS13};
 
-use super::{Authority, Pair, VERSIONS, World};
+use super::{Authority, Pair, VERSIONS, World, load};
 use crate::limits::{
     TLS_CA_CERTIFICATES_MAX, TLS_CRLS_MAX, TLS_TICKET_KEYS_MAX, TLS_TICKET_LIFETIME,
 };
+use crate::tls::chain::ChainError;
 use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientAuthId, ClientAuthMode};
+use crate::tls::identity::{ClientRefusal, ClientVerdict};
 use crate::tls::provider;
 use crate::tls::server::{ServerTls, ServerTlsError};
 use crate::tls::session::TlsError;
@@ -70,17 +72,58 @@ fn no_ticket_crosses_to_another_policy() {
 
         let client = Arc::new(world.client(version));
         assert!(!is_resumed(&open, &client));
-        assert_eq!(visit(&required, &client).map(drop), Err(TlsError::CertificateMissing));
+        assert_eq!(refusal(&required, &client), Some(ClientRefusal::Missing));
         let client = Arc::new(world.client(version));
         assert!(!is_resumed(&optional, &client));
-        assert_eq!(visit(&required, &client).map(drop), Err(TlsError::CertificateMissing));
+        assert_eq!(refusal(&required, &client), Some(ClientRefusal::Missing));
 
         let certificate = world.authority.issue("client.test", 5);
         let client = Arc::new(world.client_with(version, Some(certificate)));
         assert!(!is_resumed(&required, &client));
         let pair = visit(&required, &client).unwrap();
-        assert!(pair.session.is_resumed() && pair.session.has_client_certificate());
-        assert!(visit(&stranger, &client).is_err());
+        assert!(pair.session.is_resumed());
+        let identity = required.identify(&pair.session).unwrap();
+        assert_eq!(identity.verdict(), ClientVerdict::Success);
+        let unknown = ClientRefusal::Untrusted(ChainError::LeafUnverified);
+        assert_eq!(refusal(&stranger, &client), Some(unknown));
+    }
+}
+
+/// Of a full handshake.
+fn refusal(tls: &ServerTls, client: &Arc<ClientConfig>) -> Option<ClientRefusal> {
+    let pair = visit(tls, client).unwrap();
+    assert!(!pair.session.is_resumed());
+    tls.identify(&pair.session).unwrap().admitted().err()
+}
+
+/// Who has no certificate that is believed must be asked again, however often he comes: this also
+/// notices when rustls writes the state of a session in another way.
+#[test]
+fn tickets_are_for_sessions_that_are_served() {
+    let world = World::new();
+    let strange = load(&Authority::new("Other authority").issue("client.test", 5));
+    for version in VERSIONS {
+        for (mode, without, with_strange) in [
+            (ClientAuthMode::Required, false, false),
+            (ClientAuthMode::Optional, true, false),
+            (ClientAuthMode::OptionalNoCa, true, true),
+        ] {
+            let auth = ClientAuth::from_pem(world.authority.pem().as_bytes(), None, mode).unwrap();
+            let tls = world.server(&auth);
+            let own = Some(world.authority.issue("client.test", 5));
+            let client = |certificate| world.client_with(version, certificate);
+            let mut stranger = client(None);
+            stranger.client_auth_cert_resolver =
+                Arc::new(rustls::sign::SingleCertAndKey::from(Arc::clone(strange.key())));
+            for (client, expected) in
+                [(client(None), without), (stranger, with_strange), (client(own), true)]
+            {
+                let client = Arc::new(client);
+                assert!(!is_resumed(&tls, &client));
+                assert_eq!(is_resumed(&tls, &client), expected, "{mode:?}");
+                assert_eq!(is_resumed(&tls, &client), expected, "{mode:?} again");
+            }
+        }
     }
 }
 
@@ -114,13 +157,19 @@ fn revoked_certificates_and_lists_out_of_date() {
         let auth = ClientAuth::from_pem(ca.as_bytes(), Some(crl.as_bytes()), mode).unwrap();
         let certificate = world.authority.issue("client.test", serial);
         let client = world.client_with(&TLS13, Some(certificate));
-        Pair::server(&world.server(&auth), client).run()
+        let tls = world.server(&auth);
+        let pair = visit(&tls, &Arc::new(client)).unwrap();
+        tls.identify(&pair.session).unwrap().admitted()
     };
+    let refused = |error| Err(ClientRefusal::Untrusted(error));
     assert_eq!(run(world.authority.revoke(66, true), 65), Ok(()));
-    assert_eq!(run(world.authority.revoke(66, true), 66), Err(TlsError::CertificateRefused));
-    assert_eq!(run(world.authority.revoke(66, false), 65), Err(TlsError::CertificateRefused));
+    assert_eq!(run(world.authority.revoke(66, true), 66), refused(ChainError::Revoked));
+    assert_eq!(run(world.authority.revoke(66, false), 65), refused(ChainError::ListExpired));
     let strange = Authority::new("Other").revoke(1, true);
-    assert_eq!(run(strange, 65), Err(TlsError::CertificateRefused));
+    assert_eq!(run(strange, 65), refused(ChainError::ListMissing));
+    // Under the name of the authority, and not by it.
+    let forged = Authority::new("Test authority").revoke(1, true);
+    assert_eq!(run(forged, 65), refused(ChainError::ListInvalid));
 }
 
 #[test]

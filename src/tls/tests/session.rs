@@ -8,7 +8,9 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{Error, ServerConfig, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
 use super::{Pair, VERSIONS, World, load};
+use crate::tls::chain::ChainError;
 use crate::tls::client_auth::{ClientAuth, ClientAuthMode};
+use crate::tls::identity::{ClientRefusal, ClientVerdict};
 use crate::tls::provider;
 use crate::tls::session::{Session, TlsError};
 
@@ -41,7 +43,7 @@ fn handshakes_in_both_versions_in_any_pieces() {
             assert!(!pair.session.is_handshaking() && !pair.peer.is_handshaking());
             assert_eq!(pair.session.version(), Some(text));
             assert_eq!(pair.session.alpn(), Some(&b"http/1.1"[..]));
-            assert!(!pair.session.has_client_certificate() && !pair.session.is_resumed());
+            assert!(pair.session.peer_certificates().is_empty() && !pair.session.is_resumed());
             pair.peer_writes(b"ping");
             pair.run().unwrap();
             assert_eq!(pair.plain, b"ping");
@@ -383,26 +385,34 @@ fn client_certificates_required_and_optional() {
     let good = || Some(world.authority.issue("client.test", 7));
     let bad = || Some(super::Authority::new("Stranger").issue("client.test", 7));
     for version in VERSIONS {
-        for mode in [ClientAuthMode::Required, ClientAuthMode::Optional] {
+        use ClientAuthMode::{Optional, OptionalNoCa, Required};
+        for mode in [Required, Optional, OptionalNoCa] {
             let auth = ClientAuth::from_pem(ca.as_bytes(), None, mode).unwrap();
             let tls = world.server(&auth);
-            let run = |certificate| {
-                let mut pair = Pair::server(&tls, world.client_with(version, certificate));
-                pair.run().map(|()| pair.session.has_client_certificate())
+            let run = |client| {
+                let mut pair = Pair::server(&tls, client);
+                pair.run().unwrap();
+                let identity = tls.identify(&pair.session).unwrap();
+                (identity.verdict(), identity.admitted())
             };
-            assert_eq!(run(good()), Ok(true));
+            let with = |certificate| world.client_with(version, certificate);
+            assert_eq!(run(with(good())), (ClientVerdict::Success, Ok(())));
             // A client sends none that no authority named in the request has issued.
             let without = match mode {
-                ClientAuthMode::Required => Err(TlsError::CertificateMissing),
-                ClientAuthMode::Optional => Ok(false),
+                Required => Err(ClientRefusal::Missing),
+                _ => Ok(()),
             };
-            assert_eq!(run(None), without);
+            assert_eq!(run(with(None)), (ClientVerdict::None, without));
             let mut client = world.client(version);
             client.client_auth_cert_resolver = Arc::new(rustls::sign::SingleCertAndKey::from(
                 Arc::clone(load(&bad().unwrap()).key()),
             ));
-            let mut pair = Pair::server(&tls, client);
-            assert_eq!(pair.run(), Err(TlsError::CertificateRefused));
+            let unknown = ChainError::LeafUnverified;
+            let expected = match mode {
+                OptionalNoCa => Ok(()),
+                _ => Err(ClientRefusal::Untrusted(unknown)),
+            };
+            assert_eq!(run(client), (ClientVerdict::Failed(unknown), expected));
         }
     }
 }

@@ -22,6 +22,43 @@ pub(crate) struct Authority {
     folder: TempDir,
 }
 
+/// Certificates of X.509 version 1, as `openssl x509 -req` makes them without extensions.
+pub(crate) struct OldAuthority {
+    folder: TempDir,
+    /// Its own certificate, of version 1, too.
+    pub(crate) pem: String,
+}
+
+impl OldAuthority {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let mut authority = Self { folder, pem: String::new() };
+        authority.pem = authority.make("ca", "/CN=Old Authority", "-signkey ca.key").chain;
+        authority
+    }
+
+    /// For whatever purpose.
+    pub(crate) fn issue(&self, subject: &str) -> Leaf {
+        self.make("leaf", subject, "-CA ca.crt -CAkey ca.key -set_serial 7")
+    }
+
+    fn make(&self, name: &str, subject: &str, how: &str) -> Leaf {
+        let key = format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {name}.key");
+        let request = format!("req -new -utf8 -key {name}.key -out csr -subj");
+        let sign = format!("x509 -req -in csr -out {name}.crt -days 2 {how}");
+        for (line, last) in [(key, None), (request, Some(subject)), (sign, None)] {
+            let mut command = std::process::Command::new("openssl");
+            command.current_dir(&self.folder).args(line.split_whitespace()).args(last);
+            let done = command.output().expect("openssl");
+            assert!(done.status.success(), "{line}: {}", String::from_utf8_lossy(&done.stderr));
+        }
+        let read = |end: &str| {
+            fs::read_to_string(self.folder.path().join(format!("{name}.{end}"))).expect("file")
+        };
+        Leaf { chain: read("crt"), key: read("key") }
+    }
+}
+
 /// A certificate with its key, both PEM.
 #[derive(Clone)]
 pub(crate) struct Leaf {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::HTTP1;
 use crate::for_each_driver;
 use crate::harness::peer::{curl_tls, run, s_client};
-use crate::harness::pki::{Authority, Leaf};
+use crate::harness::pki::{Authority, Leaf, OldAuthority};
 use crate::harness::{Backend, Builder, Client, Driver, Ingress, Proxy, manifest, wait_until};
 
 for_each_driver!(
@@ -18,6 +18,8 @@ for_each_driver!(
     malformed_secret_keeps_the_last_good_one,
     secret_that_comes_later,
     host_without_secret_gets_the_default,
+    certificate_of_version_1_is_served,
+    server_name_that_is_none_gets_the_default,
 );
 
 /// The subject that `openssl` sees for a server name; empty: none is sent.
@@ -248,4 +250,57 @@ fn host_without_secret_gets_the_default(driver: Driver) {
         assert!(subject.contains("ringway"), "{host}: {subject}");
         curl_tls(proxy.https, &authority, &["-k", &format!("https://{host}/")]).assert_success();
     }
+}
+
+fn certificate_of_version_1_is_served(driver: Driver) {
+    let (authority, old, backend) = (Authority::new(), OldAuthority::new(), Backend::echo("a"));
+    let text = manifest::backend("web", &[backend.address()])
+        + &secret("a-tls", &old.issue("/CN=a.example"))
+        + &Ingress::simple("a", "a.example", "web").tls(&["a.example"], "a-tls").yaml();
+    let proxy = Proxy::start(driver, text);
+    assert_eq!(subject(proxy.https, &authority, "a.example"), "CN=a.example");
+    let url = ["-k", "https://a.example/"];
+    curl_tls(proxy.https, &authority, &url).assert_says("\"backend\":\"a\"");
+}
+
+/// As from nginx: RFC 6066 section 3 knows no such names, and clients send them.
+fn server_name_that_is_none_gets_the_default(driver: Driver) {
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let proxy = Proxy::start(driver, hosts(&authority, &backend));
+    let request = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+    let longest = "x".repeat(255);
+    for name in [
+        "[a.example]",
+        "a.example:443",
+        "10",
+        "bücher.example",
+        "a b",
+        "-a.example",
+        "a..example",
+        ".",
+        "*.w.example",
+        "192.0.2.1",
+        "2001:db8::1",
+        "[2001:db8::1]",
+        &longest,
+    ] {
+        // The third has to send its ClientHello twice: HelloRetryRequest.
+        for more in [&["-tls1_2"][..], &["-tls1_3"], &["-tls1_3", "-groups", "P-521:P-256"]] {
+            let file = authority.folder().join("session").display().to_string();
+            let ask = |option: &str| {
+                let first = ["-servername", name, "-ign_eof", option, &file];
+                s_client(proxy.https, &authority, &[more, &first].concat(), request)
+            };
+            let output = ask("-sess_out");
+            output.assert_says("Ringway default certificate");
+            output.assert_says("HTTP/1.1 200");
+            let again = ask("-sess_in");
+            again.assert_says("HTTP/1.1 200");
+            again.assert_says("Reused, TLSv1.");
+        }
+    }
+    let failures = proxy.metric("ringway_tls_handshake_failures_total", &[]);
+    assert!(failures.total_cmp(&0.0).is_eq(), "{failures}");
+    assert_eq!(subject(proxy.https, &authority, "a_b.w.example"), "CN=*.w.example");
+    assert_eq!(subject(proxy.https, &authority, "a.example."), "CN=a.example");
 }

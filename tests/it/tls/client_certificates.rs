@@ -3,7 +3,7 @@
 use super::HTTP1;
 use crate::for_each_driver;
 use crate::harness::peer::{curl_tls, s_client};
-use crate::harness::pki::Authority;
+use crate::harness::pki::{Authority, OldAuthority};
 use crate::harness::{Backend, Client, Driver, Ingress, Proxy, manifest};
 
 for_each_driver!(
@@ -13,9 +13,14 @@ for_each_driver!(
     host_of_another_policy_is_421,
     plain_request_gets_no_answer_of_the_host,
     session_of_another_policy_is_not_resumed,
+    refusal_ends_the_connection_and_reaches_no_path,
+    backend_is_told_who_the_client_is,
+    backend_is_told_what_is_wrong_if_the_host_wants_to_know,
+    certificates_of_version_1,
 );
 
 const SECRET: &str = "nginx.ingress.kubernetes.io/auth-tls-secret";
+const PASS: &str = "nginx.ingress.kubernetes.io/auth-tls-pass-certificate-to-upstream";
 const VERIFY: &str = "nginx.ingress.kubernetes.io/auth-tls-verify-client";
 
 /// `a.example` asks as `verify` says, `b.example` and `c.example` do not; one certificate for all.
@@ -45,21 +50,30 @@ fn identity(authority: &Authority, issuer: &Authority) -> [String; 4] {
     ["--cert".to_owned(), chain, "--key".to_owned(), key]
 }
 
-/// Neither served nor known to the backend: the handshake fails, or 400 or 403 comes.
+/// Neither served nor known to the backend: 400 says why, as from nginx.
 #[track_caller]
-fn assert_refused(proxy: &Proxy, authority: &Authority, more: &[&str]) {
+fn assert_refused(proxy: &Proxy, authority: &Authority, more: &[&str], why: &str) {
     for version in [&["--tls-max", "1.2"][..], &["--tlsv1.3"]] {
-        let args = [version, more, &["-i", "https://a.example/refused"]].concat();
-        let output = curl_tls(proxy.https, authority, &args);
-        let text = output.text();
-        assert!(output.code != 0 || text.contains(" 400") || text.contains(" 403"), "{text}");
+        for http in ["--http1.1", "--http2"] {
+            let args = [version, more, &[http, "-i", "https://a.example/refused"]].concat();
+            let output = curl_tls(proxy.https, authority, &args);
+            output.assert_success();
+            assert!(output.text().contains(" 400"), "{}", output.text());
+            output.assert_says(why);
+        }
     }
+    assert!(proxy.metric("ringway_client_certificates_refused_total", &[]) >= 4.0);
 }
+
+const MISSING: &str = "no required SSL certificate was sent";
+const UNKNOWN: &str = "unable to verify the first certificate";
+/// The authority bears the name of ours.
+const FORGED: &str = "certificate signature failure";
 
 fn required_certificate(driver: Driver) {
     let (authority, backend) = (Authority::new(), Backend::echo("a"));
     let proxy = start(driver, &authority, &backend, "on");
-    assert_refused(&proxy, &authority, &[]);
+    assert_refused(&proxy, &authority, &[], MISSING);
     assert!(!backend.received_text().contains("/refused"));
     let identity = identity(&authority, &authority);
     let identity: Vec<&str> = identity.iter().map(String::as_str).collect();
@@ -92,7 +106,10 @@ fn certificate_of_another_authority_is_refused(driver: Driver) {
         let proxy = start(driver, &authority, &backend, verify);
         let identity = identity(&authority, &Authority::new());
         let identity: Vec<&str> = identity.iter().map(String::as_str).collect();
-        assert_refused(&proxy, &authority, &identity);
+        assert_refused(&proxy, &authority, &identity, FORGED);
+        let (chain, key) = authority.files("old", &OldAuthority::new().issue("/CN=someone"));
+        let (chain, key) = (chain.display().to_string(), key.display().to_string());
+        assert_refused(&proxy, &authority, &["--cert", &chain, "--key", &key], UNKNOWN);
     }
     assert!(!backend.received_text().contains("/refused"));
 }
@@ -157,4 +174,127 @@ fn session_of_another_policy_is_not_resumed(driver: Driver) {
         assert!(!output.text().contains("HTTP/1.1 200"), "{version}: {}", output.text());
     }
     assert!(!backend.received_text().contains("/of-a.example"));
+}
+
+fn refusal_ends_the_connection_and_reaches_no_path(driver: Driver) {
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let proxy = start(driver, &authority, &backend, "on");
+    for method in ["GET", "POST", "HEAD"] {
+        let mut client = Client::tls(proxy.https, &authority.trusting(HTTP1), "a.example");
+        client.send(format!(
+            "{method} /refused HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n"
+        ));
+        let answer = client.response_to(method);
+        assert_eq!((answer.status(), answer.field("connection")), (400, Some("close")), "{method}");
+        client.assert_closed();
+    }
+    // Another host is another matter.
+    let mut client = Client::tls(proxy.https, &authority.trusting(HTTP1), "a.example");
+    assert_eq!(client.get("b.example", "/refused").status(), 421);
+    assert!(!backend.received_text().contains("/refused"));
+}
+
+/// Fields that the client sends besides are never among them.
+fn backend_is_told_who_the_client_is(driver: Driver) {
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let leaf = authority.issue(&["a.example", "p.example", "b.example", "o.example"]);
+    let host = |name: &str, annotations: &[(&str, &str)]| {
+        let host = format!("{name}.example");
+        let ingress = Ingress::simple(name, &host, "web").tls(&[&host], "all-tls");
+        let with = |ingress: Ingress, (key, value): &(&str, &str)| ingress.annotation(key, value);
+        annotations.iter().fold(ingress, with).yaml()
+    };
+    let optional = [(SECRET, "default/ca"), (VERIFY, "optional")];
+    let proxy = Proxy::start(
+        driver,
+        manifest::backend("web", &[backend.address()])
+            + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
+            + &manifest::secret("ca", "Opaque", &[("ca.crt", &authority.pem)])
+            + &host("a", &optional)
+            + &host("p", &[&optional[..], &[(PASS, "true")]].concat())
+            + &host("b", &[])
+            + &host("o", &[(SECRET, "default/ca"), (VERIFY, "off")]),
+    );
+    let client = authority.issue_client("some one");
+    let versions = [&[&rustls::version::TLS13][..], &[&rustls::version::TLS12]];
+    for (host, leaf, verify, has_certificate) in [
+        ("a.example", Some(&client), &["SUCCESS"][..], false),
+        ("a.example", None, &["NONE"], false),
+        ("p.example", Some(&client), &["SUCCESS"], true),
+        ("p.example", None, &["NONE"], false),
+        ("b.example", Some(&client), &[], false),
+        ("o.example", Some(&client), &["NONE"], false),
+    ] {
+        for versions in versions {
+            let config = std::sync::Arc::new(authority.config(HTTP1, versions, leaf));
+            // The second connection resumes the first one's session.
+            for round in 0..2 {
+                let mut connection = Client::tls(proxy.https, &config, host);
+                connection.send(format!(
+                    "GET / HTTP/1.1\r\nHost: {host}\r\nssl-client-verify: SUCCESS\r\n\
+                     SSL-Client-Subject-DN: CN=admin\r\nssl-client-issuer-dn: CN=forged\r\n\
+                     ssl_client_verify: SUCCESS\r\nssl-client-cert: forged\r\n\r\n"
+                ));
+                let answer = connection.response();
+                let told = |name: &str| answer.echoed_fields(name);
+                let what = format!("{host} {verify:?} {round}");
+                assert_eq!(told("ssl-client-verify"), verify, "{what}");
+                let is_known = *verify == ["SUCCESS"];
+                let subject = if is_known { &["CN=some one"][..] } else { &[] };
+                let issuer = if is_known { &["CN=Test Authority"][..] } else { &[] };
+                assert_eq!(told("ssl-client-subject-dn"), subject, "{what}");
+                assert_eq!(told("ssl-client-issuer-dn"), issuer, "{what}");
+                let escaped = client.chain.replace(' ', "%20").replace(['\r'], "");
+                let escaped = escaped.replace('\n', "%0A").replace('+', "%2B");
+                let escaped = escaped.replace('/', "%2F").replace('=', "%3D");
+                let certificate = if has_certificate { vec![escaped] } else { vec![] };
+                assert_eq!(told("ssl-client-cert"), certificate, "{what}");
+            }
+        }
+    }
+    assert!(!backend.received_text().contains("forged"));
+    assert!(!backend.received_text().contains("admin"));
+}
+
+fn backend_is_told_what_is_wrong_if_the_host_wants_to_know(driver: Driver) {
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let proxy = start(driver, &authority, &backend, "optional_no_ca");
+    let (chain, key) = authority.files("old", &OldAuthority::new().issue("/CN=someone"));
+    let (chain, key) = (chain.display().to_string(), key.display().to_string());
+    let strange = ["--cert", &chain, "--key", &key];
+    let forged = identity(&authority, &Authority::new());
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    assert_refused(&proxy, &authority, &forged, FORGED);
+    for http in ["--http1.1", "--http2"] {
+        let args = [&strange[..], &[http, "https://a.example/"]].concat();
+        let output = curl_tls(proxy.https, &authority, &args);
+        output.assert_success();
+        output.assert_says(&format!("FAILED:{UNKNOWN}"));
+        output.assert_says("CN=someone");
+    }
+}
+
+/// As ingress-nginx's own guide makes them.
+fn certificates_of_version_1(driver: Driver) {
+    let (authority, old, backend) = (Authority::new(), OldAuthority::new(), Backend::echo("a"));
+    let leaf = authority.issue(&["a.example"]);
+    let ingress = Ingress::simple("a", "a.example", "web")
+        .annotation(SECRET, "default/ca")
+        .tls(&["a.example"], "all-tls");
+    let proxy = Proxy::start(
+        driver,
+        manifest::backend("web", &[backend.address()])
+            + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
+            + &manifest::secret("ca", "Opaque", &[("ca.crt", &old.pem)])
+            + &ingress.yaml(),
+    );
+    let (chain, key) = authority.files("old", &old.issue("/CN=Ringway, Inc./C=DE"));
+    let (chain, key) = (chain.display().to_string(), key.display().to_string());
+    for version in [&["--tls-max", "1.2"][..], &["--tlsv1.3"]] {
+        let args = [version, &["--cert", &chain, "--key", &key, "https://a.example/"]].concat();
+        let output = curl_tls(proxy.https, &authority, &args);
+        output.assert_success();
+        output.assert_says("C=DE,CN=Ringway\\\\, Inc.");
+    }
+    assert_refused(&proxy, &authority, &[], MISSING);
 }

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Peer, ingress, manifests};
 use crate::for_each_driver;
-use crate::harness::pki::{Authority, Leaf};
+use crate::harness::pki::{Authority, Leaf, OldAuthority};
 use crate::harness::{Driver, Ingress, Proxy, manifest};
 
 for_each_driver!(
     nothing_is_verified_by_default,
     a_certificate_of_the_authority_is_accepted,
+    version_1_and_what_signed_itself_are_accepted,
     a_certificate_of_another_authority_is_502,
     a_certificate_with_another_name_is_502,
     a_backend_without_tls_is_502,
@@ -28,12 +31,14 @@ pub(super) fn server_config(leaf: &Leaf, alpn: &[&str]) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let chain = CertificateDer::from_pem_slice(leaf.chain.as_bytes()).expect("pem");
     let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).expect("pem");
+    let key = provider.key_provider.load_private_key(key).expect("key");
+    // rustls would look at the certificate, and does not read version 1.
+    let pair = Arc::new(CertifiedKey::new(vec![chain], key));
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
         .with_no_client_auth()
-        .with_single_cert(vec![chain], key)
-        .expect("pair");
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
     Arc::new(config)
 }
@@ -90,6 +95,11 @@ const PREFIX: &str = "nginx.ingress.kubernetes.io";
 
 /// Verifies against `authority`, for `name`.
 fn start(driver: Driver, peer: &Peer, verified: Option<(&Authority, &str)>) -> Proxy {
+    start_by(driver, peer, verified.map(|(authority, name)| (authority.pem.as_str(), name)))
+}
+
+/// The same, for authorities in PEM.
+fn start_by(driver: Driver, peer: &Peer, verified: Option<(&str, &str)>) -> Proxy {
     let mut ingress: Ingress = ingress();
     let mut text = String::new();
     if let Some((authority, name)) = verified {
@@ -97,7 +107,7 @@ fn start(driver: Driver, peer: &Peer, verified: Option<(&Authority, &str)>) -> P
             .annotation(&format!("{PREFIX}/proxy-ssl-secret"), "default/authority")
             .annotation(&format!("{PREFIX}/proxy-ssl-verify"), "on")
             .annotation(&format!("{PREFIX}/proxy-ssl-name"), name);
-        text = manifest::secret("authority", "Opaque", &[("ca.crt", &authority.pem)]);
+        text = manifest::secret("authority", "Opaque", &[("ca.crt", authority)]);
     }
     Proxy::start(driver, text + &manifests(peer.address, "https", &ingress))
 }
@@ -120,6 +130,29 @@ fn a_certificate_of_the_authority_is_accepted(driver: Driver) {
 fn assert_refused(proxy: &Proxy) {
     assert_eq!(proxy.get("a.example", "/").status(), 502);
     assert!(proxy.metric("ringway_upstream_tls_failures_total", &[]) >= 1.0);
+}
+
+/// As OpenSSL: the authority may be of version 1, too, and without alternative names the common
+/// name counts. What signed itself is its own authority, whatever it says about that.
+fn version_1_and_what_signed_itself_are_accepted(driver: Driver) {
+    let old = OldAuthority::new();
+    let leaf = old.issue("/CN=web.internal");
+    let (peer, _) = backend(&leaf, End::Length);
+    assert_eq!(start(driver, &peer, None).get("a.example", "/").status(), 200);
+    let verified = start_by(driver, &peer, Some((&old.pem, "web.internal")));
+    assert_eq!(verified.get("a.example", "/").status(), 200);
+    assert_refused(&start_by(driver, &peer, Some((&old.pem, "other.internal"))));
+    assert_refused(&start_by(driver, &peer, Some((&OldAuthority::new().pem, "web.internal"))));
+    for is_ca in [IsCa::ExplicitNoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
+        let mut params = CertificateParams::new(["web.internal".to_owned()]).expect("names");
+        params.is_ca = is_ca;
+        let key = KeyPair::generate().expect("key");
+        let chain = params.self_signed(&key).expect("certificate").pem();
+        let leaf = Leaf { chain, key: key.serialize_pem() };
+        let (peer, _) = backend(&leaf, End::Length);
+        let proxy = start_by(driver, &peer, Some((&leaf.chain, "web.internal")));
+        assert_eq!(proxy.get("a.example", "/").status(), 200);
+    }
 }
 
 fn a_certificate_of_another_authority_is_502(driver: Driver) {

@@ -5,18 +5,28 @@ use std::collections::BTreeMap;
 
 use super::{Texts, field, invalid, parse_bool};
 use crate::control::source::report::Report;
+use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::ObjectRef;
-use crate::tls::client_auth::ClientAuthMode;
+use crate::tls::client_auth::{ClientAuthMode, ClientDemand};
 
 const SSL_REDIRECT: &str = "ssl-redirect";
 const FORCE_SSL_REDIRECT: &str = "force-ssl-redirect";
 const SSL_PASSTHROUGH: &str = "ssl-passthrough";
 const AUTH_TLS_SECRET: &str = "auth-tls-secret";
 const AUTH_TLS_VERIFY: &str = "auth-tls-verify-client";
+const AUTH_TLS_DEPTH: &str = "auth-tls-verify-depth";
+const AUTH_TLS_PASS: &str = "auth-tls-pass-certificate-to-upstream";
 
 /// The annotations that are read here, without the prefix of the dialect.
-pub(in super::super) const NAMES: [&str; 5] =
-    [SSL_REDIRECT, FORCE_SSL_REDIRECT, SSL_PASSTHROUGH, AUTH_TLS_SECRET, AUTH_TLS_VERIFY];
+pub(in super::super) const NAMES: [&str; 7] = [
+    SSL_REDIRECT,
+    FORCE_SSL_REDIRECT,
+    SSL_PASSTHROUGH,
+    AUTH_TLS_SECRET,
+    AUTH_TLS_VERIFY,
+    AUTH_TLS_DEPTH,
+    AUTH_TLS_PASS,
+];
 
 /// What the annotations of one Ingress say.
 #[derive(Debug, Clone)]
@@ -38,9 +48,13 @@ pub(in super::super) enum AuthTls {
     Secret {
         /// With `ca.crt`.
         secret: ObjectRef,
-        /// Whether they may do without.
-        mode: ClientAuthMode,
+        /// Whether they may do without, and how long their chains may be.
+        demand: ClientDemand,
+        /// The backend gets the certificate itself.
+        passes_certificate: bool,
     },
+    /// Nothing, in so many words.
+    Off,
     /// The author wanted something that cannot be understood: nobody gets in.
     Invalid,
 }
@@ -50,7 +64,7 @@ impl AuthTls {
     pub(in super::super) fn secret(&self) -> Option<&ObjectRef> {
         match self {
             Self::Secret { secret, .. } => Some(secret),
-            Self::Invalid => None,
+            Self::Off | Self::Invalid => None,
         }
     }
 }
@@ -79,9 +93,8 @@ pub(in super::super) fn parse(
     report: &mut Report<'_>,
 ) -> Annotations {
     let texts = Texts(annotations);
-    let get = |name| texts.get(name);
     let mut flag = |name, default| {
-        let Some(text) = get(name) else { return default };
+        let Some(text) = texts.get(name) else { return default };
         parse_bool(text).unwrap_or_else(|| {
             report.error(invalid(
                 name,
@@ -92,32 +105,36 @@ pub(in super::super) fn parse(
             default
         })
     };
-    Annotations {
+    let annotations = Annotations {
         ssl_redirect: flag(SSL_REDIRECT, true),
         force_ssl_redirect: flag(FORCE_SSL_REDIRECT, false),
         passthrough: flag(SSL_PASSTHROUGH, false),
-        auth: auth(ingress, get(AUTH_TLS_SECRET), get(AUTH_TLS_VERIFY), report),
-    }
+        auth: None,
+    };
+    let passes_certificate = flag(AUTH_TLS_PASS, false);
+    Annotations { auth: auth(ingress, texts, passes_certificate, report), ..annotations }
 }
 
 fn auth(
     ingress: &ObjectRef,
-    secret: Option<&str>,
-    verify: Option<&str>,
+    texts: Texts<'_>,
+    passes_certificate: bool,
     report: &mut Report<'_>,
 ) -> Option<AuthTls> {
-    let mode = match verify.unwrap_or("on") {
-        "on" => Some(ClientAuthMode::Required),
-        "optional" => Some(ClientAuthMode::Optional),
-        "off" => return None,
+    // Without a CA nothing was asked for.
+    let text = texts.get(AUTH_TLS_SECRET)?;
+    let mode = match texts.get(AUTH_TLS_VERIFY).unwrap_or("on") {
+        "on" => ClientAuthMode::Required,
+        "optional" => ClientAuthMode::Optional,
+        "optional_no_ca" => ClientAuthMode::OptionalNoCa,
+        "off" => return Some(AuthTls::Off),
         other => {
-            let advice = "Write on, optional or off; until then all requests get status 403.";
-            report.error(invalid(AUTH_TLS_VERIFY, other, "it is not supported.", advice));
-            None
+            let advice = "Write on, optional, optional_no_ca or off.";
+            let why = "it counts as on, as in ingress-nginx.";
+            report.error(invalid(AUTH_TLS_VERIFY, other, why, advice));
+            ClientAuthMode::Required
         }
     };
-    // Without a CA nothing was asked for.
-    let text = secret?;
     let name = text.split_once('/').filter(|(namespace, name)| {
         **namespace == *ingress.namespace && !name.is_empty() && !name.contains('/')
     });
@@ -129,5 +146,21 @@ fn auth(
         return Some(AuthTls::Invalid);
     };
     let secret = crate::control::lower::secret::secret_ref(&ingress.namespace, name);
-    Some(mode.map_or(AuthTls::Invalid, |mode| AuthTls::Secret { secret, mode }))
+    let demand = ClientDemand { mode, depth: depth(texts, report) };
+    Some(AuthTls::Secret { secret, demand, passes_certificate })
+}
+
+/// Zero is the default, as in ingress-nginx.
+fn depth(texts: Texts<'_>, report: &mut Report<'_>) -> u8 {
+    let Some(text) = texts.get(AUTH_TLS_DEPTH) else { return TLS_VERIFY_DEPTH };
+    match text.parse() {
+        Ok(0) => TLS_VERIFY_DEPTH,
+        Ok(depth) => depth,
+        Err(_) => {
+            let why = format!("it is no number up to 255, and {TLS_VERIFY_DEPTH} counts.");
+            let advice = "Write how many intermediate authorities a chain may have.";
+            report.error(invalid(AUTH_TLS_DEPTH, text, &why, advice));
+            TLS_VERIFY_DEPTH
+        }
+    }
 }

@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
 use super::*;
-use crate::model::TlsAction;
+use crate::model::{ClientIdentityPolicy, TlsAction};
 use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
 
@@ -522,7 +522,33 @@ fn client_certificates_are_demanded_per_host() {
     let optional = auth(&[("auth-tls-verify-client", "optional")]);
     assert_eq!(names(&optional), ["h -> mine auth"]);
     assert_ne!(demand(&on, "h"), demand(&optional, "h"));
-    assert_eq!(names(&auth(&[("auth-tls-verify-client", "off")])), ["h -> mine"]);
+    let no_ca = auth(&[("auth-tls-verify-client", "optional_no_ca")]);
+    assert_ne!(demand(&optional, "h"), demand(&no_ca, "h"));
+    let deep = auth(&[("auth-tls-verify-depth", "2")]);
+    assert_ne!(demand(&on, "h"), demand(&deep, "h"));
+    for depth in ["0", "1"] {
+        let shallow = auth(&[("auth-tls-verify-depth", depth)]);
+        assert_eq!((demand(&shallow, "h"), reasons(&shallow)), (demand(&on, "h"), vec![]));
+    }
+    // As ingress-nginx takes them, and with a word.
+    for (name, value) in [
+        ("auth-tls-verify-client", "true"),
+        ("auth-tls-verify-depth", "deep"),
+        ("auth-tls-verify-depth", "256"),
+    ] {
+        let odd = auth(&[(name, value)]);
+        assert_eq!(demand(&odd, "h"), demand(&on, "h"), "{value}");
+        let field = format!("metadata.annotations.nginx.ingress.kubernetes.io/{name}");
+        assert_eq!(reasons(&odd), [format!("InvalidAnnotation {field}")]);
+    }
+    let told = |lowered: &Lowered| listener(lowered).hosts[0].rules[0].policies.client_identity;
+    assert_eq!(told(&on), ClientIdentityPolicy::Told);
+    let passing = auth(&[("auth-tls-pass-certificate-to-upstream", "true")]);
+    assert_eq!(told(&passing), ClientIdentityPolicy::WithCertificate);
+    assert_eq!(demand(&passing, "h"), demand(&on, "h"), "connections may be shared");
+    let off = auth(&[("auth-tls-verify-client", "off")]);
+    assert_eq!((names(&off), told(&off)), (vec!["h -> mine".into()], ClientIdentityPolicy::Told));
+    assert_eq!(told(&lower(&tls_ingress(("i", ""), "h", "[]", &[]))), ClientIdentityPolicy::Untold);
     // Without a certificate of its own the host demands it all the same.
     let annotations = [("auth-tls-secret", "default/ca")];
     let lowered = lower(&format!("{ca}{}", tls_ingress(("i", ""), "h", "[]", &annotations)));
@@ -540,14 +566,12 @@ fn a_host_whose_clients_cannot_be_checked_is_closed() {
         ("h", "other/ca", ca.clone(), "on", "InvalidAnnotation"),
         ("h", "ca", ca.clone(), "on", "InvalidAnnotation"),
         ("h", "default/ca/x", ca.clone(), "on", "InvalidAnnotation"),
-        ("", "default/ca", ca.clone(), "on", "ClientAuthWithoutHost"),
-        ("h", "default/ca", ca, "optional_no_ca", "InvalidAnnotation"),
+        ("", "default/ca", ca, "on", "ClientAuthWithoutHost"),
     ] {
         let annotations = [("auth-tls-secret", secret), ("auth-tls-verify-client", verify)];
         let text = tls_ingress(("i", ""), host, "[]", &annotations);
         let lowered = lower(&format!("{ca}{text}"));
-        let what = if verify == "on" { "secret" } else { "verify-client" };
-        assert_eq!(reasons(&lowered), [format!("{problem} {FIELD}-{what}")], "{secret} {verify}");
+        assert_eq!(reasons(&lowered), [format!("{problem} {FIELD}-secret")], "{secret} {verify}");
         let policies = policies(&lowered);
         assert!(policies.iter().all(|text| text.ends_with(" / 403")), "{policies:?}");
     }
