@@ -10,7 +10,8 @@ FUZZ_SECONDS ?= 5
 TEST_LOG := target/test.log
 
 .PHONY: help test setup fmt fmt-check lint doc test-only bench bench-smoke fuzz-smoke loadtest \
-	loadtest-idle loadtest-reload controlplane test-cluster test-cluster-full demo deny ci
+	loadtest-idle loadtest-reload controlplane test-cluster test-cluster-oldest test-cluster-full \
+	demo deny ci
 
 help: ## Print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,7 +54,11 @@ controlplane: ## Build the API server, store and helm of the cluster tests (10 m
 test-cluster: controlplane ## Only the tests against a real API server
 	$(CARGO) test --locked --test cluster
 
-test-cluster-full: controlplane ## 10,000 Ingresses, ten rollouts, 400 creations; release build
+test-cluster-oldest: ## The same against the oldest API server that can be built (minutes, once)
+	@tests/controlplane/build oldest
+	RINGWAY_CLUSTER_SERVER=oldest $(CARGO) test --locked --test cluster
+
+test-cluster-full: controlplane test-cluster-oldest ## 10,000 Ingresses, ten rollouts, 400 creations; release build
 	$(CARGO) build --locked --release
 	for module in scale rollout; do \
 		RINGWAY_CLUSTER_FULL=1 RINGWAY_BIN=$(CURDIR)/target/release/ringway \

@@ -428,6 +428,9 @@ pub const EVENT_INSTANCE_BYTES_MAX: usize = 128;
 pub const OBJECT_NAME_BYTES_MAX: usize = 253;
 // ---- API server ---------------------------------------------------------------------------------
 
+/// Minor version of the oldest Kubernetes 1.x that has every API version that we and the chart use:
+/// autoscaling/v2 came last, before it server-side apply (1.22) and discovery/v1 (1.21).
+pub const KUBERNETES_MINOR_LEAST: u32 = 23;
 /// Objects of one page of a list. As client-go; 500 Ingresses are about 2 MB of JSON.
 pub const KUBE_PAGE_OBJECTS: u32 = 500;
 /// The same of EndpointSlices, each with up to 1,000 (by default 100) endpoints.

@@ -139,6 +139,8 @@ fn ensure_namespace(client: &Client, name: &str) {
 fn an_api_server_accepts_every_rendering() {
     let control_plane = ControlPlane::shared();
     let all = resources(&control_plane.client());
+    let version = block_on(control_plane.client().apiserver_version()).expect("a version");
+    let kube_version = format!("--kube-version={}", version.git_version);
     let manifests = Path::new(CHART).join("../../manifests/ringway.yaml");
     let mut seen = dry_run(control_plane, &all, &fs::read_to_string(manifests).expect("manifests"));
     let sets = fs::read_dir(Path::new(CHART).join("ci")).expect("values");
@@ -146,8 +148,8 @@ fn an_api_server_accepts_every_rendering() {
     assert!(sets.len() > 3, "{sets:?}");
     for values in sets {
         let mut helm = control_plane.helm();
-        helm.args(["template", "ringway", CHART, "--namespace", "ringway", "--values"]);
-        let output = helm.arg(&values).output().expect("helm");
+        helm.args(["template", "ringway", CHART, "--namespace", "ringway"]);
+        let output = helm.arg(&kube_version).arg("--values").arg(&values).output().expect("helm");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).expect("text");
         seen.extend(dry_run(control_plane, &all, &text));
@@ -155,7 +157,8 @@ fn an_api_server_accepts_every_rendering() {
     // Names that helm takes for a release and the API server for no Service.
     for release in ["my.release", &format!("{}b", "a.".repeat(26))] {
         let mut helm = control_plane.helm();
-        let output = helm.args(["template", release, CHART, "--namespace", "ringway"]).output();
+        helm.args(["template", release, CHART, "--namespace", "ringway"]);
+        let output = helm.arg(&kube_version).output();
         let text = String::from_utf8(output.expect("helm").stdout).expect("text");
         seen.extend(dry_run(control_plane, &all, &text));
     }

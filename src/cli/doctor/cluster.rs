@@ -11,11 +11,11 @@ use crate::control::client::{self, Cluster, ConnectError};
 use crate::control::lower::Lowerer;
 use crate::control::store::Store;
 use crate::control::survey::{self, Reach, Reading, Unanswered};
-use crate::limits::{DOCTOR_ANSWER_TIMEOUT, DOCTOR_SECRETS_MAX, DOCTOR_TIME_MAX};
+use crate::limits::{
+    DOCTOR_ANSWER_TIMEOUT, DOCTOR_SECRETS_MAX, DOCTOR_TIME_MAX, KUBERNETES_MINOR_LEAST,
+};
 use crate::model::{ObjectRef, Problem};
 
-/// The oldest that kube supports, and that has every API version we use.
-const VERSION_LEAST: (u32, u32) = (1, 33);
 /// An answer that takes longer says that the API server is busy.
 const ANSWER_SLOW: Duration = Duration::from_secs(1);
 
@@ -125,9 +125,9 @@ fn api_server(server: &str, version: &Result<String, Unanswered>, took: Duration
     };
     let found = format!("{server} is {version}, answered in {millis} ms");
     match parse_version(version) {
-        Some(parsed) if parsed < VERSION_LEAST => vec![Line::warning(
+        Some(parsed) if parsed < (1, KUBERNETES_MINOR_LEAST) => vec![Line::warning(
             WHAT,
-            format!("{found}: older than what Ringway is made for (1.33)."),
+            format!("{found}: older than what Ringway is made for (1.{KUBERNETES_MINOR_LEAST})."),
             "Update the cluster; what works now may stop with the next version of Ringway.",
         )],
         _ if took > ANSWER_SLOW => vec![Line::warning(
@@ -155,6 +155,10 @@ fn account_line(account: &Result<String, Unanswered>) -> Line {
             "Give the pod a serviceAccountName, or use a kubeconfig with a user.",
         ),
         Ok(name) => Line::ok(WHAT, name),
+        // The question came with Kubernetes 1.28; nothing depends on its answer.
+        Err(Unanswered::Refused { code: 404, .. }) => {
+            Line::ok(WHAT, "its name is not told: this API server is older than the question.")
+        }
         Err(error) => Line::warning(
             WHAT,
             format!("its name is not told: {error}."),
@@ -256,7 +260,13 @@ mod tests {
         for (version, took, verdict, part) in [
             (ok("v1.36.3"), fast, Verdict::Ok, "answered in 3 ms"),
             (ok("v1.34.0+k3s1"), fast, Verdict::Ok, "v1.34.0+k3s1"),
-            (ok("v1.32.9-gke.1"), fast, Verdict::Warning, "older"),
+            (ok("v1.23.17"), fast, Verdict::Ok, "v1.23.17"),
+            (
+                ok("v1.22.9-gke.1"),
+                fast,
+                Verdict::Warning,
+                "older than what Ringway is made for (1.23).",
+            ),
             (ok("v1.36.3"), ANSWER_SLOW * 2, Verdict::Warning, "slow"),
             (refused(401), fast, Verdict::Error, "does not know this account"),
             (refused(503), fast, Verdict::Error, "status 503"),
@@ -268,6 +278,7 @@ mod tests {
         }
         assert_eq!(account_line(&ok("system:anonymous")).verdict, Verdict::Error);
         assert_eq!(account_line(&refused(403)).verdict, Verdict::Warning);
+        assert_eq!(account_line(&refused(404)).verdict, Verdict::Ok);
     }
 
     fn judged(flags: &str, text: &str, change: impl FnOnce(&mut Reading)) -> String {

@@ -30,7 +30,8 @@ const ADMIN: &str = "admin";
 /// Token of a user who may do nothing.
 const STRANGER: &str = "stranger";
 
-/// A folder with kube-apiserver, kube-controller-manager, etcd and helm.
+/// A folder with kube-apiserver, kube-controller-manager, etcd and helm;
+/// `RINGWAY_CLUSTER_SERVER=oldest` asks for the older of the two that the script builds.
 static BINARIES: OnceLock<PathBuf> = OnceLock::new();
 
 static SHARED: OnceLock<ControlPlane> = OnceLock::new();
@@ -98,7 +99,9 @@ pub(crate) fn find_binaries() -> Result<(), String> {
 
 fn build() -> Result<PathBuf, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/build");
+    let server = std::env::var_os("RINGWAY_CLUSTER_SERVER").filter(|server| !server.is_empty());
     let output = Command::new(&script)
+        .args(server)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -7,7 +7,7 @@ use super::collect::Stream;
 use super::failure::Failure;
 use super::secrets::Secrets;
 use super::watch::Verb;
-use crate::limits::SECRET_REFRESH;
+use crate::limits::{KUBERNETES_MINOR_LEAST, SECRET_REFRESH};
 use crate::model::{Problem, Severity};
 
 /// Namespaces that a message lists.
@@ -134,7 +134,7 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
             }
             ("NotServed", _) => (
                 format!("the API server does not serve {resource}{places}: {text}. {effect}"),
-                "Run Kubernetes 1.33 or later.".into(),
+                format!("Run Kubernetes 1.{KUBERNETES_MINOR_LEAST} or later."),
             ),
             ("InvalidSelector", _) if kind == "Namespace" => (
                 format!(
@@ -145,7 +145,7 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
             ),
             ("InvalidSelector", _) => (
                 format!("the API server refuses our question for {resource}{places}: {text}."),
-                "Run Kubernetes 1.33 or later.".into(),
+                format!("Run Kubernetes 1.{KUBERNETES_MINOR_LEAST} or later."),
             ),
             _ => (
                 format!("an answer about {resource}{places} cannot be read: {text}. {effect}"),
