@@ -20,7 +20,12 @@ use ringway::http1::head::{
     check_partial_request, check_partial_response, parse_request, parse_response,
 };
 use ringway::http1::target::normalise_path;
+use ringway::http2::PREFACE;
+use ringway::http2::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind};
+use ringway::http2::hpack::{self, Decoder, FieldList, HpackError};
 use ringway::http2::request::put_request;
+use ringway::http2::server::Server;
+use ringway::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX};
 use ringway::proxy_protocol::{self, Parsed};
 use ringway::tls::{Hello, read_hello};
 
@@ -348,4 +353,108 @@ pub fn http2_request(data: &[u8]) {
         assert_eq!(head.head_bytes, out.len());
         check_request(&out, &head);
     }
+}
+
+/// Field blocks of one connection read the same, however their octets are split, and what is read
+/// can be written and read again. The first byte chooses the split; each block has its length in
+/// front, two octets.
+pub fn field_blocks(data: &[u8]) {
+    let Some((step, mut rest)) = data.split_first() else { return };
+    let (mut whole, mut split) = (Decoder::new(), Decoder::new());
+    while let Some((len, behind)) = rest.split_first_chunk::<2>() {
+        let (block, behind) = behind.split_at(behind.len().min(u16::from_be_bytes(*len).into()));
+        rest = behind;
+        let result = read_block(&mut whole, block, usize::MAX);
+        assert_eq!(result, read_block(&mut split, block, usize::from(*step) % 23 + 1), "in pieces");
+        let Ok(fields) = result else { return };
+        let mut written = Vec::new();
+        for (name, value) in &fields {
+            hpack::put_field(&mut written, name, value);
+        }
+        let again = read_block(&mut Decoder::new(), &written, usize::MAX).expect("our own block");
+        let lower: Vec<_> =
+            fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
+        assert_eq!(again, lower, "written anew");
+    }
+}
+
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Nothing if the list is above a limit.
+fn read_block(decoder: &mut Decoder, block: &[u8], step: usize) -> Result<Fields, HpackError> {
+    let mut list = FieldList::default();
+    let mut pieces = block.chunks(step.min(block.len().max(1))).peekable();
+    while let Some(piece) = pieces.next() {
+        decoder.decode(piece, pieces.peek().is_none(), &mut list)?;
+    }
+    if block.is_empty() {
+        decoder.decode(block, true, &mut list)?;
+    }
+    let size: usize = list.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
+    assert!(size <= HTTP2_HEADER_LIST_BYTES_MAX as usize);
+    Ok(list.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect())
+}
+
+/// Whatever frames come behind the preface, the server makes the same of them in pieces, says only
+/// whole frames of a lawful size, and keeps its windows. The first byte chooses the split.
+pub fn http2_frames(data: &[u8]) {
+    let Some((step, frames)) = data.split_first() else { return };
+    let octets = [&PREFACE[..], &[0, 0, 0, kind::SETTINGS, 0, 0, 0, 0, 0], frames].concat();
+    let whole = serve(&octets, usize::MAX);
+    let split = serve(&octets, usize::from(*step) % 37 + 1);
+    // A flood is noticed before anything that came with it is looked at.
+    let is_flood = |out: &[u8]| out.ends_with(&(ErrorCode::EnhanceYourCalm as u32).to_be_bytes());
+    if !is_flood(&whole.1) && !is_flood(&split.1) {
+        assert_eq!(whole, split, "in pieces");
+    }
+}
+
+/// Requests, and what the client is told: before they are looked at, and then.
+fn serve(octets: &[u8], step: usize) -> (Vec<(u32, Fields)>, Vec<u8>, Vec<u8>) {
+    let mut server = Server::new(0);
+    let mut opened = Vec::new();
+    for piece in octets.chunks(step.min(octets.len())) {
+        let is_over = server.receive(piece, 0).is_err();
+        while let Some(request) = server.opened() {
+            let fields = request.fields.iter();
+            let fields = fields.map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+            opened.push((request.id, fields));
+            server.recycle(request.fields);
+        }
+        if is_over {
+            break;
+        }
+    }
+    let received = server.take_output();
+    check_frames(&received);
+    let context = std::task::Context::from_waker(std::task::Waker::noop());
+    for (id, _) in &opened {
+        let unread = server.unread(*id).len();
+        server.consume(*id, unread);
+        server.credit(*id, u32::try_from(unread).expect("below the window"));
+        let fields = [(&b"X-A"[..], &b"b"[..])].into_iter();
+        if server.respond(*id, 200, fields, false).is_ok() {
+            drop(server.poll_data(&context, *id, &[b'x'; 20_000], true));
+        }
+        server.release(*id);
+    }
+    assert_eq!(server.stream_count(), 0);
+    let answered = server.take_output();
+    check_frames(&answered);
+    (opened, received, answered)
+}
+
+/// Whole frames, none above the limit, none within the block of another one.
+fn check_frames(mut octets: &[u8]) {
+    let mut is_in_block = false;
+    while let Some((head, rest)) = octets.split_first_chunk::<FRAME_HEAD_BYTES>() {
+        let head = FrameHead::read(*head);
+        assert!(head.len <= HTTP2_FRAME_BYTES_MAX, "{head:?}");
+        assert_eq!(is_in_block, head.kind == kind::CONTINUATION, "{head:?}");
+        if matches!(head.kind, kind::HEADERS | kind::CONTINUATION) {
+            is_in_block = head.flags & flag::END_HEADERS == 0;
+        }
+        octets = rest.get(head.len as usize..).expect("a whole frame");
+    }
+    assert!(octets.is_empty() && !is_in_block, "half a frame");
 }

@@ -75,6 +75,9 @@ pub const TLS_UPSTREAM_SESSIONS_MAX: usize = 256;
 pub const HTTP2_STREAMS_MAX: u32 = 100;
 /// Bytes of a decoded field list, names, values and 32 per field (RFC 9113 section 6.5.2).
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// Octets of a field block before decoding, at most four times the list that we accept: so far the
+/// rest of a list that is refused is read, because the table of later ones depends on it.
+pub const HTTP2_BLOCK_BYTES_MAX: usize = 4 * HTTP2_HEADER_LIST_BYTES_MAX as usize;
 /// Bytes a client may send on one stream before we have passed any on.
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all streams of a connection.

@@ -69,6 +69,16 @@ fn http2_request() {
 }
 
 #[test]
+fn hpack() {
+    run("hpack", targets::field_blocks);
+}
+
+#[test]
+fn http2_frames() {
+    run("http2_frames", targets::http2_frames);
+}
+
+#[test]
 fn chunked() {
     run("chunked", targets::chunked);
 }

@@ -2,6 +2,8 @@
 
 use http::HeaderMap;
 
+use super::field;
+use super::hpack::FieldList;
 use super::request::RequestShape;
 use crate::http1::encode::{CRLF, LAST_CHUNK, put_chunk_head, put_field};
 use crate::http1::fields::{is_forbidden_trailer, trim_ows};
@@ -83,45 +85,80 @@ impl RequestBody {
         Ok(())
     }
 
-    /// Appends what ends the body. Trailer fields that have no business there are dropped, and all
-    /// of them where a length was announced: HTTP/1.1 has no place for them then.
+    /// Appends what ends the body, with trailer lines as [`trailer_lines`] gives them. All of them
+    /// are dropped where a length was announced: HTTP/1.1 has no place for them then.
     ///
     /// # Errors
-    /// [`RequestBodyError::TooShort`], [`RequestBodyError::TrailerTooLarge`]: the body must not be
-    /// taken for complete; nothing was appended.
+    /// [`RequestBodyError::TooShort`]: the body must not be taken for complete; nothing was
+    /// appended.
+    pub fn put_end_with(
+        &mut self,
+        lines: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RequestBodyError> {
+        match (self.state, lines) {
+            (State::Known(1..), _) => return Err(RequestBodyError::TooShort),
+            (State::Chunked, None) => out.extend_from_slice(LAST_CHUNK),
+            (State::Chunked, Some(lines)) => {
+                out.extend_from_slice(b"0\r\n");
+                out.extend_from_slice(lines);
+                out.extend_from_slice(CRLF);
+            }
+            (State::Known(0) | State::Raw | State::Done, _) => {}
+        }
+        self.state = State::Done;
+        Ok(())
+    }
+
+    /// The same with trailers as h2 gives them.
+    ///
+    /// # Errors
+    /// Also [`RequestBodyError::TrailerTooLarge`].
     pub fn put_end(
         &mut self,
         trailers: Option<&HeaderMap>,
         out: &mut Vec<u8>,
     ) -> Result<(), RequestBodyError> {
-        match self.state {
-            State::Known(1..) => return Err(RequestBodyError::TooShort),
-            State::Chunked => put_last_chunk(trailers, out)?,
-            State::Known(0) | State::Raw | State::Done => {}
-        }
-        self.state = State::Done;
-        Ok(())
+        let Some(trailers) = trailers.filter(|_| self.state == State::Chunked) else {
+            return self.put_end_with(None, out);
+        };
+        let fields =
+            trailers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        let lines = put_trailers(fields, trailers.len())?;
+        self.put_end_with(Some(&lines), out)
     }
 }
 
-fn put_last_chunk(trailers: Option<&HeaderMap>, out: &mut Vec<u8>) -> Result<(), RequestBodyError> {
-    let Some(trailers) = trailers else {
-        out.extend_from_slice(LAST_CHUNK);
-        return Ok(());
-    };
-    let start = out.len();
-    out.extend_from_slice(b"0\r\n");
-    let section = out.len();
-    for (name, value) in trailers {
-        let name = name.as_str().as_bytes();
-        if !is_forbidden_trailer(name) {
-            put_field(out, name, trim_ows(value.as_bytes()));
-        }
+/// Why trailers make their message malformed, or are too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the trailers are malformed or too large")]
+pub struct TrailerRefusal;
+
+/// The field lines that are made of trailers: what has no business there is dropped (RFC 9110
+/// section 6.5.1).
+///
+/// # Errors
+/// A pseudo-field, a malformed name or value, a field of one HTTP/1.1 connection (RFC 9113 sections
+/// 8.1 to 8.3); or more than the limits allow.
+pub fn trailer_lines(list: &FieldList) -> Result<Vec<u8>, TrailerRefusal> {
+    if list.overrun().is_some()
+        || list.iter().any(|(name, value)| field::check(name, value).is_err())
+    {
+        return Err(TrailerRefusal);
     }
-    out.extend_from_slice(CRLF);
-    if trailers.len() > FIELDS_MAX || out.len() - section > TRAILER_BYTES_MAX {
-        out.truncate(start);
+    put_trailers(list.iter(), list.len()).or(Err(TrailerRefusal))
+}
+
+fn put_trailers<'f>(
+    fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
+    count: usize,
+) -> Result<Vec<u8>, RequestBodyError> {
+    let mut lines = Vec::new();
+    for (name, value) in fields.filter(|(name, _)| !is_forbidden_trailer(name)) {
+        put_field(&mut lines, name, trim_ows(value));
+    }
+    if count > FIELDS_MAX || lines.len() + CRLF.len() > TRAILER_BYTES_MAX {
         return Err(RequestBodyError::TrailerTooLarge);
     }
-    Ok(())
+    Ok(lines)
 }

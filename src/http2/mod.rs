@@ -13,11 +13,15 @@
 
 pub mod body;
 pub mod client;
+pub mod field;
+pub mod frame;
 pub mod guard;
+pub mod hpack;
 pub mod io;
 pub mod patience;
 pub mod request;
 pub mod response;
+pub mod server;
 pub mod settings;
 
 #[cfg(test)]

@@ -1,0 +1,84 @@
+//! Fields to field blocks: names of the static table as indices, everything else as literals. It
+//! keeps no table, so that no field of one response tells anything about another one (RFC 7541
+//! section 7.1) and a connection costs no memory for it.
+
+use super::{huffman, integer, statics};
+use crate::limits::HTTP2_HEADER_TABLE_BYTES_MAX;
+
+/// Writes the blocks of one direction of a connection.
+#[derive(Debug)]
+pub struct Encoder {
+    /// What the peer thinks the table may hold.
+    size_max: u32,
+    /// To be said at the beginning of the next block.
+    update: Option<u32>,
+}
+
+impl Default for Encoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Encoder {
+    /// An encoder before any SETTINGS of the peer.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { size_max: HTTP2_HEADER_TABLE_BYTES_MAX, update: None }
+    }
+
+    /// Follows SETTINGS_HEADER_TABLE_SIZE. Only a smaller table has to be acknowledged (RFC 7541
+    /// section 4.2); more room is not asked for.
+    pub const fn limit(&mut self, size_max: u32) {
+        if size_max < self.size_max {
+            self.size_max = size_max;
+            self.update = Some(size_max);
+        }
+    }
+
+    /// Begins a block.
+    pub fn begin(&mut self, out: &mut Vec<u8>) {
+        if let Some(size) = self.update.take() {
+            integer::encode(out, 0x20, 5, size as usize);
+        }
+    }
+}
+
+/// Of `:status`, with whatever value.
+const STATUS_INDEX: usize = 8;
+
+/// Appends `:status`, three digits.
+pub fn put_status(out: &mut Vec<u8>, status: u16) {
+    if let Some(index) = statics::find_status(status) {
+        return integer::encode(out, 0x80, 7, index);
+    }
+    integer::encode(out, 0, 4, STATUS_INDEX);
+    put_text(out, [status / 100, status / 10 % 10, status % 10].map(digit).into_iter(), 3);
+}
+
+const fn digit(value: u16) -> u8 {
+    b'0' + (value % 10) as u8
+}
+
+/// Appends a field; its name goes out in lower case.
+pub fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    if let Some(index) = statics::find_name(name) {
+        integer::encode(out, 0, 4, index);
+    } else {
+        out.push(0);
+        put_text(out, name.iter().map(u8::to_ascii_lowercase), name.len());
+    }
+    put_text(out, value.iter().copied(), value.len());
+}
+
+/// Appends a string literal in the shorter of its two forms.
+fn put_text(out: &mut Vec<u8>, text: impl Iterator<Item = u8> + Clone, len: usize) {
+    let coded = huffman::encoded_len(text.clone());
+    if coded < len {
+        integer::encode(out, 0x80, 7, coded);
+        huffman::encode(text, out);
+    } else {
+        integer::encode(out, 0, 7, len);
+        out.extend(text);
+    }
+}

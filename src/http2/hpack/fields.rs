@@ -1,0 +1,107 @@
+//! One list of fields: a buffer of octets and where its names and values lie. It allocates nothing
+//! once warm.
+
+use super::dynamic::ENTRY_OVERHEAD;
+use crate::limits::{FIELDS_MAX, HTTP2_HEADER_LIST_BYTES_MAX};
+
+/// Pseudo-fields of a request, which its fields do not count.
+const PSEUDO_FIELDS_MAX: usize = 5;
+
+/// Which limit a list is above. What it had is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overrun {
+    /// [`HTTP2_HEADER_LIST_BYTES_MAX`], as RFC 9113 section 6.5.2 counts.
+    Bytes,
+    /// [`FIELDS_MAX`], pseudo-fields aside, cookie crumbs one by one.
+    Count,
+}
+
+/// Decoded fields in order.
+#[derive(Debug, Default)]
+pub struct FieldList {
+    octets: Vec<u8>,
+    fields: Vec<Place>,
+    size: usize,
+    overrun: Option<Overrun>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    start: usize,
+    name_len: usize,
+    end: usize,
+}
+
+impl FieldList {
+    /// Names and values, as they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.fields.iter().map(|place| {
+            let octets = self.octets.get(place.start..place.end).unwrap_or_default();
+            octets.split_at_checked(place.name_len).unwrap_or_default()
+        })
+    }
+
+    /// Fields, pseudo-fields included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there are none, also because there were too many.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// The limit that it is above.
+    #[must_use]
+    pub const fn overrun(&self) -> Option<Overrun> {
+        self.overrun
+    }
+
+    /// Forgets everything; the next list takes the memory over, unless a limit was reached.
+    pub fn clear(&mut self) {
+        if self.overrun.is_some() {
+            self.octets = Vec::new();
+            self.fields = Vec::new();
+        }
+        self.octets.clear();
+        self.fields.clear();
+        self.size = 0;
+        self.overrun = None;
+    }
+
+    /// Appends a field.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.octets.len();
+        self.octets.extend_from_slice(name);
+        self.octets.extend_from_slice(value);
+        self.commit(start, name.len());
+    }
+
+    /// The buffer, for the name and the value of the next field: what stands behind its present
+    /// length is one field once [`Self::commit`] says so.
+    pub(super) const fn octets(&mut self) -> &mut Vec<u8> {
+        &mut self.octets
+    }
+
+    /// Makes what was appended from `start` on a field, or forgets it with all others because the
+    /// list is above a limit.
+    pub(super) fn commit(&mut self, start: usize, name_len: usize) {
+        let end = self.octets.len();
+        self.size = self.size.saturating_add(end - start + ENTRY_OVERHEAD);
+        if self.overrun.is_none() {
+            if self.size > HTTP2_HEADER_LIST_BYTES_MAX as usize {
+                self.overrun = Some(Overrun::Bytes);
+            } else if self.fields.len() >= FIELDS_MAX + PSEUDO_FIELDS_MAX {
+                self.overrun = Some(Overrun::Count);
+            }
+        }
+        if self.overrun.is_some() {
+            self.fields.clear();
+            self.octets.clear();
+        } else {
+            self.fields.push(Place { start, name_len, end });
+        }
+    }
+}
