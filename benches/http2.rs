@@ -1,16 +1,15 @@
-//! Time to translate the head of an HTTP/2 request into the HTTP/1.1 text that goes upstream, from
-//! the parts that h2 hands over, into a warm buffer; and back for a response.
+//! Time to read the field block of an HTTP/2 request and to translate it into the HTTP/1.1 text
+//! that goes upstream, with warm buffers; and back for a response, up to its field block.
 
 #![allow(clippy::expect_used, reason = "a bench that cannot go on has failed")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use http::Request;
-use http::request::Parts;
 use ringway::http1::head::{HeadScan, RequestHead, parse_request};
-use ringway::http2::request::put_request;
-use ringway::http2::response::ResponseReader;
+use ringway::http2::hpack::{Decoder, FieldList, put_field, put_status};
+use ringway::http2::request::{Facts, put_request};
+use ringway::http2::response::{Event, ResponseReader};
 
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Server: nginx/1.22.1\r\n\
@@ -23,8 +22,12 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
     Accept-Ranges: bytes\r\n\r\nbody";
 
 /// As a browser sends it: 14 fields, three cookie crumbs.
-fn browser() -> Parts {
+fn browser() -> Vec<u8> {
     let fields = [
+        (":method", "GET"),
+        (":scheme", "https"),
+        (":authority", "www.shop.example"),
+        (":path", "/catalog/shoes/running.html?color=blue&size=42&sort=price"),
         ("sec-ch-ua", "\"Chromium\";v=\"130\", \"Not?A_Brand\";v=\"99\""),
         ("sec-ch-ua-mobile", "?0"),
         ("sec-ch-ua-platform", "\"Linux\""),
@@ -46,42 +49,57 @@ fn browser() -> Parts {
         ("cookie", "theme=dark"),
         ("cookie", "basket=0123456789"),
     ];
-    let uri = "https://www.shop.example/catalog/shoes/running.html?color=blue&size=42&sort=price";
-    let request = fields
-        .iter()
-        .fold(Request::builder().uri(uri), |request, (name, value)| request.header(*name, *value));
-    request.body(()).expect("a request").into_parts().0
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        put_field(&mut block, name.as_bytes(), value.as_bytes());
+    }
+    block
 }
 
+const FACTS: Facts = Facts { is_secure: true, is_end: true, whole: None };
+
 fn translate(criterion: &mut Criterion) {
-    let parts = browser();
+    let block = browser();
+    let mut decoder = Decoder::new();
+    let mut list = FieldList::default();
+    decoder.decode(&block, true, &mut list).expect("a valid block");
     let mut out = Vec::with_capacity(4096);
-    put_request(&mut out, &parts, true, None, || [0; 16]).expect("a valid head");
+    let shape = put_request(&mut out, &list, FACTS, || [0; 16]).expect("a valid head");
     let mut group = criterion.benchmark_group("http2");
     group.throughput(Throughput::Bytes(out.len() as u64));
-    group.bench_function("request head, parts to text", |bencher| {
+    group.bench_function("request block to fields", |bencher| {
+        bencher.iter(|| {
+            list.clear();
+            decoder.decode(black_box(&block), true, &mut list).expect("a valid block");
+        });
+    });
+    group.bench_function("request fields to text", |bencher| {
         bencher.iter(|| {
             out.clear();
-            put_request(&mut out, black_box(&parts), true, None, || [0; 16]).expect("a valid head")
+            put_request(&mut out, black_box(&list), FACTS, || [0; 16]).expect("a valid head")
         });
     });
     let mut head = RequestHead::default();
-    group.bench_function("request head, parts to text to parsed", |bencher| {
+    group.bench_function("request fields to text to parsed", |bencher| {
         bencher.iter(|| {
             out.clear();
-            put_request(&mut out, black_box(&parts), true, None, || [0; 16]).expect("a valid head");
+            put_request(&mut out, black_box(&list), FACTS, || [0; 16]).expect("a valid head");
             let end = HeadScan::default().find_end(&out).expect("a whole head");
             parse_request(&out, end, &mut head).expect("a valid head");
         });
     });
-    let shape = put_request(&mut out, &parts, true, None, || [0; 16]).expect("a valid head");
     let mut buf = RESPONSE.to_vec();
     group.throughput(Throughput::Bytes(RESPONSE.len() as u64));
-    group.bench_function("response head and body, text to events", |bencher| {
+    group.bench_function("response head and body, text to block", |bencher| {
         bencher.iter(|| {
             let mut reader = ResponseReader::new(shape);
             let mut at = 0;
+            out.clear();
             while let Some(event) = reader.next(&mut buf, &mut at).expect("a valid response") {
+                if let Event::Head { status, .. } = event {
+                    put_status(&mut out, status);
+                    reader.fields(&buf).for_each(|(name, value)| put_field(&mut out, name, value));
+                }
                 black_box(event);
             }
         });

@@ -71,7 +71,8 @@ pub const TLS_UPSTREAM_SESSIONS_MAX: usize = 256;
 
 // ---- HTTP/2 -------------------------------------------------------------------------------------
 
-/// Streams of one connection at a time; h2 has no limit of its own.
+/// Streams of one connection at a time; one that the client gave up counts until its upstream work
+/// is over. More: REFUSED_STREAM.
 pub const HTTP2_STREAMS_MAX: u32 = 100;
 /// Bytes of a decoded field list, names, values and 32 per field (RFC 9113 section 6.5.2).
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
@@ -86,17 +87,17 @@ pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 pub const HTTP2_FRAME_BYTES_MAX: u32 = 16 * 1024;
 /// Bytes of the table of a connection that decodes field blocks.
 pub const HTTP2_HEADER_TABLE_BYTES_MAX: u32 = 4096;
-/// Streams that we reset and remember for frames that were under way.
-pub const HTTP2_RESET_STREAMS_MAX: usize = 50;
-/// Streams that a client reset before we looked at them (rapid reset, CVE-2023-44487).
-pub const HTTP2_PENDING_RESETS_MAX: usize = 20;
-/// Streams of a connection that a client may make us reset (CVE-2025-8671).
+/// Streams that we reset and remember for frames that were under way: as many as may be open.
+pub const HTTP2_RESET_STREAMS_MAX: usize = HTTP2_STREAMS_MAX as usize;
+/// Streams of a connection that its client may make us reset (CVE-2025-8671), above those that
+/// ended well. More: GOAWAY.
 pub const HTTP2_LOCAL_RESETS_MAX: usize = 100;
-/// Bytes of responses that wait for a stream's window, per stream.
+/// Bytes of requests that wait for the window of a stream to a backend, per stream.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// Received bytes that h2 has not read; above it the socket is not read.
+/// Received bytes that h2 has not read, towards backends; above it the socket is not read.
 pub const HTTP2_INBOX_BYTES_MAX: usize = 64 * 1024;
-/// Bytes to be sent that the socket has not taken; above it h2 waits.
+/// Bytes to be sent that the socket has not taken; above it streams wait, and nothing is read whose
+/// answer would come on top.
 pub const HTTP2_OUTBOX_BYTES_MAX: usize = 128 * 1024;
 /// Tokens of a connection; see `http2::guard` for what costs and what gives. Some 600 rapid
 /// resets, 2,500 PINGs or 5,000 PRIORITY frames in one go.

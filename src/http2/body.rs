@@ -110,7 +110,7 @@ impl RequestBody {
         Ok(())
     }
 
-    /// The same with trailers as h2 gives them.
+    /// The same with trailers of a backend, as h2 gives them.
     ///
     /// # Errors
     /// Also [`RequestBodyError::TrailerTooLarge`].

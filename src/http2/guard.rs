@@ -43,7 +43,7 @@ pub enum Glitch {
     Unknown,
     /// More CONTINUATION frames for one field block than the limit.
     Continuation,
-    /// The first frame is not SETTINGS, RFC 9113 section 3.4; h2 does not look.
+    /// The first frame is not SETTINGS, RFC 9113 section 3.4.
     FirstFrame,
 }
 
@@ -142,7 +142,7 @@ pub struct FrameMeter {
 impl FrameMeter {
     /// A full budget. `now_millis` is of any monotonic clock.
     ///
-    /// Shape: the first octets it will be fed are the preface, which h2 checks.
+    /// Shape: the first octets it will be fed are the preface, which is checked elsewhere.
     #[must_use]
     pub fn new(now_millis: u64) -> Self {
         Self {

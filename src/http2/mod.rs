@@ -1,10 +1,13 @@
-//! HTTP/2, sans-IO, towards clients and backends: queues in place of a socket for the h2 crate, a
-//! meter against floods and slowness, and translators between its streams and HTTP/1.1 octets.
+//! HTTP/2, sans-IO: our own codec towards clients with its meter against floods and slowness,
+//! queues in place of a socket for the h2 crate towards backends, and translators between streams
+//! and HTTP/1.1 octets.
 //!
 //! ```text
-//!  octets ─▶ FrameMeter ─▶ Link ─▶ h2 ─▶ Parts ─▶ put_request ─▶ HTTP/1.1 head ─▶ exchange
-//!                                   │    DATA  ─▶ RequestBody ─▶ HTTP/1.1 body ─▶    │
-//!  octets ◀─────────────── Link ◀─ h2 ◀─ events ◀─ ResponseReader ◀─ HTTP/1.1 ◀─────┘
+//!  octets ─▶ Server ─▶ FieldList ─▶ put_request ─▶ HTTP/1.1 head ─▶ exchange
+//!              │ ▲     DATA ──────▶ RequestBody ─▶ HTTP/1.1 body ─▶    │
+//!  octets ◀────┘ └──── events ◀── ResponseReader ◀─ HTTP/1.1 ◀─────────┘
+//!
+//!  octets ◀▶ Link ◀▶ h2 ◀▶ client::RequestReader, put_response ◀▶ HTTP/1.1
 //! ```
 //!
 //! HTTP/1.1 octets are the one currency inside: routing, filters, retries and logs are written once
@@ -22,7 +25,6 @@ pub mod patience;
 pub mod request;
 pub mod response;
 pub mod server;
-pub mod settings;
 
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,10 @@
 //!
 //! Source: RFC 9113 sections 8.2 and 8.3, RFC 8441 section 4.
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
-use http::{Method, StatusCode, Uri};
-
+use super::field::{self, FieldFault};
+use super::hpack::{FieldList, Overrun};
 use crate::http1::encode::{CRLF, put_decimal, put_field, put_request_line};
-use crate::http1::fields::trim_ows;
+use crate::http1::fields::{FieldKind, is_token, trim_ows};
 use crate::http1::framing::BodyLength;
 use crate::limits::{FIELDS_MAX, REQUEST_HEAD_BYTES_MAX};
 
@@ -34,10 +32,16 @@ pub enum RequestRefusal {
     /// Extended CONNECT with another protocol than `websocket`, or with a body length. 400.
     #[error("extended CONNECT is served for WebSockets only")]
     Protocol,
-    /// `:scheme` is neither http nor https. 400.
-    #[error("the scheme is neither http nor https")]
+    /// A pseudo-field that is unknown, repeated, missing or behind another field. 400.
+    #[error("a pseudo-field is unknown, repeated, missing or misplaced")]
+    PseudoField,
+    /// `:method` is no token. 400.
+    #[error("the method is no token")]
+    Method,
+    /// `:scheme` is neither http nor https, or not that of the connection. 400.
+    #[error("the scheme is neither http nor https, or not that of the connection")]
     Scheme,
-    /// `:path` is neither a path nor `*` of OPTIONS, or has characters that no target has. 400.
+    /// `:path` is neither a path nor `*` of OPTIONS, or has what no target may have. 400.
     #[error("the path is malformed")]
     Path,
     /// Neither `:authority` nor Host. 400.
@@ -46,6 +50,12 @@ pub enum RequestRefusal {
     /// Several Host fields, or one that disagrees with `:authority`. 400.
     #[error("Host is repeated or disagrees with the authority")]
     HostDisagrees,
+    /// A field name that is no token in lower case. 400.
+    #[error("a field name is no token in lower case")]
+    FieldName,
+    /// A field value, or `:authority`, with a control character. 400.
+    #[error("a field value has a control character")]
+    FieldValue,
     /// A field that concerns one HTTP/1.1 connection. 400.
     #[error("a field that is specific to HTTP/1.1 connections is present")]
     ConnectionSpecific,
@@ -55,25 +65,39 @@ pub enum RequestRefusal {
     /// More field lines than the limit, cookie crumbs counted one by one. 431.
     #[error("too many field lines")]
     TooManyFields,
-    /// The head would be larger than the limit. 431.
+    /// The head, or the list of its fields, is larger than the limit. 431.
     #[error("the head is too large")]
     HeadTooLarge,
+}
+
+impl From<FieldFault> for RequestRefusal {
+    fn from(fault: FieldFault) -> Self {
+        match fault {
+            FieldFault::Name => Self::FieldName,
+            FieldFault::Value => Self::FieldValue,
+            FieldFault::ConnectionSpecific => Self::ConnectionSpecific,
+        }
+    }
 }
 
 impl RequestRefusal {
     /// What the stream is answered with.
     #[must_use]
-    pub fn status(self) -> StatusCode {
+    pub fn status(self) -> u16 {
         match self {
-            Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooManyFields | Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Connect => 405,
+            Self::TooManyFields | Self::HeadTooLarge => 431,
             Self::Protocol
+            | Self::PseudoField
+            | Self::Method
             | Self::Scheme
             | Self::Path
             | Self::HostMissing
             | Self::HostDisagrees
+            | Self::FieldName
+            | Self::FieldValue
             | Self::ConnectionSpecific
-            | Self::Length => StatusCode::BAD_REQUEST,
+            | Self::Length => 400,
         }
     }
 
@@ -83,10 +107,14 @@ impl RequestRefusal {
         match self {
             Self::Connect => "connect",
             Self::Protocol => "protocol",
+            Self::PseudoField => "pseudo_field",
+            Self::Method => "method",
             Self::Scheme => "scheme",
             Self::Path => "path",
             Self::HostMissing => "host_missing",
             Self::HostDisagrees => "host_disagrees",
+            Self::FieldName => "field_name",
+            Self::FieldValue => "field_value",
             Self::ConnectionSpecific => "connection_specific",
             Self::Length => "length",
             Self::TooManyFields => "too_many_fields",
@@ -95,27 +123,33 @@ impl RequestRefusal {
     }
 }
 
+/// What is known of a request besides its fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// The connection is one of TLS: `:scheme` must say so.
+    pub is_secure: bool,
+    /// Nothing follows the head.
+    pub is_end: bool,
+    /// Octets of the complete body, if all of it is here already.
+    pub whole: Option<usize>,
+}
+
 /// Appends the HTTP/1.1 head of a request.
 ///
-/// `is_end`: nothing follows the head. `whole`: the octets of the complete body, if all of it is
-/// here already. `nonce`: 16 random octets, asked for only where an upgrade needs its
-/// `Sec-WebSocket-Key`.
+/// `nonce`: 16 random octets, asked for only where an upgrade needs its `Sec-WebSocket-Key`.
 ///
-/// Shape: `parts` as h2 gives them, so that names are lower-case tokens and values have no control
-/// characters. h2 loses what a client writes behind `#` in `:path`, so that it cannot be refused;
-/// nobody sees it either: what is matched, forwarded and logged is the text before.
+/// Shape: `list` as it came. `:path` goes out octet for octet, by the rule for targets of HTTP/1.1.
 ///
 /// # Errors
 /// The client's fault; `out` is as before.
 pub fn put_request(
     out: &mut Vec<u8>,
-    parts: &Parts,
-    is_end: bool,
-    whole: Option<usize>,
+    list: &FieldList,
+    facts: Facts,
     nonce: impl FnOnce() -> [u8; 16],
 ) -> Result<RequestShape, RequestRefusal> {
     let start = out.len();
-    let shape = put(out, parts, is_end, whole, nonce).and_then(|shape| {
+    let shape = put(out, list, facts, nonce).and_then(|shape| {
         let is_small = out.len() - start <= REQUEST_HEAD_BYTES_MAX;
         is_small.then_some(shape).ok_or(RequestRefusal::HeadTooLarge)
     });
@@ -125,151 +159,205 @@ pub fn put_request(
     shape
 }
 
+/// The pseudo-fields of a request, RFC 9113 section 8.3.1 and RFC 8441 section 4.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pseudo<'l> {
+    method: Option<&'l [u8]>,
+    scheme: Option<&'l [u8]>,
+    authority: Option<&'l [u8]>,
+    path: Option<&'l [u8]>,
+    protocol: Option<&'l [u8]>,
+    count: usize,
+}
+
+impl<'l> Pseudo<'l> {
+    /// Reads those that stand in front of the fields.
+    fn read(fields: impl Iterator<Item = (&'l [u8], &'l [u8])>) -> Result<Self, RequestRefusal> {
+        let mut pseudo = Self::default();
+        for (name, value) in fields.take_while(|(name, _)| name.first() == Some(&b':')) {
+            let place = match name {
+                b":method" => &mut pseudo.method,
+                b":scheme" => &mut pseudo.scheme,
+                b":authority" => &mut pseudo.authority,
+                b":path" => &mut pseudo.path,
+                b":protocol" => &mut pseudo.protocol,
+                _ => return Err(RequestRefusal::PseudoField),
+            };
+            if place.replace(value).is_some() {
+                return Err(RequestRefusal::PseudoField);
+            }
+            pseudo.count += 1;
+        }
+        Ok(pseudo)
+    }
+
+    fn method(&self) -> Result<&'l [u8], RequestRefusal> {
+        let method = self.method.ok_or(RequestRefusal::PseudoField)?;
+        if is_token(method) { Ok(method) } else { Err(RequestRefusal::Method) }
+    }
+
+    fn is_websocket(&self, method: &[u8]) -> Result<bool, RequestRefusal> {
+        match self.protocol {
+            None if method == b"CONNECT" => Err(RequestRefusal::Connect),
+            None => Ok(false),
+            Some(_) if method != b"CONNECT" => Err(RequestRefusal::PseudoField),
+            Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => Ok(true),
+            Some(_) => Err(RequestRefusal::Protocol),
+        }
+    }
+
+    fn check_scheme(&self, is_secure: bool) -> Result<(), RequestRefusal> {
+        let scheme = self.scheme.ok_or(RequestRefusal::PseudoField)?;
+        // A plain connection may come from a load balancer that took TLS off.
+        let is_right = scheme.eq_ignore_ascii_case(b"https")
+            || !is_secure && scheme.eq_ignore_ascii_case(b"http");
+        if is_right { Ok(()) } else { Err(RequestRefusal::Scheme) }
+    }
+
+    /// The target. What is not a path must not reach `http1`, which would read an absolute form.
+    fn target(&self, method: &[u8]) -> Result<&'l [u8], RequestRefusal> {
+        let text = self.path.ok_or(RequestRefusal::PseudoField)?;
+        let is_target = text.first() == Some(&b'/') || text == b"*" && method == b"OPTIONS";
+        // Without an early exit the loop becomes vector code.
+        let is_text = text.iter().fold(true, |is_text, byte| is_text & is_target_byte(*byte));
+        if is_target && is_text { Ok(text) } else { Err(RequestRefusal::Path) }
+    }
+
+    /// The one Host; `:authority` wins, but Host must not name another.
+    fn host(
+        &self,
+        mut fields: impl Iterator<Item = (&'l [u8], &'l [u8])>,
+    ) -> Result<&'l [u8], RequestRefusal> {
+        let mut next =
+            || fields.find(|(name, _)| *name == b"host").map(|(_, value)| trim_ows(value));
+        let field = next();
+        if next().is_some() {
+            return Err(RequestRefusal::HostDisagrees);
+        }
+        let host = match (self.authority, field) {
+            (None, None) => return Err(RequestRefusal::HostMissing),
+            (Some(host), None) | (None, Some(host)) => host,
+            (Some(authority), Some(field)) => {
+                let is_plain = self.scheme.is_some_and(|name| name.eq_ignore_ascii_case(b"http"));
+                let port = if is_plain { &b":80"[..] } else { b":443" };
+                let name = |host: &'l [u8]| host.strip_suffix(port).unwrap_or(host);
+                if !name(authority).eq_ignore_ascii_case(name(field)) {
+                    return Err(RequestRefusal::HostDisagrees);
+                }
+                authority
+            }
+        };
+        let is_text = host.iter().all(u8::is_ascii_graphic);
+        if is_text { Ok(host) } else { Err(RequestRefusal::FieldValue) }
+    }
+}
+
 fn put(
     out: &mut Vec<u8>,
-    parts: &Parts,
-    is_end: bool,
-    whole: Option<usize>,
+    list: &FieldList,
+    facts: Facts,
     nonce: impl FnOnce() -> [u8; 16],
 ) -> Result<RequestShape, RequestRefusal> {
-    let fields = &parts.headers;
-    if fields.len() > FIELDS_MAX {
+    match list.overrun() {
+        Some(Overrun::Bytes) => return Err(RequestRefusal::HeadTooLarge),
+        Some(Overrun::Count) => return Err(RequestRefusal::TooManyFields),
+        None => {}
+    }
+    let pseudo = Pseudo::read(list.iter())?;
+    if list.len() - pseudo.count > FIELDS_MAX {
         return Err(RequestRefusal::TooManyFields);
     }
-    let is_websocket = is_websocket(parts)?;
-    let (path, query) = target(parts)?;
-    let host = host(&parts.uri, fields)?;
-    let body = if is_websocket { websocket_body(fields)? } else { body(fields, is_end, whole)? };
-    let method = if is_websocket { &Method::GET } else { &parts.method };
-    put_request_line(out, method.as_str().as_bytes(), path, query);
-    put_field(out, b"host", host);
-    let mut accepts_trailers = false;
-    for (name, value) in fields {
-        match place(name) {
-            Place::Forward => put_field(out, name.as_str().as_bytes(), trimmed(value)),
-            Place::WebSocketKey if is_websocket => {}
-            Place::WebSocketKey => put_field(out, name.as_str().as_bytes(), trimmed(value)),
-            Place::Te if value.as_bytes().eq_ignore_ascii_case(b"trailers") => {
-                accepts_trailers = true;
-            }
-            Place::Te | Place::Refuse => return Err(RequestRefusal::ConnectionSpecific),
-            Place::Elsewhere => {}
+    let fields = list.iter().skip(pseudo.count);
+    let method = pseudo.method()?;
+    let is_websocket = pseudo.is_websocket(method)?;
+    pseudo.check_scheme(facts.is_secure)?;
+    let target = pseudo.target(method)?;
+    let sent_method = if is_websocket { b"GET" } else { method };
+    put_request_line(out, sent_method, target, None);
+    put_field(out, b"host", pseudo.host(fields.clone())?);
+    let found = put_fields(out, fields.clone(), is_websocket)?;
+    if found.has_cookies {
+        put_cookies(out, fields);
+    }
+    let body = if is_websocket {
+        if found.length.is_some() {
+            return Err(RequestRefusal::Protocol);
         }
-    }
-    put_cookies(out, fields);
-    if is_websocket {
-        put_upgrade(out, fields, nonce());
-    } else if accepts_trailers {
-        // RFC 9110 section 10.1.4: its sender must nominate it.
-        out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
-    }
+        put_upgrade(out, nonce(), found.has_version);
+        BodyLength::None
+    } else {
+        if found.accepts_trailers {
+            // RFC 9110 section 10.1.4: its sender must nominate it.
+            out.extend_from_slice(b"te: trailers\r\nconnection: te\r\n");
+        }
+        body(found.length, facts)?
+    };
     put_framing(out, body);
     out.extend_from_slice(CRLF);
-    Ok(RequestShape { body, is_head: parts.method == Method::HEAD, is_websocket })
+    Ok(RequestShape { body, is_head: method == b"HEAD", is_websocket })
 }
 
-enum Place {
-    Forward,
-    /// Written in another place, or part of the framing.
-    Elsewhere,
-    Te,
-    WebSocketKey,
-    Refuse,
+/// What the fields say that is written elsewhere.
+#[derive(Default)]
+struct Found<'l> {
+    length: Option<&'l [u8]>,
+    has_cookies: bool,
+    accepts_trailers: bool,
+    /// `Sec-WebSocket-Version`.
+    has_version: bool,
 }
 
-fn place(name: &HeaderName) -> Place {
-    // PERF: comparing standard names compares one octet.
-    if *name == header::COOKIE || *name == header::HOST || *name == header::CONTENT_LENGTH {
-        Place::Elsewhere
-    } else if *name == header::TE {
-        Place::Te
-    } else if *name == header::SEC_WEBSOCKET_KEY {
-        Place::WebSocketKey
-    } else if *name == header::CONNECTION
-        || *name == header::TRANSFER_ENCODING
-        || *name == header::UPGRADE
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings")
-    {
-        Place::Refuse
-    } else {
-        Place::Forward
-    }
-}
-
-fn trimmed(value: &HeaderValue) -> &[u8] {
-    trim_ows(value.as_bytes())
-}
-
-fn is_websocket(parts: &Parts) -> Result<bool, RequestRefusal> {
-    if parts.method != Method::CONNECT {
-        return Ok(false);
-    }
-    match parts.extensions.get::<h2::ext::Protocol>() {
-        None => Err(RequestRefusal::Connect),
-        Some(protocol) if protocol.as_str().eq_ignore_ascii_case("websocket") => Ok(true),
-        Some(_) => Err(RequestRefusal::Protocol),
-    }
-}
-
-/// Path and query of the target.
-fn target(parts: &Parts) -> Result<(&[u8], Option<&[u8]>), RequestRefusal> {
-    if parts.uri.scheme_str().is_some_and(|scheme| !matches!(scheme, "http" | "https")) {
-        return Err(RequestRefusal::Scheme);
-    }
-    // Not `Uri::path`, which shows `/` where `:path` begins with `?`.
-    let text = parts.uri.path_and_query().ok_or(RequestRefusal::Path)?.as_str().as_bytes();
-    let is_target = text.first() == Some(&b'/') || text == b"*" && parts.method == Method::OPTIONS;
-    if !is_target || !text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
-        return Err(RequestRefusal::Path);
-    }
-    Ok(match text.iter().position(|byte| *byte == b'?') {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    })
-}
-
-/// The one Host; `:authority` wins, but Host must not name another.
-fn host<'p>(uri: &'p Uri, fields: &'p HeaderMap) -> Result<&'p [u8], RequestRefusal> {
-    let mut lines = fields.get_all(header::HOST).iter();
-    let field = lines.next().map(trimmed);
-    if lines.next().is_some() {
-        return Err(RequestRefusal::HostDisagrees);
-    }
-    let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
-    match (authority, field) {
-        (None, None) => Err(RequestRefusal::HostMissing),
-        (Some(host), None) | (None, Some(host)) => Ok(host),
-        (Some(authority), Some(field)) => {
-            let port = if uri.scheme_str() == Some("http") { &b":80"[..] } else { b":443" };
-            let name = |host: &'p [u8]| host.strip_suffix(port).unwrap_or(host);
-            if name(authority).eq_ignore_ascii_case(name(field)) {
-                Ok(authority)
-            } else {
-                Err(RequestRefusal::HostDisagrees)
+/// Writes the fields that go on as they are.
+fn put_fields<'l>(
+    out: &mut Vec<u8>,
+    fields: impl Iterator<Item = (&'l [u8], &'l [u8])>,
+    is_websocket: bool,
+) -> Result<Found<'l>, RequestRefusal> {
+    let mut found = Found::default();
+    for (name, value) in fields {
+        if name.first() == Some(&b':') {
+            return Err(RequestRefusal::PseudoField);
+        }
+        match field::check(name, value)? {
+            FieldKind::Host => {}
+            FieldKind::ContentLength => {
+                if found.length.replace(trim_ows(value)).is_some() {
+                    return Err(RequestRefusal::Length);
+                }
+            }
+            FieldKind::Te if value.eq_ignore_ascii_case(b"trailers") => {
+                found.accepts_trailers = true;
+            }
+            FieldKind::Te => return Err(RequestRefusal::ConnectionSpecific),
+            _ if name == b"cookie" => found.has_cookies = true,
+            _ if is_websocket && name == b"sec-websocket-key" => {}
+            _ => {
+                found.has_version |= is_websocket && name == b"sec-websocket-version";
+                put_field(out, name, trim_ows(value));
             }
         }
     }
+    Ok(found)
 }
 
-fn body(
-    fields: &HeaderMap,
-    is_end: bool,
-    whole: Option<usize>,
-) -> Result<BodyLength, RequestRefusal> {
-    let here = if is_end { Some(0) } else { whole.map(|octets| octets as u64) };
-    let mut lines = fields.get_all(header::CONTENT_LENGTH).iter();
-    let Some(line) = lines.next() else {
+fn body(length: Option<&[u8]>, facts: Facts) -> Result<BodyLength, RequestRefusal> {
+    let here = if facts.is_end { Some(0) } else { facts.whole.map(|octets| octets as u64) };
+    let Some(text) = length else {
         return Ok(match here {
-            Some(0) if is_end => BodyLength::None,
+            Some(0) if facts.is_end => BodyLength::None,
             Some(octets) => BodyLength::Known(octets),
             None => BodyLength::Chunked,
         });
     };
-    let length = decimal(trimmed(line)).ok_or(RequestRefusal::Length)?;
-    if lines.next().is_some() || here.is_some_and(|octets| octets != length) {
+    let length = decimal(text).ok_or(RequestRefusal::Length)?;
+    if here.is_some_and(|octets| octets != length) {
         return Err(RequestRefusal::Length);
     }
     Ok(BodyLength::Known(length))
+}
+
+fn is_target_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'#'
 }
 
 /// 1 to 18 digits, as `http1` reads them.
@@ -280,31 +368,22 @@ fn decimal(text: &[u8]) -> Option<u64> {
     Some(text.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')))
 }
 
-fn websocket_body(fields: &HeaderMap) -> Result<BodyLength, RequestRefusal> {
-    if fields.contains_key(header::CONTENT_LENGTH) {
-        return Err(RequestRefusal::Protocol);
-    }
-    Ok(BodyLength::None)
-}
-
 /// RFC 9113 section 8.2.3.
-fn put_cookies(out: &mut Vec<u8>, fields: &HeaderMap) {
-    let mut crumbs = fields.get_all(header::COOKIE).iter().map(trimmed);
-    let Some(first) = crumbs.next() else { return };
-    out.extend_from_slice(b"cookie: ");
-    out.extend_from_slice(first);
-    for crumb in crumbs {
-        out.extend_from_slice(b"; ");
-        out.extend_from_slice(crumb);
+fn put_cookies<'l>(out: &mut Vec<u8>, fields: impl Iterator<Item = (&'l [u8], &'l [u8])>) {
+    let mut before: &[u8] = b"cookie: ";
+    for (_, crumb) in fields.filter(|(name, _)| *name == b"cookie") {
+        out.extend_from_slice(before);
+        out.extend_from_slice(trim_ows(crumb));
+        before = b"; ";
     }
     out.extend_from_slice(CRLF);
 }
 
 /// RFC 6455 section 4.1; the key proves nothing between proxies, but servers insist on it.
-fn put_upgrade(out: &mut Vec<u8>, fields: &HeaderMap, nonce: [u8; 16]) {
+fn put_upgrade(out: &mut Vec<u8>, nonce: [u8; 16], has_version: bool) {
     out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
     put_field(out, b"sec-websocket-key", &base64(nonce));
-    if !fields.contains_key(header::SEC_WEBSOCKET_VERSION) {
+    if !has_version {
         put_field(out, b"sec-websocket-version", b"13");
     }
 }

@@ -10,16 +10,14 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode, Version};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::request::RequestShape;
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::error::{BodyError, ResponseError};
 use crate::http1::fields::{is_hop_by_hop, trim_ows};
 use crate::http1::head::{
-    HeadScan, RequestKind, ResponseHead, check_partial_response, parse_response,
+    Field, HeadScan, RequestKind, ResponseHead, check_partial_response, parse_response,
 };
 
 /// Why no response can be made of the octets. If no head was sent yet: 502; else the stream is
@@ -47,14 +45,17 @@ pub enum ResponseFault {
 }
 
 /// What the stream is to do next.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Send an informational response.
-    Informational(Response<()>),
-    /// Send the response.
+    /// Send an informational response; its fields are [`ResponseReader::fields`].
+    Informational {
+        /// 100 to 199, not 101.
+        status: u16,
+    },
+    /// Send the response; its fields are [`ResponseReader::fields`].
     Head {
-        /// Names in lower case, no hop-by-hop fields.
-        response: Response<()>,
+        /// 200 to 599.
+        status: u16,
         /// With END_STREAM; no event follows.
         is_end: bool,
     },
@@ -65,11 +66,9 @@ pub enum Event {
         /// With END_STREAM; no event follows.
         is_end: bool,
     },
-    /// End the stream: with a HEADERS frame if there are trailers, else with an empty DATA frame.
-    End {
-        /// What has no business in trailers is gone.
-        trailers: Option<HeaderMap>,
-    },
+    /// End the stream: with a HEADERS frame if there are [`ResponseReader::trailers`], else with an
+    /// empty DATA frame.
+    End,
 }
 
 /// Reads one response, informational ones before it included.
@@ -81,6 +80,17 @@ pub struct ResponseReader {
     /// The beginning of a head that came in several pieces.
     partial: Vec<u8>,
     head: ResponseHead,
+    /// Where the head that was read last lies.
+    place: Place,
+}
+
+/// The text of a head.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// In the buffer that was given, from here on.
+    Given(usize),
+    /// It came in pieces.
+    Partial,
 }
 
 #[derive(Debug)]
@@ -88,28 +98,34 @@ enum State {
     Head,
     Body(BodyDecoder),
     Raw,
-    Done,
+    /// With the trailer lines.
+    Done(Vec<u8>),
 }
+
+/// Fields that most responses have room in.
+const FIELDS_USUAL: usize = 16;
 
 impl ResponseReader {
     /// A reader of the response to a request of `shape`.
     #[must_use]
     pub fn new(shape: RequestShape) -> Self {
+        let fields = Vec::with_capacity(FIELDS_USUAL);
         Self {
             shape,
             state: State::Head,
             scan: HeadScan::default(),
             partial: Vec::new(),
-            head: ResponseHead::default(),
+            head: ResponseHead { fields, ..ResponseHead::default() },
+            place: Place::Given(0),
         }
     }
 
     /// Reads from `buf[*at..]`, moves `at` behind what was read and gives the next event. `None`:
     /// all was read, more is needed.
     ///
-    /// Shape: called until it gives `None`; octets of [`Event::Data`] are copied or sent before the
-    /// next call. The chunked coding is decoded in place. A head that lies whole in `buf` is not
-    /// copied before it is parsed.
+    /// Shape: called until it gives `None`; fields of a head are read, and octets of
+    /// [`Event::Data`] copied or sent, before the next call. The chunked coding is decoded in
+    /// place. A head that lies whole in `buf` is not copied before it is parsed.
     ///
     /// # Errors
     /// The upstream's fault, or ours; the reader is of no use afterwards.
@@ -118,11 +134,11 @@ impl ResponseReader {
             && decoder.is_done()
         {
             // The octets before were given without END_STREAM.
-            let trailers = trailers(decoder.trailers())?;
-            self.state = State::Done;
-            return Ok(Some(Event::End { trailers }));
+            self.state = State::Done(decoder.trailers().to_vec());
+            return Ok(Some(Event::End));
         }
-        let rest = buf.get_mut(*at..).unwrap_or_default();
+        let start = *at;
+        let rest = buf.get_mut(start..).unwrap_or_default();
         if rest.is_empty() {
             return Ok(None);
         }
@@ -130,28 +146,24 @@ impl ResponseReader {
             State::Head => self.read_head(rest, at),
             State::Body(decoder) => {
                 let decoded = decoder.decode(rest)?;
-                let range = *at..*at + decoded.body;
+                let range = start..start + decoded.body;
                 *at += decoded.consumed;
-                if !decoder.is_done() {
-                    return Ok((!range.is_empty()).then_some(Event::Data { range, is_end: false }));
+                let is_done = decoder.is_done();
+                let has_trailers = !decoder.trailers().is_empty();
+                if is_done && (range.is_empty() || !has_trailers) {
+                    self.state = State::Done(decoder.trailers().to_vec());
                 }
-                let trailers = trailers(decoder.trailers())?;
-                if range.is_empty() {
-                    self.state = State::Done;
-                    return Ok(Some(Event::End { trailers }));
-                }
-                if trailers.is_none() {
-                    self.state = State::Done;
-                    return Ok(Some(Event::Data { range, is_end: true }));
-                }
-                Ok(Some(Event::Data { range, is_end: false }))
+                Ok(match (range.is_empty(), is_done) {
+                    (true, true) => Some(Event::End),
+                    (true, false) => None,
+                    (false, _) => Some(Event::Data { range, is_end: is_done && !has_trailers }),
+                })
             }
             State::Raw => {
-                let range = *at..buf.len();
                 *at = buf.len();
-                Ok(Some(Event::Data { range, is_end: false }))
+                Ok(Some(Event::Data { range: start..buf.len(), is_end: false }))
             }
-            State::Done => Err(ResponseFault::Surplus),
+            State::Done(_) => Err(ResponseFault::Surplus),
         }
     }
 
@@ -164,25 +176,58 @@ impl ResponseReader {
             State::Head => return Err(ResponseFault::Truncated),
             State::Body(decoder) => {
                 decoder.finish()?;
-                trailers(decoder.trailers())?
+                decoder.trailers().to_vec()
             }
-            State::Raw => None,
-            State::Done => return Ok(None),
+            State::Raw => Vec::new(),
+            State::Done(_) => return Ok(None),
         };
-        self.state = State::Done;
-        Ok(Some(Event::End { trailers }))
+        self.state = State::Done(trailers);
+        Ok(Some(Event::End))
     }
 
     /// Whether the whole response was given; for a WebSocket never before [`Self::finish`].
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!(self.state, State::Done)
+        matches!(self.state, State::Done(_))
+    }
+
+    /// The fields of the head that was read last, from the buffer that was given then: names in any
+    /// case, no hop-by-hop fields.
+    pub fn fields<'r>(&'r self, buf: &'r [u8]) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
+        let text = match self.place {
+            Place::Given(start) => buf.get(start..).unwrap_or_default(),
+            Place::Partial => &self.partial,
+        };
+        let is_upgrade = self.head.status == 101;
+        self.head
+            .fields
+            .iter()
+            .filter(|field| !field.dropped && !is_hop_by_hop(field.kind))
+            .map(|Field { name, value, .. }| (name.of(text), value.of(text)))
+            .filter(move |(name, _)| {
+                !is_upgrade || !name.eq_ignore_ascii_case(b"sec-websocket-accept")
+            })
+    }
+
+    /// The trailers of a response that has ended; what has no business in trailers is gone. `None`
+    /// if there are none.
+    #[must_use]
+    pub fn trailers(&self) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
+        match &self.state {
+            State::Done(lines) if !lines.is_empty() => Some(trailer_fields(lines)),
+            _ => None,
+        }
     }
 
     fn read_head(&mut self, rest: &[u8], at: &mut usize) -> Result<Option<Event>, ResponseFault> {
+        if matches!(self.place, Place::Partial) {
+            self.partial.clear();
+            self.place = Place::Given(0);
+        }
         if self.partial.is_empty()
             && let Some(end) = self.scan.find_end(rest)
         {
+            self.place = Place::Given(*at);
             *at += end;
             return self.parse(rest, end).map(Some);
         }
@@ -198,80 +243,52 @@ impl ResponseReader {
         let partial = std::mem::take(&mut self.partial);
         let event = self.parse(&partial, end);
         self.partial = partial;
-        self.partial.clear();
+        self.place = Place::Partial;
         event.map(Some)
     }
 
     fn parse(&mut self, buf: &[u8], end: usize) -> Result<Event, ResponseFault> {
         self.scan = HeadScan::default();
         parse_response(buf, end, RequestKind { is_head: self.shape.is_head }, &mut self.head)?;
-        let is_upgrade = self.head.status == 101;
+        let status = self.head.status;
+        let is_upgrade = status == 101;
         if is_upgrade && !self.shape.is_websocket {
             return Err(ResponseFault::UpgradeUnasked);
         }
-        if self.shape.is_websocket && matches!(self.head.status, 200..=299) {
+        if self.shape.is_websocket && matches!(status, 200..=299) {
             return Err(ResponseFault::UpgradeIgnored);
         }
-        let response = self.response(buf, end, is_upgrade)?;
         if self.head.is_informational() {
-            return Ok(Event::Informational(response));
+            return Ok(Event::Informational { status });
         }
-        let is_end = !is_upgrade && self.head.body.is_empty();
-        self.state = if is_upgrade {
-            State::Raw
-        } else if is_end {
-            State::Done
+        if is_upgrade {
+            self.state = State::Raw;
+            return Ok(Event::Head { status: 200, is_end: false });
+        }
+        let is_end = self.head.body.is_empty();
+        self.state = if is_end {
+            State::Done(Vec::new())
         } else {
             State::Body(BodyDecoder::new(self.head.body, Sender::Upstream))
         };
-        Ok(Event::Head { response, is_end })
-    }
-
-    fn response(
-        &self,
-        buf: &[u8],
-        end: usize,
-        is_upgrade: bool,
-    ) -> Result<Response<()>, ResponseFault> {
-        let mut response = Response::new(());
-        *response.version_mut() = Version::HTTP_2;
-        *response.status_mut() = if is_upgrade {
-            StatusCode::OK
-        } else {
-            StatusCode::from_u16(self.head.status).or(Err(ResponseError::Status))?
-        };
-        // PERF: one copy of the head, of which all values are parts.
-        let octets = Bytes::copy_from_slice(buf.get(..end).unwrap_or_default());
-        let fields = response.headers_mut();
-        fields.reserve(self.head.fields.len());
-        for field in &self.head.fields {
-            if field.dropped || is_hop_by_hop(field.kind) {
-                continue;
-            }
-            let name = HeaderName::from_bytes(field.name.of(buf)).or(Err(ResponseError::FieldName));
-            let name = name?;
-            if is_upgrade && name == header::SEC_WEBSOCKET_ACCEPT {
-                continue;
-            }
-            let value = octets.slice(field.value.start as usize..field.value.end as usize);
-            let value = HeaderValue::from_maybe_shared(value).or(Err(ResponseError::FieldValue))?;
-            fields.append(name, value);
-        }
-        Ok(response)
+        Ok(Event::Head { status, is_end })
     }
 }
 
-/// Reads trailer lines that the decoder has checked; `None` if there are none.
+/// Names and values of trailer lines that the decoder has checked.
+fn trailer_fields(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    lines.split(|byte| *byte == b'\n').filter_map(|line| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at(colon);
+        Some((name, trim_ows(value.get(1..).unwrap_or_default())))
+    })
+}
+
+/// Trailer lines that the decoder has checked, as h2 wants them; `None` if there are none.
 pub(super) fn trailers(lines: &[u8]) -> Result<Option<HeaderMap>, BodyError> {
     let mut trailers = HeaderMap::new();
-    for line in lines.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
-        let colon = line.iter().position(|byte| *byte == b':').ok_or(BodyError::Trailer)?;
-        let (name, value) = line.split_at(colon);
-        let value = trim_ows(value.get(1..).unwrap_or_default());
+    for (name, value) in trailer_fields(lines) {
         let name = HeaderName::from_bytes(name).or(Err(BodyError::Trailer))?;
         let value = HeaderValue::from_bytes(value).or(Err(BodyError::Trailer))?;
         trailers.append(name, value);

@@ -23,10 +23,21 @@ use http::{HeaderMap, Method, Request};
 use super::buffer::Buffer;
 use super::clock::{Deadline, SharedStream, Target};
 use super::core::Core;
-use super::http2_stream::{Octets, Payload, closed, poll_send_data};
 use super::upstream::http2::Slot;
 use crate::http2::body::RequestBody;
 use crate::http2::client::{Event, RequestReader, put_informational, put_response};
+
+/// What DATA frames are made of.
+pub type Payload = Bytes;
+
+/// A buffer that goes back to its free list when the last frame made of it is written.
+struct Octets(Buffer);
+
+impl AsRef<[u8]> for Octets {
+    fn as_ref(&self) -> &[u8] {
+        self.0.unread()
+    }
+}
 
 /// A stream.
 pub struct Http2ClientStream {
@@ -162,7 +173,7 @@ impl Ends {
         let Side::Open(send) = &mut outgoing.side else {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         };
-        let sent = ready!(poll_send_data(send, context, octets, is_end, |_| {}));
+        let sent = ready!(poll_send_data(send, context, octets, is_end));
         if sent.is_ok() && is_end {
             outgoing.side = Side::Over;
         }
@@ -250,6 +261,40 @@ impl Incoming {
             Some(Step::Head(_)) | None => Ok(false),
         }
     }
+}
+
+/// Hands `octets` to h2 as the backend's window allows; ready when all of them are.
+///
+/// # Errors
+/// What h2 says; `None`: the stream is closed.
+fn poll_send_data(
+    send: &mut SendStream<Payload>,
+    context: &mut Context<'_>,
+    octets: &mut Bytes,
+    is_end: bool,
+) -> Poll<Result<(), Option<h2::Error>>> {
+    loop {
+        send.reserve_capacity(octets.len());
+        let room = send.capacity().min(octets.len());
+        if room > 0 {
+            let part = octets.split_to(room);
+            send.send_data(part, is_end && octets.is_empty())?;
+            if octets.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            continue;
+        }
+        match ready!(send.poll_capacity(context)) {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Poll::Ready(Err(Some(error))),
+            None => return Poll::Ready(Err(None)),
+        }
+    }
+}
+
+/// The error of a stream that takes nothing any more.
+fn closed() -> io::Error {
+    ErrorKind::BrokenPipe.into()
 }
 
 /// The backend says that it did nothing with the request: RFC 9113 sections 6.8 and 8.7. h2 gives

@@ -1,11 +1,11 @@
-//! A client connection that speaks HTTP/2: octets between socket and h2, one task per stream.
+//! A client connection that speaks HTTP/2: octets between socket and codec, one task per stream.
 //!
 //! ```text
-//!  socket ─▶ read ─▶ meter ─▶ Link ─▶ h2 ─▶ accept ─▶ task per stream: serve_one over Http2Stream
-//!  socket ◀─ write ◀───────── Link ◀─ h2 ◀───────────────────────────────┘
+//!  socket ─▶ read ─▶ Codec ─▶ opened ─▶ task per stream: serve_one over Http2Stream
+//!  socket ◀─ write ◀─ Codec ◀───────────────────────────────┘
 //! ```
 //!
-//! The three run in one task; streams run in tasks of their own.
+//! Both run in one task; streams run in tasks of their own.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -15,22 +15,19 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use h2::Reason;
-
 use super::buffer::{Buffer, Class};
 use super::clock::{Expiry, recent_millis};
 use super::core::Core;
 use super::downstream::{Downstream, Request, linger};
 use super::exchange::After;
-use super::http2_stream::{Http2Stream, Payload};
+use super::http2_codec::{Codec, Outgoing};
+use super::http2_stream::Http2Stream;
 use super::transport::Transport;
 use super::worker;
-use crate::http2::PREFACE;
-use crate::http2::guard::{FrameMeter, Glitch, Verdict};
-use crate::http2::io::{Link, LinkIo, Outgoing};
+use crate::http2::frame::ErrorCode;
 use crate::http2::patience::{Patience, Wait};
-use crate::http2::settings::server_builder;
-use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_STREAMS_MAX};
+use crate::http2::server::Server;
+use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_OUTBOX_BYTES_MAX};
 use crate::telemetry::Counter;
 
 /// Tasks of HTTP/2 connections that are to be woken when a drain begins.
@@ -69,8 +66,7 @@ impl Drop for Entered<'_> {
 struct Shared {
     core: Rc<Core>,
     downstream: Rc<Downstream>,
-    link: Link,
-    meter: Rc<RefCell<FrameMeter>>,
+    codec: Rc<Codec>,
     patience: RefCell<Patience>,
     /// What the connection's deadline is armed for.
     armed: Cell<Option<Wait>>,
@@ -81,16 +77,14 @@ struct Shared {
     served: RefCell<Vec<Rc<Downstream>>>,
     /// Waits until there are none.
     last: RefCell<Option<Waker>>,
-    /// We end the connection, and say why.
-    ending: Cell<Option<Reason>>,
-    /// The whole preface came, so that h2 can say goodbye.
-    is_greeted: Cell<bool>,
     /// The client may still send.
     is_open: Cell<bool>,
     /// Octets are on their way to the socket.
     is_writing: Cell<bool>,
     /// Frames go neither way any more.
     is_over: Cell<bool>,
+    /// The reader waits until less waits to be sent.
+    room: Cell<Option<Waker>>,
 }
 
 /// Serves a connection to its end; `first` begins with the client's preface or a part of it. A
@@ -104,9 +98,9 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     core.count(Counter::Http2Connections);
     let shared = Rc::new(Shared::new(core, downstream));
     shared.watch(|_, _| {});
-    drive(read(&shared, first), speak(&shared, place), write(&shared)).await;
+    drive(read(&shared, first, place), write(&shared)).await;
     shared.is_over.set(true);
-    shared.link.fail();
+    shared.codec.with(Server::disconnect);
     shared.look_after_streams();
     if shared.is_open.get() {
         // Frames that cross our last ones, WINDOW_UPDATE above all, must not turn the close into a
@@ -123,18 +117,12 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     }
 }
 
-/// Polls the three until the writer is done. In this order octets pass through all of them in one
-/// turn.
-async fn drive(
-    read: impl Future<Output = ()>,
-    speak: impl Future<Output = ()>,
-    write: impl Future<Output = ()>,
-) {
-    let (mut read, mut speak, mut write) = (pin!(read), pin!(speak), pin!(write));
-    let (mut is_read, mut is_spoken) = (false, false);
+/// Polls both until the writer is done. In this order what is read is answered in the same turn.
+async fn drive(read: impl Future<Output = ()>, write: impl Future<Output = ()>) {
+    let (mut read, mut write) = (pin!(read), pin!(write));
+    let mut is_read = false;
     poll_fn(|context| {
         is_read = is_read || read.as_mut().poll(context).is_ready();
-        is_spoken = is_spoken || speak.as_mut().poll(context).is_ready();
         write.as_mut().poll(context)
     })
     .await;
@@ -150,18 +138,16 @@ impl Shared {
         Self {
             core: Rc::clone(core),
             downstream: Rc::clone(downstream),
-            link: Link::new(),
-            meter: Rc::new(RefCell::new(FrameMeter::new(now))),
+            codec: Rc::new(Codec::new(now)),
             patience: RefCell::new(Patience::new(head, idle, first_until)),
             armed: Cell::new(None),
             streams: Cell::new(0),
             served: RefCell::default(),
             last: RefCell::default(),
-            ending: Cell::new(None),
-            is_greeted: Cell::new(false),
             is_open: Cell::new(true),
             is_writing: Cell::new(false),
             is_over: Cell::new(false),
+            room: Cell::new(None),
         }
     }
 
@@ -190,8 +176,8 @@ impl Shared {
         }
     }
 
-    /// Responses that are over for their streams may still wait in h2; a write has a deadline of
-    /// its own.
+    /// Responses that are over for their streams may still wait to be sent; a write has a deadline
+    /// of its own.
     fn settle(&self) {
         let is_busy = self.streams.get() > 0 || self.is_writing.get();
         self.watch(|patience, now| patience.set_busy(is_busy, now));
@@ -232,16 +218,22 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Waits for room in front of h2.
+    /// Waits while too much waits to be sent: the answers to what is read would come on top of it.
     async fn wait_room(&self) {
         let mut is_paused = false;
         poll_fn(|context| {
-            let polled = self.link.wait_room(context);
-            if polled.is_pending() && !is_paused {
+            let is_full = self
+                .codec
+                .look(|server| server.output_len() >= HTTP2_OUTBOX_BYTES_MAX && !server.is_over());
+            if !is_full {
+                return Poll::Ready(());
+            }
+            self.room.set(Some(context.waker().clone()));
+            if !is_paused {
                 is_paused = true;
                 self.watch(|patience, _| patience.pause());
             }
-            polled
+            Poll::Pending
         })
         .await;
         if is_paused {
@@ -249,23 +241,20 @@ impl Shared {
         }
     }
 
-    /// Looks at octets and hands them on; false: enough of this client.
+    /// Hands octets on; false: enough of this client.
     fn receive(&self, octets: &[u8]) -> bool {
-        let (verdict, progress, has_resets) = {
-            let mut meter = self.meter.borrow_mut();
-            let before = meter.resets();
-            let verdict = meter.feed(octets, recent_millis());
-            (verdict, meter.progress(), meter.resets() != before)
-        };
-        if let Verdict::Exhausted(glitch) = verdict {
-            self.core.count(Counter::Http2Abuses);
-            self.ending.set(Some(match glitch {
-                Glitch::FirstFrame => Reason::PROTOCOL_ERROR,
-                _ => Reason::ENHANCE_YOUR_CALM,
-            }));
+        let (result, progress, has_resets) = self.codec.with_streams(|server| {
+            let before = server.meter().resets();
+            let result = server.receive(octets, recent_millis());
+            let meter = server.meter();
+            (result, meter.progress(), meter.resets() != before)
+        });
+        if let Err(ended) = result {
+            if ended.code == ErrorCode::EnhanceYourCalm {
+                self.core.count(Counter::Http2Abuses);
+            }
             return false;
         }
-        self.link.push_received(octets);
         if has_resets {
             self.look_after_streams();
         }
@@ -308,43 +297,56 @@ impl Drop for Running {
     }
 }
 
-/// Socket to h2.
-async fn read(shared: &Shared, first: Buffer) {
-    if let Err(error) = receive_all(shared, first).await
-        && error.kind() == ErrorKind::TimedOut
-    {
-        let is_late = matches!(shared.armed.get(), Some(Wait::Rest { .. }));
-        if is_late {
-            shared.core.count(Counter::ClientTimeouts);
+/// Socket to codec.
+async fn read<P: Future<Output = After> + 'static>(
+    shared: &Rc<Shared>,
+    first: Buffer,
+    place: impl Fn(Request) -> P + Clone + 'static,
+) {
+    match receive_all(shared, first, place).await {
+        // GOAWAY is on its way, and says why.
+        Ok(Received::Enough) => {}
+        Ok(Received::End) => {
+            shared.is_open.set(false);
+            shared.codec.with(Server::disconnect);
         }
-        shared.ending.set(Some(if is_late { Reason::ENHANCE_YOUR_CALM } else { Reason::NO_ERROR }));
-        if !shared.is_greeted.get() {
-            shared.link.end_received();
+        Err(error) if error.kind() == ErrorKind::TimedOut => {
+            let is_late = matches!(shared.armed.get(), Some(Wait::Rest { .. }));
+            if is_late {
+                shared.core.count(Counter::ClientTimeouts);
+            }
+            let code = if is_late { ErrorCode::EnhanceYourCalm } else { ErrorCode::NoError };
+            shared.codec.with(|server| server.abort(code));
         }
-        return;
-    }
-    if shared.ending.get().is_none() {
-        shared.is_open.set(false);
-        shared.link.end_received();
+        Err(_) => {
+            shared.is_open.set(false);
+            shared.codec.with(Server::disconnect);
+        }
     }
 }
 
-async fn receive_all(shared: &Shared, first: Buffer) -> std::io::Result<()> {
+/// How reading ended.
+enum Received {
+    /// The client sends nothing more.
+    End,
+    /// Nothing more is wanted of it.
+    Enough,
+}
+
+async fn receive_all<P: Future<Output = After> + 'static>(
+    shared: &Rc<Shared>,
+    first: Buffer,
+    place: impl Fn(Request) -> P + Clone + 'static,
+) -> std::io::Result<Received> {
     let stream = &shared.downstream.stream;
-    // Handed on by itself: h2 can say goodbye only to whom it has greeted.
-    let mut preface_left = PREFACE.len();
     let mut buffer = first;
     loop {
-        let of_preface = buffer.len().min(preface_left);
-        if of_preface > 0 {
-            preface_left -= of_preface;
-            if !shared.receive(buffer.unread().get(..of_preface).unwrap_or_default()) {
-                return Ok(());
+        if !buffer.is_empty() {
+            let is_fine = shared.receive(buffer.unread());
+            open_streams(shared, &place);
+            if !is_fine {
+                return Ok(Received::Enough);
             }
-            buffer.consume(of_preface);
-        }
-        if !buffer.is_empty() && !shared.receive(buffer.unread()) {
-            return Ok(());
         }
         drop(buffer);
         shared.wait_room().await;
@@ -353,7 +355,7 @@ async fn receive_all(shared: &Shared, first: Buffer) -> std::io::Result<()> {
         buffer = Buffer::new(Class::Medium);
         match stream.try_read(&mut buffer) {
             Ok(0) if stream.deadline().is_expired() => return Err(ErrorKind::TimedOut.into()),
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(Received::End),
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) if stream.deadline().is_expired() => return Err(ErrorKind::TimedOut.into()),
@@ -362,84 +364,59 @@ async fn receive_all(shared: &Shared, first: Buffer) -> std::io::Result<()> {
     }
 }
 
-/// h2 to socket.
+/// Begins the tasks of requests that came.
+fn open_streams<P: Future<Output = After> + 'static>(
+    shared: &Rc<Shared>,
+    place: &(impl Fn(Request) -> P + Clone + 'static),
+) {
+    let (core, connection) = (&shared.core, &shared.downstream);
+    while let Some(opened) = shared.codec.with_streams(Server::opened) {
+        let accepted = Http2Stream::accept(core, connection, &shared.codec, opened);
+        let Some((stream, buffer)) = accepted else { continue };
+        let running = Running::new(shared);
+        let place = place.clone();
+        worker::start(core, async move { serve_stream(running, stream, buffer, place).await });
+    }
+}
+
+/// Codec to socket.
 async fn write(shared: &Shared) {
-    let (link, downstream) = (&shared.link, &shared.downstream);
+    let (core, codec) = (&shared.core, &shared.codec);
+    let id = poll_fn(|context| Poll::Ready(core.http2.enter(context))).await;
+    let _entered = Entered(&core.http2, id);
     loop {
-        if poll_fn(|context| link.wait_outgoing(context)).await == Outgoing::Closed {
+        let outgoing = poll_fn(|context| {
+            if core.is_draining.get() {
+                codec.with_streams(Server::begin_drain);
+            }
+            codec.poll_outgoing(context)
+        });
+        if outgoing.await == Outgoing::Over {
             return;
         }
         let mut buffer = Buffer::unallocated();
-        link.take_outgoing(buffer.as_vec());
+        *buffer.as_vec() = codec.with_streams(Server::take_output);
+        if let Some(waker) = shared.room.take() {
+            waker.wake();
+        }
         shared.begin_write(buffer.len());
-        let (is_sent, _) = downstream.write(&shared.core, buffer).await;
+        let (is_sent, _) = shared.downstream.write(core, buffer).await;
         if !is_sent {
             shared.is_open.set(false);
-            return link.fail();
+            return;
         }
         shared.end_write();
     }
 }
 
-/// Speaks HTTP/2 until the connection is over.
-async fn speak<P: Future<Output = After> + 'static>(
-    shared: &Rc<Shared>,
-    place: impl Fn(Request) -> P + Clone + 'static,
-) {
-    let core = &shared.core;
-    let handshake = server_builder().handshake::<LinkIo, Payload>(shared.link.io());
-    let Ok(mut connection) = handshake.await else { return };
-    shared.is_greeted.set(true);
-    let id = poll_fn(|context| Poll::Ready(core.http2.enter(context))).await;
-    let _entered = Entered(&core.http2, id);
-    let (mut is_ending, mut is_leaving) = (false, false);
-    loop {
-        let accepted = poll_fn(|context| {
-            if let Some(reason) = shared.ending.get()
-                && !is_ending
-            {
-                is_ending = true;
-                connection.abrupt_shutdown(reason);
-            }
-            if core.is_draining.get() && !is_leaving {
-                is_leaving = true;
-                connection.graceful_shutdown();
-            }
-            connection.poll_accept(context)
-        })
-        .await;
-        match accepted {
-            Some(Ok((request, respond))) => {
-                if shared.streams.get() >= HTTP2_STREAMS_MAX {
-                    let mut respond = respond;
-                    respond.send_reset(Reason::REFUSED_STREAM);
-                    continue;
-                }
-                let running = Running::new(shared);
-                let place = place.clone();
-                worker::start(
-                    core,
-                    async move { serve_stream(running, request, respond, place).await },
-                );
-            }
-            Some(Err(_)) | None => return,
-        }
-    }
-}
-
 async fn serve_stream<P: Future<Output = After>>(
     running: Running,
-    request: http::Request<h2::RecvStream>,
-    respond: h2::server::SendResponse<Payload>,
+    stream: Http2Stream,
+    buffer: Buffer,
     place: impl Fn(Request) -> P,
 ) {
     let shared = &running.connection;
     let (core, connection) = (&shared.core, &shared.downstream);
-    let Some((stream, buffer)) =
-        Http2Stream::accept(core, connection, &shared.meter, request, respond)
-    else {
-        return;
-    };
     let stream = Transport::Http2(Box::new(stream));
     let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
     downstream.client_auth = connection.client_auth;

@@ -19,6 +19,7 @@ pub mod downstream;
 pub mod exchange;
 pub mod forward;
 pub mod http2_client;
+pub mod http2_codec;
 pub mod http2_connection;
 pub mod http2_stream;
 pub mod random;
@@ -93,8 +94,8 @@ pub fn start(
     telemetry: Vec<CoreTelemetry>,
     logs: Vec<Option<CoreLog>>,
 ) -> Result<Started, StartError> {
-    // Of the 28 KiB that h2 allocates for a connection an idle one touches a few; a huge page makes
-    // all of them resident: 49 instead of 33 KB a connection. Kernels without them refuse; so what.
+    // A huge page makes memory resident that idle connections never touch. Kernels without them
+    // refuse; so what.
     rustix::thread::disable_transparent_huge_pages(true).unwrap_or_default();
     let (driver, fallback) = choose_driver(config)?;
     let cpus = socket::allowed_cpus().map_err(StartError::Affinity)?;

@@ -14,6 +14,10 @@ const UPDATES_MAX: u32 = 2;
 
 const SIZE_MAX: u32 = HTTP2_HEADER_TABLE_BYTES_MAX;
 
+/// Octets of literals that are decoded for the sake of the table alone. Those of an honest sender
+/// are hardly more than its block has; a name in the table makes two octets thousands.
+const DECODED_BYTES_MAX: usize = 4 * HTTP2_BLOCK_BYTES_MAX;
+
 /// Reads the blocks of one direction of a connection.
 #[derive(Debug)]
 pub struct Decoder {
@@ -157,8 +161,12 @@ impl Decoder {
             return Ok(None);
         };
         used += octets;
+        let is_kept = list.overrun().is_none() || indexing == Indexing::Incremental;
         let start = list.octets().len();
-        name.append_to(list.octets())?;
+        // PERF: a name of the table that nobody needs costs nothing.
+        if is_kept || index == 0 {
+            name.append_to(list.octets())?;
+        }
         let name_len = list.octets().len() - start;
         value.append_to(list.octets())?;
         if indexing == Indexing::Incremental {
@@ -167,6 +175,9 @@ impl Decoder {
             self.table.insert(name, value);
         }
         list.commit(start, name_len);
+        if list.size() > DECODED_BYTES_MAX {
+            return Err(HpackError::TooLong);
+        }
         self.has_field = true;
         Ok(Some(used))
     }

@@ -71,12 +71,21 @@ impl FieldList {
         self.overrun = None;
     }
 
-    /// Appends a field.
+    /// Appends a field, unless the list is above a limit already.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        if self.overrun.is_some() {
+            return;
+        }
         let start = self.octets.len();
         self.octets.extend_from_slice(name);
         self.octets.extend_from_slice(value);
         self.commit(start, name.len());
+    }
+
+    /// Octets so far, as RFC 9113 section 6.5.2 counts; above a limit, also those that were decoded
+    /// all the same.
+    pub(super) const fn size(&self) -> usize {
+        self.size
     }
 
     /// The buffer, for the name and the value of the next field: what stands behind its present
@@ -89,8 +98,9 @@ impl FieldList {
     /// list is above a limit.
     pub(super) fn commit(&mut self, start: usize, name_len: usize) {
         let end = self.octets.len();
-        self.size = self.size.saturating_add(end - start + ENTRY_OVERHEAD);
+        self.size = self.size.saturating_add(end - start);
         if self.overrun.is_none() {
+            self.size = self.size.saturating_add(ENTRY_OVERHEAD);
             if self.size > HTTP2_HEADER_LIST_BYTES_MAX as usize {
                 self.overrun = Some(Overrun::Bytes);
             } else if self.fields.len() >= FIELDS_MAX + PSEUDO_FIELDS_MAX {

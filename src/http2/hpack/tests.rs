@@ -200,6 +200,26 @@ fn a_block_has_an_end() {
     refused(&huge, HpackError::TooLong);
 }
 
+/// Few octets that name a large entry again and again are no work.
+#[test]
+fn a_bomb_costs_no_more_than_its_octets() {
+    let mut decoder = Decoder::new();
+    let mut entry = vec![0x40];
+    integer::encode(&mut entry, 0, 7, 3900);
+    entry.extend(vec![b'n'; 3900]);
+    entry.push(0);
+    let named = vec![0x80 | 62; HTTP2_BLOCK_BYTES_MAX - entry.len()];
+    let list = read(&mut decoder, &[entry.clone(), named].concat()).unwrap();
+    assert_eq!(list.overrun(), Some(Overrun::Bytes));
+    // A literal without indexing by that name, empty.
+    let literals = [0x0f, 62 - 15, 0].repeat(80_000);
+    assert_eq!(read(&mut decoder, &literals).unwrap().overrun(), Some(Overrun::Bytes));
+    // Each of these makes an entry.
+    let entries = [0x7e, 0].repeat(80_000);
+    let result = read(&mut decoder, &entries);
+    assert_eq!(result.map(|list| list.overrun()), Err(HpackError::TooLong));
+}
+
 /// The next block of the connection reads as its sender means it.
 #[test]
 fn a_list_above_the_limit_leaves_the_table_right() {

@@ -232,6 +232,7 @@ impl Server {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.sending = Sending::Done;
         }
+        self.leave_turn(id);
         self.meter.answered();
     }
 

@@ -34,7 +34,7 @@ use crate::limits::{
 use crate::proxy::buffer::{Buffer, Class};
 use crate::proxy::clock::{Expiry, recent_millis};
 use crate::proxy::core::Core;
-use crate::proxy::http2_stream::Payload;
+use crate::proxy::http2_client::Payload;
 use crate::proxy::retry::Failure;
 use crate::proxy::rt;
 use crate::proxy::transport::Transport;
