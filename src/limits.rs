@@ -189,9 +189,10 @@ pub const LOOP_LAG_MAX: Duration = Duration::from_secs(10);
 
 /// Octets of a version 1 line, CRLF included: the longest one there can be (specification 2.1).
 pub const PROXY_LINE_BYTES_MAX: usize = 107;
-/// Octets of a whole PROXY header; longer: the connection is closed. What the first segment of any
-/// TCP connection holds (specification 2), far above addresses and the usual extensions.
-pub const PROXY_HEADER_BYTES_MAX: usize = 536;
+/// Octets of a whole PROXY header; longer: the connection is closed. 4 KiB, as nginx takes, behind
+/// the 16 octets of version 2 that come first: balancers of clouds put certificates and names of
+/// their own into extensions.
+pub const PROXY_HEADER_BYTES_MAX: usize = 16 + 4096;
 
 // ---- Upstreams ----------------------------------------------------------------------------------
 
@@ -519,7 +520,7 @@ const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
 const _: () = assert!(PROXY_LINE_BYTES_MAX < PROXY_HEADER_BYTES_MAX);
-const _: () = assert!(PROXY_HEADER_BYTES_MAX <= BUFFER_SMALL_BYTES);
+const _: () = assert!(PROXY_HEADER_BYTES_MAX <= BUFFER_MEDIUM_BYTES);
 const _: () = assert!(STATUS_CODES_MAX.is_power_of_two());
 const _: () = assert!(HTTP2_FRAME_BYTES_MAX as usize <= HTTP2_INBOX_BYTES_MAX);
 const _: () =

@@ -421,7 +421,7 @@ mod tests {
         assert_eq!(parse(&block(0x11, 0x11, &V4_PAYLOAD)), Err(Version));
         assert_eq!(parse(&block(0x31, 0x11, &V4_PAYLOAD)), Err(Version));
         assert_eq!(parse(&block(0x22, 0x11, &V4_PAYLOAD)), Err(Command));
-        assert_eq!(parse(&block(0x20, 0x00, &[0; 521])), Err(BlockTooLong));
+        assert_eq!(parse(&block(0x20, 0x00, &[0; 4097])), Err(BlockTooLong));
         assert_eq!(parse(&block(0x21, 0x11, &[0; 65_535])[..16]), Err(BlockTooLong));
         for family in [0x01, 0x02, 0x10, 0x13, 0x20, 0x30, 0x33, 0x41, 0xff] {
             assert_eq!(parse(&block(0x21, family, &[0; 216])), Err(Family), "{family:x}");

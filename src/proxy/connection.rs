@@ -13,7 +13,7 @@ use std::rc::Rc;
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
 use super::core::Core;
-use super::downstream::{self, Downstream, ListenerFacts, Request};
+use super::downstream::{self, Downstream, ListenerFacts, Request, make_room};
 use super::exchange::After;
 use super::http2_connection;
 use super::rt::Stream;
@@ -165,6 +165,7 @@ async fn read_proxy_header(
             Ok(Parsed::Incomplete) => {}
             Ok(Parsed::Absent) | Err(_) => break,
         }
+        make_room(&mut octets);
         match socket.read_when_ready(&mut octets).await {
             Ok(1..) => {}
             // A health check that only connects.

@@ -46,7 +46,14 @@ fn headers() -> Vec<(Vec<u8>, Option<&'static str>)> {
     let block6 = block(1, 0x21, &[&CLIENT6[..], &CLIENT6, &ports].concat());
     // An authority (section 2.2.2) and a checksum that nobody checks.
     let extensions = b"\x02\x00\x09a.example\x03\x00\x04abcd";
+    // A certificate of the client, say: 4 KiB in all.
+    let most = 4096 - block4(&[]).len();
+    let length = u16::try_from(most - 3).expect("short").to_be_bytes();
+    let large = [&[0xe0, length[0], length[1]][..], &vec![b'x'; most - 3]].concat();
     vec![
+        (block4(&large), Some("203.0.113.8")),
+        (block(0, 0, &large), None),
+        (block(1, 0, &large), None),
         (LINE.into(), Some("203.0.113.7")),
         ("PROXY TCP6 2001:db8::7 2001:db8::1 65535 1\r\n".into(), Some("2001:db8::7")),
         (block4(&[]), Some("203.0.113.8")),
