@@ -20,9 +20,10 @@ use crate::limits::{
 /// Whose bytes these are, and so how strictly they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
-    /// Nothing beyond the grammar is tolerated.
+    /// Nothing beyond the grammar is tolerated. It has blanks around `;` and `=` of extensions.
     Client,
-    /// Blanks between a chunk size and what follows it are: old servers pad sizes to a fixed width.
+    /// Blanks between a chunk size and the end of its line are: old servers pad sizes to a fixed
+    /// width.
     Upstream,
 }
 
@@ -147,7 +148,7 @@ impl ChunkedDecoder {
         match self.state {
             State::Size | State::Digits => self.size_byte(byte),
             State::Blank => match byte {
-                b'\r' => Ok(State::SizeLf),
+                b'\r' if self.sender == Sender::Upstream => Ok(State::SizeLf),
                 b' ' | b'\t' => self.extension_byte(State::Blank),
                 b';' => self.extension_byte(State::Extension),
                 _ => Err(BodyError::ChunkSize),
@@ -189,7 +190,7 @@ impl ChunkedDecoder {
         match byte {
             b'\r' => Ok(State::SizeLf),
             b';' => self.extension_byte(State::Extension),
-            b' ' | b'\t' if self.sender == Sender::Upstream => self.extension_byte(State::Blank),
+            b' ' | b'\t' => self.extension_byte(State::Blank),
             b'\n' => Err(BodyError::ChunkLineEnd),
             _ => Err(BodyError::ChunkSize),
         }

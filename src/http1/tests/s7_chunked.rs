@@ -119,12 +119,27 @@ fn extensions_have_limits() {
     refused(over.as_bytes(), BodyError::ChunkExtensionTooLong);
 }
 
+/// RFC 9112 section 7.1.1 has blanks around `;` and `=`, and none at the end of the line.
 #[test]
-fn blanks_behind_a_size_are_tolerated_from_upstreams_only() {
-    for bytes in [&b"1 \t;a\r\na\r\n0\r\n\r\n"[..], b"1  \r\na\r\n0 \r\n\r\n"] {
+fn blanks_are_taken_around_extensions() {
+    for line in ["1 ;a", "1 \t;a", "1; a", "1;a =b", "1;a= b", "1 ; a\t=\t\"b c\" ; d", "1;a=b "] {
+        let bytes = format!("{line}\r\na\r\n0 ;e = f\r\n\r\n");
+        check(bytes.as_bytes(), b"a", b"", 0);
+    }
+    for line in ["1 ;a\r", "1 ;a\n", "1 ;a=\"b\rc\"", "1 ;a=\"b\nc\"", "1;\0"] {
+        let bytes = format!("{line}b\r\na\r\n0\r\n\r\n");
+        assert!(decode(Sender::Client, bytes.as_bytes()).is_err(), "{line:?}");
+        assert!(decode(Sender::Upstream, bytes.as_bytes()).is_err(), "{line:?}");
+    }
+}
+
+#[test]
+fn blanks_at_the_end_of_a_size_line_are_tolerated_from_upstreams_only() {
+    for bytes in [&b"1  \r\na\r\n0 \r\n\r\n"[..], b"1\t\r\na\r\n0\r\n\r\n"] {
         assert_eq!(decode(Sender::Client, bytes), Err(BodyError::ChunkSize));
         assert_eq!(decode(Sender::Upstream, bytes), Ok((b"a".to_vec(), Vec::new(), 0)));
     }
+    refused(b"1 =a\r\na\r\n0\r\n\r\n", BodyError::ChunkSize);
     refused(b"1 1\r\na\r\n0\r\n\r\n", BodyError::ChunkSize);
     let padded = format!("1{}\r\n", " ".repeat(CHUNK_EXTENSION_BYTES_MAX + 1));
     let result = decode(Sender::Upstream, padded.as_bytes());
