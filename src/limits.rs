@@ -13,8 +13,14 @@ pub const REQUEST_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const REQUEST_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a whole response head; longer: 502.
 pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Field lines of one head, requests and responses alike; more: 431 or 502.
+/// Field lines of a request head; more: 431.
 pub const FIELDS_MAX: usize = 128;
+/// Field lines of a response head; more: 502. Applications send hundreds of cookies, links and
+/// policies; what they take is bounded by [`RESPONSE_HEAD_BYTES_MAX`] anyway.
+pub const RESPONSE_FIELDS_MAX: usize = 1024;
+/// Field lines that the proxy and the filters of a rule may add to a response; with more of them an
+/// HTTP/2 client sees its stream reset.
+pub const RESPONSE_FIELDS_ADDED_MAX: usize = 1000;
 /// Options of all `Connection` lines of one head; more: 400 or 502. Each costs a look at every
 /// field, so that without a limit a head of 32 KiB would cost two million comparisons.
 pub const CONNECTION_OPTIONS_MAX: usize = 32;
@@ -79,6 +85,9 @@ pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 /// Octets of a field block before decoding, at most four times the list that we accept: so far the
 /// rest of a list that is refused is read, because the table of later ones depends on it.
 pub const HTTP2_BLOCK_BYTES_MAX: usize = 4 * HTTP2_HEADER_LIST_BYTES_MAX as usize;
+/// The same of the responses of backends: as much as one of HTTP/1.1, and 32 for each of the most
+/// fields.
+pub const HTTP2_RESPONSE_LIST_BYTES_MAX: u32 = 64 * 1024 + 32 * 1024;
 /// Bytes a client may send on one stream before we have passed any on.
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all streams of a connection.
@@ -519,6 +528,9 @@ const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
 const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
+const _: () = assert!(
+    HTTP2_RESPONSE_LIST_BYTES_MAX as usize == RESPONSE_HEAD_BYTES_MAX + 32 * RESPONSE_FIELDS_MAX
+);
 const _: () = assert!(PROXY_LINE_BYTES_MAX < PROXY_HEADER_BYTES_MAX);
 const _: () = assert!(PROXY_HEADER_BYTES_MAX <= BUFFER_MEDIUM_BYTES);
 const _: () = assert!(STATUS_CODES_MAX.is_power_of_two());

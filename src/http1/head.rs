@@ -12,7 +12,9 @@ mod response;
 mod scan;
 
 pub use request::{RequestHead, TargetForm, check_partial_request, parse_request};
-pub use response::{RequestKind, ResponseHead, check_partial_response, parse_response};
+pub use response::{
+    RequestKind, ResponseHead, check_partial_response, parse_own_response, parse_response,
+};
 pub use scan::HeadScan;
 
 use super::fields::FieldKind;

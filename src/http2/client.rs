@@ -23,9 +23,10 @@ use crate::http1::fields::{FieldKind, is_hop_by_hop, trim_ows};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{self, HeadScan};
 use crate::limits::{
-    FIELDS_MAX, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX,
-    HTTP2_LOCAL_RESETS_MAX, HTTP2_RESET_STREAMS_MAX, HTTP2_SEND_BUFFER_BYTES_MAX,
+    HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_LOCAL_RESETS_MAX,
+    HTTP2_RESET_STREAMS_MAX, HTTP2_RESPONSE_LIST_BYTES_MAX, HTTP2_SEND_BUFFER_BYTES_MAX,
     HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES, HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
+    RESPONSE_FIELDS_MAX,
 };
 
 /// A builder with every bound set. No stream is opened before the backend said how many it takes.
@@ -35,7 +36,7 @@ pub fn client_builder() -> Builder {
     builder
         .enable_push(false)
         .initial_max_send_streams(0)
-        .max_header_list_size(HTTP2_HEADER_LIST_BYTES_MAX)
+        .max_header_list_size(HTTP2_RESPONSE_LIST_BYTES_MAX)
         .initial_window_size(HTTP2_UPSTREAM_STREAM_WINDOW_BYTES)
         .initial_connection_window_size(HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES)
         .max_frame_size(HTTP2_FRAME_BYTES_MAX)
@@ -338,7 +339,7 @@ pub fn put_response(
 
 fn check_count(fields: &HeaderMap) -> Result<(), ResponseHeadFault> {
     // One line is ours.
-    (fields.len() < FIELDS_MAX).then_some(()).ok_or(ResponseHeadFault::TooManyFields)
+    (fields.len() < RESPONSE_FIELDS_MAX).then_some(()).ok_or(ResponseHeadFault::TooManyFields)
 }
 
 fn length(fields: &HeaderMap) -> Result<Option<u64>, ResponseHeadFault> {
@@ -493,7 +494,7 @@ mod tests {
         check(&twice, false, ResponseHeadFault::Length);
         check(&[("content-length", "+3")], false, ResponseHeadFault::Length);
         check(&[("content-length", "3")], true, ResponseHeadFault::Length);
-        check(&[("x", "1"); FIELDS_MAX], false, ResponseHeadFault::TooManyFields);
+        check(&[("x", "1"); RESPONSE_FIELDS_MAX], false, ResponseHeadFault::TooManyFields);
         let none = HeaderMap::new();
         let switched = put_informational(&mut Vec::new(), StatusCode::SWITCHING_PROTOCOLS, &none);
         assert_eq!(switched, Err(ResponseHeadFault::Switched));

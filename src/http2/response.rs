@@ -17,7 +17,7 @@ use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::error::{BodyError, ResponseError};
 use crate::http1::fields::{is_hop_by_hop, trim_ows};
 use crate::http1::head::{
-    Field, HeadScan, RequestKind, ResponseHead, check_partial_response, parse_response,
+    Field, HeadScan, RequestKind, ResponseHead, check_partial_response, parse_own_response,
 };
 
 /// Why no response can be made of the octets. If no head was sent yet: 502; else the stream is
@@ -249,7 +249,7 @@ impl ResponseReader {
 
     fn parse(&mut self, buf: &[u8], end: usize) -> Result<Event, ResponseFault> {
         self.scan = HeadScan::default();
-        parse_response(buf, end, RequestKind { is_head: self.shape.is_head }, &mut self.head)?;
+        parse_own_response(buf, end, RequestKind { is_head: self.shape.is_head }, &mut self.head)?;
         let status = self.head.status;
         let is_upgrade = status == 101;
         if is_upgrade && !self.shape.is_websocket {

@@ -8,7 +8,7 @@ use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values}
 use crate::http1::error::ResponseError;
 use crate::http1::fields::{FieldKind, members};
 use crate::http1::framing::{self, BodyLength};
-use crate::limits::{FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX};
+use crate::limits::{RESPONSE_FIELDS_ADDED_MAX, RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX};
 
 /// What the end of a response depends on besides the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,7 +29,7 @@ pub struct ResponseHead {
     pub reason: Span,
     /// Of the upstream; what is forwarded is our own.
     pub version: Version,
-    /// In order, at most [`FIELDS_MAX`]. Framing fields that the message may not carry are dropped.
+    /// In order, at most [`RESPONSE_FIELDS_MAX`]. Framing fields that the message may not carry are dropped.
     pub fields: Vec<Field>,
     /// How the body ends; `None` for 101, behind which another protocol begins.
     pub body: BodyLength,
@@ -74,12 +74,36 @@ pub fn parse_response(
     request: RequestKind,
     head: &mut ResponseHead,
 ) -> Result<(), ResponseError> {
-    let buf = buf.get(..end).ok_or(ResponseError::Incomplete)?;
-    check_beginning(buf)?;
-    if buf.len() > RESPONSE_HEAD_BYTES_MAX {
+    if end > RESPONSE_HEAD_BYTES_MAX {
+        check_beginning(buf)?;
         return Err(ResponseError::HeadTooLarge);
     }
-    let kinds = parse_syntax(buf, head)?;
+    parse::<RESPONSE_FIELDS_MAX>(buf, end, request, head)
+}
+
+/// The same for a head that this proxy wrote: an upstream's, within its limits, and lines of our
+/// own.
+///
+/// # Errors
+/// As [`parse_response`].
+pub fn parse_own_response(
+    buf: &[u8],
+    end: usize,
+    request: RequestKind,
+    head: &mut ResponseHead,
+) -> Result<(), ResponseError> {
+    parse::<{ RESPONSE_FIELDS_MAX + RESPONSE_FIELDS_ADDED_MAX }>(buf, end, request, head)
+}
+
+fn parse<const FIELDS: usize>(
+    buf: &[u8],
+    end: usize,
+    request: RequestKind,
+    head: &mut ResponseHead,
+) -> Result<(), ResponseError> {
+    let buf = buf.get(..end).ok_or(ResponseError::Incomplete)?;
+    check_beginning(buf)?;
+    let kinds = parse_syntax::<FIELDS>(buf, head)?;
     head.head_bytes = end;
     read_framing(buf, request, kinds, head)?;
     read_persistence(buf, kinds, head)
@@ -119,11 +143,15 @@ impl From<TooManyOptions> for ResponseError {
 
 const PROTOCOL: &[u8] = b"HTTP/1.";
 
-fn parse_syntax(buf: &[u8], head: &mut ResponseHead) -> Result<KindSet, ResponseError> {
+fn parse_syntax<const FIELDS: usize>(
+    buf: &[u8],
+    head: &mut ResponseHead,
+) -> Result<KindSet, ResponseError> {
     let mut config = httparse::ParserConfig::default();
     // RFC 9112 section 5.1: a proxy removes the blank before a colon from responses.
     config.allow_spaces_after_header_name_in_responses(true);
-    let mut lines = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    // Tens of KB that are not touched before they are used.
+    let mut lines = [const { MaybeUninit::uninit() }; FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     match config.parse_response_with_uninit_headers(&mut parsed, buf, &mut lines) {
         Ok(httparse::Status::Complete(len)) if len == buf.len() => {}

@@ -3,7 +3,7 @@
 use super::{RequestError, ResponseError, get, parse, refused, respond, response_refused};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
-use crate::limits::FIELDS_MAX;
+use crate::limits::{FIELDS_MAX, RESPONSE_FIELDS_MAX};
 
 fn with(line: &[u8]) -> Vec<u8> {
     [b"GET / HTTP/1.1\r\nHost: a\r\n", line, b"\r\n\r\n"].concat()
@@ -46,9 +46,17 @@ fn a_blank_before_the_colon_is_removed_from_responses() {
 
 #[test]
 fn names_are_tokens() {
-    for line in
-        [&b": b"[..], b"A", b"A B: c", b"A(: b", b"A\0: b", b"A\xe9: b", b"A\x7f: b", b"\"A\": b"]
-    {
+    for line in [
+        &b": b"[..],
+        b"A",
+        b"A B: c",
+        b"A(: b",
+        b"A\0: b",
+        b"A\xe9: b",
+        b"A\x7f: b",
+        b"\"A\": b",
+        b":path: /",
+    ] {
         refused(&with(line), RequestError::FieldName);
         let response = [b"HTTP/1.1 200 OK\r\n", line, b"\r\n\r\n"].concat();
         response_refused(&response, ResponseError::FieldName);
@@ -91,7 +99,10 @@ fn field_lines_are_counted() {
     assert_eq!(get(&most).map(|head| head.fields.len()), Ok(FIELDS_MAX));
     assert_eq!(get(&format!("{most}A: b\r\n")).err(), Some(RequestError::TooManyFields));
     assert_eq!(RequestError::TooManyFields.category(), RequestFault::FieldsTooLarge);
-    let over = format!("HTTP/1.1 200 OK\r\nA: b\r\n{most}A: b\r\n\r\n");
+    let response = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
+    let head = respond(response(RESPONSE_FIELDS_MAX).as_bytes());
+    assert_eq!(head.map(|head| head.fields.len()), Ok(RESPONSE_FIELDS_MAX));
+    let over = response(RESPONSE_FIELDS_MAX + 1);
     response_refused(over.as_bytes(), ResponseError::TooManyFields);
 }
 
