@@ -93,6 +93,8 @@ pub struct ProxyConfig {
     pub proxy_read_timeout: Duration,
     /// Choice of an endpoint where the rule does not say.
     pub balance: Balance,
+    /// In normal form; answered with 200 for hosts without rules. Empty: none.
+    pub health_check_path: Arc<str>,
     /// Access log.
     pub access_log: AccessLogFormat,
 }
@@ -217,6 +219,7 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         proxy_send_timeout: args.proxy_send_timeout,
         proxy_read_timeout: args.proxy_read_timeout,
         balance: args.load_balance.into(),
+        health_check_path: Arc::clone(&args.health_check_path),
         access_log: args.access_log,
     })
 }
@@ -309,6 +312,7 @@ mod tests {
         ];
         assert_eq!(timeouts.map(|t| t.as_secs()), [60, 60, 75, 5, 60, 60]);
         assert_eq!((proxy.keep_alive_requests, proxy.client_max_body_size), (0, 0));
+        assert_eq!(&*proxy.health_check_path, "/healthz");
     }
 
     #[test]
@@ -362,6 +366,9 @@ mod tests {
             "--default-backend-service web",
             "--default-ssl-certificate web",
             "--hsts-max-age -1",
+            "--health-check-path healthz",
+            "--health-check-path /a/../healthz",
+            "--health-check-path /healthz?full",
             "--unknown",
         ] {
             assert!(parse(flags).is_err_and(|error| error.exit_code() == 2), "{flags}");

@@ -103,6 +103,7 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
         proxy_send_timeout: minute,
         proxy_read_timeout: minute,
         balance: Balance::RoundRobin,
+        health_check_path: "/healthz".into(),
         access_log: log,
     }
 }

@@ -1,6 +1,7 @@
 //! The flags of `serve` and `demo`. Their names, and those of the variables, are interface.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{AccessLogFormat, Bind, Cidr, Driver, LogLevel, parse};
@@ -256,6 +257,15 @@ pub struct Args {
         value_parser = parse::backend, help_heading = "Routing"
     )]
     pub default_backend_service: Option<BackendKey>,
+
+    /// Path that is answered with 200 for hosts without rules, so that load balancers can probe the
+    /// traffic ports; empty: none
+    #[arg(
+        long, env = "RINGWAY_HEALTH_CHECK_PATH", value_name = "PATH",
+        default_value = "/healthz", value_parser = parse::health_check_path,
+        help_heading = "Routing"
+    )]
+    pub health_check_path: Arc<str>,
 
     /// Secret with the certificate for hosts that have none and for clients that name no host
     /// [default: a self-signed certificate, made at each start]

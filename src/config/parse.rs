@@ -1,6 +1,7 @@
 //! Texts of flags → values. Messages complete clap's `invalid value 'X' for '--flag': …`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::FLAG_SECONDS_MAX;
@@ -39,9 +40,23 @@ pub enum ParseError {
     /// Neither an IP address nor a DNS name.
     #[error("write an IP address or a DNS name, such as 192.0.2.1 or lb.example")]
     StatusAddress,
+    /// Not a path as requests are matched by it.
+    #[error("write a path without '.', '..', '%', blanks and query, such as /healthz")]
+    Path,
     /// Not a DNS subdomain.
     #[error("write the name of an object: lower-case letters, digits, hyphens and dots")]
     ObjectName,
+}
+
+/// A path that needs no normalising, or nothing.
+///
+/// # Errors
+/// [`ParseError::Path`].
+pub fn health_check_path(text: &str) -> Result<Arc<str>, ParseError> {
+    let is_path = text.starts_with('/')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%".contains(&byte))
+        && !text.split('/').any(|element| matches!(element, "." | ".."));
+    if text.is_empty() || is_path { Ok(text.into()) } else { Err(ParseError::Path) }
 }
 
 /// Seconds, fractions allowed.

@@ -60,6 +60,8 @@ pub struct Tally {
     /// Process clock when the response was through; 0: not yet.
     pub finished: u64,
 }
+    /// A load balancer's question: counted, not logged.
+    pub is_probe: bool,
 
 /// Bodies up to this size that came with their head are sent with it and kept for repetition.
 const WHOLE_BODY_BYTES_MAX: u64 = Class::Medium.bytes() as u64;
@@ -220,6 +222,10 @@ impl Exchange<'_> {
         let rule = matched.rule;
         if self.is_misdirected(table) {
             self.core.count(Counter::RequestsMisdirected);
+        if self.is_probe(table, matched) {
+            self.tally.is_probe = true;
+            return self.answer(Reply::Healthy).await;
+        }
             return self.answer(Reply::Misdirected).await;
         }
         if rule.policies.deny.is_some() {
@@ -268,6 +274,25 @@ impl Exchange<'_> {
         listener.scheme == Scheme::Https
             && table.0.client_auth(listener.id, &self.head().host) != self.downstream.client_auth
     }
+    /// Whether a load balancer asks for our health: the path of it, on a host that has no rules of
+    /// its own, unless a rule for every host names that path. As the catch-all server of
+    /// ingress-nginx has it, for every method.
+    fn is_probe(&self, table: &CoreTable, matched: Option<&Match<'_>>) -> bool {
+        let (head, path) = (self.head(), self.core.config.health_check_path.as_bytes());
+        head.path == path
+            && matched.is_none_or(|found| !found.is_routed || found.matched_bytes < path.len())
+            && !table.0.has_host(self.downstream.listener.id, &head.host)
+    }
+
+    /// Whether a backend could read the path so that another rule should have had a say.
+    fn is_evasive(&self, table: &CoreTable, rule: &TableRule) -> bool {
+        let head = self.head();
+        head.has_lax_reading
+            && reading::is_evasive(head.sent_path(self.bytes), rule, |path| {
+                self.lookup_path(table, path).map(|found| found.rule)
+            })
+    }
+
 
     /// Why nobody gets anything of the host on this connection: its handshake asked for a
     /// certificate in the host's name.
@@ -343,7 +368,7 @@ impl Exchange<'_> {
         let has_body = !self.head().is_head(self.bytes);
         let mut out = Buffer::new(Class::Small);
         let content_type = self.head().find_name(self.bytes, b"content-type");
-        if content_type.is_some_and(is_grpc) {
+        if content_type.is_some_and(is_grpc) && reply.status() >= 400 {
             self.core.with_date(|date| {
                 let own = OwnFields { date, hsts: self.hsts };
                 reply::put_grpc(out.as_vec(), reply, persistence, &own);
@@ -675,7 +700,11 @@ impl Exchange<'_> {
             response_body_bytes: self.tally.response_bytes,
             attempts: &self.scratch.attempts,
         };
-        self.core.record(&record);
+        if self.tally.is_probe {
+            self.core.telemetry.record(&record);
+        } else {
+            self.core.record(&record);
+        }
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Reply {
     Certificate(ClientRefusal),
 }
 
+    /// A load balancer asked for our health.
+    Healthy,
 impl Reply {
     /// The answer when the last attempt failed.
     #[must_use]
@@ -69,6 +71,8 @@ impl Reply {
             },
             Self::ClientTimeout => 408,
             Self::BodyTooLarge => 413,
+            Self::Healthy => 200,
+            Self::Ambiguous => 400,
             Self::NotFound => 404,
             Self::InvalidBackend => 500,
             Self::BadGateway => 502,
@@ -94,6 +98,8 @@ impl Reply {
             },
             Self::ClientTimeout => "408 Request Timeout\n",
             Self::BodyTooLarge => "413 Content Too Large\n",
+            Self::Healthy => "",
+            Self::Ambiguous => "400 Bad Request: the path can be read in more than one way\n",
             Self::NotFound => "404 Not Found: no route for this host and path\n",
             Self::InvalidBackend => "500 Internal Server Error: the route has no usable backend\n",
             Self::BadGateway => "502 Bad Gateway: the backend failed\n",

@@ -92,6 +92,12 @@ impl Hosts {
         self.any.as_deref().and_then(accept)
     }
 
+    /// Whether `host` belongs to a host that does not take every name.
+    pub(super) fn has_own(&self, host: &[u8]) -> bool {
+        let own = |vhost: &VHost| (vhost.pattern != HostPattern::Any).then_some(());
+        self.find(host, own).is_some()
+    }
+
     fn find_wildcard<'t, T>(
         &'t self,
         host: &[u8],

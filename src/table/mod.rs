@@ -171,6 +171,15 @@ impl Table {
     #[must_use]
     pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
         let listener = self.listeners.get(usize::from(listener.0))?;
+    /// Whether rules of a host are asked for `host`, other than those that hold for every host.
+    ///
+    /// Shape: as [`Self::lookup`].
+    #[must_use]
+    pub fn has_host(&self, listener: ListenerId, host: &[u8]) -> bool {
+        let listener = self.listeners.get(usize::from(listener.0));
+        listener.is_some_and(|listener| listener.hosts.has_own(host))
+    }
+
         sni.and_then(|name| listener.names.find(name))
             .or_else(|| listener.default_tls.as_ref().map(TableTls::Terminate))
     }
