@@ -186,7 +186,7 @@ fn same_request(buf: &[u8], head: &RequestHead, written: &[u8], again: &RequestH
     assert_eq!(head.query.map(|q| q.of(buf)), again.query.map(|q| q.of(written)));
     assert!(head.host.is_empty() || head.host == again.host);
     assert_eq!(head.body, again.body);
-    assert_eq!(head.upgrade.is_some(), again.upgrade.is_some());
+    assert_eq!(head.is_upgrade, again.is_upgrade);
     assert_eq!(head.expects_continue, again.expects_continue);
     assert_eq!(forwarded(buf, &head.fields), forwarded(written, &again.fields));
 }
@@ -208,7 +208,7 @@ fn write_request(buf: &[u8], head: &RequestHead, body: BodyLength) -> Vec<u8> {
     for (name, value) in forwarded(buf, &head.fields) {
         put_field(&mut out, name, value);
     }
-    if let Some(protocol) = head.upgrade {
+    if head.is_upgrade {
         put_field(&mut out, b"Connection", b"upgrade");
         put_field(&mut out, b"Upgrade", protocol.of(buf));
     }

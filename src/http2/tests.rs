@@ -224,7 +224,7 @@ fn extended_connect_becomes_an_upgrade() {
          upgrade: websocket\r\nsec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\
          sec-websocket-version: 13\r\n\r\n"
     );
-    assert!(parse(&text).upgrade.is_some());
+    assert!(parse(&text).is_upgrade);
     assert!(shape.is_websocket);
     let (text, _) =
         translate(&extended("websocket", &[("sec-websocket-version", "8")]), open).unwrap();

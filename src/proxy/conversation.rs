@@ -123,9 +123,7 @@ async fn converse(
         Head::Failed(failure) => return (failed(exchange, connection, failure), false),
         Head::BodyFailed => return (body_failed(exchange, &mut side).await, false),
         Head::Switched => {
-            drop(side);
-            let end = switch(exchange, connection, talk, response, started).await;
-            return (Outcome::Ended(end), false);
+            return (switch(exchange, connection, talk, side, response, started).await, false);
         }
     }
     let latency = process_nanos().saturating_sub(started);
@@ -196,7 +194,11 @@ async fn await_head(
             return Head::Failed(Failure::Malformed);
         }
         match head.status {
-            101 if exchange.scratch.request.upgrade.is_some() => return Head::Switched,
+            101 if exchange.scratch.request.is_upgrade
+                && !head.switches_to_http(response.unread()) =>
+            {
+                return Head::Switched;
+            }
             101 => return Head::Failed(Failure::Malformed),
             100..=199 => {
                 informational += 1;
@@ -545,13 +547,26 @@ fn client_gone(exchange: &mut Exchange<'_>) -> Relay {
 }
 
 /// Opens the tunnel and runs it to its end.
+///
+/// Source: RFC 9110 section 7.8: the new protocol begins behind the request, so that a body that is
+/// under way is sent first.
 async fn switch(
     exchange: &mut Exchange<'_>,
     connection: &Connection,
     talk: &Conversation<'_>,
+    mut side: BodySide<'_>,
     mut response: Buffer,
     started: u64,
-) -> End {
+) -> Outcome {
+    if side.is_running() {
+        let _ = side.alongside(std::future::pending::<()>(), |_| true).await;
+    }
+    if side.ended().is_some_and(request_body::End::is_fatal) {
+        return body_failed(exchange, &mut side).await;
+    }
+    let Some(early) = early_octets(exchange, &mut side) else {
+        return failed(exchange, connection, Failure::Truncated);
+    };
     exchange.core.count(Counter::Upgrades);
     let mut out = Buffer::new(Class::Small);
     let head = &exchange.scratch.response;
@@ -559,20 +574,31 @@ async fn switch(
     forward::put_informational(out.as_vec(), response.unread(), head);
     response.consume(head_bytes);
     exchange.tally.status = 101;
-    let (is_sent, mut early) = exchange.downstream.write(exchange.core, out).await;
+    let (is_sent, _) = exchange.downstream.write(exchange.core, out).await;
     if is_sent {
-        // Held until now: what the client sent behind its head belongs to the new protocol.
-        let behind = exchange.bytes.get(exchange.scratch.request.head_bytes..).unwrap_or_default();
-        early.clear();
-        early.as_vec().extend_from_slice(behind);
         let relayed = Relayed::default();
         let client = &exchange.downstream.stream;
         let idle = talk.treatment.read_timeout;
         tunnel::relay(client, &connection.stream, early, response, idle, &relayed).await;
         exchange.tally.response_bytes = relayed.down.get();
-        talk.progress.octets.set(relayed.up.get());
+        let body = talk.progress.octets.get();
+        talk.progress.octets.set(body.saturating_add(relayed.up.get()));
     }
     let nanos = process_nanos().saturating_sub(started);
     exchange.note_attempt(talk.lease, Some(101), nanos);
-    End::Close
+    Outcome::Ended(End::Close)
+}
+
+/// What the client sent behind its request: held until the upstream agreed, for it belongs to the
+/// new protocol. `None`: the request did not get through.
+fn early_octets(exchange: &Exchange<'_>, side: &mut BodySide<'_>) -> Option<Buffer> {
+    match body_end(exchange, side)? {
+        End::Behind(octets) => {
+            let mut early = Buffer::new(Class::Small);
+            early.as_vec().extend_from_slice(exchange.bytes.get(octets..)?);
+            Some(early)
+        }
+        End::Next(next) => Some(next.unwrap_or_else(Buffer::unallocated)),
+        End::Close | End::Linger => None,
+    }
 }

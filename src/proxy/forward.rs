@@ -68,14 +68,23 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
         BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         BodyLength::None | BodyLength::UntilClose => {}
     }
-    if let Some(token) = head.upgrade {
-        encode::put_field(out, b"Upgrade", token.of(bytes));
-        out.extend_from_slice(b"Connection: upgrade\r\n");
+    if head.is_upgrade {
+        put_upgrade(out, bytes, head);
     }
     if facts.forwards_expect {
         out.extend_from_slice(b"Expect: 100-continue\r\n");
     }
     out.extend_from_slice(b"\r\n");
+}
+
+fn put_upgrade(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead) {
+    let mut before: &[u8] = b"Upgrade: ";
+    for protocol in head.protocols(bytes) {
+        out.extend_from_slice(before);
+        out.extend_from_slice(protocol);
+        before = b", ";
+    }
+    out.extend_from_slice(b"\r\nConnection: upgrade\r\n");
 }
 
 fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {

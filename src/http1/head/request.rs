@@ -56,8 +56,8 @@ pub struct RequestHead {
     pub body: BodyLength,
     /// Another request may follow on the connection.
     pub is_persistent: bool,
-    /// The protocol token, if a WebSocket is asked for and could be had.
-    pub upgrade: Option<Span>,
+    /// Another protocol is asked for that could be had; see [`Self::protocols`].
+    pub is_upgrade: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
     /// The client understands trailer fields.
@@ -74,6 +74,21 @@ impl RequestHead {
     }
 
     /// Whether doing it twice does no more than doing it once, RFC 9110 section 9.2.2.
+    /// The path to forward: octet for octet as sent, or what an absolute target leaves out.
+    #[must_use]
+    pub fn sent_path<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
+        match (self.form, self.raw_path.of(buf)) {
+            (TargetForm::Asterisk, _) => b"*",
+            (_, []) => b"/",
+            (_, sent) => sent,
+        }
+    }
+
+    /// The protocols that the client would rather speak and that a tunnel may carry, in order.
+    pub fn protocols<'a>(&'a self, buf: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        tunnelled_protocols(buf, &self.fields)
+    }
+
     #[must_use]
     pub fn is_idempotent(&self, buf: &[u8]) -> bool {
         matches!(self.method.of(buf), b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE")
@@ -333,21 +348,40 @@ fn read_connection(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result
         return Err(RequestError::ConnectionNominates);
     }
     head.is_persistent = options.is_persistent(head.version);
-    let may_upgrade = options.has_upgrade
+    // RFC 9110 section 7.8: nothing to HTTP/1.0, and nothing without the connection option.
+    head.is_upgrade = options.has_upgrade
         && head.version == Version::Http11
-        && head.method.of(buf) == b"GET"
-        && head.body.is_empty();
-    head.upgrade = if may_upgrade { find_websocket(buf, &head.fields) } else { None };
+        && tunnelled_protocols(buf, &head.fields).next().is_some();
     Ok(())
 }
 
-/// Other protocols are treated as if they had not been asked for: `h2c` above all, whose tunnel
-/// would carry requests past every rule.
-fn find_websocket(buf: &[u8], fields: &[Field]) -> Option<Span> {
+/// The members of `Upgrade` that may be passed on. Others are treated as if they had not been asked
+/// for: they carry HTTP, and such a tunnel would carry requests past every rule.
+pub(super) fn tunnelled_protocols<'a>(
+    buf: &'a [u8],
+    fields: &'a [Field],
+) -> impl Iterator<Item = &'a [u8]> {
     values(buf, fields, FieldKind::Upgrade)
         .flat_map(members)
-        .find(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
-        .map(|protocol| Span::locate(buf, protocol))
+        .filter(|protocol| is_protocol(protocol) && !carries_http(protocol))
+}
+
+/// RFC 9110 section 7.8: a token, and perhaps a slash and another one.
+fn is_protocol(text: &[u8]) -> bool {
+    match memchr::memchr(b'/', text) {
+        Some(slash) => {
+            let (name, version) = text.split_at(slash);
+            is_token(name) && is_token(version.get(1..).unwrap_or_default())
+        }
+        None => is_token(text),
+    }
+}
+
+/// `h2c` in any spelling, HTTP by another name, and TLS in the middle of a connection (RFC 2817),
+/// within which HTTP goes on.
+pub(super) fn carries_http(protocol: &[u8]) -> bool {
+    let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default();
+    [&b"h2c"[..], b"h2", b"http", b"tls"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// RFC 9110 section 10.1.1: ignored in HTTP/1.0, and without a body nothing is waited for.

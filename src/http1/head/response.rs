@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 
 use super::connection::{ConnectionOptions, TooManyOptions};
+use super::request::carries_http;
 use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
 use crate::http1::error::ResponseError;
 use crate::http1::fields::{FieldKind, members};
@@ -56,6 +57,12 @@ impl ResponseHead {
     /// The values of all lines of one kind, in order, dropped ones included.
     pub fn values<'a>(&'a self, buf: &'a [u8], kind: FieldKind) -> impl Iterator<Item = &'a [u8]> {
         values(buf, &self.fields, kind)
+    }
+
+    /// Whether it opens a tunnel that may not be: one that carries HTTP, which nobody asked for.
+    #[must_use]
+    pub fn switches_to_http(&self, buf: &[u8]) -> bool {
+        self.values(buf, FieldKind::Upgrade).flat_map(members).any(carries_http)
     }
 }
 

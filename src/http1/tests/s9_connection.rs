@@ -85,40 +85,63 @@ fn connection_options_are_counted() {
     assert_eq!(respond(response.as_bytes()).err(), Some(ResponseError::ConnectionTooLong));
 }
 
+/// Which protocols of `request` go on; empty: it is no upgrade.
 #[track_caller]
-fn upgrade(request: &str, expected: Option<&str>) {
+fn upgrade(request: &str, expected: &str) {
     let bytes = format!("{request}\r\n").into_bytes();
     let head = parse(&bytes).expect("the head is accepted");
-    let found = head.upgrade.map(|token| token.of(&bytes));
-    assert_eq!(found, expected.map(str::as_bytes), "{request:?}");
+    let found = head.protocols(&bytes).collect::<Vec<_>>().join(&b", "[..]);
+    let found = if head.is_upgrade { found.as_slice() } else { b"" };
+    assert_eq!(String::from_utf8_lossy(found), expected, "{request:?}");
 }
 
 #[test]
-fn only_websocket_upgrades_are_seen() {
-    let line = "GET / HTTP/1.1\r\nHost: a\r\n";
-    let option = "Connection: keep-alive, Upgrade\r\n";
-    upgrade(&format!("{line}{option}Upgrade: websocket\r\n"), Some("websocket"));
-    upgrade(&format!("{line}{option}Upgrade: WebSocket\r\n"), Some("WebSocket"));
-    upgrade(&format!("{line}{option}Upgrade: h2c, websocket\r\n"), Some("websocket"));
-    upgrade(
-        &format!("{line}{option}Upgrade: websocket\r\nContent-Length: 0\r\n"),
-        Some("websocket"),
-    );
-    upgrade(&format!("{line}{option}Upgrade: h2c\r\n"), None);
-    upgrade(&format!("{line}{option}Upgrade: TLS/1.0\r\n"), None);
-    upgrade(&format!("{line}{option}Upgrade: websocket/13\r\n"), None);
-    upgrade(&format!("{line}{option}"), None);
+fn upgrades_to_anything_but_http_are_seen() {
+    for (protocols, expected) in [
+        ("websocket", "websocket"),
+        ("WebSocket", "WebSocket"),
+        ("websocket/13", "websocket/13"),
+        ("tcp", "tcp"),
+        ("SPDY/3.1", "SPDY/3.1"),
+        ("h2c, websocket, , tcp", "websocket, tcp"),
+        ("websocket,H2C", "websocket"),
+        ("web socket, tcp/1/2, a/, /b", ""),
+        ("h2c", ""),
+        ("H2C", ""),
+        ("h2c/1", ""),
+        ("h2", ""),
+        ("HTTP/2.0", ""),
+        ("TLS/1.0", ""),
+        ("", ""),
+    ] {
+        let line = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n";
+        upgrade(&format!("{line}Upgrade: {protocols}\r\n"), expected);
+    }
+    let lines = "Connection: upgrade\r\nUpgrade: tcp\r\nUpgrade: h2c, a\r\n";
+    upgrade(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}"), "tcp, a");
 }
 
 #[test]
-fn an_upgrade_needs_its_option_get_1_1_and_no_body() {
-    let fields = "Host: a\r\nUpgrade: websocket\r\n";
+fn an_upgrade_needs_its_option_and_1_1() {
+    let fields = "Host: a\r\nUpgrade: tcp\r\n";
     let option = "Connection: upgrade\r\n";
-    upgrade(&format!("GET / HTTP/1.1\r\n{fields}"), None);
-    upgrade(&format!("GET / HTTP/1.0\r\n{fields}{option}"), None);
-    upgrade(&format!("POST / HTTP/1.1\r\n{fields}{option}"), None);
-    upgrade(&format!("GET / HTTP/1.1\r\n{fields}{option}Content-Length: 1\r\n"), None);
-    upgrade(&format!("GET / HTTP/1.1\r\n{fields}{option}Transfer-Encoding: chunked\r\n"), None);
+    upgrade(&format!("GET / HTTP/1.1\r\n{fields}"), "");
+    upgrade(&format!("GET / HTTP/1.0\r\n{fields}{option}"), "");
+    upgrade("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n", "");
+    upgrade(&format!("POST / HTTP/1.1\r\n{fields}{option}"), "tcp");
+    upgrade(&format!("POST / HTTP/1.1\r\n{fields}{option}Content-Length: 1\r\n"), "tcp");
+    upgrade(&format!("POST / HTTP/1.1\r\n{fields}{option}Transfer-Encoding: chunked\r\n"), "tcp");
+}
+
+#[test]
+fn a_101_that_leads_to_http_is_told() {
+    for (protocol, expected) in
+        [("tcp", false), ("websocket", false), ("h2c", true), ("a, H2C", true)]
+    {
+        let bytes = format!("HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+        let found = respond(bytes.as_bytes()).map(|head| head.switches_to_http(bytes.as_bytes()));
+        assert_eq!(found, Ok(expected), "{protocol}");
+    }
 }
 
 #[track_caller]
