@@ -19,7 +19,7 @@ use ringway::http1::head::{
     Field, HeadScan, RequestHead, RequestKind, ResponseHead, TargetForm, Version,
     check_partial_request, check_partial_response, parse_request, parse_response,
 };
-use ringway::http1::target::normalise_path;
+use ringway::http1::target::{is_target_byte, lax_path, normalise_path};
 use ringway::http2::PREFACE;
 use ringway::http2::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind};
 use ringway::http2::hpack::{self, Decoder, FieldList, HpackError};
@@ -32,7 +32,7 @@ use ringway::tls::{Hello, read_hello};
 /// A request head never panics; an accepted one means the same when written anew and read again.
 pub fn request_head(data: &[u8]) {
     let Some(end) = find_end(data) else {
-        check_partial_request(data).ok();
+        check_partial_request(data, &mut scanned(data)).ok();
         return;
     };
     let mut head = RequestHead::default();
@@ -40,7 +40,9 @@ pub fn request_head(data: &[u8]) {
         return;
     }
     for len in 0..end {
-        assert_eq!(check_partial_request(&data[..len]), Ok(()), "refused early at {len}");
+        let part = &data[..len];
+        let result = check_partial_request(part, &mut scanned(part));
+        assert_eq!(result, Ok(()), "refused early at {len}");
     }
     check_request(data, &head);
     let written = write_request(data, &head, head.body);
@@ -141,6 +143,13 @@ fn decode_pieces(
     Ok(Body { octets, consumed, is_done, trailers })
 }
 
+/// A scan that found no end in `data`.
+fn scanned(data: &[u8]) -> HeadScan {
+    let mut scan = HeadScan::default();
+    scan.find_end(data);
+    scan
+}
+
 /// The end of the head in `data`, which must not depend on how it arrived.
 fn find_end(data: &[u8]) -> Option<usize> {
     let end = HeadScan::default().find_end(data);
@@ -157,11 +166,12 @@ fn check_request(buf: &[u8], head: &RequestHead) {
     assert!(head.path.iter().all(u8::is_ascii_graphic));
     assert!(head.path.split(|byte| *byte == b'/').all(|part| part != b"." && part != b".."));
     assert!(!head.host.iter().any(u8::is_ascii_uppercase));
-    assert_eq!(head.is_path_rewritten, head.path != head.raw_path.of(buf));
+    assert!(head.target.of(buf).iter().all(|byte| is_target_byte(*byte)));
     if head.form != TargetForm::Asterisk {
         let mut again = Vec::new();
         assert_eq!(normalise_path(&head.path, &mut again), Ok(false), "not a normal form");
         assert_eq!(again, head.path);
+        check_lax_reading(head.raw_path.of(buf), head);
     }
     for field in &head.fields {
         let value = field.value.of(buf);
@@ -170,6 +180,21 @@ fn check_request(buf: &[u8], head: &RequestHead) {
         assert!(!matches!(value.first(), Some(b' ' | b'\t')));
         assert!(!matches!(value.last(), Some(b' ' | b'\t')));
     }
+}
+
+/// The lax reading is a path without what it resolves; where there is none it is the normal form.
+fn check_lax_reading(raw: &[u8], head: &RequestHead) {
+    let mut lax = Vec::new();
+    if raw.is_empty() || lax_path(raw, &mut lax).is_err() {
+        return;
+    }
+    assert!(head.has_lax_reading || lax == head.path);
+    assert_eq!(lax.first(), Some(&b'/'));
+    assert!(!lax.iter().any(|byte| matches!(byte, b';' | b'\\')));
+    assert!(lax.split(|byte| *byte == b'/').all(|part| part != b"." && part != b".."));
+    let mut again = Vec::new();
+    assert_eq!(lax_path(&lax, &mut again), Ok(false), "not settled");
+    assert_eq!(again, lax);
 }
 
 fn read_request(buf: &[u8]) -> Option<RequestHead> {
@@ -182,7 +207,8 @@ fn read_request(buf: &[u8]) -> Option<RequestHead> {
 fn same_request(buf: &[u8], head: &RequestHead, written: &[u8], again: &RequestHead) {
     assert_eq!(head.method.of(buf), again.method.of(written));
     assert_eq!(head.path, again.path);
-    assert!(!again.is_path_rewritten);
+    assert_eq!(head.sent_path(buf), again.sent_path(written));
+    assert_eq!(head.has_lax_reading, again.has_lax_reading);
     assert_eq!(head.query.map(|q| q.of(buf)), again.query.map(|q| q.of(written)));
     assert!(head.host.is_empty() || head.host == again.host);
     assert_eq!(head.body, again.body);
@@ -202,7 +228,7 @@ fn forwarded<'a>(buf: &'a [u8], fields: &[Field]) -> Vec<(&'a [u8], &'a [u8])> {
 fn write_request(buf: &[u8], head: &RequestHead, body: BodyLength) -> Vec<u8> {
     let mut out = Vec::new();
     let query = head.query.map(|query| query.of(buf));
-    put_request_line(&mut out, head.method.of(buf), &head.path, query);
+    put_request_line(&mut out, head.method.of(buf), head.sent_path(buf), query);
     let host = if head.authority.is_empty() { b"none" } else { head.authority.of(buf) };
     put_field(&mut out, b"Host", host);
     for (name, value) in forwarded(buf, &head.fields) {
@@ -210,7 +236,9 @@ fn write_request(buf: &[u8], head: &RequestHead, body: BodyLength) -> Vec<u8> {
     }
     if head.is_upgrade {
         put_field(&mut out, b"Connection", b"upgrade");
-        put_field(&mut out, b"Upgrade", protocol.of(buf));
+        for protocol in head.protocols(buf) {
+            put_field(&mut out, b"Upgrade", protocol);
+        }
     }
     if head.expects_continue {
         put_field(&mut out, b"Expect", b"100-continue");

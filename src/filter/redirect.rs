@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::rewrite::{PathEdit, encode, is_host, is_path, is_query};
+use super::rewrite::{PathEdit, encode, is_host};
 
 /// A redirect. `None` keeps what the request had.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +28,10 @@ pub struct RedirectParts<'a> {
     pub host: &'a [u8],
     /// Port of the listener; not what the client says in Host.
     pub listener_port: u16,
-    /// Normalised, still percent-encoded, without query.
+    /// Normalised, still percent-encoded, without query; for edits of the path.
     pub path: &'a [u8],
+    /// As sent, without query; begins with `/` or is `*`. What is not edited is repeated so.
+    pub sent_path: &'a [u8],
     /// As sent, without `?`.
     pub query: Option<&'a [u8]>,
     /// Bytes of `path` that the rule's prefix covers, as the table's lookup says.
@@ -39,8 +41,10 @@ pub struct RedirectParts<'a> {
 impl Redirect {
     /// Appends the value of Location to `out`: an absolute URI.
     ///
-    /// Shape: what is appended holds only characters of an RFC 3986 URI; anything else that rule or
-    /// request contain is percent-encoded.
+    /// Shape: what of a rule is appended holds only characters of an RFC 3986 URI, the rest is
+    /// percent-encoded. What of the request is repeated is repeated as it was sent, as nginx does;
+    /// only what would end the line or the path, or what browsers read differently, is
+    /// percent-encoded.
     ///
     /// Source: Gateway API `HTTPRequestRedirectFilter`: an explicit port, else the well-known one
     /// of an explicit scheme, else the listener's; the well-known port of the resulting scheme is
@@ -58,12 +62,12 @@ impl Redirect {
         match &self.path {
             Some(edit) => edit.apply(parts.path, parts.matched_bytes, out),
             // `OPTIONS *` asks about the server as a whole: its URI has no path, RFC 9112 3.2.4.
-            None if parts.path == b"*" => {}
-            None => encode(parts.path, is_path, out),
+            None if parts.sent_path == b"*" => {}
+            None => encode(parts.sent_path, is_repeated, out),
         }
         if let Some(query) = parts.query {
             out.push(b'?');
-            encode(query, is_query, out);
+            encode(query, is_repeated, out);
         }
     }
 
@@ -78,6 +82,11 @@ impl Redirect {
         let port = self.port.or(of_scheme).unwrap_or(listener_port);
         (Some(port) != well_known).then_some(port)
     }
+}
+
+/// Visible ASCII, without `#`, which would begin a fragment, and `\`, which browsers turn into `/`.
+fn is_repeated(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\')
 }
 
 /// RFC 3986 section 3.1.
@@ -97,6 +106,7 @@ mod tests {
         host: b"shop.example",
         listener_port: 80,
         path: b"/foo/bar",
+        sent_path: b"/foo/bar",
         query: None,
         matched_bytes: 4,
     };
@@ -173,15 +183,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_is_repeated_as_it_was() {
+        let parts = RedirectParts {
+            sent_path: b"/%25%32%46/./[a]|{b}\"\\\xc3\xbc",
+            query: Some(b"c[]=|\xff"),
+            ..REQUEST
+        };
+        check(&KEEP, &parts, "http://shop.example/%25%32%46/./[a]|{b}\"%5C%C3%BC?c[]=|%FF");
+        let edit = Redirect { path: Some(PathEdit::Prefix("/x".into())), ..KEEP };
+        check(&edit, &parts, "http://shop.example/x/bar?c[]=|%FF");
+    }
+
+    #[test]
     fn an_asterisk_has_no_path() {
-        check(&KEEP, &RedirectParts { path: b"*", ..REQUEST }, "http://shop.example");
+        let parts = RedirectParts { path: b"*", sent_path: b"*", ..REQUEST };
+        check(&KEEP, &parts, "http://shop.example");
     }
 
     #[test]
     fn nothing_ends_the_line() {
         let parts = RedirectParts {
             host: b"a\r\nb",
-            path: b"/x\r\nSet-Cookie: y",
+            sent_path: b"/x\r\nSet-Cookie: y",
             query: Some(b"q\r\n#"),
             ..REQUEST
         };

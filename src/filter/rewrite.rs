@@ -69,13 +69,8 @@ pub(super) fn encode(text: &[u8], is_plain: fn(u8) -> bool, out: &mut Vec<u8>) {
 }
 
 /// RFC 3986 section 3.3, `/` and `%` included: paths arrive encoded and are not encoded twice.
-pub(super) fn is_path(byte: u8) -> bool {
+fn is_path(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte)
-}
-
-/// RFC 3986 section 3.4.
-pub(super) fn is_query(byte: u8) -> bool {
-    is_path(byte) || byte == b'?'
 }
 
 /// RFC 3986 section 3.2.2, `[`, `]` and `:` of an IPv6 address included.

@@ -5,6 +5,7 @@
 
 use super::fields::{is_token, is_value_byte};
 use super::head::Version;
+use super::target::is_target_byte;
 
 /// Ends a line.
 pub const CRLF: &[u8] = b"\r\n";
@@ -18,12 +19,12 @@ pub const CHUNK_HEAD_BYTES_MAX: usize = 16 + CRLF.len();
 /// (RFC 9110 section 2.5).
 pub fn put_request_line(out: &mut Vec<u8>, method: &[u8], path: &[u8], query: Option<&[u8]>) {
     debug_assert!(is_token(method));
-    debug_assert!(path.iter().all(u8::is_ascii_graphic));
+    debug_assert!(path.iter().all(|byte| is_target_byte(*byte)));
     out.extend_from_slice(method);
     out.push(b' ');
     out.extend_from_slice(path);
     if let Some(query) = query {
-        debug_assert!(query.iter().all(u8::is_ascii_graphic));
+        debug_assert!(query.iter().all(|byte| is_target_byte(*byte)));
         out.push(b'?');
         out.extend_from_slice(query);
     }

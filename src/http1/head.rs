@@ -8,6 +8,7 @@
 
 mod connection;
 mod request;
+mod request_line;
 mod response;
 mod scan;
 

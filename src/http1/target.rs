@@ -1,7 +1,9 @@
-//! Request targets: their parts, the host they name, and the one normal form of a path.
+//! Request targets: their parts, the host they name, the one normal form of a path, and what else a
+//! backend could read into it.
 //!
-//! The normal form is what rules match and what is forwarded, so that no backend sees a path that
-//! the rules did not. It never decodes `%2F`, `%5C` or `%00`, and never decodes twice.
+//! The normal form is what rules match; what is forwarded is the path as it was sent. The normal
+//! form never decodes `%2F`, `%5C` or `%00`, and never decodes twice. A backend may do all of that:
+//! [`lax_path`] is what the laxest one reads, so that a spelling cannot lead past a rule.
 
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -20,14 +22,25 @@ pub(super) struct TargetParts {
     pub(super) query: Option<Range<usize>>,
 }
 
+/// Whether `byte` may stand in a request target, of HTTP/1.1 and HTTP/2 alike: everything but
+/// controls, blank and DEL, as nginx has it, and `#`.
+///
+/// More than a URI may hold on purpose: applications get raw UTF-8, `|` or `"` from their clients.
+/// A fragment never leaves a client (RFC 9110 section 4.2.4), and readers would disagree about what
+/// stands behind it.
+#[must_use]
+pub const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0x80..) && byte != b'#'
+}
+
 /// Splits a target.
 ///
 /// Shape: `target` has no blanks or control characters; the head parser saw to that.
 ///
-/// Source: RFC 9112 section 3.2; a fragment or an octet that is not ASCII is refused.
+/// Source: RFC 9112 section 3.2.
 pub(super) fn split(target: &[u8], is_options: bool) -> Result<TargetParts, RequestError> {
     // Without an early exit the loop becomes vector code.
-    if target.iter().fold(false, |is_bad, byte| is_bad | !byte.is_ascii() | (*byte == b'#')) {
+    if target.iter().fold(false, |is_bad, byte| is_bad | !is_target_byte(*byte)) {
         return Err(RequestError::TargetCharacter);
     }
     if target == b"*" && is_options {
@@ -136,9 +149,10 @@ fn read_name(name: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
 
 /// Appends the normal form of `raw` to the empty `path`, and tells whether it differs from `raw`.
 ///
-/// Percent-encoded unreserved characters are decoded once, then dot segments are removed.
-/// Everything else stays: repeated slashes, the case of hexadecimal digits, `%2F`. The result of
-/// normalising twice is that of doing it once. An empty path becomes `/`.
+/// Percent-encoded unreserved characters are decoded once, octets that are not ASCII become
+/// percent-encodings in upper case, then dot segments are removed. Everything else stays: repeated
+/// slashes, the case of other hexadecimal digits, `%2F`. What comes out is ASCII, and normalising
+/// it again changes nothing. An empty path becomes `/`.
 ///
 /// # Errors
 /// The client's fault: [`RequestError::TargetEncoding`], [`RequestError::TargetAboveRoot`],
@@ -159,34 +173,112 @@ pub fn normalise_path(raw: &[u8], path: &mut Vec<u8>) -> Result<bool, RequestErr
     }
     let mut writer = PathWriter { path, segment: 0 };
     let mut rest = raw;
-    while let [byte, behind @ ..] = rest {
-        rest = behind;
-        match byte {
-            b'/' => writer.begin_segment()?,
-            b'%' => {
-                let (octet, behind) = decode(behind)?;
-                if is_unreserved(octet) {
-                    writer.path.push(octet);
-                } else {
-                    let digits = rest.get(..2).unwrap_or_default();
-                    writer.path.push(b'%');
-                    writer.path.extend_from_slice(digits);
-                }
-                rest = behind;
-            }
-            _ => writer.path.push(*byte),
+    while let Some((letter, behind)) = next_letter(rest)? {
+        match letter {
+            Letter::Plain(b'/') => writer.begin_segment()?,
+            letter => writer.push(letter),
         }
+        rest = behind;
     }
     writer.end_segment()?;
     Ok(path.as_slice() != raw)
 }
 
-/// Whether nothing in `raw` can need a change: no `%`, no segment that begins with a dot.
+/// Whether nothing in `raw` can need a change: ASCII alone, no `%`, no segment that begins with a
+/// dot.
 fn is_plain(raw: &[u8]) -> bool {
-    memchr::memchr2_iter(b'%', b'.', raw).all(|at| {
-        let before = at.checked_sub(1).and_then(|before| raw.get(before));
-        raw.get(at) == Some(&b'.') && before != Some(&b'/')
-    })
+    raw.is_ascii()
+        && memchr::memchr2_iter(b'%', b'.', raw).all(|at| {
+            let before = at.checked_sub(1).and_then(|before| raw.get(before));
+            raw.get(at) == Some(&b'.') && before != Some(&b'/')
+        })
+}
+
+/// Whether [`lax_path`] can be another path than the normal form of `raw`.
+///
+/// PERF: asked of every request; most paths are done with after the first line.
+pub(super) fn has_lax_reading(raw: &[u8]) -> bool {
+    let pairs = raw.iter().zip(raw.get(1..).unwrap_or_default());
+    raw.iter().fold(false, |is_odd, byte| is_odd | matches!(byte, b'\\' | b';'))
+        || pairs.fold(false, |is_odd, pair| is_odd | (pair == (&b'/', &b'/')))
+        || memchr::memchr_iter(b'%', raw).any(|at| {
+            matches!(
+                raw.get(at + 1..at + 3),
+                Some([b'2', b'f' | b'F'] | [b'5', b'c' | b'C'] | [b'3', b'b' | b'B'])
+            )
+        })
+}
+
+/// Appends to the empty `path` what the laxest backend may take `raw` for, and tells whether a
+/// segment `..` was resolved on the way.
+///
+/// A backslash and the coded forms of both slashes end a segment, repeated slashes are one, and what
+/// follows a semicolon in a segment is no part of it. The rest is as in [`normalise_path`]. Real
+/// backends do some of this each: Tomcat drops parameters, IIS turns backslashes, nginx and Apache
+/// merge slashes and decode them.
+///
+/// # Errors
+/// As [`normalise_path`], which `raw` has passed; [`RequestError::TargetAboveRoot`] here means that
+/// such a backend would leave its root.
+pub fn lax_path(raw: &[u8], path: &mut Vec<u8>) -> Result<bool, RequestError> {
+    let mut writer = PathWriter { path, segment: 0 };
+    let mut is_parameter = false;
+    let mut climbs = false;
+    let mut rest = raw;
+    while let Some((letter, behind)) = next_letter(rest)? {
+        match letter.octet() {
+            b'/' | b'\\' => {
+                climbs |= writer.is_parent();
+                writer.begin_lax_segment()?;
+                is_parameter = false;
+            }
+            b';' => is_parameter = true,
+            _ if is_parameter => {}
+            _ => writer.push(letter),
+        }
+        rest = behind;
+    }
+    climbs |= writer.is_parent();
+    writer.end_segment()?;
+    Ok(climbs)
+}
+
+/// One octet of a path, and how the normal form shows it.
+#[derive(Debug, Clone, Copy)]
+enum Letter<'a> {
+    /// As it is.
+    Plain(u8),
+    /// `%` and these two digits.
+    Coded(u8, &'a [u8]),
+    /// `%` and two digits of ours: not ASCII.
+    Foreign(u8),
+}
+
+impl Letter<'_> {
+    const fn octet(self) -> u8 {
+        match self {
+            Self::Plain(octet) | Self::Coded(octet, _) | Self::Foreign(octet) => octet,
+        }
+    }
+}
+
+/// The first octet of `path`, percent-decoded, and what follows; `None` at the end.
+fn next_letter(path: &[u8]) -> Result<Option<(Letter<'_>, &[u8])>, RequestError> {
+    let [byte, rest @ ..] = path else { return Ok(None) };
+    if *byte != b'%' {
+        let is_ascii = byte.is_ascii();
+        let letter = if is_ascii { Letter::Plain(*byte) } else { Letter::Foreign(*byte) };
+        return Ok(Some((letter, rest)));
+    }
+    let (octet, behind) = decode(rest)?;
+    let letter = if is_unreserved(octet) {
+        Letter::Plain(octet)
+    } else if octet.is_ascii() {
+        Letter::Coded(octet, rest.get(..2).unwrap_or_default())
+    } else {
+        Letter::Foreign(octet)
+    };
+    Ok(Some((letter, behind)))
 }
 
 struct PathWriter<'a> {
@@ -196,6 +288,33 @@ struct PathWriter<'a> {
 }
 
 impl PathWriter<'_> {
+    fn push(&mut self, letter: Letter<'_>) {
+        const HEX: &[u8; 16] = b"0123456789ABCDEF";
+        match letter {
+            Letter::Plain(octet) => self.path.push(octet),
+            Letter::Coded(_, digits) => {
+                self.path.push(b'%');
+                self.path.extend_from_slice(digits);
+            }
+            Letter::Foreign(octet) => {
+                let [high, low] = [octet >> 4, octet & 15].map(|half| HEX[usize::from(half)]);
+                self.path.extend_from_slice(&[b'%', high, low]);
+            }
+        }
+    }
+
+    fn is_parent(&self) -> bool {
+        self.path.get(self.segment..) == Some(b"..")
+    }
+
+    /// Like [`Self::begin_segment`], but an empty segment is none.
+    fn begin_lax_segment(&mut self) -> Result<(), RequestError> {
+        if self.segment == 0 || self.path.len() > self.segment {
+            self.begin_segment()?;
+        }
+        Ok(())
+    }
+
     fn begin_segment(&mut self) -> Result<(), RequestError> {
         // A dot segment that ended here took the slash before it as its own.
         if self.segment == 0 || !self.end_segment()? {

@@ -10,6 +10,7 @@ use super::hpack::{FieldList, Overrun};
 use crate::http1::encode::{CRLF, put_decimal, put_field, put_request_line};
 use crate::http1::fields::{FieldKind, is_token, trim_ows};
 use crate::http1::framing::BodyLength;
+use crate::http1::target::is_target_byte;
 use crate::limits::{FIELDS_MAX, REQUEST_HEAD_BYTES_MAX};
 
 /// What body and response of a request depend on.
@@ -354,10 +355,6 @@ fn body(length: Option<&[u8]>, facts: Facts) -> Result<BodyLength, RequestRefusa
         return Err(RequestRefusal::Length);
     }
     Ok(BodyLength::Known(length))
-}
-
-fn is_target_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b'#'
 }
 
 /// 1 to 18 digits, as `http1` reads them.

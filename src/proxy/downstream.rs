@@ -181,7 +181,7 @@ async fn read_head(
         if let Some(end) = scan.find_end(buffer.unread()) {
             return Ok(end);
         }
-        if let Err(error) = check_partial_request(buffer.unread()) {
+        if let Err(error) = check_partial_request(buffer.unread(), &mut scan) {
             return Err(NoHead::Refused(Reply::Malformed(error.category())));
         }
         make_room(buffer);

@@ -13,6 +13,7 @@ use super::core::{Core, CoreTable, Scratch};
 use super::downstream::Downstream;
 use super::forward::{self, RequestFacts};
 use super::http2_client::Http2ClientStream;
+use super::reading;
 use super::reply::{self, OwnFields, Persistence, Reply};
 use super::request_body::Progress;
 use super::retry::{self, Facts, Failure};
@@ -59,9 +60,9 @@ pub struct Tally {
     pub backend: Option<Rc<Backend>>,
     /// Process clock when the response was through; 0: not yet.
     pub finished: u64,
-}
     /// A load balancer's question: counted, not logged.
     pub is_probe: bool,
+}
 
 /// Bodies up to this size that came with their head are sent with it and kept for repetition.
 const WHOLE_BODY_BYTES_MAX: u64 = Class::Medium.bytes() as u64;
@@ -177,12 +178,16 @@ impl Exchange<'_> {
         &self.scratch.request
     }
 
-    fn lookup<'t>(&self, table: &'t Rc<CoreTable>) -> Option<Match<'t>> {
+    fn lookup<'t>(&self, table: &'t CoreTable) -> Option<Match<'t>> {
+        self.lookup_path(table, &self.head().path)
+    }
+
+    fn lookup_path<'t>(&self, table: &'t CoreTable, path: &[u8]) -> Option<Match<'t>> {
         let head = self.head();
         let fields = Fields { bytes: self.bytes, head };
         let key = RequestKey {
             host: &head.host,
-            path: &head.path,
+            path,
             query: head.query.map(|query| query.of(self.bytes)),
             method: head.method.of(self.bytes),
             fields: &fields,
@@ -218,14 +223,18 @@ impl Exchange<'_> {
             self.is_last = true;
             return self.answer(Reply::Certificate(refusal)).await;
         }
-        let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
-        let rule = matched.rule;
-        if self.is_misdirected(table) {
-            self.core.count(Counter::RequestsMisdirected);
         if self.is_probe(table, matched) {
             self.tally.is_probe = true;
             return self.answer(Reply::Healthy).await;
         }
+        let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
+        let rule = matched.rule;
+        if self.is_evasive(table, rule) {
+            self.core.count(Counter::RequestsMalformed);
+            return self.answer(Reply::Ambiguous).await;
+        }
+        if self.is_misdirected(table) {
+            self.core.count(Counter::RequestsMisdirected);
             return self.answer(Reply::Misdirected).await;
         }
         if rule.policies.deny.is_some() {
@@ -265,15 +274,6 @@ impl Exchange<'_> {
         self.try_endpoints(&backend, matched, &treatment, started).await
     }
 
-    /// Whether the host demands other client certificates than the connection was made with: it
-    /// may be shared by hosts, or the client named another one in its handshake.
-    ///
-    /// Source: RFC 9110 section 15.5.20.
-    fn is_misdirected(&self, table: &CoreTable) -> bool {
-        let listener = &self.downstream.listener;
-        listener.scheme == Scheme::Https
-            && table.0.client_auth(listener.id, &self.head().host) != self.downstream.client_auth
-    }
     /// Whether a load balancer asks for our health: the path of it, on a host that has no rules of
     /// its own, unless a rule for every host names that path. As the catch-all server of
     /// ingress-nginx has it, for every method.
@@ -293,6 +293,15 @@ impl Exchange<'_> {
             })
     }
 
+    /// Whether the host demands other client certificates than the connection was made with: it
+    /// may be shared by hosts, or the client named another one in its handshake.
+    ///
+    /// Source: RFC 9110 section 15.5.20.
+    fn is_misdirected(&self, table: &CoreTable) -> bool {
+        let listener = &self.downstream.listener;
+        listener.scheme == Scheme::Https
+            && table.0.client_auth(listener.id, &self.head().host) != self.downstream.client_auth
+    }
 
     /// Why nobody gets anything of the host on this connection: its handshake asked for a
     /// certificate in the host's name.
@@ -321,6 +330,7 @@ impl Exchange<'_> {
             host: &head.host,
             listener_port: 443,
             path: &head.path,
+            sent_path: head.sent_path(self.bytes),
             query: head.query.map(|query| query.of(self.bytes)),
             matched_bytes: 0,
         };
@@ -354,6 +364,7 @@ impl Exchange<'_> {
             host: &head.host,
             listener_port: self.downstream.listener.port,
             path: &head.path,
+            sent_path: head.sent_path(self.bytes),
             query: head.query.map(|query| query.of(self.bytes)),
             matched_bytes: matched.matched_bytes,
         };

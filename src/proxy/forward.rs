@@ -90,8 +90,9 @@ fn put_upgrade(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead) {
 fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
     out.extend_from_slice(head.method.of(bytes));
     out.push(b' ');
-    // What was matched is what is forwarded: the raw path only where it equals the normalised one.
-    out.extend_from_slice(facts.path.unwrap_or(&head.path));
+    // As it came: signatures of applications cover the very octets. See `reading` for what keeps
+    // rules from being passed by that.
+    out.extend_from_slice(facts.path.unwrap_or_else(|| head.sent_path(bytes)));
     if let Some(query) = head.query {
         out.push(b'?');
         out.extend_from_slice(query.of(bytes));

@@ -23,6 +23,7 @@ pub mod http2_codec;
 pub mod http2_connection;
 pub mod http2_stream;
 pub mod random;
+pub mod reading;
 pub mod reply;
 pub mod request_body;
 pub mod request_fields;

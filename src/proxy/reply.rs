@@ -13,6 +13,8 @@ use crate::tls::ClientRefusal;
 pub enum Reply {
     /// The head or the body breaks the protocol.
     Malformed(RequestFault),
+    /// A backend could read the path so that another rule should have had a say.
+    Ambiguous,
     /// The client did not finish its message in time.
     ClientTimeout,
     /// The body is longer than allowed.
@@ -35,10 +37,10 @@ pub enum Reply {
     Denied,
     /// The host demands a client certificate, and the connection has none that is believed.
     Certificate(ClientRefusal),
-}
-
     /// A load balancer asked for our health.
     Healthy,
+}
+
 impl Reply {
     /// The answer when the last attempt failed.
     #[must_use]
@@ -69,10 +71,10 @@ impl Reply {
                 RequestFault::NotImplemented => 501,
                 RequestFault::VersionNotSupported => 505,
             },
-            Self::ClientTimeout => 408,
-            Self::BodyTooLarge => 413,
             Self::Healthy => 200,
             Self::Ambiguous => 400,
+            Self::ClientTimeout => 408,
+            Self::BodyTooLarge => 413,
             Self::NotFound => 404,
             Self::InvalidBackend => 500,
             Self::BadGateway => 502,
@@ -96,10 +98,10 @@ impl Reply {
                 RequestFault::NotImplemented => "501 Not Implemented: transfer coding\n",
                 RequestFault::VersionNotSupported => "505 HTTP Version Not Supported\n",
             },
-            Self::ClientTimeout => "408 Request Timeout\n",
-            Self::BodyTooLarge => "413 Content Too Large\n",
             Self::Healthy => "",
             Self::Ambiguous => "400 Bad Request: the path can be read in more than one way\n",
+            Self::ClientTimeout => "408 Request Timeout\n",
+            Self::BodyTooLarge => "413 Content Too Large\n",
             Self::NotFound => "404 Not Found: no route for this host and path\n",
             Self::InvalidBackend => "500 Internal Server Error: the route has no usable backend\n",
             Self::BadGateway => "502 Bad Gateway: the backend failed\n",

@@ -132,6 +132,13 @@ pub struct TableBackend {
 }
 
 impl TableRule {
+    /// Whether not every client may have what is behind the rule. Every guard that a rule can have
+    /// must be named here: a spelling of the path must not lead past it.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.policies.deny.is_some()
+    }
+
     /// The destination for a random number below `weight_total`; `None`: the rule has none.
     #[must_use]
     pub fn backend(&self, n: u32) -> Option<&TableBackend> {
@@ -164,13 +171,6 @@ impl Table {
 }
 
 impl Table {
-    /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, default.
-    ///
-    /// Shape: `sni` is lower case, without trailing dot; `None`: the client sent none. Does not
-    /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.
-    #[must_use]
-    pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
-        let listener = self.listeners.get(usize::from(listener.0))?;
     /// Whether rules of a host are asked for `host`, other than those that hold for every host.
     ///
     /// Shape: as [`Self::lookup`].
@@ -180,6 +180,13 @@ impl Table {
         listener.is_some_and(|listener| listener.hosts.has_own(host))
     }
 
+    /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, default.
+    ///
+    /// Shape: `sni` is lower case, without trailing dot; `None`: the client sent none. Does not
+    /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.
+    #[must_use]
+    pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
+        let listener = self.listeners.get(usize::from(listener.0))?;
         sni.and_then(|name| listener.names.find(name))
             .or_else(|| listener.default_tls.as_ref().map(TableTls::Terminate))
     }

@@ -3,7 +3,8 @@
 use std::mem::MaybeUninit;
 
 use super::connection::{ConnectionOptions, TooManyOptions};
-use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
+use super::request_line::RequestLine;
+use super::{Field, HeadScan, KindSet, Span, Version, has_folded_line, take_fields, values};
 use crate::http1::error::RequestError;
 use crate::http1::fields::{FieldKind, is_tchar, is_token, members};
 use crate::http1::framing::{self, BodyLength};
@@ -44,10 +45,10 @@ pub struct RequestHead {
     pub authority: Span,
     /// Of `authority`: lower case, no port, no trailing dot; IPv6 addresses keep their brackets.
     pub host: Vec<u8>,
-    /// Normalised, begins with `/`; or `*`. Rules match on it and it is what must be forwarded.
+    /// Normalised, begins with `/`; or `*`. Rules match on it; see [`Self::sent_path`].
     pub path: Vec<u8>,
-    /// `path` is not what was sent, so that the target must be written from it.
-    pub is_path_rewritten: bool,
+    /// A backend may read the path otherwise than `path` says; see [`target::lax_path`].
+    pub has_lax_reading: bool,
     /// The path as sent; empty if an absolute target has none.
     pub raw_path: Span,
     /// As sent, without `?`; `None`: there is no `?`.
@@ -73,7 +74,6 @@ impl RequestHead {
         self.method.of(buf) == b"HEAD"
     }
 
-    /// Whether doing it twice does no more than doing it once, RFC 9110 section 9.2.2.
     /// The path to forward: octet for octet as sent, or what an absolute target leaves out.
     #[must_use]
     pub fn sent_path<'a>(&self, buf: &'a [u8]) -> &'a [u8] {
@@ -89,6 +89,7 @@ impl RequestHead {
         tunnelled_protocols(buf, &self.fields)
     }
 
+    /// Whether doing it twice does no more than doing it once, RFC 9110 section 9.2.2.
     #[must_use]
     pub fn is_idempotent(&self, buf: &[u8]) -> bool {
         matches!(self.method.of(buf), b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE")
@@ -145,11 +146,15 @@ pub fn parse_request(buf: &[u8], end: usize, head: &mut RequestHead) -> Result<(
 
 /// Refuses early what can no longer become a good head; called while no end was found.
 ///
-/// Costs no more than a look at the first bytes, until the request line is over its limit.
+/// Costs no more than a look at the first bytes, until the request line is complete or over its
+/// limit. A line that cannot be one is refused as soon as it ends: its client may wait for the
+/// answer and send nothing more, as clients of HTTP/0.9 do.
+///
+/// Shape: `scan` is that of [`HeadScan::find_end`], which found no end in `buf`.
 ///
 /// # Errors
 /// As [`parse_request`].
-pub fn check_partial_request(buf: &[u8]) -> Result<(), RequestError> {
+pub fn check_partial_request(buf: &[u8], scan: &mut HeadScan) -> Result<(), RequestError> {
     let start = skip_empty_lines(buf)?;
     let bytes = buf.get(start..).unwrap_or_default();
     // A longer method without a blank is found by the limit of the line; looking at all of it after
@@ -165,7 +170,8 @@ pub fn check_partial_request(buf: &[u8]) -> Result<(), RequestError> {
         check_line_limit(bytes)?;
         return Err(RequestError::HeadTooLarge);
     }
-    check_limits(bytes)
+    check_limits(bytes)?;
+    scan.first_line(buf).map_or(Ok(()), |line| RequestLine::read(line).map(drop))
 }
 
 impl From<TooManyOptions> for RequestError {
@@ -228,6 +234,7 @@ fn parse_syntax(buf: &[u8], bytes: &[u8], head: &mut RequestHead) -> Result<Kind
     match parsed.parse_with_uninit_headers(bytes, &mut lines) {
         Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
         Ok(_) => return Err(RequestError::Incomplete),
+        Err(httparse::Error::Token) => return parse_foreign(buf, bytes, head),
         Err(error) => return Err(explain(error, bytes)),
     }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
@@ -240,35 +247,45 @@ fn parse_syntax(buf: &[u8], bytes: &[u8], head: &mut RequestHead) -> Result<Kind
     Ok(take_fields(buf, parsed.headers, &mut head.fields))
 }
 
+/// Like [`parse_syntax`], for targets that are not UTF-8, which the parser refuses. They are
+/// octets like any other to nginx and to most applications.
+#[cold]
+fn parse_foreign(
+    buf: &[u8],
+    bytes: &[u8],
+    head: &mut RequestHead,
+) -> Result<KindSet, RequestError> {
+    let line_end = memchr::memchr(b'\n', bytes).ok_or(RequestError::Incomplete)?;
+    let (line, rest) = bytes.split_at(line_end);
+    let RequestLine { method, target, version } = RequestLine::read(line)?;
+    let rest = rest.get(1..).unwrap_or_default();
+    let mut lines = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let parsed = match httparse::parse_headers(rest, &mut lines) {
+        Ok(httparse::Status::Complete((len, parsed))) if len == rest.len() => parsed,
+        Ok(_) => return Err(RequestError::Incomplete),
+        Err(error) => return Err(explain(error, bytes)),
+    };
+    head.method = Span::locate(buf, method);
+    head.target = Span::locate(buf, target);
+    head.version = version;
+    head.fields.clear();
+    Ok(take_fields(buf, parsed, &mut head.fields))
+}
+
 /// Finds out what the parser's error means; not on the fast path.
 fn explain(error: httparse::Error, bytes: &[u8]) -> RequestError {
     let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
-    let line = bytes.get(..line_end).unwrap_or(bytes);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let mut words = line.split(|byte| *byte == b' ');
-    let method = words.next().unwrap_or_default();
-    let target = words.next().unwrap_or_default();
-    let version = words.next().unwrap_or_default();
+    let line = RequestLine::read(bytes.get(..line_end).unwrap_or(bytes));
     match error {
         httparse::Error::TooManyHeaders => RequestError::TooManyFields,
         httparse::Error::HeaderName if has_folded_line(bytes) => RequestError::FoldedLine,
         httparse::Error::HeaderName => RequestError::FieldName,
         httparse::Error::HeaderValue => RequestError::FieldValue,
         httparse::Error::NewLine => RequestError::LineEnd,
-        httparse::Error::Version if is_other_version(version) => RequestError::Version,
-        httparse::Error::Token if !is_token(method) => RequestError::Method,
-        httparse::Error::Token if !target.iter().all(u8::is_ascii_graphic) => {
-            RequestError::TargetCharacter
-        }
         httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => {
-            RequestError::RequestLine
+            line.err().unwrap_or(RequestError::RequestLine)
         }
     }
-}
-
-/// Whether this is the version of some HTTP, and not of anything else.
-fn is_other_version(version: &[u8]) -> bool {
-    matches!(version.strip_prefix(b"HTTP/"), Some([b'0'..=b'9', ..]))
 }
 
 /// Every line ends in CRLF; the parser also takes LF alone.
@@ -328,12 +345,14 @@ fn read_target(buf: &[u8], head: &mut RequestHead) -> Result<(), RequestError> {
         target::read_authority(head.authority.of(buf), &mut head.host)?;
     }
     head.path.clear();
+    head.has_lax_reading = false;
     if parts.form == TargetForm::Asterisk {
         head.path.push(b'*');
-        head.is_path_rewritten = head.raw_path.of(buf) != b"*";
         return Ok(());
     }
-    head.is_path_rewritten = target::normalise_path(head.raw_path.of(buf), &mut head.path)?;
+    let raw = head.raw_path.of(buf);
+    target::normalise_path(raw, &mut head.path)?;
+    head.has_lax_reading = target::has_lax_reading(raw);
     Ok(())
 }
 

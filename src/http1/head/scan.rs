@@ -8,6 +8,12 @@ pub struct HeadScan {
     next: usize,
     /// A byte of the first line was seen; before it, empty lines do not end the head.
     has_begun: bool,
+    /// The first line was given, or is searched for from `next_line` on.
+    has_first_line: bool,
+    /// Where the first line begins.
+    begin: usize,
+    /// Up to here it has no end.
+    next_line: usize,
 }
 
 impl HeadScan {
@@ -25,6 +31,8 @@ impl HeadScan {
             };
             self.next += empty;
             self.has_begun = true;
+            self.begin = self.next;
+            self.next_line = self.next;
         }
         let from = self.next;
         for offset in memchr::memchr_iter(b'\n', buf.get(from..)?) {
@@ -41,6 +49,22 @@ impl HeadScan {
         }
         self.next = buf.len();
         None
+    }
+
+    /// The first line without its LF, once: when it is complete and was not given before.
+    ///
+    /// Shape: to be asked after [`Self::find_end`] found nothing, with the same `buf`.
+    pub fn first_line<'a>(&mut self, buf: &'a [u8]) -> Option<&'a [u8]> {
+        if self.has_first_line || !self.has_begun {
+            return None;
+        }
+        let rest = buf.get(self.next_line..)?;
+        let Some(end) = memchr::memchr(b'\n', rest) else {
+            self.next_line = buf.len();
+            return None;
+        };
+        self.has_first_line = true;
+        buf.get(self.begin..self.next_line + end)
     }
 }
 
@@ -78,6 +102,22 @@ mod tests {
         check(b"GET / HTTP/1.1\n\n", Some(16));
         check(b"GET / HTTP/1.1\n\r\n", Some(17));
         check(b"GET / HTTP/1.1\r\n\n", Some(17));
+    }
+
+    #[test]
+    fn the_first_line_is_given_once_when_it_is_complete() {
+        let buf = b"\r\nGET /\r\nA: b\r\n";
+        let mut scan = HeadScan::default();
+        let given: Vec<(usize, &[u8])> = (0..=buf.len())
+            .filter_map(|len| {
+                let part = buf.get(..len)?;
+                assert_eq!(scan.find_end(part), None);
+                Some((len, scan.first_line(part)?))
+            })
+            .collect();
+        assert_eq!(given, [(9, &b"GET /\r"[..])]);
+        let mut scan = HeadScan::default();
+        assert_eq!((scan.find_end(buf), scan.first_line(buf)), (None, Some(&b"GET /\r"[..])));
     }
 
     #[test]

@@ -11,7 +11,8 @@ mod s9_connection;
 
 use super::error::{RequestError, ResponseError};
 use super::head::{
-    HeadScan, RequestHead, RequestKind, ResponseHead, parse_request, parse_response,
+    HeadScan, RequestHead, RequestKind, ResponseHead, check_partial_request, parse_request,
+    parse_response,
 };
 
 /// Parses all of `bytes` that the scan finds to be the head.
@@ -19,6 +20,13 @@ fn parse(bytes: &[u8]) -> Result<RequestHead, RequestError> {
     let mut head = RequestHead::default();
     let end = HeadScan::default().find_end(bytes).unwrap_or(bytes.len());
     parse_request(bytes, end, &mut head).map(|()| head)
+}
+
+/// What is said of `bytes` while no end of the head was found in them.
+fn check_partial(bytes: &[u8]) -> Result<(), RequestError> {
+    let mut scan = HeadScan::default();
+    scan.find_end(bytes);
+    check_partial_request(bytes, &mut scan)
 }
 
 /// A GET with `lines` behind a good Host.

@@ -1,10 +1,10 @@
 //! Section 2: lines, versions, and what may precede a message.
 
-use super::{RequestError, parse, refused};
+use super::{RequestError, check_partial, parse, refused};
 use crate::http1::error::{RequestFault, ResponseError};
 use crate::http1::head::{
-    RequestHead, RequestKind, ResponseHead, Version, check_partial_request, check_partial_response,
-    parse_request, parse_response,
+    RequestHead, RequestKind, ResponseHead, Version, check_partial_response, parse_request,
+    parse_response,
 };
 use crate::limits::{LEADING_EMPTY_LINES_MAX, REQUEST_HEAD_BYTES_MAX, RESPONSE_HEAD_BYTES_MAX};
 
@@ -35,9 +35,9 @@ fn a_few_empty_lines_may_precede_a_request() {
     let with = |lines: usize| [b"\r\n".repeat(lines), REQUEST.to_vec()].concat();
     let most = with(LEADING_EMPTY_LINES_MAX);
     assert_eq!(parse(&most).map(|head| head.head_bytes), Ok(most.len()));
-    assert_eq!(check_partial_request(&b"\r\n".repeat(LEADING_EMPTY_LINES_MAX)), Ok(()));
+    assert_eq!(check_partial(&b"\r\n".repeat(LEADING_EMPTY_LINES_MAX)), Ok(()));
     let surplus = b"\r\n".repeat(LEADING_EMPTY_LINES_MAX + 1);
-    assert_eq!(check_partial_request(&surplus), Err(RequestError::LeadingLines));
+    assert_eq!(check_partial(&surplus), Err(RequestError::LeadingLines));
     refused(&with(LEADING_EMPTY_LINES_MAX + 1), RequestError::LeadingLines);
     refused(b"\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::LeadingLines);
 }
@@ -47,9 +47,9 @@ fn nothing_else_may_precede_a_request() {
     for byte in [b' ', b'\t', 0, 0x80, b'(', b'"'] {
         let bytes = [&[byte][..], REQUEST].concat();
         refused(&bytes, RequestError::Method);
-        assert_eq!(check_partial_request(&[byte]), Err(RequestError::Method), "{byte}");
+        assert_eq!(check_partial(&[byte]), Err(RequestError::Method), "{byte}");
     }
-    assert_eq!(check_partial_request(b"\x16\x03\x01\x02\x00"), Err(RequestError::Method));
+    assert_eq!(check_partial(b"\x16\x03\x01\x02\x00"), Err(RequestError::Method));
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn only_versions_1_0_and_1_1_are_spoken() {
 fn the_http2_preface_is_told_apart() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     refused(preface, RequestError::Http2Preface);
-    assert_eq!(check_partial_request(&preface[..16]), Err(RequestError::Http2Preface));
-    assert_eq!(check_partial_request(&preface[..10]), Ok(()));
+    assert_eq!(check_partial(&preface[..16]), Err(RequestError::Http2Preface));
+    assert_eq!(check_partial(&preface[..10]), Ok(()));
     assert_eq!(RequestError::Http2Preface.category(), RequestFault::VersionNotSupported);
 }
 
@@ -127,10 +127,10 @@ fn heads_have_a_limit_of_bytes() {
     let line = "GET / HTTP/1.1\r\nHost: a\r\n";
     let most = fill(line, REQUEST_HEAD_BYTES_MAX);
     assert_eq!(parse(&most).map(|head| head.head_bytes), Ok(most.len()));
-    assert_eq!(check_partial_request(&most[..most.len() - 1]), Ok(()));
+    assert_eq!(check_partial(&most[..most.len() - 1]), Ok(()));
     let over = fill(line, REQUEST_HEAD_BYTES_MAX + 1);
     refused(&over, RequestError::HeadTooLarge);
-    assert_eq!(check_partial_request(&over[..over.len() - 1]), Err(RequestError::HeadTooLarge));
+    assert_eq!(check_partial(&over[..over.len() - 1]), Err(RequestError::HeadTooLarge));
     assert_eq!(RequestError::HeadTooLarge.category(), RequestFault::FieldsTooLarge);
 
     let line = "HTTP/1.1 200 OK\r\n";

@@ -2,7 +2,8 @@
 
 use super::{RequestError, parse, refused};
 use crate::http1::head::TargetForm;
-use crate::limits::HOST_BYTES_MAX;
+use crate::http1::target::{has_lax_reading, is_target_byte, lax_path};
+use crate::limits::{FIELDS_MAX, HOST_BYTES_MAX};
 
 /// What a target and a Host come to, as text.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,16 +106,47 @@ fn user_information_is_refused() {
     check("GET", "/a@b", TargetForm::Origin, "a.example", "/a@b", None);
 }
 
+/// Every octet but blank and line ends, which end the target: taken as it is, or refused.
 #[test]
-fn fragments_controls_and_other_than_ascii_are_refused_in_targets() {
-    for target in
-        ["/a#b", "/a?b#c", "/\u{e9}", "/?\u{e9}", "/a\0", "/a\x7f", "/\x01?", "http://a/#"]
-    {
-        target_refused("GET", target, RequestError::TargetCharacter);
+fn targets_hold_every_octet_but_controls_and_the_hash() {
+    for octet in (0..=u8::MAX).filter(|octet| !matches!(octet, b' ' | b'\r' | b'\n')) {
+        let is_taken = (0x21..0x7f).contains(&octet) && octet != b'#' || octet >= 0x80;
+        assert_eq!(is_target_byte(octet), is_taken, "{octet:#x}");
+        let head = [b"GET /a?b", &[octet][..], b" HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n"].concat();
+        match parse(&head) {
+            Ok(found) => {
+                assert!(is_taken, "{octet:#x}");
+                assert_eq!(found.target.of(&head), [b"/a?b", &[octet][..]].concat());
+                assert_eq!((found.fields.len(), found.head_bytes), (2, head.len()));
+            }
+            Err(error) => assert_eq!((is_taken, error), (false, RequestError::TargetCharacter)),
+        }
     }
-    refused(b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::TargetCharacter);
     let odd = "/!$&'()*+,;=:@\"<>\\^`{|}[]~";
     check("GET", odd, TargetForm::Origin, "a.example", odd, None);
+    target_refused("GET", "http://a/#", RequestError::TargetCharacter);
+}
+
+/// Octets that are not UTF-8 take another way through the parser; nothing else may differ there.
+#[test]
+fn heads_with_foreign_octets_are_as_strict_as_others() {
+    for (rest, error) in [
+        (&b" HTTP/1.1\r\n\r\n"[..], RequestError::HostMissing),
+        (b" HTTP/1.1\nHost: a\r\n\r\n", RequestError::LineEnd),
+        (b" HTTP/1.1\r\nHost: a\n\r\n", RequestError::LineEnd),
+        (b" HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", RequestError::FoldedLine),
+        (b" HTTP/1.1\r\nHost : a\r\n\r\n", RequestError::FieldName),
+        (b" HTTP/1.1\r\nHost: a\0\r\n\r\n", RequestError::FieldValue),
+        (b" HTTP/1.2\r\nHost: a\r\n\r\n", RequestError::Version),
+        (b"  HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::RequestLine),
+        (b"#b HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::TargetCharacter),
+        (b"\r\nHost: a\r\n\r\n", RequestError::RequestLine),
+    ] {
+        refused(&[b"GET /\xff", rest].concat(), error);
+    }
+    let many = b"A: b\r\n".repeat(FIELDS_MAX);
+    let head = [b"GET /\xff HTTP/1.1\r\nHost: a\r\n", &many[..], b"\r\n"].concat();
+    refused(&head, RequestError::TooManyFields);
 }
 
 #[test]
@@ -218,12 +250,55 @@ fn paths_have_one_normal_form() {
         ("/..%2f", "/..%2f"),
         ("/%252e%252e/", "/%252e%252e/"),
         ("/%25%32%65", "/%252e"),
-        ("/%20%c3%a9%0d%0a%7f", "/%20%c3%a9%0d%0a%7f"),
+        ("/%20%0d%0a%7f", "/%20%0d%0a%7f"),
+        ("/\u{e9}/%c3%a9/%C3%A9/%Ff", "/%C3%A9/%C3%A9/%C3%A9/%FF"),
+        ("/\u{e9}/../a", "/a"),
         ("/a;b=../c", "/a;b=../c"),
     ] {
         let bytes = format!("GET {raw}?q HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
-        let found = parse(&bytes).map(|head| (head.is_path_rewritten, head.path));
-        assert_eq!(found, Ok((raw != path, path.as_bytes().to_vec())), "{raw}");
+        let found = parse(&bytes).map(|head| (head.sent_path(&bytes).to_vec(), head.path));
+        assert_eq!(found, Ok((raw.into(), path.into())), "{raw}");
+    }
+}
+
+/// What is matched, what the laxest backend may see, and whether that climbs.
+#[test]
+fn paths_have_one_lax_reading() {
+    for (raw, lax, climbs) in [
+        ("/public/..%2fadmin", "/admin", true),
+        ("/public/..%2Fadmin/x", "/admin/x", true),
+        ("/public/%2e%2e%5cadmin", "/admin", true),
+        ("/public\\..\\admin", "/admin", true),
+        ("/public/..;/admin", "/admin", true),
+        ("/public/..;a=b/admin", "/admin", true),
+        ("/public/..%3b/admin", "/admin", true),
+        ("/a//../admin", "/admin", true),
+        ("/a/b%2f..", "/a/", true),
+        ("/a/..//", "/", true),
+        ("//admin", "/admin", false),
+        ("/%2fadmin", "/admin", false),
+        ("/admin;x/y;z", "/admin/y", false),
+        ("/admin%2fusers", "/admin/users", false),
+        ("/a/.%2fb", "/a/b", false),
+        ("/a%5C%5Cb/", "/a/b/", false),
+        ("/;", "/", false),
+        ("//", "/", false),
+        ("/a%2f%25%c3%A9\u{e9}", "/a/%25%C3%A9%C3%A9", false),
+        ("/a/..%252fb;", "/a/..%252fb", false),
+    ] {
+        let bytes = format!("GET {raw} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
+        let head = parse(&bytes);
+        assert_eq!(head.map(|head| head.has_lax_reading), Ok(true), "{raw}");
+        let mut path = Vec::new();
+        assert_eq!(lax_path(raw.as_bytes(), &mut path), Ok(climbs), "{raw}");
+        assert_eq!(String::from_utf8_lossy(&path), lax, "{raw}");
+    }
+    for raw in ["/..%2fadmin", "/a/..\\..%5cb", "/..;/x", "//..//"] {
+        let found = lax_path(raw.as_bytes(), &mut Vec::new());
+        assert_eq!(found, Err(RequestError::TargetAboveRoot), "{raw}");
+    }
+    for raw in ["/", "/a/b", "/%20%25/%41", "/a:b@c", "/a/../b", "/..a", "/%2", "/%c3%bc"] {
+        assert!(!has_lax_reading(raw.as_bytes()), "{raw}");
     }
 }
 
@@ -243,12 +318,16 @@ fn broken_percent_encodings_and_nul_are_refused_in_paths() {
 }
 
 #[test]
-fn an_empty_path_counts_as_rewritten() {
-    let bytes = b"GET http://b HTTP/1.1\r\nHost: a\r\n\r\n";
-    let found = parse(bytes).map(|head| (head.is_path_rewritten, head.raw_path.is_empty()));
-    assert_eq!(found, Ok((true, true)));
-    let bytes = b"OPTIONS http://b HTTP/1.1\r\nHost: a\r\n\r\n";
-    assert_eq!(parse(bytes).map(|head| head.is_path_rewritten), Ok(true));
-    let bytes = b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n";
-    assert_eq!(parse(bytes).map(|head| head.is_path_rewritten), Ok(false));
+fn what_an_absolute_target_leaves_out_is_forwarded() {
+    for (line, path) in [
+        ("GET http://b", "/"),
+        ("GET http://b?c", "/"),
+        ("GET http://b/%41", "/%41"),
+        ("OPTIONS http://b", "*"),
+        ("OPTIONS *", "*"),
+    ] {
+        let bytes = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes();
+        let found = parse(&bytes).map(|head| head.sent_path(&bytes).to_vec());
+        assert_eq!(found, Ok(path.into()), "{line}");
+    }
 }

@@ -23,6 +23,17 @@ fn http_is_redirected_where_there_is_tls(driver: Driver) {
     assert_eq!(response.field("location"), Some("https://a.example/x/y?q=1"));
     let response = proxy.get("a.example:8080", "/x");
     assert_eq!(response.field("location"), Some("https://a.example/x"), "without the port");
+    for (sent, location) in [
+        ("/foo/%25%32%46/../%2fx?a[]=|&b=%zz", None),
+        ("//x/./;y?", None),
+        ("http://a.example/%41?", Some("/%41?")),
+        ("http://a.example?b", Some("/?b")),
+        ("/\u{e4}\\?\u{e4}", Some("/%C3%A4%5C?%C3%A4")),
+    ] {
+        let expected = format!("https://a.example{}", location.unwrap_or(sent));
+        let response = proxy.get("a.example", sent);
+        assert_eq!(response.field("location"), Some(&*expected), "as it came: {sent}");
+    }
     let mut client = proxy.client();
     client.send("POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nabc");
     assert_eq!(client.response().status(), 308);
