@@ -8,6 +8,7 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
+use super::encode::put_percent_encoded;
 use super::error::RequestError;
 use super::head::TargetForm;
 use crate::limits::HOST_BYTES_MAX;
@@ -212,10 +213,10 @@ pub(super) fn has_lax_reading(raw: &[u8]) -> bool {
 /// Appends to the empty `path` what the laxest backend may take `raw` for, and tells whether a
 /// segment `..` was resolved on the way.
 ///
-/// A backslash and the coded forms of both slashes end a segment, repeated slashes are one, and what
-/// follows a semicolon in a segment is no part of it. The rest is as in [`normalise_path`]. Real
-/// backends do some of this each: Tomcat drops parameters, IIS turns backslashes, nginx and Apache
-/// merge slashes and decode them.
+/// A backslash and the coded forms of both slashes end a segment, repeated slashes are one, and
+/// what follows a semicolon in a segment is no part of it. The rest is as in [`normalise_path`].
+/// Real backends do some of this each: Tomcat drops parameters, IIS turns backslashes, nginx and
+/// Apache merge slashes and decode them.
 ///
 /// # Errors
 /// As [`normalise_path`], which `raw` has passed; [`RequestError::TargetAboveRoot`] here means that
@@ -289,17 +290,13 @@ struct PathWriter<'a> {
 
 impl PathWriter<'_> {
     fn push(&mut self, letter: Letter<'_>) {
-        const HEX: &[u8; 16] = b"0123456789ABCDEF";
         match letter {
             Letter::Plain(octet) => self.path.push(octet),
             Letter::Coded(_, digits) => {
                 self.path.push(b'%');
                 self.path.extend_from_slice(digits);
             }
-            Letter::Foreign(octet) => {
-                let [high, low] = [octet >> 4, octet & 15].map(|half| HEX[usize::from(half)]);
-                self.path.extend_from_slice(&[b'%', high, low]);
-            }
+            Letter::Foreign(octet) => put_percent_encoded(self.path, octet),
         }
     }
 

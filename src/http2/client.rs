@@ -17,7 +17,7 @@ use http::{Method, Request, StatusCode, Uri, Version, response, uri};
 
 use super::response::trailers;
 use crate::http1::body::{BodyDecoder, Sender};
-use crate::http1::encode::{CRLF, put_field, put_status_line, reason_phrase};
+use crate::http1::encode::{CRLF, put_field, put_percent_encoded, put_status_line, reason_phrase};
 use crate::http1::error::BodyError;
 use crate::http1::fields::{FieldKind, is_hop_by_hop, trim_ows};
 use crate::http1::framing::BodyLength;
@@ -242,13 +242,30 @@ impl RequestReader {
 
     fn uri(&self, host: &[u8], target: &[u8]) -> Result<Uri, ClientFault> {
         let mut parts = uri::Parts::default();
-        parts.path_and_query = Some(PathAndQuery::try_from(target).or(Err(ClientFault::Target))?);
+        parts.path_and_query = Some(path_and_query(target)?);
         if !host.is_empty() {
             parts.scheme = Some(self.scheme.clone());
             parts.authority = Some(Authority::try_from(host).or(Err(ClientFault::Target))?);
         }
         Uri::from_parts(parts).or(Err(ClientFault::Target))
     }
+}
+
+/// The target as it came. What the h2 crate has no place for is percent-encoded: no URI has it, and
+/// the backend would get no request at all.
+fn path_and_query(target: &[u8]) -> Result<PathAndQuery, ClientFault> {
+    if let Ok(target) = PathAndQuery::try_from(target) {
+        return Ok(target);
+    }
+    let mut coded = Vec::with_capacity(target.len());
+    for &octet in target {
+        if octet.is_ascii_graphic() && !b"\"<>`".contains(&octet) {
+            coded.push(octet);
+        } else {
+            put_percent_encoded(&mut coded, octet);
+        }
+    }
+    PathAndQuery::try_from(coded).or(Err(ClientFault::Target))
 }
 
 fn decimal(text: &[u8]) -> Result<u64, ClientFault> {
@@ -439,6 +456,20 @@ mod tests {
     #[test]
     fn a_request_without_host_has_no_authority() {
         assert_eq!(told("GET / HTTP/1.1\r\nHost: \r\n\r\n").unwrap(), ["GET /", "end"]);
+    }
+
+    #[test]
+    fn targets_go_on_as_they_came() {
+        let uri = |target: &[u8]| {
+            let reader = RequestReader::new(false);
+            reader.uri(b"a", target).map(|uri| uri.to_string())
+        };
+        for target in
+            ["/%25%32%46", "/a/../b//c?", "/%zz?%", "/a;b|c\"{}?[]{}|\\^`", "/\u{e4}?\u{e4}"]
+        {
+            assert_eq!(uri(target.as_bytes()), Ok(format!("http://a{target}")));
+        }
+        assert_eq!(uri(b"/<`>\xff|?<"), Ok("http://a/%3C%60%3E%FF|?%3C".to_owned()));
     }
 
     #[test]

@@ -30,7 +30,8 @@ pub struct ResponseHead {
     pub reason: Span,
     /// Of the upstream; what is forwarded is our own.
     pub version: Version,
-    /// In order, at most [`RESPONSE_FIELDS_MAX`]. Framing fields that the message may not carry are dropped.
+    /// In order, at most [`RESPONSE_FIELDS_MAX`]. Framing fields that the message may not carry are
+    /// dropped.
     pub fields: Vec<Field>,
     /// How the body ends; `None` for 101, behind which another protocol begins.
     pub body: BodyLength,

@@ -48,8 +48,8 @@ fn default_backend_service_serves_what_nothing_matches(driver: Driver) {
     assert_eq!(proxy.get("b.example", "/").backend(), "fallback");
 }
 
-/// What load balancers probe, as the catch-all server of ingress-nginx answers: for any method, over
-/// TLS too, even where a default backend or a rule for every host takes the rest.
+/// What load balancers probe, as the catch-all server of ingress-nginx answers: for any method,
+/// over TLS too, even where a default backend or a rule for every host takes the rest.
 fn health_is_told_to_hosts_without_rules(driver: Driver) {
     let (_backends, mut text) = echoes(&["web", "fallback"]);
     text += &Ingress::new("web").host("a.example").path("/", Prefix, "web").yaml();

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{Peer, ingress, manifests};
 use crate::for_each_driver;
-use crate::harness::{Builder, Driver, Proxy, wait_until};
+use crate::harness::{Builder, Driver, Proxy, fields_named, wait_until};
 
 for_each_driver!(
     requests_share_a_connection,
@@ -23,6 +23,8 @@ for_each_driver!(
     a_client_that_does_not_read_holds_nobody_up,
     bodies_and_their_lengths_go_both_ways,
     an_upgrade_is_an_ordinary_request,
+    targets_go_on_as_they_came,
+    many_fields_are_passed_on,
     a_backend_that_breaks_off_is_502,
     a_backend_that_speaks_http1_is_502,
     a_lost_connection_is_replaced,
@@ -305,6 +307,39 @@ fn an_upgrade_is_an_ordinary_request(driver: Driver) {
         .send("GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n");
     client.send("Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n");
     assert_eq!(client.response().status(), 200);
+}
+
+/// Octet for octet, as to HTTP/1.1.
+fn targets_go_on_as_they_came(driver: Driver) {
+    let (peer, _) = backend(|(request, mut respond): Call| async move {
+        let target = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+        if let Ok(mut stream) = respond.send_response(Response::new(()), false) {
+            send_all(&mut stream, Bytes::from(target)).await;
+        }
+    });
+    let proxy = start(driver, &peer);
+    for target in ["/foo/%25%32%46", "/a/../b//c?", "/a;b%2Fc?%zz&|", "/\u{e4}?\u{e4}"] {
+        assert_eq!(proxy.get("a.example", target).text(), target);
+    }
+    assert_eq!(proxy.get("a.example", "/<a>?<").text(), "/%3Ca%3E?%3C");
+}
+
+fn many_fields_are_passed_on(driver: Driver) {
+    let (peer, _) = backend(|(_, mut respond): Call| async move {
+        let each =
+            |response: http::response::Builder, n| response.header("set-cookie", format!("c{n}=1"));
+        let response = (0..1000).fold(Response::builder(), each).body(()).unwrap();
+        if let Ok(mut stream) = respond.send_response(response, false) {
+            send_all(&mut stream, Bytes::from_static(b"ok")).await;
+        }
+    });
+    let proxy = start(driver, &peer);
+    let mut client = proxy.client();
+    for _ in 0..2 {
+        let response = client.get("a.example", "/");
+        assert_eq!((response.status(), &response.body[..]), (200, &b"ok"[..]));
+        assert_eq!(fields_named(&response.fields, "set-cookie").len(), 1000);
+    }
 }
 
 fn a_backend_that_breaks_off_is_502(driver: Driver) {
