@@ -4,8 +4,9 @@
 
 #![expect(clippy::expect_used, reason = "a test may fail")]
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn ringway(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ringway"))
@@ -18,9 +19,14 @@ fn ringway(arguments: &[&str]) -> Output {
 
 #[track_caller]
 fn check(case: &str, arguments: &[&str], exit_code: i32) {
+    check_as(case, "expected.txt", arguments, exit_code);
+}
+
+#[track_caller]
+fn check_as(case: &str, expected: &str, arguments: &[&str], exit_code: i32) {
     let output = ringway(&[&["check", case][..], arguments].concat());
-    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(case);
-    let expected = std::fs::read_to_string(expected.join("expected.txt")).expect("expected.txt");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(case).join(expected);
+    let expected = std::fs::read_to_string(file).expect("the expected output");
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(exit_code));
@@ -68,6 +74,109 @@ fn certificates_that_cannot_be_served_are_told() {
 fn files_are_read_as_one_set() {
     let output = ringway(&["check", "clean/shop.yaml", "clean/slices.json"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "5 objects in 2 files: no problems\n");
+}
+
+#[test]
+fn files_that_are_no_manifests_are_skipped_with_the_reason() {
+    check("skipped", &[], 0);
+    // Nothing else is there.
+    check_as("skipped/chart", "../expected-chart.txt", &[], 2);
+}
+
+#[test]
+fn ingresses_of_other_classes_are_told_and_can_be_checked() {
+    for (expected, arguments, exit_code) in [
+        ("expected-none.txt", &[][..], 2),
+        ("expected-one.txt", &["--ingress-class", "nginx"], 0),
+        ("expected-two.txt", &["--ingress-class", "nginx,traefik"], 0),
+        ("expected-two.txt", &["--ingress-class", "nginx", "--ingress-class", "traefik"], 0),
+        // Two classes may have the same path.
+        ("expected-all.txt", &["--ingress-class", "all"], 0),
+    ] {
+        check_as("classes", expected, arguments, exit_code);
+    }
+    let output = ringway(&["check", "classes", "--ingress-class", ""]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_controllers_will_make_need_not_be_there() {
+    check("offline", &[], 1);
+}
+
+#[test]
+fn messages_are_in_words_of_yaml_and_kubernetes() {
+    check("messages", &[], 1);
+}
+
+fn ringway_reads(input: &[u8], arguments: &[&str]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringway"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases"))
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    child.stdin.take().expect("piped").write_all(input).expect("it reads");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn standard_input_is_a_file_like_others() {
+    let shop =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/clean/shop.yaml"));
+    let shop = shop.expect("a case");
+    for paths in [&["-"][..], &["-", "-"], &["/dev/stdin"]] {
+        let output = ringway_reads(&shop, &[&["check"][..], paths].concat());
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.ends_with(" objects in 1 file: no problems\n"), "{paths:?}: {text}");
+        assert_eq!(output.status.code(), Some(0), "{paths:?}");
+    }
+    let output = ringway_reads(&shop, &["check", "-", "clean/slices.json"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "5 objects in 2 files: no problems\n");
+    let broken = "---\n# Source: web/templates/a.yaml\nkind: Ingres\napiVersion: \
+                  networking.k8s.io/v1\nmetadata: {name: a}\n";
+    let output = ringway_reads(broken.as_bytes(), &["check", "-"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("<stdin>:3: error: Ingress default/a: kind: "), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+    for (input, message) in [
+        (&b" \n"[..], "ringway: standard input is empty\n"),
+        (b"\xff", "ringway: <stdin> cannot be read: it is not UTF-8 text\n"),
+    ] {
+        let output = ringway_reads(input, &["check", "-"]);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), message);
+        assert_eq!(output.status.code(), Some(2));
+    }
+}
+
+#[test]
+fn one_unreadable_file_of_a_directory_is_a_problem_and_no_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| directory.path().join(name);
+    std::os::unix::fs::symlink("nowhere", file("a.yaml")).expect("linked");
+    std::fs::write(file("b.yaml"), b"a: \xff").expect("written");
+    std::fs::create_dir(file("sub")).expect("made");
+    std::os::unix::fs::symlink("..", file("sub/loop")).expect("linked");
+    std::fs::write(file("sub/c.yaml"), "kind: Service\napiVersion: v1\nmetadata: {name: c}\n")
+        .expect("written");
+    let output = ringway(&["check", &directory.path().to_string_lossy()]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let text = text.replace(&format!("{}/", directory.path().display()), "");
+    assert_eq!(
+        text.lines().collect::<Vec<_>>(),
+        [
+            "a.yaml:1: error: the file cannot be used: it is a symbolic link that leads nowhere. \
+             Restore what it leads to, or remove it.",
+            "b.yaml:1: error: the file cannot be used: it is not UTF-8 text. Save it as UTF-8.",
+            "sub/loop:1: warning: the link leads to a folder that it stands in; it is not \
+             followed. Remove it.",
+            "1 object in 3 files: 2 errors, 1 warning",
+        ]
+    );
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

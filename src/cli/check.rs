@@ -1,32 +1,53 @@
 //! `ringway check`: reads manifests as `serve` does, without a network, and prints what is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use super::EXIT_USAGE;
 use crate::config::parse;
-use crate::control::lower::{LowerOptions, Lowerer};
+use crate::control::lower::{Classes, LowerOptions, Lowerer, class_name, is_ours};
 use crate::control::source::directory::{self, ReadError};
-use crate::control::source::manifest;
+use crate::control::source::manifest::{self, Manifest, SKIPPED};
+use crate::control::source::report::MORE_PROBLEMS;
 use crate::control::source::set::ManifestSet;
 use crate::control::source::tree::Tree;
 use crate::control::store::Store;
 use crate::model::{BackendKey, ObjectRef, Problem, Severity};
 
+/// The path that stands for standard input, and its name in messages.
+const STDIN: &str = "-";
+const STDIN_NAME: &str = "<stdin>";
+/// The class that stands for all.
+const ALL: &str = "all";
+/// Annotations by which cert-manager is asked for the certificates of an Ingress.
+const ISSUED: [&str; 5] = [
+    "cert-manager.io/cluster-issuer",
+    "cert-manager.io/issuer",
+    "certmanager.k8s.io/cluster-issuer",
+    "certmanager.k8s.io/issuer",
+    "kubernetes.io/tls-acme",
+];
+
 /// Flags of `check`.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Manifest files, or directories of them; all are read as one set
+    /// Manifest files, directories of them, or - for standard input; all are read as one set
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
-    /// Ingresses of this class are checked
-    #[arg(long, env = "RINGWAY_INGRESS_CLASS", value_name = "NAME", default_value = "ringway")]
-    pub ingress_class: String,
+    /// Ingresses of these classes are checked, each class by itself; `all`: of every class
+    #[arg(
+        long, env = "RINGWAY_INGRESS_CLASS", value_name = "NAME,…", default_value = "ringway",
+        value_delimiter = ',', value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
+    pub ingress_class: Vec<String>,
 
     /// IngressClasses with this `spec.controller` are ours, whatever their names
     #[arg(
@@ -77,13 +98,85 @@ pub enum CheckError {
     /// The paths hold no manifest file.
     #[error("there is no *.yaml, *.yml or *.json file to read")]
     NothingToRead,
+    /// What should have written to it has failed.
+    #[error("standard input is empty")]
+    EmptyInput,
+}
+
+/// Which Ingresses are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ClassChoice {
+    Named(Vec<String>),
+    All,
+}
+
+impl ClassChoice {
+    fn of(names: &[String]) -> Self {
+        match names.iter().any(|name| name == ALL) {
+            true => Self::All,
+            false => Self::Named(names.to_vec()),
+        }
+    }
 }
 
 /// What a check came to.
+#[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub files: usize,
-    pub objects: usize,
+    files: usize,
+    skipped: usize,
+    objects: usize,
+    /// Ingresses that were checked, and those that were not.
+    checked: usize,
+    unchecked: usize,
     pub problems: Vec<Arc<Problem>>,
+}
+
+impl Findings {
+    /// What was read.
+    pub(super) fn read(&self) -> String {
+        let Self { files, skipped, objects, .. } = self;
+        let read = format!("{} in {}", count(*objects, "object"), count(*files, "file"));
+        match skipped {
+            0 => read,
+            skipped if skipped == files => format!("{read}, skipped"),
+            skipped => format!("{read}, {skipped} of them skipped"),
+        }
+    }
+
+    fn of(&self, severity: Severity) -> usize {
+        self.problems.iter().filter(|problem| problem.severity == severity).count()
+    }
+
+    /// Something was there, and nobody looked at it.
+    fn is_vacuous(&self) -> bool {
+        self.skipped == self.files || self.checked == 0 && self.unchecked > 0
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self.of(Severity::Error) > 0 || self.of(Severity::Warning) > 0 {
+            true => ExitCode::FAILURE,
+            false if self.is_vacuous() => ExitCode::from(EXIT_USAGE),
+            false => ExitCode::SUCCESS,
+        }
+    }
+
+    fn print(&self, out: &mut impl Write) -> io::Result<()> {
+        for problem in &self.problems {
+            writeln!(out, "{problem}")?;
+        }
+        let mut line = self.read();
+        if self.unchecked > 0 {
+            line += &format!(", {} not checked", count(self.unchecked, "Ingress"));
+        }
+        let (errors, warnings) = (self.of(Severity::Error), self.of(Severity::Warning));
+        match (errors, warnings) {
+            (0, 0) if self.is_vacuous() => writeln!(out, "{line}: nothing was checked"),
+            (0, 0) => writeln!(out, "{line}: no problems"),
+            _ => {
+                writeln!(out, "{line}: {}, {}", count(errors, "error"), count(warnings, "warning"))
+            }
+        }
+    }
 }
 
 /// Checks, and prints to `out`.
@@ -91,9 +184,10 @@ pub(super) struct Findings {
 /// # Errors
 /// [`CheckError`] (exit code 2), or `out` cannot be written.
 pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let findings = examine(&args.paths, lower_options(args))?;
-    print(&findings, out).context("the problems cannot be printed")?;
-    Ok(if findings.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let classes = ClassChoice::of(&args.ingress_class);
+    let findings = examine(&args.paths, &lower_options(args), &classes)?;
+    findings.print(out).context("the problems cannot be printed")?;
+    Ok(findings.exit_code())
 }
 
 fn lower_options(args: &CheckArgs) -> LowerOptions {
@@ -102,87 +196,250 @@ fn lower_options(args: &CheckArgs) -> LowerOptions {
         default_backend: args.default_backend_service.clone(),
         default_certificate: args.default_ssl_certificate.clone(),
         ticket_keys: args.tls_ticket_keys.clone(),
-        ..LowerOptions::directory(&args.ingress_class, &args.controller_class)
+        is_offline: true,
+        ..LowerOptions::directory("", &args.controller_class)
     }
 }
 
-/// Reads and lowers what `paths` hold.
-pub(super) fn examine(paths: &[PathBuf], options: LowerOptions) -> Result<Findings, CheckError> {
-    let mut set = ManifestSet::default();
-    let files = read(paths, &mut set)?;
-    if files == 0 {
-        return Err(CheckError::NothingToRead);
-    }
+/// Reads what `paths` hold, and lowers it as each class in turn.
+pub(super) fn examine(
+    paths: &[PathBuf],
+    options: &LowerOptions,
+    classes: &ClassChoice,
+) -> Result<Findings, CheckError> {
+    let mut reading = Reading::default();
+    reading.all(paths)?;
+    let Reading { mut set, files, mut promised, problems, .. } = reading;
+    set.set_directory_problems(problems);
     let changes = set.take_changes();
     let mut store = Store::default();
     let dirty = store.apply(changes.changes);
-    let mut lowerer = Lowerer::new(options);
     let mut problems = changes.problems.unwrap_or_default();
-    problems.extend(lowerer.apply(&store, &dirty).problems.iter().cloned());
+    let skipped = problems.iter().filter(|problem| problem.reason == SKIPPED).count();
+    promised.extend(issued(&store));
+    let (mut told, mut checked) = (BTreeSet::new(), BTreeSet::new());
+    for options in passes(&store, options, classes) {
+        let known = store.ingress_classes.iter().map(|(r, entry)| (r, &*entry.object));
+        let known = Classes::of(known, &options);
+        let ours = store.ingresses.iter();
+        let ours = ours.filter(|(_, entry)| is_ours(&entry.object, &known, &options));
+        checked.extend(ours.map(|(reference, _)| reference.clone()));
+        let lowered = Lowerer::new(options.clone()).apply(&store, &dirty);
+        let found = lowered.problems.iter().filter(|p| !is_promised(p, &store, &promised));
+        problems.extend(found.filter(|problem| told.insert(problem.to_string())).cloned());
+    }
+    let unchecked = store.ingresses.len().saturating_sub(checked.len());
+    problems.extend(others(&store, &checked));
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
-    Ok(Findings { files, objects, problems })
+    Ok(Findings {
+        files: files.len(),
+        skipped,
+        objects,
+        checked: checked.len(),
+        unchecked,
+        problems,
+    })
 }
 
-/// Directories stand for the manifest files in them; a file that is named is read whatever its
-/// name, and has to be readable.
-fn read(paths: &[PathBuf], set: &mut ManifestSet) -> Result<usize, CheckError> {
-    let (mut files, mut problems) = (BTreeSet::new(), Vec::new());
-    for path in paths {
-        if !path.is_dir() {
-            let text = directory::read_file(path).map_err(|source| unreadable(path, source))?;
-            let file: Arc<str> = path.to_string_lossy().into();
-            set.put(&file, manifest::read(&file, &text));
-            files.insert(file);
-            continue;
+/// What was read so far.
+#[derive(Default)]
+struct Reading {
+    set: ManifestSet,
+    files: BTreeSet<Arc<str>>,
+    problems: Vec<Problem>,
+    /// Secrets that somebody will make.
+    promised: BTreeSet<ObjectRef>,
+}
+
+impl Reading {
+    fn all(&mut self, paths: &[PathBuf]) -> Result<(), CheckError> {
+        for path in paths {
+            if path.as_os_str() == STDIN {
+                let file: Arc<str> = STDIN_NAME.into();
+                if !self.files.contains(&file) {
+                    let text = directory::read_text(io::stdin().lock());
+                    let text = text.map_err(|source| unreadable(Path::new(STDIN_NAME), source))?;
+                    if text.trim().is_empty() {
+                        return Err(CheckError::EmptyInput);
+                    }
+                    self.put(file, &text);
+                }
+            } else if path.is_dir() {
+                self.directory(path)?;
+            } else {
+                let text = read_named(path).map_err(|source| unreadable(path, source))?;
+                self.put(path.to_string_lossy().into(), &text);
+            }
         }
+        if self.files.is_empty() { Err(CheckError::NothingToRead) } else { Ok(()) }
+    }
+
+    fn directory(&mut self, path: &Path) -> Result<(), CheckError> {
         let tree = Tree::walk(path);
         if let Some(error) = tree.error {
             return Err(unreadable(path, error.into()));
         }
-        problems.extend(tree.problems);
+        self.problems.extend(tree.problems);
         for name in tree.files {
             let path = path.join(name);
             let file: Arc<str> = path.to_string_lossy().into();
             match directory::read_file(&path) {
-                Ok(text) => set.put(&file, manifest::read(&file, &text)),
-                Err(error) => set.fail(&file, directory::unreadable_file(&file, &error)),
+                Ok(text) => self.put(file, &text),
+                Err(error) => {
+                    self.set.fail(&file, directory::unreadable_file(&file, &error));
+                    self.files.insert(file);
+                }
             }
-            files.insert(file);
         }
+        Ok(())
     }
-    set.set_directory_problems(problems);
-    Ok(files.len())
+
+    fn put(&mut self, file: Arc<str>, text: &str) {
+        let manifest = manifest::read(&file, text);
+        let Manifest { promised, .. } = &manifest;
+        self.promised.extend(promised.iter().cloned());
+        self.set.put(&file, manifest);
+        self.files.insert(file);
+    }
+}
+
+/// A file that is named may have any name, and be a pipe (`<(helm template …)`).
+fn read_named(path: &Path) -> Result<String, ReadError> {
+    if directory::look(path)?.file_type().is_fifo() {
+        return directory::read_text(File::open(path)?);
+    }
+    directory::read_file(path)
 }
 
 fn unreadable(path: &Path, source: ReadError) -> CheckError {
     CheckError::Unreadable { path: path.display().to_string(), source }
 }
 
-/// In the order of files and lines; what has no place comes last.
+/// One set of options for each class: Ingresses of different classes never contend for a path.
+fn passes(store: &Store, options: &LowerOptions, classes: &ClassChoice) -> Vec<LowerOptions> {
+    let with = |name: &str| LowerOptions { ingress_class: name.to_owned(), ..options.clone() };
+    let ClassChoice::Named(names) = classes else {
+        let named: BTreeSet<_> =
+            store.ingresses.values().map(|entry| class_name(&entry.object)).collect();
+        let controller = |name: &str| {
+            let class = store.ingress_classes.iter().find(|(class, _)| *class.name == *name)?;
+            class.1.object.spec.as_ref()?.controller.clone()
+        };
+        let mut passes: Vec<_> = named
+            .into_iter()
+            .map(|name| LowerOptions {
+                watch_without_class: name.is_none(),
+                controller_class: name
+                    .and_then(controller)
+                    .unwrap_or_else(|| options.controller_class.clone()),
+                ..with(name.unwrap_or_default())
+            })
+            .collect();
+        if passes.is_empty() {
+            passes.push(with(""));
+        }
+        return passes;
+    };
+    names.iter().map(|name| with(name)).collect()
+}
+
+/// The Secrets that cert-manager will make because an Ingress asks for it.
+fn issued(store: &Store) -> BTreeSet<ObjectRef> {
+    let mut secrets = BTreeSet::new();
+    for (reference, entry) in &store.ingresses {
+        let annotations = entry.object.metadata.annotations.as_ref();
+        let is_asked = ISSUED.iter().any(|name| {
+            annotations.and_then(|a| a.get(*name)).is_some_and(|value| value != "false")
+        });
+        if !is_asked {
+            continue;
+        }
+        let entries = entry.object.spec.iter().flat_map(|spec| spec.tls.iter().flatten());
+        secrets.extend(entries.filter_map(|entry| {
+            let name = entry.secret_name.as_deref()?.into();
+            Some(ObjectRef { kind: "Secret", namespace: Arc::clone(&reference.namespace), name })
+        }));
+    }
+    secrets
+}
+
+/// Whether a problem is nothing but a Secret that will be made.
+fn is_promised(problem: &Problem, store: &Store, promised: &BTreeSet<ObjectRef>) -> bool {
+    if problem.reason != "SecretMissing" {
+        return false;
+    }
+    let Some(object) = &problem.object else { return false };
+    if object.kind == "Secret" {
+        // Named by a flag.
+        return promised.contains(object);
+    }
+    let Some(entry) = store.ingresses.get(object) else { return false };
+    let spec = entry.object.spec.as_ref();
+    let of_entry = || {
+        let index = problem.field.strip_prefix("spec.tls[")?.split_once(']')?.0;
+        let entries = spec?.tls.as_ref()?;
+        entries.get(index.parse::<usize>().ok()?)?.secret_name.as_deref()
+    };
+    let of_annotation = || {
+        let name = problem.field.strip_prefix("metadata.annotations.")?;
+        Some(entry.object.metadata.annotations.as_ref()?.get(name)?.as_str())
+    };
+    let Some(named) = of_entry().or_else(of_annotation) else { return false };
+    let (namespace, name) = match named.split_once('/') {
+        Some((namespace, name)) => (namespace.into(), name),
+        None => (Arc::clone(&object.namespace), named),
+    };
+    promised.contains(&ObjectRef { kind: "Secret", namespace, name: name.into() })
+}
+
+/// One note for each class whose Ingresses were not checked.
+fn others(store: &Store, checked: &BTreeSet<ObjectRef>) -> Vec<Arc<Problem>> {
+    let mut classes: BTreeMap<Option<&str>, Vec<&ObjectRef>> = BTreeMap::new();
+    for (reference, entry) in store.ingresses.iter().filter(|(r, _)| !checked.contains(*r)) {
+        classes.entry(class_name(&entry.object)).or_default().push(reference);
+    }
+    let note = |(class, ingresses): (Option<&str>, Vec<&ObjectRef>)| {
+        let first = ingresses.first().and_then(|first| store.ingresses.get(*first));
+        let place = first.and_then(|entry| entry.provenance.as_ref());
+        let number = count(ingresses.len(), "Ingress");
+        let (class, advice) = match class {
+            Some(class) => (
+                format!("of class {class:?}"),
+                format!("To check it, say --ingress-class {class}, or --ingress-class {ALL}."),
+            ),
+            None => (
+                "without a class".to_owned(),
+                "To check it, say --watch-ingress-without-class.".to_owned(),
+            ),
+        };
+        Arc::new(Problem {
+            object: None,
+            position: place.map(|place| place.position("spec.ingressClassName")),
+            field: String::new(),
+            severity: Severity::Note,
+            reason: "OtherClass",
+            message: format!("not checked: {number} {class}."),
+            advice,
+        })
+    };
+    classes.into_iter().map(note).collect()
+}
+
+/// In the order of files and lines; what has no place comes last, and what counts the rest behind
+/// all.
 fn sort(problems: &mut [Arc<Problem>]) {
     problems.sort_by_cached_key(|problem| {
-        (problem.position.is_none(), problem.position.clone(), problem.to_string())
+        let counts = problem.reason == MORE_PROBLEMS;
+        (counts, problem.position.is_none(), problem.position.clone(), problem.to_string())
     });
 }
 
-fn print(findings: &Findings, out: &mut impl Write) -> io::Result<()> {
-    let Findings { files, objects, problems } = findings;
-    for problem in problems {
-        writeln!(out, "{problem}")?;
-    }
-    let errors = problems.iter().filter(|p| p.severity == Severity::Error).count();
-    let warnings = problems.len().saturating_sub(errors);
-    let read = format!("{} in {}", count(*objects, "object"), count(*files, "file"));
-    match problems.is_empty() {
-        true => writeln!(out, "{read}: no problems"),
-        false => {
-            writeln!(out, "{read}: {}, {}", count(errors, "error"), count(warnings, "warning"))
-        }
-    }
-}
-
 pub(super) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
     format!("{number} {noun}{plural}")
 }

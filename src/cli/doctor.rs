@@ -14,11 +14,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::check;
+use super::check::{self, ClassChoice};
 use super::serve::{ServeArgs, lower_options};
 use crate::config::{Config, Host, Machine};
 use crate::control::lower::LowerOptions;
 use crate::control::source::inotify::{Followed, Inotify};
+use crate::control::source::report::MORE_PROBLEMS;
 use crate::control::source::tree::Tree;
 use crate::control::source::watch::not_watched;
 use crate::limits::DOCTOR_PROBLEMS_MAX;
@@ -53,6 +54,7 @@ impl fmt::Display for Verdict {
 impl From<Severity> for Verdict {
     fn from(severity: Severity) -> Self {
         match severity {
+            Severity::Note => Self::Ok,
             Severity::Warning => Self::Warning,
             Severity::Error => Self::Error,
         }
@@ -114,7 +116,9 @@ impl Report<'_> {
     /// The first ones, errors before warnings; then how many there are.
     fn problems(&mut self, what: &'static str, problems: &[Arc<Problem>]) -> io::Result<()> {
         let mut sorted: Vec<_> = problems.iter().collect();
-        sorted.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+        sorted.sort_by_key(|problem| {
+            (problem.reason == MORE_PROBLEMS, std::cmp::Reverse(problem.severity))
+        });
         let rest = sorted.split_off(sorted.len().min(DOCTOR_PROBLEMS_MAX));
         self.lines(sorted.into_iter().map(|problem| problem_line(what, problem)))?;
         let Some(worst) = rest.first() else { return Ok(()) };
@@ -170,27 +174,28 @@ fn diagnose(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
     report.lines(machine::network(&host, &args.common, &args.cluster.admission_bind))?;
     report.line(&machine::clock(SystemTime::now()))?;
     match &args.manifests {
-        Some(directory) => manifests(directory, lower_options(args), report),
+        Some(directory) => manifests(directory, &lower_options(args), report),
         None => cluster::diagnose(args, report),
     }
 }
 
-fn manifests(directory: &Path, options: LowerOptions, report: &mut Report<'_>) -> io::Result<()> {
+fn manifests(directory: &Path, options: &LowerOptions, report: &mut Report<'_>) -> io::Result<()> {
     let what = "manifests";
     report.lines(watching(directory))?;
-    match check::examine(&[directory.to_owned()], options) {
-        Ok(check::Findings { files, objects, problems }) => {
-            let (objects, files) = (check::count(objects, "object"), check::count(files, "file"));
-            let found = format!("{objects} in {files} of {}", directory.display());
+    let classes = ClassChoice::Named(vec![options.ingress_class.clone()]);
+    match check::examine(&[directory.to_owned()], options, &classes) {
+        Ok(findings) => {
+            let found = format!("{} of {}", findings.read(), directory.display());
             report.line(&Line::ok(what, found))?;
-            report.problems(what, &problems)
+            report.problems(what, &findings.problems)
         }
-        Err(error @ check::CheckError::NothingToRead) => report.line(&Line::warning(
-            what,
-            format!("{}: {error}.", directory.display()),
-            "Nothing is routed until one is there: put manifests into it, or name another \
+        Err(error @ (check::CheckError::NothingToRead | check::CheckError::EmptyInput)) => report
+            .line(&Line::warning(
+                what,
+                format!("{}: {error}.", directory.display()),
+                "Nothing is routed until one is there: put manifests into it, or name another \
              directory with --manifests.",
-        )),
+            )),
         Err(check::CheckError::Unreadable { path, source }) => report.line(&Line::error(
             what,
             format!("{path} cannot be read: {source}."),

@@ -34,7 +34,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Read manifests offline and print every problem in them
     ///
-    /// Exit codes: 0 no problems, 1 problems, 2 nothing could be read.
+    /// Exit codes: 0 no problems (notes are none), 1 errors or warnings, 2 nothing could be read or
+    /// nothing was checked: every file was skipped, or no Ingress is of the class.
     Check(check::CheckArgs),
     /// Say whether `serve` with the same flags can work here, and what to do where it cannot
     ///

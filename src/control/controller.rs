@@ -255,7 +255,9 @@ impl Controller {
             self.source_problems.iter().chain(&*self.object_problems).cloned().collect();
         let (fresh, gone) = difference(&self.told, &all);
         if !fresh.is_empty() || !gone.is_empty() {
-            self.outcomes.problems(self.object_problems.to_vec());
+            let is_wrong = |problem: &&Arc<Problem>| problem.severity > Severity::Note;
+            let wrong = self.object_problems.iter().filter(is_wrong);
+            self.outcomes.problems(wrong.cloned().collect());
         }
         for problem in gone {
             tracing::info!("solved: {problem}");
@@ -264,6 +266,7 @@ impl Controller {
             match problem.severity {
                 Severity::Error => tracing::error!("{problem}"),
                 Severity::Warning => tracing::warn!("{problem}"),
+                Severity::Note => tracing::info!("{problem}"),
             }
         }
         self.told.clone_from(&all);

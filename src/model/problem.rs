@@ -26,6 +26,8 @@ pub struct Problem {
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// Nothing is wrong; somebody may want to know. No Event, and not counted.
+    Note,
     /// Works, but probably not as meant.
     Warning,
     /// A part of the object, or the whole, has no effect.
@@ -35,6 +37,7 @@ pub enum Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Note => "note",
             Self::Warning => "warning",
             Self::Error => "error",
         })

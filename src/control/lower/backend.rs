@@ -179,6 +179,7 @@ fn from_slices(
     let defect = match found.set.addresses.is_empty() {
         false => None,
         true if has_slices && found.lacks_port => Some(Defect::MissingSlicePort),
+        true if !has_slices && sources.options.is_offline => None,
         true => Some(Defect::NoEndpoints(found.not_ready)),
     };
     Backend { set: Arc::new(found.set), defect, external_name: None }

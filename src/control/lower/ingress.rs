@@ -12,6 +12,7 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::LowerOptions;
+use super::foreign;
 use super::ingress_class::Classes;
 use super::nginx::tls::AuthTls;
 use super::nginx::{self, DIALECT, Dialect};
@@ -81,10 +82,22 @@ impl Route {
 /// Whether `ingress` is ours.
 #[must_use]
 pub fn is_ours(ingress: &Ingress, classes: &Classes, options: &LowerOptions) -> bool {
-    let class_name = ingress.spec.as_ref().and_then(|spec| spec.ingress_class_name.as_deref());
-    let annotations = ingress.metadata.annotations.as_ref();
-    let annotation = annotations.and_then(|a| a.get(CLASS_ANNOTATION)).map(String::as_str);
-    classes.is_ours(class_name, annotation, options)
+    classes.is_ours(class_field(ingress), class_annotation(ingress), options)
+}
+
+/// The class that an Ingress names: by the field, or by the older annotation.
+#[must_use]
+pub fn class_name(ingress: &Ingress) -> Option<&str> {
+    let annotation = class_annotation(ingress).filter(|name| !name.is_empty());
+    class_field(ingress).or(annotation)
+}
+
+fn class_field(ingress: &Ingress) -> Option<&str> {
+    ingress.spec.as_ref()?.ingress_class_name.as_deref()
+}
+
+fn class_annotation(ingress: &Ingress) -> Option<&str> {
+    ingress.metadata.annotations.as_ref()?.get(CLASS_ANNOTATION).map(String::as_str)
 }
 
 /// Every Secret that lowering `ingress` may read, ours or not. A name that no object can have is
@@ -224,6 +237,9 @@ impl Lowering<'_> {
                     "Check whether the Ingress is right without it.",
                 );
             }
+        }
+        if let Some(finding) = foreign::annotations(annotations.iter().flatten()) {
+            self.report.note(finding);
         }
         creation_timestamp.clone()
     }

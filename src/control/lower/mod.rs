@@ -15,6 +15,7 @@
 mod backend;
 mod dial;
 mod endpoint_slice;
+mod foreign;
 mod host;
 mod ingress;
 mod ingress_class;
@@ -43,7 +44,7 @@ use ingress::{Age, LoweredIngress};
 use tls::TlsState;
 
 pub use endpoint_slice::removes_endpoints;
-pub use ingress::{is_ours, is_usable, secret_references};
+pub use ingress::{class_name, is_ours, is_usable, secret_references};
 pub use ingress_class::Classes;
 
 /// What lowering is told by flags and by the kind of source.
@@ -69,6 +70,9 @@ pub struct LowerOptions {
     /// Ingresses without a class are ours where no IngressClass object exists at all, and an
     /// IngressClass without a controller counts by its name: true for a directory.
     pub adopt_classless: bool,
+    /// What controllers write (EndpointSlices) need not be there: true for manifests that are
+    /// checked before a cluster has them.
+    pub is_offline: bool,
     /// `topology.kubernetes.io/zone` of our node, for endpoints with hints; `None`: hints for
     /// zones have no effect.
     pub zone: Option<Arc<str>>,
@@ -90,6 +94,7 @@ impl LowerOptions {
             hsts: None,
             allow_local_addresses: false,
             adopt_classless: false,
+            is_offline: false,
             zone: None,
             node: None,
         }

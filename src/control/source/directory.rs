@@ -134,9 +134,9 @@ impl Directory {
             return;
         }
         let path = self.path.join(name);
-        let metadata = match fs::metadata(&path) {
+        let metadata = match look(&path) {
             Ok(metadata) => metadata,
-            Err(error) => return self.absent(name, &path, error),
+            Err(error) => return self.absent(name, &error),
         };
         let fingerprint = Fingerprint::of(&metadata);
         if !is_forced && self.seen.get(name) == Some(&fingerprint) {
@@ -145,7 +145,9 @@ impl Directory {
         self.seen.insert(name.to_owned(), fingerprint);
         let text = match read_file(&path) {
             Ok(text) => text,
-            Err(ReadError::Io(error)) => return self.absent(name, &path, error),
+            Err(error @ (ReadError::Io(_) | ReadError::Dangling)) => {
+                return self.absent(name, &error);
+            }
             Err(error) => return self.fail(name, &error),
         };
         let file = self.file(name);
@@ -159,17 +161,13 @@ impl Directory {
 
     /// The file cannot be looked at. A link that leads nowhere is no deletion: whoever replaces
     /// what it led to is about to bring it back.
-    fn absent(&mut self, name: &Path, path: &Path, error: io::Error) {
-        let is_missing =
-            matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        let error = match fs::symlink_metadata(path) {
-            Ok(metadata) if is_missing && metadata.is_symlink() => ReadError::Dangling,
-            _ if is_missing => return self.forget(name),
-            _ => ReadError::Io(error),
-        };
+    fn absent(&mut self, name: &Path, error: &ReadError) {
+        if matches!(error, ReadError::Io(error) if is_missing(error)) {
+            return self.forget(name);
+        }
         // When it comes back it is read, whatever it looks like.
         self.seen.insert(name.to_owned(), Fingerprint::NONE);
-        self.fail(name, &error);
+        self.fail(name, error);
     }
 
     fn forget(&mut self, name: &Path) {
@@ -239,12 +237,35 @@ impl ReadError {
 /// See [`ReadError`]; the owner of the file is at fault.
 pub fn read_file(path: &Path) -> Result<String, ReadError> {
     // Before it is opened: opening a pipe would wait for its writer.
-    if !fs::metadata(path)?.is_file() {
+    if !look(path)?.is_file() {
         return Err(ReadError::NotAFile);
     }
+    read_text(File::open(path)?)
+}
+
+/// What `path` is, its links followed.
+///
+/// # Errors
+/// [`ReadError::Io`], [`ReadError::Dangling`].
+pub fn look(path: &Path) -> Result<Metadata, ReadError> {
+    fs::metadata(path).map_err(|error| match fs::symlink_metadata(path) {
+        Ok(link) if is_missing(&error) && link.is_symlink() => ReadError::Dangling,
+        _ => ReadError::Io(error),
+    })
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The same of what can be read once.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_text(reader: impl io::Read) -> Result<String, ReadError> {
     let mut bytes = Vec::new();
     let bound = MANIFEST_BYTES_MAX.saturating_add(1);
-    File::open(path)?.take(bound).read_to_end(&mut bytes)?;
+    reader.take(bound).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MANIFEST_BYTES_MAX {
         return Err(ReadError::TooLarge);
     }

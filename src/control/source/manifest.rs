@@ -1,82 +1,45 @@
 //! Text of one file → Kubernetes objects, each with the line of every field.
 //!
 //! Checks what an API server would check before it stores an object: known fields, types, names.
-//! One broken document never harms the others of the file.
+//! One broken document never harms the others of the file. A file that is no manifest at all is
+//! named, and is no error.
+
+mod decode;
+mod foreign;
+mod kinds;
+mod sealed;
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::placeholder::{self, FILL_IN};
 use super::report::{Finding, Report};
-use super::yaml::{self, Document, Positions};
-use super::{Object, Provenance, SourceObject};
-use crate::limits::{PROBLEMS_PER_FILE_MAX, PROBLEMS_PER_OBJECT_MAX};
+use super::yaml::{self, Document, Positions, YamlError};
+use super::{Provenance, SourceObject};
+use crate::limits::PROBLEMS_PER_FILE_MAX;
 use crate::model::{ObjectRef, Problem, Severity, SourcePosition};
+use decode::{Decoded, cut};
+use foreign::Foreign;
+use kinds::{KnownKind, Named};
+
+/// The reason of the note on a file that is no manifest.
+pub const SKIPPED: &str = "Skipped";
 
 /// What one file holds.
 #[derive(Debug, Default)]
 pub struct Manifest {
     /// Usable objects in the order of the file. The same object may stand twice.
     pub objects: Vec<SourceObject>,
-    /// Everything that is wrong with the file.
+    /// Everything that is wrong with the file. What follows from an error (whether an older version
+    /// of the object stays in force) is left to whoever has older versions.
     pub problems: Vec<Arc<Problem>>,
     /// Objects whose new form cannot be used.
     pub broken: Vec<ObjectRef>,
     /// A document could not even be attributed to an object.
     pub has_unreadable: bool,
-}
-
-/// Kinds that we know: `kind`, `apiVersion`, whether it lives in a namespace, how it is decoded.
-const KINDS: [KnownKind; 6] = [
-    KnownKind::new("Ingress", "networking.k8s.io/v1", true, |v| decode(v, Object::Ingress)),
-    KnownKind::new("IngressClass", "networking.k8s.io/v1", false, |v| {
-        decode(v, Object::IngressClass)
-    }),
-    KnownKind::new("Service", "v1", true, |v| decode(v, Object::Service)),
-    KnownKind::new("EndpointSlice", "discovery.k8s.io/v1", true, |v| {
-        decode(v, Object::EndpointSlice)
-    }),
-    KnownKind::new("Secret", "v1", true, |v| decode(&joined(v, "data"), Object::Secret)),
-    KnownKind::new("ConfigMap", "v1", true, |v| {
-        decode(&joined(v, "binaryData"), Object::ConfigMap)
-    }),
-];
-
-/// Versions that Kubernetes itself no longer serves.
-const OLD_VERSIONS: [(&str, &str); 4] = [
-    ("Ingress", "networking.k8s.io/v1beta1"),
-    ("Ingress", "extensions/v1beta1"),
-    ("IngressClass", "networking.k8s.io/v1beta1"),
-    ("EndpointSlice", "discovery.k8s.io/v1beta1"),
-];
-
-struct KnownKind {
-    kind: &'static str,
-    api_version: &'static str,
-    is_namespaced: bool,
-    decode: fn(&Value) -> Result<Decoded, DecodeError>,
-}
-
-impl KnownKind {
-    const fn new(
-        kind: &'static str,
-        api_version: &'static str,
-        is_namespaced: bool,
-        decode: fn(&Value) -> Result<Decoded, DecodeError>,
-    ) -> Self {
-        Self { kind, api_version, is_namespaced, decode }
-    }
-}
-
-struct Decoded {
-    object: Object,
-    unknown_fields: Vec<String>,
-}
-
-struct DecodeError {
-    field: String,
-    message: String,
+    /// Secrets that a controller would make of what stands here.
+    pub promised: Vec<ObjectRef>,
 }
 
 /// Reads the text of one file. Never fails: what cannot be used is in [`Manifest::problems`].
@@ -84,16 +47,18 @@ struct DecodeError {
 /// Shape: `file` is the name that positions carry.
 #[must_use]
 pub fn read(file: &Arc<str>, text: &str) -> Manifest {
-    let mut reader = Reader { file, manifest: Manifest::default(), surplus: 0 };
+    let mut reader = Reader {
+        file,
+        manifest: Manifest::default(),
+        surplus: 0,
+        objects: 0,
+        foreign: Vec::new(),
+        skipped: None,
+    };
     for chunk in yaml::split(text) {
         match yaml::parse(chunk) {
-            Ok(documents) => documents.into_iter().for_each(|d| reader.document(d)),
-            Err(error) => reader.unreadable(
-                error.line,
-                "InvalidYaml",
-                format!("{}.", error.kind),
-                "Correct this document; until then its objects stay as they were.",
-            ),
+            Ok(documents) => documents.into_iter().for_each(|document| reader.root(document)),
+            Err(error) => reader.unparsed(chunk, &error),
         }
     }
     reader.finish()
@@ -104,6 +69,12 @@ struct Reader<'a> {
     manifest: Manifest,
     /// Problems beyond the bound.
     surplus: usize,
+    /// Documents that are objects, ours or not.
+    objects: usize,
+    /// Documents that are none, with their lines.
+    foreign: Vec<(Foreign, u32)>,
+    /// The whole file is no manifest: what it is, from which line, and what the parser said.
+    skipped: Option<(Foreign, u32, YamlError)>,
 }
 
 impl Reader<'_> {
@@ -140,7 +111,47 @@ impl Reader<'_> {
         }
     }
 
+    /// A chunk that is no YAML: broken, or part of a file that is meant for another program.
+    fn unparsed(&mut self, chunk: yaml::Chunk<'_>, error: &YamlError) {
+        match foreign::judge_unparsed(self.file, chunk.text) {
+            Some((foreign, line)) => {
+                let line = chunk.first_line.saturating_add(line.saturating_sub(1));
+                self.skipped.get_or_insert_with(|| (foreign, line, error.clone()));
+            }
+            None => self.unreadable(
+                error.line,
+                "InvalidYaml",
+                format!("{}.", error.kind),
+                "Correct this document.",
+            ),
+        }
+    }
+
     fn finish(mut self) -> Manifest {
+        let foreign = std::mem::take(&mut self.foreign);
+        match (self.skipped.take(), foreign.first()) {
+            (Some((foreign, line, error)), _)
+                if foreign == Foreign::Template || self.objects == 0 =>
+            {
+                self.manifest = Manifest::default();
+                self.surplus = 0;
+                self.skip(foreign, line, Some(&error));
+            }
+            (Some((_, _, error)), _) => {
+                let message = format!("{}.", error.kind);
+                self.unreadable(error.line, "InvalidYaml", message, "Correct this document.");
+            }
+            (None, Some((foreign, line)))
+                if self.objects == 0 && self.manifest.problems.is_empty() =>
+            {
+                self.skip(*foreign, *line, None);
+            }
+            (None, _) => {
+                for (_, line) in &foreign {
+                    self.not_an_object(*line, "Add both fields.");
+                }
+            }
+        }
         if self.surplus > 0 {
             self.manifest.problems.push(Arc::new(Problem {
                 object: None,
@@ -155,19 +166,35 @@ impl Reader<'_> {
         self.manifest
     }
 
+    /// Nothing of the file is read.
+    fn skip(&mut self, foreign: Foreign, line: u32, error: Option<&YamlError>) {
+        self.manifest.has_unreadable = true;
+        let why = error.map(|YamlError { line, kind }| format!(" (line {line}: {kind})"));
+        let message = format!("skipped: {}{}.", foreign.what(), why.unwrap_or_default());
+        self.file_problem(Severity::Note, line, SKIPPED, message, foreign.advice());
+    }
+
+    /// A document of the file, not of a list in it.
+    fn root(&mut self, document: Document) {
+        if document.value.is_null() {
+            return;
+        }
+        match foreign::judge(self.file, &document.value) {
+            Some(foreign) => self.foreign.push((foreign, document.positions.line())),
+            None => self.document(document),
+        }
+    }
+
     fn document(&mut self, document: Document) {
         let Document { value, positions } = document;
         if value.is_null() {
             return;
         }
+        self.objects = self.objects.saturating_add(1);
         let text = |name| value.get(name).and_then(Value::as_str).filter(|s: &&str| !s.is_empty());
         let (Some(kind), Some(version)) = (text("kind"), text("apiVersion")) else {
-            return self.unreadable(
-                positions.line(),
-                "NotAnObject",
-                "a document must be one object with apiVersion and kind.".into(),
-                "Add both fields.",
-            );
+            let advice = missing_identity(&value);
+            return self.not_an_object(positions.line(), &advice);
         };
         if let Some(item_kind) = kind.strip_suffix("List")
             && value.get("items").is_some_and(Value::is_array)
@@ -175,10 +202,17 @@ impl Reader<'_> {
             let (item_kind, version) = (item_kind.to_owned(), version.to_owned());
             return self.list(value, positions, &item_kind, &version);
         }
-        match KINDS.iter().find(|known| known.kind == kind && known.api_version == version) {
-            Some(known) => self.object(known, &value, positions),
-            None => self.other(kind, version, &positions),
+        match kinds::named(kind, version) {
+            Named::Known(known) => self.object(known, &value, positions),
+            Named::Old(known) => self.old_version(known, version, &value, positions),
+            Named::Slip(known) => self.slip(known, (kind, version), &value, positions),
+            Named::Other => self.other(kind, version, &value, &positions),
         }
+    }
+
+    fn not_an_object(&mut self, line: u32, advice: &str) {
+        let message = "a document must be one object with apiVersion and kind.".to_owned();
+        self.unreadable(line, "NotAnObject", message, advice);
     }
 
     /// `kind: List` holds whole objects; `IngressList` and its like hold objects whose kind and
@@ -197,45 +231,112 @@ impl Reader<'_> {
         }
     }
 
-    fn other(&mut self, kind: &str, version: &str, positions: &Positions) {
-        if OLD_VERSIONS.contains(&(kind, version))
-            && let Some(known) = KINDS.iter().find(|known| known.kind == kind)
-        {
-            let message = format!("{kind} of {version} is not read.");
-            let advice = format!("Write apiVersion: {} and its fields.", known.api_version);
-            let line = positions.line_of("apiVersion");
-            return self.file_problem(Severity::Warning, line, "OldVersion", message, &advice);
+    fn other(&mut self, kind: &str, version: &str, value: &Value, positions: &Positions) {
+        let line = positions.line();
+        if let Some(foreign) = foreign::by_kind(version) {
+            self.objects = self.objects.saturating_sub(1);
+            return self.foreign.push((foreign, line));
         }
-        tracing::debug!(file = %self.file, line = positions.line(), kind, version, "kind not read");
+        self.manifest.promised.extend(sealed::promised(kind, version, value));
+        tracing::debug!(file = %self.file, line, kind, version, "kind not read");
     }
 
-    fn object(&mut self, known: &KnownKind, value: &Value, positions: Positions) {
+    fn old_version(
+        &mut self,
+        known: &KnownKind,
+        version: &str,
+        value: &Value,
+        positions: Positions,
+    ) {
+        let message = format!("{} of {version} is gone from Kubernetes and not read.", known.kind);
+        let fields = match known.kind {
+            "Ingress" => {
+                ": each path needs a pathType, and backend: {service: {name: NAME, port: {number: \
+                 PORT}}} takes the place of serviceName and servicePort"
+            }
+            _ => " and its fields",
+        };
+        let advice = format!("Write apiVersion: {}{fields}.", known.api_version);
+        self.lost(known, value, positions, |_| Finding {
+            reason: "OldVersion",
+            field: "apiVersion".into(),
+            message,
+            advice,
+        });
+    }
+
+    fn slip(
+        &mut self,
+        known: &KnownKind,
+        (kind, version): (&str, &str),
+        value: &Value,
+        positions: Positions,
+    ) {
+        let KnownKind { kind: meant, api_version, .. } = known;
+        let field = if kind == *meant { "apiVersion" } else { "kind" };
+        let message = format!("there is no kind {} of {}.", cut(kind), cut(version));
+        let advice =
+            format!("Write kind: {meant} and apiVersion: {api_version}, if that is meant.");
+        self.lost(known, value, positions, |_| Finding {
+            reason: "UnknownKind",
+            field: field.into(),
+            message,
+            advice,
+        });
+    }
+
+    /// An object that cannot be used, whatever else it says.
+    fn lost(
+        &mut self,
+        known: &KnownKind,
+        value: &Value,
+        positions: Positions,
+        finding: impl FnOnce(&ObjectRef) -> Finding,
+    ) {
         let provenance = Provenance { file: Arc::clone(self.file), positions: Arc::new(positions) };
         let Some(reference) = self.identify(known, value, &provenance) else { return };
         let mut report = Report::new(&reference, Some(&provenance));
-        let decoded = (known.decode)(value);
-        let object = match decoded {
-            Ok(Decoded { object, unknown_fields }) => {
-                unknown_fields.into_iter().for_each(|field| report.warning(unknown_field(field)));
-                Some(object)
-            }
-            Err(DecodeError { field, message }) => {
-                report.error(Finding {
-                    reason: "InvalidField",
-                    field,
-                    message: format!("{message}."),
-                    advice: "Correct it; until then the object stays as it was.".into(),
-                });
-                None
-            }
-        };
+        report.error(finding(&reference));
         report.finish().into_iter().for_each(|problem| self.problem(problem));
+        self.manifest.broken.push(reference);
+    }
+
+    fn object(&mut self, known: &KnownKind, value: &Value, positions: Positions) {
+        let unusable = match known.kind {
+            "Secret" => sealed::encrypted(value),
+            "Ingress" => unfilled(value),
+            _ => None,
+        };
+        if let Some(finding) = unusable {
+            let is_secret = known.kind == "Secret";
+            let promised = &mut Vec::new();
+            self.lost(known, value, positions, |reference| {
+                // It will be there, so that nobody has to miss it.
+                promised.extend(is_secret.then(|| reference.clone()));
+                finding
+            });
+            return self.manifest.promised.append(promised);
+        }
+        let provenance = Provenance { file: Arc::clone(self.file), positions: Arc::new(positions) };
+        let Some(reference) = self.identify(known, value, &provenance) else { return };
+        let mut report = Report::new(&reference, Some(&provenance));
+        let Decoded { object, unknown_fields } = (known.decode)(value);
+        let object = object.and_then(|object| match old_fields(known, &unknown_fields) {
+            Some(finding) => Err(finding),
+            None => Ok(object),
+        });
         match object {
-            Some(object) => {
-                let provenance = Some(provenance);
+            Ok(object) => {
+                unknown_fields.into_iter().for_each(|field| report.warning(unknown_field(field)));
+                report.finish().into_iter().for_each(|problem| self.problem(problem));
+                let provenance = Some(provenance.clone());
                 self.manifest.objects.push(SourceObject { reference, object, provenance });
             }
-            None => self.manifest.broken.push(reference),
+            Err(finding) => {
+                report.error(finding);
+                report.finish().into_iter().for_each(|problem| self.problem(problem));
+                self.manifest.broken.push(reference);
+            }
         }
     }
 
@@ -253,20 +354,35 @@ impl Reader<'_> {
             (true, "") => "default",
             (true, namespace) => namespace,
         };
-        let problem = if name.is_empty() {
-            ("metadata.name", "MissingName", "the object has no name.".to_owned())
+        const NAMES: &str = "Names are lower-case letters, digits, '-' and '.', such as my-app.";
+        let wrong = |field, text: &str, what: &str| match placeholder::find(text) {
+            Some(found) => {
+                let message = format!("the placeholder {} was not filled in.", cut(found));
+                (field, "InvalidName", message, FILL_IN)
+            }
+            None => {
+                let message = format!("{:?} is not a possible {what}.", cut(text));
+                (field, "InvalidName", message, NAMES)
+            }
+        };
+        let found = value.pointer("/metadata/name").filter(|n| !n.is_null() && !n.is_string());
+        let (field, reason, message, advice) = if let (Some(_), "") = (found, name) {
+            let message = "the name is no text.".to_owned();
+            ("metadata.name", "InvalidName", message, "Put it in quotes.")
+        } else if name.is_empty() && value.pointer("/metadata/generateName").is_some() {
+            let message = "the object has a generateName, which only an API server can use.";
+            ("metadata.generateName", "MissingName", message.to_owned(), "Write metadata.name.")
+        } else if name.is_empty() {
+            ("metadata.name", "MissingName", "the object has no name.".to_owned(), NAMES)
         } else if !is_dns_subdomain(name) {
-            ("metadata.name", "InvalidName", format!("{name:?} is not a possible name."))
+            wrong("metadata.name", name, "name")
         } else if known.is_namespaced && !is_dns_label(namespace) {
-            let message = format!("{namespace:?} is not a possible namespace.");
-            ("metadata.namespace", "InvalidName", message)
+            wrong("metadata.namespace", namespace, "namespace")
         } else {
             let (namespace, name) = (namespace.into(), name.into());
             return Some(ObjectRef { kind: known.kind, namespace, name });
         };
-        let (field, reason, message) = problem;
         let line = provenance.position(field).line;
-        let advice = "Names are lower-case letters, digits, '-' and '.', such as my-app.";
         let message = format!("{}: {field}: {message}", known.kind);
         self.unreadable(line, reason, message, advice);
         None
@@ -282,62 +398,84 @@ fn unknown_field(field: String) -> Finding {
     }
 }
 
-fn decode<K: DeserializeOwned>(
-    value: &Value,
-    wrap: fn(Arc<K>) -> Object,
-) -> Result<Decoded, DecodeError> {
-    let mut unknown_fields = Vec::new();
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-    let result = serde_ignored::deserialize(tracked, |path| {
-        // The surplus is counted by the report; this only bounds what is kept until then.
-        if unknown_fields.len() < PROBLEMS_PER_OBJECT_MAX.saturating_mul(2) {
-            unknown_fields.push(ignored_path(&path));
-        }
-    });
-    match result {
-        Ok(object) => Ok(Decoded { object: wrap(Arc::new(object)), unknown_fields }),
-        Err(error) => {
-            Err(DecodeError { field: tracked_path(&track.path()), message: error.to_string() })
-        }
-    }
-}
-
-/// The object with base64 in one line each: an API server decodes with Go, which skips line breaks.
-fn joined(value: &Value, field: &str) -> Value {
-    let mut value = value.clone();
-    let entries = value.get_mut(field).and_then(Value::as_object_mut);
-    for text in entries.into_iter().flat_map(|entries| entries.values_mut()) {
-        if let Value::String(text) = text {
-            text.retain(|character| !matches!(character, '\r' | '\n'));
-        }
-    }
-    value
-}
-
-fn ignored_path(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", ignored_path(parent)),
-        Path::Map { parent, key } => join(&ignored_path(parent), key),
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => ignored_path(parent),
-    }
-}
-
-fn tracked_path(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter().fold(String::new(), |text, segment| match segment {
-        Segment::Seq { index } => format!("{text}[{index}]"),
-        Segment::Map { key } => join(&text, key),
-        Segment::Enum { .. } | Segment::Unknown => text,
+/// Fields that Ingress had before `networking.k8s.io/v1`: one finding for all of them, because the
+/// gaps that they leave would be many more.
+fn old_fields(known: &KnownKind, unknown: &[String]) -> Option<Finding> {
+    let is_old = |field: &&String| {
+        let is_backend = field.ends_with(".serviceName") || field.ends_with(".servicePort");
+        is_backend || ["spec.backend", "serviceName", "servicePort"].contains(&&***field)
+    };
+    let first = unknown.iter().find(is_old).filter(|_| known.kind == "Ingress")?;
+    Some(Finding {
+        reason: "OldFields",
+        field: first.clone(),
+        message: "this is a field of networking.k8s.io/v1beta1, which networking.k8s.io/v1 does \
+                  not have."
+            .into(),
+        advice: "Write backend: {service: {name: NAME, port: {number: PORT}}} in place of \
+                 serviceName and servicePort, everywhere (spec.defaultBackend in place of \
+                 spec.backend), and a pathType for each path."
+            .into(),
     })
 }
 
-fn join(parent: &str, key: &str) -> String {
-    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+/// What a template left open in the `spec` of an Ingress: one finding, for the first.
+fn unfilled(ingress: &Value) -> Option<Finding> {
+    let mut found = Vec::new();
+    collect_unfilled(ingress.get("spec")?, "spec", &mut found);
+    let mut found = found.into_iter();
+    let (field, placeholder) = found.next()?;
+    let others = match found.count() {
+        0 => String::new(),
+        1 => " Another field holds one, too.".into(),
+        more => format!(" {more} other fields hold some, too."),
+    };
+    let message = format!("the placeholder {} was not filled in.{others}", cut(placeholder));
+    Some(Finding { reason: "Placeholder", field, message, advice: FILL_IN.into() })
+}
+
+/// Recursion ends with the nesting that [`yaml`] allows.
+fn collect_unfilled<'a>(value: &'a Value, field: &str, found: &mut Vec<(String, &'a str)>) {
+    match value {
+        Value::String(text) => {
+            let is_path = field.ends_with(".path");
+            let find = if is_path { placeholder::find_in_path } else { placeholder::find };
+            found.extend(find(text).map(|placeholder| (field.to_owned(), placeholder)));
+        }
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, item)| {
+            collect_unfilled(item, &format!("{field}[{index}]"), found);
+        }),
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| {
+            collect_unfilled(value, &decode::join(field, name), found);
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// What to do about a document that lacks what says what it is.
+fn missing_identity(document: &Value) -> String {
+    if document.is_array() {
+        return "Write kind: List and apiVersion: v1, and the objects below items.".into();
+    }
+    let fields = document.as_object();
+    let slip = |wanted: &str| {
+        let mut keys = fields.into_iter().flatten().map(|(key, _)| key);
+        keys.find(|key| key.eq_ignore_ascii_case(wanted) && *key != wanted).cloned()
+    };
+    let is_there = |name| document.get(name).is_some_and(|value| !value.is_null());
+    for name in ["apiVersion", "kind"] {
+        if let Some(slip) = slip(name) {
+            return format!("Write {name} in place of {slip}.");
+        }
+        if is_there(name) && document.get(name).and_then(Value::as_str).is_none() {
+            return format!("Write a text as its {name}.");
+        }
+    }
+    match (is_there("apiVersion"), is_there("kind")) {
+        (true, false) => "Add kind.".into(),
+        (false, true) => "Add apiVersion.".into(),
+        _ => "Add both fields.".into(),
+    }
 }
 
 /// RFC 1123 subdomain, as Kubernetes checks `metadata.name`.

@@ -9,6 +9,7 @@ pub mod inotify;
 pub mod kubernetes;
 pub mod links;
 pub mod manifest;
+pub mod placeholder;
 pub mod report;
 pub mod set;
 pub mod tree;

@@ -6,6 +6,9 @@ use super::Provenance;
 use crate::limits::PROBLEMS_PER_OBJECT_MAX;
 use crate::model::{ObjectRef, Problem, Severity};
 
+/// The reason of the problem that counts those that are not listed.
+pub const MORE_PROBLEMS: &str = "MoreProblems";
+
 /// What is wrong and what to do about it.
 #[derive(Debug)]
 pub struct Finding {
@@ -48,6 +51,11 @@ impl<'a> Report<'a> {
         self.add(Severity::Warning, finding);
     }
 
+    /// Nothing is wrong; the owner may want to know.
+    pub fn note(&mut self, finding: Finding) {
+        self.add(Severity::Note, finding);
+    }
+
     /// Errors so far.
     #[must_use]
     pub fn errors(&self) -> usize {
@@ -60,7 +68,7 @@ impl<'a> Report<'a> {
         if self.surplus > 0 {
             let severity = if self.errors > 0 { Severity::Error } else { Severity::Warning };
             let finding = Finding {
-                reason: "MoreProblems",
+                reason: MORE_PROBLEMS,
                 field: String::new(),
                 message: format!("{} more problems are not listed.", self.surplus),
                 advice: "Correct the listed ones first.".into(),

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::manifest::Manifest;
-use super::report::{Finding, Report};
+use super::manifest::{Manifest, SKIPPED};
+use super::report::{Finding, MORE_PROBLEMS, Report};
 use super::{Change, Changes, SourceObject};
 use crate::model::{ObjectRef, Problem, Severity, SourcePosition};
 
@@ -33,21 +33,26 @@ impl ManifestSet {
     /// Puts the new content of a file in the place of its old one. Objects that the file had and
     /// that a broken document may have held stay.
     pub fn put(&mut self, file: &Arc<str>, manifest: Manifest) {
-        let Manifest { objects, mut problems, broken, has_unreadable } = manifest;
+        let Manifest { objects, problems, broken, has_unreadable, promised: _ } = manifest;
         let mut fresh: BTreeMap<ObjectRef, SourceObject> = BTreeMap::new();
+        let mut duplicates = Vec::new();
         for object in objects {
             match fresh.get(&object.reference) {
-                Some(first) => problems.extend(duplicate(&object, first)),
+                Some(first) => duplicates.extend(duplicate(&object, first)),
                 None => {
                     fresh.insert(object.reference.clone(), object);
                 }
             }
         }
         let old = self.files.remove(file).unwrap_or_default();
+        let mut kept = BTreeSet::new();
         for (reference, object) in old.objects {
             self.touched.insert(reference.clone());
             if has_unreadable || broken.contains(&reference) {
-                fresh.entry(reference).or_insert(object);
+                fresh.entry(reference).or_insert_with_key(|reference| {
+                    kept.insert(reference.clone());
+                    object
+                });
             } else if !fresh.contains_key(&reference) {
                 self.disown(&reference, file);
             }
@@ -56,6 +61,8 @@ impl ManifestSet {
             self.touched.insert(reference.clone());
             self.own(reference, file);
         }
+        let problems = problems.into_iter().map(|problem| consequence(problem, &kept));
+        let problems = problems.chain(duplicates).collect();
         self.files.insert(Arc::clone(file), FileObjects { objects: fresh, problems });
         self.has_new_problems = true;
     }
@@ -172,6 +179,27 @@ fn duplicate(loser: &SourceObject, first: &SourceObject) -> Vec<Arc<Problem>> {
         advice: "Remove or rename one of the two.".into(),
     });
     report.finish()
+}
+
+/// What follows from an error: an older version stays, or there is none. That nothing of a file is
+/// read is no error, unless something of it was.
+fn consequence(problem: Arc<Problem>, kept: &BTreeSet<ObjectRef>) -> Arc<Problem> {
+    let is_kept = match &problem.object {
+        Some(object) => kept.contains(object),
+        None => !kept.is_empty(),
+    };
+    let is_skipped = problem.reason == SKIPPED && is_kept;
+    let is_loss = problem.severity == Severity::Error && problem.reason != MORE_PROBLEMS;
+    if !is_skipped && !is_loss {
+        return problem;
+    }
+    let what = match (is_kept, &problem.object) {
+        (true, Some(_)) => "Until then its last version stays in force.",
+        (true, None) => "Until then the last version of its objects stays in force.",
+        (false, _) => "Until then it is left out.",
+    };
+    let problem = with_consequence(Problem::clone(&problem), what);
+    Arc::new(Problem { severity: Severity::Error, ..problem })
 }
 
 fn with_consequence(problem: Problem, consequence: &str) -> Problem {

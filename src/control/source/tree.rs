@@ -17,7 +17,9 @@ use rustix::io::Errno;
 
 use super::links::{self, Route, Step};
 use super::set::file_problem;
-use crate::limits::{MANIFEST_DEPTH_MAX, MANIFEST_FILES_MAX, MANIFEST_FOLDERS_MAX};
+use crate::limits::{
+    MANIFEST_DEPTH_MAX, MANIFEST_FILES_MAX, MANIFEST_FOLDERS_MAX, PROBLEMS_PER_FILE_MAX,
+};
 use crate::model::{Problem, Severity};
 
 /// What is wanted to be known of each folder, by its path without links.
@@ -325,12 +327,17 @@ impl Walk<'_> {
     fn loops(&mut self, shown: &Path) {
         let message = "the link leads to a folder that it stands in; it is not followed.";
         self.problem(shown, "LinkLoop", message.into(), "Remove it.");
-        if let Some(problem) = self.tree.problems.last_mut() {
+        if let Some(problem) = self.tree.problems.last_mut()
+            && problem.reason == "LinkLoop"
+        {
             problem.severity = Severity::Warning;
         }
     }
 
     fn problem(&mut self, shown: &Path, reason: &'static str, message: String, advice: &str) {
+        if self.tree.problems.len() >= PROBLEMS_PER_FILE_MAX {
+            return;
+        }
         let file = self.root.join(shown).to_string_lossy().into();
         self.tree.problems.push(file_problem(file, reason, message, advice));
     }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Number, Value};
 
 use crate::limits::{YAML_BYTES_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX};
@@ -143,6 +144,9 @@ pub struct Chunk<'a> {
 /// Chunks without content (blank lines, comments, directives) are left out.
 pub fn split(text: &str) -> Vec<Chunk<'_>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(values) = split_json(text) {
+        return values;
+    }
     let mut chunks = Vec::new();
     let (mut start, mut start_line) = (0usize, 1u32);
     let (mut offset, mut line_number) = (0usize, 0u32);
@@ -156,6 +160,29 @@ pub fn split(text: &str) -> Vec<Chunk<'_>> {
     }
     push_chunk(&mut chunks, text.get(start..), start_line);
     chunks
+}
+
+/// JSON values one behind the other, as many programs write them; `None`: anything else.
+fn split_json(text: &str) -> Option<Vec<Chunk<'_>>> {
+    if !text.trim_start().starts_with('{') {
+        return None;
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let (mut chunks, mut start, mut first_line) = (Vec::new(), 0usize, 1u32);
+    while let Some(value) = values.next() {
+        value.ok()?;
+        let text = text.get(start..values.byte_offset())?;
+        let blank = text.len().saturating_sub(text.trim_start().len());
+        let lines = |text: &str| {
+            u32::try_from(text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
+        };
+        first_line = first_line.saturating_add(lines(text.get(..blank)?));
+        let text = text.get(blank..)?;
+        chunks.push(Chunk { text, first_line });
+        first_line = first_line.saturating_add(lines(text));
+        start = values.byte_offset();
+    }
+    (chunks.len() > 1).then_some(chunks)
 }
 
 fn push_chunk<'a>(chunks: &mut Vec<Chunk<'a>>, text: Option<&'a str>, first_line: u32) {

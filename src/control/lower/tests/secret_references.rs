@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::control::source::tree::Tree;
 
 /// Whatever Ingress in force asks for is known beforehand; every test of lowering proves it for its
 /// manifests.
@@ -28,20 +29,18 @@ fn of_all_sample_manifests() {
     let mut asked = 0;
     for folder in std::fs::read_dir(cases).expect("the cases are in the repository") {
         let mut world = World::new(LowerOptions { watch_without_class: true, ..options() });
-        for file in std::fs::read_dir(folder.expect("an entry").path()).expect("a folder") {
-            let path = file.expect("an entry").path();
-            let text = std::fs::read_to_string(&path).expect("a readable file");
-            if path.extension().is_some_and(|extension| extension == "yaml") {
-                // All classes are ours here.
-                let text = text.replace("ingress.class: nginx", "ingress.class: ringway");
-                let objects = manifest::read(&"f".into(), &text).objects.into_iter();
-                world.apply(objects.map(|object| Change::Apply(Box::new(object))).collect());
-            }
+        let folder = folder.expect("an entry").path();
+        for file in Tree::walk(&folder).files {
+            let text = std::fs::read_to_string(folder.join(file)).expect("a readable file");
+            // All classes are ours here.
+            let text = text.replace("ingress.class: nginx", "ingress.class: ringway");
+            let objects = manifest::read(&"f".into(), &text).objects.into_iter();
+            world.apply(objects.map(|object| Change::Apply(Box::new(object))).collect());
         }
         let ingresses = world.store.ingresses.iter();
         asked += ingresses.map(|(r, e)| secret_references(r, &e.object).len()).sum::<usize>();
     }
-    assert_eq!(asked, 3);
+    assert_eq!(asked, 10);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::control::source::Object;
 
 fn read_text(text: &str) -> Manifest {
     read(&"f.yaml".into(), text)
@@ -44,8 +45,8 @@ fn json_is_read_too() {
          \"a\"},\n  \
          \"spec\": {\"ports\": [{\"port\": \"x\"}]}\n}\n",
         &[],
-        &["f.yaml:5: error: Service default/a: spec.ports[0].port: invalid type: string \"x\", \
-           expected i32. Correct it; until then the object stays as it was."],
+        &["f.yaml:5: error: Service default/a: spec.ports[0].port: the text \"x\" stands where \
+           a whole number is wanted. Correct it."],
     );
 }
 
@@ -71,8 +72,8 @@ fn a_wrong_field_is_named_with_its_line_and_breaks_its_object_alone() {
     check(
         text,
         &[],
-        &["f.yaml:11: error: Ingress default/a: spec.rules[0].http.paths[0].path: invalid type: \
-           integer `7`, expected a string. Correct it; until then the object stays as it was."],
+        &["f.yaml:11: error: Ingress default/a: spec.rules[0].http.paths[0].path: the number 7 \
+           stands where a text is wanted. Put it in quotes: \"7\"."],
     );
     let manifest = read_text(text);
     assert!(!manifest.has_unreadable);
@@ -108,12 +109,311 @@ fn identity_is_checked_first() {
     ] {
         check(&format!("{head}{metadata}"), &[], &[&format!("{expected}{advice}")]);
     }
+    for (metadata, expected) in [
+        (
+            "metadata: {name: \"${NAME}\"}\n",
+            "f.yaml:3: error: Service: metadata.name: the placeholder ${NAME} was not filled in. \
+             Fill it in first (helm template, kustomize build, envsubst).",
+        ),
+        (
+            "metadata: {name: 7}\n",
+            "f.yaml:3: error: Service: metadata.name: the name is no text. Put it in quotes.",
+        ),
+        (
+            "metadata: {generateName: a-}\n",
+            "f.yaml:3: error: Service: metadata.generateName: the object has a generateName, which \
+             only an API server can use. Write metadata.name.",
+        ),
+    ] {
+        check(&format!("{head}{metadata}"), &[], &[expected]);
+    }
+}
+
+#[test]
+fn a_document_that_does_not_say_what_it_is_is_an_error_beside_objects() {
+    let not_an_object = "error: a document must be one object with apiVersion and kind.";
+    for (text, advice) in [
+        ("metadata: {name: a}\n", "Add both fields."),
+        ("kind: Service\n", "Add apiVersion."),
+        ("apiVersion: v1\nmetadata: {name: a}\n", "Add kind."),
+        ("apiversion: v1\nkind: Service\n", "Write apiVersion in place of apiversion."),
+        ("apiVersion: v1\nKind: Service\n", "Write kind in place of Kind."),
+        ("apiVersion: 1\nkind: Service\n", "Write a text as its apiVersion."),
+        (
+            "- {apiVersion: v1, kind: Service}\n",
+            "Write kind: List and apiVersion: v1, and the objects below items.",
+        ),
+    ] {
+        check(text, &[], &[&format!("f.yaml:1: {not_an_object} {advice}")]);
+    }
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n";
     check(
-        "a: 1\n",
-        &[],
-        &["f.yaml:1: error: a document must be one object with apiVersion and kind. Add \
-             both fields."],
+        &format!("{service}---\na: 1\n"),
+        &["Service default/a"],
+        &[&format!("f.yaml:5: {not_an_object} Add both fields.")],
     );
+}
+
+#[test]
+fn files_for_other_programs_are_skipped_with_a_note() {
+    let other = "skipped: no manifest, as it has neither apiVersion nor kind";
+    for (text, expected) in [
+        ("# a\na: 1\n", format!("f.yaml:2: note: {other}.")),
+        ("{\"name\": \"a\", \"scripts\": {}}", format!("f.yaml:1: note: {other}.")),
+        (
+            "a: !reference [x]\n",
+            format!("f.yaml:1: note: {other} (line 1: the tag \"!reference\" is not supported)."),
+        ),
+        (
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+            "f.yaml:1: note: skipped: input of kustomize, no manifest. Check what it makes \
+             (kustomize build DIR | ringway check -)."
+                .into(),
+        ),
+        (
+            "kind: Ingress\n---\nkind: Service\nname: {{ .x }}\n",
+            "f.yaml:4: note: skipped: a template, which has to be rendered first (line 4: a field \
+             name must be text). Check what it makes (helm template CHART | ringway check -)."
+                .into(),
+        ),
+    ] {
+        check(text, &[], &[&expected]);
+        assert!(read_text(text).has_unreadable, "what was read of it before stays");
+    }
+    for text in ["", "\n", "# only a comment\n", "---\n---\n# a\n", "null\n", "~\n---\n"] {
+        check(text, &[], &[]);
+    }
+}
+
+#[test]
+fn text_of_all_platforms_is_read() {
+    for text in [
+        "\u{feff}apiVersion: v1\r\nkind: Service\r\nmetadata: {name: a}\r\n",
+        "--- # first\r\napiVersion: v1\nkind: Service\nmetadata:\t{name: a}\n...\n---\n",
+        "%YAML 1.2\n---\napiVersion: v1\nkind: Service\nmetadata: {name: a}\n",
+        "\u{feff}{\t\"apiVersion\":\"v1\",\r\n\t\"kind\":\"Service\",\n\"metadata\":\
+         {\"name\":\"a\"}}",
+    ] {
+        check(text, &["Service default/a"], &[]);
+    }
+    let long = "x".repeat(1 << 20);
+    let text = format!("apiVersion: v1\nkind: Service\nmetadata: {{name: {long}}}\n");
+    let told = read_text(&text).problems.iter().map(|p| p.to_string().len()).max();
+    assert!(told.is_some_and(|length| length < 300), "{told:?}");
+}
+
+fn backend(text: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a}}\nspec:\n  \
+             rules:\n  - http:\n      paths:\n      - backend: {text}\n"
+    )
+}
+
+fn annotation(text: &str) -> String {
+    format!(
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: a\n  \
+             annotations: {text}\n"
+    )
+}
+
+fn service(text: &str) -> String {
+    format!("apiVersion: v1\nkind: Service\nmetadata: {{name: a}}\nspec: {text}\n")
+}
+
+/// What is told of the only problem.
+#[track_caller]
+fn told(text: &str, expected: &str) {
+    let manifest = read_text(text);
+    let found: Vec<_> =
+        manifest.problems.iter().map(|p| format!("{} {}", p.message, p.advice)).collect();
+    assert_eq!(found, [expected], "{text}");
+}
+
+#[test]
+fn types_of_backends_are_told_in_words_of_yaml() {
+    for (text, expected) in [
+        (
+            backend("{service: {name: s, port: 80}}"),
+            "the number 80 stands where a mapping (fields with values) is wanted. Write port: \
+             {number: 80}.",
+        ),
+        (
+            backend("{service: {name: s, port: http}}"),
+            "the text \"http\" stands where a mapping (fields with values) is wanted. Write port: \
+             {name: http}.",
+        ),
+        (
+            backend("{service: {name: s, port: {number: \"80\"}}}"),
+            "the text \"80\" stands where a whole number is wanted. Write it without quotes: 80.",
+        ),
+        (
+            backend("{service: {name: s, port: {number: http}}}"),
+            "the text \"http\" stands where a whole number is wanted. Write name: http instead, or \
+             the number of the port.",
+        ),
+        (
+            backend("{service: {name: s, port: {number: 80.5}}}"),
+            "the number 80.5 stands where a whole number is wanted. Write a number without a \
+             fraction, below 2147483648.",
+        ),
+        (
+            backend("{service: {name: s, port: {number: 99999999999}}}"),
+            "the number 99999999999 stands where a whole number is wanted. Write a number without \
+             a fraction, below 2147483648.",
+        ),
+        (
+            backend("{service: s}"),
+            "the text \"s\" stands where a mapping (fields with values) is wanted. Write service: \
+             {name: s, port: {number: 80}}.",
+        ),
+        (
+            backend("[s]"),
+            "a list stands where a mapping (fields with values) is wanted. Remove the \"- \" \
+             of its elements.",
+        ),
+    ] {
+        told(&text, expected);
+    }
+}
+
+#[test]
+fn types_are_told_in_words_of_yaml() {
+    for (text, expected) in [
+        (
+            annotation("{x: 60}"),
+            "the number 60 stands where a text is wanted. Put it in quotes: \"60\".",
+        ),
+        (
+            annotation("{x: false}"),
+            "false stands where a text is wanted. Put it in quotes: \"false\".",
+        ),
+        (annotation("{x: [a]}"), "a list stands where a text is wanted. Correct it."),
+        (
+            service("{ports: {port: 80}}"),
+            "a mapping stands where a list is wanted. Begin each element with \"- \", below the \
+             name of the field.",
+        ),
+        (
+            service("{ports: [{port: \"${PORT}\"}]}"),
+            "the placeholder ${PORT} was not filled in. Fill it in first (helm template, kustomize \
+             build, envsubst).",
+        ),
+        (
+            service("{publishNotReadyAddresses: \"true\"}"),
+            "the text \"true\" stands where true or false is wanted. Write it without quotes: \
+             true.",
+        ),
+    ] {
+        told(&text, expected);
+    }
+}
+
+#[test]
+fn no_type_of_ours_is_told_whatever_the_value() {
+    // No name of ours, whatever the value.
+    for value in ["7", "x", "true", "null", "[1]", "{a: 1}", "1.5", "\"7\""] {
+        for text in [
+            backend(value),
+            backend(&format!("{{service: {value}}}")),
+            backend(&format!("{{service: {{port: {value}}}}}")),
+            backend(&format!("{{service: {{port: {{name: {value}, number: {value}}}}}}}")),
+            annotation(value),
+            annotation(&format!("{{x: {value}}}")),
+            service(value),
+            service(&format!("{{ports: {value}}}")),
+            service(&format!("{{ports: [{{targetPort: {value}}}], selector: {value}}}")),
+        ] {
+            for problem in &read_text(&text).problems {
+                let told = problem.to_string();
+                let is_ours = ["invalid type", "i32", "struct", "IntOrString", "expected", "Spec "];
+                assert!(!is_ours.iter().any(|word| told.contains(word)), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn values_of_secrets_stay_out_of_messages() {
+    let secret =
+        |data: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: a}}\n{data}\n");
+    let base64 = "Encode it (base64 -w0 FILE), or write it as it is below stringData.";
+    for (data, expected) in [
+        ("data: {k: \"hun ter2!\"}", format!("data.k: the value is not base64. {base64}")),
+        (
+            "data: {k: \"${CRT}\"}",
+            "data.k: the placeholder ${CRT} was not filled in. Fill it in first (helm template, \
+             kustomize build, envsubst)."
+                .into(),
+        ),
+        ("data: {k: \"hunter2${x}\"}", format!("data.k: the value is not base64. {base64}")),
+        (
+            "data: {k: 12345}",
+            "data.k: a value without quotes stands where a text in base64 is wanted. Put it in \
+             quotes."
+                .into(),
+        ),
+        (
+            "stringData: {k: 12345}",
+            "stringData.k: a value without quotes stands where a text is wanted. Put it in quotes."
+                .into(),
+        ),
+        (
+            "data: {k: \"ENC[AES256_GCM,data:x,type:str]\"}\nsops: {mac: m}",
+            "data.k: its values are encrypted by SOPS. Decrypt it first (sops --decrypt FILE | \
+             ringway check -)."
+                .into(),
+        ),
+    ] {
+        let line = 4;
+        let expected = format!("f.yaml:{line}: error: Secret default/a: {expected}");
+        check(&secret(data), &[], &[&expected]);
+    }
+    let encrypted = read_text(&secret("stringData: {k: \"ENC[AES256_GCM,data:x]\"}"));
+    assert_eq!(encrypted.promised.len(), 1, "nobody has to miss it besides");
+}
+
+#[test]
+fn what_a_template_left_open_is_one_error() {
+    let ingress = |host: &str, path: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a}}\nspec:\n  \
+             tls:\n  - secretName: s\n    hosts:\n    - \"{host}\"\n  rules:\n  - \
+             host: \"{host}\"\n    \
+             http: {{paths: [{{path: \"{path}\", pathType: Prefix, backend: {{service: {{name: s, \
+             port: {{number: 80}}}}}}}}]}}\n"
+        )
+    };
+    let told = |field: &str, line: u32, placeholder: &str, others: &str| {
+        format!(
+            "f.yaml:{line}: error: Ingress default/a: {field}: the placeholder {placeholder} was \
+             not filled in.{others} Fill it in first (helm template, kustomize build, envsubst)."
+        )
+    };
+    let host = "spec.rules[0].host";
+    for placeholder in ["${X}", "<x>", "{{ .Values.host }}", "$(X)"] {
+        let expected = told(host, 10, placeholder, " Another field holds one, too.");
+        check(&ingress(&format!("app.{placeholder}"), "/"), &[], &[&expected]);
+    }
+    let expected = told("spec.rules[0].http.paths[0].path", 11, "${P}", "");
+    check(&ingress("a.example", "/${P}"), &[], &[&expected]);
+    check(&ingress("a.example", "/x(/|$)(.*)"), &["Ingress default/a"], &[]);
+}
+
+#[test]
+fn old_fields_are_one_error_that_names_the_cause() {
+    let text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n  \
+                backend: {serviceName: s, servicePort: 80}\n  rules:\n  - http:\n      \
+                paths:\n      \
+                - path: /\n        backend: {serviceName: s, servicePort: 80}\n";
+    let manifest = read_text(text);
+    assert_eq!(manifest.problems.len(), 1, "{:?}", manifest.problems);
+    let told = manifest.problems[0].to_string();
+    assert!(told.starts_with("f.yaml:5: error: Ingress default/a: spec.backend: "), "{told}");
+    assert!(
+        told.contains("networking.k8s.io/v1beta1") && told.contains("{number: PORT}"),
+        "{told}"
+    );
+    assert_eq!(manifest.broken.len(), 1);
 }
 
 #[test]
@@ -122,14 +422,23 @@ fn other_kinds_are_passed_over_and_old_versions_are_not() {
     check(
         "kind: Ingress\napiVersion: extensions/v1beta1\nmetadata: {name: a}\n",
         &[],
-        &["f.yaml:2: warning: Ingress of extensions/v1beta1 is not read. \
-           Write apiVersion: networking.k8s.io/v1 and its fields."],
+        &["f.yaml:2: error: Ingress default/a: apiVersion: Ingress of extensions/v1beta1 is gone \
+           from Kubernetes and not read. Write apiVersion: networking.k8s.io/v1: each path needs a \
+           pathType, and backend: {service: {name: NAME, port: {number: PORT}}} takes the place of \
+           serviceName and servicePort."],
+    );
+    check(
+        "kind: ingress\napiVersion: networking.k8s.io/v1\nmetadata: {name: a}\n",
+        &[],
+        &["f.yaml:1: error: Ingress default/a: kind: there is no kind ingress of \
+           networking.k8s.io/v1. Write kind: Ingress and apiVersion: networking.k8s.io/v1, if that \
+           is meant."],
     );
 }
 
 #[test]
 fn problems_of_one_file_are_bounded() {
-    let manifest = read_text(&"---\na\n".repeat(PROBLEMS_PER_FILE_MAX + 7));
+    let manifest = read_text(&"---\nkind: [\n".repeat(PROBLEMS_PER_FILE_MAX + 7));
     assert_eq!(manifest.problems.len(), PROBLEMS_PER_FILE_MAX + 1);
     assert!(manifest.problems.last().is_some_and(|p| p.message.starts_with("7 more")));
 }

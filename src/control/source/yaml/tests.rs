@@ -109,4 +109,8 @@ fn manifests_are_cut_at_their_document_lines() {
     assert_eq!(chunks, [(2, 9), (4, 25), (9, 8)]);
     assert_eq!(split("\u{feff}%YAML 1.2\n---\r\na: 1\r\n").len(), 1);
     assert!(split("").is_empty());
+    let json = "{\"a\":\n1}\n\n{\"b\": {}} {\"c\": [\n{}\n]}\n";
+    let chunks: Vec<_> = split(json).iter().map(|c| (c.first_line, c.text)).collect();
+    assert_eq!(chunks, [(1, "{\"a\":\n1}"), (4, "{\"b\": {}}"), (4, "{\"c\": [\n{}\n]}")]);
+    assert_eq!(split("{a: 1}\n---\n{b: 1}\n").len(), 2);
 }

@@ -1,0 +1,235 @@
+//! A document of a known kind → its object, and what is wrong in words of YAML and Kubernetes.
+//!
+//! Values of Secrets never get into a message.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::control::source::Object;
+use crate::control::source::placeholder::{self, FILL_IN};
+use crate::control::source::report::Finding;
+use crate::limits::PROBLEMS_PER_OBJECT_MAX;
+
+/// Characters of a value that a message repeats.
+const SHOWN_MAX: usize = 60;
+
+/// What a document came to.
+pub(super) struct Decoded {
+    /// The object, or why there is none.
+    pub object: Result<Object, Finding>,
+    pub unknown_fields: Vec<String>,
+}
+
+/// Decodes as an API server does, strictly.
+pub(super) fn decode<K: DeserializeOwned>(value: &Value, wrap: fn(Arc<K>) -> Object) -> Decoded {
+    let mut unknown_fields = Vec::new();
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
+    let result = serde_ignored::deserialize(tracked, |path| {
+        // The surplus is counted by the report; this only bounds what is kept until then.
+        if unknown_fields.len() < PROBLEMS_PER_OBJECT_MAX.saturating_mul(2) {
+            unknown_fields.push(ignored_path(&path));
+        }
+    });
+    let object = result.map(|object| wrap(Arc::new(object))).map_err(|error| {
+        let path = track.path();
+        explain(value, at(value, &path), tracked_path(&path), &error.to_string())
+    });
+    Decoded { object, unknown_fields }
+}
+
+/// The object with base64 in one line each: an API server decodes with Go, which skips line breaks.
+pub(super) fn joined(value: &Value, field: &str) -> Value {
+    let mut value = value.clone();
+    let entries = value.get_mut(field).and_then(Value::as_object_mut);
+    for text in entries.into_iter().flat_map(|entries| entries.values_mut()) {
+        if let Value::String(text) = text {
+            text.retain(|character| !matches!(character, '\r' | '\n'));
+        }
+    }
+    value
+}
+
+fn at<'a>(value: &'a Value, path: &serde_path_to_error::Path) -> Option<&'a Value> {
+    use serde_path_to_error::Segment;
+    path.iter().try_fold(value, |value, segment| match segment {
+        Segment::Seq { index } => value.get(*index),
+        Segment::Map { key } => value.get(key),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    })
+}
+
+/// What a field takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Text,
+    Base64,
+    WholeNumber,
+    Truth,
+    List,
+    Mapping,
+    NumberOrText,
+    /// None of these; the decoder's words have to do.
+    Other,
+}
+
+impl Wanted {
+    /// From what serde says was expected: names of Rust types, or phrases of its own.
+    fn of(error: &str) -> Self {
+        let expected = error.rsplit_once("expected ").map_or("", |(_, expected)| expected);
+        let word = expected.split(" at line").next().unwrap_or_default();
+        match word {
+            "a string" | "a borrowed string" => Self::Text,
+            "a base64-encoded string" => Self::Base64,
+            "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" => Self::WholeNumber,
+            "a boolean" => Self::Truth,
+            "a sequence" => Self::List,
+            "a map" => Self::Mapping,
+            "IntOrString" => Self::NumberOrText,
+            word if word.starts_with("struct ") => Self::Mapping,
+            word if word.starts_with(|c: char| c.is_ascii_uppercase())
+                && word.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+            {
+                Self::Mapping
+            }
+            _ => Self::Other,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Base64 => "a text in base64",
+            Self::WholeNumber => "a whole number",
+            Self::Truth => "true or false",
+            Self::List => "a list",
+            Self::Mapping => "a mapping (fields with values)",
+            Self::NumberOrText => "a whole number or a text",
+            Self::Other => "something else",
+        }
+    }
+}
+
+fn explain(root: &Value, value: Option<&Value>, field: String, error: &str) -> Finding {
+    let is_private = root.get("kind").and_then(Value::as_str) == Some("Secret");
+    let is_private = is_private && (field.starts_with("data") || field.starts_with("stringData"));
+    let wanted = Wanted::of(error);
+    let text = value.and_then(Value::as_str);
+    let reason = "InvalidField";
+    // A placeholder is all there is to such a value, so that nothing else is told of a Secret.
+    if let Some(found) = text.and_then(placeholder::find)
+        && (!is_private || text.map(str::trim) == Some(found))
+    {
+        let message = format!("the placeholder {} was not filled in.", cut(found));
+        return Finding { reason, field, message, advice: FILL_IN.into() };
+    }
+    if text.is_some() && (wanted == Wanted::Base64 || wanted == Wanted::Other && is_private) {
+        let advice = "Encode it (base64 -w0 FILE), or write it as it is below stringData.";
+        return Finding {
+            reason: "InvalidBase64",
+            field,
+            message: "the value is not base64.".into(),
+            advice: advice.into(),
+        };
+    }
+    let found = value.map_or_else(|| "what stands here".to_owned(), |v| describe(v, is_private));
+    let message = match wanted {
+        Wanted::Other => format!("{found} cannot be used here."),
+        wanted => format!("{found} stands where {} is wanted.", wanted.name()),
+    };
+    let advice = value.map_or_else(|| "Correct it.".to_owned(), |v| advice(&field, v, wanted));
+    Finding { reason, field, message, advice }
+}
+
+fn describe(value: &Value, is_private: bool) -> String {
+    match value {
+        Value::Null => "nothing".into(),
+        Value::Bool(_) | Value::Number(_) if is_private => "a value without quotes".into(),
+        Value::String(_) if is_private => "a text".into(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the text {:?}", cut(text)),
+        Value::Array(_) => "a list".into(),
+        Value::Object(_) => "a mapping".into(),
+    }
+}
+
+fn advice(field: &str, value: &Value, wanted: Wanted) -> String {
+    let name = field.rsplit('.').next().unwrap_or(field);
+    let shown = match value {
+        Value::String(text) => cut(text),
+        other => cut(&other.to_string()),
+    };
+    match (wanted, value) {
+        (Wanted::Text | Wanted::NumberOrText, Value::Bool(_) | Value::Number(_))
+            if !field.starts_with("data") && !field.starts_with("stringData") =>
+        {
+            format!("Put it in quotes: \"{shown}\".")
+        }
+        (Wanted::Text | Wanted::Base64, Value::Bool(_) | Value::Number(_)) => {
+            "Put it in quotes.".into()
+        }
+        (Wanted::Text, Value::Null) => "Write a text, or \"\" for an empty one.".into(),
+        (Wanted::WholeNumber, Value::String(text)) if text.parse::<i64>().is_ok() => {
+            format!("Write it without quotes: {shown}.")
+        }
+        (Wanted::WholeNumber, Value::String(_)) if field.ends_with(".port.number") => {
+            format!("Write name: {shown} instead, or the number of the port.")
+        }
+        (Wanted::WholeNumber, Value::Number(_)) => "Write a number without a fraction, below \
+                                                    2147483648."
+            .into(),
+        (Wanted::Truth, Value::String(text)) if matches!(&**text, "true" | "false") => {
+            format!("Write it without quotes: {shown}.")
+        }
+        (Wanted::Mapping, Value::Number(_)) if name == "port" => {
+            format!("Write {name}: {{number: {shown}}}.")
+        }
+        (Wanted::Mapping, Value::String(_)) if name == "port" => {
+            format!("Write {name}: {{name: {shown}}}.")
+        }
+        (Wanted::Mapping, Value::String(_)) if name == "service" => {
+            format!("Write {name}: {{name: {shown}, port: {{number: 80}}}}.")
+        }
+        (Wanted::List, _) => "Begin each element with \"- \", below the name of the field.".into(),
+        (Wanted::Mapping, Value::Array(_)) => "Remove the \"- \" of its elements.".into(),
+        (_, Value::Null) => "Write a value, or remove the field.".into(),
+        _ => "Correct it.".into(),
+    }
+}
+
+/// The beginning of a text that may be of any length.
+pub(super) fn cut(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn ignored_path(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", ignored_path(parent)),
+        Path::Map { parent, key } => join(&ignored_path(parent), key),
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => ignored_path(parent),
+    }
+}
+
+fn tracked_path(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |text, segment| match segment {
+        Segment::Seq { index } => format!("{text}[{index}]"),
+        Segment::Map { key } => join(&text, key),
+        Segment::Enum { .. } | Segment::Unknown => text,
+    })
+}
+
+pub(super) fn join(parent: &str, key: &str) -> String {
+    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
