@@ -76,6 +76,8 @@ async fn answer(mut callers: mpsc::Receiver<Caller>, server: Rc<Server>) {
                 None => sleep(ADMIN_PLACE_PAUSE).await,
             }
         };
+        // It has asked: nobody takes its place before it was answered, or takes too long to read.
+        seat.answers();
         server.seats.start(seat, |seat| converse(stream, sent, seat, Rc::clone(&server)));
     }
 }
@@ -86,7 +88,6 @@ async fn converse(stream: TcpStream, sent: Vec<u8>, seat: Seat, server: Rc<Serve
     let service = service_fn(move |request| {
         let (server, seat) = (Rc::clone(&server), Rc::clone(&seat));
         async move {
-            seat.asks();
             let reply = server.reply(&request, &seat).await;
             seat.answers();
             Ok::<_, Infallible>(reply)
@@ -123,6 +124,8 @@ impl Server {
     }
 
     async fn metrics(&self, seat: &Seat) -> Reply {
+        // A crowd of scrapes makes room for a probe.
+        seat.asks();
         let Some(permit) = self.turn().await else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time");
         };

@@ -10,7 +10,8 @@ use super::metrics::Reading;
 use super::*;
 use crate::control::cluster::ClusterState;
 use crate::limits::{
-    ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
+    ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
+    ADMIN_SCRAPES_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
 };
 use crate::model::{Problem, Severity};
 use crate::table::TableVersion;
@@ -338,6 +339,29 @@ fn a_crowd_that_comes_back_keeps_no_probe_from_its_answer() {
                 // 100 ms where the machine is not busy with other tests.
                 assert!(times[25] < Duration::from_secs(2), "{times:?}");
             });
+        },
+    );
+}
+
+/// Many more at a time than there are places.
+#[test]
+fn every_request_of_a_crowd_is_answered() {
+    with_server(
+        |_, _| {},
+        |address| {
+            let mut crowd: Vec<_> = (0..20 * ADMIN_CONNECTIONS_PER_ADDRESS_MAX)
+                .map(|_| {
+                    let mut stream = connect(address);
+                    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").expect("room");
+                    stream
+                })
+                .collect();
+            for (number, stream) in crowd.iter_mut().enumerate() {
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).expect("an answer");
+                assert!(answer.starts_with("HTTP/1.1 200 "), "{number}: {answer:?}");
+            }
+            assert!(put_off(address) < 1.0, "nobody had to go");
         },
     );
 }
