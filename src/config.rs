@@ -85,12 +85,16 @@ pub struct ProxyConfig {
     pub keep_alive_timeout: Duration,
     /// Requests of one connection; 0: no limit.
     pub keep_alive_requests: u64,
-    /// Connection to an endpoint.
+    /// Connections of one request, all its tries together.
     pub proxy_connect_timeout: Duration,
     /// Between two writes to an endpoint.
     pub proxy_send_timeout: Duration,
     /// Between two reads from an endpoint.
     pub proxy_read_timeout: Duration,
+    /// Tries of a request, from 1.
+    pub proxy_next_upstream_tries: u32,
+    /// How long after its beginning it may be passed on; zero: at any time.
+    pub proxy_next_upstream_timeout: Duration,
     /// Choice of an endpoint where the rule does not say.
     pub balance: Balance,
     /// In normal form; answered with 200 for hosts without rules. Empty: none.
@@ -218,6 +222,8 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         proxy_connect_timeout: args.proxy_connect_timeout,
         proxy_send_timeout: args.proxy_send_timeout,
         proxy_read_timeout: args.proxy_read_timeout,
+        proxy_next_upstream_tries: args.proxy_next_upstream_tries,
+        proxy_next_upstream_timeout: args.proxy_next_upstream_timeout,
         balance: args.load_balance.into(),
         health_check_path: Arc::clone(&args.health_check_path),
         access_log: args.access_log,
@@ -313,6 +319,20 @@ mod tests {
         assert_eq!(timeouts.map(|t| t.as_secs()), [60, 60, 75, 5, 60, 60]);
         assert_eq!((proxy.keep_alive_requests, proxy.client_max_body_size), (0, 0));
         assert_eq!(&*proxy.health_check_path, "/healthz");
+        let (tries, time) = (proxy.proxy_next_upstream_tries, proxy.proxy_next_upstream_timeout);
+        assert_eq!((tries, time.as_secs()), (3, 0));
+    }
+
+    #[test]
+    fn no_number_of_tries_is_the_largest() {
+        for (flags, expected) in [("", 3), ("1", 1), ("20", 20), ("0", 20)] {
+            let flags = match flags {
+                "" => String::new(),
+                value => format!("--proxy-next-upstream-tries {value}"),
+            };
+            let proxy = config(&flags).expect("usable").proxy;
+            assert_eq!(proxy.proxy_next_upstream_tries, expected, "{flags}");
+        }
     }
 
     #[test]
@@ -359,6 +379,9 @@ mod tests {
         for flags in [
             "--proxy-connect-timeout 0",
             "--keep-alive-timeout -1",
+            "--proxy-next-upstream-tries 21",
+            "--proxy-next-upstream-tries many",
+            "--proxy-next-upstream-timeout -1",
             "--driver iouring",
             "--http-bind web:80",
             "--admin-bind 9901",

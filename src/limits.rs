@@ -205,14 +205,23 @@ pub const PROXY_HEADER_BYTES_MAX: usize = 16 + 4096;
 
 // ---- Upstreams ----------------------------------------------------------------------------------
 
-/// Tries of one request, the first one included, unless its policy says otherwise.
-pub const TRIES_MAX: u32 = 3;
+/// Tries of one request where no number is set (`--proxy-next-upstream-tries 0`), as the balancer
+/// of ingress-nginx.
+pub const TRIES_MAX: u32 = 20;
 /// Failures in a row that eject an endpoint.
 pub const EJECT_AFTER_FAILURES: u32 = 5;
 /// First ejection; doubles each time up to the maximum.
 pub const EJECT_TIME_BASE: Duration = Duration::from_secs(10);
 /// Longest ejection.
 pub const EJECT_TIME_MAX: Duration = Duration::from_secs(300);
+/// Least time without any answer after which an endpoint that was asked counts as silent.
+pub const SILENCE_MIN: Duration = Duration::from_millis(60);
+/// The same as a multiple of the peak EWMA of its response time, if that is more.
+pub const SILENCE_LATENCIES: f64 = 4.0;
+/// First pause until a silent endpoint gets a request all the same; doubles up to the maximum.
+pub const SILENCE_PROBE_MIN: Duration = Duration::from_secs(5);
+/// Longest such pause.
+pub const SILENCE_PROBE_MAX: Duration = Duration::from_secs(10);
 /// Decay time of the peak EWMA of an endpoint's response time, as in ingress-nginx's `ewma`.
 pub const EWMA_DECAY: Duration = Duration::from_secs(10);
 

@@ -178,6 +178,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
 
 /// Below `src/proxy`, the only files that read the clock; all others are handed a time.
 const CLOCK_FILES: &[&str] = &[
+    "src/proxy/attempts.rs",
     "src/proxy/clock.rs",
     "src/proxy/conversation.rs",
     "src/proxy/core.rs",

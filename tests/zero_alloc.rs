@@ -102,6 +102,8 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
         proxy_connect_timeout: minute,
         proxy_send_timeout: minute,
         proxy_read_timeout: minute,
+        proxy_next_upstream_tries: 3,
+        proxy_next_upstream_timeout: Duration::ZERO,
         balance: Balance::RoundRobin,
         health_check_path: "/healthz".into(),
         access_log: log,

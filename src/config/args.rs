@@ -146,7 +146,8 @@ pub struct Args {
     )]
     pub keep_alive_requests: u64,
 
-    /// Seconds for a connection to an endpoint; then another one is tried
+    /// Seconds that a request may wait for a connection, TLS handshake and HTTP/2 SETTINGS
+    /// included, all endpoints that it tries together; then status 504
     #[arg(
         long, env = "RINGWAY_PROXY_CONNECT_TIMEOUT", value_name = "SECONDS",
         default_value = "5", value_parser = parse::positive_seconds, help_heading = "Upstreams"
@@ -166,6 +167,22 @@ pub struct Args {
         default_value = "60", value_parser = parse::positive_seconds, help_heading = "Upstreams"
     )]
     pub proxy_read_timeout: Duration,
+
+    /// Endpoints that a request may try, the first one included, after an error or a timeout; 0: up
+    /// to 20
+    #[arg(
+        long, env = "RINGWAY_PROXY_NEXT_UPSTREAM_TRIES", value_name = "N", default_value_t = 3,
+        value_parser = parse::tries, help_heading = "Upstreams"
+    )]
+    pub proxy_next_upstream_tries: u32,
+
+    /// Seconds after its beginning in which a request may be passed to another endpoint; 0: at any
+    /// time
+    #[arg(
+        long, env = "RINGWAY_PROXY_NEXT_UPSTREAM_TIMEOUT", value_name = "SECONDS",
+        default_value = "0", value_parser = parse::seconds, help_heading = "Upstreams"
+    )]
+    pub proxy_next_upstream_timeout: Duration,
 
     /// How an endpoint is chosen
     #[arg(

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::FLAG_SECONDS_MAX;
+use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 use crate::model::{BackendKey, Dial, ObjectRef, PortRef};
 
 /// Why the text of a flag is not a value.
@@ -16,6 +16,9 @@ pub enum ParseError {
     /// Zero where it would fail every request.
     #[error("0 would fail every request; write at least 0.001 seconds")]
     ZeroSeconds,
+    /// Not a number from 0 to [`TRIES_MAX`].
+    #[error("write a number from 1 to {TRIES_MAX}, or 0 for {TRIES_MAX}")]
+    Tries,
     /// Not digits with an optional suffix, or beyond 64 bits.
     #[error("write bytes as a number with an optional k, m or g, such as 512k; 0 is no limit")]
     Bytes,
@@ -57,6 +60,18 @@ pub fn health_check_path(text: &str) -> Result<Arc<str>, ParseError> {
         && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#%".contains(&byte))
         && !text.split('/').any(|element| matches!(element, "." | ".."));
     if text.is_empty() || is_path { Ok(text.into()) } else { Err(ParseError::Path) }
+}
+
+/// Tries of a request; 0 as many as there may be.
+///
+/// # Errors
+/// [`ParseError::Tries`].
+pub fn tries(text: &str) -> Result<u32, ParseError> {
+    match text.parse() {
+        Ok(0) => Ok(TRIES_MAX),
+        Ok(tries @ 1..=TRIES_MAX) => Ok(tries),
+        _ => Err(ParseError::Tries),
+    }
 }
 
 /// Seconds, fractions allowed.

@@ -51,12 +51,16 @@ pub struct Timeouts {
     pub read: Option<Duration>,
 }
 
-/// When an attempt is repeated on another endpoint, beyond the rules that are always safe (connect
-/// failure; a reused connection that died before any response byte).
+/// When an attempt is repeated on another endpoint, beyond failures and timeouts before a response
+/// of requests that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RetryPolicy {
-    /// Tries in all; `None`: [`crate::limits::TRIES_MAX`].
+    /// Tries in all, at most [`crate::limits::TRIES_MAX`]; `None`: the flag
+    /// `--proxy-next-upstream-tries`.
     pub tries: Option<u32>,
+    /// How long after the first try begun another one may begin; zero: at any time. `None`: the
+    /// flag `--proxy-next-upstream-timeout`.
+    pub time: Option<Duration>,
     /// Response status codes that count as a failed attempt.
     pub statuses: Vec<u16>,
     /// Least pause before a repetition.

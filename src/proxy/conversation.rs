@@ -11,17 +11,19 @@
 //! cleanly.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
+use super::attempts::Treatment;
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
 use super::downstream::Downstream;
-use super::exchange::{End, Exchange, Treatment};
+use super::exchange::{End, Exchange};
 use super::forward::{self, ResponseFraming};
 use super::reply::{OwnFields, Persistence, Reply};
 use super::request_body::{self, Progress, Transfer, frame_chunk};
 use super::retry::{self, Facts, Failure};
 use super::rt::Side;
-use super::transport::Transport;
+use super::transport::{Ending, Transport};
 use super::tunnel::{self, Relayed};
 use super::upstream::Lease;
 use super::upstream::pool::{Connection, Reusable};
@@ -75,7 +77,7 @@ pub async fn run(
             .scratch
             .response
             .keep_alive_timeout
-            .map(|seconds| std::time::Duration::from_secs(u64::from(seconds)));
+            .map(|seconds| Duration::from_secs(u64::from(seconds)));
         // `converse` says so only when the response was read to its end and nothing lies behind it.
         let core = exchange.core;
         if core.upstreams.release(talk.lease, connection, Reusable(())) {
@@ -115,21 +117,28 @@ async fn converse(
         Side::start(transfer(exchange, connection, talk).run())
     };
     if !side.is_running() {
-        stream.deadline().arm(talk.treatment.wait(), Expiry::CloseBoth);
+        talk.lease.endpoint.asked();
     }
     let mut response = Buffer::new(Class::Medium);
-    match await_head(exchange, connection, talk, &mut side, &mut response).await {
-        Head::Final => {}
+    let is_switched = match await_head(exchange, connection, talk, &mut side, &mut response).await {
+        Head::Final => false,
+        Head::Switched => true,
         Head::Failed(failure) => return (failed(exchange, connection, failure), false),
         Head::BodyFailed => return (body_failed(exchange, &mut side).await, false),
-        Head::Switched => {
-            return (switch(exchange, connection, talk, side, response, started).await, false);
-        }
-    }
+    };
     let latency = process_nanos().saturating_sub(started);
-    talk.lease.endpoint.succeeded(std::time::Duration::from_nanos(latency));
-    let status = exchange.scratch.response.status;
+    talk.lease.endpoint.succeeded(Duration::from_nanos(latency));
+    if is_switched {
+        return (switch(exchange, connection, talk, side, response, started).await, false);
+    }
+    let (status, is_persistent) = {
+        let head = &exchange.scratch.response;
+        (head.status, head.is_persistent)
+    };
     let facts = Facts { is_replayable: !talk.progress.has_read.get(), ..talk.facts };
+    if retry::is_farewell(status, is_persistent, facts) {
+        return (Outcome::Failed(Failure::NoResponse), false);
+    }
     if retry::is_status_repeated(status, &talk.matched.rule.policies.retry, facts) {
         exchange.note_attempt(talk.lease, Some(status), latency);
         return (Outcome::Repeat, false);
@@ -147,6 +156,7 @@ fn transfer<'t, 'e: 't, 'c: 't>(
     Transfer {
         downstream: &exchange.downstream.stream,
         upstream: &connection.stream,
+        endpoint: &talk.lease.endpoint,
         initial: exchange.bytes.get(head.head_bytes..).unwrap_or_default(),
         length: head.body,
         bytes_max: talk.treatment.body_bytes_max,
@@ -179,6 +189,10 @@ async fn await_head(
         let Some(end) = scan.find_end(response.unread()) else {
             if check_partial_response(response.unread()).is_err() {
                 return Head::Failed(Failure::Malformed);
+            }
+            if !side.is_running() {
+                // Anew for each piece: a head that stops half-way would be waited for without end.
+                connection.stream.deadline().arm(talk.treatment.wait(), Expiry::CloseBoth);
             }
             match read_more(exchange.downstream, connection, side, response, false).await {
                 Read::Octets => continue,
@@ -371,6 +385,9 @@ async fn relay(
     if let Some(attempt) = exchange.scratch.attempts.last_mut() {
         attempt.response_bytes = exchange.tally.response_bytes;
     }
+    if matches!(relayed, Relay::Complete { .. }) {
+        talk.lease.endpoint.completed();
+    }
     let is_reusable = relayed == Relay::Complete { is_clean: true }
         && exchange.scratch.response.is_persistent
         && !side.is_running()
@@ -380,7 +397,11 @@ async fn relay(
             exchange.is_last = true;
             exchange.answer(Reply::BadGateway).await
         }
-        (Relay::Broken, _) => End::Close,
+        (Relay::Gone, _) => End::Close,
+        // A late FIN of ours would look like the end that was not reached.
+        (Relay::Cut, _) if framing == ResponseFraming::UntilClose => End::Close,
+        (Relay::Cut, Some(_)) => exchange.close(),
+        (Relay::Cut, None) => End::Linger,
         (Relay::Complete { .. }, Some(_)) if is_last => exchange.close(),
         (Relay::Complete { .. }, Some(next)) => next,
         (Relay::Complete { .. }, None) => End::Linger,
@@ -418,8 +439,10 @@ enum Relay {
     },
     /// Nothing, not even the head, because the upstream broke the protocol.
     Unsent,
-    /// A part; the client sees a broken transfer.
-    Broken,
+    /// A part, because the upstream broke off; the client sees that something is missing.
+    Cut,
+    /// A part, because the client takes or sends no more.
+    Gone,
 }
 
 /// Octets of a first piece of body that are copied behind the head rather than sent apart.
@@ -439,7 +462,7 @@ async fn relay_body(
     let mut is_clean = true;
     loop {
         let Ok(decoded) = decoder.decode(piece.unread_mut()) else {
-            return break_off(exchange, connection, head.as_ref());
+            return break_off(exchange, connection, talk, head.as_ref(), framing);
         };
         let is_done = decoder.is_done();
         is_clean &= decoded.consumed == piece.len();
@@ -482,12 +505,12 @@ async fn relay_body(
         match read_more(exchange.downstream, connection, side, &mut piece, true).await {
             Read::Octets => {}
             Read::BodyFailed => return client_gone(exchange),
-            Read::Broken => return break_off(exchange, connection, head.as_ref()),
+            Read::Broken => return break_off(exchange, connection, talk, head.as_ref(), framing),
             Read::Nothing => {
                 let stopped = connection.stream.deadline().is_expired()
                     || exchange.downstream.stream.deadline().is_peer_gone();
                 if stopped || decoder.finish().is_err() {
-                    return break_off(exchange, connection, head.as_ref());
+                    return break_off(exchange, connection, talk, head.as_ref(), framing);
                 }
             }
         }
@@ -517,11 +540,15 @@ async fn write(exchange: &Exchange<'_>, side: &mut BodySide<'_>, buffer: Buffer)
     side.alongside(write, |_| false).await.is_some_and(|(is_sent, _)| is_sent)
 }
 
-/// The upstream broke off after its head: the client must not take what it got for the whole.
+/// The upstream broke off after its head: the client must not take what it got for the whole. The
+/// length that is missing, or the last chunk, tells it so, as nginx does; where there is neither,
+/// the connection has to.
 fn break_off(
     exchange: &mut Exchange<'_>,
     connection: &Connection,
+    talk: &Conversation<'_>,
     unsent_head: Option<&Buffer>,
+    framing: ResponseFraming,
 ) -> Relay {
     if exchange.downstream.stream.deadline().is_peer_gone() {
         return client_gone(exchange);
@@ -532,18 +559,25 @@ fn break_off(
     } else {
         Counter::UpstreamMalformed
     });
+    if talk.lease.endpoint.broke_off() {
+        exchange.core.count(Counter::UpstreamEjections);
+    }
     if unsent_head.is_some() {
         return Relay::Unsent;
     }
-    exchange.downstream.stream.reset_on_close();
-    Relay::Broken
+    let end = match framing {
+        ResponseFraming::UntilClose => Ending::Untold,
+        _ => Ending::Told,
+    };
+    exchange.downstream.stream.break_off(end);
+    Relay::Cut
 }
 
 fn client_gone(exchange: &mut Exchange<'_>) -> Relay {
     exchange.core.count(Counter::ClientAborts);
     exchange.tally.status = 499;
     exchange.downstream.stream.reset_on_close();
-    Relay::Broken
+    Relay::Gone
 }
 
 /// Opens the tunnel and runs it to its end.

@@ -3,36 +3,28 @@
 //! Decisions are elsewhere and pure (`table`, `filter`, `forward`, `retry`, `reply`); this file
 //! moves octets between what they decide.
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use super::attempts::Treatment;
 use super::buffer::{Buffer, Class};
-use super::conversation::{self, Conversation, Outcome};
 use super::core::{Core, CoreTable, Scratch};
 use super::downstream::Downstream;
 use super::forward::{self, RequestFacts};
-use super::http2_client::Http2ClientStream;
 use super::reading;
 use super::reply::{self, OwnFields, Persistence, Reply};
-use super::request_body::Progress;
-use super::retry::{self, Facts, Failure};
-use super::rt::{self, Peek, Stream};
+use super::rt::Peek;
 use super::socket::Scheme;
 use super::transport::Transport;
-use super::upstream::dial::CoreWire;
-use super::upstream::pool::Connection;
-use super::upstream::{Backend, Lease};
-use crate::config::ProxyConfig;
+use super::upstream::Backend;
 use crate::filter::{FieldEdits, Filter, Redirect, RedirectParts};
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
-use crate::limits::TRIES_MAX;
-use crate::model::{Balance, ClientIdentityPolicy, Timeouts};
+use crate::model::ClientIdentityPolicy;
 use crate::publish::process_nanos;
 use crate::table::{FieldLookup, Match, RequestKey, SeriesId, TableRule};
-use crate::telemetry::{Attempt, Counter, ExchangeRecord};
+use crate::telemetry::{Counter, ExchangeRecord};
 use crate::tls::{ClientAuthId, ClientIdentity, ClientRefusal};
 
 /// How the connection goes on.
@@ -83,25 +75,6 @@ pub struct Exchange<'a> {
     pub is_last: bool,
     /// Value of `Strict-Transport-Security`, if there is to be one.
     pub hsts: Option<&'a str>,
-}
-
-/// Effective treatment of one request: its rule's policies over the flags.
-#[derive(Debug, Clone, Copy)]
-pub struct Treatment {
-    /// Connection to an endpoint.
-    pub connect_timeout: Duration,
-    /// Between two writes.
-    pub send_timeout: Duration,
-    /// Between two reads.
-    pub read_timeout: Duration,
-    /// Nanoseconds of the process clock at which the exchange must be over.
-    pub ends_at: Option<u64>,
-    /// Longest request body.
-    pub body_bytes_max: Option<u64>,
-    /// Tries in all.
-    pub tries_max: u32,
-    /// Choice of an endpoint.
-    pub balance: Balance,
 }
 
 struct Fields<'a> {
@@ -174,7 +147,8 @@ pub enum End {
 }
 
 impl Exchange<'_> {
-    fn head(&self) -> &RequestHead {
+    /// The request.
+    pub(super) fn head(&self) -> &RequestHead {
         &self.scratch.request
     }
 
@@ -249,7 +223,7 @@ impl Exchange<'_> {
         if let Some(end) = self.redirect(matched).await {
             return end;
         }
-        let mut treatment = treatment(&self.core.config, rule);
+        let mut treatment = Treatment::new(&self.core.config, rule);
         if let Some(time) = self.grpc_timeout() {
             treatment.end_within(time);
         }
@@ -446,169 +420,6 @@ impl Exchange<'_> {
         parse_grpc_timeout(value?)
     }
 
-    async fn try_endpoints(
-        &mut self,
-        backend: &Rc<Backend>,
-        matched: &Match<'_>,
-        treatment: &Treatment,
-        mut started: u64,
-    ) -> End {
-        let progress = Progress::default();
-        let mut wants_fresh = false;
-        loop {
-            if self.downstream.stream.is_given_up() {
-                return self.client_left();
-            }
-            let Some(lease) =
-                backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
-            else {
-                return self.answer(Reply::NoEndpoints).await;
-            };
-            let tries = u32::try_from(self.scratch.attempts.len()).unwrap_or(u32::MAX) + 1;
-            let wire = backend.wire();
-            let obtained = self.obtain(&lease, &wire, treatment, wants_fresh).await;
-            let (failure, is_reused) = match obtained {
-                Err(failure) => (failure, false),
-                // It may have taken its time.
-                Ok(connection) if !connection.is_reused && self.downstream.stream.is_given_up() => {
-                    return self.client_left();
-                }
-                Ok(connection) => {
-                    let is_reused = connection.is_reused;
-                    let facts = self.facts(tries, treatment, is_reused, &progress);
-                    let talk = Conversation {
-                        lease: &lease,
-                        treatment,
-                        matched,
-                        progress: &progress,
-                        facts,
-                    };
-                    match conversation::run(self, connection, &talk, started).await {
-                        Outcome::Ended(end) => return end,
-                        Outcome::Failed(failure) => (failure, is_reused),
-                        Outcome::Repeat => {
-                            self.tried(&lease);
-                            started = process_nanos();
-                            continue;
-                        }
-                    }
-                }
-            };
-            self.blame(&lease, failure, is_reused);
-            let ended = process_nanos();
-            self.note_attempt(&lease, None, ended.saturating_sub(started));
-            started = ended;
-            let facts = self.facts(tries, treatment, is_reused, &progress);
-            if !retry::may_repeat(failure, facts) {
-                return self.give_up(failure, &progress).await;
-            }
-            self.core.count(Counter::UpstreamRetries);
-            wants_fresh |= is_reused;
-            if failure.is_endpoint_fault(is_reused) {
-                self.scratch.tried.push(lease.endpoint.address);
-            }
-        }
-    }
-
-    /// The client gave the request up before it went upstream.
-    fn client_left(&mut self) -> End {
-        self.core.count(Counter::ClientAborts);
-        self.tally.status = 499;
-        End::Close
-    }
-
-    /// A response that policy counts as a failure: noted by the conversation, tried elsewhere.
-    fn tried(&mut self, lease: &Lease) {
-        self.core.count(Counter::UpstreamRetries);
-        self.scratch.tried.push(lease.endpoint.address);
-    }
-
-    fn facts(
-        &self,
-        tries: u32,
-        treatment: &Treatment,
-        is_reused: bool,
-        progress: &Progress,
-    ) -> Facts {
-        Facts {
-            tries,
-            tries_max: treatment.tries_max,
-            is_reused,
-            is_idempotent: self.head().is_idempotent(self.bytes),
-            is_replayable: !progress.has_read.get(),
-        }
-    }
-
-    async fn give_up(&mut self, failure: Failure, progress: &Progress) -> End {
-        match failure {
-            Failure::Malformed => self.core.count(Counter::UpstreamMalformed),
-            Failure::Timeout | Failure::ConnectTimeout => {
-                self.core.count(Counter::UpstreamTimeouts);
-            }
-            _ => {}
-        }
-        let end = self.answer(Reply::to_failure(failure)).await;
-        // Some of the body was read already, so the rest cannot be stepped over.
-        if progress.has_read.get() { End::Linger } else { end }
-    }
-
-    fn blame(&self, lease: &Lease, failure: Failure, is_reused: bool) {
-        if failure.is_endpoint_fault(is_reused) && lease.endpoint.failed() {
-            self.core.count(Counter::UpstreamEjections);
-        }
-        match failure {
-            Failure::Connect | Failure::ConnectTimeout => {
-                self.core.count(Counter::UpstreamConnectFailures);
-            }
-            Failure::Tls => self.core.count(Counter::UpstreamTlsFailures),
-            Failure::Refused => self.core.count(Counter::UpstreamRefusals),
-            _ => {}
-        }
-    }
-
-    /// Remembers a try that took `nanos`.
-    pub fn note_attempt(&mut self, lease: &Lease, status: Option<u16>, nanos: u64) {
-        self.scratch.attempts.push(Attempt {
-            address: lease.endpoint.address,
-            status,
-            response_bytes: 0,
-            duration: Duration::from_nanos(nanos),
-        });
-    }
-
-    async fn obtain(
-        &self,
-        lease: &Lease,
-        wire: &Rc<CoreWire>,
-        treatment: &Treatment,
-        wants_fresh: bool,
-    ) -> Result<Connection, Failure> {
-        let core = self.core;
-        let now = super::clock::recent_millis();
-        let (endpoint, wait) = (&lease.endpoint, treatment.connect_wait());
-        if wire.is_http2() {
-            let found = endpoint.http2.obtain(core, endpoint.address, wire, wait).await?;
-            let is_reused = found.is_reused;
-            if is_reused {
-                core.count(Counter::UpstreamReuses);
-            }
-            let stream = Http2ClientStream::new(core, found.sender, found.slot, wire.is_secure());
-            let stream = Transport::Http2Client(Box::new(stream));
-            return Ok(Connection { stream, opened_at: now, is_reused, keep_alive: None });
-        }
-        if !wants_fresh {
-            let pool = &endpoint.pool;
-            let found = pool.checkout(&core.upstreams.limits, &core.upstreams.idle, now);
-            core.telemetry.add(Counter::UpstreamStale, found.stale);
-            if let Some(connection) = found.connection {
-                core.count(Counter::UpstreamReuses);
-                return Ok(connection);
-            }
-        }
-        let stream = wire.dial(core, endpoint.address, wait).await?;
-        Ok(Connection { stream, opened_at: now, is_reused: false, keep_alive: None })
-    }
-
     /// Appends the head of the upstream request.
     pub fn put_request(&mut self, out: &mut Vec<u8>, matched: &Match<'_>) {
         let mut path = std::mem::take(&mut self.scratch.path);
@@ -716,76 +527,6 @@ impl Exchange<'_> {
         } else {
             self.core.record(&record);
         }
-    }
-}
-
-/// Opens a connection within `time`.
-///
-/// # Errors
-/// Whose fault it is that there is none.
-pub async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result<Stream, Failure> {
-    match rt::within(time, Stream::connect(address, &core.deadlines)).await {
-        Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
-            Err(Failure::ConnectTimeout)
-        }
-        Some(Err(error)) if is_local(&error) => Err(Failure::Local),
-        Some(Err(_)) => Err(Failure::Connect),
-        None => Err(Failure::ConnectTimeout),
-    }
-}
-
-/// Whether it is this machine that lacks a descriptor, a port or memory.
-fn is_local(error: &std::io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL | libc::ENOBUFS | libc::ENOMEM)
-    )
-}
-
-fn treatment(config: &ProxyConfig, rule: &TableRule) -> Treatment {
-    let policies = &rule.policies;
-    let Timeouts { request, backend_request, connect, send, read } = &policies.timeouts;
-    let flag_limit = (config.client_max_body_size > 0).then_some(config.client_max_body_size);
-    let read_timeout = read.unwrap_or(config.proxy_read_timeout);
-    Treatment {
-        connect_timeout: connect.unwrap_or(config.proxy_connect_timeout),
-        send_timeout: send.unwrap_or(config.proxy_send_timeout),
-        read_timeout: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
-        ends_at: request.filter(|time| !time.is_zero()).map(|time| {
-            process_nanos().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
-        }),
-        body_bytes_max: policies.body_bytes_max.or(flag_limit).filter(|&most| most > 0),
-        tries_max: policies.retry.tries.unwrap_or(TRIES_MAX),
-        balance: policies.balance.unwrap_or(config.balance),
-    }
-}
-
-impl Treatment {
-    /// Time to wait for the upstream now: the read timeout, or what is left of the whole.
-    #[must_use]
-    pub fn wait(&self) -> Duration {
-        self.read_timeout.min(self.left())
-    }
-
-    /// Time to wait for a connection now.
-    #[must_use]
-    pub fn connect_wait(&self) -> Duration {
-        self.connect_timeout.min(self.left())
-    }
-
-    /// Bounds the exchange further.
-    fn end_within(&mut self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let end = process_nanos().saturating_add(nanos);
-        self.ends_at = Some(self.ends_at.map_or(end, |known| known.min(end)));
-    }
-
-    /// What is left of the whole.
-    #[must_use]
-    pub fn left(&self) -> Duration {
-        self.ends_at
-            .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())))
     }
 }
 

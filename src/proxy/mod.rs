@@ -1,15 +1,17 @@
 //! Data plane: what one core does. No lock on the request path, no Tokio, no Kubernetes.
 //!
 //! ```text
-//!  socket ─▶ worker ─▶ downstream ─▶ exchange ─▶ conversation ─▶ upstream (pool, balance, health)
-//!             │ table,     │ heads       │ match, filters,  │ one attempt: request_body, relay,
-//!             │ endpoints  │             │ retry, reply     │ tunnel
+//!  socket ─▶ worker ─▶ downstream ─▶ exchange ─▶ attempts ─▶ conversation ─▶ upstream (pool,
+//!             │ table,     │ heads       │ match,    │ retry       │            balance, health)
+//!             │ endpoints  │             │ filters,  │             └ one attempt: request_body,
+//!             │            │             │ reply     │               relay, tunnel
 //!             └ core: table, upstreams, clock, counters, buffers — one of each per core
 //! ```
 //!
 //! A worker owns its ring, listeners, pools, buffers and counters; sharing inside it is by `Rc`.
 //! Across threads move only published data (in) and counters (out).
 
+pub mod attempts;
 pub mod buffer;
 pub mod clock;
 pub mod connection;

@@ -6,11 +6,12 @@ use std::cell::Cell;
 use std::io::Write;
 use std::time::Duration;
 
+use super::attempts::Treatment;
 use super::buffer::{Buffer, Class};
 use super::clock::Expiry;
-use super::exchange::Treatment;
 use super::rt::{self, Signal};
 use super::transport::Transport;
+use super::upstream::Endpoint;
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::encode;
 use crate::http1::framing::BodyLength;
@@ -60,6 +61,8 @@ pub struct Transfer<'a> {
     pub downstream: &'a Transport,
     /// To.
     pub upstream: &'a Transport,
+    /// Whose connection that is.
+    pub endpoint: &'a Endpoint,
     /// What came with the head.
     pub initial: &'a [u8],
     /// Framing on both sides.
@@ -87,6 +90,7 @@ impl Transfer<'_> {
         }
         let end = self.relay().await;
         if matches!(end, End::Done(_) | End::UpstreamGone) {
+            self.endpoint.asked();
             self.upstream.deadline().arm(self.treatment.wait(), Expiry::CloseBoth);
             self.downstream.deadline().watch_peer_for(self.upstream.deadline());
         }

@@ -1,6 +1,11 @@
-//! May a failed attempt be repeated? Pure.
+//! May a failed attempt be repeated, and how long may it look for a connection? Pure.
 //!
-//! Source: RFC 9110 section 9.2.2, RFC 9112 section 9.3.1; ingress-nginx `proxy_next_upstream`.
+//! As `proxy_next_upstream error timeout` of ingress-nginx: what nothing was sent of is repeated
+//! whatever the method, what may have reached an application only where that does no harm.
+//!
+//! Source: RFC 9110 section 9.2.2, RFC 9112 section 9.3.1; nginx `proxy_next_upstream`.
+
+use std::time::Duration;
 
 use crate::model::RetryPolicy;
 
@@ -63,20 +68,76 @@ pub struct Facts {
     pub is_replayable: bool,
 }
 
+/// What is left for another try.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    /// Time, by the policy and by the deadline of the whole exchange.
+    pub is_in_time: bool,
+    /// An endpoint that this request did not try.
+    pub has_other: bool,
+}
+
 /// Whether to try again.
+///
+/// An endpoint that let its time pass is not asked again by the same request: it would cost the
+/// client the same time once more. One that broke off is, where there is no other.
 #[must_use]
-pub const fn may_repeat(failure: Failure, facts: Facts) -> bool {
-    if !facts.is_replayable || facts.tries >= facts.tries_max {
+pub const fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
+    if !facts.is_replayable || facts.tries >= facts.tries_max || !room.is_in_time {
         return false;
     }
     match failure {
-        Failure::Connect
-        | Failure::Tls
-        | Failure::ConnectTimeout
-        | Failure::NothingSent
-        | Failure::Refused => true,
-        Failure::NoResponse => facts.is_reused && facts.is_idempotent,
-        Failure::Local | Failure::Truncated | Failure::Timeout | Failure::Malformed => false,
+        Failure::Connect | Failure::Tls | Failure::NothingSent | Failure::Refused => true,
+        Failure::ConnectTimeout => room.has_other,
+        Failure::NoResponse | Failure::Truncated => facts.is_idempotent,
+        Failure::Timeout => facts.is_idempotent && room.has_other,
+        // What lies on a connection since it was idle answers nothing.
+        Failure::Malformed => facts.is_idempotent && facts.is_reused,
+        Failure::Local => false,
+    }
+}
+
+/// Whether a failure is the race of keep-alive, which is no try: the connection ended while it was
+/// idle, and the next one is fresh.
+#[must_use]
+pub const fn is_free(failure: Failure, is_reused: bool, wants_fresh: bool) -> bool {
+    is_reused && !wants_fresh && matches!(failure, Failure::NothingSent | Failure::NoResponse)
+}
+
+/// Whether a response is what an upstream says before it closes an idle connection, so that it
+/// answers no request.
+///
+/// Source: RFC 9110 section 15.5.9: the request may be repeated on a new connection.
+#[must_use]
+pub const fn is_farewell(status: u16, is_persistent: bool, facts: Facts) -> bool {
+    let room = Room { is_in_time: true, has_other: true };
+    status == 408
+        && !is_persistent
+        && facts.is_reused
+        && may_repeat(Failure::NoResponse, facts, room)
+}
+
+/// Time that one request may wait for connections, all its tries together.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectTime(Duration);
+
+impl ConnectTime {
+    /// All of it.
+    #[must_use]
+    pub const fn new(time: Duration) -> Self {
+        Self(time)
+    }
+
+    /// How long the next connection may take: half of what is left while there is another endpoint
+    /// to turn to, so that one that cannot be reached costs no answer.
+    #[must_use]
+    pub fn share(self, has_other: bool) -> Duration {
+        if has_other { self.0 / 2 } else { self.0 }
+    }
+
+    /// So much went by.
+    pub const fn spend(&mut self, time: Duration) {
+        self.0 = self.0.saturating_sub(time);
     }
 }
 
@@ -97,43 +158,90 @@ mod tests {
         is_idempotent: true,
         is_replayable: true,
     };
+    const POST: Facts = Facts { is_idempotent: false, ..FACTS };
+    const ROOM: Room = Room { is_in_time: true, has_other: true };
+    const ALONE: Room = Room { has_other: false, ..ROOM };
 
+    use Failure::*;
+
+    const ALL: [Failure; 10] = [
+        Connect,
+        Local,
+        Tls,
+        Refused,
+        ConnectTimeout,
+        NothingSent,
+        NoResponse,
+        Truncated,
+        Timeout,
+        Malformed,
+    ];
+
+    /// Every failure that is not in `repeated` is final.
     #[track_caller]
-    fn check(failure: Failure, facts: Facts, expected: bool) {
-        assert_eq!(may_repeat(failure, facts), expected, "{failure:?} {facts:?}");
-    }
-
-    #[test]
-    fn nothing_was_sent_so_any_method_is_repeated() {
-        let post = Facts { is_idempotent: false, ..FACTS };
-        check(Failure::Connect, post, true);
-        check(Failure::ConnectTimeout, post, true);
-        check(Failure::NothingSent, post, true);
-        check(Failure::Tls, post, true);
-        check(Failure::Refused, post, true);
-        check(Failure::Refused, Facts { is_replayable: false, ..post }, false);
-    }
-
-    #[test]
-    fn a_stale_connection_is_repeated_for_idempotent_methods_only() {
-        let reused = Facts { is_reused: true, ..FACTS };
-        check(Failure::NoResponse, reused, true);
-        check(Failure::NoResponse, Facts { is_idempotent: false, ..reused }, false);
-        check(Failure::NoResponse, FACTS, false);
-    }
-
-    #[test]
-    fn what_reached_the_application_is_never_repeated() {
-        assert!(!Failure::Local.is_endpoint_fault(false));
-        for failure in [Failure::Local, Failure::Truncated, Failure::Timeout, Failure::Malformed] {
-            check(failure, Facts { is_reused: true, ..FACTS }, false);
+    fn check(facts: Facts, room: Room, repeated: &[Failure]) {
+        for failure in ALL {
+            let expected = repeated.contains(&failure);
+            assert_eq!(
+                may_repeat(failure, facts, room),
+                expected,
+                "{failure:?} {facts:?} {room:?}"
+            );
         }
     }
 
     #[test]
-    fn a_request_that_is_gone_or_tried_enough_is_not_repeated() {
-        check(Failure::Connect, Facts { is_replayable: false, ..FACTS }, false);
-        check(Failure::Connect, Facts { tries: 3, ..FACTS }, false);
+    fn failures_are_repeated_by_method_connection_and_what_else_there_is() {
+        let reused = |facts| Facts { is_reused: true, ..facts };
+        let unsent = [Connect, Tls, Refused, ConnectTimeout, NothingSent];
+        let elsewhere = [&unsent[..], &[NoResponse, Truncated, Timeout]].concat();
+        check(FACTS, ROOM, &elsewhere);
+        check(reused(FACTS), ROOM, &[&elsewhere[..], &[Malformed]].concat());
+        check(POST, ROOM, &unsent);
+        check(reused(POST), ROOM, &unsent);
+        // The only endpoint is asked again unless it let the time pass.
+        check(FACTS, ALONE, &[Connect, Tls, Refused, NothingSent, NoResponse, Truncated]);
+        check(POST, ALONE, &[Connect, Tls, Refused, NothingSent]);
+        // Nothing to repeat it with.
+        check(Facts { is_replayable: false, ..FACTS }, ROOM, &[]);
+        check(Facts { tries: 3, ..FACTS }, ROOM, &[]);
+        check(FACTS, Room { is_in_time: false, ..ROOM }, &[]);
+    }
+
+    #[test]
+    fn the_race_of_keep_alive_is_no_try_once() {
+        for failure in ALL {
+            let expected = matches!(failure, NothingSent | NoResponse);
+            assert_eq!(is_free(failure, true, false), expected, "{failure:?}");
+            assert!(!is_free(failure, true, true), "{failure:?}");
+            assert!(!is_free(failure, false, false), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_408_before_the_close_of_an_idle_connection_answers_nothing() {
+        let reused = Facts { is_reused: true, ..FACTS };
+        for (status, is_persistent, facts, expected) in [
+            (408, false, reused, true),
+            (408, true, reused, false),
+            (408, false, FACTS, false),
+            (408, false, Facts { is_idempotent: false, ..reused }, false),
+            (408, false, Facts { tries: 3, ..reused }, false),
+            (500, false, reused, false),
+        ] {
+            assert_eq!(is_farewell(status, is_persistent, facts), expected, "{status} {facts:?}");
+        }
+    }
+
+    #[test]
+    fn connections_of_one_request_share_its_time() {
+        let mut time = ConnectTime::new(Duration::from_secs(5));
+        assert_eq!(time.share(false), Duration::from_secs(5));
+        for (spent, half) in [(2500, 1250), (1250, 625), (1250, 0), (9000, 0)] {
+            time.spend(Duration::from_millis(spent));
+            assert_eq!(time.share(true), Duration::from_millis(half));
+            assert_eq!(time.share(false), Duration::from_millis(2 * half));
+        }
     }
 
     #[test]
@@ -146,10 +254,11 @@ mod tests {
 
     #[test]
     fn the_race_of_keep_alive_is_nobodys_fault() {
-        assert!(!Failure::NoResponse.is_endpoint_fault(true));
-        assert!(Failure::NoResponse.is_endpoint_fault(false));
-        assert!(!Failure::Refused.is_endpoint_fault(false));
-        assert!(Failure::Tls.is_endpoint_fault(true));
-        assert!(Failure::Timeout.is_endpoint_fault(true));
+        assert!(!NoResponse.is_endpoint_fault(true));
+        assert!(NoResponse.is_endpoint_fault(false));
+        assert!(!Refused.is_endpoint_fault(false));
+        assert!(Tls.is_endpoint_fault(true));
+        assert!(Timeout.is_endpoint_fault(true));
+        assert!(!Local.is_endpoint_fault(false));
     }
 }

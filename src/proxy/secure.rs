@@ -8,16 +8,18 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::buffer::{Buffer, Class};
-use super::clock::Expiry;
+use super::clock::{Expiry, recent_millis};
 use super::core::Core;
 use super::downstream::{ListenerFacts, make_room};
-use super::exchange;
+use super::retry::ConnectTime;
 use super::rt::Stream;
 use super::tls_stream::TlsStream;
 use super::transport::Transport;
 use super::tunnel::{self, Relayed};
+use super::upstream::{Backend, Lease, dial};
 use crate::limits::TLS_HELLO_BYTES_MAX;
 use crate::model::Balance;
 use crate::proxy_protocol;
@@ -153,19 +155,8 @@ struct Client {
 async fn pass_through(core: &Core, client: Client, backend: BackendId, send_proxy: bool) {
     let Client { socket, peer, first } = client;
     let Some(backend) = core.upstreams.backend(backend) else { return };
-    let mut tried = Vec::new();
     // The lease counts the connection as one request in flight, for as long as it lasts.
-    let (upstream, _lease) = loop {
-        let Some(lease) = backend.pick(Balance::RoundRobin, &tried, &core.random) else { return };
-        let address = lease.endpoint.address;
-        if tried.contains(&address) {
-            return;
-        }
-        match exchange::connect(core, address, core.config.proxy_connect_timeout).await {
-            Ok(stream) => break (stream, lease),
-            Err(_) => tried.push(address),
-        }
-    };
+    let Some((upstream, _lease)) = reach(core, &backend).await else { return };
     core.count(Counter::UpstreamConnects);
     socket.deadline().disarm();
     let mut octets = Buffer::new(Class::Small);
@@ -177,4 +168,24 @@ async fn pass_through(core: &Core, client: Client, backend: BackendId, send_prox
     let relayed = Relayed::default();
     let idle = core.config.proxy_read_timeout;
     tunnel::relay(&client, &upstream, octets, Buffer::unallocated(), idle, &relayed).await;
+}
+
+/// Connects to an endpoint of the backend, within the time for connections in all.
+async fn reach(core: &Core, backend: &Backend) -> Option<(Stream, Lease)> {
+    let mut connecting = ConnectTime::new(core.config.proxy_connect_timeout);
+    let mut tried = Vec::new();
+    loop {
+        let lease = backend.pick(Balance::RoundRobin, &tried, &core.random)?;
+        let address = lease.endpoint.address;
+        if tried.contains(&address) {
+            return None;
+        }
+        let began = recent_millis();
+        let time = connecting.share(backend.has_other(address, &tried));
+        if let Ok(stream) = dial::connect(core, address, time).await {
+            return Some((stream, lease));
+        }
+        connecting.spend(Duration::from_millis(recent_millis().saturating_sub(began)));
+        tried.push(address);
+    }
 }

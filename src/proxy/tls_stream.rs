@@ -371,9 +371,14 @@ impl TlsStream {
         self.socket.close_write();
     }
 
+    /// The end comes without close_notify, which tells the peer that octets are missing.
+    pub fn say_no_goodbye(&self) {
+        self.is_broken_off.set(true);
+    }
+
     /// See [`Stream::reset_on_close`].
     pub fn reset_on_close(&self) {
-        self.is_broken_off.set(true);
+        self.say_no_goodbye();
         self.socket.reset_on_close();
     }
 }

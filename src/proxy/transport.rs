@@ -13,6 +13,15 @@ use super::http2_stream::Http2Stream;
 use super::rt::{Peek, Stream};
 use super::tls_stream::TlsStream;
 
+/// Whether a peer can tell by the octets alone that a message did not reach its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// By its length, or by the last chunk: an ordinary close says the rest.
+    Told,
+    /// The close is the end, so it has to look like a failure.
+    Untold,
+}
+
 /// A connection, or what behaves like one. At most one read and one write may be under way.
 pub enum Transport {
     /// The socket itself.
@@ -175,6 +184,17 @@ impl Transport {
             Self::Tls(tls) => super::rt::shutdown_both(tls.socket()),
             Self::Http2(stream) => stream.reset(),
             Self::Http2Client(stream) => stream.reset(),
+        }
+    }
+
+    /// A message of ours ends before its end; the caller closes the connection then.
+    pub fn break_off(&self, end: Ending) {
+        match (self, end) {
+            (Self::Plain(_) | Self::Tls(_), Ending::Told) => {}
+            (Self::Plain(stream), Ending::Untold) => stream.reset_on_close(),
+            (Self::Tls(tls), Ending::Untold) => tls.say_no_goodbye(),
+            (Self::Http2(stream), _) => stream.reset(),
+            (Self::Http2Client(stream), _) => stream.reset(),
         }
     }
 

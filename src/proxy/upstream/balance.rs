@@ -1,8 +1,8 @@
 //! Which endpoint gets the next request: pure, one core's view.
 //!
 //! Each core decides by itself from what it has seen; a random start keeps the cores from moving in
-//! step. An endpoint that was tried already or is ejected is passed over, unless nothing else is
-//! left: with every endpoint ejected, all count as usable (a guess beats a certain 503).
+//! step. An endpoint that was tried already, is ejected or is silent is passed over, unless nothing
+//! else is left: with every endpoint ejected, all count as usable (a guess beats a certain 503).
 
 use crate::model::Balance;
 use crate::proxy::random::Random;
@@ -15,6 +15,8 @@ pub trait Candidates {
     fn is_tried(&self, index: usize) -> bool;
     /// Whether it is ejected now.
     fn is_ejected(&self, index: usize) -> bool;
+    /// Whether it owes answers and is to be spared.
+    fn is_silent(&self, index: usize) -> bool;
     /// Requests in flight on it.
     fn in_flight(&self, index: usize) -> u32;
     /// Peak EWMA of its response time in microseconds; `None`: no response yet.
@@ -24,7 +26,7 @@ pub trait Candidates {
 /// Picks an endpoint; `None`: there is none.
 ///
 /// Shape: `cursor` is the backend's turn counter, moved by round robin. Does not allocate; visits
-/// each endpoint at most twice.
+/// each endpoint a few times at most.
 pub fn pick(
     balance: Balance,
     candidates: &impl Candidates,
@@ -34,9 +36,11 @@ pub fn pick(
     if candidates.count() == 0 {
         return None;
     }
-    let fit = |index: usize| !candidates.is_tried(index) && !candidates.is_ejected(index);
+    let well = |index: usize| !candidates.is_tried(index) && !candidates.is_ejected(index);
+    let fit = |index: usize| well(index) && !candidates.is_silent(index);
     let untried = |index: usize| !candidates.is_tried(index);
     choose(balance, candidates, cursor, random, fit)
+        .or_else(|| choose(balance, candidates, cursor, random, well))
         .or_else(|| choose(balance, candidates, cursor, random, untried))
         .or_else(|| choose(balance, candidates, cursor, random, |_| true))
 }
@@ -102,6 +106,7 @@ mod tests {
     struct Fleet {
         tried: Vec<usize>,
         ejected: Vec<usize>,
+        silent: Vec<usize>,
         in_flight: Vec<u32>,
         latency: Vec<Option<f64>>,
     }
@@ -115,6 +120,9 @@ mod tests {
         }
         fn is_ejected(&self, index: usize) -> bool {
             self.ejected.contains(&index)
+        }
+        fn is_silent(&self, index: usize) -> bool {
+            self.silent.contains(&index)
         }
         fn in_flight(&self, index: usize) -> u32 {
             self.in_flight[index]
@@ -152,6 +160,18 @@ mod tests {
         for balance in [Balance::RoundRobin, Balance::LeastRequest, Balance::PeakEwma] {
             assert_eq!(picks(balance, &some, 4), [2, 2, 2, 2]);
         }
+    }
+
+    #[test]
+    fn the_silent_are_asked_last_before_the_ejected() {
+        for balance in [Balance::RoundRobin, Balance::LeastRequest, Balance::PeakEwma] {
+            let some = Fleet { silent: vec![0, 2], ..fleet(3) };
+            assert_eq!(picks(balance, &some, 4), [1, 1, 1, 1]);
+            let none_left = Fleet { ejected: vec![1], silent: vec![2], tried: vec![0], ..fleet(3) };
+            assert_eq!(picks(balance, &none_left, 4), [2, 2, 2, 2]);
+        }
+        let all = Fleet { silent: vec![0, 1, 2], ..fleet(3) };
+        assert_eq!(picks(Balance::RoundRobin, &all, 4), [0, 1, 2, 0]);
     }
 
     #[test]

@@ -7,9 +7,8 @@ use crate::model::{BackendKey, Wire};
 use crate::proxy::buffer::Buffer;
 use crate::proxy::clock::recent_millis;
 use crate::proxy::core::Core;
-use crate::proxy::exchange;
 use crate::proxy::retry::Failure;
-use crate::proxy::rt;
+use crate::proxy::rt::{self, Stream};
 use crate::proxy::tls_stream::TlsStream;
 use crate::proxy::transport::Transport;
 use crate::telemetry::Counter;
@@ -52,7 +51,7 @@ impl CoreWire {
         time: Duration,
     ) -> Result<Transport, Failure> {
         let began = recent_millis();
-        let socket = exchange::connect(core, address, time).await?;
+        let socket = connect(core, address, time).await?;
         core.count(Counter::UpstreamConnects);
         let Some(tls) = &self.tls else { return Ok(Transport::Plain(socket)) };
         let spent = Duration::from_millis(recent_millis().saturating_sub(began));
@@ -68,4 +67,28 @@ impl CoreWire {
         }
         Ok(Transport::Tls(Box::new(stream)))
     }
+}
+
+/// Opens a connection within `time`.
+///
+/// # Errors
+/// Whose fault it is that there is none.
+pub async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result<Stream, Failure> {
+    match rt::within(time, Stream::connect(address, &core.deadlines)).await {
+        Some(Ok(stream)) => Ok(stream),
+        Some(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
+            Err(Failure::ConnectTimeout)
+        }
+        Some(Err(error)) if is_local(&error) => Err(Failure::Local),
+        Some(Err(_)) => Err(Failure::Connect),
+        None => Err(Failure::ConnectTimeout),
+    }
+}
+
+/// Whether it is this machine that lacks a descriptor, a port or memory.
+fn is_local(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL | libc::ENOBUFS | libc::ENOMEM)
+    )
 }

@@ -68,15 +68,20 @@ pub struct Lease {
 }
 
 impl Lease {
-    fn new(endpoint: Rc<Endpoint>) -> Self {
+    fn new(endpoint: Rc<Endpoint>, now: u64) -> Self {
         endpoint.in_flight.set(endpoint.in_flight.get().saturating_add(1));
+        endpoint.health.borrow_mut().chosen(now);
         Self { endpoint }
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.endpoint.in_flight.set(self.endpoint.in_flight.get().saturating_sub(1));
+        let left = self.endpoint.in_flight.get().saturating_sub(1);
+        self.endpoint.in_flight.set(left);
+        if left == 0 {
+            self.endpoint.health.borrow_mut().left_alone(recent_millis());
+        }
     }
 }
 
@@ -101,6 +106,26 @@ impl Endpoint {
     pub fn failed(&self) -> bool {
         self.health.borrow_mut().failed(recent_millis())
     }
+
+    /// Its response came to its end.
+    pub fn completed(&self) {
+        self.health.borrow_mut().completed();
+    }
+
+    /// Its response ended before its end; true when this ejects it.
+    pub fn broke_off(&self) -> bool {
+        self.health.borrow_mut().broke_off(recent_millis())
+    }
+
+    /// It has something to answer now; true: for the first time since its last answer.
+    pub fn asked(&self) -> bool {
+        self.health.borrow_mut().asked(recent_millis())
+    }
+
+    /// It has nothing to answer after all.
+    pub fn unasked(&self) {
+        self.health.borrow_mut().unasked();
+    }
 }
 
 struct View<'a> {
@@ -122,6 +147,10 @@ impl Candidates for View<'_> {
         self.endpoints.get(index).is_some_and(|e| e.health.borrow().is_ejected(self.now))
     }
 
+    fn is_silent(&self, index: usize) -> bool {
+        self.endpoints.get(index).is_some_and(|e| e.health.borrow().is_silent(self.now))
+    }
+
     fn in_flight(&self, index: usize) -> u32 {
         self.endpoints.get(index).map_or(0, |endpoint| endpoint.in_flight.get())
     }
@@ -139,7 +168,13 @@ impl Backend {
         let mut cursor = self.cursor.get();
         let index = balance::pick(balance, &view, &mut cursor, random)?;
         self.cursor.set(cursor);
-        endpoints.get(index).map(|endpoint| Lease::new(Rc::clone(endpoint)))
+        endpoints.get(index).map(|endpoint| Lease::new(Rc::clone(endpoint), view.now))
+    }
+
+    /// Whether there is an endpoint beside `current` that is not among the `tried` ones.
+    pub fn has_other(&self, current: SocketAddr, tried: &[SocketAddr]) -> bool {
+        let endpoints = self.endpoints.borrow();
+        endpoints.iter().any(|e| e.address != current && !tried.contains(&e.address))
     }
 
     /// Endpoints at the moment.
@@ -317,6 +352,17 @@ mod tests {
             .collect();
         assert_eq!(again.len(), 1);
         assert!(!lease.endpoint.is_removed.get());
+    }
+
+    #[test]
+    fn an_endpoint_that_was_not_tried_is_told_from_the_rest() {
+        let (upstreams, random) = (upstreams(), Random::seeded(1));
+        upstreams.apply(ID, key(), set(&[1, 2]), &random);
+        let backend = upstreams.backend(ID).unwrap();
+        let [first, second] = [1, 2].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        assert!(backend.has_other(first, &[]));
+        assert!(backend.has_other(first, &[first]));
+        assert!(!backend.has_other(first, &[second]));
     }
 
     #[test]

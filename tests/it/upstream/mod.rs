@@ -1,7 +1,11 @@
 //! What upstreams do to us, and what becomes of the request.
 
+mod connecting;
+mod cut;
 mod early_response;
+mod ejection;
 mod garbage;
+mod hung;
 mod refused;
 mod reset_mid_body;
 mod retry;

@@ -7,6 +7,9 @@ for_each_driver!(
     closed_while_idle_is_noticed,
     closed_under_the_request_is_tried_again,
     content_sent_again_counts_once,
+    rubbish_on_an_idle_connection_costs_no_answer,
+    rubbish_while_idle_is_noticed_before_anything_is_sent,
+    keep_alive_races_are_no_tries,
 );
 
 /// The upstream closes after each response without saying so; no client may notice.
@@ -79,4 +82,79 @@ fn content_sent_again_counts_once(driver: Driver) {
     let response = client.response();
     assert_eq!((response.status(), response.text().as_str()), (200, "again"));
     assert_eq!((sent(), backend.connection_count()), (2, 2));
+}
+
+/// What a backend may say on a connection that served a request before, to the next one.
+const RUBBISH: [&str; 5] = [
+    "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "\x15\x03\x01\x00\x02\x02\x46\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Le",
+    // RFC 9110 15.5.9: a word of farewell to an idle connection.
+    "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    "",
+];
+
+/// It answers no request, so one that may be repeated gets a fresh connection.
+fn rubbish_on_an_idle_connection_costs_no_answer(driver: Driver) {
+    for rubbish in RUBBISH {
+        let backend = Backend::scripted(move |mut connection| {
+            let request = connection.read_request()?;
+            if request.target() == "/fresh" {
+                return connection.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfresh");
+            }
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+            connection.read_request()?;
+            connection.send(rubbish)
+        });
+        let proxy = super::start(driver, &[&backend]);
+        let mut client = proxy.client();
+        assert_eq!(client.get("a.example", "/").text(), "ok");
+        let response = client.get("a.example", "/fresh");
+        assert_eq!((response.status(), response.text().as_str()), (200, "fresh"), "{rubbish:?}");
+        assert_eq!(client.get("a.example", "/").text(), "ok");
+        client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nok");
+        let expected = if rubbish.contains(" 408 ") { 408 } else { 502 };
+        assert_eq!(client.response().status(), expected, "{rubbish:?}: a POST is not repeated");
+    }
+}
+
+/// Nobody asked for it, so nothing is sent behind it, whatever the method.
+fn rubbish_while_idle_is_noticed_before_anything_is_sent(driver: Driver) {
+    for rubbish in RUBBISH.into_iter().filter(|rubbish| !rubbish.is_empty()) {
+        let gate = Gate::new();
+        let backend = Backend::scripted({
+            let gate = gate.clone();
+            move |mut connection| {
+                connection.read_request()?;
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+                connection.send(rubbish)?;
+                gate.open();
+                connection.read_to_end().map(drop)
+            }
+        });
+        let proxy = super::start(driver, &[&backend]);
+        let mut client = proxy.client();
+        for round in 1..=3 {
+            client.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nok");
+            let response = client.response();
+            assert_eq!((response.status(), response.text().as_str()), (200, "ok"), "{rubbish:?}");
+            gate.wait();
+            assert_eq!(backend.connection_count(), round, "{rubbish:?}");
+        }
+    }
+}
+
+/// nginx does not count them either: with one try allowed no client notices.
+fn keep_alive_races_are_no_tries(driver: Driver) {
+    let backend = Backend::scripted(|mut connection| {
+        connection.read_request()?;
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+        connection.read_head().map(drop)
+    });
+    let proxy =
+        super::builder(driver, &[backend.address()]).flag("--proxy-next-upstream-tries", 1).start();
+    let mut client = proxy.client();
+    for round in 0..5 {
+        assert_eq!(client.get("a.example", "/").text(), "ok", "round {round}");
+    }
 }

@@ -1,0 +1,326 @@
+//! The tries of one request: which endpoint, which connection, what a failure means, what is next.
+//!
+//! ```text
+//! pick ─▶ obtain (pool, HTTP/2, dial) ─▶ conversation ─▶ the answer
+//!   ▲          └───────── failure ◀──────────┘
+//!   └── blame the endpoint, note the try ── may it be repeated? ── no ─▶ 502, 503, 504
+//! ```
+//!
+//! Decisions are in `retry`, `upstream::balance` and `upstream::health`, and pure.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::clock::recent_millis;
+use super::conversation::{self, Conversation, Outcome};
+use super::exchange::{End, Exchange};
+use super::http2_client::Http2ClientStream;
+use super::reply::Reply;
+use super::request_body::Progress;
+use super::retry::{self, ConnectTime, Facts, Failure, Room};
+use super::transport::Transport;
+use super::upstream::dial::CoreWire;
+use super::upstream::pool::Connection;
+use super::upstream::{Backend, Lease};
+use crate::config::ProxyConfig;
+use crate::limits::TRIES_MAX;
+use crate::model::{Balance, Timeouts};
+use crate::publish::process_nanos;
+use crate::table::{Match, TableRule};
+use crate::telemetry::{Attempt, Counter};
+
+/// Effective treatment of one request: its rule's policies over the flags.
+#[derive(Debug, Clone, Copy)]
+pub struct Treatment {
+    /// Connection to an endpoint.
+    pub connect_timeout: Duration,
+    /// Between two writes.
+    pub send_timeout: Duration,
+    /// Between two reads.
+    pub read_timeout: Duration,
+    /// Nanoseconds of the process clock at which the exchange must be over.
+    pub ends_at: Option<u64>,
+    /// Longest request body.
+    pub body_bytes_max: Option<u64>,
+    /// Tries in all.
+    pub tries_max: u32,
+    /// How long after the first try another one may begin; zero: at any time.
+    pub tries_time: Duration,
+    /// Choice of an endpoint.
+    pub balance: Balance,
+}
+
+impl Treatment {
+    /// What holds for a request of `rule`.
+    #[must_use]
+    pub fn new(config: &ProxyConfig, rule: &TableRule) -> Self {
+        let policies = &rule.policies;
+        let Timeouts { request, backend_request, connect, send, read } = &policies.timeouts;
+        let flag_limit = (config.client_max_body_size > 0).then_some(config.client_max_body_size);
+        let read_timeout = read.unwrap_or(config.proxy_read_timeout);
+        Self {
+            connect_timeout: connect.unwrap_or(config.proxy_connect_timeout),
+            send_timeout: send.unwrap_or(config.proxy_send_timeout),
+            read_timeout: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
+            ends_at: request.filter(|time| !time.is_zero()).map(|time| {
+                process_nanos().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+            }),
+            body_bytes_max: policies.body_bytes_max.or(flag_limit).filter(|&most| most > 0),
+            tries_max: policies
+                .retry
+                .tries
+                .unwrap_or(config.proxy_next_upstream_tries)
+                .min(TRIES_MAX),
+            tries_time: policies.retry.time.unwrap_or(config.proxy_next_upstream_timeout),
+            balance: policies.balance.unwrap_or(config.balance),
+        }
+    }
+
+    /// Time to wait for the upstream now: the read timeout, or what is left of the whole.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        self.read_timeout.min(self.left())
+    }
+
+    /// Whether another try may begin, when the first one began at `begun` (process clock).
+    #[must_use]
+    pub fn is_in_time(&self, begun: u64) -> bool {
+        let spent = Duration::from_nanos(process_nanos().saturating_sub(begun));
+        !self.left().is_zero() && (self.tries_time.is_zero() || spent < self.tries_time)
+    }
+
+    /// Bounds the exchange further.
+    pub fn end_within(&mut self, time: Duration) {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let end = process_nanos().saturating_add(nanos);
+        self.ends_at = Some(self.ends_at.map_or(end, |known| known.min(end)));
+    }
+
+    /// What is left of the whole.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.ends_at
+            .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())))
+    }
+}
+
+/// One try.
+struct Try<'t> {
+    lease: &'t Lease,
+    wire: &'t Rc<CoreWire>,
+    treatment: &'t Treatment,
+    /// A pooled connection failed this request already.
+    wants_fresh: bool,
+    /// A failure can be made good elsewhere.
+    has_other: bool,
+}
+
+impl Exchange<'_> {
+    /// Tries endpoints of `backend` until one answers or nothing is left to try.
+    pub async fn try_endpoints(
+        &mut self,
+        backend: &Rc<Backend>,
+        matched: &Match<'_>,
+        treatment: &Treatment,
+        mut started: u64,
+    ) -> End {
+        let begun = started;
+        let progress = Progress::default();
+        let mut connecting = ConnectTime::new(treatment.connect_timeout);
+        let mut wants_fresh = false;
+        let mut tries = 0;
+        loop {
+            if self.downstream.stream.is_given_up() {
+                return self.client_left();
+            }
+            let Some(lease) =
+                backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
+            else {
+                return self.answer(Reply::NoEndpoints).await;
+            };
+            tries += 1;
+            let wire = backend.wire();
+            let has_other = tries < treatment.tries_max && self.has_other(backend, &lease);
+            let attempt = Try { lease: &lease, wire: &wire, treatment, wants_fresh, has_other };
+            let obtained = self.obtain(&attempt, &mut connecting).await;
+            let (failure, is_reused) = match obtained {
+                Err(failure) => (failure, false),
+                // It may have taken its time.
+                Ok(connection) if !connection.is_reused && self.downstream.stream.is_given_up() => {
+                    return self.client_left();
+                }
+                Ok(connection) => {
+                    let is_reused = connection.is_reused;
+                    let facts = self.facts(tries, treatment, is_reused, &progress);
+                    let talk = Conversation {
+                        lease: &lease,
+                        treatment,
+                        matched,
+                        progress: &progress,
+                        facts,
+                    };
+                    match conversation::run(self, connection, &talk, started).await {
+                        Outcome::Ended(end) => return end,
+                        Outcome::Failed(failure) => (failure, is_reused),
+                        Outcome::Repeat => {
+                            self.tried(&lease);
+                            started = process_nanos();
+                            continue;
+                        }
+                    }
+                }
+            };
+            self.blame(&lease, failure, is_reused);
+            started = self.note_failure(&lease, started);
+            tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
+            let facts = self.facts(tries, treatment, is_reused, &progress);
+            let has_other = self.has_other(backend, &lease);
+            let room = Room { is_in_time: treatment.is_in_time(begun), has_other };
+            if !retry::may_repeat(failure, facts, room) {
+                return self.give_up(failure, &progress).await;
+            }
+            self.core.count(Counter::UpstreamRetries);
+            wants_fresh |= is_reused;
+            if failure.is_endpoint_fault(is_reused) {
+                self.scratch.tried.push(lease.endpoint.address);
+            }
+        }
+    }
+
+    /// The client gave the request up before it went upstream.
+    fn client_left(&mut self) -> End {
+        self.core.count(Counter::ClientAborts);
+        self.tally.status = 499;
+        End::Close
+    }
+
+    fn has_other(&self, backend: &Backend, lease: &Lease) -> bool {
+        backend.has_other(lease.endpoint.address, &self.scratch.tried)
+    }
+
+    /// A response that policy counts as a failure: noted by the conversation, tried elsewhere.
+    fn tried(&mut self, lease: &Lease) {
+        self.core.count(Counter::UpstreamRetries);
+        self.scratch.tried.push(lease.endpoint.address);
+    }
+
+    fn facts(
+        &self,
+        tries: u32,
+        treatment: &Treatment,
+        is_reused: bool,
+        progress: &Progress,
+    ) -> Facts {
+        Facts {
+            tries,
+            tries_max: treatment.tries_max,
+            is_reused,
+            is_idempotent: self.head().is_idempotent(self.bytes),
+            is_replayable: !progress.has_read.get(),
+        }
+    }
+
+    async fn give_up(&mut self, failure: Failure, progress: &Progress) -> End {
+        match failure {
+            Failure::Malformed => self.core.count(Counter::UpstreamMalformed),
+            Failure::Timeout | Failure::ConnectTimeout => {
+                self.core.count(Counter::UpstreamTimeouts);
+            }
+            _ => {}
+        }
+        let end = self.answer(Reply::to_failure(failure)).await;
+        // Some of the body was read already, so the rest cannot be stepped over.
+        if progress.has_read.get() { End::Linger } else { end }
+    }
+
+    fn blame(&self, lease: &Lease, failure: Failure, is_reused: bool) {
+        if failure.is_endpoint_fault(is_reused) && lease.endpoint.failed() {
+            self.core.count(Counter::UpstreamEjections);
+        }
+        match failure {
+            Failure::Connect | Failure::ConnectTimeout => {
+                self.core.count(Counter::UpstreamConnectFailures);
+            }
+            Failure::Tls => self.core.count(Counter::UpstreamTlsFailures),
+            Failure::Refused => self.core.count(Counter::UpstreamRefusals),
+            _ => {}
+        }
+    }
+
+    /// Remembers a try without an answer; gives the time of its end.
+    fn note_failure(&mut self, lease: &Lease, started: u64) -> u64 {
+        let ended = process_nanos();
+        self.note_attempt(lease, None, ended.saturating_sub(started));
+        ended
+    }
+
+    /// Remembers a try that took `nanos`.
+    pub fn note_attempt(&mut self, lease: &Lease, status: Option<u16>, nanos: u64) {
+        self.scratch.attempts.push(Attempt {
+            address: lease.endpoint.address,
+            status,
+            response_bytes: 0,
+            duration: Duration::from_nanos(nanos),
+        });
+    }
+
+    /// A connection for a try: a pooled one, a stream of a shared one, or a new one within the
+    /// try's share of `connecting`.
+    async fn obtain(
+        &self,
+        attempt: &Try<'_>,
+        connecting: &mut ConnectTime,
+    ) -> Result<Connection, Failure> {
+        let core = self.core;
+        let &Try { lease, wire, treatment, .. } = attempt;
+        let endpoint = &lease.endpoint;
+        let opened_at = recent_millis();
+        if !wire.is_http2() && !attempt.wants_fresh {
+            let pool = &endpoint.pool;
+            let found = pool.checkout(&core.upstreams.limits, &core.upstreams.idle, opened_at);
+            core.telemetry.add(Counter::UpstreamStale, found.stale);
+            if let Some(connection) = found.connection {
+                core.count(Counter::UpstreamReuses);
+                return Ok(connection);
+            }
+        }
+        let began = process_nanos();
+        let time = connecting.share(attempt.has_other).min(treatment.left());
+        // Whoever cannot be reached is as silent as who does not answer.
+        let is_first = endpoint.asked();
+        let result = if wire.is_http2() {
+            self.open_stream(lease, wire, time).await
+        } else {
+            let dialled = wire.dial(core, endpoint.address, time).await;
+            dialled.map(|stream| Connection {
+                stream,
+                opened_at,
+                is_reused: false,
+                keep_alive: None,
+            })
+        };
+        connecting.spend(Duration::from_nanos(process_nanos().saturating_sub(began)));
+        if is_first && result.is_ok() {
+            endpoint.unasked();
+        }
+        result
+    }
+
+    async fn open_stream(
+        &self,
+        lease: &Lease,
+        wire: &Rc<CoreWire>,
+        time: Duration,
+    ) -> Result<Connection, Failure> {
+        let core = self.core;
+        let endpoint = &lease.endpoint;
+        let found = endpoint.http2.obtain(core, endpoint.address, wire, time).await?;
+        let is_reused = found.is_reused;
+        if is_reused {
+            core.count(Counter::UpstreamReuses);
+        }
+        let stream = Http2ClientStream::new(core, found.sender, found.slot, wire.is_secure());
+        let stream = Transport::Http2Client(Box::new(stream));
+        Ok(Connection { stream, opened_at: recent_millis(), is_reused, keep_alive: None })
+    }
+}
