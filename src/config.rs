@@ -199,6 +199,7 @@ impl Config {
 }
 
 fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
+    let max_connections = connections(args, machine)?;
     Ok(ProxyConfig {
         cores: cores(args, machine)?,
         pin: args.pin,
@@ -211,8 +212,8 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         pool_idle_per_endpoint: args.pool_idle_per_endpoint,
         pool_idle_timeout: args.pool_idle_timeout,
         pool_max_age: args.pool_max_age,
-        pool_total: args.pool_total,
-        max_connections: connections(args, machine)?,
+        pool_total: args.pool_total.min(machine.idle_connections(max_connections)),
+        max_connections,
         client_header_timeout: args.client_header_timeout,
         client_body_timeout: args.client_body_timeout,
         client_send_timeout: args.client_send_timeout,
@@ -321,6 +322,19 @@ mod tests {
         assert_eq!(&*proxy.health_check_path, "/healthz");
         let (tries, time) = (proxy.proxy_next_upstream_tries, proxy.proxy_next_upstream_timeout);
         assert_eq!((tries, time.as_secs()), (3, 0));
+    }
+
+    #[test]
+    fn pools_follow_from_descriptors() {
+        // 10,000 less 64 less two for each client.
+        for (flags, expected) in [
+            ("", 1936),
+            ("--max-connections 100", 4096),
+            ("--pool-total 7", 7),
+            ("--max-connections 9000", 1250),
+        ] {
+            assert_eq!(config(flags).expect("usable").proxy.pool_total, expected, "{flags}");
+        }
     }
 
     #[test]

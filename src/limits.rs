@@ -151,6 +151,9 @@ pub const BUFFER_LARGE_BYTES: usize = 64 * 1024;
 /// to the allocator. As many as a few thousand requests in flight hold: with 256, a thousand of
 /// them went through the allocator with every wave.
 pub const BUFFERS_FREE_MAX: [usize; 3] = [4096, 1024, 256];
+/// How long free buffers, places and scratches stay unused before they go back to the allocator,
+/// and what a burst left there to the system: twice this after its end.
+pub const SPARES_PERIOD: Duration = Duration::from_secs(10);
 /// Bytes of request that are kept so that a failed attempt can be repeated (head excluded).
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read and thrown away from a client whose request was answered before it was read.
@@ -178,6 +181,13 @@ pub const CORES_MAX: usize = 1024;
 pub const FLAG_SECONDS_MAX: u32 = 365 * 86_400;
 /// Descriptors kept free for the admin listener, the log, the watcher and upstreams.
 pub const RESERVED_DESCRIPTORS: u64 = 64;
+/// Of so many descriptors one may belong to an idle upstream connection, however many clients there
+/// may be.
+pub const POOL_DESCRIPTOR_SHARE: u64 = 8;
+/// How long a request waits for a descriptor for an upstream connection before it gets 503.
+pub const DESCRIPTOR_WAIT: Duration = Duration::from_secs(1);
+/// First pause between two looks for one; doubles.
+pub const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(1);
 /// Pause after the kernel refused a descriptor (EMFILE, ENFILE).
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Resolution of every deadline of a core.

@@ -219,7 +219,8 @@ pub struct Args {
     )]
     pub pool_max_age: Duration,
 
-    /// Idle connections kept to all endpoints, all workers together; 0: none
+    /// Idle connections kept to all endpoints, all workers together, as far as client connections
+    /// leave descriptors; 0: none
     #[arg(
         long,
         env = "RINGWAY_POOL_TOTAL",

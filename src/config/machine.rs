@@ -6,6 +6,8 @@ use std::{fs, io};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::sched_getaffinity;
 
+use crate::limits::{POOL_DESCRIPTOR_SHARE, RESERVED_DESCRIPTORS};
+
 /// What defaults are derived from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Machine {
@@ -38,6 +40,17 @@ impl Machine {
     pub fn cores(&self) -> usize {
         let by_quota = self.cpu_quota.map_or(usize::MAX, |quota| quota.ceil() as usize);
         self.cpus.min(by_quota).max(1)
+    }
+
+    /// Idle upstream connections that leave room for `connections` clients, each with an upstream
+    /// connection in use; where that is everything, a few all the same, for they can be closed when
+    /// room is needed.
+    #[must_use]
+    pub fn idle_connections(&self, connections: usize) -> usize {
+        let busy = (connections as u64).saturating_mul(2);
+        let left = self.descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_sub(busy);
+        let idle = left.max(self.descriptors / POOL_DESCRIPTOR_SHARE);
+        usize::try_from(idle).unwrap_or(usize::MAX)
     }
 
     /// Downstream connections: four fifths of the descriptors, two for each exchange.
@@ -85,6 +98,21 @@ mod tests {
         assert_eq!(cores(8, Some(2.5)), 3);
         assert_eq!(cores(2, Some(2.5)), 2);
         assert_eq!(cores(8, Some(0.1)), 1);
+    }
+
+    #[test]
+    fn idle_connections_are_what_clients_leave_of_the_descriptors() {
+        for (descriptors, connections, expected) in [
+            (1 << 20, 4096, (1 << 20) - 64 - 8192),
+            (1024, 409, 142),
+            (1024, 100, 760),
+            (256, 102, 32),
+            (64, 24, 8),
+            (0, 1, 0),
+        ] {
+            let machine = Machine { cpus: 1, cpu_quota: None, descriptors };
+            assert_eq!(machine.idle_connections(connections), expected, "{descriptors}");
+        }
     }
 
     #[test]

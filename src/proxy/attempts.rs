@@ -226,6 +226,7 @@ impl Exchange<'_> {
             Failure::Timeout | Failure::ConnectTimeout => {
                 self.core.count(Counter::UpstreamTimeouts);
             }
+            Failure::Local => self.core.count(Counter::UpstreamExhausted),
             _ => {}
         }
         let end = self.answer(Reply::to_failure(failure)).await;

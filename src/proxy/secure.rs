@@ -14,7 +14,7 @@ use super::buffer::{Buffer, Class};
 use super::clock::{Expiry, recent_millis};
 use super::core::Core;
 use super::downstream::{ListenerFacts, make_room};
-use super::retry::ConnectTime;
+use super::retry::{ConnectTime, Failure};
 use super::rt::Stream;
 use super::tls_stream::TlsStream;
 use super::transport::Transport;
@@ -182,8 +182,13 @@ async fn reach(core: &Core, backend: &Backend) -> Option<(Stream, Lease)> {
         }
         let began = recent_millis();
         let time = connecting.share(backend.has_other(address, &tried));
-        if let Ok(stream) = dial::connect(core, address, time).await {
-            return Some((stream, lease));
+        match dial::connect(core, address, time).await {
+            Ok(stream) => return Some((stream, lease)),
+            Err(Failure::Local) => {
+                core.count(Counter::UpstreamExhausted);
+                return None;
+            }
+            Err(_) => {}
         }
         connecting.spend(Duration::from_millis(recent_millis().saturating_sub(began)));
         tried.push(address);

@@ -64,6 +64,10 @@ pub enum Counter {
     UpstreamTlsFailures,
     /// Requests that an upstream refused to look at (REFUSED_STREAM, GOAWAY).
     UpstreamRefusals,
+    /// Idle upstream connections closed because descriptors were used up.
+    UpstreamEvictions,
+    /// Requests refused (503) for want of a descriptor, port or stream towards an upstream.
+    UpstreamExhausted,
     /// Access-log lines dropped because the writer was behind.
     AccessLogDropped,
 }
@@ -157,6 +161,16 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::UpstreamRefusals,
         "upstream_refusals",
         "Requests that an upstream refused to look at (HTTP/2).",
+    ),
+    (
+        Counter::UpstreamEvictions,
+        "upstream_evictions",
+        "Idle upstream connections closed because file descriptors were used up.",
+    ),
+    (
+        Counter::UpstreamExhausted,
+        "upstream_exhausted",
+        "Requests refused for want of a file descriptor, port or stream towards an upstream.",
     ),
     (
         Counter::AccessLogDropped,

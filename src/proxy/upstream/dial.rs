@@ -1,8 +1,10 @@
 //! New connections to endpoints: TCP, then TLS where the backend wants it.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::limits::{DESCRIPTOR_PAUSE, DESCRIPTOR_WAIT};
 use crate::model::{BackendKey, Wire};
 use crate::proxy::buffer::Buffer;
 use crate::proxy::clock::recent_millis;
@@ -74,11 +76,9 @@ impl CoreWire {
 /// # Errors
 /// Whose fault it is that there is none.
 pub async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result<Stream, Failure> {
-    match rt::within(time, Stream::connect(address, &core.deadlines)).await {
+    match rt::within(time, connect_with_room(core, address)).await {
         Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) if error.kind() == std::io::ErrorKind::TimedOut => {
-            Err(Failure::ConnectTimeout)
-        }
+        Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::ConnectTimeout),
         Some(Err(error)) if is_local(&error) => Err(Failure::Local),
         Some(Err(_)) => Err(Failure::Connect),
         None => Err(Failure::ConnectTimeout),
@@ -86,9 +86,31 @@ pub async fn connect(core: &Core, address: SocketAddr, time: Duration) -> Result
 }
 
 /// Whether it is this machine that lacks a descriptor, a port or memory.
-fn is_local(error: &std::io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL | libc::ENOBUFS | libc::ENOMEM)
-    )
+fn is_local(error: &io::Error) -> bool {
+    is_exhausted(error)
+        || matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Connects; where descriptors are used up, closes idle connections for it, or waits until others
+/// go idle or end.
+async fn connect_with_room(core: &Core, address: SocketAddr) -> io::Result<Stream> {
+    let mut waited = Duration::ZERO;
+    let mut pause = DESCRIPTOR_PAUSE;
+    loop {
+        let result = Stream::connect(address, &core.deadlines).await;
+        if waited >= DESCRIPTOR_WAIT || !result.as_ref().is_err_and(is_exhausted) {
+            return result;
+        }
+        if core.upstreams.evict() {
+            core.count(Counter::UpstreamEvictions);
+            pause = DESCRIPTOR_PAUSE;
+        }
+        rt::sleep(pause).await;
+        waited += pause;
+        pause *= 2;
+    }
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }

@@ -213,6 +213,18 @@ impl Http2Pool {
         });
     }
 
+    /// Lets go of a connection without a stream; false: there is none.
+    pub fn evict(&self) -> bool {
+        let mut connections = self.connections.borrow_mut();
+        let Some(at) = connections.iter().position(|known| known.streams.get() == 0) else {
+            return false;
+        };
+        let evicted = connections.swap_remove(at);
+        drop(connections);
+        evicted.leave();
+        true
+    }
+
     /// The endpoint is gone: connections end with their last stream.
     pub fn remove(&self) {
         self.is_removed.set(true);

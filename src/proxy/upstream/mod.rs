@@ -280,6 +280,17 @@ impl Upstreams {
             )
     }
 
+    /// Closes an idle connection of any endpoint, so that its descriptor can be another's; false:
+    /// there is none. The descriptor is free a turn of the loop later.
+    pub fn evict(&self) -> bool {
+        let slots = self.slots.borrow();
+        slots.iter().flatten().any(|backend| {
+            backend.endpoints.borrow().iter().any(|endpoint| {
+                self.idle.get() > 0 && endpoint.pool.evict(&self.idle) || endpoint.http2.evict()
+            })
+        })
+    }
+
     /// Closes idle connections whose time is over; to be called about once a second.
     pub fn sweep(&self) {
         let now = recent_millis();

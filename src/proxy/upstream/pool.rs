@@ -129,6 +129,13 @@ impl Pool {
         count.subtract(before - idle.len());
     }
 
+    /// Closes the connection that has been idle for longest; false: there is none.
+    pub fn evict(&self, count: &IdleCount) -> bool {
+        let evicted = self.idle.borrow_mut().pop_front();
+        count.subtract(usize::from(evicted.is_some()));
+        evicted.is_some()
+    }
+
     /// Closes everything.
     pub fn clear(&self, count: &IdleCount) {
         let idle = std::mem::take(&mut *self.idle.borrow_mut());

@@ -84,8 +84,9 @@ impl Builder {
         Some(self.start_by(unshared(&format!("{limited}; exec \"$@\""))))
     }
 
+    /// Starts by a command that ends in the binary, and waits likewise.
     #[track_caller]
-    fn start_by(self, mut command: Command) -> Proxy {
+    pub(crate) fn start_by(self, mut command: Command) -> Proxy {
         let folder = tempfile::tempdir().expect("temporary folder");
         fs::write(folder.path().join(MAIN_FILE), &self.manifests).expect("manifest");
         command
@@ -311,6 +312,16 @@ impl Proxy {
             status.is_some()
         });
         (status.expect("ended"), start.elapsed())
+    }
+
+    /// Resident memory, bytes.
+    #[track_caller]
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = fs::read_to_string(path).expect("status");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        let kib = line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number");
+        kib * 1024
     }
 
     /// Whether the process still runs.

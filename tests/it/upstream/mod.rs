@@ -2,6 +2,7 @@
 
 mod connecting;
 mod cut;
+mod descriptors;
 mod early_response;
 mod ejection;
 mod garbage;
