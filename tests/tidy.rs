@@ -164,6 +164,7 @@ const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
 /// Where unsafe code may be allowed (`#![expect(unsafe_code, reason = …)]`), and why there.
 const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/control/source/watch.rs", "a descriptor that Tokio waits for"),
+    ("src/main.rs", "a function of the allocator"),
     ("src/proxy/rt/", "buffers that the kernel owns for a while"),
     ("src/proxy/buffer.rs", "octets that the kernel wrote"),
     ("src/proxy/clock.rs", "a system call that std does not offer"),

@@ -2,14 +2,16 @@
 //!
 //! Because the return is in `Drop`, the buffer of an abandoned ring operation comes back by itself
 //! when the kernel completes it. Worst case per core: `BUFFERS_FREE_MAX` free buffers of each class
-//! (48 MiB at most) plus what connections hold: one small or medium buffer per message
-//! under way in each direction, at most one large one.
+//! (48 MiB at most, until a burst is over) plus what connections hold: one small or medium buffer
+//! per message under way in each direction, at most one large one; a head that is waited for, no
+//! more than its octets.
 
 #![expect(unsafe_code, reason = "octets that the kernel wrote")]
 
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
+use super::spares::Spares;
 use crate::limits::{
     BUFFER_LARGE_BYTES, BUFFER_MEDIUM_BYTES, BUFFER_SMALL_BYTES, BUFFERS_FREE_MAX,
 };
@@ -55,8 +57,16 @@ impl Class {
 /// growing.
 const TAILROOM: usize = 16;
 
+type Free = RefCell<[Spares<Vec<u8>>; 3]>;
+
 thread_local! {
-    static FREE: RefCell<[Vec<Vec<u8>>; 3]> = const { RefCell::new([const { Vec::new() }; 3]) };
+    static FREE: Free = const { RefCell::new([const { Spares::new() }; 3]) };
+}
+
+/// Frees the buffers of this thread that nobody needed since the last call; true: there were some.
+pub fn trim() -> bool {
+    let surplus = FREE.with(|free| free.borrow_mut().each_mut().map(Spares::surplus));
+    surplus.iter().any(|class| !class.is_empty())
 }
 
 /// Octets with a read position: `[consumed][unread][spare]`.
@@ -72,7 +82,7 @@ impl Buffer {
     /// An empty buffer of a class, from the free list if there is one.
     #[must_use]
     pub fn new(class: Class) -> Self {
-        let reused = FREE.with(|free| free.borrow_mut()[class as usize].pop());
+        let reused = FREE.with(|free| free.borrow_mut()[class as usize].take());
         let bytes = reused.unwrap_or_else(|| Vec::with_capacity(class.bytes() + TAILROOM));
         Self { bytes, start: 0 }
     }
@@ -174,6 +184,19 @@ impl Buffer {
         std::mem::swap(self, &mut larger);
     }
 
+    /// Moves the unread octets to memory that just holds them, if that is half of it or less; to
+    /// read more, room has to be made first.
+    pub fn shrink(&mut self) {
+        let needed = self.len() + TAILROOM;
+        if self.is_empty() {
+            *self = Self::unallocated();
+        } else if 2 * needed <= self.bytes.capacity() {
+            let mut bytes = Vec::with_capacity(needed);
+            bytes.extend_from_slice(self.unread());
+            *self = Self { bytes, start: 0 };
+        }
+    }
+
     /// The vector to append to. It may grow beyond its class; `Drop` sorts it in by capacity.
     pub fn as_vec(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
@@ -202,11 +225,9 @@ impl Drop for Buffer {
         let mut bytes = std::mem::take(&mut self.bytes);
         let Some(class) = Class::of_capacity(bytes.capacity()) else { return };
         bytes.clear();
-        let keep = |free: &RefCell<[Vec<Vec<u8>>; 3]>| {
-            if let Ok(mut free) = free.try_borrow_mut()
-                && free[class as usize].len() < BUFFERS_FREE_MAX[class as usize]
-            {
-                free[class as usize].push(bytes);
+        let keep = |free: &Free| {
+            if let Ok(mut free) = free.try_borrow_mut() {
+                drop(free[class as usize].keep(bytes, BUFFERS_FREE_MAX[class as usize]));
             }
         };
         // An error means that the thread is ending; then the memory goes back to the allocator.
@@ -244,6 +265,24 @@ mod tests {
         assert!(buffer.spare() >= BUFFER_LARGE_BYTES - 2);
         buffer.consume(99);
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn a_shrunk_buffer_holds_what_is_unread_and_little_else() {
+        let mut buffer = Buffer::new(Class::Small);
+        buffer.as_vec().extend_from_slice(b"GET / HT");
+        buffer.consume(4);
+        buffer.shrink();
+        assert_eq!((buffer.unread(), buffer.spare()), (&b"/ HT"[..], 0));
+        assert!(buffer.bytes.capacity() < 64);
+        buffer.grow(Class::Small);
+        assert_eq!(buffer.unread(), b"/ HT");
+        buffer.as_vec().resize(3000, b'x');
+        buffer.shrink();
+        assert!(buffer.spare() > 0, "not worth it");
+        buffer.clear();
+        buffer.shrink();
+        assert_eq!(buffer.bytes.capacity(), 0);
     }
 
     #[test]

@@ -196,7 +196,7 @@ async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buff
     let stream = &downstream.stream;
     stream.deadline().keep_or_arm(core.config.client_header_timeout, Expiry::CloseBoth);
     while octets.len() < PREFACE_START {
-        match stream.read_when_ready(&mut octets).await {
+        match downstream::read_sparingly(stream, &mut octets).await {
             Ok(1..) if may_be_preface(&octets) => {}
             Ok(1..) => return Sniffed::Http1(octets),
             Ok(_) | Err(_) => return Sniffed::Gone,

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use super::buffer;
 use super::clock::Deadlines;
 use super::http2_connection::Drainable;
 use super::random::Random;
+use super::spares::{self, Spares};
 use super::upstream::Upstreams;
 use super::upstream::pool::PoolLimits;
 use crate::config::ProxyConfig;
@@ -41,13 +43,14 @@ pub struct Core {
     pub http2: Drainable,
     /// Downstream connections of this core.
     pub open: Cell<usize>,
+    /// The same when memory was looked after last.
+    open_before: Cell<usize>,
     /// Access log, if there is one; taken by the end of a drain.
     log: RefCell<Option<CoreLog>>,
     admission: Arc<Admission>,
     table: RefCell<Rc<CoreTable>>,
     date: RefCell<String>,
-    #[expect(clippy::vec_box, reason = "a scratch moves to and fro by its address")]
-    scratch: RefCell<Vec<Box<Scratch>>>,
+    scratch: RefCell<Spares<Box<Scratch>>>,
 }
 
 /// A table as a core holds it: requests clone the `Rc`, never the `Arc`.
@@ -99,6 +102,7 @@ impl Core {
             accepting: Cell::new(0),
             http2: Drainable::default(),
             open: Cell::new(0),
+            open_before: Cell::new(0),
             log: RefCell::new(log.filter(CoreLog::is_active)),
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
@@ -159,14 +163,26 @@ impl Core {
 
     /// Takes a scratch.
     pub fn take_scratch(&self) -> Box<Scratch> {
-        self.scratch.borrow_mut().pop().unwrap_or_default()
+        self.scratch.borrow_mut().take().unwrap_or_default()
     }
 
     /// Gives it back.
     pub fn return_scratch(&self, scratch: Box<Scratch>) {
-        let mut kept = self.scratch.borrow_mut();
-        if kept.len() < SCRATCHES_MAX {
-            kept.push(scratch);
+        drop(self.scratch.borrow_mut().keep(scratch, SCRATCHES_MAX));
+    }
+
+    /// Frees what a burst left behind; to be called every [`SPARES_PERIOD`]. Once there was
+    /// anything, or connections ended, the allocator is asked to give it back to the system.
+    ///
+    /// [`SPARES_PERIOD`]: crate::limits::SPARES_PERIOD
+    pub fn trim(&self) {
+        let surplus = self.scratch.borrow_mut().surplus();
+        let are_buffers_freed = buffer::trim();
+        let open = self.open.get();
+        let were_more = self.open_before.replace(open) > open;
+        if are_buffers_freed || !surplus.is_empty() || were_more {
+            drop(surplus);
+            spares::give_back();
         }
     }
 

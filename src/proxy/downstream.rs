@@ -6,7 +6,7 @@
 //!              no buffer        │ 400 … 505, 408
 //! ```
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
@@ -112,8 +112,22 @@ pub async fn serve<P: Future<Output = After>>(
             return downstream.stream.finish();
         };
         served += 1;
-        let request =
-            Request { core: Rc::clone(core), downstream: Rc::clone(downstream), buffer, served };
+        let mut buffer = buffer;
+        let started = process_nanos();
+        let head = match HeadScan::default().find_end(buffer.unread()) {
+            Some(end) => Ok(end),
+            // In memory of its own, so that neither a slow head has the future of a request, nor an
+            // idle connection that of a slow head.
+            None => Box::pin(read_head(core, downstream, &mut buffer, served == 1)).await,
+        };
+        let request = Request {
+            core: Rc::clone(core),
+            downstream: Rc::clone(downstream),
+            buffer,
+            served,
+            started,
+            head,
+        };
         match place(request).await {
             After::KeepAlive(next) => carried = next,
             After::Close => return downstream.stream.finish(),
@@ -155,7 +169,7 @@ pub async fn next_octets(
                 clock::refresh();
                 return Some(buffer);
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(_) => return None,
         }
     }
@@ -184,7 +198,6 @@ async fn read_head(
         if let Err(error) = check_partial_request(buffer.unread(), &mut scan) {
             return Err(NoHead::Refused(Reply::Malformed(error.category())));
         }
-        make_room(buffer);
         if !is_armed {
             let wait = core.config.client_header_timeout;
             let deadline = downstream.stream.deadline();
@@ -195,7 +208,7 @@ async fn read_head(
             }
             is_armed = true;
         }
-        match downstream.stream.read_when_ready(buffer).await {
+        match read_sparingly(&downstream.stream, buffer).await {
             Ok(0) | Err(_) if downstream.stream.deadline().is_expired() => {
                 core.count(Counter::ClientTimeouts);
                 return Err(NoHead::Refused(Reply::ClientTimeout));
@@ -213,8 +226,27 @@ pub fn make_room(buffer: &mut Buffer) {
         buffer.compact();
     }
     if buffer.spare() == 0 {
-        let class = if buffer.len() < Class::Medium.bytes() { Class::Medium } else { Class::Large };
-        buffer.grow(class);
+        let classes = [Class::Small, Class::Medium];
+        let roomy = classes.into_iter().find(|class| buffer.len() < class.bytes());
+        buffer.grow(roomy.unwrap_or(Class::Large));
+    }
+}
+
+/// Reads what comes next; while nothing is there, holds no more memory than what came before needs.
+///
+/// # Errors
+/// The connection failed.
+pub async fn read_sparingly(stream: &Transport, buffer: &mut Buffer) -> io::Result<usize> {
+    loop {
+        make_room(buffer);
+        match stream.try_read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                buffer.shrink();
+                stream.readable().await?;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 
@@ -225,22 +257,27 @@ pub struct Request {
     buffer: Buffer,
     /// Which one of its connection, from 1.
     served: u64,
+    /// Process clock when its first octets were here.
+    started: u64,
+    /// Offset behind its head.
+    head: Result<usize, NoHead>,
 }
 
 impl Request {
     /// The only request of a stream.
     #[must_use]
-    pub const fn new(core: Rc<Core>, downstream: Rc<Downstream>, buffer: Buffer) -> Self {
-        Self { core, downstream, buffer, served: 1 }
+    pub fn new(core: Rc<Core>, downstream: Rc<Downstream>, buffer: Buffer) -> Self {
+        // The octets of a stream are ours, and its head is always there as a whole.
+        let head = HeadScan::default().find_end(buffer.unread()).ok_or(NoHead::Gone);
+        Self { core, downstream, buffer, served: 1, started: process_nanos(), head }
     }
 }
 
 /// Serves one request.
 pub async fn serve_one(request: Request) -> After {
-    let Request { core, downstream, mut buffer, served } = request;
+    let Request { core, downstream, buffer, served, started, head } = request;
     let (core, downstream) = (&core, &*downstream);
-    let started = process_nanos();
-    let end = match read_head(core, downstream, &mut buffer, served == 1).await {
+    let end = match head {
         Ok(end) => end,
         Err(NoHead::Gone) => return After::Close,
         Err(NoHead::Refused(reply)) => {

@@ -33,6 +33,7 @@ pub mod retry;
 pub mod rt;
 pub mod secure;
 pub mod socket;
+pub mod spares;
 pub mod tls_stream;
 pub mod transport;
 pub mod tunnel;

@@ -15,7 +15,7 @@ use super::rt::{self, Accepted, DriverChoice, Listener, Places};
 use super::socket::{BoundListener, Scheme};
 use crate::config::ProxyConfig;
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, TICK,
+    ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, SPARES_PERIOD, TICK,
 };
 use crate::publish::{Drain, Retired, Subscriber, Update};
 use crate::table::TableVersion;
@@ -143,6 +143,13 @@ fn listen_with<F: Future<Output = After> + 'static>(
     places: &Rc<Places<F>>,
     serve_one: fn(Request) -> F,
 ) {
+    let kept = Rc::clone(places);
+    start(core, async move {
+        loop {
+            rt::sleep(SPARES_PERIOD).await;
+            kept.trim();
+        }
+    });
     for _ in 0..ACCEPTS_IN_FLIGHT {
         let (accepting, listener) = (Rc::clone(core), Rc::clone(listener));
         let (facts, places) = (Rc::clone(facts), Rc::clone(places));
@@ -222,6 +229,9 @@ async fn tick(core: &Rc<Core>) {
             core.upstreams.sweep();
             core.telemetry.set_open_connections(core.open.get() as u64);
             core.telemetry.set(Gauge::UpstreamConnectionsIdle, core.upstreams.idle.get() as u64);
+        }
+        if count.is_multiple_of(TICKS_PER_SECOND * SPARES_PERIOD.as_secs()) {
+            core.trim();
         }
         if count.is_multiple_of(TICKS_PER_SECOND / 4) {
             core.flush_log();

@@ -14,6 +14,8 @@ for_each_driver!(
     slow_reader_holds_back_the_upstream,
     connections_above_the_limit_are_turned_away,
     lack_of_descriptors_is_survived,
+    slow_heads_cost_little_memory_and_give_it_back,
+    what_a_burst_took_goes_back_to_the_system,
 );
 
 fn builder(driver: Driver, backend: &Backend) -> Builder {
@@ -161,4 +163,81 @@ fn is_served(proxy: &Proxy) -> bool {
     let mut client = proxy.client();
     drop(client.send_if_open("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"));
     client.try_response().is_ok_and(|response| response.status() == 200)
+}
+
+const SLOW_HEAD: &str = "GET /slow HTTP/1.1\r\nHost: a.example\r\nUser-Agent: slow";
+
+/// Resident memory once it stopped moving.
+fn settled(proxy: &Proxy) -> usize {
+    let mut last = 0;
+    holds_within(Duration::from_secs(5), || {
+        let now = proxy.resident_bytes();
+        let is_settled = std::mem::replace(&mut last, now) == now;
+        is_settled && !holds_within(Duration::from_millis(300), || proxy.resident_bytes() != now)
+    });
+    last
+}
+
+fn wait_for_connections(proxy: &Proxy, count: usize) {
+    let count = f64::from(u32::try_from(count).expect("few"));
+    wait_until("the connections", || {
+        proxy.metric("ringway_connections_open", &[]).total_cmp(&count).is_eq()
+    });
+}
+
+/// A connection whose head is under way holds what came of it, and neither a buffer nor a request.
+fn slow_heads_cost_little_memory_and_give_it_back(driver: Driver) {
+    const COUNT: usize = 2_000;
+    let backend = Backend::echo("a");
+    let proxy = builder(driver, &backend).flag("--max-connections", COUNT + 200).start();
+    drop((0..100).map(|_| proxy.client()).collect::<Vec<_>>());
+    wait_for_connections(&proxy, 0);
+    let before = settled(&proxy);
+    let mut clients: Vec<Client> = (0..COUNT).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(SLOW_HEAD);
+    }
+    wait_for_connections(&proxy, COUNT);
+    let each = settled(&proxy).saturating_sub(before) / COUNT;
+    assert!(each < 6_000, "{each} bytes each");
+    for client in clients.iter_mut().take(10) {
+        client.send("\r\n\r\n");
+        assert_eq!(client.response().json()["target"], "/slow");
+    }
+    drop(clients);
+    wait_for_connections(&proxy, 0);
+    let is_back = || proxy.resident_bytes() < before + COUNT * 1_000;
+    let came_back = holds_within(Duration::from_secs(60), is_back);
+    assert!(came_back, "{before} before, {} after", proxy.resident_bytes());
+}
+
+/// Buffers, places and scratches of many requests at a time.
+fn what_a_burst_took_goes_back_to_the_system(driver: Driver) {
+    const COUNT: usize = 600;
+    let gate = crate::harness::Gate::new();
+    let backend = Backend::scripted({
+        let gate = gate.clone();
+        move |mut connection| {
+            connection.read_request()?;
+            gate.wait();
+            connection.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+        }
+    });
+    let proxy = builder(driver, &backend).flag("--max-connections", 2 * COUNT).start();
+    let before = settled(&proxy);
+    let mut clients: Vec<Client> = (0..COUNT).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
+    }
+    wait_until("all requests", || backend.connection_count() == COUNT);
+    let busy = settled(&proxy);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().status(), 200);
+    }
+    drop(clients);
+    assert!(busy > before + COUNT * 8 * 1024, "{before}, {busy}: nothing to give back");
+    let is_back = || proxy.resident_bytes() < before + (busy - before) / 3;
+    let came_back = holds_within(Duration::from_secs(60), is_back);
+    assert!(came_back, "{before} before, {busy} busy, {} after", proxy.resident_bytes());
 }

@@ -15,12 +15,14 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use crate::proxy::spares::Spares;
+
 /// Free memory kept; as many as requests under way at a time, within reason.
 const KEPT_MAX: usize = 4096;
 
 /// Places for futures of one type; one per core.
 pub struct Places<F> {
-    free: RefCell<Vec<NonNull<F>>>,
+    free: RefCell<Spares<NonNull<F>>>,
 }
 
 /// A future in a place; gives the place back when dropped.
@@ -41,11 +43,18 @@ impl<F> Default for Places<F> {
 impl<F: Future> Places<F> {
     /// Puts `future` in a free place, or in a new one.
     pub fn put(self: &Rc<Self>, future: F) -> Placed<F> {
-        let free = self.free.borrow_mut().pop();
+        let free = self.free.borrow_mut().take();
         let place = free.unwrap_or_else(allocate::<F>);
         // SAFETY: the place is allocated for an `F` and holds none.
         unsafe { place.write(future) };
         Placed { places: Rc::clone(self), place, owned: PhantomData }
+    }
+}
+
+impl<F> Places<F> {
+    /// Frees the places that nobody needed since the last call.
+    pub fn trim(&self) {
+        self.free.borrow_mut().surplus().into_iter().for_each(free);
     }
 }
 
@@ -79,18 +88,16 @@ impl<F> Drop for Placed<F> {
     fn drop(&mut self) {
         // SAFETY: the place holds an initialised `F`, which is not used after this.
         unsafe { self.place.drop_in_place() };
-        let mut kept = self.places.free.borrow_mut();
-        if kept.len() < KEPT_MAX {
-            kept.push(self.place);
-        } else {
-            free(self.place);
+        if let Some(place) = self.places.free.borrow_mut().keep(self.place, KEPT_MAX) {
+            free(place);
         }
     }
 }
 
 impl<F> Drop for Places<F> {
     fn drop(&mut self) {
-        self.free.borrow_mut().drain(..).for_each(free);
+        let mut spares = self.free.borrow_mut();
+        std::iter::from_fn(|| spares.take()).for_each(free);
     }
 }
 
