@@ -54,6 +54,8 @@ pub struct Store {
     pub secrets: Entries<Secret>,
     /// By reference.
     pub config_maps: Entries<ConfigMap>,
+    /// What exists and cannot be used; its owner knows why.
+    pub broken: BTreeSet<ObjectRef>,
 }
 
 impl Store {
@@ -62,8 +64,18 @@ impl Store {
         let mut dirty = Dirty::default();
         for change in changes {
             let (reference, is_changed) = match change {
-                Change::Apply(object) => (object.reference.clone(), self.insert(*object)),
-                Change::Delete(reference) => (reference.clone(), self.remove(&reference)),
+                Change::Apply(object) => {
+                    let was_broken = self.broken.remove(&object.reference);
+                    (object.reference.clone(), self.insert(*object) || was_broken)
+                }
+                Change::Delete(reference) => {
+                    let was_broken = self.broken.remove(&reference);
+                    (reference.clone(), self.remove(&reference) || was_broken)
+                }
+                Change::Broken(reference) => {
+                    let is_new = self.broken.insert(reference.clone());
+                    (reference.clone(), self.remove(&reference) || is_new)
+                }
             };
             if is_changed {
                 dirty.0.insert(reference);

@@ -202,7 +202,7 @@ pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Rea
             Object::Ingress(ingress) => Some(secret_references(&source.reference, ingress)),
             _ => None,
         },
-        Change::Delete(_) => None,
+        Change::Delete(_) | Change::Broken(_) => None,
     });
     let mut wanted: BTreeSet<_> = secrets.iter().copied().cloned().collect();
     wanted.extend(referenced.flatten());

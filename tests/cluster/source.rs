@@ -94,6 +94,7 @@ impl Running {
                             self.objects.remove(&object).expect("it was told");
                             self.deleted.push(object);
                         }
+                        Change::Broken(object) => panic!("of a manifest only: {object}"),
                     }
                 }
             }

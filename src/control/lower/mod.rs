@@ -588,7 +588,7 @@ fn tls_sources<'a>(
     claims: &'a BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     now: SystemTime,
 ) -> tls::Sources<'a> {
-    tls::Sources { secrets: &store.secrets, ingresses, claims, now }
+    tls::Sources { secrets: &store.secrets, broken: &store.broken, ingresses, claims, now }
 }
 
 /// Tells that an older version than the object's is in force.

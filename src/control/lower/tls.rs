@@ -117,6 +117,8 @@ impl HostTls {
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub secrets: &'a Entries<Secret>,
+    /// Objects that exist and cannot be used.
+    pub broken: &'a BTreeSet<ObjectRef>,
     pub ingresses: &'a BTreeMap<ObjectRef, super::InForce>,
     /// Who has rules for a host, the oldest first.
     pub claims: &'a BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
@@ -126,6 +128,11 @@ pub(super) struct Sources<'a> {
 impl<'a> Sources<'a> {
     fn ingress(self, reference: &ObjectRef) -> Option<&'a LoweredIngress> {
         self.ingresses.get(reference).map(|in_force| &in_force.lowered)
+    }
+
+    /// Whether the owner of the Secret knows already: it is not missing, it was refused.
+    fn is_told(self, defect: &SecretDefect) -> bool {
+        matches!(defect, SecretDefect::Missing(name) if self.broken.contains(&name.0))
     }
 
     /// The Ingresses with rules for `pattern`, the oldest first.
@@ -347,7 +354,9 @@ impl TlsState {
         self.default_problems.clear();
         if let Some(secret) = self.default_secret.clone() {
             let found = self.secrets.certificate(sources.secrets, &secret, sources.now);
-            if let Some(defect) = &found.defect {
+            if let Some(defect) = &found.defect
+                && !sources.is_told(defect)
+            {
                 let provenance = sources.secrets.get(&secret).and_then(|e| e.provenance.as_ref());
                 let mut report = Report::new(&secret, provenance);
                 let instead = "a self-signed certificate is served";
@@ -373,10 +382,13 @@ impl TlsState {
         for (index, entry) in ingress.tls.entries.iter().enumerate() {
             let Some(secret) = &entry.secret else { continue };
             let found = self.secrets.certificate(sources.secrets, secret, sources.now);
-            tell_found(&mut report, index, entry, secret, &found);
+            if !found.defect.as_ref().is_some_and(|defect| sources.is_told(defect)) {
+                tell_found(&mut report, index, entry, secret, &found);
+            }
         }
         if let Some(AuthTls::Secret { secret, demand, .. }) = &ingress.tls.annotations.auth
             && let Err(defect) = self.secrets.client_auth(sources.secrets, secret, *demand)
+            && !sources.is_told(&defect)
         {
             report.error(defect.finding(annotations::auth_field(), DENIED));
         }

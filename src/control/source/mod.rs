@@ -93,6 +93,8 @@ pub enum Change {
     Apply(Box<SourceObject>),
     /// Gone.
     Delete(ObjectRef),
+    /// There, and no form of it can be used; the source has told why.
+    Broken(ObjectRef),
 }
 
 /// What a source found since it was last asked.

@@ -27,6 +27,8 @@ pub struct ManifestSet {
 struct FileObjects {
     objects: BTreeMap<ObjectRef, SourceObject>,
     problems: Vec<Arc<Problem>>,
+    /// Of which the file holds no form that can be used.
+    broken: BTreeSet<ObjectRef>,
 }
 
 impl ManifestSet {
@@ -46,6 +48,7 @@ impl ManifestSet {
         }
         let old = self.files.remove(file).unwrap_or_default();
         let mut kept = BTreeSet::new();
+        self.touched.extend(old.broken);
         for (reference, object) in old.objects {
             self.touched.insert(reference.clone());
             if has_unreadable || broken.contains(&reference) {
@@ -63,7 +66,10 @@ impl ManifestSet {
         }
         let problems = problems.into_iter().map(|problem| consequence(problem, &kept));
         let problems = problems.chain(duplicates).collect();
-        self.files.insert(Arc::clone(file), FileObjects { objects: fresh, problems });
+        let is_lost = |reference: &ObjectRef| !fresh.contains_key(reference);
+        let broken: BTreeSet<ObjectRef> = broken.into_iter().filter(is_lost).collect();
+        self.touched.extend(broken.iter().cloned());
+        self.files.insert(Arc::clone(file), FileObjects { objects: fresh, problems, broken });
         self.has_new_problems = true;
     }
 
@@ -83,6 +89,7 @@ impl ManifestSet {
     /// The file is gone, and its objects with it.
     pub fn remove(&mut self, file: &Arc<str>) {
         let Some(old) = self.files.remove(file) else { return };
+        self.touched.extend(old.broken);
         for reference in old.objects.into_keys() {
             self.disown(&reference, file);
             self.touched.insert(reference);
@@ -103,6 +110,9 @@ impl ManifestSet {
         let touched = std::mem::take(&mut self.touched);
         let changes = touched.into_iter().map(|reference| match self.winner(&reference) {
             Some(object) => Change::Apply(Box::new(object.clone())),
+            None if self.files.values().any(|file| file.broken.contains(&reference)) => {
+                Change::Broken(reference)
+            }
             None => Change::Delete(reference),
         });
         let changes = changes.collect();

@@ -15,7 +15,7 @@ fn objects(text: &str) -> Vec<Change> {
             object.provenance = None;
             Change::Apply(object)
         }
-        delete @ Change::Delete(_) => delete,
+        other @ (Change::Delete(_) | Change::Broken(_)) => other,
     });
     changes.collect()
 }
@@ -26,7 +26,7 @@ fn the_ingress(change: &Change) -> (ObjectRef, Arc<Ingress>) {
             Object::Ingress(ingress) => (object.reference.clone(), Arc::clone(ingress)),
             other => panic!("{other:?}"),
         },
-        Change::Delete(reference) => panic!("{reference}"),
+        Change::Delete(reference) | Change::Broken(reference) => panic!("{reference}"),
     }
 }
 

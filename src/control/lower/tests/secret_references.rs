@@ -40,7 +40,7 @@ fn of_all_sample_manifests() {
         let ingresses = world.store.ingresses.iter();
         asked += ingresses.map(|(r, e)| secret_references(r, &e.object).len()).sum::<usize>();
     }
-    assert_eq!(asked, 10);
+    assert_eq!(asked, 12);
 }
 
 #[test]

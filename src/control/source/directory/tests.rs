@@ -63,11 +63,12 @@ impl World {
     }
 }
 
-/// `+name` and `-name`, in order.
+/// `+name`, `-name` and `!name`, which is broken, in order.
 fn changed(scan: &Scan) -> Vec<String> {
     let changes = scan.changes.changes.iter().map(|change| match change {
         Change::Apply(object) => format!("+{}", object.reference.name),
         Change::Delete(reference) => format!("-{}", reference.name),
+        Change::Broken(reference) => format!("!{}", reference.name),
     });
     changes.collect()
 }

@@ -208,6 +208,7 @@ impl Bench {
         let text = |change: &Change| match change {
             Change::Apply(object) => format!("+{}", object.reference.name),
             Change::Delete(object) => format!("-{}", object.name),
+            Change::Broken(object) => format!("!{}", object.name),
         };
         Some(self.batch()?.0.iter().map(text).collect())
     }
