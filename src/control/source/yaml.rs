@@ -7,7 +7,7 @@
 //! Source: YAML 1.2.2; scalars by the core schema, section 10.3.2.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde::de::IgnoredAny;
@@ -35,7 +35,7 @@ pub struct Positions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Children {
     Scalar,
-    /// In the order of the text.
+    /// In the order of the text; of a name that stands twice because of a merge the last counts.
     Fields(Vec<(Box<str>, Positions)>),
     Items(Vec<Positions>),
 }
@@ -52,9 +52,9 @@ pub enum YamlErrorKind {
     /// A mapping key that is a list or a mapping.
     #[error("a field name must be text")]
     ComplexKey,
-    /// `<<`, which is no part of YAML 1.2.
-    #[error("merge keys (<<) are not supported")]
-    MergeKey,
+    /// `<<` with anything else.
+    #[error("a merge key (<<) takes a mapping, an alias of one, or a list of these")]
+    MergeValue,
     /// An alias of an anchor that is not complete before it.
     #[error("the alias names an anchor that does not stand before it")]
     Alias,
@@ -100,7 +100,7 @@ impl Positions {
     #[must_use]
     pub fn into_items_of(self, name: &str) -> Vec<Self> {
         let Children::Fields(fields) = self.children else { return Vec::new() };
-        let found = fields.into_iter().find(|(key, _)| &**key == name);
+        let found = fields.into_iter().rfind(|(key, _)| &**key == name);
         match found.map(|(_, positions)| positions.children) {
             Some(Children::Items(items)) => items,
             _ => Vec::new(),
@@ -303,8 +303,17 @@ enum Content {
         fields: Map<String, Value>,
         positions: Vec<(Box<str>, Positions)>,
         /// Read, its value not yet.
-        key: Option<(String, u32)>,
+        key: Option<Key>,
+        /// Names of `fields` that a merge wrote.
+        merged: HashSet<String>,
     },
+}
+
+enum Key {
+    /// A field, and the line of its name.
+    Field(String, u32),
+    /// `<<` (YAML 1.1 merge type): the fields of what follows become those of this mapping.
+    Merge,
 }
 
 /// Builds one document from events.
@@ -348,13 +357,9 @@ impl Builder {
             ),
             Event::MappingStart(anchor, tag) => {
                 let (fields, positions) = (Map::new(), Vec::new());
-                self.open(
-                    line,
-                    anchor,
-                    tag.as_deref(),
-                    "map",
-                    Content::Mapping { fields, positions, key: None },
-                )
+                let content =
+                    Content::Mapping { fields, positions, key: None, merged: HashSet::new() };
+                self.open(line, anchor, tag.as_deref(), "map", content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(anchor) => self.alias(anchor, line),
@@ -386,8 +391,12 @@ impl Builder {
         self.spend(1, text.len())?;
         let cost = Cost { nodes: 1, bytes: text.len() };
         let is_key = self.expects_key();
-        if is_key && style == ScalarStyle::Plain && text == "<<" {
-            return Err(YamlErrorKind::MergeKey);
+        if is_key
+            && is_merge(&text, style, tag)
+            && let Some(Frame { content: Content::Mapping { key, .. }, .. }) = self.stack.last_mut()
+        {
+            *key = Some(Key::Merge);
+            return Ok(());
         }
         let value =
             if is_key { Value::String(text.into_owned()) } else { resolve(text, style, tag)? };
@@ -428,7 +437,7 @@ impl Builder {
             Content::Sequence(items, positions) => {
                 (Value::Array(items), Children::Items(positions))
             }
-            Content::Mapping { fields, positions, key: _ } => {
+            Content::Mapping { fields, positions, key: _, merged: _ } => {
                 (Value::Object(fields), Children::Fields(positions))
             }
         };
@@ -443,6 +452,13 @@ impl Builder {
         let cost = self.anchors.get(&anchor).ok_or(YamlErrorKind::Alias)?.cost;
         self.spend(cost.nodes, cost.bytes)?;
         let known = self.anchors.get(&anchor).ok_or(YamlErrorKind::Alias)?;
+        let is_merged = matches!(
+            self.stack.last(),
+            Some(Frame { content: Content::Mapping { key: Some(Key::Merge), .. }, .. })
+        );
+        if is_merged && !known.value.is_object() {
+            return Err(YamlErrorKind::MergeValue);
+        }
         let positions = Positions { line, ..known.positions.clone() };
         let node = Node { value: known.value.clone(), positions, cost };
         self.add(node, 0)
@@ -470,14 +486,22 @@ impl Builder {
                 lines.push(positions);
                 Ok(())
             }
-            Content::Mapping { fields, positions: lines, key } => match key.take() {
+            Content::Mapping { fields, positions: lines, key, merged } => match key.take() {
                 None => {
                     let Value::String(text) = value else { return Err(YamlErrorKind::ComplexKey) };
-                    *key = Some((text, positions.line));
+                    *key = Some(Key::Field(text, positions.line));
                     Ok(())
                 }
-                Some((name, line)) => {
-                    if fields.contains_key(&name) {
+                Some(Key::Merge) => {
+                    for (name, value, positions) in merge(value, positions)? {
+                        lines.push((name.as_str().into(), positions));
+                        merged.insert(name.clone());
+                        fields.insert(name, value);
+                    }
+                    Ok(())
+                }
+                Some(Key::Field(name, line)) => {
+                    if fields.contains_key(&name) && !merged.remove(&name) {
                         return Err(YamlErrorKind::DuplicateKey(name));
                     }
                     lines.push((name.as_str().into(), Positions { line, ..positions }));
@@ -486,6 +510,50 @@ impl Builder {
                 }
             },
         }
+    }
+}
+
+/// As kubectl has it: plain, or so tagged. In quotes it is a name like any other.
+fn is_merge(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> bool {
+    text == "<<"
+        && match tag {
+            None => style == ScalarStyle::Plain,
+            Some(tag) => tag.is_yaml_core_schema() && tag.suffix == "merge",
+        }
+}
+
+/// The fields that the value of a merge key stands for, in the order they are written: of a list
+/// the first mapping counts most, so it comes last. What is written later overwrites, be it
+/// merged or not, as in the reader that kubectl has.
+fn merge(
+    value: Value,
+    positions: Positions,
+) -> Result<Vec<(String, Value, Positions)>, YamlErrorKind> {
+    match (value, positions.children) {
+        (Value::Object(mut values), Children::Fields(fields)) => {
+            // A name that stands twice has its value at the last place.
+            let mut written: Vec<_> = fields
+                .into_iter()
+                .rev()
+                .filter_map(|(name, positions)| {
+                    let (name, value) = values.remove_entry(&*name)?;
+                    Some((name, value, positions))
+                })
+                .collect();
+            written.reverse();
+            Ok(written)
+        }
+        (Value::Array(values), Children::Items(lines)) => {
+            let mut written = Vec::new();
+            for (value, positions) in values.into_iter().zip(lines).rev() {
+                if !value.is_object() {
+                    return Err(YamlErrorKind::MergeValue);
+                }
+                written.extend(merge(value, positions)?);
+            }
+            Ok(written)
+        }
+        _ => Err(YamlErrorKind::MergeValue),
     }
 }
 

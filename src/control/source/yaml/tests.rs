@@ -61,7 +61,6 @@ fn json_characters_beyond_16_bits_are_read_and_escaped_backslashes_left_alone() 
 fn errors_name_their_line() {
     error("a: 1\nb: 2\na: 3\n", 3, &YamlErrorKind::DuplicateKey("a".into()));
     error("[a]: 1\n", 1, &YamlErrorKind::ComplexKey);
-    error("x: &x {a: 1}\ny:\n  <<: *x\n", 3, &YamlErrorKind::MergeKey);
     error("a: !secret x\n", 1, &YamlErrorKind::Tag("!secret".into()));
     error("a: &a [*a]\n", 1, &YamlErrorKind::Alias);
     error(&"[".repeat(100), 1, &YamlErrorKind::TooDeep);
@@ -81,6 +80,59 @@ fn aliases_are_expanded_within_bounds() {
     error(&bomb, 6, &YamlErrorKind::TooLarge);
     let wide = format!("a: &a {}\nb: [{}]\n", "x".repeat(1 << 20), "*a, ".repeat(100));
     error(&wide, 2, &YamlErrorKind::TooLarge);
+}
+
+/// Each value is what kubectl's reader (sigs.k8s.io/yaml 1.6) makes of the text.
+#[test]
+fn merge_keys_mean_what_kubectl_makes_of_them() {
+    const ANCHORS: &str = "x: &x {a: 1, b: 2}\nz: &z {a: 5, c: 6}\n";
+    for (fields, expected) in [
+        ("{<<: *x, a: 9}", json!({"a": 9, "b": 2})),
+        ("{a: 9, <<: *x}", json!({"a": 1, "b": 2})),
+        ("{<<: [*x, *z], d: 9}", json!({"a": 1, "b": 2, "c": 6, "d": 9})),
+        ("{<<: [*z, *x, {e: 1}]}", json!({"a": 5, "b": 2, "c": 6, "e": 1})),
+        ("{<<: *x, <<: *z, d: 9}", json!({"a": 5, "b": 2, "c": 6, "d": 9})),
+        ("{<<: {a: 1}, d: 9}", json!({"a": 1, "d": 9})),
+        ("{<<: [{a: 1}, {a: 2, b: 3}]}", json!({"a": 1, "b": 3})),
+        ("{<<: [], d: 9}", json!({"d": 9})),
+        ("{<<: {<<: *x, b: 3}, c: 4}", json!({"a": 1, "b": 3, "c": 4})),
+        ("{<<: {a: {p: 1, q: 2}}, a: {p: 3}}", json!({"a": {"p": 3}})),
+        ("{\"<<\": {a: 1}}", json!({"<<": {"a": 1}})),
+        ("{!!merge \"<<\": *x}", json!({"a": 1, "b": 2})),
+        ("{!!str <<: {a: 1}}", json!({"<<": {"a": 1}})),
+        ("[<<, 1]", json!(["<<", 1])),
+    ] {
+        let document = only(&format!("{ANCHORS}v: {fields}\n")).expect("valid");
+        assert_eq!(document.value.get("v"), Some(&expected), "{fields}");
+    }
+    for fields in ["{<<: , d: 9}", "{<<: 5}", "{<<: [1]}", "{<<: *l}", "{<<: [*l]}", "{<<: ~}"] {
+        error(&format!("l: &l [{{a: 1}}]\nv: {fields}\n"), 2, &YamlErrorKind::MergeValue);
+    }
+    error("v: &v {<<: *v}\n", 1, &YamlErrorKind::Alias);
+    error("v: {<<: {a: 1}, a: 2, a: 3}\n", 1, &YamlErrorKind::DuplicateKey("a".into()));
+}
+
+#[test]
+fn merged_fields_have_the_line_they_are_written_at() {
+    let text = "x: &x\n  a: [1, 2]\n  b: 1\ny:\n  <<: *x\n  b: 2\n";
+    let positions = only(text).expect("valid").positions;
+    for (field, line) in [("y.a", 2), ("y.a[1]", 2), ("y.b", 6), ("x.b", 3), ("y", 4)] {
+        assert_eq!(positions.line_of(field), line, "{field}");
+    }
+}
+
+/// Ten times as many fields with each level, all under names of their own.
+#[test]
+fn merged_fields_count_like_any_others() {
+    let mut bomb = String::from("a0: &a0 {x: [x, x, x, x, x, x, x, x, x, x]}\n");
+    for level in 1..12 {
+        let below = level - 1;
+        let fields: String = (0..10).map(|n| format!("k{n}: *a{below}, ")).collect();
+        bomb.push_str(&format!("a{level}: &a{level} {{<<: *a{below}, {fields}}}\n"));
+    }
+    assert!(matches!(only(&bomb), Err(YamlError { kind: YamlErrorKind::TooLarge, .. })));
+    let wide = format!("a: &a {{b: {}}}\nc:\n{}", "x".repeat(1 << 20), "  <<: *a\n".repeat(100));
+    assert!(matches!(only(&wide), Err(YamlError { kind: YamlErrorKind::TooLarge, .. })));
 }
 
 #[test]
