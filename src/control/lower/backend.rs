@@ -155,27 +155,20 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
         return Backend { defect: Some(Defect::MissingService(name)), ..Backend::default() };
     };
     match service::locate(&entry.object, &key.port) {
-        Ok(Location::Slices(port)) => {
-            from_slices(key, &port, service::first_family(&entry.object), sources)
-        }
+        Ok(Location::Slices(port)) => from_slices(key, &port, sources),
         Ok(Location::External { name, port }) => external(name.into(), port, sources),
         Err(error) => Backend { defect: Some(error.into()), ..Backend::default() },
     }
 }
 
-fn from_slices(
-    key: &BackendKey,
-    port: &SlicePort,
-    family: Option<&str>,
-    sources: &Sources<'_>,
-) -> Backend {
+fn from_slices(key: &BackendKey, port: &SlicePort, sources: &Sources<'_>) -> Backend {
     let service = (Arc::clone(&key.namespace), Arc::clone(&key.service));
     let references = sources.slices.get(&service).into_iter().flatten();
     let slices = references.filter_map(|r| sources.store.endpoint_slices.get(r));
     let with_ip = slices.map(|entry| &*entry.object).filter(|s| s.address_type != "FQDN");
     let mut with_ip = with_ip.peekable();
     let has_slices = with_ip.peek().is_some();
-    let found = endpoint_slice::collect(with_ip, port, family, sources.options);
+    let found = endpoint_slice::collect(with_ip, port, sources.options);
     let defect = match found.set.addresses.is_empty() {
         false => None,
         true if has_slices && found.lacks_port => Some(Defect::MissingSlicePort),

@@ -40,58 +40,45 @@ pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
 /// none, those that still serve while they terminate, so that the last pods of a Service finish
 /// what they can.
 ///
-/// `family`: the first of `spec.ipFamilies`. A pod of a dual-stack Service stands in a slice of
-/// each family and must not count twice, so the other one is used only where the first has nothing.
-/// `None`: nothing tells which addresses belong together, and all are used.
+/// A pod of a dual-stack Service stands in a slice of each family, and both of its addresses are
+/// used, as in ingress-nginx: a cluster whose nodes reach one family only has Services of one.
 pub(super) fn collect<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice>,
     port: &SlicePort,
-    family: Option<&str>,
     options: &LowerOptions,
 ) -> Found {
-    let (mut first, mut other) = (Family::default(), Family::default());
+    let (mut ready, mut terminating) = (Vec::new(), Vec::new());
     let mut lacks_port = true;
+    // By family, for a pod counts once.
+    let mut not_ready: BTreeMap<&str, usize> = BTreeMap::new();
     for slice in slices {
         let EndpointSlice { address_type, endpoints, ports, metadata: _ } = slice;
         let Some(number) = port_number(ports.as_deref().unwrap_or_default(), port) else {
             continue;
         };
         lacks_port = false;
-        let is_first = family.is_none_or(|family| family == address_type);
-        let family = if is_first { &mut first } else { &mut other };
         for endpoint in endpoints {
             let addresses = addresses(endpoint)
                 .filter(|address| refusal(address, options).is_none())
                 .map(|address| SocketAddr::new(address, number));
             match readiness(endpoint.conditions.as_ref()) {
                 Readiness::Ready => {
-                    family.ready.extend(addresses.map(|address| (address, &endpoint.hints)));
+                    ready.extend(addresses.map(|address| (address, &endpoint.hints)));
                 }
-                Readiness::ServingWhileTerminating => family.terminating.extend(addresses),
-                Readiness::No => family.not_ready = family.not_ready.saturating_add(1),
+                Readiness::ServingWhileTerminating => terminating.extend(addresses),
+                Readiness::No => {
+                    let count = not_ready.entry(address_type).or_default();
+                    *count = count.saturating_add(1);
+                }
             }
         }
     }
-    let not_ready = first.not_ready.max(other.not_ready);
-    let candidates = [
-        near(&first.ready, options),
-        near(&other.ready, options),
-        first.terminating,
-        other.terminating,
-    ];
-    let found = candidates.into_iter().find(|addresses| !addresses.is_empty());
-    let mut addresses = found.unwrap_or_default();
+    let near = near(&ready, options);
+    let mut addresses = if near.is_empty() { terminating } else { near };
     addresses.sort_unstable();
     addresses.dedup();
+    let not_ready = not_ready.into_values().max().unwrap_or_default();
     Found { set: EndpointSet { addresses, ..EndpointSet::default() }, lacks_port, not_ready }
-}
-
-/// What the slices of one address type hold.
-#[derive(Default)]
-struct Family<'a> {
-    ready: Vec<(SocketAddr, &'a Option<EndpointHints>)>,
-    terminating: Vec<SocketAddr>,
-    not_ready: usize,
 }
 
 /// Those of the ready endpoints that hints (KEP-2433; for nodes KEP-3015) mean for us: for our

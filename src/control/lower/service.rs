@@ -65,7 +65,6 @@ pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
         external_traffic_policy: _,
         health_check_node_port: _,
         internal_traffic_policy: _,
-        // Read by [`first_family`].
         ip_families: _,
         ip_family_policy: _,
         load_balancer_class: _,
@@ -94,11 +93,6 @@ pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
     }
 }
 
-/// The address family that a dual-stack Service prefers, as slices name it.
-pub(super) fn first_family(service: &Service) -> Option<&str> {
-    service.spec.as_ref()?.ip_families.as_ref()?.first().map(String::as_str)
-}
-
 /// What the port that `wanted` means speaks, as its `appProtocol` says: the names of Kubernetes
 /// (KEP-3726) and those in use without its prefix. Unknown ones are HTTP, as is silence.
 pub(super) fn protocol(service: &Service, wanted: &PortRef) -> BackendProtocol {
@@ -124,7 +118,10 @@ fn find<'a>(ports: &'a [ServicePort], wanted: &PortRef) -> Option<&'a ServicePor
         (PortRef::Name(name), Some(IntOrString::String(target))) => *target == **name,
         _ => false,
     };
-    ports.iter().find(by_port).or_else(|| ports.iter().find(by_target))
+    // A number may be that of a TCP and of a UDP port (DNS, HTTP/3): ours is the TCP one.
+    let mut tcp = ports.iter().filter(|port| tcp(port.protocol.as_deref()).is_ok());
+    let by_tcp = tcp.clone().find(by_port).or_else(|| tcp.find(by_target));
+    by_tcp.or_else(|| ports.iter().find(by_port)).or_else(|| ports.iter().find(by_target))
 }
 
 fn slices(port: &ServicePort) -> Result<Location, ServiceError> {
@@ -132,10 +129,11 @@ fn slices(port: &ServicePort) -> Result<Location, ServiceError> {
     tcp(protocol.as_deref())?;
     let number = match target_port {
         Some(IntOrString::Int(target)) => Some(port_number(*target)?),
-        // Only the slices know what a name means on each pod.
-        Some(IntOrString::String(_)) => None,
-        None => Some(port_number(*port)?),
+        // Only the slices know what a name means on each pod. A Service that an API server stored
+        // has a target port; where there is none nobody said what pods listen on.
+        Some(IntOrString::String(_)) | None => None,
     };
+    port_number(*port)?;
     Ok(Location::Slices(SlicePort { name: name.clone().unwrap_or_default(), number }))
 }
 

@@ -170,31 +170,28 @@ fn hints_keep_requests_near_but_never_without_endpoints() {
 }
 
 #[test]
-fn a_pod_of_a_dual_stack_service_counts_once() {
-    let four = |conditions: &str| {
+fn a_dual_stack_service_uses_both_families() {
+    let of = |family: &str, address: &str, conditions: &str| {
         format!(
-            "addressType: IPv4\nports: [{{port: 1}}]\n\
-                 endpoints: [{{addresses: [10.0.0.1]{conditions}}}]"
+            "addressType: {family}\nports: [{{port: 1}}]\n\
+                 endpoints: [{{addresses: [\"{address}\"]{conditions}}}]"
         )
     };
-    let six = |conditions: &str| {
-        format!(
-            "addressType: IPv6\nports: [{{port: 1}}]\n\
-                 endpoints: [{{addresses: [\"fd00::1\"]{conditions}}}]"
-        )
-    };
+    let four = |conditions: &str| of("IPv4", "10.0.0.1", conditions);
+    let six = |conditions: &str| of("IPv6", "fd00::1", conditions);
     let ready = "";
     let unready = ", conditions: {ready: false}";
     let ending = ", conditions: {ready: false, serving: true, terminating: true}";
+    let both = "10.0.0.1:1 [fd00::1]:1";
     for (families, slices, expected) in [
-        ("IPv4, IPv6", vec![four(ready), six(ready)], "10.0.0.1:1"),
-        ("IPv6, IPv4", vec![four(ready), six(ready)], "[fd00::1]:1"),
-        ("IPv6", vec![four(ready), six(ready)], "[fd00::1]:1"),
-        ("", vec![four(ready), six(ready)], "10.0.0.1:1 [fd00::1]:1"),
+        ("IPv4, IPv6", vec![four(ready), six(ready)], both),
+        ("IPv6, IPv4", vec![four(ready), six(ready)], both),
+        ("IPv6", vec![four(ready), six(ready)], both),
+        ("", vec![four(ready), six(ready)], both),
         ("IPv4, IPv6", vec![six(ready)], "[fd00::1]:1"),
         ("IPv4, IPv6", vec![four(unready), six(ready)], "[fd00::1]:1"),
         ("IPv4, IPv6", vec![four(ending), six(ready)], "[fd00::1]:1"),
-        ("IPv6, IPv4", vec![four(ending), six(ending)], "[fd00::1]:1"),
+        ("IPv6, IPv4", vec![four(ending), six(ending)], both),
         ("IPv6, IPv4", vec![four(ending), six(unready)], "10.0.0.1:1"),
     ] {
         let front = FRONT.replace("{ports:", &format!("{{ipFamilies: [{families}], ports:"));

@@ -42,6 +42,26 @@ fn ports_are_found_by_number_name_and_target_port() {
 }
 
 #[test]
+fn of_a_number_with_several_protocols_the_tcp_port_is_meant() {
+    let web = "{name: web, port: 80, targetPort: 9090}";
+    let udp = "{name: quic, port: 80, targetPort: 1, protocol: UDP}";
+    let sctp = "{name: sig, port: 80, targetPort: 2, protocol: SCTP}";
+    // What a number or name means as a target port comes after what it means as a port.
+    let by_target = "{name: other, port: 8, targetPort: 80, protocol: TCP}";
+    for ports in [
+        format!("{udp}, {web}"),
+        format!("{web}, {udp}"),
+        format!("{sctp}, {udp}, {web}"),
+        format!("{udp}, {by_target}, {web}"),
+    ] {
+        check("number: 80", &format!("ports: [{ports}]"), "default/s:80 = 10.0.0.1:8080", "");
+    }
+    let named = "ports: [{name: u, port: 1, targetPort: web, protocol: UDP}, \
+                 {name: web, port: 2, targetPort: web}]";
+    check("name: web", named, "default/s:web = 10.0.0.1:8080", "");
+}
+
+#[test]
 fn a_port_that_leads_nowhere_gives_503_and_says_why() {
     let suffix = "; its requests get status 503.";
     for (port, name, spec, why) in [
@@ -73,6 +93,36 @@ fn a_port_that_leads_nowhere_gives_503_and_says_why() {
         ),
     ] {
         check(port, spec, &format!("default/s:{name} = "), &format!("{why}{suffix}"));
+    }
+}
+
+/// Nobody says what the pods listen on: to guess would be a connection refused, and 502.
+#[test]
+fn a_port_without_a_number_anywhere_gives_503() {
+    let missing = "no EndpointSlice of the Service has this port; its requests get status 503.";
+    for (service, slice, expected) in [
+        ("{port: 80}", "[{}]", ""),
+        ("{name: web, port: 80}", "[{name: web}]", ""),
+        ("{port: 80}", "[]", ""),
+        ("{port: 80, targetPort: http}", "[{}]", ""),
+        ("{port: 80, targetPort: 8080}", "[{}]", "10.0.0.1:8080"),
+        ("{port: 80}", "[{port: 8080}]", "10.0.0.1:8080"),
+        ("{name: web, port: 80}", "[{name: web, port: 8080}]", "10.0.0.1:8080"),
+    ] {
+        let slices = SLICE.replace("[{name: web, port: 8080}, {name: admin, port: 9090}]", slice);
+        let lowered = lower(&format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a}}\n\
+             spec: {{defaultBackend: {{service: {{name: s, port: {{number: 80}}}}}}}}\n---\n\
+             apiVersion: v1\nkind: Service\nmetadata: {{name: s}}\n\
+             spec: {{ports: [{service}]}}\n{slices}"
+        ));
+        assert_eq!(
+            endpoints(&lowered),
+            [format!("default/s:80 = {expected}")],
+            "{service} {slice}"
+        );
+        let messages: Vec<_> = lowered.problems.iter().map(|p| &*p.message).collect();
+        assert_eq!(messages, vec![missing; usize::from(expected.is_empty())], "{service} {slice}");
     }
 }
 
