@@ -73,6 +73,16 @@ fn routes_that_lead_nowhere_are_told() {
 }
 
 #[test]
+fn guards_that_are_not_supported_are_told() {
+    check("guards", &[], 1);
+}
+
+#[test]
+fn what_an_api_server_refuses_is_an_error() {
+    check("refused", &[], 1);
+}
+
+#[test]
 fn annotations_without_effect_are_told() {
     check("dialect", &["--ingress-class", "nginx"], 1);
 }

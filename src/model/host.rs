@@ -24,6 +24,15 @@ pub enum HostNameError {
     /// A character that no DNS name has.
     #[error("only letters, digits, '-', '_' and '.' are possible")]
     Character,
+    /// In an object.
+    #[error("capital letters are not allowed")]
+    Capital,
+    /// In an object.
+    #[error("'_' is not allowed")]
+    Underscore,
+    /// In an object.
+    #[error("a part between dots begins and ends with a letter or a digit")]
+    Hyphen,
     /// An IPv4 address; `spec.rules[].host` forbids it.
     #[error("an IP address is not a host name")]
     Address,
@@ -56,6 +65,32 @@ impl HostName {
             }
         }
         Ok(Self(text.to_ascii_lowercase().into()))
+    }
+
+    /// Checks `text` as an API server checks the hosts of an Ingress, which is stricter than what
+    /// requests may ask for.
+    ///
+    /// # Errors
+    /// The object's author is at fault; see [`HostNameError`].
+    ///
+    /// Source: Kubernetes `validateIngressRules`: an RFC 1123 subdomain, and no address, not even
+    /// one with leading zeros.
+    pub fn of_object(text: &str) -> Result<Self, HostNameError> {
+        let name = Self::new(text)?;
+        if text.contains(|c: char| c.is_ascii_uppercase()) {
+            return Err(HostNameError::Capital);
+        }
+        if text.contains('_') {
+            return Err(HostNameError::Underscore);
+        }
+        if text.split('.').any(|label| label.starts_with('-') || label.ends_with('-')) {
+            return Err(HostNameError::Hyphen);
+        }
+        let is_octet = |label: &str| label.parse::<u16>().is_ok_and(|number| number < 256);
+        if text.split('.').count() == 4 && text.split('.').all(is_octet) {
+            return Err(HostNameError::Address);
+        }
+        Ok(name)
     }
 
     /// What follows the first label; `None`: it is the only one.
@@ -135,5 +170,27 @@ mod tests {
         assert_eq!(HostName::new("a.b."), Err(HostNameError::LabelLength));
         assert_eq!(HostName::new("a b"), Err(HostNameError::Character));
         assert_eq!(HostName::new("10.0.0.1"), Err(HostNameError::Address));
+    }
+
+    #[test]
+    fn hosts_of_objects_are_what_an_api_server_stores() {
+        for (text, expected) in [
+            ("shop.example", None),
+            ("10", None),
+            ("1.2.3.4.5", None),
+            ("a-b.1x", None),
+            ("1.2.3.256", None),
+            ("Shop.example", Some(HostNameError::Capital)),
+            ("my_shop.example", Some(HostNameError::Underscore)),
+            ("-a.example", Some(HostNameError::Hyphen)),
+            ("a-.example", Some(HostNameError::Hyphen)),
+            ("a.example.", Some(HostNameError::LabelLength)),
+            ("*.example", Some(HostNameError::Character)),
+            ("10.0.0.1", Some(HostNameError::Address)),
+            ("010.0.0.001", Some(HostNameError::Address)),
+            ("[::1]", Some(HostNameError::Character)),
+        ] {
+            assert_eq!(HostName::of_object(text).err(), expected, "{text}");
+        }
     }
 }

@@ -31,10 +31,13 @@ impl RequestMatch {
 pub enum PathMatch {
     /// The path and nothing else, byte for byte.
     Exact(Arc<str>),
-    /// Path elements from the start; a trailing slash of the rule is ignored:
-    /// `/v2` and `/v2/` match `/v2`, `/v2/` and `/v2/x`, not `/v2x`.
+    /// Path elements from the start: `/v2` and `/v2/` match `/v2`, `/v2/` and `/v2/x`, not `/v2x`.
+    /// Where both stand, `/v2` gets the path that is written so, and `/v2/` what is below.
     Prefix(Arc<str>),
-    /// A pattern that matches somewhere in the path; anchors are the author's.
+    /// A pattern that matches somewhere in the path; anchors are the author's. Tried when no
+    /// literal path matches; that of a rule that is refused for the sake of a guard
+    /// ([`super::Refusal::Guard`]) comes before literal paths that are not longer than its text, so
+    /// that they lead nobody around the guard.
     Regex(Pattern),
 }
 
@@ -86,6 +89,12 @@ impl Pattern {
             .build()
             .map(Self)
             .map_err(PatternError)
+    }
+
+    /// `text` as a pattern that matches it and nothing else.
+    #[must_use]
+    pub fn escape(text: &str) -> String {
+        regex::escape(text)
     }
 
     /// Whether the pattern matches somewhere in `text`.

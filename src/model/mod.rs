@@ -23,7 +23,7 @@ pub use backend::{
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};
-pub use policy::{Balance, ClientIdentityPolicy, Policies, RetryPolicy, Timeouts};
+pub use policy::{Balance, ClientIdentityPolicy, Policies, Refusal, RetryPolicy, Timeouts};
 pub use problem::{Problem, Severity};
 pub use tls::{ServerName, TlsAction};
 

@@ -20,8 +20,20 @@ pub struct Policies {
     pub hsts: Option<Arc<str>>,
     /// What the backend is told of the client's certificate.
     pub client_identity: ClientIdentityPolicy,
-    /// Every request gets this status: what should protect the rule cannot be set up.
-    pub deny: Option<u16>,
+    /// No request is served, over http and https alike, and none is redirected.
+    pub refusal: Option<Refusal>,
+}
+
+/// Why no request of a rule is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// The rule's owner wants what is not supported: a backend that is no Service, a regular
+    /// expression.
+    NotSupported,
+    /// Clients should prove by certificates who they are, and these cannot be checked.
+    ClientCertificates,
+    /// What should protect the rule is not supported.
+    Guard,
 }
 
 /// What a backend is told of the client's certificate.

@@ -30,7 +30,7 @@ pub enum Severity {
     Note,
     /// Works, but probably not as meant.
     Warning,
-    /// A part of the object, or the whole, has no effect.
+    /// A part of the object, or the whole, has no effect, or an API server would not store it.
     Error,
 }
 

@@ -211,8 +211,8 @@ impl Exchange<'_> {
             self.core.count(Counter::RequestsMisdirected);
             return self.answer(Reply::Misdirected).await;
         }
-        if rule.policies.deny.is_some() {
-            return self.answer(Reply::Denied).await;
+        if let Some(refusal) = rule.policies.refusal {
+            return self.answer(Reply::of_refusal(refusal)).await;
         }
         if let Some(end) = self.redirect_to_https(rule).await {
             return end;

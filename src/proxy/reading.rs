@@ -29,7 +29,7 @@ pub fn is_evasive<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ObjectRef, Origin, Policies};
+    use crate::model::{ObjectRef, Origin, Policies, Refusal};
     use crate::table::SeriesId;
 
     fn rule(is_guarded: bool) -> TableRule {
@@ -39,7 +39,10 @@ mod tests {
             filters: Box::default(),
             backends: Box::default(),
             weight_total: 0,
-            policies: Policies { deny: is_guarded.then_some(403), ..Policies::default() },
+            policies: Policies {
+                refusal: is_guarded.then_some(Refusal::Guard),
+                ..Policies::default()
+            },
             series: SeriesId { slot: 0, generation: 0 },
         }
     }

@@ -6,6 +6,7 @@ use super::retry::Failure;
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::head::Version;
+use crate::model::Refusal;
 use crate::tls::ClientRefusal;
 
 /// A response of ours without a body from elsewhere.
@@ -33,12 +34,14 @@ pub enum Reply {
     Overloaded,
     /// The host demands other client certificates than the connection was made with.
     Misdirected,
-    /// The route must not be served.
+    /// The route must not be served to this client.
     Denied,
     /// The host demands a client certificate, and the connection has none that is believed.
     Certificate(ClientRefusal),
     /// A load balancer asked for our health.
     Healthy,
+    /// The route is not served until its owner changes it.
+    Refused,
 }
 
 impl Reply {
@@ -55,6 +58,15 @@ impl Reply {
             | Failure::NoResponse
             | Failure::Truncated
             | Failure::Malformed => Self::BadGateway,
+        }
+    }
+
+    /// The answer to all requests of a rule that is not served.
+    #[must_use]
+    pub const fn of_refusal(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::ClientCertificates => Self::Denied,
+            Refusal::NotSupported | Refusal::Guard => Self::Refused,
         }
     }
 
@@ -78,7 +90,7 @@ impl Reply {
             Self::NotFound => 404,
             Self::InvalidBackend => 500,
             Self::BadGateway => 502,
-            Self::NoEndpoints | Self::Overloaded => 503,
+            Self::NoEndpoints | Self::Overloaded | Self::Refused => 503,
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
             Self::Denied => 403,
@@ -115,6 +127,7 @@ impl Reply {
             Self::Certificate(ClientRefusal::Untrusted(_)) => {
                 "400 Bad Request: the SSL certificate error\nReason: "
             }
+            Self::Refused => "503 Service Unavailable: the route is not served\n",
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
         }
     }
@@ -308,6 +321,9 @@ mod tests {
         check(Reply::InvalidBackend, 500);
         check(Reply::NoEndpoints, 503);
         check(Reply::Overloaded, 503);
+        check(Reply::of_refusal(Refusal::Guard), 503);
+        check(Reply::of_refusal(Refusal::NotSupported), 503);
+        check(Reply::of_refusal(Refusal::ClientCertificates), 403);
         check(Reply::BadGateway, 502);
         check(Reply::GatewayTimeout, 504);
     }
@@ -326,6 +342,7 @@ mod tests {
             (Reply::BadGateway, 14),
             (Reply::NoEndpoints, 14),
             (Reply::Overloaded, 14),
+            (Reply::Refused, 14),
             (Reply::InvalidBackend, 2),
         ];
         for (reply, status) in expected {

@@ -15,12 +15,12 @@ pub(super) struct Conditions {
 }
 
 /// A rule that is tried once its path matches.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Candidate {
     /// Index into the host's rules.
     pub(super) rule: u32,
-    /// `None`: the path is enough. Boxed, because nearly all have none.
-    conditions: Option<Box<Conditions>>,
+    /// `None`: the path is enough. Apart, because nearly all have none.
+    conditions: Option<Arc<Conditions>>,
 }
 
 impl Candidate {
@@ -28,7 +28,7 @@ impl Candidate {
     pub(super) fn new(rule: u32, from: &RequestMatch) -> Self {
         let is_bare = from.method.is_none() && from.fields.is_empty() && from.query.is_empty();
         let conditions = (!is_bare).then(|| {
-            Box::new(Conditions {
+            Arc::new(Conditions {
                 method: from.method.clone(),
                 fields: from.fields.clone().into(),
                 query: from.query.clone().into(),

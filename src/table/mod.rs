@@ -136,7 +136,7 @@ impl TableRule {
     /// must be named here: a spelling of the path must not lead past it.
     #[must_use]
     pub fn is_guarded(&self) -> bool {
-        self.policies.deny.is_some()
+        self.policies.refusal.is_some()
     }
 
     /// The destination for a random number below `weight_total`; `None`: the rule has none.

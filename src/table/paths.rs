@@ -1,8 +1,10 @@
 //! The literal paths of one host, compiled: which candidates a request path leads to, best first.
 //!
-//! Order: the longest path first; a prefix counts without its trailing slash, and an exact path
-//! comes before a prefix of the same length. Since everything that matches is a piece of the same
-//! request path, that means: the exact path if there is one, then prefixes from long to short.
+//! Order: the longest path first, and an exact path before a prefix of the same length. Since
+//! everything that matches is a piece of the same request path, that means: the exact path if there
+//! is one, then prefixes from long to short. A prefix with a trailing slash also matches the path
+//! without it, where it comes after the prefix that is written so: `/a` before `/a/` for a request
+//! for `/a`, and `/a/` before `/a` for all that is below.
 //!
 //! A handful of paths is compared one after the other. More become a tree over path elements, held
 //! in one array: a walk costs one hash probe per element and stops at the first element that no
@@ -30,8 +32,8 @@ pub(super) enum Paths {
     Tree(Tree),
 }
 
-/// How a literal path matches. Sorts as tried at equal length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// How a literal path matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PathKind {
     /// Byte for byte.
     Exact,
@@ -42,15 +44,27 @@ pub(super) enum PathKind {
 /// Collects the paths of a host with their candidates.
 #[derive(Debug, Default)]
 pub(super) struct PathsBuilder<'m> {
-    paths: BTreeMap<(&'m str, PathKind), Vec<Candidate>>,
+    /// By text, that of prefixes without the trailing slash; empty: the prefix `/`.
+    paths: BTreeMap<&'m str, Claims>,
+}
+
+/// The candidates of one text.
+#[derive(Debug, Default)]
+struct Claims {
+    exact: Vec<Candidate>,
+    /// `/a`.
+    prefix: Vec<Candidate>,
+    /// `/a/`.
+    slashed: Vec<Candidate>,
 }
 
 /// One literal path, ready to compile.
 struct Literal<'m> {
-    /// Without the trailing slash if it is a prefix; empty: the prefix `/`.
     text: &'m str,
-    kind: PathKind,
-    candidates: Range<u32>,
+    /// For a request path that is the text.
+    at: Range<u32>,
+    /// For a request path that goes on with a slash.
+    below: Range<u32>,
 }
 
 impl<'m> PathsBuilder<'m> {
@@ -61,21 +75,38 @@ impl<'m> PathsBuilder<'m> {
         if !path.starts_with('/') {
             return;
         }
-        let text = match kind {
-            PathKind::Exact => path,
-            PathKind::Prefix => path.trim_end_matches('/'),
-        };
-        self.paths.entry((text, kind)).or_default().push(candidate);
+        let stem = path.trim_end_matches('/');
+        match kind {
+            PathKind::Exact => self.paths.entry(path).or_default().exact.push(candidate),
+            PathKind::Prefix if stem == path => {
+                self.paths.entry(stem).or_default().prefix.push(candidate);
+            }
+            PathKind::Prefix => self.paths.entry(stem).or_default().slashed.push(candidate),
+        }
     }
 
     /// Compiles; the candidates of all paths go to the end of `candidates`.
     pub(super) fn build(self, candidates: &mut Vec<Candidate>) -> Paths {
         let mut literals: Vec<Literal<'m>> = Vec::with_capacity(self.paths.len());
-        for ((text, kind), mut list) in self.paths {
-            order(&mut list);
-            let start = saturate(candidates.len());
-            candidates.append(&mut list);
-            literals.push(Literal { text, kind, candidates: start..saturate(candidates.len()) });
+        for (text, mut claims) in self.paths {
+            let Claims { exact, prefix, slashed } = &mut claims;
+            for list in [&mut *exact, &mut *prefix, &mut *slashed] {
+                order(list);
+            }
+            let mut push = |lists: &[&Vec<Candidate>]| {
+                let start = saturate(candidates.len());
+                for list in lists {
+                    candidates.extend_from_slice(list);
+                }
+                start..saturate(candidates.len())
+            };
+            let below = push(&[slashed, prefix]);
+            let at = match (exact.is_empty(), prefix.is_empty() || slashed.is_empty()) {
+                // The same, which most paths have.
+                (true, true) => below.clone(),
+                _ => push(&[exact, prefix, slashed]),
+            };
+            literals.push(Literal { text, at, below });
         }
         if literals.len() <= LINEAR_PATHS_MAX {
             Paths::Linear(Linear::new(literals))
@@ -119,22 +150,18 @@ pub(super) struct Linear {
 #[derive(Debug)]
 struct LinearEntry {
     text: Range<u32>,
-    kind: PathKind,
-    candidates: Range<u32>,
+    at: Range<u32>,
+    below: Range<u32>,
 }
 
 impl Linear {
     fn new(mut literals: Vec<Literal<'_>>) -> Self {
-        literals.sort_by_key(|literal| (std::cmp::Reverse(literal.text.len()), literal.kind));
+        literals.sort_by_key(|literal| std::cmp::Reverse(literal.text.len()));
         let mut text = Vec::new();
         let entries = literals.into_iter().map(|literal| {
             let start = saturate(text.len());
             text.extend_from_slice(literal.text.as_bytes());
-            LinearEntry {
-                text: start..saturate(text.len()),
-                kind: literal.kind,
-                candidates: literal.candidates,
-            }
+            LinearEntry { text: start..saturate(text.len()), at: literal.at, below: literal.below }
         });
         let entries = entries.collect();
         Self { text: text.into(), entries }
@@ -144,13 +171,14 @@ impl Linear {
     fn find<T>(&self, path: &[u8], mut accept: impl FnMut(Hit) -> Option<T>) -> Option<T> {
         self.entries.iter().find_map(|entry| {
             let text = slice(&self.text, &entry.text);
-            let rest = path.strip_prefix(text)?;
-            let is_match = match entry.kind {
-                PathKind::Exact => rest.is_empty(),
-                PathKind::Prefix => text.is_empty() || matches!(rest, [] | [b'/', ..]),
+            let candidates = match path.strip_prefix(text)? {
+                [] => &entry.at,
+                [b'/', ..] => &entry.below,
+                // The prefix `/`, and the target `*`.
+                _ if text.is_empty() => &entry.below,
+                _ => return None,
             };
-            let hit = || Hit { candidates: entry.candidates.clone(), matched_bytes: text.len() };
-            if is_match { accept(hit()) } else { None }
+            accept(Hit { candidates: candidates.clone(), matched_bytes: text.len() })
         })
     }
 }
@@ -182,8 +210,9 @@ struct Node {
     shorter: u32,
     /// Bytes from the start of the path to the end of this element.
     path_bytes: u32,
-    exact: Range<u32>,
-    prefix: Range<u32>,
+    /// See [`Literal`].
+    at: Range<u32>,
+    below: Range<u32>,
     /// PERF: spares the hash of the element that follows the deepest rule, which most requests
     /// have.
     has_children: bool,
@@ -209,21 +238,13 @@ impl Tree {
     /// there is neither an allocation nor a bound on depth.
     #[inline]
     fn find<T>(&self, path: &[u8], mut accept: impl FnMut(Hit) -> Option<T>) -> Option<T> {
-        let (mut at, is_whole) = self.walk(path);
-        if is_whole {
-            let node = self.nodes.get(at as usize)?;
-            if !node.exact.is_empty() {
-                let hit = Hit { candidates: node.exact.clone(), matched_bytes: path.len() };
-                if let Some(found) = accept(hit) {
-                    return Some(found);
-                }
-            }
-        }
+        let (mut at, mut is_whole) = self.walk(path);
         loop {
             let node = self.nodes.get(at as usize)?;
-            if !node.prefix.is_empty() {
+            let candidates = if is_whole { &node.at } else { &node.below };
+            if !candidates.is_empty() {
                 let matched_bytes = node.path_bytes as usize;
-                let hit = Hit { candidates: node.prefix.clone(), matched_bytes };
+                let hit = Hit { candidates: candidates.clone(), matched_bytes };
                 if let Some(found) = accept(hit) {
                     return Some(found);
                 }
@@ -232,6 +253,7 @@ impl Tree {
                 return None;
             }
             at = node.shorter;
+            is_whole = false;
         }
     }
 
@@ -292,8 +314,8 @@ impl TreeBuilder {
             parent: NO_PARENT,
             shorter: ROOT,
             path_bytes: 0,
-            exact: 0..0,
-            prefix: 0..0,
+            at: 0..0,
+            below: 0..0,
             has_children: false,
         };
         Self { text: Vec::new(), nodes: vec![root], way: vec![ROOT], element_bytes_max: 0 }
@@ -310,10 +332,8 @@ impl TreeBuilder {
         self.way.truncate(depth + 1);
         let at = self.way.last().map_or(ROOT, |at| *at) as usize;
         if let Some(node) = self.nodes.get_mut(at) {
-            match literal.kind {
-                PathKind::Exact => node.exact = literal.candidates.clone(),
-                PathKind::Prefix => node.prefix = literal.candidates.clone(),
-            }
+            node.at = literal.at.clone();
+            node.below = literal.below.clone();
         }
     }
 
@@ -336,8 +356,8 @@ impl TreeBuilder {
             parent,
             shorter: ROOT,
             path_bytes: parent_bytes.saturating_add(1).saturating_add(saturate(element.len())),
-            exact: 0..0,
-            prefix: 0..0,
+            at: 0..0,
+            below: 0..0,
             has_children: false,
         });
     }
@@ -347,7 +367,7 @@ impl TreeBuilder {
             let parent = self.nodes[at].parent as usize;
             let above = &mut self.nodes[parent];
             above.has_children = true;
-            let shorter = if above.prefix.is_empty() { above.shorter } else { saturate(parent) };
+            let shorter = if above.below.is_empty() { above.shorter } else { saturate(parent) };
             self.nodes[at].shorter = shorter;
         }
         let text = &self.text;

@@ -3,8 +3,11 @@
 //! Order of paths: literal ones first, longest first (see `paths`), then patterns, the longest
 //! pattern text first and ties by text descending, as ingress-nginx orders its regex locations.
 //! Patterns come last because what a literal path claims is plain to see and a pattern must not
-//! take it away. Rules of the same path are ordered by `conditions`; a rule whose conditions are
-//! unmet is passed over and the next best one is tried, shorter paths included.
+//! take it away. The exception is a pattern whose rule is refused because its guard is missing: a
+//! literal path that is no longer than the pattern's text would lead around the guard, as it does
+//! not in ingress-nginx, where longer texts come first. Rules of the same path are ordered by
+//! `conditions`; a rule whose conditions are unmet is passed over and the next best one is tried,
+//! shorter paths included.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,7 +16,7 @@ use std::ops::Range;
 use super::conditions::{Candidate, order};
 use super::paths::{PathKind, Paths, PathsBuilder, saturate};
 use super::{Match, RequestKey, TableRule};
-use crate::model::{Host, HostPattern, OnMiss, PathMatch, Pattern};
+use crate::model::{Host, HostPattern, OnMiss, PathMatch, Pattern, Refusal};
 
 /// A compiled host. Shared by all tables since the one that first had it.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub(super) struct VHost {
     rules: Box<[TableRule]>,
     candidates: Box<[Candidate]>,
     paths: Paths,
+    /// Of rules that are refused for the sake of a guard.
+    guards: Box<[PatternPath]>,
     patterns: Box<[PatternPath]>,
 }
 
@@ -68,19 +73,22 @@ impl VHost {
     /// Compiles `host`; `rules` are the compiled forms of `host.rules`, in the same order.
     pub(super) fn new(host: &Host, rules: Vec<TableRule>) -> Self {
         let mut paths = PathsBuilder::default();
-        let mut patterns = PatternsBuilder::default();
+        let (mut guards, mut patterns) = (PatternsBuilder::default(), PatternsBuilder::default());
         for (rule, number) in host.rules.iter().zip(0_u32..) {
+            let is_guard = rule.policies.refusal == Some(Refusal::Guard);
             for from in &rule.matches {
                 let candidate = Candidate::new(number, from);
                 match &from.path {
                     PathMatch::Exact(path) => paths.add(path, PathKind::Exact, candidate),
                     PathMatch::Prefix(path) => paths.add(path, PathKind::Prefix, candidate),
+                    PathMatch::Regex(pattern) if is_guard => guards.add(pattern, candidate),
                     PathMatch::Regex(pattern) => patterns.add(pattern, candidate),
                 }
             }
         }
         let mut candidates = Vec::new();
         let paths = paths.build(&mut candidates);
+        let guards = guards.build(&mut candidates);
         let patterns = patterns.build(&mut candidates);
         Self {
             pattern: host.pattern.clone(),
@@ -88,6 +96,7 @@ impl VHost {
             rules: rules.into(),
             candidates: candidates.into(),
             paths,
+            guards,
             patterns,
         }
     }
@@ -99,15 +108,26 @@ impl VHost {
             let rule = self.first_met(&hit.candidates, key)?;
             Some(Match { rule, matched_bytes: hit.matched_bytes, is_routed: true })
         });
-        if literal.is_some() || self.patterns.is_empty() {
+        if self.guards.is_empty() && (literal.is_some() || self.patterns.is_empty()) {
             return literal;
         }
-        self.lookup_pattern(key)
+        let longest = literal.as_ref().map_or(0, |literal| literal.matched_bytes);
+        let guards = self.guards.iter().filter(|guard| guard.pattern.as_str().len() >= longest);
+        self.lookup_pattern(guards, key)
+            .or(literal)
+            .or_else(|| self.lookup_pattern(self.patterns.iter(), key))
     }
 
-    fn lookup_pattern<'t>(&'t self, key: &RequestKey<'_>) -> Option<Match<'t>> {
-        self.patterns.iter().filter(|path| path.pattern.is_match(key.path)).find_map(|path| {
-            let rule = self.first_met(&path.candidates, key)?;
+    fn lookup_pattern<'t>(
+        &'t self,
+        mut patterns: impl Iterator<Item = &'t PatternPath>,
+        key: &RequestKey<'_>,
+    ) -> Option<Match<'t>> {
+        patterns.find_map(|path| {
+            let rule = match path.pattern.is_match(key.path) {
+                true => self.first_met(&path.candidates, key)?,
+                false => return None,
+            };
             Some(Match { rule, matched_bytes: key.path.len(), is_routed: true })
         })
     }

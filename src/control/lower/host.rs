@@ -6,16 +6,21 @@ use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
 use super::ingress::{LoweredIngress, Route};
+use super::nginx::guards;
 use super::path::RoutePath;
 use super::tls::HostTls;
 use crate::control::source::report::{Finding, Report};
-use crate::model::{Host, HostPattern, OnMiss, Origin, Policies, Problem, RequestMatch, Rule};
+use crate::model::{
+    Host, HostPattern, ObjectRef, OnMiss, Origin, Policies, Problem, Refusal, RequestMatch, Rule,
+};
 
 /// A host and the problems of its making.
 #[derive(Debug)]
 pub(super) struct BuiltHost {
     pub host: Arc<Host>,
     pub problems: Vec<Arc<Problem>>,
+    /// Whose annotation closes the host, and which.
+    pub closed_by: Option<(ObjectRef, String)>,
     /// Indices of the rules that paths lead to, in the order of their paths.
     by_path: Box<[u32]>,
 }
@@ -45,9 +50,15 @@ pub(super) fn build<'a>(
     tls: HostTls,
     hsts: Option<&Arc<str>>,
 ) -> BuiltHost {
+    let closing = guards::closing(claimants.clone().map(|ingress| (ingress, ingress.guards())));
     let governed = |ingress: &LoweredIngress, path: &RoutePath, rule: &Arc<Rule>| {
-        with_policies(rule, tls.policies(path, &ingress.tls.annotations, hsts))
+        let policies = tls.policies(path, &ingress.tls.annotations, hsts);
+        let is_closed = closing.is_some() || ingress.guards().is_closed;
+        let guard = is_closed.then_some(Refusal::Guard);
+        let refusal = guard.or(policies.refusal).or(rule.policies.refusal);
+        with_policies(rule, Policies { refusal, ..policies })
     };
+    #[expect(clippy::mutable_key_type, reason = "paths are ordered by their text")]
     let mut winners: BTreeMap<&RoutePath, (&Route, u32)> = BTreeMap::new();
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
     for ingress in claimants.clone() {
@@ -74,9 +85,31 @@ pub(super) fn build<'a>(
     {
         rules.push(governed(oldest, &root, fallback));
     }
+    if let Some((owner, annotation)) = closing {
+        let others = claimants.clone().filter(|other| !other.guards().is_closed);
+        problems.extend(others.flat_map(|other| {
+            let mut report = Report::new(&other.reference, other.provenance.as_ref());
+            report.error(closed(pattern, &owner.reference, annotation));
+            report.finish()
+        }));
+    }
     problems.extend(unused_fallbacks(pattern, claimants.skip(1)));
+    let closed_by = closing.map(|(owner, by)| (owner.reference.clone(), by.to_owned()));
     let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
-    BuiltHost { host: Arc::new(host), problems, by_path }
+    BuiltHost { host: Arc::new(host), problems, closed_by, by_path }
+}
+
+/// A host that another Ingress closes.
+pub(super) fn closed(pattern: &HostPattern, owner: &ObjectRef, annotation: &str) -> Finding {
+    Finding {
+        reason: "HostClosed",
+        field: String::new(),
+        message: format!(
+            "all requests to host {pattern} get status 503: {annotation} of {owner} protects the \
+             whole host and is not supported yet."
+        ),
+        advice: "Remove that annotation, or use another host.".into(),
+    }
 }
 
 /// The rule as it is, or as what the host's TLS makes of it.
@@ -111,7 +144,10 @@ fn path_text(matched: &RequestMatch) -> String {
     match &matched.path {
         PathMatch::Exact(path) => format!("{path} (Exact)"),
         PathMatch::Prefix(path) => format!("{path} (Prefix)"),
-        PathMatch::Regex(pattern) => pattern.as_str().to_owned(),
+        PathMatch::Regex(pattern) => {
+            let text = pattern.as_str();
+            format!("{} (expression)", text.strip_prefix("(?i)^").unwrap_or(text))
+        }
     }
 }
 

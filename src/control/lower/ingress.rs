@@ -14,21 +14,23 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use super::LowerOptions;
 use super::foreign;
 use super::ingress_class::Classes;
+use super::nginx::guards::{self, Guards};
 use super::nginx::tls::AuthTls;
-use super::nginx::{self, DIALECT, Dialect};
-use super::path::{self, PathKind, RoutePath};
+use super::nginx::{self, Dialect, Texts, regex_path};
+use super::path::{self, PathRules, RoutePath};
 use super::secret::secret_ref;
 use super::tls::{IngressTls, TlsEntry};
 use crate::control::source::Provenance;
-use crate::control::source::manifest::is_dns_subdomain;
+use crate::control::source::manifest::{is_dns_label, is_dns_subdomain};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::limits::{
     PATHS_PER_INGRESS_MAX, TLS_ENTRIES_PER_INGRESS_MAX, TLS_HOSTS_PER_INGRESS_MAX,
 };
+use crate::model::host::HostNameError;
 use crate::model::{
     BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, Origin, Policies, PortRef,
-    Problem, RequestMatch, Rule, WeightedBackend, WildcardDepth,
+    Problem, Refusal, RequestMatch, Rule, WeightedBackend, WildcardDepth,
 };
 
 /// The class, before `spec.ingressClassName` existed.
@@ -58,8 +60,35 @@ pub(super) struct LoweredIngress {
     pub uses: BTreeMap<BackendKey, String>,
     /// Certificates, redirects, client certificates.
     pub tls: IngressTls,
+    /// Guards that are not supported.
+    pub guards: Guards,
+    /// Those of a newer version, of which nothing else can be used.
+    pub newer_guards: Guards,
     /// Errors left nothing that could serve a request.
     pub is_unusable: bool,
+}
+
+impl LoweredIngress {
+    /// The guards that hold for it.
+    pub(super) fn guards(&self) -> &Guards {
+        match self.newer_guards.is_closed {
+            true => &self.newer_guards,
+            false => &self.guards,
+        }
+    }
+
+    /// What `newer`, of which nothing can be used, asks of the version in force: no request may
+    /// come in that its author wants kept out.
+    pub(super) fn guards_of_newer(&self, newer: &Self) -> Guards {
+        let (old, new) = (&self.tls.annotations.auth, &newer.tls.annotations.auth);
+        let is_unguarded = newer.guards.is_closed && newer.guards != self.guards;
+        let asks_more = !matches!(new, None | Some(AuthTls::Off)) && old != new;
+        if is_unguarded || asks_more {
+            self.guards.with(&newer.guards).close()
+        } else {
+            Guards::default()
+        }
+    }
 }
 
 /// One path of one host.
@@ -143,16 +172,17 @@ pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         uses: BTreeMap::new(),
         tls: IngressTls::default(),
         dialect: Dialect::default(),
+        guards: Guards::default(),
         paths: 0,
         tls_hosts: 0,
         has_service: false,
     };
     let created = lowering.metadata(metadata);
     match spec {
-        Some(spec) => lowering.spec(spec),
+        Some(spec) => lowering.spec(spec, metadata),
         None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
     }
-    let Lowering { report, hosts, fallback, uses, tls, has_service, .. } = lowering;
+    let Lowering { report, hosts, fallback, uses, tls, guards, has_service, .. } = lowering;
     LoweredIngress {
         age: Age {
             created,
@@ -167,6 +197,8 @@ pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         fallback,
         uses,
         tls,
+        guards,
+        newer_guards: Guards::default(),
     }
 }
 
@@ -180,6 +212,7 @@ struct Lowering<'a> {
     tls: IngressTls,
     /// Of all backends of the Ingress.
     dialect: Dialect,
+    guards: Guards,
     paths: usize,
     tls_hosts: usize,
     /// Some route leads to a Service.
@@ -228,15 +261,9 @@ impl Lowering<'_> {
             nginx::tls::parse(self.reference, annotations.as_ref(), &mut self.report);
         let namespace = &self.reference.namespace;
         self.dialect = Dialect::parse(namespace, annotations.as_ref(), &mut self.report);
-        for name in annotations.iter().flatten().map(|(name, _)| name) {
-            if name.strip_prefix(DIALECT).is_some_and(|name| !nginx::is_known(name)) {
-                self.warning(
-                    "AnnotationNotSupported",
-                    &format!("metadata.annotations.{name}"),
-                    "the annotation is not supported yet and has no effect.",
-                    "Check whether the Ingress is right without it.",
-                );
-            }
+        // The annotations of a canary are those of its main Ingress.
+        if !self.dialect.is_canary {
+            self.guards = guards::parse(Texts(annotations.as_ref()), &mut self.report);
         }
         if let Some(finding) = foreign::annotations(annotations.iter().flatten()) {
             self.report.note(finding);
@@ -244,8 +271,14 @@ impl Lowering<'_> {
         creation_timestamp.clone()
     }
 
-    fn spec(&mut self, spec: &IngressSpec) {
-        let IngressSpec { default_backend, ingress_class_name: _, rules, tls } = spec;
+    fn spec(&mut self, spec: &IngressSpec, metadata: &ObjectMeta) {
+        let IngressSpec { default_backend, ingress_class_name, rules, tls } = spec;
+        self.class(metadata, ingress_class_name.as_deref());
+        if self.dialect.is_canary {
+            // Its hosts, certificates and paths are those of the main Ingress.
+            self.tls = IngressTls::default();
+            return;
+        }
         let rules = rules.as_deref().unwrap_or_default();
         for (index, entry) in tls.iter().flatten().enumerate() {
             if index >= TLS_ENTRIES_PER_INGRESS_MAX {
@@ -281,10 +314,28 @@ impl Lowering<'_> {
         }
     }
 
+    /// An API server refuses two classes of a new object, and lets an old one come to have them.
+    fn class(&mut self, metadata: &ObjectMeta, name: Option<&str>) {
+        let annotation = metadata.annotations.as_ref().and_then(|all| all.get(CLASS_ANNOTATION));
+        let (Some(name), Some(annotation)) = (name, annotation) else { return };
+        if name == annotation {
+            return;
+        }
+        let field = nginx::field_of(CLASS_ANNOTATION);
+        let message = format!(
+            "the class {annotation:?} differs from spec.ingressClassName, which counts ({name:?})."
+        );
+        let advice = "Remove the annotation.";
+        match self.provenance {
+            Some(_) => self.error("ClassConflict", &field, &message, advice),
+            None => self.warning("ClassConflict", &field, &message, advice),
+        }
+    }
+
     fn default_rule(&mut self, backend: &IngressBackend) -> Option<Arc<Rule>> {
         let target = self.backend("spec.defaultBackend", backend)?;
-        let path = RoutePath::root();
-        Some(self.build_rule(None, None, "spec.defaultBackend", &path, target))
+        let place = Place { rule: None, path: None, field: "spec.defaultBackend" };
+        Some(self.build_rule(place, &RoutePath::root(), target, None))
     }
 
     fn tls_entry(&mut self, index: usize, entry: &IngressTLS) -> TlsEntry {
@@ -299,7 +350,11 @@ impl Lowering<'_> {
                 break;
             }
             match host_pattern(host) {
-                Ok(pattern) if pattern != HostPattern::Any => patterns.push((nth, pattern)),
+                Ok((pattern, refused)) if pattern != HostPattern::Any => {
+                    patterns.push((nth, pattern));
+                    let field = format!("spec.tls[{index}].hosts[{nth}]");
+                    self.refused_host(&field, refused);
+                }
                 wrong => {
                     let why =
                         wrong.err().map_or_else(|| "it is empty".to_owned(), |e| e.to_string());
@@ -313,11 +368,21 @@ impl Lowering<'_> {
         TlsEntry { hosts: patterns, secret: tls_secret(self.reference, entry) }
     }
 
+    fn refused_host(&mut self, field: &str, refused: Option<HostNameError>) {
+        if let Some(why) = refused {
+            let message = format!("an API server refuses the host: {why}.");
+            self.error("InvalidHost", field, &message, "Write it as DNS has it, in lower case.");
+        }
+    }
+
     fn rule(&mut self, index: usize, rule: &IngressRule) {
         let IngressRule { host, http } = rule;
         let field = format!("spec.rules[{index}].host");
         let pattern = match host_pattern(host.as_deref().unwrap_or_default()) {
-            Ok(pattern) => pattern,
+            Ok((pattern, refused)) => {
+                self.refused_host(&field, refused);
+                pattern
+            }
             Err(why) => {
                 let message = format!("the host cannot be used: {why}.");
                 let advice = "Write a DNS name, *.name for one label more, or leave it out.";
@@ -326,6 +391,11 @@ impl Lowering<'_> {
         };
         self.hosts.entry(pattern.clone()).or_default();
         let Some(HTTPIngressRuleValue { paths }) = http else { return };
+        if paths.is_empty() {
+            let field = format!("spec.rules[{index}].http.paths");
+            let advice = "Add one, or leave http out.";
+            return self.error("NoPaths", &field, "the rule has no path.", advice);
+        }
         for (nth, path) in paths.iter().enumerate() {
             self.paths = self.paths.saturating_add(1);
             if self.paths > PATHS_PER_INGRESS_MAX {
@@ -342,19 +412,27 @@ impl Lowering<'_> {
     fn path(&mut self, rule: usize, nth: usize, path: &HTTPIngressPath) -> Option<Route> {
         let HTTPIngressPath { backend, path, path_type } = path;
         let field = format!("spec.rules[{rule}].http.paths[{nth}]");
-        let path = self.route_path(&field, path.as_deref().unwrap_or_default(), path_type)?;
+        let (path, refusal) =
+            self.route_path(&field, path.as_deref().unwrap_or_default(), path_type)?;
         let target = self.backend(&format!("{field}.backend"), backend)?;
         let (rule, nth) = (u32::try_from(rule).ok(), u32::try_from(nth).ok());
-        let rule = self.build_rule(rule, nth, &field, &path, target);
+        let place = Place { rule, path: nth, field: &field };
+        let rule = self.build_rule(place, &path, target, refusal);
         Some(Route { path, rule })
     }
 
-    fn route_path(&mut self, field: &str, text: &str, path_type: &str) -> Option<RoutePath> {
-        let (kind, text) = match (path_type, text) {
-            ("Exact", text) => (PathKind::Exact, text),
-            ("Prefix", text) => (PathKind::Prefix, text),
-            ("ImplementationSpecific", "") => (PathKind::Prefix, "/"),
-            ("ImplementationSpecific", text) => (PathKind::Prefix, text),
+    /// With the reason why its requests are not served whatever the backend.
+    fn route_path(
+        &mut self,
+        field: &str,
+        text: &str,
+        path_type: &str,
+    ) -> Option<(RoutePath, Option<Refusal>)> {
+        let (new, text, rules): (fn(&str) -> RoutePath, _, _) = match (path_type, text) {
+            ("Exact", text) => (RoutePath::exact, text, PathRules::Strict),
+            ("Prefix", text) => (RoutePath::prefix, text, PathRules::Strict),
+            ("ImplementationSpecific", "") => (RoutePath::prefix, "/", PathRules::Lenient),
+            ("ImplementationSpecific", text) => (RoutePath::prefix, text, PathRules::Lenient),
             (other, _) => {
                 let message = match other {
                     "" => "pathType is missing.".to_owned(),
@@ -366,12 +444,30 @@ impl Lowering<'_> {
             }
         };
         let field = format!("{field}.path");
+        if let Some(pattern) = self.regex_path(&field, text) {
+            return Some((pattern, Some(Refusal::NotSupported)));
+        }
         if let Err(why) = path::check(text) {
-            let message = format!("{text:?} cannot be used: {why}.");
-            self.error("InvalidPath", &field, &message, "Write the path as requests have it.");
+            let advice = match regex_path::looks_like_one(text) {
+                true => "Regular expressions are not supported yet: write a plain path.",
+                false => "Write the path as requests have it.",
+            };
+            self.error("InvalidPath", &field, &format!("{text:?} cannot be used: {why}."), advice);
             return None;
         }
-        if path::has_empty_element(text) {
+        if regex_path::looks_like_one(text) {
+            let message = format!(
+                "{text:?} looks like a pattern and, as in ingress-nginx without use-regex, is \
+                 none: only requests for this very text match."
+            );
+            self.warning("RegexPath", &field, &message, "Write a plain path, such as / for all.");
+        }
+        let refused = path::refusal(text).filter(|_| rules == PathRules::Strict);
+        if let Some(why) = refused {
+            let message = format!("an API server refuses {text:?}: {why}.");
+            let advice = "Write a plain path, or pathType ImplementationSpecific.";
+            self.error("InvalidPath", &field, &message, advice);
+        } else if path::has_empty_element(text) {
             self.warning(
                 "EmptyPathElement",
                 &field,
@@ -379,7 +475,35 @@ impl Lowering<'_> {
                 "Write single slashes.",
             );
         }
-        Some(RoutePath::new(kind, text))
+        Some((new(text), None))
+    }
+
+    /// The path if it is a regular expression, of which it is only known which requests it means.
+    /// Those of a closed Ingress are all taken for expressions if one is: an expression matches
+    /// more than the same text does, and so less leads around the guard.
+    fn regex_path(&mut self, field: &str, text: &str) -> Option<RoutePath> {
+        let looks_like_one = regex_path::looks_like_one(text);
+        let is_one = match (self.dialect.has_regex_paths, self.guards.is_closed) {
+            (true, true) => true,
+            (true, false) | (false, true) => looks_like_one,
+            (false, false) => false,
+        };
+        if !is_one || path::check_size(text).is_err() {
+            return None;
+        }
+        let pattern = regex_path::pattern(text)?;
+        if looks_like_one {
+            self.error(
+                "RegexPath",
+                field,
+                &format!(
+                    "{text:?} is a regular expression, which is not supported yet: requests that \
+                     it matches get status 503, unless a plain path matches them."
+                ),
+                "Write a plain path, or leave the Ingress with a controller that knows them.",
+            );
+        }
+        Some(RoutePath::pattern(pattern))
     }
 
     /// `None`: an API server would not have stored it. A reference that it would store and that we
@@ -393,11 +517,17 @@ impl Lowering<'_> {
                 self.has_service = true;
                 Some(BackendTarget::Service(key))
             }
+            (None, Some(resource)) if resource.kind.is_empty() || resource.name.is_empty() => {
+                let field = format!("{field}.resource");
+                let message = "the resource needs a kind and a name.";
+                self.error("InvalidBackend", &field, message, "Name a Service instead.");
+                None
+            }
             (None, Some(_)) => {
                 self.error(
                     "ResourceBackend",
                     &format!("{field}.resource"),
-                    "resource backends are not supported; requests get status 500.",
+                    "resource backends are not supported; requests get status 503.",
                     "Name a Service.",
                 );
                 Some(BackendTarget::Invalid)
@@ -420,20 +550,25 @@ impl Lowering<'_> {
         service: &IngressServiceBackend,
     ) -> Option<BackendKey> {
         let IngressServiceBackend { name, port } = service;
-        if name.is_empty() {
+        if !is_dns_label(name) {
             let field = format!("{field}.service.name");
-            self.error("InvalidBackend", &field, "the Service's name is missing.", "Add it.");
+            let (message, advice) = match &**name {
+                "" => ("the Service's name is missing.".to_owned(), "Add it."),
+                name => (format!("{name:?} is no name of a Service."), "Correct it."),
+            };
+            self.error("InvalidBackend", &field, &message, advice);
             return None;
         }
-        let port = match port.as_ref().map(|ServiceBackendPort { name, number }| (name, number)) {
-            Some((None, Some(number))) => {
-                u16::try_from(*number).ok().filter(|n| *n != 0).map(PortRef::Number)
+        let port = port.as_ref().and_then(|ServiceBackendPort { name, number }| {
+            // An API server takes the empty name and the number 0 for none.
+            match (name.as_deref().filter(|name| !name.is_empty()), number.unwrap_or_default()) {
+                (None, number) => {
+                    u16::try_from(number).ok().filter(|n| *n != 0).map(PortRef::Number)
+                }
+                (Some(name), 0) if is_port_name(name) => Some(PortRef::Name(name.into())),
+                (Some(_), _) => None,
             }
-            Some((Some(name), None)) if !name.is_empty() => {
-                Some(PortRef::Name(name.as_str().into()))
-            }
-            _ => None,
-        };
+        });
         let Some(port) = port else {
             self.error(
                 "InvalidBackend",
@@ -450,33 +585,54 @@ impl Lowering<'_> {
 
     fn build_rule(
         &self,
-        rule: Option<u32>,
-        path_index: Option<u32>,
-        field: &str,
+        place: Place<'_>,
         path: &RoutePath,
         target: BackendTarget,
+        refusal: Option<Refusal>,
     ) -> Arc<Rule> {
+        let of_backend = (target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
         Arc::new(Rule {
             origin: Origin {
                 object: self.reference.clone(),
-                rule,
-                path: path_index,
-                position: self.provenance.map(|p| p.position(field)),
+                rule: place.rule,
+                path: place.path,
+                position: self.provenance.map(|p| p.position(place.field)),
             },
             matches: vec![RequestMatch::path(path.to_match())],
             filters: Vec::new(),
             backends: vec![WeightedBackend { target, weight: 1 }],
-            policies: Policies::default(),
+            policies: Policies { refusal: refusal.or(of_backend), ..Policies::default() },
         })
     }
 }
 
-fn host_pattern(host: &str) -> Result<HostPattern, crate::model::host::HostNameError> {
+/// Where a rule stands in its object.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    /// `None`: it is `spec.defaultBackend`.
+    rule: Option<u32>,
+    path: Option<u32>,
+    field: &'a str,
+}
+
+/// Kubernetes `IsValidPortName`: what a port of a Service can be called.
+fn is_port_name(name: &str) -> bool {
+    is_dns_label(name)
+        && name.len() <= 15
+        && name.bytes().any(|b| b.is_ascii_lowercase())
+        && !name.contains("--")
+}
+
+/// What requests may ask for of what is written; with the reason why an API server would refuse it,
+/// for some of that has but one meaning.
+fn host_pattern(host: &str) -> Result<(HostPattern, Option<HostNameError>), HostNameError> {
     match host.strip_prefix("*.") {
         Some(suffix) => {
-            Ok(HostPattern::Wildcard { suffix: HostName::new(suffix)?, depth: WildcardDepth::One })
+            let pattern =
+                HostPattern::Wildcard { suffix: HostName::new(suffix)?, depth: WildcardDepth::One };
+            Ok((pattern, HostName::of_object(suffix).err()))
         }
-        None if host.is_empty() => Ok(HostPattern::Any),
-        None => HostName::new(host).map(HostPattern::Exact),
+        None if host.is_empty() => Ok((HostPattern::Any, None)),
+        None => Ok((HostPattern::Exact(HostName::new(host)?), HostName::of_object(host).err())),
     }
 }

@@ -355,6 +355,12 @@ impl Lowerer {
         touched.ingresses.insert(reference.clone());
         match self.ingresses.get_mut(reference) {
             Some(old) if lowered.is_unusable && !old.lowered.is_unusable && old.uid == uid => {
+                // The version that stays must not be more open than the one that cannot be used.
+                let guards = old.lowered.guards_of_newer(&lowered);
+                if guards != old.lowered.newer_guards {
+                    touched.hosts.extend(old.lowered.hosts.keys().cloned());
+                    old.lowered.newer_guards = guards;
+                }
                 old.newer = lowered.problems;
                 return;
             }
@@ -594,10 +600,17 @@ fn tls_sources<'a>(
 /// Tells that an older version than the object's is in force.
 fn kept(lowered: &LoweredIngress) -> Vec<Arc<Problem>> {
     let mut report = Report::new(&lowered.reference, lowered.provenance.as_ref());
+    let what = match lowered.newer_guards.is_closed {
+        true => {
+            "of the last good one all requests get status 503, because the new one is to be \
+             protected"
+        }
+        false => "the last good one stays in force",
+    };
     report.warning(Finding {
         reason: "LastGoodVersion",
         field: String::new(),
-        message: "nothing of its new version can be used; the last good one stays in force.".into(),
+        message: format!("nothing of its new version can be used; {what}."),
         advice: "Correct the errors.".into(),
     });
     report.finish()

@@ -5,59 +5,87 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::limits::PATH_BYTES_MAX;
-use crate::model::PathMatch;
+use crate::model::{PathMatch, Pattern};
 
 /// How a path is compared. ImplementationSpecific is Prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum PathKind {
     /// Byte for byte.
     Exact,
     /// By path element.
     Prefix,
+    /// As a regular expression.
+    Pattern,
 }
 
 /// A path with what makes it equal to another one: two equal ones contend for the same requests.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone)]
 pub(super) struct RoutePath {
-    /// How it is compared.
-    pub kind: PathKind,
-    /// Of a prefix: without its trailing slash, which makes no difference to what it matches.
-    canonical: Arc<str>,
+    /// As written; of a pattern: its text.
+    text: Arc<str>,
+    matches: PathMatch,
 }
 
 impl RoutePath {
-    pub(super) fn new(kind: PathKind, path: &str) -> Self {
-        let canonical = match (kind, path.strip_suffix('/')) {
-            (PathKind::Prefix, Some(stem)) if !stem.is_empty() => stem,
-            _ => path,
-        };
-        Self { kind, canonical: canonical.into() }
+    pub(super) fn exact(path: &str) -> Self {
+        let text: Arc<str> = path.into();
+        Self { matches: PathMatch::Exact(Arc::clone(&text)), text }
+    }
+
+    pub(super) fn prefix(path: &str) -> Self {
+        let text: Arc<str> = path.into();
+        Self { matches: PathMatch::Prefix(Arc::clone(&text)), text }
+    }
+
+    pub(super) fn pattern(pattern: Pattern) -> Self {
+        Self { text: pattern.as_str().into(), matches: PathMatch::Regex(pattern) }
     }
 
     pub(super) fn root() -> Self {
-        Self::new(PathKind::Prefix, "/")
+        Self::prefix("/")
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.canonical
+        &self.text
     }
 
     /// Orders a path before or after that of a rule.
     pub(super) fn compare_to(&self, other: &PathMatch) -> Ordering {
-        let (kind, text) = match other {
-            PathMatch::Exact(path) => (PathKind::Exact, &**path),
-            PathMatch::Prefix(path) => (PathKind::Prefix, &**path),
-            PathMatch::Regex(_) => return Ordering::Less,
-        };
-        self.kind.cmp(&kind).then_with(|| (*self.canonical).cmp(text))
+        let (kind, text) = key(other);
+        let (own_kind, own_text) = key(&self.matches);
+        own_kind.cmp(&kind).then_with(|| own_text.cmp(text))
     }
 
     pub(super) fn to_match(&self) -> PathMatch {
-        let path = Arc::clone(&self.canonical);
-        match self.kind {
-            PathKind::Exact => PathMatch::Exact(path),
-            PathKind::Prefix => PathMatch::Prefix(path),
-        }
+        self.matches.clone()
+    }
+}
+
+fn key(path: &PathMatch) -> (PathKind, &str) {
+    match path {
+        PathMatch::Exact(path) => (PathKind::Exact, path),
+        PathMatch::Prefix(path) => (PathKind::Prefix, path),
+        PathMatch::Regex(pattern) => (PathKind::Pattern, pattern.as_str()),
+    }
+}
+
+impl PartialEq for RoutePath {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for RoutePath {}
+
+impl PartialOrd for RoutePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RoutePath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compare_to(&other.matches)
     }
 }
 
@@ -78,6 +106,26 @@ pub(super) enum PathError {
     DotSegment,
 }
 
+/// Why an API server refuses a path that requests can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum PathRefusal {
+    /// `//`.
+    #[error("it has two slashes in a row")]
+    EmptyElement,
+    /// `%2f`.
+    #[error("it has a coded slash (%2f)")]
+    CodedSlash,
+}
+
+/// What a `pathType` asks of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathRules {
+    /// Exact and Prefix.
+    Strict,
+    /// ImplementationSpecific.
+    Lenient,
+}
+
 /// Checks the text of `path`.
 ///
 /// # Errors
@@ -85,17 +133,38 @@ pub(super) enum PathError {
 ///
 /// Source: Ingress API `spec.rules[].http.paths[].path`; RFC 3986 sections 3.3 and 5.2.4.
 pub(super) fn check(path: &str) -> Result<(), PathError> {
-    if !path.starts_with('/') {
-        return Err(PathError::NotAbsolute);
-    }
-    if path.len() > PATH_BYTES_MAX {
-        return Err(PathError::TooLong);
-    }
+    check_size(path)?;
     if let Some(bad) = path.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '#' | '?')) {
         return Err(PathError::Character(bad));
     }
     if path.split('/').any(is_dot_segment) {
         return Err(PathError::DotSegment);
+    }
+    Ok(())
+}
+
+/// What else an API server has against an Exact or a Prefix path.
+///
+/// Source: Kubernetes `validateHTTPIngressPath`.
+pub(super) fn refusal(path: &str) -> Option<PathRefusal> {
+    if has_empty_element(path) {
+        Some(PathRefusal::EmptyElement)
+    } else {
+        let has_coded = path.contains("%2f") || path.contains("%2F");
+        has_coded.then_some(PathRefusal::CodedSlash)
+    }
+}
+
+/// What holds for a regular expression, too.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_size(path: &str) -> Result<(), PathError> {
+    if !path.starts_with('/') {
+        return Err(PathError::NotAbsolute);
+    }
+    if path.len() > PATH_BYTES_MAX {
+        return Err(PathError::TooLong);
     }
     Ok(())
 }
@@ -122,6 +191,7 @@ mod tests {
         for (path, expected) in [
             ("/", Ok(())),
             ("/a/b.c/..d/%2F", Ok(())),
+            ("/a//b", Ok(())),
             ("", Err(PathError::NotAbsolute)),
             ("a/", Err(PathError::NotAbsolute)),
             ("/a b", Err(PathError::Character(' '))),
@@ -130,22 +200,37 @@ mod tests {
             ("/\u{7f}", Err(PathError::Character('\u{7f}'))),
             ("/ü", Err(PathError::Character('ü'))),
             ("/a/../b", Err(PathError::DotSegment)),
+            ("/a/./b", Err(PathError::DotSegment)),
             ("/a/.", Err(PathError::DotSegment)),
+            ("/a/..", Err(PathError::DotSegment)),
             ("/%2E%2e", Err(PathError::DotSegment)),
         ] {
             assert_eq!(check(path), expected, "{path:?}");
         }
         let long = format!("/{}", "a".repeat(PATH_BYTES_MAX));
         assert_eq!(check(&long), Err(PathError::TooLong));
+        for (path, expected) in [
+            ("/a//b", Some(PathRefusal::EmptyElement)),
+            ("//", Some(PathRefusal::EmptyElement)),
+            ("/a/%2F", Some(PathRefusal::CodedSlash)),
+            ("/a%2fb", Some(PathRefusal::CodedSlash)),
+            ("/a/b%2E", None),
+        ] {
+            assert_eq!(refusal(path), expected, "{path:?}");
+        }
     }
 
     #[test]
-    fn a_trailing_slash_makes_no_other_prefix() {
-        let prefix = |path| RoutePath::new(PathKind::Prefix, path);
-        assert_eq!(prefix("/a/"), prefix("/a"));
+    fn paths_contend_if_they_are_written_alike() {
+        let (exact, prefix) = (RoutePath::exact, RoutePath::prefix);
         assert_eq!(prefix("/"), RoutePath::root());
-        let exact = |path| RoutePath::new(PathKind::Exact, path);
+        // As in ingress-nginx, where each is a location of its own.
+        assert_ne!(prefix("/a/"), prefix("/a"));
         assert_ne!(exact("/a/"), exact("/a"));
         assert_ne!(exact("/a"), prefix("/a"));
+        let pattern = || RoutePath::pattern(Pattern::new("/a").expect("valid"));
+        assert_eq!(pattern(), pattern());
+        assert_ne!(pattern(), prefix("/a"));
+        assert!(pattern().compare_to(&pattern().to_match()).is_eq());
     }
 }

@@ -79,12 +79,22 @@ impl<'a> Place<'a> {
         others.next().is_none_or(|oldest| self.older(oldest).is_none())
     }
 
+    /// Which other Ingress closes the host, and by which annotation.
+    pub(super) fn closed_by(self, pattern: &HostPattern) -> Option<&'a (ObjectRef, String)> {
+        let closed_by = self.lowerer.hosts.get(pattern)?.closed_by.as_ref();
+        closed_by.filter(|(owner, annotation)| {
+            let decides = || self.lowered.guards.decides(annotation);
+            *owner != self.lowered.reference && (self.older(owner).is_some() || !decides())
+        })
+    }
+
     /// Who has the paths. The winner of a path in force is older than all others that want it: an
     /// Ingress that is older than the winner has none before it, nor has the winner itself, as
     /// its age stays what it is.
     fn paths(self, own: &mut Report<'_>, others: &mut Report<'_>) {
         for (pattern, routes) in &self.lowered.hosts {
             let host = self.lowerer.hosts.get(pattern);
+            #[expect(clippy::mutable_key_type, reason = "paths are ordered by their text")]
             let mut first: BTreeMap<&RoutePath, &Rule> = BTreeMap::new();
             for route in routes {
                 let taken = host.and_then(|host| host.rule_of(&route.path));
@@ -99,6 +109,11 @@ impl<'a> Place<'a> {
             }
             if self.lowered.fallback.is_some() && !self.is_first(pattern) {
                 others.warning(host::unused_fallback(pattern));
+            }
+            if let Some((owner, annotation)) = self.closed_by(pattern)
+                && !self.lowered.guards.is_closed
+            {
+                others.error(host::closed(pattern, owner, annotation));
             }
         }
     }

@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::ingress::{Age, LoweredIngress};
+use super::nginx::guards;
 use super::nginx::tls::{self as annotations, Annotations, AuthTls};
 use super::path::RoutePath;
 use super::review::Place;
@@ -20,7 +21,7 @@ use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
 use crate::model::{
     BackendKey, BackendTarget, ClientIdentityPolicy, HostPattern, ObjectRef, Policies, Problem,
-    ServerName, TlsAction, WildcardDepth,
+    Refusal, ServerName, TlsAction, WildcardDepth,
 };
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
@@ -28,8 +29,6 @@ use crate::tls::server::ServerTls;
 
 /// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
 const REDIRECT_STATUS: u16 = 308;
-/// To all requests of a host whose client certificates cannot be checked.
-const DENY_STATUS: u16 = 403;
 /// Solvers of HTTP-01 challenges are asked over plain HTTP (RFC 8555 section 8.3).
 const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
 
@@ -37,6 +36,8 @@ const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
 const DENIED: &str = "all requests to the hosts of the Ingress get status 403";
 /// Why an Ingress cannot have the connections of a host passed through.
 const NOT_FIRST: &str = "an older Ingress claims the host first";
+/// The same; what is passed through would pass the guard by.
+const CLOSED: &str = "an annotation that is not supported yet protects the host";
 
 /// What an Ingress says about TLS.
 #[derive(Debug, Default)]
@@ -107,7 +108,7 @@ impl HostTls {
             https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
             hsts: hsts.filter(|_| self.has_entry).cloned(),
             client_identity: self.identity,
-            deny: self.is_denied.then_some(DENY_STATUS),
+            refusal: self.is_denied.then_some(Refusal::ClientCertificates),
             ..Policies::default()
         }
     }
@@ -417,6 +418,9 @@ impl TlsState {
                         others.error(not_passed_through(pattern, NOT_FIRST));
                     }
                     Err(why) => own.error(not_passed_through(pattern, why)),
+                    Ok(_) if place.closed_by(pattern).is_some() => {
+                        others.error(not_passed_through(pattern, CLOSED));
+                    }
                     Ok(_) => {}
                 }
             }
@@ -649,12 +653,15 @@ fn passthrough(
     problems: &mut Vec<Arc<Problem>>,
 ) -> Option<(BackendKey, ObjectRef)> {
     let mut found = None;
-    for (nth, ingress) in sources.with_rules(pattern).enumerate() {
+    let all = || sources.with_rules(pattern);
+    let is_closed = guards::closing(all().map(|ingress| ((), ingress.guards()))).is_some();
+    for (nth, ingress) in all().enumerate() {
         if !ingress.tls.annotations.passthrough {
             continue;
         }
         let backend = match passed_through(ingress, pattern) {
             _ if nth > 0 => Err(NOT_FIRST),
+            _ if is_closed => Err(CLOSED),
             backend => backend,
         };
         match backend {
@@ -676,6 +683,9 @@ fn passed_through<'a>(
 ) -> Result<&'a BackendKey, &'static str> {
     if *pattern == HostPattern::Any {
         return Err("a rule without a host has no server name");
+    }
+    if ingress.guards().is_closed {
+        return Err(CLOSED);
     }
     root_backend(ingress, pattern).ok_or("no rule of the Ingress leads path / to a Service")
 }

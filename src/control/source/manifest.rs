@@ -484,7 +484,7 @@ pub(in crate::control) fn is_dns_subdomain(text: &str) -> bool {
 }
 
 /// RFC 1123 label, as Kubernetes checks `metadata.namespace`.
-fn is_dns_label(text: &str) -> bool {
+pub(in crate::control) fn is_dns_label(text: &str) -> bool {
     text.len() <= 63 && is_dns_label_of_any_length(text)
 }
 

@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use super::{Request, backend, pattern, rule};
 use crate::model::{
-    BackendTarget, FieldMatch, Host, Listener, Model, OnMiss, PathMatch, Pattern, QueryMatch,
-    RequestMatch, Rule, ValueMatch, WeightedBackend,
+    BackendTarget, FieldMatch, Host, Listener, Model, OnMiss, PathMatch, Pattern, Policies,
+    QueryMatch, Refusal, RequestMatch, Rule, ValueMatch, WeightedBackend,
 };
 
 const REGEXES: [&str; 5] = ["^/a", "b$", "/a/", "a|b", "^/b/?$"];
@@ -84,8 +84,17 @@ fn weighted() -> impl Strategy<Value = WeightedBackend> {
 /// Rules are numbered later, see [`number`].
 fn any_rule() -> impl Strategy<Value = Rule> {
     let object = select(vec!["i", "j", "k"]);
-    (object, vec(request_match(), 0..4), vec(weighted(), 0..3))
-        .prop_map(|(object, matches, backends)| Rule { backends, ..rule(object, 0, matches) })
+    let refusal = prop_oneof![
+        4 => Just(None),
+        1 => select(vec![Refusal::Guard, Refusal::NotSupported]).prop_map(Some),
+    ];
+    (object, vec(request_match(), 0..4), vec(weighted(), 0..3), refusal).prop_map(
+        |(object, matches, backends, refusal)| Rule {
+            backends,
+            policies: Policies { refusal, ..Policies::default() },
+            ..rule(object, 0, matches)
+        },
+    )
 }
 
 pub(super) fn host() -> impl Strategy<Value = Host> {

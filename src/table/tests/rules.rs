@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Request, backend, host, model, rule};
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendTarget, FieldMatch, ListenerId, Model, OnMiss, PathMatch, Pattern, QueryMatch,
+    BackendTarget, FieldMatch, ListenerId, Model, OnMiss, PathMatch, Pattern, QueryMatch, Refusal,
     RequestMatch, ValueMatch, WeightedBackend,
 };
 use crate::table::{Compiler, naive};
@@ -91,6 +91,25 @@ fn an_exact_path_is_exact_and_beats_a_prefix_of_its_length() {
     check_paths(&["=/foo"], "/foo/", None);
     check_paths(&["=/"], "/", Some((0, 1)));
     check_paths(&["=/"], "/x", None);
+}
+
+/// Also in ingress-nginx, where the longest location wins, and one without a slash at its end is
+/// two.
+#[test]
+fn of_two_prefixes_that_differ_by_a_slash_each_gets_its_own_requests() {
+    for texts in [["/foo", "/foo/", "/"], ["/foo", "/foo/", "/foo/bar/baz"]] {
+        check_paths(&texts, "/foo", Some((0, 4)));
+        check_paths(&texts, "/foo/", Some((1, 4)));
+        check_paths(&texts, "/foo/x", Some((1, 4)));
+        check_paths(&texts, "/foo/bar/x", Some((1, 4)));
+        check_paths(&["/foo/", "/foo"], "/foo/x", Some((0, 4)));
+    }
+    let texts = ["/foo", "/foo/", "=/foo", "=/foo/"];
+    check_paths(&texts, "/foo", Some((2, 4)));
+    check_paths(&texts, "/foo/", Some((3, 5)));
+    check_paths(&texts, "/foo//", Some((1, 4)));
+    check_paths(&["/a/b", "/a/b/", "/a"], "/a/b/c", Some((1, 4)));
+    check_paths(&["/a/b/", "/a", "/a/"], "/a/c", Some((2, 2)));
 }
 
 #[test]
@@ -280,6 +299,30 @@ fn an_unchanged_host_is_the_same_compiled_host() {
     };
     assert_eq!(find(&first, "a"), find(&second, "a"));
     assert_ne!(find(&first, "b"), find(&second, "b"));
+}
+
+/// A shorter plain path would lead around the guard; a longer one comes first in ingress-nginx,
+/// too.
+#[test]
+fn the_pattern_of_a_missing_guard_comes_before_shorter_literal_paths() {
+    let refused = |refusal| {
+        let mut rule = rule("i", 0, vec![path("~^/a/.*")]);
+        rule.policies.refusal = Some(refusal);
+        rule
+    };
+    let literals = ["/", "=/a/b", "/a/bc/def/g"];
+    let ask_for = |refusal, request: &str| {
+        let mut rules: Vec<_> = vec![refused(refusal)];
+        rules.extend((1..).zip(literals).map(|(n, text)| rule("i", n, vec![path(text)])));
+        ask(&model(vec![host("h", OnMiss::Default, rules)], None), &get("h", request))
+    };
+    for (request, guard, other) in
+        [("/a/x", 0, 1), ("/a/b", 0, 2), ("/a/bc/def/g", 3, 3), ("/a", 1, 1)]
+    {
+        let rule = |found: Option<(u32, usize)>| found.map(|(rule, _)| rule);
+        assert_eq!(rule(ask_for(Refusal::Guard, request)), Some(guard), "{request}");
+        assert_eq!(rule(ask_for(Refusal::NotSupported, request)), Some(other), "{request}");
+    }
 }
 
 #[test]

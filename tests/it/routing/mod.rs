@@ -2,6 +2,7 @@
 
 mod default_backend;
 mod endpoints;
+mod guards;
 mod host_rules;
 mod ingress_class;
 mod load_balancing;

@@ -8,6 +8,7 @@ use crate::harness::{Driver, Ingress, PathType, Proxy};
 for_each_driver!(
     examples_of_the_ingress_documentation,
     longest_path_wins_and_exact_before_prefix,
+    prefixes_that_differ_by_a_slash_are_two,
     named_and_numeric_ports_reach_the_same_service,
     oldest_ingress_wins_a_path,
 );
@@ -48,6 +49,40 @@ fn examples_of_the_ingress_documentation(driver: Driver) {
         let status = proxy.get(&format!("h{index}.example"), request).status();
         let expected = if *is_match { 200 } else { 404 };
         assert_eq!(status, expected, "{path_type:?} {path} against {request}");
+    }
+}
+
+/// Of one Ingress or of two; a table of few paths and one of many.
+fn prefixes_that_differ_by_a_slash_are_two(driver: Driver) {
+    let (_backends, mut text) = echoes(&["foo", "below", "root"]);
+    text += &Ingress::new("one")
+        .host("a.example")
+        .path("/", Prefix, "root")
+        .path("/foo", Prefix, "foo")
+        .path("/foo/", Prefix, "below")
+        .yaml();
+    let mut many = Ingress::new("many").host("b.example").path("/foo/", Prefix, "below");
+    for n in 0..20 {
+        many = many.path(&format!("/{n}/{n}"), Prefix, "root");
+    }
+    text += &many.yaml();
+    text += &Ingress::new("other")
+        .host("b.example")
+        .path("/foo", ImplementationSpecific, "foo")
+        .path("/", Prefix, "root")
+        .yaml();
+    let proxy = Proxy::start(driver, text);
+    for host in ["a.example", "b.example"] {
+        for (path, backend) in [
+            ("/foo", "foo"),
+            ("/foo?x=/", "foo"),
+            ("/foo/", "below"),
+            ("/foo/x", "below"),
+            ("/foo/x/y", "below"),
+            ("/foobar", "root"),
+        ] {
+            assert_eq!(proxy.get(host, path).backend(), backend, "{host}{path}");
+        }
     }
 }
 

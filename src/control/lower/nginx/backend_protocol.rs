@@ -7,9 +7,6 @@ use crate::model::BackendProtocol;
 
 const BACKEND_PROTOCOL: &str = "backend-protocol";
 
-/// The annotations that are read here, without the prefix of the dialect.
-pub(super) const NAMES: [&str; 1] = [BACKEND_PROTOCOL];
-
 /// Reads the annotation; `None`: it is absent, so the Service port says. As in ingress-nginx, case
 /// does not matter and what is not known is HTTP.
 pub(super) fn parse(texts: Texts<'_>, report: &mut Report<'_>) -> Option<BackendProtocol> {

@@ -1,7 +1,12 @@
 //! Annotations of the ingress-nginx dialect, one file per matter.
 
+mod annotations;
 mod backend_protocol;
+mod canary;
+pub(super) mod guards;
 pub(super) mod proxy_ssl;
+pub(super) mod regex_path;
+mod snippet;
 pub(super) mod tls;
 
 use std::collections::BTreeMap;
@@ -12,29 +17,34 @@ use crate::control::source::report::{Finding, Report};
 use crate::model::{BackendProtocol, Dial, DialTls, ObjectRef};
 
 /// What the names of all annotations of the dialect begin with.
-pub(super) const DIALECT: &str = "nginx.ingress.kubernetes.io/";
-
-/// Whether some file here reads the annotation; `name` is without [`DIALECT`].
-pub(super) fn is_known(name: &str) -> bool {
-    let matters = [&tls::NAMES[..], &backend_protocol::NAMES, &proxy_ssl::NAMES];
-    matters.iter().any(|names| names.contains(&name))
-}
+const DIALECT: &str = "nginx.ingress.kubernetes.io/";
 
 /// The annotations of one object.
 #[derive(Clone, Copy)]
-struct Texts<'a>(Option<&'a BTreeMap<String, String>>);
+pub(super) struct Texts<'a>(pub Option<&'a BTreeMap<String, String>>);
 
 impl<'a> Texts<'a> {
     /// The value under `name`, which is without [`DIALECT`]; an empty one counts as absent.
+    ///
+    /// INVARIANT: the table of annotations has it as one that is read.
     fn get(self, name: &str) -> Option<&'a str> {
+        debug_assert!(
+            annotations::find(name)
+                .is_some_and(|known| known.support == annotations::Support::Read),
+            "{name} is read, which its row in the table does not say"
+        );
         let value = self.0?.get(&format!("{DIALECT}{name}"));
         value.map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 }
 
-/// How the backends of one Ingress are spoken to.
+/// How the backends of one Ingress are spoken to, and what its paths mean.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Dialect {
+    /// It repeats hosts and paths of another Ingress, and has none of its own.
+    pub is_canary: bool,
+    /// Its paths are regular expressions.
+    pub has_regex_paths: bool,
     protocol: Option<BackendProtocol>,
     tls: DialTls,
 }
@@ -47,8 +57,12 @@ impl Dialect {
         report: &mut Report<'_>,
     ) -> Self {
         let texts = Texts(annotations);
-        let protocol = backend_protocol::parse(texts, report);
-        Self { protocol, tls: proxy_ssl::parse(namespace, texts, report) }
+        Self {
+            is_canary: canary::parse(texts, report),
+            has_regex_paths: regex_path::is_wanted(texts),
+            protocol: backend_protocol::parse(texts, report),
+            tls: proxy_ssl::parse(namespace, texts, report),
+        }
     }
 
     /// The Secret for connections to backends, whether or not some of them use TLS.
@@ -76,12 +90,25 @@ fn field(name: &str) -> String {
     format!("metadata.annotations.{DIALECT}{name}")
 }
 
+/// The same, of the whole name.
+pub(super) fn field_of(key: &str) -> String {
+    format!("metadata.annotations.{key}")
+}
+
 fn invalid(name: &str, value: &str, why: &str, advice: &str) -> Finding {
     Finding {
         reason: "InvalidAnnotation",
         field: field(name),
         message: format!("{value:?} cannot be used: {why}"),
         advice: advice.to_owned(),
+    }
+}
+
+/// A value that ingress-nginx takes for another one.
+fn taken_for(name: &str, value: &str, meaning: &str, advice: &str) -> Finding {
+    Finding {
+        message: format!("{value:?} is taken for {meaning}, as in ingress-nginx."),
+        ..invalid(name, value, "", advice)
     }
 }
 

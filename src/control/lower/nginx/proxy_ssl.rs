@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Texts, field, invalid};
+use super::{Texts, field, invalid, parse_bool, taken_for};
 use crate::control::source::report::Report;
 use crate::model::{DialTls, HostName};
 
@@ -12,9 +12,6 @@ const SECRET: &str = "proxy-ssl-secret";
 const VERIFY: &str = "proxy-ssl-verify";
 const NAME: &str = "proxy-ssl-name";
 const SERVER_NAME: &str = "proxy-ssl-server-name";
-
-/// The annotations that are read here, without the prefix of the dialect.
-pub(super) const NAMES: [&str; 4] = [SECRET, VERIFY, NAME, SERVER_NAME];
 
 /// The field that names the Secret.
 pub(in super::super) fn secret_field() -> String {
@@ -33,6 +30,11 @@ pub(super) fn parse(namespace: &Arc<str>, texts: Texts<'_>, report: &mut Report<
     let mut flag = |name, if_invalid, until| match texts.get(name) {
         None | Some("off") => false,
         Some("on") => true,
+        // There it is the default, which anything else is taken for.
+        Some(text) if parse_bool(text) == Some(false) || text.eq_ignore_ascii_case("off") => {
+            report.warning(taken_for(name, text, "off", "Write on or off."));
+            false
+        }
         Some(text) => {
             let advice = format!("Write on or off; {until}.");
             report.error(invalid(name, text, "it is neither on nor off.", &advice));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Texts, field, invalid, parse_bool};
+use super::{Texts, field, invalid, parse_bool, taken_for};
 use crate::control::source::report::Report;
 use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::ObjectRef;
@@ -16,17 +16,6 @@ const AUTH_TLS_SECRET: &str = "auth-tls-secret";
 const AUTH_TLS_VERIFY: &str = "auth-tls-verify-client";
 const AUTH_TLS_DEPTH: &str = "auth-tls-verify-depth";
 const AUTH_TLS_PASS: &str = "auth-tls-pass-certificate-to-upstream";
-
-/// The annotations that are read here, without the prefix of the dialect.
-pub(in super::super) const NAMES: [&str; 7] = [
-    SSL_REDIRECT,
-    FORCE_SSL_REDIRECT,
-    SSL_PASSTHROUGH,
-    AUTH_TLS_SECRET,
-    AUTH_TLS_VERIFY,
-    AUTH_TLS_DEPTH,
-    AUTH_TLS_PASS,
-];
 
 /// What the annotations of one Ingress say.
 #[derive(Debug, Clone)]
@@ -130,8 +119,7 @@ fn auth(
         "off" => return Some(AuthTls::Off),
         other => {
             let advice = "Write on, optional, optional_no_ca or off.";
-            let why = "it counts as on, as in ingress-nginx.";
-            report.error(invalid(AUTH_TLS_VERIFY, other, why, advice));
+            report.warning(taken_for(AUTH_TLS_VERIFY, other, "on", advice));
             ClientAuthMode::Required
         }
     };

@@ -18,7 +18,7 @@ fn check(text: &str, expected: &[&str], problems: &[&str]) {
 #[test]
 fn the_older_ingress_wins_and_the_loser_is_told_by_whom() {
     let young = ingress("a", "2025", "h", "/x");
-    let old = ingress("b", "2024", "h", "/x/");
+    let old = ingress("b", "2024", "h", "/x");
     check(
         &format!("{young}{old}"),
         &["h /x -> default/web:80 (b)"],
@@ -38,6 +38,14 @@ fn equal_age_is_decided_by_namespace_and_name() {
     let without_age = ingress("z", "", "h", "/x");
     let model = lower(&format!("{a}{without_age}")).model.expect("a model");
     assert_eq!(routes(&model), ["h /x -> default/web:80 (z)"]);
+}
+
+#[test]
+fn prefixes_that_differ_by_a_slash_do_not_contend() {
+    let young = ingress("a", "2025", "h", "/x");
+    let old = ingress("b", "2024", "h", "/x/");
+    let expected = ["h /x/ -> default/web:80 (b)", "h /x -> default/web:80 (a)"];
+    check(&format!("{young}{old}"), &expected, &[]);
 }
 
 #[test]

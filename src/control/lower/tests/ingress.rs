@@ -1,6 +1,7 @@
 //! Hosts, paths and backends of one Ingress.
 
 use super::*;
+use crate::model::Refusal;
 
 const HEAD: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\nspec:\n";
 
@@ -27,35 +28,135 @@ fn path_types_and_paths() {
     for (text, kind, expected, problems) in [
         ("path: /a,", "pathType: Exact,", &["h =/a -> default/s:80 (a)"][..], &[][..]),
         ("path: /a/,", "pathType: Exact,", &["h =/a/ -> default/s:80 (a)"], &[]),
-        ("path: /a/,", "pathType: Prefix,", &["h /a -> default/s:80 (a)"], &[]),
+        ("path: /a/,", "pathType: Prefix,", &["h /a/ -> default/s:80 (a)"], &[]),
         ("path: /a,", "pathType: ImplementationSpecific,", &["h /a -> default/s:80 (a)"], &[]),
         ("", "pathType: ImplementationSpecific,", &["h / -> default/s:80 (a)"], &[]),
         ("", "pathType: Prefix,", &[], invalid_path),
         ("path: a,", "pathType: Prefix,", &[], invalid_path),
         ("path: /a/../b,", "pathType: Prefix,", &[], invalid_path),
+        // Served, for it has but one meaning, and told.
+        ("path: /a/%2f,", "pathType: Prefix,", &["h /a/%2f -> default/s:80 (a)"], invalid_path),
+        ("path: /a%2Fb,", "pathType: Exact,", &["h =/a%2Fb -> default/s:80 (a)"], invalid_path),
+        ("path: /a//b,", "pathType: Exact,", &["h =/a//b -> default/s:80 (a)"], invalid_path),
+        ("path: /a/./b,", "pathType: Exact,", &[], invalid_path),
+        ("path: /a/..,", "pathType: Prefix,", &[], invalid_path),
+        ("path: a,", "pathType: ImplementationSpecific,", &[], invalid_path),
+        ("path: /%2F,", "pathType: ImplementationSpecific,", &["h /%2F -> default/s:80 (a)"], &[]),
         ("path: /a,", "", &[], invalid_type),
         ("path: /a,", "pathType: prefix,", &[], invalid_type),
     ] {
         check(&path(text, kind), expected, problems);
     }
     let empty: &[&str] = &[&format!("EmptyPathElement {PATH}")];
-    check(&path("path: /a//b,", "pathType: Exact,"), &["h =/a//b -> default/s:80 (a)"], empty);
+    let specific = path("path: /a//b,", "pathType: ImplementationSpecific,");
+    check(&specific, &["h /a//b -> default/s:80 (a)"], empty);
+}
+
+/// As text where nothing says otherwise, as in ingress-nginx, but never without a word.
+#[test]
+fn what_looks_like_an_expression_is_said() {
+    let told: &[&str] = &["RegexPath spec.rules[0].http.paths[0].path"];
+    for text in ["/x(/|$)(.*)", "/*", "/foo/*", "/[a-z]", "/a{2}", "/users/{id}", "/a.+", "/a$"] {
+        let spec = path(&format!("path: {text:?},"), "pathType: ImplementationSpecific,");
+        check(&spec, &[&format!("h {text} -> default/s:80 (a)")], told);
+    }
+    for text in ["/v1.2", "/.well-known", "/a+b", "/a$b", "/~me", "/a;b=c,d@e:f!"] {
+        let spec = path(&format!("path: {text:?},"), "pathType: Prefix,");
+        check(&spec, &[&format!("h {text} -> default/s:80 (a)")], &[]);
+    }
+    let spec = path("path: \"/app/?(.*)\",", "pathType: ImplementationSpecific,");
+    check(&spec, &[], &["InvalidPath spec.rules[0].http.paths[0].path"]);
+    let lowered = lower(&format!("{HEAD}{spec}"));
+    assert!(lowered.problems[0].advice.contains("Regular expressions"), "{}", lowered.problems[0]);
+}
+
+/// Where annotations make expressions of paths, requests that they mean go to no other rule.
+#[test]
+fn expressions_get_503_and_a_message() {
+    for annotation in ["use-regex: \"true\"", "rewrite-target: /$2"] {
+        let head = HEAD.replace(
+            "name: a",
+            &format!("name: a, annotations: {{nginx.ingress.kubernetes.io/{annotation}}}"),
+        );
+        let spec = path("path: \"/x(/|$)(.*)\",", "pathType: ImplementationSpecific,");
+        let lowered = lower(&format!("{head}{spec}"));
+        let model = lowered.model.as_ref().expect("a model");
+        assert_eq!(routes(model), ["h ~(?i)^/x(/|$)(.*) -> default/s:80 (a)"]);
+        let refusal = model.listeners[0].hosts[0].rules[0].policies.refusal;
+        assert_eq!(refusal, Some(Refusal::NotSupported));
+        let told = reasons(&lowered);
+        assert!(told.contains(&"RegexPath spec.rules[0].http.paths[0].path".into()), "{told:?}");
+        let plain = path("path: /x,", "pathType: Prefix,");
+        let lowered = lower(&format!("{head}{plain}"));
+        assert_eq!(routes(&lowered.model.expect("a model")), ["h /x -> default/s:80 (a)"]);
+    }
 }
 
 #[test]
 fn hosts_are_exact_wildcard_or_any() {
     let spec = |host: &str| path("path: /,", "pathType: Prefix,").replace("host: h", host);
     for (host, expected) in [
-        ("host: A.Example", "a.example"),
+        ("host: a.example", "a.example"),
         ("host: \"*.x.example\"", "*.x.example"),
         ("host: \"\"", "*"),
     ] {
         check(&spec(host), &[&format!("{expected} / -> default/s:80 (a)")], &[]);
     }
-    for host in ["host: \"*\"", "host: \"a.*.b\"", "host: a..b", "host: 10.0.0.1", "host: \"a:80\""]
-    {
+    for host in [
+        "host: \"*\"",
+        "host: \"a.*.b\"",
+        "host: \"*a.example\"",
+        "host: \"*.*.example\"",
+        "host: \"*.\"",
+        "host: a..b",
+        "host: 10.0.0.1",
+        "host: \"a:80\"",
+        "host: \"[::1]\"",
+        "host: a.example.",
+    ] {
         check(&spec(host), &[], &["InvalidHost spec.rules[0].host"]);
     }
+    // An API server stores none of these; requests can ask for them.
+    for (host, expected) in [
+        ("host: A.Example", "a.example"),
+        ("host: my_shop.example", "my_shop.example"),
+        ("host: \"*.My.example\"", "*.my.example"),
+        ("host: -a.example", "-a.example"),
+        ("host: 010.0.0.1", "010.0.0.1"),
+    ] {
+        let routes = [&*format!("{expected} / -> default/s:80 (a)")];
+        check(&spec(host), &routes, &["InvalidHost spec.rules[0].host"]);
+    }
+    let tls = "  tls: [{hosts: [a_b, A.example, h]}]\n";
+    let told = ["InvalidHost spec.tls[0].hosts[0]", "InvalidHost spec.tls[0].hosts[1]"];
+    let rule = path("path: /,", "pathType: Prefix,");
+    check(&format!("{tls}{rule}"), &["h / -> default/s:80 (a)"], &told);
+}
+
+#[test]
+fn rules_without_paths_and_two_classes_are_what_an_api_server_refuses() {
+    let paths: &[&str] = &["NoPaths spec.rules[0].http.paths"];
+    check("  rules: [{host: h, http: {}}]\n", &[], paths);
+    check("  rules: [{host: h, http: {paths: []}}]\n", &[], paths);
+    check("  rules: [{host: h}]\n", &[], &[]);
+    let text = |annotation: &str| {
+        let head = HEAD.replace(
+            "name: a",
+            &format!("name: a, annotations: {{kubernetes.io/ingress.class: {annotation}}}"),
+        );
+        format!(
+            "{head}  ingressClassName: ringway\n{}---\napiVersion: networking.k8s.io/v1\n\
+             kind: IngressClass\nmetadata: {{name: ringway}}\n\
+             spec: {{controller: ringway.dev/ingress}}\n",
+            path("path: /,", "pathType: Prefix,")
+        )
+    };
+    let lowered = lower(&text("nginx"));
+    let field = "metadata.annotations.kubernetes.io/ingress.class";
+    assert_eq!(reasons(&lowered), [format!("ClassConflict {field}")]);
+    assert_eq!(lowered.problems[0].severity, crate::model::Severity::Error);
+    assert_eq!(routes(&lowered.model.expect("a model")), ["h / -> default/s:80 (a)"]);
+    assert!(reasons(&lower(&text("ringway"))).is_empty());
 }
 
 #[test]
@@ -69,6 +170,15 @@ fn backends_that_an_api_server_refuses_have_no_route() {
     for (backend, field) in [
         ("{}", ""),
         ("{service: {name: \"\", port: {number: 1}}}", ".service.name"),
+        ("{service: {name: My_Service, port: {number: 1}}}", ".service.name"),
+        ("{service: {name: a.b, port: {number: 1}}}", ".service.name"),
+        ("{service: {name: s, port: {number: -1}}}", ".service.port"),
+        ("{service: {name: s, port: {name: HTTP}}}", ".service.port"),
+        ("{service: {name: s, port: {name: \"80\"}}}", ".service.port"),
+        ("{service: {name: s, port: {name: a--b}}}", ".service.port"),
+        ("{service: {name: s, port: {name: sixteen-letters1}}}", ".service.port"),
+        ("{resource: {kind: \"\", name: n}}", ".resource"),
+        ("{resource: {kind: K, name: \"\"}}", ".resource"),
         ("{service: {name: s}}", ".service.port"),
         ("{service: {name: s, port: {}}}", ".service.port"),
         ("{service: {name: s, port: {number: 0}}}", ".service.port"),
@@ -80,6 +190,8 @@ fn backends_that_an_api_server_refuses_have_no_route() {
     }
     let named = "{service: {name: s, port: {name: http}}}";
     check(&spec(named), &["* / -> default/s:http (a)"], &[]);
+    let zero = "{service: {name: s, port: {name: http, number: 0}}}";
+    check(&spec(zero), &["* / -> default/s:http (a)"], &[]);
 }
 
 #[test]
@@ -90,6 +202,61 @@ fn a_resource_backend_keeps_its_path_from_others() {
         &["* / -> invalid (a)"],
         &["ResourceBackend spec.rules[0].http.paths[0].backend.resource"],
     );
+}
+
+/// Whatever it is, no other rule gets its requests, and no redirect sends them around.
+#[test]
+fn resource_backends_get_503_and_a_message() {
+    let resource = "{resource: {kind: Bucket, name: b}}";
+    let rule = format!(
+        "  rules: [{{host: h, http: {{paths: [{{path: /, pathType: Prefix, \
+         backend: {resource}}}]}}}}]\n"
+    );
+    for spec in [
+        rule.clone(),
+        format!("  defaultBackend: {resource}\n"),
+        format!("  defaultBackend: {resource}\n  rules: [{{host: h}}]\n"),
+        format!("  tls: [{{hosts: [h]}}]\n{rule}"),
+    ] {
+        let lowered = lower(&format!("{HEAD}{spec}"));
+        let model = lowered.model.as_ref().expect("a model");
+        let refusals: Vec<_> = model.listeners[0].hosts[0].rules.iter().collect();
+        assert_eq!(refusals.len(), 1, "{spec}");
+        assert_eq!(refusals[0].policies.refusal, Some(Refusal::NotSupported), "{spec}");
+        let told = lowered.problems.iter().find(|p| p.reason == "ResourceBackend");
+        assert!(told.is_some_and(|p| p.message.contains("503")), "{spec}");
+    }
+}
+
+/// It repeats the paths of the main Ingress, takes nothing from it, and says that it is not served.
+#[test]
+fn a_canary_is_not_served_and_takes_nothing_from_the_main_ingress() {
+    let canary = |value: &str, year: &str, host: &str| {
+        let annotations = format!(
+            "name: canary, annotations: {{nginx.ingress.kubernetes.io/canary: {value:?}, \
+             nginx.ingress.kubernetes.io/canary-weight: \"10\", \
+             nginx.ingress.kubernetes.io/auth-url: x, \
+             nginx.ingress.kubernetes.io/auth-tls-secret: default/s}}"
+        );
+        ingress("canary", year, host, "/").replace("name: canary", &annotations)
+    };
+    let main = ingress("main", "2024", "h", "/");
+    let told = ["CanaryNotServed metadata.annotations.nginx.ingress.kubernetes.io/canary"];
+    for year in ["2023", "2025", ""] {
+        let lowered = lower(&format!("{main}{}", canary("true", year, "h")));
+        let model = lowered.model.as_ref().expect("a model");
+        assert_eq!(routes(model), ["h / -> default/web:80 (main)"], "{year}");
+        assert_eq!(model.listeners[0].hosts[0].rules[0].policies, Policies::default());
+        assert_eq!(reasons(&lowered), told, "{year}");
+    }
+    // Alone it is no host at all.
+    let lowered = lower(&canary("true", "2024", "h"));
+    assert!(lowered.model.expect("a model").listeners[0].hosts.is_empty());
+    // What is not true is an Ingress like any other.
+    for value in ["false", "yes"] {
+        let lowered = lower(&format!("{main}{}", canary(value, "2025", "h")));
+        assert!(reasons(&lowered).iter().any(|r| r.starts_with("PathConflict ")), "{value}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod conflicts;
 mod dial;
 mod endpoint_slice;
+mod guards;
 mod incremental;
 mod ingress;
 mod ingress_class;

@@ -63,7 +63,7 @@ fn what_others_have_to_do_with_is_a_warning() {
     let path = "spec.rules[0].http.paths[0]";
     let old = format!("{SERVICE}{}", ingress("old", "2024", "h", "/x"));
     let conflict = format!("warning PathConflict: {path}");
-    check(&old, &ingress("young", "2025", "h", "/x/"), &[&conflict]);
+    check(&old, &ingress("young", "2025", "h", "/x"), &[&conflict]);
     // No age yet.
     check(&old, &ingress("a", "", "h", "/x"), &[&conflict]);
     // The path was another's, and is this one's once it is applied.
@@ -130,7 +130,9 @@ fn contenders() -> String {
         let annotations: &[(&str, &str)] = match n % 5 {
             0 => &[("auth-tls-secret", "default/s")],
             1 => &[("ssl-passthrough", "true")],
-            2 => &[("auth-tls-secret", "default/none")],
+            2 if n == 2 => &[("server-snippet", "deny all;"), ("ssl-passthrough", "true")],
+            2 => &[("auth-tls-secret", "default/none"), ("server-snippet", "gzip on;")],
+            3 if n == 3 => &[("auth-url", "x"), ("ssl-passthrough", "true")],
             3 => &[("backend-protocol", "HTTPS"), ("proxy-ssl-verify", "on")],
             _ => &[("no-such", "x")],
         };

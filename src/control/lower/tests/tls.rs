@@ -81,7 +81,7 @@ fn names(lowered: &Lowered) -> Vec<String> {
     names.collect()
 }
 
-/// `host path [redirect] [hsts] [deny]` of each rule.
+/// `host path [redirect] [hsts] [refusal]` of each rule.
 fn policies(lowered: &Lowered) -> Vec<String> {
     let hosts = &listener(lowered).hosts;
     let rules = hosts.iter().flat_map(|host| host.rules.iter().map(move |rule| (host, rule)));
@@ -90,10 +90,9 @@ fn policies(lowered: &Lowered) -> Vec<String> {
             unreachable!("no patterns here")
         };
         let mut text = format!("{} {path}", host.pattern);
-        let Policies { https_redirect, hsts, deny, .. } = &rule.policies;
-        for status in [https_redirect, deny].into_iter().flatten() {
-            text += &format!(" {status}");
-        }
+        let Policies { https_redirect, hsts, refusal, .. } = &rule.policies;
+        text += &https_redirect.map(|status| format!(" {status}")).unwrap_or_default();
+        text += &refusal.map(|refusal| format!(" {refusal:?}")).unwrap_or_default();
         text + &hsts.as_ref().map(|hsts| format!(" [{hsts}]")).unwrap_or_default()
     });
     text.collect()
@@ -110,7 +109,12 @@ fn certificate_of_a_host() {
     let none: &[&str] = &[];
     for (host, tls, expected, problems) in [
         ("a.example", "[{hosts: [a.example], secretName: s}]", &["a.example -> mine"][..], none),
-        ("a.example", "[{hosts: [A.EXAMPLE], secretName: s}]", &["a.example -> mine"], none),
+        (
+            "a.example",
+            "[{hosts: [A.EXAMPLE], secretName: s}]",
+            &["a.example -> mine"],
+            &["InvalidHost spec.tls[0].hosts[0]"],
+        ),
         // Listed nowhere, but covered.
         ("a.example", "[{secretName: s}]", &["a.example -> mine"], none),
         (
@@ -573,7 +577,10 @@ fn a_host_whose_clients_cannot_be_checked_is_closed() {
         let lowered = lower(&format!("{ca}{text}"));
         assert_eq!(reasons(&lowered), [format!("{problem} {FIELD}-secret")], "{secret} {verify}");
         let policies = policies(&lowered);
-        assert!(policies.iter().all(|text| text.ends_with(" / 403")), "{policies:?}");
+        assert!(
+            policies.iter().all(|text| text.ends_with(" / ClientCertificates")),
+            "{policies:?}"
+        );
     }
 }
 
@@ -582,7 +589,7 @@ fn a_host_opens_when_its_ca_comes_and_closes_when_it_goes() {
     let mut world = World::new(options());
     let annotations = [("auth-tls-secret", "default/ca")];
     let text = tls_ingress(("i", ""), "h", "[]", &annotations);
-    assert_eq!(policies(&world.apply(changes(&text))), ["h / 403"]);
+    assert_eq!(policies(&world.apply(changes(&text))), ["h / ClientCertificates"]);
     let ca = secret_of("ca", &[("ca.crt", &pair(&["ca"]).chain)]);
     let lowered = world.apply(changes(&ca));
     assert_eq!(
@@ -591,7 +598,7 @@ fn a_host_opens_when_its_ca_comes_and_closes_when_it_goes() {
     );
     // No older version stands in.
     let lowered = world.apply(changes(&secret_of("ca", &[("ca.crt", "x")])));
-    assert_eq!(policies(&lowered), ["h / 403"]);
+    assert_eq!(policies(&lowered), ["h / ClientCertificates"]);
 }
 
 #[test]

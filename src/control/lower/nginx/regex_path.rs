@@ -1,0 +1,42 @@
+//! Paths that are regular expressions in ingress-nginx: which are, and which requests they mean.
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use super::{DIALECT, Texts, parse_bool};
+use crate::model::Pattern;
+
+/// Either makes every path of its Ingress an expression.
+const USE_REGEX: &str = "use-regex";
+const REWRITE_TARGET: &str = "rewrite-target";
+
+/// Whether the paths of an Ingress are expressions, as its annotations say.
+pub(super) fn is_wanted(texts: Texts<'_>) -> bool {
+    // Neither is supported yet, so that nothing else reads them.
+    let text = |name: &str| {
+        let value = texts.0.and_then(|all| all.get(&format!("{DIALECT}{name}")));
+        value.map(|value| value.trim()).filter(|value| !value.is_empty())
+    };
+    text(USE_REGEX).and_then(parse_bool) == Some(true) || text(REWRITE_TARGET).is_some()
+}
+
+/// Whether a path has what only expressions have a use for. A dot is none: `/v1.2` and
+/// `/.well-known` are paths.
+pub(in super::super) fn looks_like_one(path: &str) -> bool {
+    let special = ['(', ')', '[', ']', '{', '}', '|', '^', '\\', '*', '?'];
+    path.contains(special) || path.contains(".+") || path.ends_with('$')
+}
+
+/// The requests that ingress-nginx would send to an expression: it begins where the path does, ends
+/// anywhere, and case is no difference. One that is written in a way that no linear-time engine
+/// knows (look-around, back-references), or is too large, means all that begins with the plain text
+/// before its first special character.
+pub(in super::super) fn pattern(path: &str) -> Option<Pattern> {
+    let plain = || {
+        let special = ['(', '[', '{', '|', '^', '\\', '*', '?', '+', '.', '$'];
+        let end = path.find(special).unwrap_or(path.len());
+        let text = path.get(..end).unwrap_or_default();
+        // What is optional or repeated is the last character before it.
+        let text = text.rsplit_once('/').map_or("", |(before, _)| before);
+        Pattern::new(&format!("(?i)^{}/", Pattern::escape(text)))
+    };
+    Pattern::new(&format!("(?i)^{path}")).or_else(|_not_linear| plain()).ok()
+}
