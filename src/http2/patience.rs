@@ -142,7 +142,7 @@ impl Patience {
         let end = now.saturating_add(millis(grace));
         self.idle_millis = self.idle_millis.min(millis(grace));
         self.idle_until = self.idle_until.min(end);
-        if self.progress.place == Place::Between {
+        if self.progress.place != Place::Block {
             self.first_until = self.first_until.map(|until| until.min(end));
         }
     }
@@ -352,6 +352,10 @@ mod tests {
         let mut unused = Seen::new();
         unused.patience.drain(grace, 5000);
         unused.idle(6000);
+        // Half of what is no request either.
+        let mut greeting = Seen::new();
+        greeting.feed(&PREFACE[..9], 0).patience.drain(grace, 5000);
+        greeting.rest(6000);
         let mut begun = Seen::new();
         begun.feed(PREFACE, 0).feed(&frame(SETTINGS, 0, 0), 0).feed(&frame(HEADERS, 0, 3), 1000);
         begun.patience.drain(grace, 5000);

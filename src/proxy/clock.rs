@@ -56,7 +56,7 @@ enum State {
 /// What a deadline ends when it passes.
 #[derive(Clone)]
 pub enum Target {
-    /// A socket whose peer is gone when nothing but its end is left to read.
+    /// A socket whose peer is gone when it failed, or nothing but its end is left to read.
     Socket(RawFd),
     /// A socket whose peer says goodbye before it closes, so that its end is asked for apart.
     TlsSocket(RawFd),
@@ -85,7 +85,12 @@ impl Target {
 
     fn is_peer_gone(&self) -> bool {
         match self {
-            Self::Socket(descriptor) => rt::peek(*descriptor) == Peek::Closed,
+            Self::Socket(descriptor) => match rt::peek(*descriptor) {
+                Peek::Closed => true,
+                Peek::Silent => false,
+                // What came before a reset stays readable.
+                Peek::Data => rt::is_failed(*descriptor),
+            },
             Self::TlsSocket(descriptor) => rt::is_half_closed(*descriptor),
             Self::Stream(stream) => stream.is_peer_gone(),
         }

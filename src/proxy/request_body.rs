@@ -131,11 +131,13 @@ impl Transfer<'_> {
             if !buffer.is_empty() {
                 let send_timeout = self.treatment.send_timeout;
                 self.upstream.write_deadline().arm(send_timeout, Expiry::CloseBoth);
+                self.watch_client();
                 let (result, back) = self.upstream.write_all(buffer).await;
                 self.upstream.write_deadline().disarm();
                 buffer = back;
                 if result.is_err() {
-                    return End::UpstreamGone;
+                    let is_alone = self.downstream.deadline().is_peer_gone();
+                    return if is_alone { End::ClientGone } else { End::UpstreamGone };
                 }
             }
             if is_done {
@@ -151,6 +153,14 @@ impl Transfer<'_> {
             if let Some(end) = self.read(&mut buffer).await {
                 return end;
             }
+        }
+    }
+
+    /// An upstream that takes nothing is not waited for without a client. Not asked over TLS, where
+    /// the end of a client that sent all and closed its side is seen before its last octets.
+    fn watch_client(&self) {
+        if !matches!(self.downstream, Transport::Tls(_)) {
+            self.downstream.deadline().watch_peer_for(self.upstream.deadline());
         }
     }
 

@@ -32,7 +32,7 @@ use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 pub use doorbell::Doorbell;
 pub use listener::{Accepted, Listener};
 pub use reuse::Places;
-pub use stream::{Peek, Stream, is_half_closed, peek, shutdown, shutdown_both};
+pub use stream::{Peek, Stream, is_failed, is_half_closed, peek, shutdown, shutdown_both};
 
 /// Submission queue entries: twice the operations of a busy turn. The queue is flushed when full.
 const RING_ENTRIES: u32 = 2048;

@@ -217,10 +217,19 @@ pub fn peek(descriptor: RawFd) -> Peek {
 /// Whether the peer closed its direction, or the connection failed; octets before it may still be
 /// unread.
 pub fn is_half_closed(descriptor: RawFd) -> bool {
+    poll(descriptor) & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+}
+
+/// Whether the connection failed, or both directions ended; octets before it may still be unread.
+pub fn is_failed(descriptor: RawFd) -> bool {
+    poll(descriptor) & (libc::POLLHUP | libc::POLLERR) != 0
+}
+
+fn poll(descriptor: RawFd) -> libc::c_short {
     let mut asked = libc::pollfd { fd: descriptor, events: libc::POLLRDHUP, revents: 0 };
     // SAFETY: the kernel writes one pollfd; a timeout of 0 does not wait.
     let count = unsafe { libc::poll(&raw mut asked, 1, 0) };
-    count > 0 && asked.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
+    if count > 0 { asked.revents } else { 0 }
 }
 
 /// Shuts a direction of a connection down; operations under way on it end.

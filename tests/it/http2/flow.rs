@@ -159,26 +159,15 @@ fn slow_reader_holds_back_the_upstream(driver: Driver) {
     http2.sync();
 }
 
-/// The window is given back when the upstream took the octets, not when they arrived.
-fn slow_upstream_holds_back_the_client(driver: Driver) {
-    let gate = Gate::new();
-    let backend = Backend::scripted({
-        let gate = gate.clone();
-        move |mut connection| {
-            connection.read_head()?;
-            gate.wait();
-            connection.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")?;
-            connection.read_to_end().map(drop)
-        }
-    });
-    let proxy = start(driver, &backend);
-    let mut http2 = Http2::connect(proxy.http);
+/// Uploads on stream 1 as the windows allow until they stay shut; gives the octets sent.
+#[track_caller]
+pub(super) fn upload_until_stuck(http2: &mut Http2) -> usize {
     let setting = http2.server_settings.iter().rfind(|(id, _)| *id == INITIAL_WINDOW_SIZE);
     let initial = setting.map_or(65_535, |(_, value)| *value as usize);
     http2.send(post(1, "/"));
     let (mut window, mut connection_window, mut sent) = (initial, 65_535, 0);
     let piece = [b'x'; 16_384];
-    let stuck = loop {
+    loop {
         while window.min(connection_window) >= piece.len() && sent < 64 << 20 {
             http2.send(data(1, piece, 0));
             sent += piece.len();
@@ -197,9 +186,26 @@ fn slow_upstream_holds_back_the_client(driver: Driver) {
             }
         }
         if window.min(connection_window) == before || sent >= 64 << 20 {
-            break sent;
+            return sent;
         }
-    };
+    }
+}
+
+/// The window is given back when the upstream took the octets, not when they arrived.
+fn slow_upstream_holds_back_the_client(driver: Driver) {
+    let gate = Gate::new();
+    let backend = Backend::scripted({
+        let gate = gate.clone();
+        move |mut connection| {
+            connection.read_head()?;
+            gate.wait();
+            connection.send("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")?;
+            connection.read_to_end().map(drop)
+        }
+    });
+    let proxy = start(driver, &backend);
+    let mut http2 = Http2::connect(proxy.http);
+    let stuck = upload_until_stuck(&mut http2);
     assert!(stuck < 32 << 20, "{stuck} octets taken for an upstream that read none");
     gate.open();
 }

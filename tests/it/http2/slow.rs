@@ -9,7 +9,7 @@ use crate::for_each_driver;
 use crate::harness::frames::*;
 use crate::harness::pki::Authority;
 use crate::harness::{
-    Backend, Builder, Client, Driver, Http2, Ingress, Proxy, manifest, pause, wait_until,
+    Backend, Builder, Client, Driver, Gate, Http2, Ingress, Proxy, manifest, pause, wait_until,
 };
 
 for_each_driver!(
@@ -26,6 +26,7 @@ for_each_driver!(
     client_that_never_reads_is_left,
     client_that_never_reads_does_not_hold_up_a_drain,
     requests_given_up_leave_no_more_running_than_the_limits_say,
+    upload_given_up_is_not_pressed_on_a_stalled_backend,
 );
 
 /// Longest time for what takes a second by its flags. Other deadlines are a minute and more.
@@ -537,4 +538,38 @@ fn give_up(proxy: &Proxy, how: GivenUp) {
             drop(client.send_if_open("GET /run HTTP/1.1\r\nHost: a.example\r\n\r\n"));
         }
     }
+}
+
+/// `--proxy-send-timeout` is for an upstream that somebody waits for.
+fn upload_given_up_is_not_pressed_on_a_stalled_backend(driver: Driver) {
+    let gate = Gate::new();
+    let backend = Backend::scripted({
+        let gate = gate.clone();
+        move |mut connection| {
+            connection.read_head()?;
+            gate.wait();
+            connection.read_to_end().map(drop)
+        }
+    });
+    let proxy =
+        Builder::new(driver).manifests(manifest::one_host("a.example", backend.address())).start();
+    let mut http2 = Http2::connect(proxy.http);
+    super::flow::upload_until_stuck(&mut http2);
+    http2.send(reset(1, CANCEL));
+    wait_until("the stream to be noticed", || {
+        proxy.metric("ringway_client_aborts_total", &[]) >= 1.0
+    });
+    http2.sync();
+    let client = proxy.client();
+    let mut sender = client.sender();
+    sender.set_write_timeout(Some(Duration::from_millis(300))).expect("write timeout");
+    let head = "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 999999999\r\n\r\n";
+    std::io::Write::write_all(&mut sender, head.as_bytes()).expect("head");
+    while std::io::Write::write(&mut sender, &[b'x'; 65_536]).is_ok() {}
+    drop(sender);
+    client.reset();
+    wait_until("the client to be missed", || {
+        proxy.metric("ringway_client_aborts_total", &[]) >= 2.0
+    });
+    gate.open();
 }
