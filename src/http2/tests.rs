@@ -109,7 +109,10 @@ fn a_head_is_written_in_order_with_one_host_and_one_cookie_line() {
     check_text(&hosted("GET", "/"), "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     check_text(&hosted("HEAD", "/?"), "HEAD /? HTTP/1.1\r\nhost: a\r\n\r\n");
     check_text(&hosted("OPTIONS", "*"), "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n");
-    check_text(&hosted("GET", "/<\"`>"), "GET /<\"`> HTTP/1.1\r\nhost: a\r\n\r\n");
+    for path in ["/<\"`>", "/{}|\\^", "/\u{e9}?\u{e9}", "/%zz"] {
+        let (text, _) = translate(&hosted("GET", path), ALONE).unwrap();
+        assert_eq!(text, format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
+    }
     let (text, _) = translate(&with(&[("te", "trailers")]), ALONE).unwrap();
     assert!(parse(&text).accepts_trailers);
     assert!(parse(&text).is_persistent);

@@ -148,7 +148,19 @@ fn malformed_trailers_end_the_request(driver: Driver) {
 fn one_rule_for_targets_of_both_protocols(driver: Driver) {
     let backend = Backend::echo("a");
     let proxy = start(driver, &backend);
-    for target in ["/<", "/>", "/\"", "/`", "/a?<\"`>", "/a#b", "/{}|\\^", "/%zz", "/..", "//x"] {
+    for target in [
+        "/<",
+        "/>",
+        "/\"",
+        "/`",
+        "/a?<\"`>",
+        "/a#b",
+        "/\u{e4}?\u{f6}",
+        "/{}|\\^",
+        "/%zz",
+        "/..",
+        "//x",
+    ] {
         let mut client = proxy.client();
         client.send(format!("GET {target} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
         let expected = client.response();
