@@ -79,7 +79,7 @@ fn guards_that_are_not_supported_are_told() {
 
 #[test]
 fn what_an_api_server_refuses_is_an_error() {
-    check("refused", &[], 1);
+    check("api-server", &[], 1);
 }
 
 #[test]
