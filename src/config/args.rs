@@ -42,8 +42,8 @@ pub struct Args {
 
     /// Address for plain HTTP; may be repeated (in the variable: separated by commas). `*` in place
     /// of the IP is every address of IPv4 and IPv6, `localhost` loopback of both, each as far as
-    /// the machine has it; an IP that it does not have is an error, and [::] is IPv6 alone. Port 0
-    /// takes a free port
+    /// the machine has it; an IP that it does not have is an error, and `[::]` is IPv6 alone. Port
+    /// 0 takes a free port
     #[arg(
         long,
         env = "RINGWAY_HTTP_BIND",

@@ -28,13 +28,11 @@ pub(super) struct RoutePath {
 
 impl RoutePath {
     pub(super) fn exact(path: &str) -> Self {
-        let text: Arc<str> = path.into();
-        Self { matches: PathMatch::Exact(Arc::clone(&text)), text }
+        Self { matches: PathMatch::Exact(coded(path)), text: path.into() }
     }
 
     pub(super) fn prefix(path: &str) -> Self {
-        let text: Arc<str> = path.into();
-        Self { matches: PathMatch::Prefix(Arc::clone(&text)), text }
+        Self { matches: PathMatch::Prefix(coded(path)), text: path.into() }
     }
 
     pub(super) fn pattern(pattern: Pattern) -> Self {
@@ -59,6 +57,24 @@ impl RoutePath {
     pub(super) fn to_match(&self) -> PathMatch {
         self.matches.clone()
     }
+}
+
+/// Letters beyond ASCII in the form in which requests are matched, whichever way they are sent.
+fn coded(path: &str) -> Arc<str> {
+    if path.is_ascii() {
+        return path.into();
+    }
+    let mut text = String::with_capacity(path.len().saturating_mul(3));
+    for character in path.chars() {
+        if character.is_ascii() {
+            text.push(character);
+            continue;
+        }
+        for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+            text += &format!("%{byte:02X}");
+        }
+    }
+    text.into()
 }
 
 fn key(path: &PathMatch) -> (PathKind, &str) {
@@ -98,7 +114,7 @@ pub(super) enum PathError {
     /// More than [`PATH_BYTES_MAX`].
     #[error("a path has at most {PATH_BYTES_MAX} bytes")]
     TooLong,
-    /// Control characters, blanks, non-ASCII, `#`, `?`.
+    /// Control characters, blanks, `#`, `?`.
     #[error("no request path contains {0:?}")]
     Character(char),
     /// `.` or `..` as an element, also percent-encoded.
@@ -134,7 +150,9 @@ pub(super) enum PathRules {
 /// Source: Ingress API `spec.rules[].http.paths[].path`; RFC 3986 sections 3.3 and 5.2.4.
 pub(super) fn check(path: &str) -> Result<(), PathError> {
     check_size(path)?;
-    if let Some(bad) = path.chars().find(|c| !c.is_ascii_graphic() || matches!(c, '#' | '?')) {
+    if let Some(bad) =
+        path.chars().find(|c| c.is_control() || c.is_whitespace() || matches!(c, '#' | '?'))
+    {
         return Err(PathError::Character(bad));
     }
     if path.split('/').any(is_dot_segment) {
@@ -198,7 +216,8 @@ mod tests {
             ("/a?b", Err(PathError::Character('?'))),
             ("/a#b", Err(PathError::Character('#'))),
             ("/\u{7f}", Err(PathError::Character('\u{7f}'))),
-            ("/ü", Err(PathError::Character('ü'))),
+            ("/\u{85}", Err(PathError::Character('\u{85}'))),
+            ("/ü", Ok(())),
             ("/a/../b", Err(PathError::DotSegment)),
             ("/a/./b", Err(PathError::DotSegment)),
             ("/a/.", Err(PathError::DotSegment)),
@@ -228,6 +247,9 @@ mod tests {
         assert_ne!(prefix("/a/"), prefix("/a"));
         assert_ne!(exact("/a/"), exact("/a"));
         assert_ne!(exact("/a"), prefix("/a"));
+        // A request can be written in either way, and has one form when it is matched.
+        assert_eq!(prefix("/ü/x"), prefix("/%C3%BC/x"));
+        assert_eq!(exact("/ü").as_str(), "/ü");
         let pattern = || RoutePath::pattern(Pattern::new("/a").expect("valid"));
         assert_eq!(pattern(), pattern());
         assert_ne!(pattern(), prefix("/a"));

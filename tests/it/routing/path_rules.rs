@@ -35,6 +35,9 @@ fn examples_of_the_ingress_documentation(driver: Driver) {
         (Prefix, "/foo", "/FOO", false),
         (Prefix, "/foo", "/foo?bar=/x", true),
         (Prefix, "/foo", "/?x=/foo", false),
+        (Prefix, "/ü", "/%c3%bc/x", true),
+        (Exact, "/ü", "/ü", true),
+        (Exact, "/%C3%BC", "/ü", true),
         (ImplementationSpecific, "/foo", "/foo/bar", true),
         (ImplementationSpecific, "/foo", "/foobar", false),
     ];
