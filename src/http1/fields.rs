@@ -96,13 +96,30 @@ impl FieldKind {
             _ => &[],
         };
         for (candidate, kind) in candidates {
-            if name.eq_ignore_ascii_case(candidate) {
+            if name.iter().zip(*candidate).all(|(byte, lower)| clear(*byte) == *lower) {
                 return *kind;
             }
         }
-        let is_clear = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
-        if is_clear { Self::Other } else { Self::Ambiguous }
+        if name.iter().all(|byte| clear(*byte) != 0) { Self::Other } else { Self::Ambiguous }
     }
+}
+
+/// `byte` in lower case if it is a letter, a digit or `-`, else 0.
+///
+/// PERF: half of what comparing without case costs, for each octet of each name.
+fn clear(byte: u8) -> u8 {
+    const CLEAR: [u8; 256] = {
+        let mut table = [0; 256];
+        let mut byte = 0_u8;
+        while byte < 128 {
+            if byte.is_ascii_alphanumeric() || byte == b'-' {
+                table[byte as usize] = byte.to_ascii_lowercase();
+            }
+            byte += 1;
+        }
+        table
+    };
+    CLEAR.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// Whether a field of this kind concerns one connection only and is never forwarded as it is.
