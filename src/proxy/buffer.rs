@@ -63,10 +63,9 @@ thread_local! {
     static FREE: Free = const { RefCell::new([const { Spares::new() }; 3]) };
 }
 
-/// Frees the buffers of this thread that nobody needed since the last call; true: there were some.
-pub fn trim() -> bool {
-    let surplus = FREE.with(|free| free.borrow_mut().each_mut().map(Spares::surplus));
-    surplus.iter().any(|class| !class.is_empty())
+/// Frees the buffers of this thread that nobody needed since the last call; gives how many.
+pub fn trim() -> usize {
+    FREE.with(|free| free.borrow_mut().iter_mut().map(|class| class.surplus().count()).sum())
 }
 
 /// Octets with a read position: `[consumed][unread][spare]`.

@@ -176,12 +176,11 @@ impl Core {
     ///
     /// [`SPARES_PERIOD`]: crate::limits::SPARES_PERIOD
     pub fn trim(&self) {
-        let surplus = self.scratch.borrow_mut().surplus();
-        let are_buffers_freed = buffer::trim();
+        let scratches = self.scratch.borrow_mut().surplus().count();
+        let buffers = buffer::trim();
         let open = self.open.get();
         let were_more = self.open_before.replace(open) > open;
-        if are_buffers_freed || !surplus.is_empty() || were_more {
-            drop(surplus);
+        if scratches > 0 || buffers > 0 || were_more {
             spares::give_back();
         }
     }

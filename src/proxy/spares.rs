@@ -5,6 +5,7 @@
 //! comparison, and so many are let go of: what a steady load needs is never touched.
 
 use std::sync::OnceLock;
+use std::vec::Drain;
 
 /// Things of one kind.
 #[derive(Debug)]
@@ -43,12 +44,11 @@ impl<T> Spares<T> {
         None
     }
 
-    /// Takes out those that were not needed since the last time.
-    pub fn surplus(&mut self) -> Vec<T> {
-        let rest = self.items.split_off(self.least.min(self.items.len()));
-        let surplus = std::mem::replace(&mut self.items, rest);
-        self.least = self.items.len();
-        surplus
+    /// Takes out those that were not needed since the last time. Does not allocate.
+    pub fn surplus(&mut self) -> Drain<'_, T> {
+        let count = self.least.min(self.items.len());
+        self.least = self.items.len().saturating_sub(count);
+        self.items.drain(..count)
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
     fn what_a_period_did_not_need_is_surplus() {
         let mut spares = spares(10);
         assert_eq!(spares.keep(11, 10), Some(11), "full");
-        assert!(spares.surplus().is_empty(), "too new to tell");
+        assert!(spares.surplus().len() == 0, "too new to tell");
         let used: Vec<_> = (0..4).filter_map(|_| spares.take()).collect();
         for item in used {
             spares.keep(item, 10);
@@ -101,7 +101,7 @@ mod tests {
             for item in used {
                 spares.keep(item, 3);
             }
-            assert!(spares.surplus().is_empty());
+            assert!(spares.surplus().len() == 0);
         }
     }
 }

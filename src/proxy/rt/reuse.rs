@@ -54,7 +54,7 @@ impl<F: Future> Places<F> {
 impl<F> Places<F> {
     /// Frees the places that nobody needed since the last call.
     pub fn trim(&self) {
-        self.free.borrow_mut().surplus().into_iter().for_each(free);
+        self.free.borrow_mut().surplus().for_each(free);
     }
 }
 
