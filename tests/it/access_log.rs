@@ -56,8 +56,13 @@ fn a_rotated_file_loses_no_line(driver: Driver) {
     assert_eq!(proxy.wait_for_exit().0.code(), Some(0));
     let counts: Vec<usize> = old.iter().chain([&last, &path]).map(|path| lines(path)).collect();
     assert_eq!(counts.iter().sum::<usize>(), asked + 1, "{counts:?}");
-    let whole = fs::read_to_string(&old[0]).expect("a file");
-    assert!(whole.starts_with("from before\n{") && whole.ends_with("}\n"), "{whole}");
+    // Which file a line is in is a matter of when its core handed it over; that it is whole is not.
+    let whole =
+        old.iter().chain([&last, &path]).map(|path| fs::read_to_string(path).expect("text"));
+    let whole: String = whole.collect();
+    let ours = whole.strip_prefix("from before\n").expect("what was there");
+    assert!(ours.ends_with("}\n"), "{ours}");
+    assert!(ours.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{ours}");
     assert!(!proxy.output().contains("\"status\":200"), "also on standard output");
 }
 
