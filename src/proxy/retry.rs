@@ -79,8 +79,8 @@ pub struct Room {
 
 /// Whether to try again.
 ///
-/// An endpoint that let its time pass is not asked again by the same request: it would cost the
-/// client the same time once more. One that broke off is, where there is no other.
+/// Where there is no other endpoint the same one is asked again, as ingress-nginx does. The time
+/// for connections is one for all tries, so that it is used up when the only endpoint let it pass.
 #[must_use]
 pub const fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
     if !facts.is_replayable || facts.tries >= facts.tries_max || !room.is_in_time {
@@ -89,8 +89,7 @@ pub const fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
     match failure {
         Failure::Connect | Failure::Tls | Failure::NothingSent | Failure::Refused => true,
         Failure::ConnectTimeout => room.has_other,
-        Failure::NoResponse | Failure::Truncated => facts.is_idempotent,
-        Failure::Timeout => facts.is_idempotent && room.has_other,
+        Failure::NoResponse | Failure::Truncated | Failure::Timeout => facts.is_idempotent,
         // What lies on a connection since it was idle answers nothing.
         Failure::Malformed => facts.is_idempotent && facts.is_reused,
         Failure::Local => false,
@@ -199,8 +198,8 @@ mod tests {
         check(reused(FACTS), ROOM, &[&elsewhere[..], &[Malformed]].concat());
         check(POST, ROOM, &unsent);
         check(reused(POST), ROOM, &unsent);
-        // The only endpoint is asked again unless it let the time pass.
-        check(FACTS, ALONE, &[Connect, Tls, Refused, NothingSent, NoResponse, Truncated]);
+        // The only endpoint is asked again unless it used up the time for connections.
+        check(FACTS, ALONE, &[Connect, Tls, Refused, NothingSent, NoResponse, Truncated, Timeout]);
         check(POST, ALONE, &[Connect, Tls, Refused, NothingSent]);
         // Nothing to repeat it with.
         check(Facts { is_replayable: false, ..FACTS }, ROOM, &[]);
