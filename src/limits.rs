@@ -226,12 +226,13 @@ pub const EJECT_TIME_BASE: Duration = Duration::from_secs(10);
 pub const EJECT_TIME_MAX: Duration = Duration::from_secs(300);
 /// Least time without any answer after which an endpoint that was asked counts as silent.
 pub const SILENCE_MIN: Duration = Duration::from_millis(60);
-/// The same as a multiple of the peak EWMA of its response time, if that is more.
+/// The same as a multiple of what its answers usually take, if that is more.
 pub const SILENCE_LATENCIES: f64 = 4.0;
-/// First pause until a silent endpoint gets a request all the same; doubles up to the maximum.
-pub const SILENCE_PROBE_MIN: Duration = Duration::from_secs(5);
+/// First pause until a silent endpoint gets a request all the same; doubles up to the maximum. As
+/// long as a first ejection: each such request of each core is lost if the endpoint hangs.
+pub const SILENCE_PROBE_MIN: Duration = EJECT_TIME_BASE;
 /// Longest such pause.
-pub const SILENCE_PROBE_MAX: Duration = Duration::from_secs(10);
+pub const SILENCE_PROBE_MAX: Duration = Duration::from_secs(20);
 /// Decay time of the peak EWMA of an endpoint's response time, as in ingress-nginx's `ewma`.
 pub const EWMA_DECAY: Duration = Duration::from_secs(10);
 

@@ -22,6 +22,9 @@ use crate::limits::{
     SILENCE_MIN, SILENCE_PROBE_MAX, SILENCE_PROBE_MIN,
 };
 
+/// Weight of the last answer in what is usual.
+const USUAL_SHARE: f64 = 1.0 / 8.0;
+
 /// What one core knows of an endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
@@ -30,6 +33,8 @@ pub struct Health {
     ejections: u32,
     ejected_until: u64,
     latency: Option<f64>,
+    /// Microseconds that an answer takes, smoothed as by TCP (SRTT, RFC 6298 section 2).
+    usual: f64,
     measured_at: u64,
     silence: Silence,
 }
@@ -69,8 +74,8 @@ impl Health {
         reason = "a float beyond the range of the integer becomes its bound"
     )]
     fn patience(&self) -> u64 {
-        let usual = self.latency.unwrap_or(0.0) * SILENCE_LATENCIES / 1e3;
-        (usual as u64).max(millis(SILENCE_MIN))
+        let most = self.usual * SILENCE_LATENCIES / 1e3;
+        (most as u64).max(millis(SILENCE_MIN))
     }
 
     /// It is chosen for a request. If it is overdue this is a try how it is, and the next one comes
@@ -164,6 +169,8 @@ impl Health {
     /// A slower answer counts at once, a faster one decays in: `EWMA_DECAY` to 63 %.
     fn observe(&mut self, latency: Duration, now: u64) {
         let sample = latency.as_secs_f64() * 1e6;
+        let share = if self.latency.is_some() { USUAL_SHARE } else { 1.0 };
+        self.usual += (sample - self.usual) * share;
         let next = match self.latency {
             Some(known) if sample < known => {
                 let elapsed = Duration::from_millis(now.saturating_sub(self.measured_at));
@@ -281,6 +288,19 @@ mod tests {
         health.asked(0);
         assert!(!health.is_silent(7_999));
         assert!(health.is_silent(8_000));
+    }
+
+    /// A machine that stood still for a moment must not make a hung endpoint look slow by nature.
+    #[test]
+    fn one_slow_answer_among_many_buys_no_patience() {
+        let mut health = Health::default();
+        for _ in 0..20 {
+            health.succeeded(Duration::from_millis(2), 0);
+        }
+        health.succeeded(Duration::from_millis(100), 0);
+        health.asked(0);
+        assert!(!health.is_silent(MIN - 1));
+        assert!(health.is_silent(MIN));
     }
 
     #[test]
