@@ -19,7 +19,7 @@ pub use cluster::ClusterArgs;
 pub use host::Host;
 pub use machine::Machine;
 
-use crate::limits::{CORES_MAX, RESERVED_DESCRIPTORS};
+use crate::limits::{CORES_MAX, OWN_DESCRIPTORS};
 use crate::model::Balance;
 
 /// Which I/O driver the cores use.
@@ -110,6 +110,8 @@ pub struct Config {
     pub proxy: ProxyConfig,
     /// Admin listeners.
     pub admin_bind: Vec<Bind>,
+    /// Connections to the control plane that there are descriptors for.
+    pub control_connections: usize,
     /// Readiness is off this long before the drain begins.
     pub drain_delay: Duration,
     /// In-flight exchanges have this long.
@@ -189,6 +191,7 @@ impl Config {
         Ok(Self {
             proxy: proxy(args, machine)?,
             admin_bind: args.admin_bind.clone(),
+            control_connections: machine.control_connections(),
             drain_delay: args.drain_delay,
             drain_timeout: args.drain_timeout,
             hsts: hsts(args),
@@ -257,7 +260,7 @@ fn connections(args: &Args, machine: &Machine) -> Result<usize, ConfigError> {
     if connections == 0 {
         return Err(ConfigError::NoConnections);
     }
-    let needed = (connections as u64).saturating_add(RESERVED_DESCRIPTORS);
+    let needed = (connections as u64).saturating_add(OWN_DESCRIPTORS);
     if needed > machine.descriptors {
         let descriptors = machine.descriptors;
         return Err(ConfigError::Descriptors { connections, descriptors });
@@ -326,9 +329,9 @@ mod tests {
 
     #[test]
     fn pools_follow_from_descriptors() {
-        // 10,000 less 64 less two for each client.
+        // 10,000 less 64 and 240 less two for each client.
         for (flags, expected) in [
-            ("", 1936),
+            ("", 1696),
             ("--max-connections 100", 4096),
             ("--pool-total 7", 7),
             ("--max-connections 9000", 1250),

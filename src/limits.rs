@@ -179,8 +179,11 @@ pub const ACCEPTS_IN_FLIGHT: usize = 8;
 pub const CORES_MAX: usize = 1024;
 /// Longest time a flag may say, seconds: a year, far from overflow of any deadline.
 pub const FLAG_SECONDS_MAX: u32 = 365 * 86_400;
-/// Descriptors kept free for the admin listener, the log, the watcher and upstreams.
-pub const RESERVED_DESCRIPTORS: u64 = 64;
+/// Descriptors kept free for listeners, rings, the log, the watcher and the API server.
+pub const OWN_DESCRIPTORS: u64 = 64;
+/// Of so many descriptors one may belong to a connection of the admin or the admission listener;
+/// where that is less than [`CONTROL_CONNECTIONS_MAX`], each of its parts shrinks.
+pub const CONTROL_DESCRIPTOR_SHARE: u64 = 8;
 /// Of so many descriptors one may belong to an idle upstream connection, however many clients there
 /// may be.
 pub const POOL_DESCRIPTOR_SHARE: u64 = 8;
@@ -313,7 +316,7 @@ pub const CONTROL_LAG_MAX: Duration = Duration::from_secs(60);
 pub const CONTROL_BEAT: Duration = Duration::from_secs(1);
 /// Connections of the admin listener that have sent no head yet; each further one takes the place
 /// of the oldest (`control::admin::door`). Many, for a client that is busy needs some milliseconds
-/// between connecting and asking; few beside the descriptors of the smallest limit.
+/// between connecting and asking.
 pub const ADMIN_WAITING_MAX: usize = 128;
 /// Those of one address. A node's kubelet and a Prometheus need one or two.
 pub const ADMIN_WAITING_PER_ADDRESS_MAX: usize = 96;
@@ -329,6 +332,9 @@ pub const ADMIN_PLACE_PAUSE: Duration = Duration::from_millis(2);
 /// How long an answer may be under way before somebody else may have its place, and how long a
 /// scrape waits for its turn before it does.
 pub const ADMIN_ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+/// Connections to the control plane at a time, with descriptors enough.
+pub const CONTROL_CONNECTIONS_MAX: usize =
+    ADMIN_WAITING_MAX + ADMIN_CALLERS_MAX + ADMIN_CONNECTIONS_MAX + ADMISSION_CONNECTIONS_MAX;
 /// Bytes of a request head on the admin listener; the smallest that hyper takes.
 pub const ADMIN_REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// Field lines of a request on the admin listener.

@@ -24,7 +24,7 @@ use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread}
 use crate::control::lower::LowerOptions;
 use crate::control::source::kubernetes::{KubernetesOptions, Scope};
 use crate::control::writer::{AddressSource, WriterOptions};
-use crate::control::{ControlError, ControlLoop, ControlState, Controller, OwnThread};
+use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
 use crate::limits::{ADMISSION_REVIEWS_MAX, CONTROL_BEAT};
 use crate::listen::{Listening, listen};
 use crate::proxy;
@@ -109,7 +109,8 @@ pub fn run_with(
     let options = LowerOptions { hsts: config.hsts.clone(), ..lower_options(args) };
     let controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
     let name = source.name();
-    let Followed { control, cluster, webhook } = follow(source, options, controller)?;
+    let Followed { control, cluster, webhook } =
+        follow(source, options, controller, ControlRoom::new(config.control_connections))?;
     let admin_state = AdminState {
         cores,
         scrape: admin_scrape,
@@ -118,6 +119,7 @@ pub fn run_with(
         log_writer: log_writer.as_ref().map(LogWriter::counts),
         now_nanos: process_nanos,
         put_off: Arc::default(),
+        room: ControlRoom::new(config.control_connections),
     };
     let admin = admin::start(admin, admin_state).context("the admin listener cannot start")?;
     print_start_line(&config, &started, &bound, &name)?;
@@ -165,6 +167,7 @@ fn follow(
     source: Source<'_>,
     lower: LowerOptions,
     controller: Controller,
+    room: ControlRoom,
 ) -> anyhow::Result<Followed> {
     let (args, api) = match source {
         Source::Directory(directory) => {
@@ -180,7 +183,7 @@ fn follow(
     let (reviews, requests) = mpsc::channel(ADMISSION_REVIEWS_MAX);
     let control = ControlLoop::cluster(controller, link, requests)?;
     let (source, told) = (Arc::clone(&state.source), Arc::clone(&state.admission));
-    let asking = admission::Asking { tls: serving, reviews, source, state: told };
+    let asking = admission::Asking { tls: serving, reviews, source, state: told, room };
     let webhook = (!listeners.is_empty()).then(|| admission::start(listeners, asking));
     let webhook = webhook.transpose().context("the admission webhook cannot start")?;
     Ok(Followed { control, cluster: Some((thread, state)), webhook })

@@ -6,7 +6,9 @@ use std::{fs, io};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::sched_getaffinity;
 
-use crate::limits::{POOL_DESCRIPTOR_SHARE, RESERVED_DESCRIPTORS};
+use crate::limits::{
+    CONTROL_CONNECTIONS_MAX, CONTROL_DESCRIPTOR_SHARE, OWN_DESCRIPTORS, POOL_DESCRIPTOR_SHARE,
+};
 
 /// What defaults are derived from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,9 +50,22 @@ impl Machine {
     #[must_use]
     pub fn idle_connections(&self, connections: usize) -> usize {
         let busy = (connections as u64).saturating_mul(2);
-        let left = self.descriptors.saturating_sub(RESERVED_DESCRIPTORS).saturating_sub(busy);
+        let left = self.descriptors.saturating_sub(self.reserved()).saturating_sub(busy);
         let idle = left.max(self.descriptors / POOL_DESCRIPTOR_SHARE);
         usize::try_from(idle).unwrap_or(usize::MAX)
+    }
+
+    /// Connections to the admin and the admission listener that there are descriptors for.
+    #[must_use]
+    pub fn control_connections(&self) -> usize {
+        let share = usize::try_from(self.descriptors / CONTROL_DESCRIPTOR_SHARE);
+        share.unwrap_or(usize::MAX).min(CONTROL_CONNECTIONS_MAX)
+    }
+
+    /// Descriptors for what is neither a client nor an upstream connection.
+    #[must_use]
+    pub fn reserved(&self) -> u64 {
+        OWN_DESCRIPTORS.saturating_add(self.control_connections() as u64)
     }
 
     /// Downstream connections: four fifths of the descriptors, two for each exchange.
@@ -103,15 +118,30 @@ mod tests {
     #[test]
     fn idle_connections_are_what_clients_leave_of_the_descriptors() {
         for (descriptors, connections, expected) in [
-            (1 << 20, 4096, (1 << 20) - 64 - 8192),
-            (1024, 409, 142),
-            (1024, 100, 760),
+            (1 << 20, 4096, (1 << 20) - 64 - 240 - 8192),
+            (1024, 409, 128),
+            (1024, 100, 632),
             (256, 102, 32),
             (64, 24, 8),
             (0, 1, 0),
         ] {
             let machine = Machine { cpus: 1, cpu_quota: None, descriptors };
             assert_eq!(machine.idle_connections(connections), expected, "{descriptors}");
+        }
+    }
+
+    /// Clients, their upstream connections and the control plane's leave something for the rest.
+    #[test]
+    fn the_control_plane_keeps_to_its_share_of_few_descriptors() {
+        for (descriptors, expected, least_left) in
+            [(1 << 20, 240, 64), (1024, 128, 64), (256, 32, 20), (64, 8, 8), (0, 0, 0)]
+        {
+            let machine = Machine { cpus: 1, cpu_quota: None, descriptors };
+            let control = machine.control_connections();
+            assert_eq!(control, expected, "{descriptors}");
+            let clients = machine.connections() as u64 * 2;
+            let left = descriptors.saturating_sub(clients).saturating_sub(control as u64);
+            assert!(left >= least_left, "{descriptors}: {left}");
         }
     }
 

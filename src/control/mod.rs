@@ -45,7 +45,7 @@ pub use controller::Controller;
 use feed::{Delivery, DirectoryFeed, Feed, KubernetesFeed};
 pub use own_thread::OwnThread;
 use resolve::Resolver;
-pub use seats::PutOff;
+pub use seats::{ControlRoom, PutOff};
 pub use state::ControlState;
 
 /// Why the control plane cannot start or go on.

@@ -17,7 +17,32 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
-use crate::limits::ACCEPT_PAUSE;
+use crate::limits::{ACCEPT_PAUSE, CONTROL_CONNECTIONS_MAX};
+
+/// How many of [`CONTROL_CONNECTIONS_MAX`] there are descriptors for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ControlRoom(usize);
+
+impl ControlRoom {
+    /// For so many connections.
+    #[must_use]
+    pub fn new(connections: usize) -> Self {
+        Self(connections.min(CONTROL_CONNECTIONS_MAX))
+    }
+
+    /// What is left of a bound that is a part of the whole; never nothing.
+    #[must_use]
+    pub fn of(self, most: usize) -> usize {
+        (most.saturating_mul(self.0) / CONTROL_CONNECTIONS_MAX).max(1)
+    }
+}
+
+impl Default for ControlRoom {
+    /// For all of them.
+    fn default() -> Self {
+        Self(CONTROL_CONNECTIONS_MAX)
+    }
+}
 
 /// How many places there are.
 #[derive(Debug, Clone, Copy)]
@@ -239,8 +264,25 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_WAITING_MAX};
 
     const ROOM: Room = Room { seats: 4, of_one_address: 2, answer: Duration::from_secs(1) };
+
+    #[test]
+    fn bounds_shrink_with_the_room_and_never_to_nothing() {
+        for (connections, waiting, answered) in [
+            (usize::MAX, 128, 32),
+            (240, 128, 32),
+            (128, 68, 17),
+            (32, 17, 4),
+            (8, 4, 1),
+            (0, 1, 1),
+        ] {
+            let room = ControlRoom::new(connections);
+            let got = (room.of(ADMIN_WAITING_MAX), room.of(ADMIN_CONNECTIONS_MAX));
+            assert_eq!(got, (waiting, answered), "{connections}");
+        }
+    }
 
     fn peer(number: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, number])

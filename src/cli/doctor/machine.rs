@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Line;
 use crate::config::{Args, Bind, Driver, Host, Machine};
-use crate::limits::{LISTEN_BACKLOG, RESERVED_DESCRIPTORS};
+use crate::limits::{LISTEN_BACKLOG, OWN_DESCRIPTORS};
 use crate::proxy::rt::{RingAbility, RingFlags};
 
 /// The first kernel whose rings we can use, and the first without any drawback.
@@ -177,10 +177,10 @@ fn descriptors(machine: &Machine, asked: Option<usize>) -> Line {
     let connections = asked.unwrap_or_else(|| machine.connections()) as u64;
     let found = format!("{limit} for {connections} client connections");
     // One to the client and one to an endpoint.
-    let needed = connections.saturating_mul(2).saturating_add(RESERVED_DESCRIPTORS);
+    let needed = connections.saturating_mul(2).saturating_add(machine.reserved());
     let raise =
         |to: u64| format!("Raise the hard limit to {to} (ulimit -Hn, systemd: LimitNOFILE)");
-    if connections.saturating_add(RESERVED_DESCRIPTORS) > limit {
+    if connections.saturating_add(OWN_DESCRIPTORS) > limit {
         let advice = format!("{}, or lower --max-connections.", raise(needed));
         return Line::error(WHAT, format!("{found}: too few to start."), advice);
     }

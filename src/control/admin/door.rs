@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use crate::control::seats::PutOff;
+use crate::control::seats::{ControlRoom, PutOff};
 use crate::limits::{
     ACCEPT_PAUSE, ADMIN_CALLERS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
     ADMIN_WAITING_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
@@ -43,12 +43,13 @@ pub(super) struct Caller {
 pub(super) fn open(
     listeners: Vec<TcpListener>,
     put_off: Arc<PutOff>,
+    room: ControlRoom,
 ) -> io::Result<mpsc::Receiver<Caller>> {
-    let (callers, received) = mpsc::channel(ADMIN_CALLERS_MAX);
+    let (callers, received) = mpsc::channel(room.of(ADMIN_CALLERS_MAX));
     for listener in &listeners {
         listener.set_nonblocking(true)?;
     }
-    let mut door = Door { listeners, waiting: Waiting::default(), callers, put_off };
+    let mut door = Door { listeners, waiting: Waiting::new(room), callers, put_off };
     thread::Builder::new()
         .name("ringway-door".into())
         .spawn(move || while door.turn().is_some() {})?;
@@ -87,7 +88,7 @@ impl Door {
     }
 
     fn accept(&mut self, index: usize) -> Result<(), Closed> {
-        for _ in 0..ACCEPTS_IN_A_ROW {
+        for _ in 0..ACCEPTS_IN_A_ROW.min(self.waiting.of_one_address) {
             let Some(listener) = self.listeners.get(index) else { return Ok(()) };
             match listener.accept() {
                 Ok((stream, peer)) => {
@@ -191,19 +192,28 @@ fn has_end(octets: &[u8]) -> bool {
 }
 
 /// Those that wait, in the order of arrival.
-#[derive(Default)]
 struct Waiting {
     all: VecDeque<Silent>,
+    most: usize,
+    of_one_address: usize,
 }
 
 impl Waiting {
+    fn new(room: ControlRoom) -> Self {
+        Self {
+            all: VecDeque::new(),
+            most: room.of(ADMIN_WAITING_MAX),
+            of_one_address: room.of(ADMIN_WAITING_PER_ADDRESS_MAX),
+        }
+    }
+
     /// Returns how many had to go for it.
     fn seat(&mut self, silent: Silent) -> u64 {
         let is_of_peer = |other: &Silent| other.peer == silent.peer;
         let of_peer = self.all.iter().filter(|other| is_of_peer(other)).count();
-        let gone = if of_peer >= ADMIN_WAITING_PER_ADDRESS_MAX {
+        let gone = if of_peer >= self.of_one_address {
             self.least(is_of_peer)
-        } else if self.all.len() >= ADMIN_WAITING_MAX {
+        } else if self.all.len() >= self.most {
             self.least(|_| true)
         } else {
             None
@@ -286,7 +296,7 @@ mod tests {
     #[test]
     fn the_oldest_of_a_crowded_address_makes_room_and_else_the_oldest() {
         let now = Instant::now();
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiting::new(ControlRoom::default());
         let mut clients = Vec::new();
         let mut seat = |waiting: &mut Waiting, peer| {
             let (silent, client) = silent(peer, now);
@@ -313,7 +323,7 @@ mod tests {
     #[test]
     fn a_head_is_waited_for_no_longer_than_it_may_take() {
         let now = Instant::now();
-        let mut waiting = Waiting::default();
+        let mut waiting = Waiting::new(ControlRoom::default());
         let (old, _one) = silent([10, 0, 0, 1], now);
         let (young, _two) = silent([10, 0, 0, 1], now + Duration::from_secs(1));
         waiting.seat(old);
@@ -330,7 +340,7 @@ mod tests {
     fn callers_are_those_that_sent_a_head() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut callers = open(vec![listener], Arc::default()).unwrap();
+        let mut callers = open(vec![listener], Arc::default(), ControlRoom::default()).unwrap();
         let connect = || TcpStream::connect(address).unwrap();
         let (mut slow, mut gone) = (connect(), connect());
         gone.write_all(b"GET ").unwrap();

@@ -17,7 +17,7 @@ use server::serve;
 
 use super::cluster::ClusterState;
 use super::own_thread::{self, OwnThread};
-use super::seats::PutOff;
+use super::seats::{ControlRoom, PutOff};
 use super::state::ControlState;
 use crate::publish::CoreState;
 use crate::telemetry::Scrape;
@@ -39,6 +39,8 @@ pub struct AdminState {
     pub now_nanos: fn() -> u64,
     /// Connections that had to make room.
     pub put_off: Arc<PutOff>,
+    /// How many of them there may be.
+    pub room: ControlRoom,
 }
 
 /// Serves on a thread of its own for as long as the process lives.
@@ -46,7 +48,7 @@ pub struct AdminState {
 /// # Errors
 /// No thread, no runtime, or no room for a listener in it.
 pub fn start(listeners: Vec<TcpListener>, state: AdminState) -> io::Result<OwnThread> {
-    let callers = door::open(listeners, Arc::clone(&state.put_off))?;
+    let callers = door::open(listeners, Arc::clone(&state.put_off), state.room)?;
     own_thread::start("ringway-admin", Vec::new(), |_| serve(callers, Arc::new(state)))
 }
 

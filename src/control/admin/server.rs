@@ -48,19 +48,18 @@ struct Server {
     scrapes: Arc<Semaphore>,
 }
 
-const ROOM: Room = Room {
-    seats: ADMIN_CONNECTIONS_MAX,
-    of_one_address: ADMIN_CONNECTIONS_PER_ADDRESS_MAX,
-    answer: ADMIN_ANSWER_PATIENCE,
-};
-
 /// Answers callers until there can be none any more, or it is dropped; then every connection is
 /// closed.
 ///
 /// Shape: errors of one connection end that connection. Needs a Tokio runtime with I/O and time
 /// around it; brings its own `LocalSet`, and may run inside another.
 pub(super) async fn serve(callers: mpsc::Receiver<Caller>, state: Arc<AdminState>) {
-    let seats = Seats::new(ROOM, Arc::clone(&state.put_off));
+    let room = Room {
+        seats: state.room.of(ADMIN_CONNECTIONS_MAX),
+        of_one_address: state.room.of(ADMIN_CONNECTIONS_PER_ADDRESS_MAX),
+        answer: ADMIN_ANSWER_PATIENCE,
+    };
+    let seats = Seats::new(room, Arc::clone(&state.put_off));
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
     let server = Rc::new(Server { state, seats, scrapes });
     LocalSet::new().run_until(answer(callers, server)).await;

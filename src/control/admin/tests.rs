@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::metrics::Reading;
 use super::*;
 use crate::control::cluster::ClusterState;
+use crate::control::seats::ControlRoom;
 use crate::limits::{
     ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
     ADMIN_SCRAPES_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
@@ -38,6 +39,7 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         log_writer: Some(Arc::default()),
         now_nanos: || NOW,
         put_off: Arc::default(),
+        room: ControlRoom::default(),
     };
     (state, shards)
 }
@@ -151,7 +153,7 @@ fn with_server(
                 setup(&state, &shards);
                 bound.send(listener.local_addr().expect("address")).expect("test waits");
                 let local = tokio::task::LocalSet::new();
-                let callers = door::open(vec![listener], Arc::clone(&state.put_off));
+                let callers = door::open(vec![listener], Arc::clone(&state.put_off), state.room);
                 local.spawn_local(serve(callers.expect("a thread"), Arc::new(state)));
                 drop(local.run_until(stopped).await);
             });

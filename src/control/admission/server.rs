@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use super::review::{self, Answer, Asked, Malformed, Question};
 use super::{AdmissionState, ReviewRequest, Verdict};
 use crate::control::own_thread::{self, OwnThread};
-use crate::control::seats::{Room, Seat, Seats};
+use crate::control::seats::{ControlRoom, Room, Seat, Seats};
 use crate::control::source::kubernetes::SourceState;
 use crate::limits::{
     ADMIN_FIELDS_MAX, ADMIN_REQUEST_BYTES_MAX, ADMISSION_ANSWER_PATIENCE, ADMISSION_BODY_BYTES_MAX,
@@ -37,12 +37,6 @@ use crate::limits::{
 };
 
 type Reply = Response<Full<Bytes>>;
-
-const ROOM: Room = Room {
-    seats: ADMISSION_CONNECTIONS_MAX,
-    of_one_address: ADMISSION_CONNECTIONS_PER_ADDRESS_MAX,
-    answer: ADMISSION_ANSWER_PATIENCE,
-};
 
 /// Where reviews are sent; the second as ingress-nginx names it.
 const PATHS: [&str; 2] = ["/validate", "/networking/v1/ingresses"];
@@ -88,6 +82,8 @@ pub struct Asking {
     pub source: Arc<SourceState>,
     /// What is told about it.
     pub state: Arc<AdmissionState>,
+    /// How many connections there may be.
+    pub room: ControlRoom,
 }
 
 /// Serves on a thread of its own for as long as the process lives: handshakes of strangers hold up
@@ -104,8 +100,13 @@ pub fn start(listeners: Vec<std::net::TcpListener>, asking: Asking) -> io::Resul
 /// Shape: never returns by itself; errors of one connection end that connection. Needs a Tokio
 /// runtime with I/O and time around it; brings its own `LocalSet`, and may run inside another.
 async fn serve(listeners: Vec<TcpListener>, asking: Asking) {
-    let Asking { tls, reviews, source, state } = asking;
-    let seats = Seats::new(ROOM, Arc::clone(&state.put_off));
+    let Asking { tls, reviews, source, state, room } = asking;
+    let room = Room {
+        seats: room.of(ADMISSION_CONNECTIONS_MAX),
+        of_one_address: room.of(ADMISSION_CONNECTIONS_PER_ADDRESS_MAX),
+        answer: ADMISSION_ANSWER_PATIENCE,
+    };
+    let seats = Seats::new(room, Arc::clone(&state.put_off));
     let large = Semaphore::new(ADMISSION_LARGE_BODIES_MAX);
     let server = Rc::new(Server { tls, reviews, source, state, seats, large });
     let accepting = listeners.into_iter().map(|listener| {

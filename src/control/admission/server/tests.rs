@@ -47,7 +47,7 @@ async fn served<F: Future>(test: impl FnOnce(World) -> F) {
     let state = Arc::new(AdmissionState::default());
     let source = Arc::new(SourceState::default());
     let (shown, told) = (Arc::clone(&state), Arc::clone(&source));
-    let asking = Asking { tls, reviews: requests, source, state };
+    let asking = Asking { tls, reviews: requests, source, state, room: ControlRoom::default() };
     let world = World { address, client, reviews, source: told, state: shown };
     tokio::select! {
         () = serve(vec![listener], asking) => panic!("it ended"),
@@ -191,7 +191,8 @@ async fn without_a_certificate_connections_are_closed() {
     let address = listener.local_addr().unwrap();
     let (_sender, tls) = watch::channel(None);
     let (reviews, _reviews) = mpsc::channel(1);
-    let asking = Asking { tls, reviews, source: Arc::default(), state: Arc::default() };
+    let (source, room) = (Arc::default(), ControlRoom::default());
+    let asking = Asking { tls, reviews, source, state: Arc::default(), room };
     tokio::select! {
         () = serve(vec![listener], asking) => panic!("it ended"),
         read = async {
