@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{Peer, ingress, manifests};
 use crate::for_each_driver;
-use crate::harness::{Builder, Driver, Proxy, fields_named, wait_until};
+use crate::harness::{Builder, Driver, Ingress, Proxy, fields_named, manifest, wait_until};
 
 for_each_driver!(
     requests_share_a_connection,
@@ -29,6 +29,7 @@ for_each_driver!(
     a_backend_that_speaks_http1_is_502,
     a_lost_connection_is_replaced,
     an_idle_connection_is_closed,
+    idle_connections_give_way_where_descriptors_are_used_up,
     a_silent_backend_is_504_and_its_stream_cancelled,
     a_removed_endpoint_ends_its_connection_with_its_last_stream,
 );
@@ -416,6 +417,41 @@ fn an_idle_connection_is_closed(driver: Driver) {
     assert_eq!(open.load(Ordering::SeqCst), 1);
     wait_until("the connection to end", || open.load(Ordering::SeqCst) == 0);
     assert_eq!(proxy.get("a.example", "/").status(), 200);
+}
+
+/// Whichever protocol the idle one speaks, and the one that is wanted.
+fn idle_connections_give_way_where_descriptors_are_used_up(driver: Driver) {
+    for (idle_is_http2, wanted_is_http2) in [(true, false), (false, true), (true, true)] {
+        let peers = [backend(answer_ok).0, backend(answer_ok).0];
+        let old = crate::harness::Backend::echo("old");
+        let service = |name: &str, peer: &Peer, is_http2: bool| {
+            let ingress = Ingress::simple(name, &format!("{name}.example"), name).yaml();
+            if !is_http2 {
+                return manifest::backend(name, &[old.address()]) + &ingress;
+            }
+            let port = "port: 80\n      appProtocol: kubernetes.io/h2c";
+            let service = manifest::service(name).replace("port: 80", port);
+            service + &manifest::endpoints(name, &[peer.address]) + &ingress
+        };
+        let text = service("idle", &peers[0], idle_is_http2)
+            + &service("wanted", &peers[1], wanted_is_http2);
+        let proxy = Builder::new(driver).manifests(text).start();
+        let mut clients = Vec::new();
+        // Those that come after the first request take every descriptor below the one that goes
+        // idle, so that the limit is above it.
+        for _ in 0..8 {
+            let mut client = proxy.client();
+            assert_eq!(client.get("idle.example", "/").status(), 200);
+            clients.push(client);
+        }
+        proxy.spare_descriptors(Some(0));
+        for client in &mut clients {
+            let status = client.get("wanted.example", "/").status();
+            assert_eq!(status, 200, "{idle_is_http2}, {wanted_is_http2}");
+        }
+        proxy.spare_descriptors(None);
+        assert!(proxy.metric("ringway_upstream_evictions_total", &[]) >= 1.0);
+    }
 }
 
 fn a_silent_backend_is_504_and_its_stream_cancelled(driver: Driver) {
