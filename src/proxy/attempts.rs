@@ -111,8 +111,8 @@ struct Try<'t> {
     treatment: &'t Treatment,
     /// A pooled connection failed this request already.
     wants_fresh: bool,
-    /// A failure can be made good elsewhere.
-    has_other: bool,
+    /// Where a failure may be made good, if another try is allowed.
+    elsewhere: Option<&'t Backend>,
 }
 
 impl Exchange<'_> {
@@ -140,8 +140,8 @@ impl Exchange<'_> {
             };
             tries += 1;
             let wire = backend.wire();
-            let has_other = tries < treatment.tries_max && self.has_other(backend, &lease);
-            let attempt = Try { lease: &lease, wire: &wire, treatment, wants_fresh, has_other };
+            let elsewhere = (tries < treatment.tries_max).then_some(&**backend);
+            let attempt = Try { lease: &lease, wire: &wire, treatment, wants_fresh, elsewhere };
             let obtained = self.obtain(&attempt, &mut connecting).await;
             let (failure, is_reused) = match obtained {
                 Err(failure) => (failure, false),
@@ -286,7 +286,8 @@ impl Exchange<'_> {
             }
         }
         let began = process_nanos();
-        let time = connecting.share(attempt.has_other).min(treatment.left());
+        let has_other = attempt.elsewhere.is_some_and(|backend| self.has_other(backend, lease));
+        let time = connecting.share(has_other).min(treatment.left());
         // Whoever cannot be reached is as silent as who does not answer.
         let is_first = endpoint.asked();
         let result = if wire.is_http2() {
