@@ -196,11 +196,22 @@ impl Reader<'_> {
             let advice = missing_identity(&value);
             return self.not_an_object(positions.line(), &advice);
         };
-        if let Some(item_kind) = kind.strip_suffix("List")
-            && value.get("items").is_some_and(Value::is_array)
-        {
-            let (item_kind, version) = (item_kind.to_owned(), version.to_owned());
-            return self.list(value, positions, &item_kind, &version);
+        if let Some(item_kind) = kind.strip_suffix("List") {
+            let is_ours =
+                item_kind.is_empty() || matches!(kinds::named(item_kind, version), Named::Known(_));
+            match value.get("items") {
+                Some(Value::Array(_)) => {
+                    let (item_kind, version) = (item_kind.to_owned(), version.to_owned());
+                    return self.list(value, positions, &item_kind, &version);
+                }
+                Some(items) if is_ours && !items.is_null() => {
+                    let line = positions.line_of("items");
+                    let message = format!("{}: items: no list stands there.", cut(kind));
+                    let advice = "Begin each object with \"- \", below items.";
+                    return self.unreadable(line, "InvalidValue", message, advice);
+                }
+                _ => {}
+            }
         }
         match kinds::named(kind, version) {
             Named::Known(known) => self.object(known, &value, positions),

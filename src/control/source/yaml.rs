@@ -215,6 +215,7 @@ pub fn parse(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
 }
 
 fn parse_chunk(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
+    refuse_control_characters(chunk)?;
     let text = join_surrogates(chunk.text);
     let mut parser = Parser::new_from_str(&text);
     let mut builder = Builder::new(chunk.first_line);
@@ -234,6 +235,25 @@ fn parse_chunk(chunk: Chunk<'_>) -> Result<Vec<Document>, YamlError> {
         }
     }
     Ok(documents)
+}
+
+/// The parser takes NUL for the end of the text: what stands behind it would be lost in silence.
+///
+/// Source: YAML 1.2.2, `c-printable`, section 5.1; kubectl refuses the same characters.
+fn refuse_control_characters(chunk: Chunk<'_>) -> Result<(), YamlError> {
+    let mut line = chunk.first_line;
+    for character in chunk.text.chars() {
+        match character {
+            '\n' => line = line.saturating_add(1),
+            '\t' | '\r' | '\u{85}' => {}
+            other if other.is_control() => {
+                let what = format!("the control character U+{:04X}", u32::from(other));
+                return Err(YamlError { line, kind: YamlErrorKind::Syntax(what) });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// JSON writes characters beyond 16 bits as two escapes (RFC 8259 section 7), YAML as one: `\U`.

@@ -146,6 +146,16 @@ fn a_document_that_does_not_say_what_it_is_is_an_error_beside_objects() {
     ] {
         check(text, &[], &[&format!("f.yaml:1: {not_an_object} {advice}")]);
     }
+    for (kind, items) in [("List", "x"), ("List", "{a: 1}"), ("ServiceList", "x")] {
+        let told = "items: no list stands there. Begin each object with \"- \", below items.";
+        check(
+            &format!("apiVersion: v1\nkind: {kind}\nitems: {items}\n"),
+            &[],
+            &[&format!("f.yaml:3: error: {kind}: {told}")],
+        );
+    }
+    check("apiVersion: v1\nkind: List\nitems:\n", &[], &[]);
+    check("apiVersion: example.com/v1\nkind: AllowList\nitems: x\n", &[], &[]);
     let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n";
     check(
         &format!("{service}---\na: 1\n"),

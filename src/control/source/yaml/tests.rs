@@ -67,6 +67,10 @@ fn errors_name_their_line() {
     let syntax = only("a: 1\nb: [1,\n").expect_err("unclosed");
     assert!(matches!(syntax.kind, YamlErrorKind::Syntax(_)), "{syntax:?}");
     assert_eq!(syntax.line, 2);
+    for (character, name) in [('\0', "U+0000"), ('\u{1b}', "U+001B"), ('\u{7f}', "U+007F")] {
+        let what = format!("the control character {name}");
+        error(&format!("a: 1\nb: x{character}y\nc: 2\n"), 2, &YamlErrorKind::Syntax(what));
+    }
 }
 
 #[test]
