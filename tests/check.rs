@@ -57,13 +57,13 @@ fn every_broken_document_is_told_once_at_its_line() {
 
 /// By itself, with the reason; it is not missing besides.
 #[test]
-fn a_refused_secret_is_told_once() {
+fn a_refused_object_is_told_once() {
     let output = ringway(&["check", "refused"]);
     let text = String::from_utf8_lossy(&output.stdout);
-    for name in ["default/shop-tls", "default/partners"] {
+    for name in ["default/shop-tls", "default/partners", "default/front"] {
         assert_eq!(text.matches(name).count(), 1, "{name}: {text}");
     }
-    assert!(text.contains("2 errors") && !text.contains("there is no"), "{text}");
+    assert!(text.contains("3 errors, 0 warnings") && !text.contains("there is no"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }
 

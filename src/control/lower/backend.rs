@@ -31,6 +31,9 @@ pub(super) enum Defect {
     /// No such object.
     #[error("there is no Service {0}")]
     MissingService(String),
+    /// It stands in a file and cannot be used; whoever can mend that is told there.
+    #[error("the Service {0} cannot be used")]
+    RefusedService(String),
     /// See [`ServiceError`].
     #[error("{0}")]
     Service(#[from] ServiceError),
@@ -65,6 +68,11 @@ impl Defect {
         matches!(self, Self::Dial(_))
     }
 
+    /// The cause is a problem of another object already.
+    pub(super) fn is_told(&self) -> bool {
+        matches!(self, Self::RefusedService(_))
+    }
+
     /// No other object has to do with it.
     pub(super) fn is_own(&self) -> bool {
         matches!(self, Self::Dial(DialDefect::NoCa))
@@ -74,9 +82,9 @@ impl Defect {
     pub(super) fn finding(&self, field: &str) -> Finding {
         let (reason, advice) = match self {
             Self::MissingService(_) => ("ServiceMissing", "Create it, or correct the name."),
-            Self::Service(_) | Self::MissingSlicePort => {
-                ("ServicePort", "Name a port that the Service has.")
-            }
+            Self::RefusedService(_) => ("ServiceRefused", "Correct it."),
+            Self::Service(error) => ("ServicePort", error.advice()),
+            Self::MissingSlicePort => ("ServicePort", "Name a port that the Service has."),
             Self::NoEndpoints(_) => ("NoEndpoints", "See why its pods are not ready."),
             Self::Unresolved { .. } => ("NameNotResolved", "Correct spec.externalName."),
             Self::ExternalRefused(_) => ("AddressRefused", "Name another host."),
@@ -152,7 +160,11 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
     let reference = super::service_ref(key);
     let Some(entry) = sources.store.services.get(&reference) else {
         let name = format!("{}/{}", key.namespace, key.service);
-        return Backend { defect: Some(Defect::MissingService(name)), ..Backend::default() };
+        let defect = match sources.store.broken.contains(&reference) {
+            true => Defect::RefusedService(name),
+            false => Defect::MissingService(name),
+        };
+        return Backend { defect: Some(defect), ..Backend::default() };
     };
     match service::locate(&entry.object, &key.port) {
         Ok(Location::Slices(port)) => from_slices(key, &port, sources),

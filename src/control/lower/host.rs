@@ -126,7 +126,7 @@ pub(super) fn conflict(pattern: &HostPattern, route: &Route, winner: &Origin) ->
     let place = winner.position.as_ref().map(|p| format!(" at {p}")).unwrap_or_default();
     let why = match winner.object == route.rule.origin.object {
         true => "comes first",
-        false => "is older",
+        false => "is older, or as old and first by name",
     };
     Finding {
         reason: "PathConflict",

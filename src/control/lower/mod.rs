@@ -569,7 +569,7 @@ impl Lowerer {
         let mut report = Report::new(user, provenance);
         if defect.is_error() {
             report.error(defect.finding(field));
-        } else {
+        } else if !defect.is_told() {
             report.warning(defect.finding(field));
         }
         report.finish()

@@ -46,6 +46,18 @@ pub(super) enum ServiceError {
     PortNumber(i32),
 }
 
+impl ServiceError {
+    /// What to do, in words for whoever may write both objects.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::NoSuchPort(_) => "Name a port that the Service has.",
+            Self::Protocol(_) => "Name a port of the Service whose protocol is TCP.",
+            Self::NoExternalName => "Write spec.externalName in the Service.",
+            Self::PortNumber(_) => "Write a number from 1 to 65535 in the Service.",
+        }
+    }
+}
+
 /// Finds the port that `wanted` means: by number or name, else (as ingress-nginx does) by target
 /// port.
 ///

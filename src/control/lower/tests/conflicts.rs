@@ -23,7 +23,7 @@ fn the_older_ingress_wins_and_the_loser_is_told_by_whom() {
         &format!("{young}{old}"),
         &["h /x -> default/web:80 (b)"],
         &["a: host h path /x (Prefix) is already taken by Ingress default/b at f:20, which \
-             is older."],
+             is older, or as old and first by name."],
     );
 }
 
@@ -57,7 +57,7 @@ fn exact_and_prefix_do_not_contend_and_implementation_specific_is_prefix() {
         &format!("{prefix}{exact}{specific}"),
         &["h /x -> default/web:80 (a)", "h =/x -> default/web:80 (b)"],
         &["c: host h path /x (Prefix) is already taken by Ingress default/a at f:10, which \
-             is older."],
+             is older, or as old and first by name."],
     );
 }
 
