@@ -121,6 +121,34 @@ fn ingresses_of_other_classes_are_told_and_can_be_checked() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// The flag that the note names is one that helps.
+#[test]
+fn the_note_on_ingresses_that_were_not_checked_says_what_to_do() {
+    let ingress = |class: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a}}\nspec: \
+             {{ingressClassName: \"{class}\", rules: [{{host: a.example}}]}}\n"
+        )
+    };
+    let foreign = "---\napiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: \
+                   ringway}\nspec: {controller: example.com/other}\n";
+    for (input, told) in [
+        (
+            ingress(""),
+            "1 Ingress whose class is an empty text. Name a class, or leave ingressClassName out.",
+        ),
+        (
+            ingress("ringway") + foreign,
+            "1 Ingress of class \"ringway\", whose IngressClass names another controller. To check \
+             it, say --controller-class with that name, or --ingress-class all.",
+        ),
+    ] {
+        let output = ringway_reads(input.as_bytes(), &["check", "-"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&format!("<stdin>:4: note: not checked: {told}\n")), "{text}");
+    }
+}
+
 #[test]
 fn what_controllers_will_make_need_not_be_there() {
     check("offline", &[], 1);

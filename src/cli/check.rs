@@ -229,7 +229,7 @@ pub(super) fn examine(
         problems.extend(found.filter(|problem| told.insert(problem.to_string())).cloned());
     }
     let unchecked = store.ingresses.len().saturating_sub(checked.len());
-    problems.extend(others(&store, &checked));
+    problems.extend(others(&store, &checked, classes));
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
     Ok(Findings {
@@ -394,7 +394,11 @@ fn is_promised(problem: &Problem, store: &Store, promised: &BTreeSet<ObjectRef>)
 }
 
 /// One note for each class whose Ingresses were not checked.
-fn others(store: &Store, checked: &BTreeSet<ObjectRef>) -> Vec<Arc<Problem>> {
+fn others(store: &Store, checked: &BTreeSet<ObjectRef>, choice: &ClassChoice) -> Vec<Arc<Problem>> {
+    let named = match choice {
+        ClassChoice::Named(names) => names.iter().map(String::as_str).collect(),
+        ClassChoice::All => BTreeSet::new(),
+    };
     let mut classes: BTreeMap<Option<&str>, Vec<&ObjectRef>> = BTreeMap::new();
     for (reference, entry) in store.ingresses.iter().filter(|(r, _)| !checked.contains(*r)) {
         classes.entry(class_name(&entry.object)).or_default().push(reference);
@@ -404,6 +408,15 @@ fn others(store: &Store, checked: &BTreeSet<ObjectRef>) -> Vec<Arc<Problem>> {
         let place = first.and_then(|entry| entry.provenance.as_ref());
         let number = count(ingresses.len(), "Ingress");
         let (class, advice) = match class {
+            Some("") => (
+                "whose class is an empty text".to_owned(),
+                "Name a class, or leave ingressClassName out.".to_owned(),
+            ),
+            Some(class) if named.contains(class) => (
+                format!("of class {class:?}, whose IngressClass names another controller"),
+                "To check it, say --controller-class with that name, or --ingress-class all."
+                    .to_owned(),
+            ),
             Some(class) => (
                 format!("of class {class:?}"),
                 format!("To check it, say --ingress-class {class}, or --ingress-class {ALL}."),
