@@ -285,6 +285,9 @@ pub enum ResponseHeadFault {
     /// More field lines than the limit.
     #[error("too many field lines")]
     TooManyFields,
+    /// A pseudo-field other than the status, or one in trailers.
+    #[error("a pseudo-field is misplaced")]
+    PseudoField,
 }
 
 /// Appends the head of an informational response.

@@ -24,6 +24,7 @@ pub mod io;
 pub mod patience;
 pub mod request;
 pub mod response;
+pub mod screen;
 pub mod server;
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ use super::clock::{Deadline, SharedStream, Target};
 use super::core::Core;
 use super::upstream::http2::Slot;
 use crate::http2::body::RequestBody;
-use crate::http2::client::{Event, RequestReader, put_informational, put_response};
+use crate::http2::client::{
+    Event, RequestReader, ResponseHeadFault, put_informational, put_response,
+};
+use crate::http2::screen::Screen;
 
 /// What DATA frames are made of.
 pub type Payload = Bytes;
@@ -56,6 +59,9 @@ struct Ends {
     /// Nothing goes in either direction.
     is_closed: Cell<bool>,
     is_read_closed: Cell<bool>,
+    /// What is known of responses on its connection, and its number there, once it is open.
+    screen: Rc<RefCell<Screen>>,
+    id: Cell<Option<u32>>,
     /// The backend never looked at the request.
     is_refused: Cell<bool>,
     reader: Cell<Option<Waker>>,
@@ -145,8 +151,20 @@ impl Ends {
             sender.send_request(request, is_end).map_err(|error| self.failed(error))?;
         outgoing.side = if is_end { Side::Over } else { Side::Open(send) };
         drop(outgoing);
+        let id = future.stream_id().as_u32();
+        self.id.set(Some(id));
+        self.screen.borrow_mut().expect(id);
         self.incoming.borrow_mut().state = Receiving::Head { future, is_head };
         self.wake_reader();
+        Ok(())
+    }
+
+    /// What h2 does not say of the fields that came.
+    fn check_fields(&self) -> io::Result<()> {
+        let is_malformed = |id| self.screen.borrow().is_malformed(id);
+        if self.id.get().is_some_and(is_malformed) {
+            return Err(invalid(ResponseHeadFault::PseudoField));
+        }
         Ok(())
     }
 
@@ -195,6 +213,7 @@ impl Ends {
             Receiving::Head { future, is_head } => {
                 if let Poll::Ready(Some(informed)) = future.poll_informational(context) {
                     let response = informed.map_err(|error| self.failed(error))?;
+                    self.check_fields()?;
                     let mut octets = Vec::new();
                     put_informational(&mut octets, response.status(), response.headers())
                         .map_err(invalid)?;
@@ -202,6 +221,7 @@ impl Ends {
                 } else {
                     let response = ready!(Pin::new(future).poll(context));
                     let response = response.map_err(|error| self.failed(error))?;
+                    self.check_fields()?;
                     let (parts, stream) = response.into_parts();
                     let mut octets = Vec::new();
                     let is_end = stream.is_end_stream();
@@ -228,7 +248,9 @@ impl Ends {
                     Some(Err(error)) => return Poll::Ready(Err(self.failed(error))),
                     None => {
                         let trailers = ready!(stream.poll_trailers(context));
-                        Step::End(trailers.map_err(|error| self.failed(error))?)
+                        let trailers = trailers.map_err(|error| self.failed(error))?;
+                        self.check_fields()?;
+                        Step::End(trailers)
                     }
                 }
             }
@@ -321,6 +343,8 @@ impl Http2ClientStream {
                 reader: RequestReader::new(is_secure),
                 side: Side::Waiting(sender),
             }),
+            screen: slot.screen(),
+            id: Cell::new(None),
             is_closed: Cell::new(false),
             is_read_closed: Cell::new(false),
             is_refused: Cell::new(false),
@@ -455,5 +479,8 @@ impl Http2ClientStream {
 impl Drop for Http2ClientStream {
     fn drop(&mut self) {
         self.reset();
+        if let Some(id) = self.ends.id.get() {
+            self.ends.screen.borrow_mut().forget(id);
+        }
     }
 }

@@ -16,6 +16,17 @@ pub enum Overrun {
     Count,
 }
 
+/// What a list has of pseudo-fields, also if it is above a limit.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Pseudo {
+    /// `:status`.
+    pub has_status: bool,
+    /// The status is 1xx.
+    pub is_informational: bool,
+    /// Any other, those of no meaning included.
+    pub has_others: bool,
+}
+
 /// Decoded fields in order.
 #[derive(Debug, Default)]
 pub struct FieldList {
@@ -23,6 +34,7 @@ pub struct FieldList {
     fields: Vec<Place>,
     size: usize,
     overrun: Option<Overrun>,
+    pseudo: Pseudo,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +71,12 @@ impl FieldList {
         self.overrun
     }
 
+    /// Its pseudo-fields. Those behind a field that made it too long are not counted.
+    #[must_use]
+    pub const fn pseudo(&self) -> Pseudo {
+        self.pseudo
+    }
+
     /// Forgets everything; the next list takes the memory over, unless a limit was reached.
     pub fn clear(&mut self) {
         if self.overrun.is_some() {
@@ -69,6 +87,7 @@ impl FieldList {
         self.fields.clear();
         self.size = 0;
         self.overrun = None;
+        self.pseudo = Pseudo::default();
     }
 
     /// Appends a field, unless the list is above a limit already.
@@ -98,6 +117,9 @@ impl FieldList {
     /// list is above a limit.
     pub(super) fn commit(&mut self, start: usize, name_len: usize) {
         let end = self.octets.len();
+        if self.octets.get(start) == Some(&b':') {
+            self.note_pseudo(start, name_len);
+        }
         self.size = self.size.saturating_add(end - start);
         if self.overrun.is_none() {
             self.size = self.size.saturating_add(ENTRY_OVERHEAD);
@@ -112,6 +134,17 @@ impl FieldList {
             self.octets.clear();
         } else {
             self.fields.push(Place { start, name_len, end });
+        }
+    }
+
+    fn note_pseudo(&mut self, start: usize, name_len: usize) {
+        let field = self.octets.get(start..).unwrap_or_default();
+        let (name, value) = field.split_at_checked(name_len).unwrap_or_default();
+        if name == b":status" {
+            self.pseudo.has_status = true;
+            self.pseudo.is_informational = value.first() == Some(&b'1');
+        } else if !name.is_empty() {
+            self.pseudo.has_others = true;
         }
     }
 }

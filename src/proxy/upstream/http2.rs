@@ -27,6 +27,7 @@ use super::dial::CoreWire;
 use super::pool::PoolLimits;
 use crate::http2::client::client_builder;
 use crate::http2::io::{Link, LinkIo, Outgoing};
+use crate::http2::screen::Screen;
 use crate::limits::{
     HTTP2_UPSTREAM_CONNECTIONS_MAX, HTTP2_UPSTREAM_PING_INTERVAL, HTTP2_UPSTREAM_PING_TIMEOUT,
     HTTP2_UPSTREAM_STREAMS_MAX,
@@ -57,6 +58,7 @@ struct Shared {
     has_served: Cell<bool>,
     idle_since: Cell<u64>,
     opened_at: u64,
+    screen: Rc<RefCell<Screen>>,
 }
 
 /// A place on a connection.
@@ -103,6 +105,13 @@ impl Drop for Queued<'_> {
             return self.pool.wake_one();
         }
         self.pool.waiters.borrow_mut().retain(|waiter| !Rc::ptr_eq(waiter, &self.waiter));
+    }
+}
+
+impl Slot {
+    /// Of the connection; whoever opens a stream says so to it, and when it ends.
+    pub fn screen(&self) -> Rc<RefCell<Screen>> {
+        Rc::clone(&self.connection.screen)
     }
 }
 
@@ -348,9 +357,10 @@ impl Task {
             has_served: Cell::new(false),
             idle_since: Cell::new(now),
             opened_at: now,
+            screen: Rc::default(),
         });
         let probe = probe(&shared, connection.ping_pong());
-        let read = read(&transport, &link);
+        let read = read(&transport, &link, &shared.screen);
         let speak = self.speak(connection, &shared, &transport);
         let write = write(&transport, &link, self.core.config.proxy_send_timeout);
         drive(read, speak, write, probe).await;
@@ -411,7 +421,7 @@ async fn drive(
 }
 
 /// Socket to h2.
-async fn read(transport: &Transport, link: &Link) {
+async fn read(transport: &Transport, link: &Link, screen: &RefCell<Screen>) {
     loop {
         poll_fn(|context| link.wait_room(context)).await;
         // Holds no buffer: an idle connection costs its tables.
@@ -424,6 +434,7 @@ async fn read(transport: &Transport, link: &Link) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
             Ok(_) | Err(_) => break,
         }
+        screen.borrow_mut().feed(buffer.unread());
         link.push_received(buffer.unread());
     }
     link.end_received();

@@ -9,11 +9,13 @@ use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::{Request, Response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Peer, ingress, manifests};
 use crate::for_each_driver;
-use crate::harness::{Builder, Driver, Ingress, Proxy, fields_named, manifest, wait_until};
+use crate::harness::frames::{self, END_STREAM};
+use crate::harness::{Builder, Driver, Http2, Ingress, Proxy, fields_named, manifest, wait_until};
 
 for_each_driver!(
     requests_share_a_connection,
@@ -25,6 +27,7 @@ for_each_driver!(
     an_upgrade_is_an_ordinary_request,
     targets_go_on_as_they_came,
     many_fields_are_passed_on,
+    misplaced_pseudo_fields_are_refused,
     a_backend_that_breaks_off_is_502,
     a_backend_that_speaks_http1_is_502,
     a_lost_connection_is_replaced,
@@ -340,6 +343,62 @@ fn many_fields_are_passed_on(driver: Driver) {
         let response = client.get("a.example", "/");
         assert_eq!((response.status(), &response.body[..]), (200, &b"ok"[..]));
         assert_eq!(fields_named(&response.fields, "set-cookie").len(), 1000);
+    }
+}
+
+/// A backend on one connection that answers each request with the frames of the next row, whose
+/// stream is 0.
+async fn say_frames(listener: TcpListener, rows: Vec<Vec<u8>>) {
+    let Ok((mut socket, _)) = listener.accept().await else { return };
+    let mut preface = [0; 24];
+    socket.read_exact(&mut preface).await.expect("the preface");
+    socket.write_all(&frames::settings(&[])).await.expect("SETTINGS");
+    let mut rows = rows.into_iter();
+    let mut head = [0; 9];
+    while socket.read_exact(&mut head).await.is_ok() {
+        let [l0, l1, l2, kind, _, stream @ ..] = head;
+        let mut payload = vec![0; u32::from_be_bytes([0, l0, l1, l2]) as usize];
+        socket.read_exact(&mut payload).await.expect("a payload");
+        if kind == frames::HEADERS {
+            let mut answer = rows.next().expect("a row");
+            let mut at = 0;
+            while at < answer.len() {
+                answer[at + 5..at + 9].copy_from_slice(&stream);
+                at += 9 + usize::from(answer[at + 1]) * 256 + usize::from(answer[at + 2]);
+            }
+            socket.write_all(&answer).await.expect("an answer");
+        }
+    }
+}
+
+/// Each costs its own request; the connection goes on.
+fn misplaced_pseudo_fields_are_refused(driver: Driver) {
+    let head = |fields: &[(&str, &str)]| frames::headers(0, fields, 0);
+    let plain = || [head(&[(":status", "200")]), frames::data(0, "ok", 0)].concat();
+    let trailers =
+        |fields: &[(&str, &str)]| [plain(), frames::headers(0, fields, END_STREAM)].concat();
+    let body = |fields: &[(&str, &str)]| [head(fields), frames::data(0, "ok", END_STREAM)].concat();
+    let early = head(&[(":status", "103")]);
+    let rows = [
+        (body(&[(":status", "200"), ("x", "1")]), true),
+        (body(&[(":status", "200"), (":path", "/")]), false),
+        (body(&[(":method", "GET"), (":status", "200")]), false),
+        ([head(&[(":status", "103"), (":path", "/")]), plain()].concat(), false),
+        (trailers(&[(":path", "/"), ("x", "1")]), false),
+        (trailers(&[(":status", "200")]), false),
+        ([early, trailers(&[("x", "1")])].concat(), true),
+    ];
+    let answers = rows.iter().map(|(answer, ..)| answer.clone()).collect();
+    let peer = Peer::start(move |listener| say_frames(listener, answers));
+    let proxy = start(driver, &peer);
+    for (row, (_, is_fine)) in rows.iter().enumerate() {
+        let mut client = Http2::connect(proxy.http);
+        client.send(frames::headers(1, &frames::request("POST", "/"), END_STREAM));
+        let answer = client.answer(1);
+        // The head may be on its way when trailers turn out to be malformed.
+        let is_passed_on = answer.status == 200 && answer.is_ended;
+        assert_eq!(is_passed_on, *is_fine, "row {row}: {answer:?}");
+        assert!(matches!(answer.status, 200 | 502), "row {row}: {answer:?}");
     }
 }
 
