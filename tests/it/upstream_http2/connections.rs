@@ -527,6 +527,7 @@ fn a_silent_backend_is_504_and_its_stream_cancelled(driver: Driver) {
     });
     let proxy = Builder::new(driver)
         .flag("--proxy-read-timeout", 1)
+        .flag("--proxy-next-upstream-tries", 1)
         .manifests(manifests(peer.address, "kubernetes.io/h2c", &ingress()))
         .start();
     assert_eq!(proxy.get("a.example", "/").status(), 504);
