@@ -24,7 +24,7 @@ use crate::limits::TLS_HELLO_BYTES_MAX;
 use crate::model::Balance;
 use crate::proxy_protocol;
 use crate::table::{BackendId, TableTls};
-use crate::telemetry::Counter;
+use crate::telemetry::{self, Counter};
 use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, read_hello};
 
 /// A connection whose handshake is done.
@@ -70,7 +70,7 @@ pub async fn accept(
     };
     core.retire_table(table);
     match choice {
-        Ok(tls) => terminate(core, socket, first, &tls, asked.is_masked).await,
+        Ok(tls) => terminate(core, socket, peer, first, &tls, asked.is_masked).await,
         Err((backend, send_proxy)) => {
             let client = Client { socket, peer, first };
             pass_through(core, client, backend, send_proxy).await;
@@ -118,6 +118,7 @@ async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Asked, Flig
 async fn terminate(
     core: &Core,
     socket: Stream,
+    peer: SocketAddr,
     first: Buffer,
     tls: &ServerTls,
     is_masked: bool,
@@ -132,7 +133,8 @@ async fn terminate(
         return None;
     };
     let stream = TlsStream::new(socket, session, first);
-    if stream.handshake().await.is_err() {
+    if let Err(error) = stream.handshake().await {
+        telemetry::secure::client_not_secured(peer, &error);
         core.count(Counter::TlsHandshakeFailures);
         return None;
     }
@@ -140,6 +142,9 @@ async fn terminate(
     core.count(Counter::TlsHandshakes);
     let is_http2 = stream.with_session(|session| session.alpn() == Some(b"h2"));
     let identity = stream.with_session(|session| tls.identify(session)).map(Rc::new);
+    if let Some(Err(error)) = identity.as_ref().map(|identity| identity.admitted()) {
+        telemetry::secure::client_not_admitted(peer, &error);
+    }
     let transport = Transport::Tls(Box::new(stream));
     Some(Secured { transport, is_http2, client_auth: tls.client_auth(), identity })
 }

@@ -10,6 +10,7 @@ pub mod histogram;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod scrape;
+pub mod secure;
 pub mod series;
 pub mod shard;
 

@@ -16,11 +16,13 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const PEM_LINE_BYTES: usize = 48;
 
 /// What a host demands and a connection does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClientRefusal {
     /// A certificate.
+    #[error("none was sent")]
     Missing,
     /// One that is believed.
+    #[error("{0}")]
     Untrusted(ChainError),
 }
 

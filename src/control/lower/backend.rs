@@ -131,7 +131,9 @@ pub(super) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
         // Nothing to connect to is what keeps requests from a backend nobody vouches for.
         Err(defect) => {
             let Backend { external_name, .. } = backend;
-            return Backend { external_name, defect: Some(defect.into()), ..Backend::default() };
+            let is_told = defect.is_told(&sources.store.broken);
+            let defect = (!is_told).then(|| defect.into());
+            return Backend { external_name, defect, ..Backend::default() };
         }
     };
     Arc::make_mut(&mut backend.set).wire = wire;
@@ -147,6 +149,7 @@ pub(super) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Opti
     let protocol = key.dial.protocol.or_else(of_port);
     if let Some(dial) = key.dial.tls.as_deref().filter(|_| protocol.is_some_and(|p| p.is_tls()))
         && let Some(defect) = dialers.review(&store.secrets, dial)
+        && !defect.is_told(&store.broken)
     {
         return Some(defect.into());
     }

@@ -35,6 +35,11 @@ pub(super) enum DialDefect {
 }
 
 impl DialDefect {
+    /// See [`SecretDefect::is_told`].
+    pub(super) fn is_told(&self, broken: &BTreeSet<ObjectRef>) -> bool {
+        matches!(self, Self::Secret(defect) if defect.is_told(broken))
+    }
+
     /// For the owner of the annotations; `effect` is what follows from it.
     pub(super) fn finding(&self, effect: &str) -> Finding {
         let (reason, field, advice) = match self {

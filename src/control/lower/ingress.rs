@@ -471,8 +471,8 @@ impl Lowering<'_> {
             self.warning(
                 "EmptyPathElement",
                 &field,
-                "repeated slashes of a request are merged before it is matched.",
-                "Write single slashes.",
+                "repeated slashes are not merged: only requests that have them, too, match.",
+                "Write single slashes, unless requests have them.",
             );
         }
         Some((new(text), None))

@@ -113,6 +113,11 @@ impl SecretDefect {
         Self::TicketKeys(ObjectName(secret.clone()), error)
     }
 
+    /// Whether the owner of the Secret knows already: it is not missing, it was refused.
+    pub(super) fn is_told(&self, broken: &BTreeSet<ObjectRef>) -> bool {
+        matches!(self, Self::Missing(name) if broken.contains(&name.0))
+    }
+
     /// For the owner of `field`, which names the Secret; `effect` is what follows from it.
     pub(super) fn finding(&self, field: String, effect: &str) -> Finding {
         let (reason, advice) = match self {

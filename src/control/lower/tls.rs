@@ -131,9 +131,8 @@ impl<'a> Sources<'a> {
         self.ingresses.get(reference).map(|in_force| &in_force.lowered)
     }
 
-    /// Whether the owner of the Secret knows already: it is not missing, it was refused.
     fn is_told(self, defect: &SecretDefect) -> bool {
-        matches!(defect, SecretDefect::Missing(name) if self.broken.contains(&name.0))
+        defect.is_told(self.broken)
     }
 
     /// The Ingresses with rules for `pattern`, the oldest first.
@@ -307,7 +306,7 @@ impl TlsState {
     /// Builds what is touched. Names below a changed wildcard follow it.
     pub(super) fn build(&mut self, sources: Sources<'_>, mut touched: Touched) -> Built {
         let mut built = Built::default();
-        if self.ticket_keys.update(sources.secrets) {
+        if self.ticket_keys.update(sources.secrets, sources.broken) {
             // Settings hold the keys that they were made with.
             self.settings.clear();
             self.default_certificate = None;

@@ -13,7 +13,7 @@ use crate::proxy::retry::Failure;
 use crate::proxy::rt::{self, Stream};
 use crate::proxy::tls_stream::TlsStream;
 use crate::proxy::transport::Transport;
-use crate::telemetry::Counter;
+use crate::telemetry::{self, Counter};
 use crate::tls::CoreClientTls;
 
 /// What a backend's connections speak, as one core sees it.
@@ -61,10 +61,14 @@ impl CoreWire {
         let stream = TlsStream::new(socket, session, Buffer::unallocated());
         match rt::within(time.saturating_sub(spent), stream.handshake()).await {
             Some(Ok(())) => {}
-            Some(Err(_)) => return Err(Failure::Tls),
+            Some(Err(error)) => {
+                telemetry::secure::backend_not_secured(address, &error);
+                return Err(Failure::Tls);
+            }
             None => return Err(Failure::ConnectTimeout),
         }
         if self.is_http2 && stream.with_session(|session| session.alpn() != Some(b"h2")) {
+            telemetry::secure::backend_not_secured(address, &"it does not choose h2");
             return Err(Failure::Tls);
         }
         Ok(Transport::Tls(Box::new(stream)))

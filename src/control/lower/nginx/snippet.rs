@@ -51,6 +51,7 @@ const GUARD_PREFIXES: &[&str] = &[
     "ssl_client_certificate",
     "ssl_crl",
     "ssl_ocsp",
+    "ssl_reject_handshake",
     "ssl_trusted_certificate",
     "ssl_verify",
 ];
@@ -113,8 +114,21 @@ fn judged(words: &[(String, usize)]) -> Option<Verdict> {
     let begins = || GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
     let is_guard = GUARDS.contains(&&*name)
         || name.contains("_by_lua")
+        || name == "rewrite" && is_redirect(words)
         || begins() && !HARMLESS.contains(&&*name) && !is_off(words);
+    if !name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return Some(Verdict::Unreadable);
+    }
     is_guard.then(|| Verdict::Guards { directive: directive.clone(), line: *line })
+}
+
+/// A `rewrite` that answers as `return` does: nothing of the request gets to the backend.
+fn is_redirect(words: &[(String, usize)]) -> bool {
+    let word = |index| words.get(index).map(|(word, _): &(String, usize)| &**word);
+    matches!(word(3), Some("redirect" | "permanent"))
+        || word(2).is_some_and(|to| {
+            ["http://", "https://", "$scheme"].iter().any(|start| to.starts_with(start))
+        })
 }
 
 /// `off` is all it is told.
@@ -238,6 +252,11 @@ mod tests {
         guards("rewrite_by_lua 'ngx.exit(403)';", "rewrite_by_lua", 1);
         guards("include /etc/nginx/guard.conf;", "include", 1);
         guards("return 301 https://x;", "return", 1);
+        guards("rewrite ^ https://login.example/ redirect;", "rewrite", 1);
+        guards("rewrite ^/admin /login permanent;", "rewrite", 1);
+        guards("if ($cookie_a = \"\") { rewrite ^ http://x/$1; }", "rewrite", 1);
+        guards("rewrite ^ $scheme://x/;", "rewrite", 1);
+        guards("ssl_reject_handshake on;", "ssl_reject_handshake", 1);
         // Nginx would not read these; what they want is plain all the same.
         guards("deny all", "deny", 1);
         guards("deny all }", "deny", 1);
@@ -262,6 +281,9 @@ mod tests {
             "limit_req_status 429;",
             "if ($scheme = http) { set $x y; }",
             "rewrite ^/a/(.*)$ /$1 break;",
+            "rewrite ^/a /redirect;",
+            "rewrite ^/a /permanent last;",
+            "ssl_reject_handshake off;",
             "proxy_cookie_path / \"/; secure\";",
             "set $x ${deny};",
         ] {
@@ -271,7 +293,18 @@ mod tests {
 
     #[test]
     fn what_nginx_would_not_read_is_not_known() {
-        for text in ["}", "set $x 'y;", "if ($x) {", "set $x y; } location / {", "\"", "a { } }"] {
+        for text in [
+            "}",
+            "set $x 'y;",
+            "if ($x) {",
+            "set $x y; } location / {",
+            "\"",
+            "a { } }",
+            "\u{feff}deny all;",
+            "den\\\ny all;",
+            "d\\eny all;",
+            "\u{a0}x y;",
+        ] {
             assert_eq!(judge(text), Verdict::Unreadable, "{text:?}");
         }
     }

@@ -110,8 +110,15 @@ fn auth(
     passes_certificate: bool,
     report: &mut Report<'_>,
 ) -> Option<AuthTls> {
-    // Without a CA nothing was asked for.
-    let text = texts.get(AUTH_TLS_SECRET)?;
+    let Some(text) = texts.get(AUTH_TLS_SECRET) else {
+        // Without a CA nothing was asked for.
+        if let Some(mode) = texts.get(AUTH_TLS_VERIFY).filter(|mode| *mode != "off") {
+            let why = "without auth-tls-secret no client is asked for a certificate, as in \
+                       ingress-nginx.";
+            report.warning(invalid(AUTH_TLS_VERIFY, mode, why, "Name a Secret with ca.crt."));
+        }
+        return None;
+    };
     let mode = match texts.get(AUTH_TLS_VERIFY).unwrap_or("on") {
         "on" => ClientAuthMode::Required,
         "optional" => ClientAuthMode::Optional,

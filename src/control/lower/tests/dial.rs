@@ -221,6 +221,17 @@ fn what_cannot_be_as_safe_as_wanted_is_closed() {
 }
 
 #[test]
+fn a_refused_secret_is_not_missing_and_closes_as_well() {
+    let own = [("proxy-ssl-secret", "default/s")];
+    let (mut world, lowered) = world(&own, "https", "");
+    assert_eq!(reasons(&lowered), [format!("SecretMissing {}", field("proxy-ssl-secret"))]);
+    let secret = ObjectRef { kind: "Secret", namespace: "default".into(), name: "s".into() };
+    let refused = world.apply(vec![Change::Broken(secret)]);
+    assert!(reasons(&refused).is_empty(), "its owner knows: {:?}", refused.problems);
+    assert!(refused.model.is_none(), "it is as closed as it was");
+}
+
+#[test]
 fn unreadable_demands_are_strict_ones() {
     let mine = with_ca("s", &pair(&["x"]));
     for text in ["s", "other/s", "default/", "default/s/t", "/s"] {

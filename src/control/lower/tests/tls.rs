@@ -353,7 +353,7 @@ fn ticket_keys_are_those_of_the_flag_or_random() {
     let host = tls_ingress(("i", ""), "h", "[{hosts: [h]}]", &[]);
     let lowered = world.apply(changes(&host));
     assert_eq!(reasons(&lowered), ["SecretMissing "]);
-    assert_eq!(lowered.problems[0].object, Some(reference));
+    assert_eq!(lowered.problems[0].object.as_ref(), Some(&reference));
     // A ticket of `from` opens with the settings of `to`.
     let opens = |from: &Arc<ServerTls>, to: &Arc<ServerTls>| {
         let ticket = from.config().ticketer.encrypt(b"state").expect("a ticket");
@@ -392,6 +392,9 @@ fn ticket_keys_are_those_of_the_flag_or_random() {
     let gone = world.apply(delete("Secret", "t"));
     assert_eq!(reasons(&gone), ["SecretMissing "]);
     assert!(!opens(&of(&again), &of(&gone)));
+    // What was refused is not missing: its owner knows.
+    let refused = world.apply(vec![Change::Broken(reference)]);
+    assert!(reasons(&refused).is_empty());
 }
 
 #[test]
@@ -553,6 +556,14 @@ fn client_certificates_are_demanded_per_host() {
     let off = auth(&[("auth-tls-verify-client", "off")]);
     assert_eq!((names(&off), told(&off)), (vec!["h -> mine".into()], ClientIdentityPolicy::Told));
     assert_eq!(told(&lower(&tls_ingress(("i", ""), "h", "[]", &[]))), ClientIdentityPolicy::Untold);
+    // Nothing says whose certificates are meant: as in ingress-nginx, but not without a word.
+    for (mode, expected) in [("on", 1), ("optional", 1), ("off", 0)] {
+        let alone = [("auth-tls-verify-client", mode)];
+        let lowered = lower(&tls_ingress(("i", ""), "h", "[]", &alone));
+        assert_eq!(told(&lowered), ClientIdentityPolicy::Untold);
+        let field = "metadata.annotations.nginx.ingress.kubernetes.io/auth-tls-verify-client";
+        assert_eq!(reasons(&lowered), vec![format!("InvalidAnnotation {field}"); expected]);
+    }
     // Without a certificate of its own the host demands it all the same.
     let annotations = [("auth-tls-secret", "default/ca")];
     let lowered = lower(&format!("{ca}{}", tls_ingress(("i", ""), "h", "[]", &annotations)));
