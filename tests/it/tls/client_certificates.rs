@@ -4,7 +4,7 @@ use super::HTTP1;
 use crate::for_each_driver;
 use crate::harness::peer::{curl_tls, s_client};
 use crate::harness::pki::{Authority, OldAuthority};
-use crate::harness::{Backend, Client, Driver, Ingress, Proxy, manifest};
+use crate::harness::{Backend, Builder, Client, Driver, Ingress, Proxy, manifest};
 
 for_each_driver!(
     required_certificate,
@@ -32,15 +32,13 @@ fn start(driver: Driver, authority: &Authority, backend: &Backend, verify: &str)
         .annotation(SECRET, "default/ca")
         .annotation(VERIFY, verify)
         .tls(&["a.example"], "all-tls");
-    Proxy::start(
-        driver,
-        manifest::backend("web", &[backend.address()])
-            + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
-            + &manifest::secret("ca", "Opaque", &[("ca.crt", &authority.pem)])
-            + &asking.yaml()
-            + &open("b", "b.example")
-            + &open("c", "c.example"),
-    )
+    let manifests = manifest::backend("web", &[backend.address()])
+        + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
+        + &manifest::secret("ca", "Opaque", &[("ca.crt", &authority.pem)])
+        + &asking.yaml()
+        + &open("b", "b.example")
+        + &open("c", "c.example");
+    Builder::new(driver).flag("--log-level", "debug").manifests(manifests).start()
 }
 
 /// curl's arguments for a certificate of its own.
@@ -63,6 +61,12 @@ fn assert_refused(proxy: &Proxy, authority: &Authority, more: &[&str], why: &str
         }
     }
     assert!(proxy.metric("ringway_client_certificates_refused_total", &[]) >= 4.0);
+    let why = if why == MISSING { "none was sent" } else { why };
+    let told = format!("error={why}");
+    let output = proxy.output();
+    let mut lines =
+        output.lines().filter(|line| line.contains("a client's certificate is refused"));
+    assert!(lines.any(|line| line.contains(&told)), "{told}: {output}");
 }
 
 const MISSING: &str = "no required SSL certificate was sent";
@@ -281,13 +285,11 @@ fn certificates_of_version_1(driver: Driver) {
     let ingress = Ingress::simple("a", "a.example", "web")
         .annotation(SECRET, "default/ca")
         .tls(&["a.example"], "all-tls");
-    let proxy = Proxy::start(
-        driver,
-        manifest::backend("web", &[backend.address()])
-            + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
-            + &manifest::secret("ca", "Opaque", &[("ca.crt", &old.pem)])
-            + &ingress.yaml(),
-    );
+    let manifests = manifest::backend("web", &[backend.address()])
+        + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
+        + &manifest::secret("ca", "Opaque", &[("ca.crt", &old.pem)])
+        + &ingress.yaml();
+    let proxy = Builder::new(driver).flag("--log-level", "debug").manifests(manifests).start();
     let (chain, key) = authority.files("old", &old.issue("/CN=Ringway, Inc./C=DE"));
     let (chain, key) = (chain.display().to_string(), key.display().to_string());
     for version in [&["--tls-max", "1.2"][..], &["--tlsv1.3"]] {

@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{Peer, ingress, manifests};
 use crate::for_each_driver;
 use crate::harness::pki::{Authority, Leaf, OldAuthority};
-use crate::harness::{Driver, Ingress, Proxy, manifest};
+use crate::harness::{Builder, Driver, Ingress, Proxy, manifest, wait_until};
 
 for_each_driver!(
     nothing_is_verified_by_default,
@@ -109,7 +109,8 @@ fn start_by(driver: Driver, peer: &Peer, verified: Option<(&str, &str)>) -> Prox
             .annotation(&format!("{PREFIX}/proxy-ssl-name"), name);
         text = manifest::secret("authority", "Opaque", &[("ca.crt", authority)]);
     }
-    Proxy::start(driver, text + &manifests(peer.address, "https", &ingress))
+    let manifests = text + &manifests(peer.address, "https", &ingress);
+    Builder::new(driver).flag("--log-level", "debug").manifests(manifests).start()
 }
 
 fn nothing_is_verified_by_default(driver: Driver) {
@@ -127,10 +128,20 @@ fn a_certificate_of_the_authority_is_accepted(driver: Driver) {
 }
 
 #[track_caller]
-fn assert_refused(proxy: &Proxy) {
+fn assert_refused(proxy: &Proxy, why: &str) {
     assert_eq!(proxy.get("a.example", "/").status(), 502);
     assert!(proxy.metric("ringway_upstream_tls_failures_total", &[]) >= 1.0);
+    wait_until("why", || {
+        proxy
+            .output()
+            .lines()
+            .any(|line| line.contains("no TLS with a backend") && line.contains(why))
+    });
 }
+
+/// The authority bears the name of ours.
+const FORGED: &str = "certificate signature failure";
+const MISNAMED: &str = "hostname mismatch";
 
 /// As OpenSSL: the authority may be of version 1, too, and without alternative names the common
 /// name counts. What signed itself is its own authority, whatever it says about that.
@@ -141,8 +152,11 @@ fn version_1_and_what_signed_itself_are_accepted(driver: Driver) {
     assert_eq!(start(driver, &peer, None).get("a.example", "/").status(), 200);
     let verified = start_by(driver, &peer, Some((&old.pem, "web.internal")));
     assert_eq!(verified.get("a.example", "/").status(), 200);
-    assert_refused(&start_by(driver, &peer, Some((&old.pem, "other.internal"))));
-    assert_refused(&start_by(driver, &peer, Some((&OldAuthority::new().pem, "web.internal"))));
+    assert_refused(&start_by(driver, &peer, Some((&old.pem, "other.internal"))), MISNAMED);
+    assert_refused(
+        &start_by(driver, &peer, Some((&OldAuthority::new().pem, "web.internal"))),
+        FORGED,
+    );
     for is_ca in [IsCa::ExplicitNoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
         let mut params = CertificateParams::new(["web.internal".to_owned()]).expect("names");
         params.is_ca = is_ca;
@@ -157,13 +171,13 @@ fn version_1_and_what_signed_itself_are_accepted(driver: Driver) {
 
 fn a_certificate_of_another_authority_is_502(driver: Driver) {
     let (peer, _) = backend(&Authority::new().issue(&["web.internal"]), End::Length);
-    assert_refused(&start(driver, &peer, Some((&Authority::new(), "web.internal"))));
+    assert_refused(&start(driver, &peer, Some((&Authority::new(), "web.internal"))), FORGED);
 }
 
 fn a_certificate_with_another_name_is_502(driver: Driver) {
     let authority = Authority::new();
     let (peer, _) = backend(&authority.issue(&["other.internal"]), End::Length);
-    assert_refused(&start(driver, &peer, Some((&authority, "web.internal"))));
+    assert_refused(&start(driver, &peer, Some((&authority, "web.internal"))), MISNAMED);
 }
 
 fn a_backend_without_tls_is_502(driver: Driver) {
@@ -172,7 +186,7 @@ fn a_backend_without_tls_is_502(driver: Driver) {
             drop(socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
         }
     });
-    assert_refused(&start(driver, &peer, None));
+    assert_refused(&start(driver, &peer, None), "malformed record");
 }
 
 fn connections_are_reused_and_sessions_resumed(driver: Driver) {
