@@ -23,7 +23,7 @@ use crate::control::client;
 use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
 use crate::control::lower::LowerOptions;
 use crate::control::source::kubernetes::{KubernetesOptions, Scope};
-use crate::control::writer::{AddressSource, WriterOptions};
+use crate::control::write::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
 use crate::limits::{ADMISSION_REVIEWS_MAX, CONTROL_BEAT};
 use crate::listen::{Listening, listen};

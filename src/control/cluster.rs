@@ -19,7 +19,7 @@ use super::client::{self, ConnectError};
 use super::observed::Observed;
 use super::outcomes::Outcomes;
 use super::source::kubernetes::{self, Batch, KubernetesOptions, SourceState};
-use super::writer::{self, WriterOptions, WriterState};
+use super::write::{self, WriterOptions, WriterState};
 use crate::limits::{CLUSTER_BATCHES_MAX, CLUSTER_END, KUBE_ANSWER_TIMEOUT, ZONE_RETRY};
 
 /// What the thread is told at its start.
@@ -110,7 +110,7 @@ pub fn start(
             let watching = kubernetes::run(client(), source, Arc::clone(&observed), batches_sink);
             let writing = async {
                 let end = until(is_ending);
-                let written = writer::run(client(), writer, outcomes, observed, counts, end);
+                let written = write::run(client(), writer, outcomes, observed, counts, end);
                 Box::pin(written).await;
                 // Nobody waits any more where the process was quicker.
                 let (Ok(()) | Err(())) = ended_sink.send(());

@@ -9,16 +9,13 @@
 //! [`Controller`] decides and never waits; [`ControlLoop`] waits and decides nothing.
 
 pub mod acks;
-mod addresses;
 pub mod admin;
 pub mod admission;
 mod calls;
 pub mod client;
 pub mod cluster;
 pub mod controller;
-mod events;
 mod feed;
-mod lease;
 pub mod lower;
 pub mod observed;
 pub mod outcomes;
@@ -27,10 +24,9 @@ pub mod resolve;
 mod seats;
 pub mod source;
 pub mod state;
-mod status;
 pub mod store;
 pub mod survey;
-pub mod writer;
+pub mod write;
 
 use std::io;
 use std::path::Path;

@@ -16,7 +16,7 @@ use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use ringway::control::observed::Observed;
 use ringway::control::outcomes::Outcomes;
-use ringway::control::writer::{
+use ringway::control::write::{
     self, AddressSource, FIELD_MANAGER, REPORTING_CONTROLLER, WriterOptions, WriterState,
 };
 use ringway::model::{ObjectRef, Problem, Severity};
@@ -182,7 +182,7 @@ fn start(client: &Client, watching: Client, options: WriterOptions) -> Replica {
         let shutdown = async { leaving.await.unwrap_or_default() };
         runtime.expect("runtime").block_on(async {
             tokio::select! {
-                () = writer::run(client, options, outcomes, observed, state, shutdown) => {}
+                () = write::run(client, options, outcomes, observed, state, shutdown) => {}
                 () = watch(watching, &namespace, &seen) => {}
                 _ = killed => {}
             }

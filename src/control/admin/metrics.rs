@@ -21,7 +21,7 @@ use super::health::since;
 use super::process::ProcessReading;
 use crate::control::cluster::ClusterState;
 use crate::control::source::kubernetes::KindState;
-use crate::control::writer::WriterCounts;
+use crate::control::write::WriterCounts;
 use crate::model::Severity;
 use crate::telemetry::Snapshot;
 use crate::telemetry::histogram::HistogramTotals;

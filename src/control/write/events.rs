@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use super::calls::{Agenda, Bucket, CallError, Next, backoff, call, cut, prefix};
+use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call, cut, prefix};
 use crate::limits::{
     API_CALL_TIMEOUT, API_RETRY_MAX, EVENT_INSTANCE_BYTES_MAX, EVENT_NOTE_BYTES_MAX,
     EVENT_PROBLEMS_MAX, EVENT_REPEAT, EVENT_STAND, EVENT_WRITES_BURST, EVENT_WRITES_IN_FLIGHT_MAX,

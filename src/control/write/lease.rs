@@ -16,8 +16,8 @@ use kube::api::{Api, PostParams};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::calls::{CallError, call, jitter, random};
 use super::writer::{Right, WriterState};
+use crate::control::calls::{CallError, call, jitter, random};
 use crate::limits::{
     API_CALL_TIMEOUT, FAREWELL_TIMEOUT, LEASE_DURATION, LEASE_DURATION_MAX, LEASE_RENEW,
     LEASE_RENEW_DEADLINE, LEASE_RETRY, MISSING_RIGHT_RETRY,

@@ -12,8 +12,8 @@ use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::addresses::Addresses;
-use super::calls::{Agenda, Bucket, CallError, Next, backoff, call};
-use super::observed::Address;
+use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call};
+use crate::control::observed::Address;
 use crate::limits::{
     API_CALL_TIMEOUT, API_RETRY_MAX, STATUS_CALM, STATUS_WRITES_BURST, STATUS_WRITES_IN_FLIGHT_MAX,
     STATUS_WRITES_PER_SECOND,

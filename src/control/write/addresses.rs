@@ -14,9 +14,9 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::calls::{CallError, call, jitter};
-use super::observed::Address;
 use super::writer::{Right, WriterState};
+use crate::control::calls::{CallError, call, jitter};
+use crate::control::observed::Address;
 use crate::limits::{
     API_CALL_TIMEOUT, HOST_BYTES_MAX, LEASE_RETRY, MISSING_RIGHT_RETRY, NODE_ADDRESSES_REFRESH,
     REPLICAS_MAX, STATUS_ADDRESSES_MAX,

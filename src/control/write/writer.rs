@@ -1,4 +1,4 @@
-//! What we write to the API server: a Lease, and while we hold it, the status of Ingresses and
+//! The task that stands for the Lease and, while it is held, writes the status of Ingresses and
 //! Events.
 
 use std::collections::BTreeMap;
@@ -11,16 +11,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
-pub use super::addresses::AddressSource;
-use super::addresses::{Addresses, Replicas, follow};
-use super::calls::{CallError, Next, alive};
-pub use super::events::REPORTING_CONTROLLER;
+use super::addresses::{AddressSource, Addresses, Replicas, follow};
 use super::events::{self, EventBook, Telling};
 use super::lease::Candidate;
-use super::observed::Observed;
-use super::outcomes::Outcomes;
-pub use super::status::FIELD_MANAGER;
 use super::status::{self, StatusBook, Write};
+use crate::control::calls::{CallError, Next, alive};
+use crate::control::observed::Observed;
+use crate::control::outcomes::Outcomes;
 use crate::limits::{FAREWELL_TIMEOUT, MISSING_RIGHTS_MAX, STATUS_WITHDRAWALS_IN_FLIGHT_MAX};
 use crate::model::{ObjectRef, Problem, Severity};
 
