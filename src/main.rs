@@ -16,7 +16,7 @@ unsafe extern "C" {
 
 fn main() -> ExitCode {
     #[cfg(feature = "mimalloc")]
-    ringway::proxy::spares::set_return(|| {
+    ringway::proxy::rt::spares::set_return(|| {
         // SAFETY: it concerns the heap of the thread that calls, and takes no pointer.
         unsafe { mi_collect(true) }
     });

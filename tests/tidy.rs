@@ -126,7 +126,11 @@ const IMPORTS: &[Imports] = &[
     },
     Imports { path: "proxy_protocol", modules: &["limits"], crates: &["thiserror"] },
     // The only place of the data-plane runtime: small enough to be replaced.
-    Imports { path: "proxy/rt", modules: &[], crates: &["io_uring", "libc", "monoio", "socket2"] },
+    Imports {
+        path: "proxy/rt",
+        modules: &["limits"],
+        crates: &["io_uring", "libc", "monoio", "socket2"],
+    },
     Imports {
         path: "cli",
         modules: &[
@@ -165,10 +169,7 @@ const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
 const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/control/source/watch.rs", "a descriptor that Tokio waits for"),
     ("src/main.rs", "a function of the allocator"),
-    ("src/proxy/rt/", "buffers that the kernel owns for a while"),
-    ("src/proxy/buffer.rs", "octets that the kernel wrote"),
-    ("src/proxy/clock.rs", "a system call that std does not offer"),
-    ("src/proxy/random.rs", "a system call that std does not offer"),
+    ("src/proxy/rt/", "buffers that the kernel owns, system calls that std does not offer"),
     ("src/control/admin/door.rs", "a system call that std does not offer"),
     ("tests/cluster/harness/network.rs", "a network namespace for the process under test"),
     ("tests/cluster/harness/process.rs", "children that die with the test process"),
@@ -179,12 +180,11 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
 
 /// Below `src/proxy`, the only files that read the clock; all others are handed a time.
 const CLOCK_FILES: &[&str] = &[
-    "src/proxy/attempts.rs",
-    "src/proxy/clock.rs",
-    "src/proxy/conversation.rs",
+    "src/proxy/exchange/attempts.rs",
+    "src/proxy/exchange/conversation.rs",
     "src/proxy/core.rs",
-    "src/proxy/downstream.rs",
-    "src/proxy/exchange.rs",
+    "src/proxy/client/downstream.rs",
+    "src/proxy/exchange/serve.rs",
     "src/proxy/rt/",
 ];
 

@@ -6,17 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{self, Admitted, Arrived};
-use super::core::{Admission, Core};
-use super::downstream::{self, ListenerFacts, Request};
-use super::exchange::After;
-use super::forward;
-use super::rt::{self, Accepted, DriverChoice, Listener, Places};
-use super::socket::{BoundListener, Scheme};
 use crate::config::ProxyConfig;
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, SPARES_PERIOD, TICK,
 };
+use crate::proxy::client::connection::{self, Admitted, Arrived};
+use crate::proxy::client::downstream::{self, ListenerFacts, Request};
+use crate::proxy::client::socket::{BoundListener, Scheme};
+use crate::proxy::core::{Admission, Core};
+use crate::proxy::exchange::forward;
+use crate::proxy::exchange::serve::After;
+use crate::proxy::rt::{self, Accepted, DriverChoice, Listener, Places};
 use crate::publish::{Drain, Retired, Subscriber, Update};
 use crate::table::TableVersion;
 use crate::telemetry::{CoreLog, CoreTelemetry, Counter, Gauge};
@@ -47,7 +47,7 @@ pub struct Seat {
 /// The driver or a socket could not be set up.
 pub fn run(seat: Seat) -> io::Result<std::convert::Infallible> {
     if let Some(cpu) = seat.cpu {
-        super::socket::pin_thread(cpu)?;
+        crate::proxy::client::socket::pin_thread(cpu)?;
     }
     let driver = seat.driver;
     rt::run(driver, move || work(seat))
@@ -65,7 +65,7 @@ async fn work(seat: Seat) {
     let (mut doorbell, listeners) = match (doorbell, opened) {
         (Ok(doorbell), Ok(listeners)) => (doorbell, listeners),
         (Err(error), _) | (_, Err(error)) => {
-            super::last_words(&format!("a core could not take its sockets over: {error}"));
+            rt::last_words(&format!("a core could not take its sockets over: {error}"));
             return;
         }
     };

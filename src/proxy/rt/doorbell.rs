@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use monoio::io::AsyncReadRent;
 
-use crate::proxy::buffer::{Buffer, Class};
+use crate::proxy::rt::buffer::{Buffer, Class};
 
 /// Waits for rings.
 pub struct Doorbell(monoio::net::UnixStream);

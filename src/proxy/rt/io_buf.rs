@@ -4,7 +4,7 @@
 
 use monoio::buf::{IoBuf, IoBufMut};
 
-use crate::proxy::buffer::Buffer;
+use crate::proxy::rt::buffer::Buffer;
 
 // SAFETY: the octets are on the heap and stay there when the value moves; the kernel reads
 // `bytes_init` octets from `read_ptr`, which are the unread octets of the buffer.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use socket2::{SockFilter, SockRef};
 
 use super::Stream;
-use crate::proxy::clock::Deadlines;
+use crate::proxy::rt::clock::Deadlines;
 
 /// A listening socket of one core.
 pub struct Listener {

@@ -11,10 +11,14 @@
 
 #![expect(unsafe_code, reason = "pin projection of a one-field wrapper")]
 
+pub mod buffer;
+pub mod clock;
 mod doorbell;
 mod io_buf;
 mod listener;
+pub mod random;
 mod reuse;
+pub mod spares;
 mod stream;
 
 use std::any::Any;
@@ -194,9 +198,16 @@ struct AbortOnDrop;
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        crate::proxy::last_words("a core ended unexpectedly; aborting");
+        last_words("a core ended unexpectedly; aborting");
         std::process::abort();
     }
+}
+
+/// Says why the process is about to end. The one thing a core ever writes by itself.
+pub fn last_words(text: &str) {
+    use std::io::Write as _;
+    // Nobody is left to tell when standard error is closed.
+    drop(writeln!(io::stderr(), "ringway: {text}"));
 }
 
 /// Starts a task on this core. When it panics, `on_panic` gets the payload and the core goes on.

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::proxy::spares::Spares;
+use crate::proxy::rt::spares::Spares;
 
 /// Free memory kept; as many as requests under way at a time, within reason.
 const KEPT_MAX: usize = 4096;

@@ -16,8 +16,8 @@ use std::rc::Rc;
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
 
-use crate::proxy::buffer::Buffer;
-use crate::proxy::clock::{Deadline, Deadlines, Target};
+use crate::proxy::rt::buffer::Buffer;
+use crate::proxy::rt::clock::{Deadline, Deadlines, Target};
 
 /// What is at the front of the receive queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! else is left: with every endpoint ejected, all count as usable (a guess beats a certain 503).
 
 use crate::model::Balance;
-use crate::proxy::random::Random;
+use crate::proxy::rt::random::Random;
 
 /// What a decision looks at, for endpoint `index` of a backend.
 pub trait Candidates {

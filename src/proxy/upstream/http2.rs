@@ -32,13 +32,13 @@ use crate::limits::{
     HTTP2_UPSTREAM_CONNECTIONS_MAX, HTTP2_UPSTREAM_PING_INTERVAL, HTTP2_UPSTREAM_PING_TIMEOUT,
     HTTP2_UPSTREAM_STREAMS_MAX,
 };
-use crate::proxy::buffer::{Buffer, Class};
-use crate::proxy::clock::{Expiry, recent_millis};
 use crate::proxy::core::Core;
-use crate::proxy::http2_client::Payload;
-use crate::proxy::retry::Failure;
+use crate::proxy::exchange::retry::Failure;
 use crate::proxy::rt;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::transport::Transport;
+use crate::proxy::transport::http2_upstream::Payload;
 use crate::proxy::worker;
 
 /// The connections of one endpoint.

@@ -22,9 +22,9 @@ use self::dial::CoreWire;
 use self::health::Health;
 use self::http2::Http2Pool;
 use self::pool::{Connection, IdleCount, Pool, PoolLimits, Reusable};
-use super::clock::recent_millis;
-use super::random::Random;
 use crate::model::{BackendKey, Balance, EndpointSet};
+use crate::proxy::rt::clock::recent_millis;
+use crate::proxy::rt::random::Random;
 use crate::table::BackendId;
 
 /// One endpoint on one core.

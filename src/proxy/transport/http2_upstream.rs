@@ -5,8 +5,8 @@
 //!  exchange ◀─ octets ◀─ put_response, RequestBody ◀─ ResponseFuture, RecvStream
 //! ```
 //!
-//! Flow control goes through, as in [`super::http2_stream`]. A stream that is dropped before its
-//! end is reset.
+//! Flow control goes through, as in [`super::http2_downstream`]. A stream that is dropped before
+//! its end is reset.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -20,15 +20,15 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Method, Request};
 
-use super::buffer::Buffer;
-use super::clock::{Deadline, SharedStream, Target};
-use super::core::Core;
-use super::upstream::http2::Slot;
 use crate::http2::body::RequestBody;
 use crate::http2::client::{
     Event, RequestReader, ResponseHeadFault, put_informational, put_response,
 };
 use crate::http2::screen::Screen;
+use crate::proxy::core::Core;
+use crate::proxy::rt::buffer::Buffer;
+use crate::proxy::rt::clock::{Deadline, SharedStream, Target};
+use crate::proxy::upstream::http2::Slot;
 
 /// What DATA frames are made of.
 pub type Payload = Bytes;
@@ -357,12 +357,12 @@ impl Http2ClientStream {
         Self { deadline, write_deadline, ends, _slot: slot }
     }
 
-    /// See [`super::rt::Stream::deadline`].
+    /// See [`crate::proxy::rt::Stream::deadline`].
     pub const fn deadline(&self) -> &Deadline {
         &self.deadline
     }
 
-    /// See [`super::rt::Stream::write_deadline`].
+    /// See [`crate::proxy::rt::Stream::write_deadline`].
     pub const fn write_deadline(&self) -> &Deadline {
         &self.write_deadline
     }

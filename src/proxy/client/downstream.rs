@@ -11,17 +11,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use super::buffer::{Buffer, Class};
-use super::clock::{self, Expiry};
-use super::core::{Core, Scratch};
-use super::exchange::{self, After};
-use super::reply::{self, OwnFields, Persistence, Reply};
-use super::rt::{self, Stream};
-use super::socket::Scheme;
-use super::transport::Transport;
 use crate::http1::head::{HeadScan, check_partial_request, parse_request};
 use crate::limits::{DRAIN_IDLE_GRACE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
 use crate::model::ListenerId;
+use crate::proxy::client::socket::Scheme;
+use crate::proxy::core::{Core, Scratch};
+use crate::proxy::exchange::reply::{self, OwnFields, Persistence, Reply};
+use crate::proxy::exchange::serve::{self, After};
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::clock::{self, Expiry};
+use crate::proxy::rt::{self, Stream};
+use crate::proxy::transport::Transport;
 use crate::publish::process_nanos;
 use crate::telemetry::{Counter, ExchangeRecord};
 use crate::tls::{ClientAuthId, ClientIdentity};
@@ -295,7 +295,7 @@ pub async fn serve_one(request: Request) -> After {
     }
     core.count(Counter::Requests);
     let is_last = is_last(core, &scratch, served);
-    let after = exchange::run(core, downstream, buffer, &mut scratch, started, is_last).await;
+    let after = serve::run(core, downstream, buffer, &mut scratch, started, is_last).await;
     core.return_scratch(scratch);
     after
 }

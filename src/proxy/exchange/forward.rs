@@ -3,13 +3,13 @@
 //!
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
-use super::reply::{OwnFields, Persistence};
-use super::request_fields::{self, OfClient};
 use crate::filter::FieldEdits;
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
+use crate::proxy::exchange::reply::{OwnFields, Persistence};
+use crate::proxy::exchange::request_fields::{self, OfClient};
 
 const HTTPS_PORT: u16 = 443;
 

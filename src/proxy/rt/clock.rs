@@ -19,8 +19,8 @@ use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::rt::{self, Peek};
 use crate::limits::{CLIENT_CHECK_INTERVAL, TICK};
+use crate::proxy::rt::{self, Peek};
 
 /// Slots of the wheel: 4096 × 20 ms = 82 s; what is due later is linked at the horizon and again
 /// from there.

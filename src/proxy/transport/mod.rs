@@ -4,14 +4,19 @@
 //! The octets are always those of HTTP/1.1 or of what a client switched to. So whatever is decided
 //! about messages is decided once, above this.
 
+pub mod http2_codec;
+pub mod http2_downstream;
+pub mod http2_upstream;
+pub mod tls;
+
 use std::io;
 
-use super::buffer::Buffer;
-use super::clock::Deadline;
-use super::http2_client::Http2ClientStream;
-use super::http2_stream::Http2Stream;
-use super::rt::{Peek, Stream};
-use super::tls_stream::TlsStream;
+use crate::proxy::rt::buffer::Buffer;
+use crate::proxy::rt::clock::Deadline;
+use crate::proxy::rt::{Peek, Stream};
+use crate::proxy::transport::http2_downstream::Http2Stream;
+use crate::proxy::transport::http2_upstream::Http2ClientStream;
+use crate::proxy::transport::tls::TlsStream;
 
 /// Whether a peer can tell by the octets alone that a message did not reach its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,8 +185,8 @@ impl Transport {
     /// Ends both directions; whatever waits on them ends.
     pub fn shutdown_both(&self) {
         match self {
-            Self::Plain(stream) => super::rt::shutdown_both(stream),
-            Self::Tls(tls) => super::rt::shutdown_both(tls.socket()),
+            Self::Plain(stream) => crate::proxy::rt::shutdown_both(stream),
+            Self::Tls(tls) => crate::proxy::rt::shutdown_both(tls.socket()),
             Self::Http2(stream) => stream.reset(),
             Self::Http2Client(stream) => stream.reset(),
         }

@@ -2,11 +2,11 @@
 //!
 //! Texts are fixed: nothing of the request is repeated in them.
 
-use super::retry::Failure;
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::head::Version;
 use crate::model::Refusal;
+use crate::proxy::exchange::retry::Failure;
 use crate::tls::ClientRefusal;
 
 /// A response of ours without a body from elsewhere.

@@ -6,16 +6,16 @@ use std::cell::Cell;
 use std::io::Write;
 use std::time::Duration;
 
-use super::attempts::Treatment;
-use super::buffer::{Buffer, Class};
-use super::clock::Expiry;
-use super::rt::{self, Signal};
-use super::transport::Transport;
-use super::upstream::Endpoint;
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::encode;
 use crate::http1::framing::BodyLength;
 use crate::limits::CONTINUE_TIMEOUT;
+use crate::proxy::exchange::attempts::Treatment;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::clock::Expiry;
+use crate::proxy::rt::{self, Signal};
+use crate::proxy::transport::Transport;
+use crate::proxy::upstream::Endpoint;
 
 /// Octets in front of a body buffer for the head of a chunk.
 pub const HEADROOM: usize = encode::CHUNK_HEAD_BYTES_MAX;

@@ -1,5 +1,5 @@
 //! What becomes of the request fields that a proxy reads, writes or is impersonated by: one table,
-//! which [`super::forward`] goes by and a test holds it to row by row.
+//! which [`crate::proxy::exchange::forward`] goes by and a test holds it to row by row.
 //!
 //! A name that is not in it is passed on as it came, as ingress-nginx does. Source: the fields that
 //! ingress-nginx sets by default; RFC 9110 section 7.6.1.
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::http1::fields::{is_forbidden_trailer, is_hop_by_hop, is_nomination_refused};
     use crate::http1::head::{HeadScan, RequestHead, parse_request};
-    use crate::proxy::forward::{RequestFacts, put_listener_fields, put_request};
+    use crate::proxy::exchange::forward::{RequestFacts, put_listener_fields, put_request};
 
     /// What a backend gets under `name` when a client sends `line` (several, with CRLF between).
     fn forwarded(lines: &str, name: &str) -> Vec<String> {

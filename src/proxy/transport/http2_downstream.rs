@@ -14,18 +14,18 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use super::buffer::{Buffer, Class};
-use super::clock::{Deadline, SharedStream, Target};
-use super::core::Core;
-use super::downstream::Downstream;
-use super::http2_codec::Codec;
-use super::socket::Scheme;
 use crate::http1::encode::{CHUNK_HEAD_BYTES_MAX, CRLF, LAST_CHUNK};
 use crate::http2::body::{RequestBody, RequestBodyError};
 use crate::http2::frame::ErrorCode;
 use crate::http2::request::{Facts, RequestRefusal, RequestShape, put_request};
 use crate::http2::response::{Event, ResponseReader};
 use crate::http2::server::{Arrival, Closed, Opened, Server};
+use crate::proxy::client::downstream::Downstream;
+use crate::proxy::client::socket::Scheme;
+use crate::proxy::core::Core;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::clock::{Deadline, SharedStream, Target};
+use crate::proxy::transport::http2_codec::Codec;
 use crate::telemetry::Counter;
 
 /// Bodies up to this size that are here with their head are read with it, so that they can be
@@ -135,12 +135,12 @@ impl Http2Stream {
         Some((Self { deadline, write_deadline, ends }, buffer))
     }
 
-    /// See [`super::rt::Stream::deadline`].
+    /// See [`crate::proxy::rt::Stream::deadline`].
     pub const fn deadline(&self) -> &Deadline {
         &self.deadline
     }
 
-    /// See [`super::rt::Stream::write_deadline`].
+    /// See [`crate::proxy::rt::Stream::write_deadline`].
     pub const fn write_deadline(&self) -> &Deadline {
         &self.write_deadline
     }

@@ -9,8 +9,8 @@ use std::future::poll_fn;
 use std::io;
 use std::task::{Poll, Waker};
 
-use super::buffer::{Buffer, Class};
-use super::rt::{Peek, Stream};
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::{Peek, Stream};
 use crate::tls::Session;
 
 /// A TLS connection.
@@ -158,7 +158,7 @@ impl TlsStream {
         !self.engine.borrow().outgoing.is_empty()
     }
 
-    /// See [`super::transport::Transport::readable`].
+    /// See [`super::Transport::readable`].
     ///
     /// # Errors
     /// The connection failed.
@@ -174,7 +174,7 @@ impl TlsStream {
         self.socket.readable().await
     }
 
-    /// See [`super::transport::Transport::try_read`].
+    /// See [`super::Transport::try_read`].
     ///
     /// # Errors
     /// See there.
@@ -208,7 +208,7 @@ impl TlsStream {
         Ok(Some(opened?).filter(|opened| *opened > 0))
     }
 
-    /// See [`super::transport::Transport::read`].
+    /// See [`super::Transport::read`].
     pub async fn read(&self, mut buffer: Buffer) -> (io::Result<usize>, Buffer) {
         let result = self.read_into(&mut buffer).await;
         (result, buffer)
@@ -252,7 +252,7 @@ impl TlsStream {
         session.seal(bytes, outgoing.as_vec()).map_err(io::Error::other)
     }
 
-    /// See [`super::transport::Transport::try_write`]; what the socket does not take now goes
+    /// See [`super::Transport::try_write`]; what the socket does not take now goes
     /// before whatever is written next.
     ///
     /// # Errors
@@ -263,7 +263,7 @@ impl TlsStream {
         Ok(bytes.len())
     }
 
-    /// See [`super::transport::Transport::write_all`].
+    /// See [`super::Transport::write_all`].
     pub async fn write_all(&self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
         let had_outgoing = self.is_outgoing();
         if let Err(error) = self.seal(buffer.unread()) {
@@ -329,7 +329,7 @@ impl TlsStream {
         }
     }
 
-    /// See [`super::transport::Transport::peek`]. Tickets and key updates are not octets of the
+    /// See [`super::Transport::peek`]. Tickets and key updates are not octets of the
     /// peer's application.
     pub fn peek(&self) -> Peek {
         if !self.engine.borrow().plain.is_empty() {

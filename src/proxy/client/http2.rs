@@ -15,19 +15,19 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use super::buffer::{Buffer, Class};
-use super::clock::{Expiry, recent_millis};
-use super::core::Core;
-use super::downstream::{Downstream, Request, linger};
-use super::exchange::After;
-use super::http2_codec::{Codec, Outgoing};
-use super::http2_stream::Http2Stream;
-use super::transport::Transport;
-use super::worker;
 use crate::http2::frame::ErrorCode;
 use crate::http2::patience::{Patience, Wait};
 use crate::http2::server::Server;
 use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_OUTBOX_BYTES_MAX};
+use crate::proxy::client::downstream::{Downstream, Request, linger};
+use crate::proxy::core::Core;
+use crate::proxy::exchange::serve::After;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::clock::{Expiry, recent_millis};
+use crate::proxy::transport::Transport;
+use crate::proxy::transport::http2_codec::{Codec, Outgoing};
+use crate::proxy::transport::http2_downstream::Http2Stream;
+use crate::proxy::worker;
 use crate::telemetry::Counter;
 
 /// Tasks of HTTP/2 connections that are to be woken when a drain begins.

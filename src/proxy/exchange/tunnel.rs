@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use super::buffer::{Buffer, Class};
-use super::clock::Expiry;
-use super::rt;
-use super::transport::Transport;
+use crate::proxy::rt;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::clock::Expiry;
+use crate::proxy::transport::Transport;
 
 /// Octets that went through.
 #[derive(Debug, Default)]

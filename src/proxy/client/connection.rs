@@ -10,17 +10,17 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use super::buffer::{Buffer, Class};
-use super::clock::Expiry;
-use super::core::Core;
-use super::downstream::{self, Downstream, ListenerFacts, Request, make_room};
-use super::exchange::After;
-use super::http2_connection;
-use super::rt::Stream;
-use super::secure;
-use super::socket::Scheme;
-use super::transport::Transport;
 use crate::http2::PREFACE;
+use crate::proxy::client::downstream::{self, Downstream, ListenerFacts, Request, make_room};
+use crate::proxy::client::http2;
+use crate::proxy::client::secure;
+use crate::proxy::client::socket::Scheme;
+use crate::proxy::core::Core;
+use crate::proxy::exchange::serve::After;
+use crate::proxy::rt::Stream;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::clock::Expiry;
+use crate::proxy::transport::Transport;
 use crate::proxy_protocol::{self, Parsed};
 use crate::telemetry::Counter;
 
@@ -91,7 +91,7 @@ async fn run<P: Future<Output = After> + 'static>(
     let Some(Prepared { downstream, first, is_http2 }) = prepared else { return };
     if is_http2 {
         let first = Buffer::unallocated();
-        return Box::pin(http2_connection::serve(core, &downstream, first, place)).await;
+        return Box::pin(http2::serve(core, &downstream, first, place)).await;
     }
     let Some(mut first) = downstream::next_octets(core, &downstream, first, 0).await else {
         return downstream.stream.finish();
@@ -101,7 +101,7 @@ async fn run<P: Future<Output = After> + 'static>(
         match Box::pin(complete_preface(core, &downstream, first)).await {
             Sniffed::Http1(octets) => first = octets,
             Sniffed::Http2(octets) => {
-                return Box::pin(http2_connection::serve(core, &downstream, octets, place)).await;
+                return Box::pin(http2::serve(core, &downstream, octets, place)).await;
             }
             Sniffed::Gone => return,
         }

@@ -11,10 +11,10 @@
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 
-use super::spares::Spares;
 use crate::limits::{
     BUFFER_LARGE_BYTES, BUFFER_MEDIUM_BYTES, BUFFER_SMALL_BYTES, BUFFERS_FREE_MAX,
 };
+use crate::proxy::rt::spares::Spares;
 
 /// Size classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

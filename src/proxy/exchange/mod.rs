@@ -1,0 +1,12 @@
+//! One request and its response: which rule, which endpoint, which attempts, what is relayed.
+
+pub mod attempts;
+pub mod conversation;
+pub mod forward;
+pub mod reading;
+pub mod reply;
+pub mod request_body;
+pub mod request_fields;
+pub mod retry;
+pub mod serve;
+pub mod tunnel;
