@@ -16,10 +16,10 @@ use ringway::http1::error::BodyError;
 use ringway::http1::fields::{FieldKind, is_hop_by_hop, is_token};
 use ringway::http1::framing::BodyLength;
 use ringway::http1::head::{
-    Field, HeadScan, RequestHead, RequestKind, ResponseHead, TargetForm, Version,
-    check_partial_request, check_partial_response, parse_request, parse_response,
+    Field, HeadScan, RequestHead, RequestKind, ResponseHead, Version, check_partial_request,
+    check_partial_response, parse_request, parse_response,
 };
-use ringway::http1::target::{is_target_byte, lax_path, normalise_path};
+use ringway::http1::target::{TargetForm, is_target_byte, lax_path, normalise_path};
 use ringway::http2::PREFACE;
 use ringway::http2::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind};
 use ringway::http2::hpack::{self, Decoder, FieldList, HpackError};

@@ -4,7 +4,7 @@
 //! Debug builds check again.
 
 use super::fields::{is_token, is_value_byte};
-use super::head::Version;
+use super::head::parts::Version;
 use super::target::is_target_byte;
 
 /// Ends a line.
@@ -56,13 +56,6 @@ pub fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// Appends `value` in decimal.
 pub fn put_decimal(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-/// Appends `%` and the two digits of `octet`, in upper case (RFC 3986 section 2.1).
-pub fn put_percent_encoded(out: &mut Vec<u8>, octet: u8) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let [high, low] = [octet >> 4, octet & 15].map(|half| DIGITS[usize::from(half)]);
-    out.extend_from_slice(&[b'%', high, low]);
 }
 
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";

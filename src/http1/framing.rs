@@ -8,7 +8,7 @@
 
 use super::error::FramingError;
 use super::fields::{FieldKind, members};
-use super::head::{Field, Version};
+use super::head::parts::{Field, Version};
 use crate::limits::CONTENT_LENGTH_MAX;
 
 /// How the end of a body is known.

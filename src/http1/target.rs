@@ -8,10 +8,20 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use super::encode::put_percent_encoded;
 use super::error::RequestError;
-use super::head::TargetForm;
 use crate::limits::HOST_BYTES_MAX;
+
+/// The forms of a request target that are served, RFC 9112 section 3.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TargetForm {
+    /// `/path?query`.
+    #[default]
+    Origin,
+    /// `http://host/path?query`.
+    Absolute,
+    /// `*`, also the absolute form of OPTIONS without a path.
+    Asterisk,
+}
 
 /// The parts of a target, in bytes from its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +42,13 @@ pub(super) struct TargetParts {
 #[must_use]
 pub const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~' | 0x80..) && byte != b'#'
+}
+
+/// Appends `%` and the two digits of `octet`, in upper case (RFC 3986 section 2.1).
+pub fn put_percent_encoded(out: &mut Vec<u8>, octet: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let [high, low] = [octet >> 4, octet & 15].map(|half| DIGITS[usize::from(half)]);
+    out.extend_from_slice(&[b'%', high, low]);
 }
 
 /// Splits a target.

@@ -17,11 +17,12 @@ use http::{Method, Request, StatusCode, Uri, Version, response, uri};
 
 use super::response::trailers;
 use crate::http1::body::{BodyDecoder, Sender};
-use crate::http1::encode::{CRLF, put_field, put_percent_encoded, put_status_line, reason_phrase};
+use crate::http1::encode::{CRLF, put_field, put_status_line, reason_phrase};
 use crate::http1::error::BodyError;
 use crate::http1::fields::{FieldKind, is_hop_by_hop, trim_ows};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{self, HeadScan};
+use crate::http1::target::put_percent_encoded;
 use crate::limits::{
     HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_LOCAL_RESETS_MAX,
     HTTP2_RESET_STREAMS_MAX, HTTP2_RESPONSE_LIST_BYTES_MAX, HTTP2_SEND_BUFFER_BYTES_MAX,

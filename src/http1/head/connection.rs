@@ -3,7 +3,7 @@
 //!
 //! Source: RFC 9110 section 7.6.1, RFC 9112 section 9.3.
 
-use super::{Field, Version};
+use super::parts::{Field, Version};
 use crate::http1::fields::{FieldKind, is_nomination_refused, members};
 use crate::limits::CONNECTION_OPTIONS_MAX;
 

@@ -3,27 +3,16 @@
 use std::mem::MaybeUninit;
 
 use super::connection::{ConnectionOptions, TooManyOptions};
+use super::parts::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
 use super::request_line::RequestLine;
-use super::{Field, HeadScan, KindSet, Span, Version, has_folded_line, take_fields, values};
+use super::scan::HeadScan;
 use crate::http1::error::RequestError;
 use crate::http1::fields::{FieldKind, is_tchar, is_token, members};
 use crate::http1::framing::{self, BodyLength};
-use crate::http1::target;
+use crate::http1::target::{self, TargetForm};
 use crate::limits::{
     FIELDS_MAX, LEADING_EMPTY_LINES_MAX, REQUEST_HEAD_BYTES_MAX, REQUEST_LINE_BYTES_MAX,
 };
-
-/// The forms of a request target that are served, RFC 9112 section 3.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TargetForm {
-    /// `/path?query`.
-    #[default]
-    Origin,
-    /// `http://host/path?query`.
-    Absolute,
-    /// `*`, also the absolute form of OPTIONS without a path.
-    Asterisk,
-}
 
 /// A request head in parsed form.
 ///

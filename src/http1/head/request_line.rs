@@ -1,9 +1,9 @@
 //! The request line by itself: for a line whose head is not complete, for targets that are not
 //! UTF-8, and to say what is wrong with one. The fast path of whole heads is the parser's.
 
+use super::parts::Version;
 use crate::http1::error::RequestError;
 use crate::http1::fields::is_token;
-use crate::http1::head::Version;
 use crate::http1::target::is_target_byte;
 
 /// The three words of a request line.

@@ -4,8 +4,8 @@
 use std::mem::MaybeUninit;
 
 use super::connection::{ConnectionOptions, TooManyOptions};
+use super::parts::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
 use super::request::carries_http;
-use super::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
 use crate::http1::error::ResponseError;
 use crate::http1::fields::{FieldKind, members};
 use crate::http1::framing::{self, BodyLength};

@@ -1,8 +1,7 @@
 //! Sections 3.2 and 3.3: forms of the target, Host, and the normal form of paths (RFC 3986).
 
 use super::{RequestError, parse, refused};
-use crate::http1::head::TargetForm;
-use crate::http1::target::{has_lax_reading, is_target_byte, lax_path};
+use crate::http1::target::{TargetForm, has_lax_reading, is_target_byte, lax_path};
 use crate::limits::{FIELDS_MAX, HOST_BYTES_MAX};
 
 /// What a target and a Host come to, as text.
