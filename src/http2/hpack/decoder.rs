@@ -4,8 +4,9 @@
 //! raw octets of a block have a bound behind which reading ends.
 
 use super::dynamic::DynamicTable;
+use super::error::HpackError;
 use super::fields::FieldList;
-use super::{HpackError, huffman, integer, statics};
+use super::{huffman, integer, statics};
 use crate::limits::{HTTP2_BLOCK_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX};
 
 /// Size updates at the beginning of a block: the smallest since the last block, and the present one

@@ -1,7 +1,7 @@
 //! The Huffman code of field values and names, RFC 7541 section 5.2 and appendix B: encoded symbol
 //! by symbol, decoded four bits at a time by a table that the compiler makes.
 
-use super::HpackError;
+use super::error::HpackError;
 
 /// Symbols: the octets, and EOS.
 const SYMBOLS: usize = 257;

@@ -1,6 +1,6 @@
 //! Integers with a prefix of 1 to 8 bits, RFC 7541 section 5.1.
 
-use super::HpackError;
+use super::error::HpackError;
 
 /// Octets behind the first one that a value of 32 bits takes.
 const MORE_MAX: usize = 5;
