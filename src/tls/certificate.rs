@@ -144,7 +144,7 @@ impl Certificate {
             parse_x509_certificate(intermediate).or(Err(CertificateError::CertificateInvalid))?;
         }
         let (names, not_before, not_after) = read_leaf(leaf)?;
-        let key = super::provider()
+        let key = super::provider::provider()
             .key_provider
             .load_private_key(key)
             .or(Err(CertificateError::KeyUnsupported))?;

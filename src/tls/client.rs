@@ -15,7 +15,8 @@ use rustls::{
 };
 
 use super::certificate::Certificate;
-use super::chain::{Authorities, BundleError, ChainError, Demand, Purpose};
+use super::chain::{Authorities, BundleError, Demand, Purpose};
+use super::chain_error::ChainError;
 use super::session::{Session, TlsError};
 use super::x509::{self, Algorithms, HandshakeVersion, ServerNames};
 use crate::limits::{TLS_UPSTREAM_SESSIONS_MAX, TLS_UPSTREAM_VERIFY_DEPTH};
@@ -80,7 +81,7 @@ impl ClientTls {
         certificate: Option<&Arc<Certificate>>,
         alpn: &[&[u8]],
     ) -> Result<Arc<Self>, ClientTlsError> {
-        Self::with_provider(super::provider(), verify, certificate, alpn)
+        Self::with_provider(super::provider::provider(), verify, certificate, alpn)
     }
 
     pub(super) fn with_provider(

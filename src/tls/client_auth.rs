@@ -148,7 +148,7 @@ impl ClientAuth {
             lists: crl.is_some().then_some(lists),
             demand,
             subjects,
-            algorithms: super::provider().signature_verification_algorithms,
+            algorithms: super::provider::provider().signature_verification_algorithms,
         };
         // Zero is the policy that asks for nothing.
         let id = ClientAuthId(u64::from_be_bytes(id).max(1));

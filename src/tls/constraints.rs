@@ -6,7 +6,7 @@
 use x509_parser::extensions::{GeneralName, NameConstraints};
 use x509_parser::parse_x509_certificate;
 
-use super::chain::ChainError;
+use super::chain_error::ChainError;
 use super::x509::Node;
 
 /// Whether every authority of the path (leaf first) may vouch for the names below it.

@@ -61,7 +61,7 @@ pub struct ClientHello {
     /// Application protocols, in the order of the client.
     pub alpn: Vec<Vec<u8>>,
     /// The client sent a name that is none, which counts as if it were absent, as nginx does it;
-    /// see [`super::Session::server_with_masked_name`].
+    /// see [`super::server::ServerTls::session_with_masked_name`].
     pub is_name_masked: bool,
 }
 

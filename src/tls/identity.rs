@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use rustls::pki_types::CertificateDer;
 use x509_parser::parse_x509_certificate;
 
-use super::chain::ChainError;
+use super::chain_error::ChainError;
 use super::distinguished_name::put_name;
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -118,7 +118,7 @@ fn unmasked(message: &[u8]) -> Cow<'_, [u8]> {
 /// The algorithms of every connection, with transcripts of unmasked messages.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
-        let own = super::provider();
+        let own = super::provider::provider();
         let cipher_suites = own.cipher_suites.iter().map(|suite| unmasking(*suite)).collect();
         Arc::new(CryptoProvider { cipher_suites, ..CryptoProvider::clone(&own) })
     });

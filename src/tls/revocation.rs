@@ -7,8 +7,8 @@
 use rustls::pki_types::CertificateRevocationListDer;
 use x509_parser::parse_x509_crl;
 
-use super::chain::{ChainError, Demand};
-use super::x509::{CRL_SIGN, Node, signed};
+use super::chain_error::ChainError;
+use super::x509::{Algorithms, CRL_SIGN, Node, signed};
 
 /// One list.
 #[derive(Debug)]
@@ -38,15 +38,21 @@ impl RevocationList {
         Some(Self { issuer, this_update, next_update, revoked, has_critical, der })
     }
 
-    fn check(&self, leaf: &Node, issuer: &Node, demand: &Demand<'_>) -> Result<(), ChainError> {
+    fn check(
+        &self,
+        leaf: &Node,
+        issuer: &Node,
+        now: i64,
+        algorithms: Algorithms,
+    ) -> Result<(), ChainError> {
         let signature = signed(&self.der).ok_or(ChainError::ListInvalid)?;
         if self.has_critical || !issuer.may(CRL_SIGN) {
             return Err(ChainError::ListInvalid);
         }
         let key = issuer.public_key()?;
-        key.verify(&signature, demand.algorithms).or(Err(ChainError::ListInvalid))?;
-        let is_over = self.next_update.is_some_and(|next| next < demand.now);
-        if is_over || self.this_update > demand.now {
+        key.verify(&signature, algorithms).or(Err(ChainError::ListInvalid))?;
+        let is_over = self.next_update.is_some_and(|next| next < now);
+        if is_over || self.this_update > now {
             return Err(ChainError::ListExpired);
         }
         match self.revoked.binary_search_by(|serial| serial.as_slice().cmp(leaf.serial())) {
@@ -57,7 +63,7 @@ impl RevocationList {
 }
 
 /// Whether the lists say that `issuer` did not revoke `leaf`. Where several are the issuer's, one
-/// that revokes counts; else one that can be used is enough.
+/// that revokes counts; else one that can be used is enough. `now`: seconds since 1970.
 ///
 /// # Errors
 /// See there.
@@ -65,11 +71,12 @@ pub(super) fn check(
     lists: &[RevocationList],
     leaf: &Node,
     issuer: &Node,
-    demand: &Demand<'_>,
+    now: i64,
+    algorithms: Algorithms,
 ) -> Result<(), ChainError> {
     let mut result = Err(ChainError::ListMissing);
     for list in lists.iter().filter(|list| list.issuer == issuer.subject()) {
-        match list.check(leaf, issuer, demand) {
+        match list.check(leaf, issuer, now, algorithms) {
             Err(ChainError::Revoked) => return Err(ChainError::Revoked),
             Err(error) if result.is_err() => result = Err(error),
             Err(_) => {}

@@ -14,7 +14,7 @@ use super::certificate::Certificate;
 use super::client_auth::{ClientAuth, ClientAuthId};
 use super::identity::ClientIdentity;
 use super::masked;
-use super::session::Session;
+use super::session::{Session, TlsError};
 use super::tickets::{AdmittedOnly, Tickets};
 
 /// Application protocols, the one preferred first.
@@ -61,7 +61,7 @@ impl ServerTls {
         auth: &Arc<ClientAuth>,
         tickets: &Tickets,
     ) -> Result<Arc<Self>, ServerTlsError> {
-        Self::with_provider(super::provider(), certificate, auth, tickets)
+        Self::with_provider(super::provider::provider(), certificate, auth, tickets)
     }
 
     pub(super) fn with_provider(
@@ -86,7 +86,7 @@ impl ServerTls {
     /// # Errors
     /// [`ServerTlsError::Provider`].
     pub fn http1(certificate: &Certificate) -> Result<Arc<ServerConfig>, ServerTlsError> {
-        let mut config = ServerConfig::builder_with_provider(super::provider())
+        let mut config = ServerConfig::builder_with_provider(super::provider::provider())
             .with_protocol_versions(&[&TLS13, &TLS12])
             .or(Err(ServerTlsError::Provider))?
             .with_no_client_auth()
@@ -102,14 +102,17 @@ impl ServerTls {
         &self.config
     }
 
-    /// The same for a session whose server name [`super::hello::read_hello`] found to be none.
-    /// `None`: it cannot be made.
-    pub(super) fn masked_config(&self) -> Option<&Arc<ServerConfig>> {
+    /// A session with a client whose server name [`super::hello::read_hello`] found to be none.
+    ///
+    /// # Errors
+    /// [`TlsError::Local`] if rustls refuses the configuration.
+    pub fn session_with_masked_name(&self) -> Result<Session, TlsError> {
         let make = || {
             let ticketer = Arc::clone(&self.config.ticketer);
             make(masked::provider(), &self.certificate, &self.auth, ticketer).ok()
         };
-        self.masked.get_or_init(make).as_ref()
+        let config = self.masked.get_or_init(make).as_ref().ok_or(TlsError::Local)?;
+        Session::masked_server(Arc::clone(config))
     }
 
     /// Who the client of a session is; see [`ClientAuth::identify`].

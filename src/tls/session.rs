@@ -24,8 +24,8 @@ use rustls::{
     ServerConfig,
 };
 
-use super::chain::ChainError;
-use super::{ServerTls, masked};
+use super::chain_error::ChainError;
+use super::masked;
 
 /// Octets of a record header, RFC 8446 section 5.1.
 const HEADER_BYTES: usize = 5;
@@ -164,13 +164,9 @@ impl Session {
         Ok(Self::new(Engine::Server(Box::new(UnbufferedServerConnection::new(config)?))))
     }
 
-    /// The same for a client whose server name is none; see [`super::hello::ClientHello`].
-    ///
-    /// # Errors
-    /// [`TlsError::Local`] if rustls refuses the configuration.
-    pub fn server_with_masked_name(tls: &ServerTls) -> Result<Self, TlsError> {
-        let config = tls.masked_config().ok_or(TlsError::Local)?;
-        Ok(Self { is_masked: true, ..Self::server(Arc::clone(config))? })
+    /// The same with a configuration of `masked::provider`.
+    pub(super) fn masked_server(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
+        Ok(Self { is_masked: true, ..Self::server(config)? })
     }
 
     /// The client's side of a new connection; `name` is sent as SNI and is what the certificate is
@@ -351,7 +347,7 @@ impl Session {
     }
 
     /// What the peer showed of certificates, in this handshake or in the one it resumes, its own
-    /// first. Of a client they say nothing until [`ServerTls::identify`] has judged them.
+    /// first. Of a client they say nothing until `ServerTls::identify` has judged them.
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
         self.common().peer_certificates().unwrap_or_default()
     }

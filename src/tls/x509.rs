@@ -14,7 +14,7 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::parse_x509_certificate;
 use x509_parser::x509::X509Version;
 
-use super::chain::ChainError;
+use super::chain_error::ChainError;
 
 /// RSA keys below this are no proof of anything: 112 bits of security, as OpenSSL demands from
 /// level 2 on.

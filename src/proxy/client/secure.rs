@@ -124,7 +124,7 @@ async fn terminate(
     is_masked: bool,
 ) -> Option<Secured> {
     let session = if is_masked {
-        Session::server_with_masked_name(tls)
+        tls.session_with_masked_name()
     } else {
         Session::server(tls.config().clone())
     };

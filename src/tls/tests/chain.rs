@@ -7,7 +7,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
-use crate::tls::chain::{Authorities, ChainError, Demand, Purpose};
+use crate::tls::chain::{Authorities, Demand, Purpose};
+use crate::tls::chain_error::ChainError;
 use crate::tls::provider;
 
 /// Certificates made by `openssl`.

@@ -6,7 +6,7 @@ use rustls::crypto::CryptoProvider;
 
 use super::{Authority, Pair, World, load};
 use crate::limits::TLS_CA_CERTIFICATES_MAX;
-use crate::tls::chain::ChainError;
+use crate::tls::chain_error::ChainError;
 use crate::tls::client::{ClientTls, ClientTlsError, Verify};
 use crate::tls::client_auth::{ClientAuth, ClientAuthMode};
 use crate::tls::provider;

@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::{file, openssl};
-use crate::tls::chain::ChainError;
+use crate::tls::chain_error::ChainError;
 use crate::tls::identity::{ClientIdentity, ClientRefusal, ClientVerdict};
 
 fn field<'a>(fields: &'a [u8], name: &str) -> Option<&'a str> {

@@ -10,7 +10,7 @@ use super::{Authority, Pair, VERSIONS, World, load};
 use crate::limits::{
     TLS_CA_CERTIFICATES_MAX, TLS_CRLS_MAX, TLS_TICKET_KEYS_MAX, TLS_TICKET_LIFETIME,
 };
-use crate::tls::chain::ChainError;
+use crate::tls::chain_error::ChainError;
 use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientAuthId, ClientAuthMode};
 use crate::tls::identity::{ClientRefusal, ClientVerdict};
 use crate::tls::provider;

@@ -8,7 +8,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{Error, ServerConfig, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
 use super::{Pair, VERSIONS, World, load};
-use crate::tls::chain::ChainError;
+use crate::tls::chain_error::ChainError;
 use crate::tls::client_auth::{ClientAuth, ClientAuthMode};
 use crate::tls::identity::{ClientRefusal, ClientVerdict};
 use crate::tls::provider;
