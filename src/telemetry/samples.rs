@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Attempt, ExchangeRecord};
+use super::record::{Attempt, ExchangeRecord};
 use crate::model::{BackendKey, ObjectRef, Origin, PortRef};
 use crate::table::SeriesId;
 use crate::table::compile::SeriesLabels;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use super::ExchangeRecord;
 use super::histogram::{Histogram, HistogramTotals, add_single_writer};
+use super::record::ExchangeRecord;
 use crate::limits::STATUS_CODES_MAX;
 use crate::table::SeriesId;
 

@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crossbeam_channel::Sender;
 
-use super::ExchangeRecord;
 use super::counter::{COUNTERS, Counter, GAUGES, Gauge};
 use super::histogram::add_single_writer;
+use super::record::ExchangeRecord;
 use super::series::{IdentifiedBlock, SeriesBlock};
 use crate::limits::SERIES_MAX;
 use crate::table::SeriesId;

@@ -10,7 +10,7 @@ use crate::config::AccessLogFormat;
 use crate::limits::{ACCESS_LOG_ATTEMPTS_MAX, ACCESS_LOG_FIELD_BYTES_MAX, HOST_BYTES_MAX};
 use crate::model::{BackendKey, Origin, PortRef};
 use crate::telemetry::date::{Civil, SecondCache, unix_millis, write_padded};
-use crate::telemetry::{Attempt, ExchangeRecord};
+use crate::telemetry::record::{Attempt, ExchangeRecord};
 
 /// Bytes of a name from an object, escaped: manifests are not always checked by an API server,
 /// which allows no longer one.

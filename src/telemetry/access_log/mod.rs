@@ -14,16 +14,12 @@ pub use sink::Sink;
 pub use writer::{LogWriter, LogWriterCounts};
 
 use self::format::LineFormat;
-use super::{CoreTelemetry, Counter, ExchangeRecord};
+use self::writer::LogBuffer;
+use super::counter::Counter;
+use super::record::ExchangeRecord;
+use super::shard::CoreTelemetry;
 use crate::config::AccessLogFormat;
 use crate::limits::{ACCESS_LOG_BUFFER_BYTES, ACCESS_LOG_BUFFERS_MAX, ACCESS_LOG_LINE_BYTES_MAX};
-
-/// Full lines on their way to the writer.
-#[derive(Debug)]
-struct LogBuffer {
-    bytes: Vec<u8>,
-    lines: u64,
-}
 
 /// Makes the log of each core, in core order, and the thread that writes to `sink`.
 ///

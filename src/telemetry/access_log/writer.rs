@@ -10,10 +10,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, never, select};
 
-use super::{LogBuffer, Sink};
+use super::sink::Sink;
 
 /// Pause after a sink in non-blocking mode took nothing.
 const SINK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Full lines on their way to the writer.
+#[derive(Debug)]
+pub(super) struct LogBuffer {
+    pub(super) bytes: Vec<u8>,
+    pub(super) lines: u64,
+}
 
 /// What the sink refused.
 #[derive(Debug, Default)]

@@ -1,0 +1,58 @@
+//! What is known of a finished exchange: what metrics and access log are made from.
+
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use crate::model::{BackendKey, Origin};
+use crate::table::SeriesId;
+
+/// One finished exchange, as metrics and access log see it.
+pub struct ExchangeRecord<'a> {
+    /// Labels of the series; `None`: nothing matched.
+    pub series: Option<SeriesId>,
+    /// Where the rule comes from; `None`: nothing matched.
+    pub origin: Option<&'a Origin>,
+    /// The chosen backend.
+    pub backend: Option<&'a BackendKey>,
+    /// Status sent; 499: the client went away first; 0: connection broken before any status.
+    pub status: u16,
+    /// Wall clock at its start.
+    pub started_at: SystemTime,
+    /// First byte of the request head to last byte of the response.
+    pub duration: Duration,
+    /// Client.
+    pub client: SocketAddr,
+    /// As sent.
+    pub method: &'a [u8],
+    /// As sent.
+    pub target: &'a [u8],
+    /// `HTTP/1.1`, …
+    pub protocol: &'static str,
+    /// Host as sent.
+    pub host: &'a [u8],
+    /// Field value, empty: none.
+    pub referer: &'a [u8],
+    /// Field value, empty: none.
+    pub user_agent: &'a [u8],
+    /// As sent upstream.
+    pub request_id: &'a [u8],
+    /// Head and body bytes received.
+    pub request_bytes: u64,
+    /// Body bytes sent to the client.
+    pub response_body_bytes: u64,
+    /// In order; empty: no upstream was asked.
+    pub attempts: &'a [Attempt],
+}
+
+/// One try at an upstream.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempt {
+    /// The endpoint.
+    pub address: SocketAddr,
+    /// Its answer; `None`: none came.
+    pub status: Option<u16>,
+    /// Body bytes received.
+    pub response_bytes: u64,
+    /// Connect and response.
+    pub duration: Duration,
+}
