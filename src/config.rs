@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use args::Args;
+pub use args::{AccessLogFormat, Args, Driver, LogLevel};
 pub use bind::Bind;
 pub use cidr::Cidr;
 pub use cluster::ClusterArgs;
@@ -21,28 +21,6 @@ pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, OWN_DESCRIPTORS};
 use crate::model::Balance;
-
-/// Which I/O driver the cores use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Driver {
-    /// io_uring where it is allowed, else epoll with one warning.
-    Auto,
-    /// io_uring or an error.
-    Uring,
-    /// epoll.
-    Epoll,
-}
-
-/// Form of the access log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum AccessLogFormat {
-    /// No access log.
-    Off,
-    /// One JSON object a line.
-    Json,
-    /// The default format of ingress-nginx.
-    Nginx,
-}
 
 /// Everything the data plane is told by flags.
 #[derive(Debug, Clone)]
@@ -122,18 +100,6 @@ pub struct Config {
     pub access_log_file: Option<PathBuf>,
     /// Least severity of the log.
     pub log_level: LogLevel,
-}
-
-/// Least severity of the log on standard error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum LogLevel {
-    Off,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
 }
 
 /// Why flags that are each right are unusable together, or on this machine. One sentence each.

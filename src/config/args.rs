@@ -4,8 +4,44 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AccessLogFormat, Bind, Cidr, Driver, LogLevel, parse};
+use super::bind::Bind;
+use super::cidr::Cidr;
+use super::parse;
 use crate::model::{BackendKey, Balance, ObjectRef};
+
+/// Which I/O driver the cores use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Driver {
+    /// io_uring where it is allowed, else epoll with one warning.
+    Auto,
+    /// io_uring or an error.
+    Uring,
+    /// epoll.
+    Epoll,
+}
+
+/// Form of the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum AccessLogFormat {
+    /// No access log.
+    Off,
+    /// One JSON object a line.
+    Json,
+    /// The default format of ingress-nginx.
+    Nginx,
+}
+
+/// Least severity of the log on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
 
 /// Flags, each with its variable.
 #[derive(Debug, Clone, clap::Args)]

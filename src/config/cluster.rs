@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Bind, parse};
+use super::bind::Bind;
+use super::parse;
 use crate::model::ObjectRef;
 
 /// Flags that matter where objects come from an API server; names as ingress-nginx has them where

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{BackendKey, HostPattern, ObjectRef};
+use super::backend::BackendKey;
+use super::host::HostPattern;
+use super::origin::ObjectRef;
 use crate::tls::server::ServerTls;
 
 /// One server name (RFC 6066 section 3) or one-label wildcard of them.
