@@ -12,20 +12,13 @@
 //! ```
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod backend;
-mod dial;
-mod endpoint_slice;
-mod foreign;
-mod host;
+mod backends;
+mod hosts;
 mod ingress;
-mod ingress_class;
-mod nginx;
+mod names;
 mod path;
 mod review;
-mod secret;
-mod service;
-mod ticket_keys;
-mod tls;
+mod secrets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,15 +30,17 @@ use super::store::{Dirty, Store};
 use crate::model::{
     BackendKey, Dial, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
 };
-use backend::{Backend, Defect, SliceIndex, Sources};
-use dial::Dialers;
-use host::BuiltHost;
-use ingress::{Age, LoweredIngress};
-use tls::TlsState;
+use backends::backend::{self, Backend, Defect, SliceIndex, Sources};
+use backends::dial::Dialers;
+use backends::slices;
+use hosts::BuiltHost;
+use ingress::class;
+use ingress::spec::{self, Age, LoweredIngress};
+use names::certificates::{self, TlsState};
 
-pub use endpoint_slice::removes_endpoints;
-pub use ingress::{class_name, is_ours, is_usable, secret_references};
-pub use ingress_class::Classes;
+pub use backends::slices::removes_endpoints;
+pub use ingress::class::Classes;
+pub use ingress::spec::{class_name, is_ours, is_usable, secret_references};
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
@@ -175,7 +170,7 @@ struct Touched {
     backends: BTreeSet<BackendKey>,
     /// Lowered again or gone: what they say about their backends may have changed.
     ingresses: BTreeSet<ObjectRef>,
-    tls: tls::Touched,
+    tls: certificates::Touched,
     /// See [`Lowered::served`].
     served: Vec<(ObjectRef, bool)>,
 }
@@ -189,7 +184,7 @@ impl Lowerer {
             uses.entry(key.clone()).or_default().insert(service_ref(key));
         }
         Self {
-            default_rule: options.default_backend.as_ref().map(host::default_rule),
+            default_rule: options.default_backend.as_ref().map(hosts::default_rule),
             tls: TlsState::new(options.default_certificate.clone(), options.ticket_keys.clone()),
             options,
             dialers: Dialers::default(),
@@ -281,7 +276,7 @@ impl Lowerer {
         for reference in dirty {
             self.problems.remove(reference);
         }
-        for (reference, problems) in ingress_class::check(&store.ingress_classes, &self.options) {
+        for (reference, problems) in class::check(&store.ingress_classes, &self.options) {
             set_problems(&mut self.problems, reference, problems);
         }
         let classes = store.ingress_classes.iter().map(|(r, entry)| (r, &*entry.object));
@@ -306,11 +301,11 @@ impl Lowerer {
                 self.are_problems_stale |= self.problems.remove(reference).is_some();
                 continue;
             };
-            let problems = endpoint_slice::check(reference, entry, &self.options);
+            let problems = slices::check(reference, entry, &self.options);
             let is_told = self.problems.contains_key(reference);
             self.are_problems_stale |= is_told || !problems.is_empty();
             set_problems(&mut self.problems, reference, problems);
-            let Some(name) = endpoint_slice::service_name(&entry.object) else { continue };
+            let Some(name) = slices::service_name(&entry.object) else { continue };
             let service = (Arc::clone(&reference.namespace), Arc::from(name));
             self.touch_service(&service.0, &service.1, touched);
             self.slices.entry(service.clone()).or_default().insert(reference.clone());
@@ -350,7 +345,7 @@ impl Lowerer {
             }
             return;
         };
-        let lowered = ingress::lower(reference, entry);
+        let lowered = spec::lower(reference, entry);
         let uid: Option<Box<str>> = entry.object.metadata.uid.as_deref().map(Into::into);
         touched.ingresses.insert(reference.clone());
         match self.ingresses.get_mut(reference) {
@@ -445,7 +440,7 @@ impl Lowerer {
         let claimants = claims.values().filter_map(|reference| self.ingresses.get(reference));
         let claimants = claimants.map(|in_force| &in_force.lowered);
         let hsts = self.options.hsts.as_ref();
-        let built = host::build(&pattern, claimants, self.tls.host(&pattern), hsts);
+        let built = hosts::build(&pattern, claimants, self.tls.host(&pattern), hsts);
         self.hosts.insert(pattern, built);
     }
 
@@ -593,8 +588,8 @@ fn tls_sources<'a>(
     ingresses: &'a BTreeMap<ObjectRef, InForce>,
     claims: &'a BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     now: SystemTime,
-) -> tls::Sources<'a> {
-    tls::Sources { secrets: &store.secrets, broken: &store.broken, ingresses, claims, now }
+) -> certificates::Sources<'a> {
+    certificates::Sources { secrets: &store.secrets, broken: &store.broken, ingresses, claims, now }
 }
 
 /// Tells that an older version than the object's is in force.

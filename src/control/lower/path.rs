@@ -1,5 +1,4 @@
 //! Checks on the path of an Ingress rule.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 //!
 //! Costs what the object costs: of others it asks who is first at its hosts and paths, which is
 //! known, and never walks through them.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,9 +9,10 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
-use super::ingress::{self, LoweredIngress};
+use super::backends::backend;
+use super::ingress::spec::{self, LoweredIngress};
 use super::path::RoutePath;
-use super::{Lowerer, backend, host, tls_sources};
+use super::{Lowerer, hosts, tls_sources};
 use crate::control::source::report::Report;
 use crate::control::store::{Entry, Store};
 use crate::model::{HostPattern, ObjectRef, Problem, Rule, Severity};
@@ -33,11 +33,11 @@ impl Lowerer {
         reference: &ObjectRef,
         ingress: Arc<Ingress>,
     ) -> Vec<Arc<Problem>> {
-        if !ingress::is_ours(&ingress, &self.classes, &self.options) {
+        if !spec::is_ours(&ingress, &self.classes, &self.options) {
             return Vec::new();
         }
         let is_new = ingress.metadata.creation_timestamp.is_none();
-        let lowered = ingress::lower(reference, &Entry { object: ingress, provenance: None });
+        let lowered = spec::lower(reference, &Entry { object: ingress, provenance: None });
         let place = Place { lowerer: self, lowered: &lowered, is_new };
         let mut own = Report::new(reference, None);
         let mut others = Report::new(reference, None);
@@ -100,20 +100,20 @@ impl<'a> Place<'a> {
                 let taken = host.and_then(|host| host.rule_of(&route.path));
                 let taken = taken.filter(|rule| self.older(&rule.origin.object).is_some());
                 match (taken, first.get(&route.path)) {
-                    (Some(rule), _) => others.error(host::conflict(pattern, route, &rule.origin)),
-                    (None, Some(rule)) => own.error(host::conflict(pattern, route, &rule.origin)),
+                    (Some(rule), _) => others.error(hosts::conflict(pattern, route, &rule.origin)),
+                    (None, Some(rule)) => own.error(hosts::conflict(pattern, route, &rule.origin)),
                     (None, None) => {
                         first.insert(&route.path, &route.rule);
                     }
                 }
             }
             if self.lowered.fallback.is_some() && !self.is_first(pattern) {
-                others.warning(host::unused_fallback(pattern));
+                others.warning(hosts::unused_fallback(pattern));
             }
             if let Some((owner, annotation)) = self.closed_by(pattern)
                 && !self.lowered.guards.is_closed
             {
-                others.error(host::closed(pattern, owner, annotation));
+                others.error(hosts::closed(pattern, owner, annotation));
             }
         }
     }

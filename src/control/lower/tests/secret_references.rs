@@ -15,7 +15,7 @@ pub(super) fn check(world: &World) {
             continue;
         }
         let known = secret_references(reference, &world.store.ingresses[reference].object);
-        let of_backends = in_force.lowered.uses.keys().filter_map(super::super::dial::secret_of);
+        let of_backends = in_force.lowered.uses.keys().filter_map(backends::dial::secret_of);
         let asked = in_force.lowered.tls.secrets().cloned().chain(of_backends);
         for secret in asked.filter(|secret| manifest::is_dns_subdomain(&secret.name)) {
             assert!(known.contains(&secret), "{reference:?} asks for {secret:?}");

@@ -182,7 +182,7 @@ fn year(year: i32) -> SystemTime {
 #[test]
 fn time_alone_changes_what_serves() {
     let reference = ObjectRef { kind: "Secret", namespace: "default".into(), name: "s".into() };
-    let (mut store, mut secrets) = (Store::default(), secret::Secrets::default());
+    let (mut store, mut secrets) = (Store::default(), secrets::Secrets::default());
     let mut look = |store: &Store, at| {
         let due = secrets.due(year(at)).len();
         let found = secrets.certificate(&store.secrets, &reference, year(at));

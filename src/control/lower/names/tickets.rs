@@ -1,19 +1,18 @@
 //! Secret → keys of session tickets, so that replicas open each other's.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::secret::{SecretDefect, ticket_keys};
+use crate::control::lower::secrets::{SecretDefect, ticket_keys};
 use crate::control::source::report::Report;
 use crate::control::store::Entries;
 use crate::model::{ObjectRef, Problem};
 use crate::tls::tickets::Tickets;
 
 /// The tickets of the process, and the Secret of `--tls-ticket-keys` if there is one.
-pub(super) struct TicketKeys {
+pub(crate) struct TicketKeys {
     secret: Option<ObjectRef>,
     /// The version that the rest was read from.
     version: Option<Arc<Secret>>,
@@ -26,7 +25,7 @@ pub(super) struct TicketKeys {
 
 impl TicketKeys {
     /// Keys of this process alone, until the Secret was looked at.
-    pub(super) fn new(secret: Option<ObjectRef>) -> Self {
+    pub(crate) fn new(secret: Option<ObjectRef>) -> Self {
         Self {
             defect: secret.as_ref().and_then(|secret| ticket_keys(secret, None).err()),
             secret,
@@ -40,7 +39,7 @@ impl TicketKeys {
     /// Looks at the Secret; whether the keys are others now.
     ///
     /// No older version stands in for a defect: its keys may be replaced because they leaked.
-    pub(super) fn update(
+    pub(crate) fn update(
         &mut self,
         stored: &Entries<Secret>,
         broken: &BTreeSet<ObjectRef>,
@@ -49,7 +48,7 @@ impl TicketKeys {
         let entry = stored.get(secret);
         let version = entry.map(|entry| &entry.object);
         let mut is_changed = false;
-        if !super::tls::is_same(self.version.as_ref(), version) {
+        if !super::certificates::is_same(self.version.as_ref(), version) {
             let before = self.version.as_deref();
             let before = before.and_then(|version| ticket_keys(secret, Some(version)).ok());
             let found = ticket_keys(secret, version.map(|version| &**version));
@@ -83,11 +82,11 @@ impl TicketKeys {
         is_changed
     }
 
-    pub(super) fn tickets(&self) -> &Tickets {
+    pub(crate) fn tickets(&self) -> &Tickets {
         &self.tickets
     }
 
-    pub(super) fn problems(&self) -> &[Arc<Problem>] {
+    pub(crate) fn problems(&self) -> &[Arc<Problem>] {
         &self.problems
     }
 }

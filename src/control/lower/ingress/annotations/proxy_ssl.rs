@@ -1,5 +1,4 @@
 //! TLS towards backends, as annotations say it.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,19 +13,19 @@ const NAME: &str = "proxy-ssl-name";
 const SERVER_NAME: &str = "proxy-ssl-server-name";
 
 /// The field that names the Secret.
-pub(in super::super) fn secret_field() -> String {
+pub(crate) fn secret_field() -> String {
     field(SECRET)
 }
 
 /// The field that asks for verification.
-pub(in super::super) fn verify_field() -> String {
+pub(crate) fn verify_field() -> String {
     field(VERIFY)
 }
 
 /// Reads the annotations of an Ingress in `namespace`. Unlike in ingress-nginx each counts without
 /// a Secret, too. What cannot be understood never makes a connection less safe: a Secret that
 /// cannot be used is one that does not exist, and to verify is the default of what is unreadable.
-pub(super) fn parse(namespace: &Arc<str>, texts: Texts<'_>, report: &mut Report<'_>) -> DialTls {
+pub(crate) fn parse(namespace: &Arc<str>, texts: Texts<'_>, report: &mut Report<'_>) -> DialTls {
     let mut flag = |name, if_invalid, until| match texts.get(name) {
         None | Some("off") => false,
         Some("on") => true,

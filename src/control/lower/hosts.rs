@@ -1,14 +1,13 @@
 //! The Ingresses that claim a host → the host, and who lost what to whom.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
-use super::ingress::{LoweredIngress, Route};
-use super::nginx::guards;
+use super::ingress::annotations::guards;
+use super::ingress::spec::{LoweredIngress, Route};
+use super::names::certificates::HostTls;
 use super::path::RoutePath;
-use super::tls::HostTls;
 use crate::control::source::report::{Finding, Report};
 use crate::model::{
     Host, HostPattern, ObjectRef, OnMiss, Origin, Policies, Problem, Refusal, RequestMatch, Rule,

@@ -1,18 +1,18 @@
 //! Annotations of the ingress-nginx dialect, one file per matter.
 
-mod annotations;
 mod backend_protocol;
 mod canary;
-pub(super) mod guards;
-pub(super) mod proxy_ssl;
-pub(super) mod regex_path;
+pub(in super::super) mod guards;
+pub(in super::super) mod proxy_ssl;
+pub(in super::super) mod regex_path;
 mod snippet;
-pub(super) mod tls;
+mod table;
+pub(in super::super) mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::secret::secret_ref;
+use crate::control::lower::secrets::secret_ref;
 use crate::control::source::report::{Finding, Report};
 use crate::model::{BackendProtocol, Dial, DialTls, ObjectRef};
 
@@ -21,7 +21,7 @@ const DIALECT: &str = "nginx.ingress.kubernetes.io/";
 
 /// The annotations of one object.
 #[derive(Clone, Copy)]
-pub(super) struct Texts<'a>(pub Option<&'a BTreeMap<String, String>>);
+pub(crate) struct Texts<'a>(pub Option<&'a BTreeMap<String, String>>);
 
 impl<'a> Texts<'a> {
     /// The value under `name`, which is without [`DIALECT`]; an empty one counts as absent.
@@ -29,8 +29,7 @@ impl<'a> Texts<'a> {
     /// INVARIANT: the table of annotations has it as one that is read.
     fn get(self, name: &str) -> Option<&'a str> {
         debug_assert!(
-            annotations::find(name)
-                .is_some_and(|known| known.support == annotations::Support::Read),
+            table::find(name).is_some_and(|known| known.support == table::Support::Read),
             "{name} is read, which its row in the table does not say"
         );
         let value = self.0?.get(&format!("{DIALECT}{name}"));
@@ -40,7 +39,7 @@ impl<'a> Texts<'a> {
 
 /// How the backends of one Ingress are spoken to, and what its paths mean.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Dialect {
+pub(crate) struct Dialect {
     /// It repeats hosts and paths of another Ingress, and has none of its own.
     pub is_canary: bool,
     /// Its paths are regular expressions.
@@ -51,7 +50,7 @@ pub(super) struct Dialect {
 
 impl Dialect {
     /// Reads what the annotations of an Ingress in `namespace` say.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         namespace: &Arc<str>,
         annotations: Option<&BTreeMap<String, String>>,
         report: &mut Report<'_>,
@@ -66,13 +65,13 @@ impl Dialect {
     }
 
     /// The Secret for connections to backends, whether or not some of them use TLS.
-    pub(super) fn secret(&self) -> Option<ObjectRef> {
+    pub(crate) fn secret(&self) -> Option<ObjectRef> {
         let (namespace, name) = self.tls.secret.as_ref()?;
         Some(secret_ref(namespace, name))
     }
 
     /// What that means for one Service. Two that come to the same are equal, and share a pool.
-    pub(super) fn dial(&self, namespace: &str, service: &str) -> Dial {
+    pub(crate) fn dial(&self, namespace: &str, service: &str) -> Dial {
         let is_clear = self.protocol.is_some_and(|protocol| !protocol.is_tls());
         let mut tls = self.tls.clone();
         if !tls.verify && !tls.sends_server_name {
@@ -91,7 +90,7 @@ fn field(name: &str) -> String {
 }
 
 /// The same, of the whole name.
-pub(super) fn field_of(key: &str) -> String {
+pub(crate) fn field_of(key: &str) -> String {
     format!("metadata.annotations.{key}")
 }
 

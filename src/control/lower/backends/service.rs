@@ -1,5 +1,4 @@
 //! Service and the port an Ingress names → where its endpoints are to be found.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -8,7 +7,7 @@ use crate::model::{BackendProtocol, PortRef};
 
 /// Where the endpoints of a Service port are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Location {
+pub(crate) enum Location {
     /// In the EndpointSlices of the Service.
     Slices(SlicePort),
     /// Behind a DNS name.
@@ -22,7 +21,7 @@ pub(super) enum Location {
 
 /// Which port of an EndpointSlice is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SlicePort {
+pub(crate) struct SlicePort {
     /// Name of the Service port, which is that of the slice's port; empty: the Service names none.
     pub name: String,
     /// For slices that leave the number out.
@@ -31,7 +30,7 @@ pub(super) struct SlicePort {
 
 /// Why a Service port leads nowhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ServiceError {
+pub(crate) enum ServiceError {
     /// No port of this number or name.
     #[error("the Service has no such port; it has {0}")]
     NoSuchPort(String),
@@ -48,7 +47,7 @@ pub(super) enum ServiceError {
 
 impl ServiceError {
     /// What to do, in words for whoever may write both objects.
-    pub(super) fn advice(&self) -> &'static str {
+    pub(crate) fn advice(&self) -> &'static str {
         match self {
             Self::NoSuchPort(_) => "Name a port that the Service has.",
             Self::Protocol(_) => "Name a port of the Service whose protocol is TCP.",
@@ -63,7 +62,7 @@ impl ServiceError {
 ///
 /// # Errors
 /// The owner of the Ingress or of the Service is at fault; requests get 503.
-pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, ServiceError> {
+pub(crate) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, ServiceError> {
     let Service { metadata: _, spec, status: _ } = service;
     let empty = ServiceSpec::default();
     // All else in a Service is about addresses and nodes, which slices already reflect.
@@ -107,7 +106,7 @@ pub(super) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
 
 /// What the port that `wanted` means speaks, as its `appProtocol` says: the names of Kubernetes
 /// (KEP-3726) and those in use without its prefix. Unknown ones are HTTP, as is silence.
-pub(super) fn protocol(service: &Service, wanted: &PortRef) -> BackendProtocol {
+pub(crate) fn protocol(service: &Service, wanted: &PortRef) -> BackendProtocol {
     let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
     let name = find(ports, wanted).and_then(|port| port.app_protocol.as_deref());
     match name.unwrap_or_default() {

@@ -2,14 +2,13 @@
 //!
 //! Source: the lexer of nginx, `ngx_conf_read_token`: words end at a blank, `;` or `{`; a comment,
 //! a quote and a block begin only where a word would; a backslash takes the next character along.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::iter::Peekable;
 use std::str::Chars;
 
 /// What a snippet says to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Nothing.
     Open,
     /// A directive may turn them away.
@@ -73,7 +72,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Judges the text of a snippet.
-pub(super) fn judge(text: &str) -> Verdict {
+pub(crate) fn judge(text: &str) -> Verdict {
     let mut lexer = Lexer { rest: text.chars().peekable(), line: 1 };
     let mut words: Vec<(String, usize)> = Vec::new();
     let mut depth = 0_usize;

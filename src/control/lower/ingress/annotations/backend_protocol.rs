@@ -1,5 +1,4 @@
 //! What the backends of an Ingress speak, as an annotation says it.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::{Texts, invalid};
 use crate::control::source::report::Report;
@@ -9,7 +8,7 @@ const BACKEND_PROTOCOL: &str = "backend-protocol";
 
 /// Reads the annotation; `None`: it is absent, so the Service port says. As in ingress-nginx, case
 /// does not matter and what is not known is HTTP.
-pub(super) fn parse(texts: Texts<'_>, report: &mut Report<'_>) -> Option<BackendProtocol> {
+pub(crate) fn parse(texts: Texts<'_>, report: &mut Report<'_>) -> Option<BackendProtocol> {
     let text = texts.get(BACKEND_PROTOCOL)?;
     Some(match text.to_ascii_uppercase().as_str() {
         "HTTP" | "AUTO_HTTP" => BackendProtocol::Http,

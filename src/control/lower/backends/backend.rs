@@ -1,14 +1,14 @@
 //! A Service port that some rule names → its endpoints, or why it has none.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::dial::{DialDefect, Dialers, Made};
-use super::secret::SecretDefect;
 use super::service::{self, Location, ServiceError, SlicePort};
-use super::{LowerOptions, endpoint_slice};
+use super::slices;
+use crate::control::lower::LowerOptions;
+use crate::control::lower::secrets::SecretDefect;
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;
 use crate::control::store::Store;
@@ -16,7 +16,7 @@ use crate::model::{BackendKey, EndpointSet, ObjectRef, Wire};
 
 /// One backend at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Backend {
+pub(crate) struct Backend {
     /// What cores get.
     pub set: Arc<EndpointSet>,
     /// Why requests get 503, or will not go where they should.
@@ -27,7 +27,7 @@ pub(super) struct Backend {
 
 /// Why a backend has no endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Defect {
+pub(crate) enum Defect {
     /// No such object.
     #[error("there is no Service {0}")]
     MissingService(String),
@@ -51,7 +51,7 @@ pub(super) enum Defect {
         /// What the resolver said.
         why: String,
     },
-    /// See [`endpoint_slice::refusal`].
+    /// See [`slices::refusal`].
     #[error("the external name {0} leads to the host itself, which is refused")]
     ExternalRefused(Arc<str>),
     /// It cannot be spoken to as its owner wants, so not at all.
@@ -64,22 +64,22 @@ pub(super) enum Defect {
 
 impl Defect {
     /// The object that names the backend is at fault, not what becomes of pods.
-    pub(super) fn is_error(&self) -> bool {
+    pub(crate) fn is_error(&self) -> bool {
         matches!(self, Self::Dial(_))
     }
 
     /// The cause is a problem of another object already.
-    pub(super) fn is_told(&self) -> bool {
+    pub(crate) fn is_told(&self) -> bool {
         matches!(self, Self::RefusedService(_))
     }
 
     /// No other object has to do with it.
-    pub(super) fn is_own(&self) -> bool {
+    pub(crate) fn is_own(&self) -> bool {
         matches!(self, Self::Dial(DialDefect::NoCa))
     }
 
     /// For the owner of the rule that names the backend.
-    pub(super) fn finding(&self, field: &str) -> Finding {
+    pub(crate) fn finding(&self, field: &str) -> Finding {
         let (reason, advice) = match self {
             Self::MissingService(_) => ("ServiceMissing", "Create it, or correct the name."),
             Self::RefusedService(_) => ("ServiceRefused", "Correct it."),
@@ -90,7 +90,7 @@ impl Defect {
             Self::ExternalRefused(_) => ("AddressRefused", "Name another host."),
             Self::Dial(defect) => return defect.finding("its requests get status 503"),
             Self::ClientCertificate(defect) => {
-                let field = super::nginx::proxy_ssl::secret_field();
+                let field = crate::control::lower::ingress::annotations::proxy_ssl::secret_field();
                 return defect.finding(field, "the backend is shown it or the last good one");
             }
         };
@@ -100,10 +100,10 @@ impl Defect {
 }
 
 /// Slices of each Service.
-pub(super) type SliceIndex = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<ObjectRef>>;
+pub(crate) type SliceIndex = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<ObjectRef>>;
 
 /// Everything that backends are made of.
-pub(super) struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     pub store: &'a Store,
     pub slices: &'a SliceIndex,
     pub resolutions: &'a BTreeMap<Arc<str>, Resolution>,
@@ -111,9 +111,9 @@ pub(super) struct Sources<'a> {
 }
 
 /// Lowers one backend. Total: what is missing is a defect.
-pub(super) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Dialers) -> Backend {
+pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Dialers) -> Backend {
     let mut backend = locate(key, sources);
-    let reference = super::service_ref(key);
+    let reference = crate::control::lower::service_ref(key);
     let service = sources.store.services.get(&reference);
     let of_port = || service.map(|entry| service::protocol(&entry.object, &key.port));
     let Some(protocol) = key.dial.protocol.or_else(of_port) else { return backend };
@@ -143,8 +143,8 @@ pub(super) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
 
 /// What the owner of a new rule can be told about its backend: whether Service and port exist, and
 /// whether it can be spoken to. How its pods are is another matter, and passes.
-pub(super) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Option<Defect> {
-    let entry = store.services.get(&super::service_ref(key));
+pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Option<Defect> {
+    let entry = store.services.get(&crate::control::lower::service_ref(key));
     let of_port = || entry.map(|entry| service::protocol(&entry.object, &key.port));
     let protocol = key.dial.protocol.or_else(of_port);
     if let Some(dial) = key.dial.tls.as_deref().filter(|_| protocol.is_some_and(|p| p.is_tls()))
@@ -160,7 +160,7 @@ pub(super) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Opti
 }
 
 fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
-    let reference = super::service_ref(key);
+    let reference = crate::control::lower::service_ref(key);
     let Some(entry) = sources.store.services.get(&reference) else {
         let name = format!("{}/{}", key.namespace, key.service);
         let defect = match sources.store.broken.contains(&reference) {
@@ -183,7 +183,7 @@ fn from_slices(key: &BackendKey, port: &SlicePort, sources: &Sources<'_>) -> Bac
     let with_ip = slices.map(|entry| &*entry.object).filter(|s| s.address_type != "FQDN");
     let mut with_ip = with_ip.peekable();
     let has_slices = with_ip.peek().is_some();
-    let found = endpoint_slice::collect(with_ip, port, sources.options);
+    let found = slices::collect(with_ip, port, sources.options);
     let defect = match found.set.addresses.is_empty() {
         false => None,
         true if has_slices && found.lacks_port => Some(Defect::MissingSlicePort),
@@ -196,7 +196,7 @@ fn from_slices(key: &BackendKey, port: &SlicePort, sources: &Sources<'_>) -> Bac
 fn external(name: Arc<str>, port: u16, sources: &Sources<'_>) -> Backend {
     let unknown = Resolution::default();
     let resolution = sources.resolutions.get(&name).unwrap_or(&unknown);
-    let usable = |address: &&IpAddr| endpoint_slice::refusal(address, sources.options).is_none();
+    let usable = |address: &&IpAddr| slices::refusal(address, sources.options).is_none();
     let mut addresses: Vec<_> = resolution
         .addresses
         .iter()

@@ -2,18 +2,17 @@
 //!
 //! INVARIANT: a guard that is on and that nothing here sets up closes its rules. What cannot be
 //! read counts as on.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::annotations::{self, Annotation, Guard, Scope, Support};
 use super::snippet::{self, Verdict};
+use super::table::{self, Annotation, Guard, Scope, Support};
 use super::{DIALECT, Texts, field_of};
 use crate::control::source::report::{Finding, Report};
 
 /// What of an Ingress is closed, and of its hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in super::super) struct Guards {
+pub(crate) struct Guards {
     /// The rules of the Ingress are.
     pub is_closed: bool,
     /// Annotations that it sets for all of its hosts, by the name they have in the table.
@@ -24,7 +23,7 @@ pub(in super::super) struct Guards {
 
 impl Guards {
     /// These and those of a newer version that is not in force.
-    pub(in super::super) fn with(&self, newer: &Self) -> Self {
+    pub(crate) fn with(&self, newer: &Self) -> Self {
         let mut both = self.clone();
         both.is_closed |= newer.is_closed;
         both.set.extend(&newer.set);
@@ -33,12 +32,12 @@ impl Guards {
     }
 
     /// The same, and the rules are closed.
-    pub(in super::super) fn close(self) -> Self {
+    pub(crate) fn close(self) -> Self {
         Self { is_closed: true, ..self }
     }
 
     /// Whether it sets the annotation that `key` is, for its hosts.
-    pub(in super::super) fn decides(&self, key: &str) -> bool {
+    pub(crate) fn decides(&self, key: &str) -> bool {
         key.strip_prefix(DIALECT).is_some_and(|name| self.set.contains(name))
     }
 }
@@ -46,7 +45,7 @@ impl Guards {
 /// The annotation that closes a host and the claimant whose it is. `claimants` are those with
 /// rules for the host, the oldest first: of those that set an annotation the first decides, as in
 /// ingress-nginx.
-pub(in super::super) fn closing<'a, T>(
+pub(crate) fn closing<'a, T>(
     claimants: impl Iterator<Item = (T, &'a Guards)>,
 ) -> Option<(T, &'a str)> {
     let mut decided: BTreeSet<&str> = BTreeSet::new();
@@ -61,10 +60,10 @@ pub(in super::super) fn closing<'a, T>(
 }
 
 /// Reads the annotations of an Ingress. Tells of each that has no effect.
-pub(in super::super) fn parse(texts: Texts<'_>, report: &mut Report<'_>) -> Guards {
+pub(crate) fn parse(texts: Texts<'_>, report: &mut Report<'_>) -> Guards {
     let mut guards = Guards::default();
     for (key, value) in texts.0.into_iter().flatten() {
-        let known = key.strip_prefix(DIALECT).and_then(annotations::find);
+        let known = key.strip_prefix(DIALECT).and_then(table::find);
         match known {
             Some(known) => guards.known(known, key, value.trim(), report),
             None => guards.unknown(key, value.trim(), report),
@@ -112,12 +111,12 @@ impl Guards {
     /// Nothing of ingress-nginx has this name. If it is a slip of a guard's, it is one.
     fn unknown(&mut self, key: &str, value: &str, report: &mut Report<'_>) {
         let name = key.strip_prefix(DIALECT);
-        if let Some(meant) = annotations::slip(key)
+        if let Some(meant) = table::slip(key)
             && let Judgement::On(_) = judge(meant.guard, value)
         {
             self.close_for(meant, key);
             report.error(slip(meant, key));
-        } else if name.is_some_and(annotations::may_be_guard) && !value.is_empty() {
+        } else if name.is_some_and(table::may_be_guard) && !value.is_empty() {
             self.is_closed = true;
             report.error(no_such_guard(key));
         } else if name.is_some() {

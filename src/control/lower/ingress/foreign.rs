@@ -1,5 +1,4 @@
 //! Annotations that mean something to other controllers, and nothing here.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use crate::control::source::report::Finding;
 
@@ -38,7 +37,7 @@ const OWNERS: [(&str, &str); 24] = [
 const OWNERS_SHOWN: usize = 4;
 
 /// One finding for all of them, at the first; `None`: there are none.
-pub(super) fn annotations<'a>(
+pub(crate) fn annotations<'a>(
     annotations: impl Iterator<Item = (&'a String, &'a String)>,
 ) -> Option<Finding> {
     let (mut first, mut owners) = (None, Vec::new());

@@ -1,5 +1,4 @@
 //! Whether an Ingress is the canary of another one, as an annotation says it.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::{Texts, field, invalid, parse_bool};
 use crate::control::source::report::{Finding, Report};
@@ -10,7 +9,7 @@ const CANARY: &str = "canary";
 /// has no hosts and no rules of its own, in ingress-nginx neither; the share of requests that it
 /// wants is not supported yet. What is no truth value is false, as in ingress-nginx: then it is an
 /// Ingress like any other.
-pub(super) fn parse(texts: Texts<'_>, report: &mut Report<'_>) -> bool {
+pub(crate) fn parse(texts: Texts<'_>, report: &mut Report<'_>) -> bool {
     let Some(text) = texts.get(CANARY) else { return false };
     match parse_bool(text) {
         Some(false) => false,

@@ -1,6 +1,5 @@
 //! Ingress → routes per host pattern. Knows one Ingress at a time; who wins is decided in
-//! [`super::host`].
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+//! [`super::super::hosts`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,15 +10,15 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
-use super::LowerOptions;
+use super::annotations::guards::{self, Guards};
+use super::annotations::tls::AuthTls;
+use super::annotations::{self as nginx, Dialect, Texts, regex_path};
+use super::class::Classes;
 use super::foreign;
-use super::ingress_class::Classes;
-use super::nginx::guards::{self, Guards};
-use super::nginx::tls::AuthTls;
-use super::nginx::{self, Dialect, Texts, regex_path};
-use super::path::{self, PathRules, RoutePath};
-use super::secret::secret_ref;
-use super::tls::{IngressTls, TlsEntry};
+use crate::control::lower::LowerOptions;
+use crate::control::lower::names::certificates::{IngressTls, TlsEntry};
+use crate::control::lower::path::{self, PathRules, RoutePath};
+use crate::control::lower::secrets::secret_ref;
 use crate::control::source::Provenance;
 use crate::control::source::manifest::{is_dns_label, is_dns_subdomain};
 use crate::control::source::report::{Finding, Report};
@@ -39,7 +38,7 @@ const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 /// Orders Ingresses: the oldest first, then by namespace and name. An object that the API server
 /// never saw has no age and counts as oldest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Age {
+pub(crate) struct Age {
     created: Option<Time>,
     namespace: Arc<str>,
     name: Arc<str>,
@@ -47,7 +46,7 @@ pub(super) struct Age {
 
 /// One Ingress in our words.
 #[derive(Debug)]
-pub(super) struct LoweredIngress {
+pub(crate) struct LoweredIngress {
     pub age: Age,
     pub reference: ObjectRef,
     pub provenance: Option<Provenance>,
@@ -70,7 +69,7 @@ pub(super) struct LoweredIngress {
 
 impl LoweredIngress {
     /// The guards that hold for it.
-    pub(super) fn guards(&self) -> &Guards {
+    pub(crate) fn guards(&self) -> &Guards {
         match self.newer_guards.is_closed {
             true => &self.newer_guards,
             false => &self.guards,
@@ -79,7 +78,7 @@ impl LoweredIngress {
 
     /// What `newer`, of which nothing can be used, asks of the version in force: no request may
     /// come in that its author wants kept out.
-    pub(super) fn guards_of_newer(&self, newer: &Self) -> Guards {
+    pub(crate) fn guards_of_newer(&self, newer: &Self) -> Guards {
         let (old, new) = (&self.tls.annotations.auth, &newer.tls.annotations.auth);
         let is_unguarded = newer.guards.is_closed && newer.guards != self.guards;
         let asks_more = !matches!(new, None | Some(AuthTls::Off)) && old != new;
@@ -93,14 +92,14 @@ impl LoweredIngress {
 
 /// One path of one host.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(crate) struct Route {
     pub path: RoutePath,
     pub rule: Arc<Rule>,
 }
 
 impl Route {
     /// The field that the route comes from.
-    pub(super) fn field(&self) -> String {
+    pub(crate) fn field(&self) -> String {
         match (self.rule.origin.rule, self.rule.origin.path) {
             (Some(rule), Some(path)) => format!("spec.rules[{rule}].http.paths[{path}]"),
             _ => "spec.defaultBackend".into(),
@@ -160,7 +159,7 @@ fn tls_secret(ingress: &ObjectRef, entry: &IngressTLS) -> Option<ObjectRef> {
 }
 
 /// Lowers one Ingress that is ours. Total: what cannot be used is a problem.
-pub(super) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIngress {
+pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIngress {
     let Ingress { metadata, spec, status: _ } = &*entry.object;
     let provenance = entry.provenance.as_ref();
     let mut lowering = Lowering {

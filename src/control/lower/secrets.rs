@@ -2,7 +2,6 @@
 //!
 //! Each version of a Secret is parsed once, and only if something uses it. A new version that
 //! cannot serve leaves the last good certificate in force.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! Every annotation of the ingress-nginx dialect, once: whom it concerns, what we do with it, and
 //! whether it keeps clients out.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::{DIALECT, parse_bool};
 use Guard::{No, Snippet, Unless};
@@ -10,7 +9,7 @@ use Support::{Dropped, NotYet, Read};
 
 /// One annotation.
 #[derive(Debug)]
-pub(super) struct Annotation {
+pub(crate) struct Annotation {
     /// Without [`DIALECT`].
     pub name: &'static str,
     /// For whom it speaks.
@@ -23,7 +22,7 @@ pub(super) struct Annotation {
 
 /// For whom an annotation speaks, in ingress-nginx.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// The rules of its Ingress.
     Location,
     /// All rules of the hosts of its Ingress; of several the oldest that sets it counts.
@@ -34,7 +33,7 @@ pub(super) enum Scope {
 
 /// What we do with an annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Support {
+pub(crate) enum Support {
     /// A file beside this one reads it.
     Read,
     /// Nothing. If it is a guard that is on, its rules are closed.
@@ -45,7 +44,7 @@ pub(super) enum Support {
 
 /// Whether an annotation keeps clients out.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Guard {
+pub(crate) enum Guard {
     /// It does not.
     No,
     /// It does, unless its value is one of these. What cannot be read is none of them.
@@ -56,7 +55,7 @@ pub(super) enum Guard {
 
 /// The values that switch a guard off. The empty one does in any case, as in ingress-nginx.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Off {
+pub(crate) enum Off {
     /// No other.
     Never,
     /// What Go's `strconv.ParseBool` takes for false.
@@ -71,7 +70,7 @@ pub(super) enum Off {
 
 impl Off {
     /// Whether `value`, which is trimmed and not empty, switches the guard off.
-    pub(super) fn is_off(self, value: &str) -> bool {
+    pub(crate) fn is_off(self, value: &str) -> bool {
         match self {
             Never => false,
             False => parse_bool(value) == Some(false),
@@ -94,7 +93,7 @@ const fn guard(name: &'static str, scope: Scope, support: Support, guard: Guard)
 }
 
 /// By name.
-pub(super) const ANNOTATIONS: &[Annotation] = &[
+pub(crate) const ANNOTATIONS: &[Annotation] = &[
     row("add-base-url", Location, Dropped),
     row("affinity", Backend, NotYet),
     row("affinity-canary-behavior", Backend, NotYet),
@@ -256,7 +255,7 @@ pub(super) const ANNOTATIONS: &[Annotation] = &[
 ];
 
 /// The annotation of this name, which is without [`DIALECT`].
-pub(super) fn find(name: &str) -> Option<&'static Annotation> {
+pub(crate) fn find(name: &str) -> Option<&'static Annotation> {
     let found = ANNOTATIONS.binary_search_by(|annotation| annotation.name.cmp(name)).ok()?;
     ANNOTATIONS.get(found)
 }
@@ -265,7 +264,7 @@ pub(super) fn find(name: &str) -> Option<&'static Annotation> {
 const GUARD_PREFIXES: &[&str] = &["auth-", "limit-"];
 
 /// Whether an unknown `name`, which is without [`DIALECT`], may be that of a guard.
-pub(super) fn may_be_guard(name: &str) -> bool {
+pub(crate) fn may_be_guard(name: &str) -> bool {
     GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
@@ -273,7 +272,7 @@ pub(super) fn may_be_guard(name: &str) -> bool {
 const SLIP_MAX: usize = 2;
 
 /// The guard that `key`, the whole of an annotation's name, is a slip of. Case is no difference.
-pub(super) fn slip(key: &str) -> Option<&'static Annotation> {
+pub(crate) fn slip(key: &str) -> Option<&'static Annotation> {
     let key = key.to_ascii_lowercase();
     let guards = ANNOTATIONS.iter().filter(|annotation| !matches!(annotation.guard, No));
     let near = guards.filter_map(|annotation| {

@@ -1,5 +1,4 @@
 //! EndpointSlices of a Service → the addresses that may get requests.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,8 +8,8 @@ use k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice,
 };
 
-use super::LowerOptions;
 use super::service::SlicePort;
+use crate::control::lower::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::model::{EndpointSet, ObjectRef, Problem};
@@ -20,7 +19,7 @@ const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// What was found in all slices of a Service.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Usable addresses.
     pub set: EndpointSet,
     /// No slice has a port of this name.
@@ -30,7 +29,7 @@ pub(super) struct Found {
 }
 
 /// Name of the Service that a slice belongs to.
-pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
+pub(crate) fn service_name(slice: &EndpointSlice) -> Option<&str> {
     slice.metadata.labels.as_ref()?.get(SERVICE_LABEL).map(String::as_str)
 }
 
@@ -42,7 +41,7 @@ pub(super) fn service_name(slice: &EndpointSlice) -> Option<&str> {
 ///
 /// A pod of a dual-stack Service stands in a slice of each family, and both of its addresses are
 /// used, as in ingress-nginx: a cluster whose nodes reach one family only has Services of one.
-pub(super) fn collect<'a>(
+pub(crate) fn collect<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice>,
     port: &SlicePort,
     options: &LowerOptions,
@@ -199,7 +198,7 @@ fn addresses(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> {
 
 /// Why no request may be sent to an address. Addresses of the host itself would let the author of
 /// an object reach what the host keeps to itself; in a directory they are what a developer runs.
-pub(super) fn refusal(address: &IpAddr, options: &LowerOptions) -> Option<&'static str> {
+pub(crate) fn refusal(address: &IpAddr, options: &LowerOptions) -> Option<&'static str> {
     let address = &address.to_canonical();
     if address.is_unspecified() || address.is_multicast() {
         return Some("it is not the address of a host");
@@ -214,7 +213,7 @@ pub(super) fn refusal(address: &IpAddr, options: &LowerOptions) -> Option<&'stat
 }
 
 /// What is wrong with a slice.
-pub(super) fn check(
+pub(crate) fn check(
     reference: &ObjectRef,
     entry: &Entry<EndpointSlice>,
     options: &LowerOptions,

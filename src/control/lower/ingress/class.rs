@@ -1,5 +1,4 @@
 //! IngressClass → which Ingresses are ours.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::{IngressClass, IngressClassSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::LowerOptions;
+use crate::control::lower::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::{Entries, Entry};
 use crate::model::{ObjectRef, Problem};
@@ -50,7 +49,7 @@ impl Classes {
     /// A class that is not known, be it deleted or hidden from us, counts by its name: what is
     /// served must not stop because an object of the whole cluster cannot be read. The annotation
     /// is older than IngressClass and means a name first.
-    pub(super) fn is_ours(
+    pub(crate) fn is_ours(
         &self,
         class_name: Option<&str>,
         annotation: Option<&str>,
@@ -88,7 +87,7 @@ fn default_annotation(metadata: &ObjectMeta) -> Option<&str> {
 
 /// What is wrong with each IngressClass. Those of other controllers are told only what keeps our
 /// Ingresses from being served.
-pub(super) fn check<'a>(
+pub(crate) fn check<'a>(
     classes: &'a Entries<IngressClass>,
     options: &LowerOptions,
 ) -> impl Iterator<Item = (&'a ObjectRef, Vec<Arc<Problem>>)> {

@@ -1,5 +1,4 @@
 //! Redirect to https, passthrough and client certificates, as annotations say it.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeMap;
 
@@ -19,7 +18,7 @@ const AUTH_TLS_PASS: &str = "auth-tls-pass-certificate-to-upstream";
 
 /// What the annotations of one Ingress say.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Annotations {
+pub(crate) struct Annotations {
     /// Redirect where there is a certificate.
     pub ssl_redirect: bool,
     /// Redirect in any case.
@@ -32,7 +31,7 @@ pub(in super::super) struct Annotations {
 
 /// What clients must prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in super::super) enum AuthTls {
+pub(crate) enum AuthTls {
     /// A certificate issued by a CA of the Secret.
     Secret {
         /// With `ca.crt`.
@@ -50,7 +49,7 @@ pub(in super::super) enum AuthTls {
 
 impl AuthTls {
     /// The Secret with the CAs.
-    pub(in super::super) fn secret(&self) -> Option<&ObjectRef> {
+    pub(crate) fn secret(&self) -> Option<&ObjectRef> {
         match self {
             Self::Secret { secret, .. } => Some(secret),
             Self::Off | Self::Invalid => None,
@@ -65,18 +64,18 @@ impl Default for Annotations {
 }
 
 /// The field that names the CA.
-pub(in super::super) fn auth_field() -> String {
+pub(crate) fn auth_field() -> String {
     field(AUTH_TLS_SECRET)
 }
 
 /// The field that asks for passthrough.
-pub(in super::super) fn passthrough_field() -> String {
+pub(crate) fn passthrough_field() -> String {
     field(SSL_PASSTHROUGH)
 }
 
 /// Reads the annotations of `ingress`. A truth value that cannot be understood has no effect; what
 /// cannot be understood of client certificates lets nobody in.
-pub(in super::super) fn parse(
+pub(crate) fn parse(
     ingress: &ObjectRef,
     annotations: Option<&BTreeMap<String, String>>,
     report: &mut Report<'_>,
@@ -140,7 +139,7 @@ fn auth(
         report.error(invalid(AUTH_TLS_SECRET, text, why, advice));
         return Some(AuthTls::Invalid);
     };
-    let secret = crate::control::lower::secret::secret_ref(&ingress.namespace, name);
+    let secret = crate::control::lower::secrets::secret_ref(&ingress.namespace, name);
     let demand = ClientDemand { mode, depth: depth(texts, report) };
     Some(AuthTls::Secret { secret, demand, passes_certificate })
 }

@@ -2,7 +2,6 @@
 //!
 //! Backends that want the same share one object, which stays the same until their Secret changes:
 //! another object is another wire, and costs them their pooled connections.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,8 +9,8 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::nginx::proxy_ssl;
-use super::secret::{
+use crate::control::lower::ingress::annotations::proxy_ssl;
+use crate::control::lower::secrets::{
     CA, CERTIFICATE, Found, KEY, ObjectName, SecretDefect, Secrets, secret_ref, value,
 };
 use crate::control::source::report::Finding;
@@ -22,7 +21,7 @@ use crate::tls::client::{ClientTls, ClientTlsError, Verify};
 
 /// Why a backend cannot be spoken to as its owner wants.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum DialDefect {
+pub(crate) enum DialDefect {
     /// Nothing to verify against.
     #[error("certificates of the backend are to be verified and no Secret names a CA")]
     NoCa,
@@ -36,12 +35,12 @@ pub(super) enum DialDefect {
 
 impl DialDefect {
     /// See [`SecretDefect::is_told`].
-    pub(super) fn is_told(&self, broken: &BTreeSet<ObjectRef>) -> bool {
+    pub(crate) fn is_told(&self, broken: &BTreeSet<ObjectRef>) -> bool {
         matches!(self, Self::Secret(defect) if defect.is_told(broken))
     }
 
     /// For the owner of the annotations; `effect` is what follows from it.
-    pub(super) fn finding(&self, effect: &str) -> Finding {
+    pub(crate) fn finding(&self, effect: &str) -> Finding {
         let (reason, field, advice) = match self {
             Self::Secret(defect) => return defect.finding(proxy_ssl::secret_field(), effect),
             Self::NoCa => (
@@ -59,7 +58,7 @@ impl DialDefect {
 
 /// Settings for one backend.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(crate) struct Made {
     pub tls: Arc<ClientTls>,
     /// Of the client certificate; an older one is shown, or one out of its time.
     pub defect: Option<SecretDefect>,
@@ -83,7 +82,7 @@ struct Kept {
 
 /// All settings in use, and who uses which Secret.
 #[derive(Default)]
-pub(super) struct Dialers {
+pub(crate) struct Dialers {
     secrets: Secrets,
     users: BTreeMap<ObjectRef, BTreeSet<BackendKey>>,
     kept: BTreeMap<Way, Kept>,
@@ -98,21 +97,21 @@ impl std::fmt::Debug for Dialers {
 
 impl Dialers {
     /// The backend is in use.
-    pub(super) fn acquire(&mut self, key: &BackendKey) {
+    pub(crate) fn acquire(&mut self, key: &BackendKey) {
         if let Some(secret) = secret_of(key) {
-            self.secrets.acquire(&secret, &super::service_ref(key));
+            self.secrets.acquire(&secret, &crate::control::lower::service_ref(key));
             self.users.entry(secret).or_default().insert(key.clone());
         }
     }
 
     /// The backend is no longer in use.
-    pub(super) fn release(&mut self, key: &BackendKey) {
+    pub(crate) fn release(&mut self, key: &BackendKey) {
         let Some(secret) = secret_of(key) else { return };
         let Some(users) = self.users.get_mut(&secret) else { return };
         users.remove(key);
         // The Service may have another port, or way, that uses it.
         if !users.iter().any(|o| o.namespace == key.namespace && o.service == key.service) {
-            self.secrets.release(&secret, &super::service_ref(key));
+            self.secrets.release(&secret, &crate::control::lower::service_ref(key));
         }
         if users.is_empty() {
             self.users.remove(&secret);
@@ -120,7 +119,7 @@ impl Dialers {
     }
 
     /// Marks the backends that use a Secret that changed, or of which time made something else.
-    pub(super) fn touch_secrets<'a>(
+    pub(crate) fn touch_secrets<'a>(
         &self,
         dirty: impl Iterator<Item = &'a ObjectRef>,
         backends: &mut BTreeSet<BackendKey>,
@@ -131,14 +130,14 @@ impl Dialers {
     }
 
     /// Drops what nobody uses, keys among it.
-    pub(super) fn forget_unused(&mut self) {
+    pub(crate) fn forget_unused(&mut self) {
         self.secrets.forget_unused();
         self.kept.retain(|_, kept| Arc::strong_count(&kept.tls) > 1);
     }
 
     /// Why a backend that nothing names yet could not be spoken to by TLS, as far as it is known
     /// without making settings.
-    pub(super) fn review(&self, stored: &Entries<Secret>, dial: &DialTls) -> Option<DialDefect> {
+    pub(crate) fn review(&self, stored: &Entries<Secret>, dial: &DialTls) -> Option<DialDefect> {
         let Some((namespace, name)) = &dial.secret else {
             return dial.verify.then_some(DialDefect::NoCa);
         };
@@ -155,7 +154,7 @@ impl Dialers {
     ///
     /// # Errors
     /// It must not be spoken to.
-    pub(super) fn make(
+    pub(crate) fn make(
         &mut self,
         stored: &Entries<Secret>,
         dial: Option<&DialTls>,
@@ -189,7 +188,10 @@ impl Dialers {
         }
         let way = Way { secret, verify, is_http2 };
         if let Some(kept) = self.kept.get(&way)
-            && super::tls::is_same(kept.certificate.as_ref(), certificate.as_ref())
+            && crate::control::lower::names::certificates::is_same(
+                kept.certificate.as_ref(),
+                certificate.as_ref(),
+            )
             && kept.ca == ca
         {
             return Ok(Made { tls: Arc::clone(&kept.tls), defect });
@@ -203,7 +205,7 @@ impl Dialers {
 }
 
 /// The Secret that a backend is dialled with.
-pub(super) fn secret_of(key: &BackendKey) -> Option<ObjectRef> {
+pub(crate) fn secret_of(key: &BackendKey) -> Option<ObjectRef> {
     let (namespace, name) = key.dial.tls.as_ref()?.secret.as_ref()?;
     Some(secret_ref(namespace, name))
 }

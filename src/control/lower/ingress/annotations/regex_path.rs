@@ -1,5 +1,4 @@
 //! Paths that are regular expressions in ingress-nginx: which are, and which requests they mean.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::{DIALECT, Texts, parse_bool};
 use crate::model::Pattern;
@@ -9,7 +8,7 @@ const USE_REGEX: &str = "use-regex";
 const REWRITE_TARGET: &str = "rewrite-target";
 
 /// Whether the paths of an Ingress are expressions, as its annotations say.
-pub(super) fn is_wanted(texts: Texts<'_>) -> bool {
+pub(crate) fn is_wanted(texts: Texts<'_>) -> bool {
     // Neither is supported yet, so that nothing else reads them.
     let text = |name: &str| {
         let value = texts.0.and_then(|all| all.get(&format!("{DIALECT}{name}")));
@@ -20,7 +19,7 @@ pub(super) fn is_wanted(texts: Texts<'_>) -> bool {
 
 /// Whether a path has what only expressions have a use for. A dot is none: `/v1.2` and
 /// `/.well-known` are paths.
-pub(in super::super) fn looks_like_one(path: &str) -> bool {
+pub(crate) fn looks_like_one(path: &str) -> bool {
     let special = ['(', ')', '[', ']', '{', '}', '|', '^', '\\', '*', '?'];
     path.contains(special) || path.contains(".+") || path.ends_with('$')
 }
@@ -29,7 +28,7 @@ pub(in super::super) fn looks_like_one(path: &str) -> bool {
 /// anywhere, and case is no difference. One that is written in a way that no linear-time engine
 /// knows (look-around, back-references), or is too large, means all that begins with the plain text
 /// before its first special character.
-pub(in super::super) fn pattern(path: &str) -> Option<Pattern> {
+pub(crate) fn pattern(path: &str) -> Option<Pattern> {
     let plain = || {
         let special = ['(', '[', '{', '|', '^', '\\', '*', '?', '+', '.', '$'];
         let end = path.find(special).unwrap_or(path.len());

@@ -1,7 +1,6 @@
 //! Hosts, `spec.tls` and Secrets → what each server name leads to, and what that means for rules.
 //!
 //! A changed certificate makes new server names and no new host: routes stay as they are.
-#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,13 +8,13 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use super::ingress::{Age, LoweredIngress};
-use super::nginx::guards;
-use super::nginx::tls::{self as annotations, Annotations, AuthTls};
-use super::path::RoutePath;
-use super::review::Place;
-use super::secret::{Found, SecretDefect, Secrets};
-use super::ticket_keys::TicketKeys;
+use super::tickets::TicketKeys;
+use crate::control::lower::ingress::annotations::guards;
+use crate::control::lower::ingress::annotations::tls::{self as annotations, Annotations, AuthTls};
+use crate::control::lower::ingress::spec::{Age, LoweredIngress};
+use crate::control::lower::path::RoutePath;
+use crate::control::lower::review::Place;
+use crate::control::lower::secrets::{Found, SecretDefect, Secrets};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
@@ -41,7 +40,7 @@ const CLOSED: &str = "an annotation that is not supported yet protects the host"
 
 /// What an Ingress says about TLS.
 #[derive(Debug, Default)]
-pub(super) struct IngressTls {
+pub(crate) struct IngressTls {
     entries: Vec<TlsEntry>,
     /// The entries that list a host, by index.
     listed: BTreeMap<HostPattern, Vec<usize>>,
@@ -50,7 +49,7 @@ pub(super) struct IngressTls {
 
 /// One element of `spec.tls`.
 #[derive(Debug)]
-pub(super) struct TlsEntry {
+pub(crate) struct TlsEntry {
     /// With their index in the element. Never [`HostPattern::Any`].
     pub hosts: Vec<(usize, HostPattern)>,
     /// `None`: the default certificate.
@@ -59,7 +58,7 @@ pub(super) struct TlsEntry {
 
 impl IngressTls {
     /// Takes the next element of `spec.tls`.
-    pub(super) fn push(&mut self, entry: TlsEntry) {
+    pub(crate) fn push(&mut self, entry: TlsEntry) {
         for (_, host) in &entry.hosts {
             self.listed.entry(host.clone()).or_default().push(self.entries.len());
         }
@@ -67,7 +66,7 @@ impl IngressTls {
     }
 
     /// The Secrets it uses.
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
         let auth = self.annotations.auth.as_ref().and_then(AuthTls::secret);
         self.entries.iter().filter_map(|entry| entry.secret.as_ref()).chain(auth)
     }
@@ -84,7 +83,7 @@ fn names_of(ingress: &LoweredIngress) -> BTreeSet<HostPattern> {
 
 /// What TLS means for the rules of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct HostTls {
+pub(crate) struct HostTls {
     /// It has a TLS entry, be it one whose Secret is missing, or its one-label wildcard has.
     pub has_entry: bool,
     /// Clients should prove who they are and cannot.
@@ -95,7 +94,7 @@ pub(super) struct HostTls {
 
 impl HostTls {
     /// The policies of a rule of the host.
-    pub(super) fn policies(
+    pub(crate) fn policies(
         self,
         path: &RoutePath,
         annotations: &Annotations,
@@ -116,11 +115,11 @@ impl HostTls {
 
 /// Everything that server names are made of, besides what [`TlsState`] remembers.
 #[derive(Clone, Copy)]
-pub(super) struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     pub secrets: &'a Entries<Secret>,
     /// Objects that exist and cannot be used.
     pub broken: &'a BTreeSet<ObjectRef>,
-    pub ingresses: &'a BTreeMap<ObjectRef, super::InForce>,
+    pub ingresses: &'a BTreeMap<ObjectRef, crate::control::lower::InForce>,
     /// Who has rules for a host, the oldest first.
     pub claims: &'a BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     pub now: SystemTime,
@@ -144,21 +143,21 @@ impl<'a> Sources<'a> {
 
 /// What is to be built again.
 #[derive(Debug, Default)]
-pub(super) struct Touched {
+pub(crate) struct Touched {
     /// Whose problems with Secrets may be others.
     pub ingresses: BTreeSet<ObjectRef>,
     pub names: BTreeSet<HostPattern>,
 }
 
 impl Touched {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ingresses.is_empty() && self.names.is_empty()
     }
 }
 
 /// What came of it.
 #[derive(Debug, Default)]
-pub(super) struct Built {
+pub(crate) struct Built {
     /// Some name, or the default, leads elsewhere.
     pub is_changed: bool,
     /// Hosts for whose rules TLS means something else now.
@@ -166,7 +165,7 @@ pub(super) struct Built {
 }
 
 /// Server names and what they are made of.
-pub(super) struct TlsState {
+pub(crate) struct TlsState {
     secrets: Secrets,
     ticket_keys: TicketKeys,
     /// `--default-ssl-certificate`.
@@ -209,7 +208,7 @@ struct BuiltName {
 
 impl TlsState {
     /// Nothing but the default.
-    pub(super) fn new(default_secret: Option<ObjectRef>, ticket_keys: Option<ObjectRef>) -> Self {
+    pub(crate) fn new(default_secret: Option<ObjectRef>, ticket_keys: Option<ObjectRef>) -> Self {
         let self_signed = Certificate::self_signed()
             .inspect_err(|error| tracing::error!(%error, "there is no self-signed certificate"))
             .ok();
@@ -234,7 +233,7 @@ impl TlsState {
     }
 
     /// An Ingress came into force.
-    pub(super) fn claim(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
+    pub(crate) fn claim(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
         for pattern in names_of(ingress) {
             let claims = self.claims.entry(pattern.clone()).or_default();
             claims.insert(ingress.age.clone(), ingress.reference.clone());
@@ -247,7 +246,7 @@ impl TlsState {
     }
 
     /// An Ingress is no longer in force.
-    pub(super) fn release(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
+    pub(crate) fn release(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
         for pattern in names_of(ingress) {
             if let Some(claims) = self.claims.get_mut(&pattern) {
                 claims.remove(&ingress.age);
@@ -261,7 +260,7 @@ impl TlsState {
     }
 
     /// Marks what uses a Secret that changed, or of which time made something else.
-    pub(super) fn touch_secrets<'a>(
+    pub(crate) fn touch_secrets<'a>(
         &self,
         dirty: impl Iterator<Item = &'a ObjectRef>,
         sources: Sources<'_>,
@@ -280,31 +279,31 @@ impl TlsState {
     }
 
     /// Server names and default for the model.
-    pub(super) fn server_names(&self) -> (Vec<Arc<ServerName>>, Option<Arc<ServerTls>>) {
+    pub(crate) fn server_names(&self) -> (Vec<Arc<ServerName>>, Option<Arc<ServerTls>>) {
         let names = self.names.values().filter_map(|built| built.name.clone()).collect();
         (names, self.default_tls.clone())
     }
 
     /// What TLS means for the rules of `pattern`.
-    pub(super) fn host(&self, pattern: &HostPattern) -> HostTls {
+    pub(crate) fn host(&self, pattern: &HostPattern) -> HostTls {
         let own = self.names.get(pattern).map(|built| built.host).unwrap_or_default();
         let parent = parent_of(pattern).and_then(|parent| self.names.get(&parent));
         let has_entry = own.has_entry || parent.is_some_and(|built| built.host.has_entry);
         HostTls { has_entry, ..own }
     }
 
-    pub(super) fn problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
         let of_names = self.names.values().flat_map(|built| &built.problems);
         self.flag_problems().chain(self.problems.values().flatten()).chain(of_names)
     }
 
     /// Those of Secrets that flags name.
-    pub(super) fn flag_problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
+    pub(crate) fn flag_problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
         self.default_problems.iter().chain(self.ticket_keys.problems())
     }
 
     /// Builds what is touched. Names below a changed wildcard follow it.
-    pub(super) fn build(&mut self, sources: Sources<'_>, mut touched: Touched) -> Built {
+    pub(crate) fn build(&mut self, sources: Sources<'_>, mut touched: Touched) -> Built {
         let mut built = Built::default();
         if self.ticket_keys.update(sources.secrets, sources.broken) {
             // Settings hold the keys that they were made with.
@@ -400,7 +399,7 @@ impl TlsState {
 
     /// Tells what is wrong with the TLS of an Ingress that is not in force: on `own` what it is at
     /// fault for alone, on `others` what the cluster has to do with. Changes nothing.
-    pub(super) fn review(
+    pub(crate) fn review(
         &self,
         sources: Sources<'_>,
         place: Place<'_>,
@@ -781,7 +780,7 @@ fn found_defect(
     }
 }
 
-pub(super) fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
+pub(crate) fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b),
         (None, None) => true,

@@ -1,0 +1,6 @@
+//! Ingress and IngressClass, with the annotations of the ingress-nginx dialect.
+
+pub(super) mod annotations;
+pub(super) mod class;
+mod foreign;
+pub(super) mod spec;

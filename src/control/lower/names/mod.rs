@@ -1,0 +1,4 @@
+//! What each server name of TLS leads to.
+
+pub(super) mod certificates;
+mod tickets;
