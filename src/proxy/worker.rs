@@ -11,11 +11,12 @@ use crate::limits::{
     ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, SPARES_PERIOD, TICK,
 };
 use crate::proxy::client::connection::{self, Admitted, Arrived};
-use crate::proxy::client::downstream::{self, ListenerFacts, Request};
-use crate::proxy::client::socket::{BoundListener, Scheme};
+use crate::proxy::client::downstream::{self, Request};
+use crate::proxy::client::socket::BoundListener;
 use crate::proxy::core::{Admission, Core};
+use crate::proxy::exchange::downstream::{ListenerFacts, Scheme};
+use crate::proxy::exchange::end::After;
 use crate::proxy::exchange::forward;
-use crate::proxy::exchange::serve::After;
 use crate::proxy::rt::{self, Accepted, DriverChoice, Listener, Places};
 use crate::publish::{Drain, Retired, Subscriber, Update};
 use crate::table::TableVersion;

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use rustix::thread::CpuSet;
 
 use crate::model::ListenerId;
+use crate::proxy::exchange::downstream::Scheme;
 
 /// A listening socket of one core.
 pub struct BoundListener {
@@ -15,26 +16,6 @@ pub struct BoundListener {
     pub id: ListenerId,
     /// What its clients speak.
     pub scheme: Scheme,
-}
-
-/// Whether clients of a listener come in clear text or by TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// Clear text.
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    /// As in a URI.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
 }
 
 /// CPUs the process may use, in order.

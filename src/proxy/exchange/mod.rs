@@ -2,6 +2,8 @@
 
 pub mod attempts;
 pub mod conversation;
+pub mod downstream;
+pub mod end;
 pub mod forward;
 pub mod reading;
 pub mod reply;

@@ -6,7 +6,7 @@ use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::head::Version;
 use crate::model::Refusal;
-use crate::proxy::exchange::retry::Failure;
+use crate::proxy::upstream::failure::Failure;
 use crate::tls::ClientRefusal;
 
 /// A response of ours without a body from elsewhere.

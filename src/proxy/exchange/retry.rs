@@ -8,50 +8,7 @@
 use std::time::Duration;
 
 use crate::model::RetryPolicy;
-
-/// How an attempt ended without a response that can be relayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// The endpoint refused the connection or cannot be reached. The upstream is at fault.
-    Connect,
-    /// This side has no descriptor, port or memory left for a connection, or no stream of one.
-    Local,
-    /// TLS with the endpoint failed: protocol, certificate, or no HTTP/2 where it was wanted.
-    Tls,
-    /// The endpoint said that it did nothing with the request (RFC 9113 section 8.7).
-    Refused,
-    /// The connection was not there in time.
-    ConnectTimeout,
-    /// The connection broke before an octet of the request was taken.
-    NothingSent,
-    /// The connection ended before an octet of a response.
-    NoResponse,
-    /// The connection ended within the response head.
-    Truncated,
-    /// No response in time.
-    Timeout,
-    /// The response breaks the protocol.
-    Malformed,
-}
-
-impl Failure {
-    /// Whether it counts against the endpoint.
-    ///
-    /// A reused connection that ended is the ordinary race of keep-alive and says nothing.
-    #[must_use]
-    pub const fn is_endpoint_fault(self, is_reused: bool) -> bool {
-        match self {
-            Self::Local | Self::Refused => false,
-            Self::NothingSent | Self::NoResponse => !is_reused,
-            Self::Connect
-            | Self::Tls
-            | Self::ConnectTimeout
-            | Self::Truncated
-            | Self::Timeout
-            | Self::Malformed => true,
-        }
-    }
-}
+use crate::proxy::upstream::failure::Failure;
 
 /// What the decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -249,15 +206,5 @@ mod tests {
         assert!(is_status_repeated(503, &policy, FACTS));
         assert!(!is_status_repeated(500, &policy, FACTS));
         assert!(!is_status_repeated(503, &RetryPolicy::default(), FACTS));
-    }
-
-    #[test]
-    fn the_race_of_keep_alive_is_nobodys_fault() {
-        assert!(!NoResponse.is_endpoint_fault(true));
-        assert!(NoResponse.is_endpoint_fault(false));
-        assert!(!Refused.is_endpoint_fault(false));
-        assert!(Tls.is_endpoint_fault(true));
-        assert!(Timeout.is_endpoint_fault(true));
-        assert!(!Local.is_endpoint_fault(false));
     }
 }

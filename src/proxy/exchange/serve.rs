@@ -11,10 +11,10 @@ use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::model::ClientIdentityPolicy;
-use crate::proxy::client::downstream::Downstream;
-use crate::proxy::client::socket::Scheme;
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::attempts::Treatment;
+use crate::proxy::exchange::downstream::{Downstream, Scheme};
+use crate::proxy::exchange::end::{After, End};
 use crate::proxy::exchange::forward::{self, RequestFacts};
 use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::{self, OwnFields, Persistence, Reply};
@@ -26,16 +26,6 @@ use crate::publish::process_nanos;
 use crate::table::{FieldLookup, Match, RequestKey, SeriesId, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
 use crate::tls::{ClientAuthId, ClientIdentity, ClientRefusal};
-
-/// How the connection goes on.
-pub enum After {
-    /// With the next request, whose first octets may be here already.
-    KeepAlive(Option<Buffer>),
-    /// Not at all.
-    Close,
-    /// Not at all, but octets of the client may still be under way.
-    Linger,
-}
 
 /// What of an exchange metrics and access log get to know.
 #[derive(Default)]
@@ -132,18 +122,6 @@ pub async fn run(
             After::KeepAlive((!buffer.is_empty()).then_some(buffer))
         }
     }
-}
-
-/// How the exchange leaves the connection.
-pub enum End {
-    /// See [`After::Close`].
-    Close,
-    /// See [`After::Linger`].
-    Linger,
-    /// The next request begins in this buffer, or has not come yet.
-    Next(Option<Buffer>),
-    /// The next request begins so many octets behind the start of this one's buffer.
-    Behind(usize),
 }
 
 impl Exchange<'_> {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use crate::limits::{DESCRIPTOR_PAUSE, DESCRIPTOR_WAIT};
 use crate::model::{BackendKey, Wire};
 use crate::proxy::core::Core;
-use crate::proxy::exchange::retry::Failure;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::rt::{self, Stream};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::tls::TlsStream;
+use crate::proxy::upstream::failure::Failure;
 use crate::telemetry::{self, Counter};
 use crate::tls::CoreClientTls;
 

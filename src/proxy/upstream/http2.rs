@@ -33,12 +33,12 @@ use crate::limits::{
     HTTP2_UPSTREAM_STREAMS_MAX,
 };
 use crate::proxy::core::Core;
-use crate::proxy::exchange::retry::Failure;
 use crate::proxy::rt;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::http2_upstream::Payload;
+use crate::proxy::upstream::failure::Failure;
 use crate::proxy::worker;
 
 /// The connections of one endpoint.

@@ -7,6 +7,7 @@
 
 pub mod balance;
 pub mod dial;
+pub mod failure;
 pub mod health;
 pub mod http2;
 pub mod pool;
