@@ -15,7 +15,9 @@
 mod backends;
 mod hosts;
 mod ingress;
+mod interest;
 mod names;
+mod options;
 mod path;
 mod review;
 mod secrets;
@@ -41,71 +43,8 @@ use names::certificates::{self, TlsState};
 pub use backends::slices::removes_endpoints;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, is_usable, secret_references};
-
-/// What lowering is told by flags and by the kind of source.
-#[derive(Debug, Clone)]
-pub struct LowerOptions {
-    /// `--ingress-class`.
-    pub ingress_class: String,
-    /// `--controller-class`: IngressClasses with this `spec.controller` are ours.
-    pub controller_class: String,
-    /// `--watch-ingress-without-class`: Ingresses that name no class are ours in any case.
-    pub watch_without_class: bool,
-    /// `--default-backend-service`.
-    pub default_backend: Option<BackendKey>,
-    /// `--default-ssl-certificate`; `None`: a self-signed one.
-    pub default_certificate: Option<ObjectRef>,
-    /// `--tls-ticket-keys`; `None`: keys of this process alone.
-    pub ticket_keys: Option<ObjectRef>,
-    /// Value of Strict-Transport-Security for hosts with a TLS entry; `None`: none is sent.
-    pub hsts: Option<Arc<str>>,
-    /// Endpoints and external names may lead to loopback and link-local addresses: true for a
-    /// directory, whose author owns the host anyway; false for a cluster.
-    pub allow_local_addresses: bool,
-    /// Ingresses without a class are ours where no IngressClass object exists at all, and an
-    /// IngressClass without a controller counts by its name: true for a directory.
-    pub adopt_classless: bool,
-    /// What controllers write (EndpointSlices) need not be there: true for manifests that are
-    /// checked before a cluster has them.
-    pub is_offline: bool,
-    /// `topology.kubernetes.io/zone` of our node, for endpoints with hints; `None`: hints for
-    /// zones have no effect.
-    pub zone: Option<Arc<str>>,
-    /// Our node, likewise.
-    pub node: Option<Arc<str>>,
-}
-
-impl LowerOptions {
-    /// Objects of a cluster, everything else left out.
-    #[must_use]
-    pub fn cluster(ingress_class: impl Into<String>, controller_class: impl Into<String>) -> Self {
-        Self {
-            ingress_class: ingress_class.into(),
-            controller_class: controller_class.into(),
-            watch_without_class: false,
-            default_backend: None,
-            default_certificate: None,
-            ticket_keys: None,
-            hsts: None,
-            allow_local_addresses: false,
-            adopt_classless: false,
-            is_offline: false,
-            zone: None,
-            node: None,
-        }
-    }
-
-    /// Objects of a directory: it belongs to whoever runs the process, so that local addresses are
-    /// theirs to name, and Ingresses seldom name a class there.
-    #[must_use]
-    pub fn directory(
-        ingress_class: impl Into<String>,
-        controller_class: impl Into<String>,
-    ) -> Self {
-        let cluster = Self::cluster(ingress_class, controller_class);
-        Self { allow_local_addresses: true, adopt_classless: true, ..cluster }
-    }
-}
+pub use interest::Interest;
+pub use options::LowerOptions;
 
 /// What a change came to.
 #[derive(Debug)]

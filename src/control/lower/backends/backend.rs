@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::dial::{DialDefect, Dialers, Made};
 use super::service::{self, Location, ServiceError, SlicePort};
 use super::slices;
-use crate::control::lower::LowerOptions;
+use crate::control::lower::options::LowerOptions;
 use crate::control::lower::secrets::SecretDefect;
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;

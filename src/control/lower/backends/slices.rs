@@ -9,7 +9,7 @@ use k8s_openapi::api::discovery::v1::{
 };
 
 use super::service::SlicePort;
-use crate::control::lower::LowerOptions;
+use crate::control::lower::options::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::model::{EndpointSet, ObjectRef, Problem};

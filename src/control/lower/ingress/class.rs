@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::networking::v1::{IngressClass, IngressClassSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::control::lower::LowerOptions;
+use crate::control::lower::options::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::{Entries, Entry};
 use crate::model::{ObjectRef, Problem};

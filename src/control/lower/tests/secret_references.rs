@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::control::source::SourceObject;
 use crate::control::source::tree::Tree;
 
 /// Whatever Ingress in force asks for is known beforehand; every test of lowering proves it for its
@@ -91,4 +92,41 @@ fn of_fields_and_annotations() {
     }
     let found = references(&text("", &many)).len();
     assert_eq!(found, crate::limits::TLS_ENTRIES_PER_INGRESS_MAX);
+}
+
+/// What a source is told: whose an Ingress is, what it brings along, and whether it comes into
+/// force.
+#[test]
+fn of_what_is_ours_alone() {
+    let mut interest = Interest::new(LowerOptions::cluster("ringway", "ringway.dev/ingress"));
+    let read = |text: &str| manifest::read(&"f".into(), text).objects.remove(0);
+    let ingress = |class: &str, path: &str| {
+        read(&format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a, namespace: n}}\n\
+             spec: {{ingressClassName: {class}, tls: [{{secretName: s}}], \
+             rules: [{{http: {{paths: [{{path: {path}, pathType: Prefix, \
+             backend: {{service: {{name: s, port: {{number: 80}}}}}}}}]}}}}]}}\n"
+        ))
+    };
+    let class = read(
+        "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: web}\n\
+         spec: {controller: ringway.dev/ingress}\n",
+    );
+    let crate::control::source::Object::IngressClass(web) = &class.object else { unreachable!() };
+    let needs = |interest: &Interest, class: &str, path: &str| {
+        let SourceObject { reference, object, provenance: _ } = ingress(class, path);
+        let needs = interest.needs(&reference, &object);
+        let names: Vec<_> = needs.iter().map(ToString::to_string).collect();
+        (names.join(" "), interest.leaves_last_good(&reference, &object))
+    };
+    assert_eq!(needs(&interest, "ringway", "/"), ("Secret n/s".into(), false));
+    assert_eq!(needs(&interest, "ringway", "/a#b"), ("Secret n/s".into(), true));
+    assert_eq!(needs(&interest, "web", "/"), (String::new(), false));
+    assert!(interest.set_classes([(&class.reference, &**web)]));
+    assert!(!interest.set_classes([(&class.reference, &**web)]));
+    assert_eq!(needs(&interest, "web", "/"), ("Secret n/s".into(), false));
+    assert_eq!(needs(&interest, "web", "/a#b"), ("Secret n/s".into(), true));
+    assert!(interest.set_classes([]));
+    assert_eq!(needs(&interest, "web", "/a#b"), (String::new(), false));
+    assert_eq!(interest.needs(&class.reference, &class.object), BTreeSet::new());
 }
