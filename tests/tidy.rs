@@ -186,6 +186,7 @@ const CLOCK_FILES: &[&str] = &[
     "src/proxy/client/downstream.rs",
     "src/proxy/exchange/serve.rs",
     "src/proxy/rt/",
+    "src/proxy/upstream/until.rs",
 ];
 
 /// What reads the clock.

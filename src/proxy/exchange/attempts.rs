@@ -19,13 +19,14 @@ use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::request_body::Progress;
 use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
-use crate::proxy::exchange::serve::Exchange;
+use crate::proxy::exchange::state::Exchange;
 use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::http2_upstream::Http2ClientStream;
 use crate::proxy::upstream::dial::CoreWire;
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::pool::Connection;
+use crate::proxy::upstream::until::Until;
 use crate::proxy::upstream::{Backend, Lease};
 use crate::publish::process_nanos;
 use crate::table::{Match, TableRule};
@@ -36,12 +37,8 @@ use crate::telemetry::{Attempt, Counter};
 pub struct Treatment {
     /// Connection to an endpoint.
     pub connect_timeout: Duration,
-    /// Between two writes.
-    pub send_timeout: Duration,
-    /// Between two reads.
-    pub read_timeout: Duration,
-    /// Nanoseconds of the process clock at which the exchange must be over.
-    pub ends_at: Option<u64>,
+    /// How long the endpoint may take for the rest.
+    pub until: Until,
     /// Longest request body.
     pub body_bytes_max: Option<u64>,
     /// Tries in all.
@@ -60,13 +57,17 @@ impl Treatment {
         let Timeouts { request, backend_request, connect, send, read } = &policies.timeouts;
         let flag_limit = (config.client_max_body_size > 0).then_some(config.client_max_body_size);
         let read_timeout = read.unwrap_or(config.proxy_read_timeout);
+        let mut until = Until {
+            send: send.unwrap_or(config.proxy_send_timeout),
+            read: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
+            ends_at: None,
+        };
+        if let Some(time) = request.filter(|time| !time.is_zero()) {
+            until.end_within(time);
+        }
         Self {
             connect_timeout: connect.unwrap_or(config.proxy_connect_timeout),
-            send_timeout: send.unwrap_or(config.proxy_send_timeout),
-            read_timeout: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
-            ends_at: request.filter(|time| !time.is_zero()).map(|time| {
-                process_nanos().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
-            }),
+            until,
             body_bytes_max: policies.body_bytes_max.or(flag_limit).filter(|&most| most > 0),
             tries_max: policies
                 .retry
@@ -78,31 +79,11 @@ impl Treatment {
         }
     }
 
-    /// Time to wait for the upstream now: the read timeout, or what is left of the whole.
-    #[must_use]
-    pub fn wait(&self) -> Duration {
-        self.read_timeout.min(self.left())
-    }
-
     /// Whether another try may begin, when the first one began at `begun` (process clock).
     #[must_use]
     pub fn is_in_time(&self, begun: u64) -> bool {
         let spent = Duration::from_nanos(process_nanos().saturating_sub(begun));
-        !self.left().is_zero() && (self.tries_time.is_zero() || spent < self.tries_time)
-    }
-
-    /// Bounds the exchange further.
-    pub fn end_within(&mut self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let end = process_nanos().saturating_add(nanos);
-        self.ends_at = Some(self.ends_at.map_or(end, |known| known.min(end)));
-    }
-
-    /// What is left of the whole.
-    #[must_use]
-    pub fn left(&self) -> Duration {
-        self.ends_at
-            .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())))
+        !self.until.left().is_zero() && (self.tries_time.is_zero() || spent < self.tries_time)
     }
 }
 
@@ -289,7 +270,7 @@ impl Exchange<'_> {
         }
         let began = process_nanos();
         let has_other = attempt.elsewhere.is_some_and(|backend| self.has_other(backend, lease));
-        let time = connecting.share(has_other).min(treatment.left());
+        let time = connecting.share(has_other).min(treatment.until.left());
         // Whoever cannot be reached is as silent as who does not answer.
         let is_first = endpoint.asked();
         let result = if wire.is_http2() {

@@ -24,7 +24,7 @@ use crate::proxy::exchange::forward::{self, ResponseFraming};
 use crate::proxy::exchange::reply::{OwnFields, Persistence, Reply};
 use crate::proxy::exchange::request_body::{self, Progress, Transfer, frame_chunk};
 use crate::proxy::exchange::retry::{self, Facts};
-use crate::proxy::exchange::serve::Exchange;
+use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::tunnel::{self, Relayed};
 use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
@@ -104,7 +104,7 @@ async fn converse(
     }
     let stream = &connection.stream;
     let offered = out.len();
-    stream.write_deadline().arm(talk.treatment.send_timeout, Expiry::CloseBoth);
+    stream.write_deadline().arm(talk.treatment.until.send, Expiry::CloseBoth);
     let (sent, out) = stream.write_all(out).await;
     stream.write_deadline().disarm();
     if sent.is_err() && out.len() == offered {
@@ -164,7 +164,7 @@ fn transfer<'t, 'e: 't, 'c: 't>(
         bytes_max: talk.treatment.body_bytes_max,
         is_expecting: head.expects_continue,
         read_timeout: config.client_body_timeout,
-        treatment: *talk.treatment,
+        until: talk.treatment.until,
         progress: talk.progress,
     }
 }
@@ -194,7 +194,7 @@ async fn await_head(
             }
             if !side.is_running() {
                 // Anew for each piece: a head that stops half-way would be waited for without end.
-                connection.stream.deadline().arm(talk.treatment.wait(), Expiry::CloseBoth);
+                connection.stream.deadline().arm(talk.treatment.until.wait(), Expiry::CloseBoth);
             }
             match read_more(exchange.downstream, connection, side, response, false).await {
                 Read::Octets => continue,
@@ -502,7 +502,7 @@ async fn relay_body(
         }
         piece = Buffer::with_headroom(read_class(&decoder), request_body::HEADROOM);
         if !side.is_running() {
-            connection.stream.deadline().arm(talk.treatment.wait(), Expiry::CloseBoth);
+            connection.stream.deadline().arm(talk.treatment.until.wait(), Expiry::CloseBoth);
         }
         match read_more(exchange.downstream, connection, side, &mut piece, true).await {
             Read::Octets => {}
@@ -614,7 +614,7 @@ async fn switch(
     if is_sent {
         let relayed = Relayed::default();
         let client = &exchange.downstream.stream;
-        let idle = talk.treatment.read_timeout;
+        let idle = talk.treatment.until.read;
         tunnel::relay(client, &connection.stream, early, response, idle, &relayed).await;
         exchange.tally.response_bytes = relayed.down.get();
         let body = talk.progress.octets.get();

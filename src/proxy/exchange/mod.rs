@@ -1,5 +1,6 @@
 //! One request and its response: which rule, which endpoint, which attempts, what is relayed.
 
+pub mod answer;
 pub mod attempts;
 pub mod conversation;
 pub mod downstream;
@@ -9,6 +10,8 @@ pub mod reading;
 pub mod reply;
 pub mod request_body;
 pub mod request_fields;
+pub mod request_head;
 pub mod retry;
 pub mod serve;
+pub mod state;
 pub mod tunnel;

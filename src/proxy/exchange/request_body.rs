@@ -10,12 +10,12 @@ use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::encode;
 use crate::http1::framing::BodyLength;
 use crate::limits::CONTINUE_TIMEOUT;
-use crate::proxy::exchange::attempts::Treatment;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::rt::{self, Signal};
 use crate::proxy::transport::Transport;
 use crate::proxy::upstream::Endpoint;
+use crate::proxy::upstream::until::Until;
 
 /// Octets in front of a body buffer for the head of a chunk.
 pub const HEADROOM: usize = encode::CHUNK_HEAD_BYTES_MAX;
@@ -74,7 +74,7 @@ pub struct Transfer<'a> {
     /// Between two reads from the client.
     pub read_timeout: Duration,
     /// Of the upstream: between two writes, and for its answer once all is sent.
-    pub treatment: Treatment,
+    pub until: Until,
     /// Shared with the exchange.
     pub progress: &'a Progress,
 }
@@ -91,7 +91,7 @@ impl Transfer<'_> {
         let end = self.relay().await;
         if matches!(end, End::Done(_) | End::UpstreamGone) {
             self.endpoint.asked();
-            self.upstream.deadline().arm(self.treatment.wait(), Expiry::CloseBoth);
+            self.upstream.deadline().arm(self.until.wait(), Expiry::CloseBoth);
             self.downstream.deadline().watch_peer_for(self.upstream.deadline());
         }
         end
@@ -129,7 +129,7 @@ impl Transfer<'_> {
                 frame_chunk(&mut buffer, is_done.then(|| decoder.trailers()));
             }
             if !buffer.is_empty() {
-                let send_timeout = self.treatment.send_timeout;
+                let send_timeout = self.until.send;
                 self.upstream.write_deadline().arm(send_timeout, Expiry::CloseBoth);
                 self.watch_client();
                 let (result, back) = self.upstream.write_all(buffer).await;
@@ -179,7 +179,7 @@ impl Transfer<'_> {
     }
 
     async fn read(&self, buffer: &mut Buffer) -> Option<End> {
-        let wait = self.read_timeout.min(self.treatment.left());
+        let wait = self.read_timeout.min(self.until.left());
         self.downstream.deadline().arm(wait, Expiry::CloseRead);
         let result = self.downstream.read_when_ready(buffer).await;
         self.progress.has_read.set(true);

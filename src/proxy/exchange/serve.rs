@@ -6,66 +6,22 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::filter::{FieldEdits, Filter, Redirect, RedirectParts};
+use crate::filter::{Filter, Redirect, RedirectParts};
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
-use crate::http1::head::{RequestHead, Version, is_grpc};
-use crate::model::ClientIdentityPolicy;
+use crate::http1::head::{RequestHead, is_grpc};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::attempts::Treatment;
 use crate::proxy::exchange::downstream::{Downstream, Scheme};
 use crate::proxy::exchange::end::{After, End};
-use crate::proxy::exchange::forward::{self, RequestFacts};
 use crate::proxy::exchange::reading;
-use crate::proxy::exchange::reply::{self, OwnFields, Persistence, Reply};
-use crate::proxy::rt::Peek;
-use crate::proxy::rt::buffer::{Buffer, Class};
-use crate::proxy::transport::Transport;
-use crate::proxy::upstream::Backend;
+use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::state::{Exchange, Tally};
+use crate::proxy::rt::buffer::Buffer;
 use crate::publish::process_nanos;
-use crate::table::{FieldLookup, Match, RequestKey, SeriesId, TableRule};
+use crate::table::{FieldLookup, Match, RequestKey, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
-use crate::tls::{ClientAuthId, ClientIdentity, ClientRefusal};
-
-/// What of an exchange metrics and access log get to know.
-#[derive(Default)]
-pub struct Tally {
-    /// Status sent; 0: none.
-    pub status: u16,
-    /// Body octets sent to the client.
-    pub response_bytes: u64,
-    /// Body octets received from the client.
-    pub request_bytes: u64,
-    /// Counts the request.
-    pub series: Option<SeriesId>,
-    /// The chosen backend.
-    pub backend: Option<Rc<Backend>>,
-    /// Process clock when the response was through; 0: not yet.
-    pub finished: u64,
-    /// A load balancer's question: counted, not logged.
-    pub is_probe: bool,
-}
-
-/// Bodies up to this size that came with their head are sent with it and kept for repetition.
-const WHOLE_BODY_BYTES_MAX: u64 = Class::Medium.bytes() as u64;
-
-/// One request under way.
-pub struct Exchange<'a> {
-    /// The core.
-    pub core: &'a Rc<Core>,
-    /// The client.
-    pub downstream: &'a Downstream,
-    /// The head and what came with it.
-    pub bytes: &'a [u8],
-    /// Parsed heads and other memory.
-    pub scratch: &'a mut Scratch,
-    /// What is recorded.
-    pub tally: Tally,
-    /// The connection ends after this request whatever happens.
-    pub is_last: bool,
-    /// Value of `Strict-Transport-Security`, if there is to be one.
-    pub hsts: Option<&'a str>,
-}
+use crate::tls::{ClientAuthId, ClientRefusal};
 
 struct Fields<'a> {
     bytes: &'a [u8],
@@ -125,11 +81,6 @@ pub async fn run(
 }
 
 impl Exchange<'_> {
-    /// The request.
-    pub(super) fn head(&self) -> &RequestHead {
-        &self.scratch.request
-    }
-
     fn lookup<'t>(&self, table: &'t CoreTable) -> Option<Match<'t>> {
         self.lookup_path(table, &self.head().path)
     }
@@ -145,26 +96,6 @@ impl Exchange<'_> {
             fields: &fields,
         };
         table.0.lookup(self.downstream.listener.id, &key)
-    }
-
-    /// Octets of the body that came with the head, and whether they are the whole of it.
-    pub fn whole_body(&self) -> Option<usize> {
-        let head = self.head();
-        let here = self.bytes.len().saturating_sub(head.head_bytes);
-        match head.body {
-            BodyLength::None => Some(0),
-            BodyLength::Known(length) if length <= WHOLE_BODY_BYTES_MAX => {
-                usize::try_from(length).ok().filter(|&length| length <= here)
-            }
-            _ => None,
-        }
-    }
-
-    /// The body, if the whole of it came with the head and is short enough to be kept.
-    pub fn whole_body_octets(&self) -> Option<&[u8]> {
-        let octets = self.whole_body()?;
-        let from = self.head().head_bytes;
-        self.bytes.get(from..from.checked_add(octets)?)
     }
 
     async fn serve(&mut self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) -> End {
@@ -203,7 +134,7 @@ impl Exchange<'_> {
         }
         let mut treatment = Treatment::new(&self.core.config, rule);
         if let Some(time) = self.grpc_timeout() {
-            treatment.end_within(time);
+            treatment.until.end_within(time);
         }
         if let (BodyLength::Known(length), Some(most)) =
             (self.head().body, treatment.body_bytes_max)
@@ -295,16 +226,6 @@ impl Exchange<'_> {
         Some(self.send_redirect(status, &location).await)
     }
 
-    async fn send_redirect(&mut self, status: u16, location: &[u8]) -> End {
-        let (persistence, end) = self.persistence_of_reply();
-        let mut out = Buffer::new(Class::Small);
-        self.core.with_date(|date| {
-            let own = OwnFields { date, hsts: self.hsts };
-            reply::put_redirect(out.as_vec(), status, location, persistence, &own);
-        });
-        self.send_reply(out, status, 0, end).await
-    }
-
     async fn redirect(&mut self, matched: &Match<'_>) -> Option<End> {
         let redirect = matched.rule.filters.iter().find_map(|filter| match filter {
             Filter::Redirect(redirect) => Some(redirect),
@@ -325,70 +246,6 @@ impl Exchange<'_> {
         Some(self.send_redirect(redirect.status, &location).await)
     }
 
-    /// Answers by ourselves.
-    pub async fn answer(&mut self, reply: Reply) -> End {
-        let (persistence, end) = self.persistence_of_reply();
-        let has_body = !self.head().is_head(self.bytes);
-        let mut out = Buffer::new(Class::Small);
-        let content_type = self.head().find_name(self.bytes, b"content-type");
-        if content_type.is_some_and(is_grpc) && reply.status() >= 400 {
-            self.core.with_date(|date| {
-                let own = OwnFields { date, hsts: self.hsts };
-                reply::put_grpc(out.as_vec(), reply, persistence, &own);
-            });
-            return self.send_reply(out, 200, 0, end).await;
-        }
-        let octets = self.core.with_date(|date| {
-            let own = OwnFields { date, hsts: self.hsts };
-            reply::put(out.as_vec(), reply, persistence, has_body, &own)
-        });
-        self.send_reply(out, reply.status(), octets as u64, end).await
-    }
-
-    async fn send_reply(&mut self, out: Buffer, status: u16, octets: u64, end: End) -> End {
-        let (is_sent, _) = self.downstream.write(self.core, out).await;
-        self.tally.status = if is_sent { status } else { 499 };
-        self.tally.response_bytes = octets;
-        if is_sent { end } else { End::Close }
-    }
-
-    /// A reply of ours leaves the request's body where it is: the connection goes on only when the
-    /// body is here as a whole and can be stepped over.
-    fn persistence_of_reply(&self) -> (Persistence, End) {
-        match self.whole_body() {
-            Some(octets) if !self.ends_connection() => {
-                let behind = self.head().head_bytes.saturating_add(octets);
-                (self.keep(), End::Behind(behind))
-            }
-            Some(_) => (Persistence::Close, self.close()),
-            None => (Persistence::Close, End::Linger),
-        }
-    }
-
-    /// How to end the connection: octets that nobody reads would turn the close into a reset, which
-    /// may destroy the response on its way.
-    pub fn close(&self) -> End {
-        if self.downstream.stream.peek() == Peek::Data { End::Linger } else { End::Close }
-    }
-
-    /// Whether the connection ends with the response that is written now.
-    pub fn ends_connection(&self) -> bool {
-        self.is_last || self.core.is_draining.get()
-    }
-
-    /// Whether the client can take trailers: one of HTTP/1.1 says so, HTTP/2 has a place for them.
-    pub fn accepts_trailers(&self) -> bool {
-        self.head().accepts_trailers || matches!(self.downstream.stream, Transport::Http2(_))
-    }
-
-    /// How persistence is said to this client.
-    pub fn keep(&self) -> Persistence {
-        match self.head().version {
-            Version::Http11 => Persistence::Keep,
-            Version::Http10 => Persistence::KeepExplicitly,
-        }
-    }
-
     /// How long the client of a gRPC call waits.
     fn grpc_timeout(&self) -> Option<Duration> {
         let head = self.head();
@@ -396,57 +253,6 @@ impl Exchange<'_> {
             && head.find_name(self.bytes, b"content-type").is_some_and(is_grpc);
         let value = if is_call { head.find_name(self.bytes, b"grpc-timeout") } else { None };
         parse_grpc_timeout(value?)
-    }
-
-    /// Appends the head of the upstream request.
-    pub fn put_request(&mut self, out: &mut Vec<u8>, matched: &Match<'_>) {
-        let mut path = std::mem::take(&mut self.scratch.path);
-        let head = &self.scratch.request;
-        let mut host = None;
-        let mut has_path = false;
-        let mut edits: Vec<&FieldEdits> = Vec::new();
-        for filter in &matched.rule.filters {
-            match filter {
-                Filter::RequestFields(fields) => edits.push(fields),
-                Filter::Rewrite(rewrite) => {
-                    host = rewrite.hostname.as_deref().or(host);
-                    if let Some(edit) = &rewrite.path {
-                        path.clear();
-                        edit.apply(&head.path, matched.matched_bytes, &mut path);
-                        has_path = true;
-                    }
-                }
-                Filter::ResponseFields(_) | Filter::Redirect(_) => {}
-            }
-        }
-        let facts = RequestFacts {
-            client: self.downstream.client.as_bytes(),
-            listener_fields: &self.downstream.listener.fields,
-            request_id: &self.scratch.request_id,
-            path: has_path.then_some(path.as_slice()),
-            host: host.map(str::as_bytes),
-            edits: &edits,
-            forwards_expect: head.expects_continue && self.whole_body().is_none(),
-            identity: self.identity_fields(matched.rule),
-        };
-        forward::put_request(out, self.bytes, head, &facts);
-        self.scratch.path = path;
-    }
-
-    /// What the backend is told of the client's certificate, if its host checks any.
-    fn identity_fields(&self, rule: &TableRule) -> &[u8] {
-        let policy = rule.policies.client_identity;
-        match self.downstream.identity.as_deref() {
-            _ if policy == ClientIdentityPolicy::Untold => &[],
-            Some(identity) if policy == ClientIdentityPolicy::WithCertificate => {
-                identity.fields_with_certificate()
-            }
-            Some(identity) => identity.fields(),
-            None if self.downstream.listener.scheme == Scheme::Https => {
-                ClientIdentity::UNASKED_FIELDS
-            }
-            None => &[],
-        }
     }
 
     /// Keeps the client's request id, if it is one that can be logged and forwarded; else makes one

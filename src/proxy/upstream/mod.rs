@@ -11,6 +11,7 @@ pub mod failure;
 pub mod health;
 pub mod http2;
 pub mod pool;
+pub mod until;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
