@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::limits::{CLIENT_CHECK_INTERVAL, TICK};
-use crate::proxy::rt::{self, Peek};
+use crate::proxy::rt::socket::{self, Peek};
 
 /// Slots of the wheel: 4096 × 20 ms = 82 s; what is due later is linked at the horizon and again
 /// from there.
@@ -77,7 +77,7 @@ impl Target {
         match self {
             Self::Socket(descriptor) | Self::TlsSocket(descriptor) => {
                 let how = if is_read_only { libc::SHUT_RD } else { libc::SHUT_RDWR };
-                rt::shutdown(*descriptor, how);
+                socket::shutdown(*descriptor, how);
             }
             Self::Stream(stream) => stream.shutdown(is_read_only),
         }
@@ -85,13 +85,13 @@ impl Target {
 
     fn is_peer_gone(&self) -> bool {
         match self {
-            Self::Socket(descriptor) => match rt::peek(*descriptor) {
+            Self::Socket(descriptor) => match socket::peek(*descriptor) {
                 Peek::Closed => true,
                 Peek::Silent => false,
                 // What came before a reset stays readable.
-                Peek::Data => rt::is_failed(*descriptor),
+                Peek::Data => socket::is_failed(*descriptor),
             },
-            Self::TlsSocket(descriptor) => rt::is_half_closed(*descriptor),
+            Self::TlsSocket(descriptor) => socket::is_half_closed(*descriptor),
             Self::Stream(stream) => stream.is_peer_gone(),
         }
     }
@@ -460,10 +460,10 @@ mod tests {
         deadline.arm(Duration::from_millis(100), Expiry::CloseBoth);
         deadlines.advance_to(start + 3);
         assert!(!deadline.is_expired());
-        assert_eq!(rt::peek(ours.as_raw_fd()), Peek::Silent);
+        assert_eq!(socket::peek(ours.as_raw_fd()), Peek::Silent);
         deadlines.advance_to(start + 10);
         assert!(deadline.is_expired());
-        assert_eq!(rt::peek(ours.as_raw_fd()), Peek::Closed);
+        assert_eq!(socket::peek(ours.as_raw_fd()), Peek::Closed);
         assert_eq!(deadlines.expired(), 1);
     }
 
@@ -510,7 +510,7 @@ mod tests {
         drop(first);
         deadlines.advance_to(start + 100);
         assert_eq!(deadlines.expired(), 0);
-        assert_eq!(rt::peek(ours.as_raw_fd()), Peek::Silent);
+        assert_eq!(socket::peek(ours.as_raw_fd()), Peek::Silent);
     }
 
     #[test]
@@ -523,11 +523,11 @@ mod tests {
         let waiting = Deadline::new(&deadlines, Target::Socket(upstream.as_raw_fd()));
         downstream.watch_peer_for(&waiting);
         deadlines.advance_to(start + 200);
-        assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Silent);
+        assert_eq!(socket::peek(upstream.as_raw_fd()), Peek::Silent);
         drop(theirs);
         deadlines.advance_to(start + 400);
         assert!(downstream.is_peer_gone());
-        assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Closed);
+        assert_eq!(socket::peek(upstream.as_raw_fd()), Peek::Closed);
     }
 
     #[test]
@@ -547,7 +547,7 @@ mod tests {
         downstream.hurry_check();
         deadlines.advance_to(start + 4);
         assert!(downstream.is_peer_gone());
-        assert_eq!(rt::peek(upstream.as_raw_fd()), Peek::Closed);
+        assert_eq!(socket::peek(upstream.as_raw_fd()), Peek::Closed);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use monoio::io::AsyncReadRent;
 
 use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::rt::driver::DriverChoice;
 
 /// Waits for rings.
 pub struct Doorbell(monoio::net::UnixStream);
@@ -15,9 +16,9 @@ impl Doorbell {
     ///
     /// # Errors
     /// The descriptor could not be registered with the driver.
-    pub fn new(socket: UnixStream, driver: super::DriverChoice) -> io::Result<Self> {
+    pub fn new(socket: UnixStream, driver: DriverChoice) -> io::Result<Self> {
         // A ring waits only on blocking descriptors; epoll only on others.
-        socket.set_nonblocking(driver == super::DriverChoice::Epoll)?;
+        socket.set_nonblocking(driver == DriverChoice::Epoll)?;
         monoio::net::UnixStream::from_std(socket).map(Self)
     }
 

@@ -10,8 +10,9 @@ use std::rc::Rc;
 
 use socket2::{SockFilter, SockRef};
 
-use super::Stream;
 use crate::proxy::rt::clock::Deadlines;
+use crate::proxy::rt::driver::DriverChoice;
+use crate::proxy::rt::stream::Stream;
 
 /// A listening socket of one core.
 pub struct Listener {
@@ -54,8 +55,8 @@ impl Listener {
     ///
     /// # Errors
     /// The descriptor could not be registered with the driver.
-    pub fn new(socket: std::net::TcpListener, driver: super::DriverChoice) -> io::Result<Self> {
-        socket.set_nonblocking(driver == super::DriverChoice::Epoll)?;
+    pub fn new(socket: std::net::TcpListener, driver: DriverChoice) -> io::Result<Self> {
+        socket.set_nonblocking(driver == DriverChoice::Epoll)?;
         let descriptor = socket.as_raw_fd();
         Ok(Self { inner: monoio::net::TcpListener::from_std(socket)?, descriptor })
     }

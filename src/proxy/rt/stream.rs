@@ -18,17 +18,7 @@ use monoio::net::TcpStream;
 
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::{Deadline, Deadlines, Target};
-
-/// What is at the front of the receive queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Peek {
-    /// Nothing; the peer is there.
-    Silent,
-    /// Octets.
-    Data,
-    /// The peer closed, or the connection failed.
-    Closed,
-}
+use crate::proxy::rt::socket::{Peek, peek, shutdown};
 
 /// A connection.
 pub struct Stream {
@@ -190,50 +180,9 @@ impl Stream {
         // A socket that takes no options any more is closed already.
         drop(socket.set_linger(Some(std::time::Duration::ZERO)));
     }
-}
 
-/// Ends both directions of a connection; whatever waits on it ends.
-pub fn shutdown_both(stream: &Stream) {
-    shutdown(stream.descriptor, libc::SHUT_RDWR);
-}
-
-/// Looks at the front of a receive queue.
-pub fn peek(descriptor: RawFd) -> Peek {
-    let mut octet = 0_u8;
-    // SAFETY: the kernel writes at most one octet into `octet`.
-    let count = unsafe {
-        libc::recv(descriptor, (&raw mut octet).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-    };
-    match count {
-        1.. => Peek::Data,
-        0 => Peek::Closed,
-        _ => match io::Error::last_os_error().kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Peek::Silent,
-            _ => Peek::Closed,
-        },
+    /// Ends both directions; whatever waits on them ends.
+    pub fn shutdown_both(&self) {
+        shutdown(self.descriptor, libc::SHUT_RDWR);
     }
-}
-
-/// Whether the peer closed its direction, or the connection failed; octets before it may still be
-/// unread.
-pub fn is_half_closed(descriptor: RawFd) -> bool {
-    poll(descriptor) & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
-}
-
-/// Whether the connection failed, or both directions ended; octets before it may still be unread.
-pub fn is_failed(descriptor: RawFd) -> bool {
-    poll(descriptor) & (libc::POLLHUP | libc::POLLERR) != 0
-}
-
-fn poll(descriptor: RawFd) -> libc::c_short {
-    let mut asked = libc::pollfd { fd: descriptor, events: libc::POLLRDHUP, revents: 0 };
-    // SAFETY: the kernel writes one pollfd; a timeout of 0 does not wait.
-    let count = unsafe { libc::poll(&raw mut asked, 1, 0) };
-    if count > 0 { asked.revents } else { 0 }
-}
-
-/// Shuts a direction of a connection down; operations under way on it end.
-pub fn shutdown(descriptor: RawFd, how: libc::c_int) {
-    // SAFETY: plain system call; a failure means that the connection is already down.
-    unsafe { libc::shutdown(descriptor, how) };
 }

@@ -185,8 +185,8 @@ impl Transport {
     /// Ends both directions; whatever waits on them ends.
     pub fn shutdown_both(&self) {
         match self {
-            Self::Plain(stream) => crate::proxy::rt::shutdown_both(stream),
-            Self::Tls(tls) => crate::proxy::rt::shutdown_both(tls.socket()),
+            Self::Plain(stream) => stream.shutdown_both(),
+            Self::Tls(tls) => tls.socket().shutdown_both(),
             Self::Http2(stream) => stream.reset(),
             Self::Http2Client(stream) => stream.reset(),
         }
