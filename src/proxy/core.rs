@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
 use crate::http1::head::{RequestHead, ResponseHead};
-use crate::proxy::client::http2::Drainable;
+use crate::proxy::drainable::Drainable;
 use crate::proxy::rt::buffer;
 use crate::proxy::rt::clock::Deadlines;
 use crate::proxy::rt::random::Random;
 use crate::proxy::rt::spares::{self, Spares};
+use crate::proxy::tasks::Tasks;
 use crate::proxy::upstream::Upstreams;
 use crate::proxy::upstream::pool::PoolLimits;
 use crate::publish::{Retired, Subscriber};
@@ -32,14 +33,16 @@ pub struct Core {
     /// Randomness.
     pub random: Random,
     /// Counters.
-    pub telemetry: CoreTelemetry,
+    pub telemetry: Rc<CoreTelemetry>,
+    /// Starts tasks.
+    pub tasks: Tasks,
     /// Messages from the control plane.
     pub subscriber: Subscriber,
     /// Whether connections end after the response under way.
     pub is_draining: Cell<bool>,
     /// Loops that accept connections.
     pub accepting: Cell<usize>,
-    /// HTTP/2 connections, to be told of a drain.
+    /// Client connections that speak HTTP/2.
     pub http2: Drainable,
     /// Downstream connections of this core.
     pub open: Cell<usize>,
@@ -91,11 +94,13 @@ impl Core {
         admission: Arc<Admission>,
     ) -> Rc<Self> {
         let limits = pool_limits(&config);
+        let telemetry = Rc::new(telemetry);
         Rc::new(Self {
             config,
             upstreams: Upstreams::new(limits),
             deadlines: Deadlines::new(),
             random: Random::from_kernel(),
+            tasks: Tasks::new(Rc::clone(&telemetry)),
             telemetry,
             subscriber,
             is_draining: Cell::new(false),

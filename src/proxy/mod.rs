@@ -13,9 +13,11 @@
 
 pub mod client;
 pub mod core;
+pub mod drainable;
 pub mod exchange;
 pub mod rt;
 mod start;
+pub mod tasks;
 pub mod transport;
 pub mod upstream;
 pub mod worker;

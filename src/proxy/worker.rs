@@ -60,7 +60,7 @@ async fn work(seat: Seat) {
     let core = Core::new(config, subscriber, telemetry, log, admission);
     core.refresh_date();
     let ticking = Rc::clone(&core);
-    start(&core, async move { tick(&ticking).await });
+    core.tasks.start(async move { tick(&ticking).await });
     let opened: io::Result<Vec<_>> =
         listeners.into_iter().map(|bound| open(bound, driver)).collect();
     let (mut doorbell, listeners) = match (doorbell, opened) {
@@ -121,15 +121,9 @@ fn apply(core: &Rc<Core>, update: Update, listeners: &[OpenListener]) {
         Update::Drain(drain) => {
             let listeners = listeners.iter().map(|(listener, _)| Rc::clone(listener)).collect();
             let draining = Rc::clone(core);
-            start(core, async move { run_drain(&draining, listeners, drain).await });
+            core.tasks.start(async move { run_drain(&draining, listeners, drain).await });
         }
     }
-}
-
-/// Starts a task whose panic costs itself alone. The panic hook has told what it was.
-pub fn start(core: &Rc<Core>, task: impl Future<Output = ()> + 'static) {
-    let witness = Rc::clone(core);
-    rt::spawn(task, move |_payload| witness.count(Counter::Panics));
 }
 
 fn listen(core: &Rc<Core>, (listener, facts): &OpenListener) {
@@ -145,7 +139,7 @@ fn listen_with<F: Future<Output = After> + 'static>(
     serve_one: fn(Request) -> F,
 ) {
     let kept = Rc::clone(places);
-    start(core, async move {
+    core.tasks.start(async move {
         loop {
             rt::sleep(SPARES_PERIOD).await;
             kept.trim();
@@ -159,7 +153,7 @@ fn listen_with<F: Future<Output = After> + 'static>(
             let _counted = counted;
             accept(&accepting, &listener, &facts, &places, serve_one).await;
         };
-        start(core, accepts);
+        core.tasks.start(accepts);
     }
 }
 
@@ -193,14 +187,14 @@ async fn accept<F: Future<Output = After> + 'static>(
                 let place = move |request| places.put(serve_one(request));
                 let admitted = Admitted(Rc::clone(core));
                 let arrived = Arrived { admitted, socket: stream, peer, listener: facts };
-                start(core, connection::serve(arrived, place));
+                core.tasks.start(connection::serve(arrived, place));
             }
             Accepted::Connection(stream, _) => {
                 core.count(Counter::ConnectionsRefused);
                 // A client of TLS could not read what is said before a handshake.
                 if facts.scheme == Scheme::Http {
                     let refusing = Rc::clone(core);
-                    start(core, downstream::turn_away(refusing, stream));
+                    core.tasks.start(downstream::turn_away(refusing, stream));
                 }
             }
             Accepted::Exhausted => {

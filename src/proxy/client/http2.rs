@@ -8,7 +8,6 @@
 //! Both run in one task; streams run in tasks of their own.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -28,40 +27,7 @@ use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::http2_codec::{Codec, Outgoing};
 use crate::proxy::transport::http2_downstream::Http2Stream;
-use crate::proxy::worker;
 use crate::telemetry::Counter;
-
-/// Tasks of HTTP/2 connections that are to be woken when a drain begins.
-#[derive(Default)]
-pub struct Drainable {
-    next: Cell<u64>,
-    wakers: RefCell<BTreeMap<u64, Waker>>,
-}
-
-impl Drainable {
-    /// Wakes all of them.
-    pub fn wake(&self) {
-        for waker in self.wakers.borrow().values() {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn enter(&self, context: &Context<'_>) -> u64 {
-        let id = self.next.get();
-        self.next.set(id.wrapping_add(1));
-        self.wakers.borrow_mut().insert(id, context.waker().clone());
-        id
-    }
-}
-
-/// A connection in [`Drainable`]; leaves it when dropped.
-struct Entered<'a>(&'a Drainable, u64);
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        self.0.wakers.borrow_mut().remove(&self.1);
-    }
-}
 
 /// What the parts of a connection tell each other.
 struct Shared {
@@ -376,15 +342,14 @@ fn open_streams<P: Future<Output = After> + 'static>(
         let Some((stream, buffer)) = accepted else { continue };
         let running = Running::new(shared);
         let place = place.clone();
-        worker::start(core, async move { serve_stream(running, stream, buffer, place).await });
+        core.tasks.start(async move { serve_stream(running, stream, buffer, place).await });
     }
 }
 
 /// Codec to socket.
 async fn write(shared: &Shared) {
     let (core, codec) = (&shared.core, &shared.codec);
-    let id = poll_fn(|context| Poll::Ready(core.http2.enter(context))).await;
-    let _entered = Entered(&core.http2, id);
+    let _entered = poll_fn(|context| Poll::Ready(core.http2.enter(context))).await;
     loop {
         let outgoing = poll_fn(|context| {
             if core.is_draining.get() {

@@ -39,7 +39,6 @@ use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::http2_upstream::Payload;
 use crate::proxy::upstream::failure::Failure;
-use crate::proxy::worker;
 
 /// The connections of one endpoint.
 #[derive(Default)]
@@ -271,7 +270,7 @@ impl Http2Pool {
             wire: Rc::clone(wire),
             address,
         };
-        worker::start(core, async move { task.run(time).await });
+        core.tasks.start(async move { task.run(time).await });
         Some(begun)
     }
 
