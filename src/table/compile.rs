@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::hosts::Hosts;
+use super::id::{BackendId, SeriesId, TableVersion};
 use super::intern::{Changes, Interned, Interner};
+use super::lookup::{Table, TableListener};
 use super::names::{NameAction, Names};
+use super::rule::{TableBackend, TableRule};
 use super::vhost::VHost;
-use super::{
-    BackendId, BackendInfo, SeriesId, Table, TableBackend, TableListener, TableRule, TableVersion,
-};
 use crate::limits::SERIES_MAX;
 use crate::model::{
     BackendKey, BackendTarget, Host, Listener, Model, ObjectRef, Rule, ServerName, TlsAction,
@@ -50,6 +50,15 @@ pub struct Compiled {
     pub series_added: Vec<(SeriesId, SeriesLabels)>,
     /// Series that this table no longer names.
     pub series_removed: Vec<SeriesId>,
+}
+
+/// What a backend id stands for; kept by the control plane and sent along with endpoints.
+#[derive(Debug, Clone)]
+pub struct BackendInfo {
+    /// Id in tables.
+    pub id: BackendId,
+    /// The Service port.
+    pub key: Arc<BackendKey>,
 }
 
 /// What a series counts.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use super::RequestKey;
+use super::key::RequestKey;
 use crate::model::{FieldMatch, QueryMatch, RequestMatch};
 
 /// Conditions on method, fields and query; all hold together.

@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use super::RequestKey;
+use super::key::RequestKey;
 use crate::model::{
     Host, HostPattern, Listener, ListenerId, Model, OnMiss, PathMatch, Refusal, RequestMatch, Rule,
     TlsAction, WildcardDepth,
@@ -18,9 +18,9 @@ pub struct NaiveMatch<'m> {
     pub rule: &'m Rule,
     /// The host that holds it; `None`: it is the listener's default rule.
     pub host: Option<&'m Host>,
-    /// As [`super::Match::matched_bytes`].
+    /// As [`super::rule::Match::matched_bytes`].
     pub matched_bytes: usize,
-    /// As [`super::Match::is_routed`].
+    /// As [`super::rule::Match::is_routed`].
     pub is_routed: bool,
 }
 

@@ -4,12 +4,25 @@
 
 use std::sync::Arc;
 
-use super::TableTls;
 use super::hosts::one_label_suffix;
 use super::id::BackendId;
 use super::index::{HashIndex, hash_bytes};
 use crate::model::{HostPattern, WildcardDepth};
 use crate::tls::server::ServerTls;
+
+/// What a TLS connection is led to.
+#[derive(Debug, Clone, Copy)]
+pub enum TableTls<'t> {
+    /// The handshake is ours.
+    Terminate(&'t Arc<ServerTls>),
+    /// Its octets go to a backend as they are.
+    Passthrough {
+        /// The destination.
+        backend: BackendId,
+        /// A PROXY protocol header goes first.
+        send_proxy: bool,
+    },
+}
 
 /// Names by pattern.
 #[derive(Debug, Default)]

@@ -14,8 +14,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::conditions::{Candidate, order};
+use super::key::RequestKey;
 use super::paths::{PathKind, Paths, PathsBuilder, saturate};
-use super::{Match, RequestKey, TableRule};
+use super::rule::{Match, TableRule};
 use crate::model::{Host, HostPattern, OnMiss, PathMatch, Pattern, Refusal};
 
 /// A compiled host. Shared by all tables since the one that first had it.

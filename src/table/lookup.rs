@@ -1,0 +1,97 @@
+//! The table itself, and the two questions that cores ask it.
+
+use std::sync::Arc;
+
+use super::hosts::Hosts;
+use super::id::TableVersion;
+use super::key::RequestKey;
+use super::names::{Names, TableTls};
+use super::rule::{Match, TableRule};
+use crate::model::{ListenerId, OnMiss};
+use crate::tls::client_auth::ClientAuthId;
+use crate::tls::server::ServerTls;
+
+/// Everything a core routes by. Never changes once published.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Counts up with each published table.
+    pub version: TableVersion,
+    /// By [`ListenerId`].
+    pub(super) listeners: Box<[TableListener]>,
+}
+
+/// A listener in compiled form.
+#[derive(Debug)]
+pub(super) struct TableListener {
+    pub(super) hosts: Hosts,
+    pub(super) default_rule: Option<Arc<TableRule>>,
+    pub(super) names: Arc<Names>,
+    pub(super) default_tls: Option<Arc<ServerTls>>,
+}
+
+impl Table {
+    /// Finds the rule for a request: listener → host → path → method, fields, query.
+    ///
+    /// Shape: does not allocate, except that a pattern that a thread matches for the first time may
+    /// set up its scratch memory; cost is flat in the number of hosts and routes.
+    /// `None`: nothing matches and the listener has no default rule (404).
+    #[must_use]
+    pub fn lookup<'t>(&'t self, listener: ListenerId, key: &RequestKey<'_>) -> Option<Match<'t>> {
+        let listener = self.listeners.get(usize::from(listener.0))?;
+        let end = listener.hosts.find(key.host, |vhost| match vhost.lookup(key) {
+            Some(found) => Some(HostEnd::Hit(found)),
+            None if vhost.on_miss == OnMiss::Default => Some(HostEnd::Default),
+            None => None,
+        });
+        match end {
+            Some(HostEnd::Hit(found)) => Some(found),
+            Some(HostEnd::Default) | None => {
+                let rule = listener.default_rule.as_deref()?;
+                Some(Match { rule, matched_bytes: 0, is_routed: false })
+            }
+        }
+    }
+}
+
+impl Table {
+    /// Whether rules of a host are asked for `host`, other than those that hold for every host.
+    ///
+    /// Shape: as [`Self::lookup`].
+    #[must_use]
+    pub fn has_host(&self, listener: ListenerId, host: &[u8]) -> bool {
+        let listener = self.listeners.get(usize::from(listener.0));
+        listener.is_some_and(|listener| listener.hosts.has_own(host))
+    }
+
+    /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, default.
+    ///
+    /// Shape: `sni` is lower case, without trailing dot; `None`: the client sent none. Does not
+    /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.
+    #[must_use]
+    pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
+        let listener = self.listeners.get(usize::from(listener.0))?;
+        sni.and_then(|name| listener.names.find(name))
+            .or_else(|| listener.default_tls.as_ref().map(TableTls::Terminate))
+    }
+
+    /// What `host` demands of a client, by the lookup of [`Self::server_name`]. A request whose
+    /// host demands something else than the connection's handshake did is misdirected: 421
+    /// (RFC 9110 section 15.5.20).
+    ///
+    /// Shape: `host` as in [`RequestKey`].
+    #[must_use]
+    pub fn client_auth(&self, listener: ListenerId, host: &[u8]) -> ClientAuthId {
+        match self.server_name(listener, Some(host)) {
+            Some(TableTls::Terminate(tls)) => tls.client_auth(),
+            Some(TableTls::Passthrough { .. }) | None => ClientAuthId(0),
+        }
+    }
+}
+
+/// What ends the search over hosts.
+enum HostEnd<'t> {
+    /// A rule matches.
+    Hit(Match<'t>),
+    /// None does, and less specific hosts are not to be asked.
+    Default,
+}
