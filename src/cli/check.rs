@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::EXIT_USAGE;
+use super::exit::EXIT_USAGE;
 use crate::config::parse;
 use crate::control::lower::{Classes, LowerOptions, Lowerer, class_name, is_ours};
 use crate::control::source::directory::{self, ReadError};

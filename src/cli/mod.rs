@@ -3,6 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod doctor;
+mod exit;
 pub mod serve;
 mod signals;
 
@@ -11,10 +12,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use self::exit::EXIT_USAGE;
 use crate::config::ConfigError;
-
-/// Flags were unusable; also what clap uses.
-const EXIT_USAGE: u8 = 2;
 
 /// The command line.
 #[derive(Debug, clap::Parser)]

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use super::super::check::count;
-use super::{Line, Report, ServeArgs, lower_options, objects, rights};
+use super::report::{Line, Report};
+use super::{objects, rights};
+use crate::cli::check::count;
+use crate::cli::serve::{ServeArgs, lower_options};
 use crate::control::client::{self, Cluster, ConnectError};
 use crate::control::lower::Lowerer;
 use crate::control::store::Store;
@@ -248,7 +250,8 @@ fn secrets_line(unread: &[(ObjectRef, Option<Unanswered>)]) -> Option<Line> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Verdict, arguments};
+    use super::super::arguments;
+    use super::super::report::Verdict;
     use super::*;
     use crate::control::source::{Change, manifest};
 

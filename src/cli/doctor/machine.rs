@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use super::Line;
+use super::report::Line;
 use crate::config::{Args, Bind, Driver, Host, Machine};
 use crate::limits::{LISTEN_BACKLOG, OWN_DESCRIPTORS};
 use crate::proxy::rt::{RingAbility, RingFlags};
@@ -335,7 +335,8 @@ pub(super) fn clock(now: SystemTime) -> Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Verdict, arguments};
+    use super::super::arguments;
+    use super::super::report::Verdict;
     use super::*;
 
     fn kernel_of(kernel: &str) -> Host {

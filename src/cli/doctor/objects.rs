@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Line, ServeArgs};
+use super::report::Line;
+use crate::cli::serve::ServeArgs;
 use crate::control::lower::{Classes, LowerOptions, is_ours};
 use crate::control::store::Store;
 use crate::control::survey::Reach;
@@ -121,8 +122,10 @@ pub(super) fn names(references: &[&ObjectRef]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Verdict, arguments, lower_options};
+    use super::super::arguments;
+    use super::super::report::Verdict;
     use super::*;
+    use crate::cli::serve::lower_options;
     use crate::control::source::{Change, manifest};
 
     fn store(text: &str) -> Store {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Line, ServeArgs, Verdict};
+use super::report::{Line, Verdict};
+use crate::cli::serve::ServeArgs;
 use crate::control::survey::{Reach, Right, Unanswered};
 use crate::limits::DOCTOR_RIGHTS_MAX;
 
