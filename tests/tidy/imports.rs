@@ -1,0 +1,327 @@
+//! The import table: which part of `src` may name which, and which crates.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::sync::LazyLock;
+
+use super::code::line_of;
+use super::names::{Name, Source, Sources, Target, is_within, module_of};
+use super::tree::{Findings, Text, root, sources};
+
+/// What one part of `src/` may name. The longest matching `path` decides.
+struct Imports {
+    /// File or folder below `src/`.
+    path: &'static str,
+    /// Modules of this crate, `module` or `module::child`. What `path` covers may name itself.
+    modules: &'static [&'static str],
+    /// External crates, by their name in code.
+    crates: &'static [&'static str],
+}
+
+/// The import table. Adding an entry is a reviewed change to the architecture: argue for it in the
+/// commit and in ARCHITECTURE.md.
+const IMPORTS: &[Imports] = &[
+    Imports { path: "limits", modules: &[], crates: &[] },
+    Imports {
+        path: "model",
+        modules: &["limits", "filter", "tls"],
+        crates: &["regex", "thiserror"],
+    },
+    Imports { path: "filter", modules: &[], crates: &["itoa", "thiserror"] },
+    Imports {
+        path: "table",
+        modules: &["model", "filter", "limits", "tls"],
+        crates: &["foldhash", "memchr"],
+    },
+    Imports {
+        path: "http1",
+        modules: &["limits"],
+        crates: &["httparse", "itoa", "memchr", "thiserror"],
+    },
+    Imports {
+        path: "tls",
+        modules: &["limits"],
+        crates: &[
+            "aws_lc_rs",
+            "rcgen",
+            "rustls",
+            "rustls_native_certs",
+            "thiserror",
+            "x509_parser",
+        ],
+    },
+    Imports {
+        path: "http2",
+        modules: &["limits", "http1"],
+        crates: &["bytes", "h2", "http", "thiserror", "tokio"],
+    },
+    Imports {
+        path: "publish",
+        modules: &["table", "model", "limits"],
+        crates: &["crossbeam_channel", "libc", "socket2"],
+    },
+    Imports {
+        path: "telemetry",
+        modules: &["limits", "table", "model", "config"],
+        crates: &["crossbeam_channel", "itoa", "libc", "tracing"],
+    },
+    Imports {
+        path: "config",
+        modules: &["limits", "model"],
+        crates: &["clap", "ipnet", "rustix", "thiserror"],
+    },
+    Imports {
+        path: "listen",
+        modules: &["limits", "config"],
+        crates: &["libc", "socket2", "thiserror"],
+    },
+    Imports {
+        path: "control",
+        modules: &["limits", "model", "table", "publish", "telemetry", "tls"],
+        crates: &[
+            "bytes",
+            "futures_util",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "k8s_openapi",
+            "kube",
+            "libc",
+            "prometheus_client",
+            "rcgen",
+            "rustix",
+            "rustls",
+            "saphyr_parser",
+            "serde",
+            "serde_ignored",
+            "serde_json",
+            "serde_path_to_error",
+            "thiserror",
+            "tokio",
+            "tokio_rustls",
+            "tracing",
+        ],
+    },
+    Imports {
+        path: "proxy",
+        modules: &[
+            "limits",
+            "model",
+            "filter",
+            "table",
+            "publish",
+            "telemetry",
+            "config",
+            "listen",
+            "http1",
+            "http2",
+            "tls",
+            "proxy_protocol",
+        ],
+        crates: &["bytes", "h2", "http", "httpdate", "rustix", "libc", "thiserror"],
+    },
+    Imports { path: "proxy_protocol", modules: &["limits"], crates: &["thiserror"] },
+    // The only place of the data-plane runtime: small enough to be replaced.
+    Imports {
+        path: "proxy/rt",
+        modules: &["limits"],
+        crates: &["io_uring", "libc", "monoio", "socket2"],
+    },
+    Imports {
+        path: "cli",
+        modules: &[
+            "limits",
+            "model",
+            "table",
+            "publish",
+            "telemetry",
+            "config",
+            "listen",
+            "control",
+            "proxy",
+        ],
+        crates: &[
+            "anyhow",
+            "clap",
+            "kube",
+            "rustix",
+            "thiserror",
+            "tokio",
+            "tracing",
+            "tracing_subscriber",
+        ],
+    },
+    Imports { path: "lib", modules: &[], crates: &[] },
+    Imports { path: "main", modules: &[], crates: &["mimalloc", "ringway"] },
+];
+
+/// Crates that unit tests may name anywhere.
+const TEST_CRATES: &[&str] = &["proptest", "tempfile"];
+
+/// Crates that files of unit tests (`tests.rs`, `tests/`) may name besides.
+const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
+
+/// Top-level modules whose every file and folder has an entry of its own, so that the edges between
+/// their rooms are data too. What only tests name of the same house is not looked at.
+const HOUSES: &[&str] = &[];
+
+/// Names in code of every crate in Cargo.toml's dependency tables.
+pub(crate) fn dependency_names() -> BTreeSet<String> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let mut names = BTreeSet::from(["ringway".to_owned()]);
+    let mut is_in_table = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_in_table = line.contains("dependencies]");
+        } else if is_in_table && let Some((name, _)) = line.split_once('=') {
+            let name = name.trim();
+            if !name.starts_with('#') {
+                names.insert(name.replace('-', "_"));
+            }
+        }
+    }
+    assert!(names.contains("monoio"), "no dependencies found in Cargo.toml");
+    names
+}
+
+/// All of `src`, and the crates that it may name at all.
+pub(crate) fn read() -> &'static Sources {
+    static SOURCES: LazyLock<Sources> =
+        LazyLock::new(|| Sources::new(sources(), dependency_names()));
+    &SOURCES
+}
+
+/// The entry of a file, if there is one.
+fn entry_of(file: &Source) -> Option<&'static Imports> {
+    let module = module_of(&file.path).replace('/', "::");
+    let entry = IMPORTS
+        .iter()
+        .filter(|entry| is_within(&module, &as_module(entry.path)))
+        .max_by_key(|entry| entry.path.len())?;
+    (!HOUSES.contains(&entry.path) || module == entry.path).then_some(entry)
+}
+
+fn as_module(path: &str) -> String {
+    path.replace('/', "::")
+}
+
+/// What of `file` the table has to allow.
+fn edges(file: &Source) -> impl Iterator<Item = &Name> {
+    let house = |module: &str| module.split("::").next().unwrap_or_default().to_owned();
+    file.names.iter().filter(move |name| match &name.target {
+        Target::Own(target) => {
+            !(name.is_through_use || name.in_test && house(target) == house(&file.module))
+        }
+        Target::Crate(_) => true,
+    })
+}
+
+/// Why `file` may not name `target`, if it may not.
+fn refusal(file: &Source, entry: &Imports, target: &Target) -> Option<String> {
+    let module = module_of(&file.path);
+    match target {
+        Target::Own(target) => {
+            let is_allowed = is_within(target, &as_module(entry.path))
+                || entry.modules.iter().any(|allowed| is_within(target, allowed));
+            (!is_allowed).then(|| {
+                format!(
+                    "`{module}` names `crate::{target}`, an edge that the import table of \
+                     tests/tidy does not have for `{}`; move the code, or argue for a new entry",
+                    entry.path
+                )
+            })
+        }
+        Target::Crate(name) => {
+            let name = name.as_str();
+            let is_test_file = module.split('/').any(|part| part == "tests");
+            let is_allowed = entry.crates.contains(&name)
+                || TEST_CRATES.contains(&name)
+                || is_test_file && TEST_FILE_CRATES.contains(&name);
+            (!is_allowed).then(|| {
+                format!(
+                    "`{module}` names the crate `{name}`, which the import table of tests/tidy \
+                     does not allow for `{}`; move the code to a module that may, or argue for a \
+                     new entry",
+                    entry.path
+                )
+            })
+        }
+    }
+}
+
+/// Findings of the import table in one file.
+fn check(file: &Source, findings: &mut Findings) {
+    let Some(entry) = entry_of(file) else {
+        let module = module_of(&file.path);
+        let advice = format!("`{module}` is not in the import table of tests/tidy; add it");
+        findings.add(&file.path, 1, &advice);
+        return;
+    };
+    for name in edges(file) {
+        if let Some(text) = refusal(file, entry, &name.target) {
+            findings.add(&file.path, line_of(&file.code, name.at), &text);
+        }
+    }
+}
+
+#[test]
+fn modules_import_only_what_the_table_allows() {
+    let sources = read();
+    let mut findings = Findings::default();
+    for file in &sources.files {
+        check(file, &mut findings);
+    }
+    findings.assert_none();
+}
+
+#[test]
+fn the_import_table_allows_nothing_that_nobody_uses() {
+    let sources = read();
+    let mut idle: BTreeSet<(&str, &str)> = IMPORTS
+        .iter()
+        .flat_map(|entry| entry.modules.iter().chain(entry.crates).map(|name| (entry.path, *name)))
+        .collect();
+    for file in &sources.files {
+        let Some(entry) = entry_of(file) else { continue };
+        for name in edges(file) {
+            idle.retain(|(path, allowed)| {
+                let is_used = match &name.target {
+                    Target::Own(target) => is_within(target, allowed),
+                    Target::Crate(used) => used == allowed,
+                };
+                *path != entry.path || !is_used
+            });
+        }
+    }
+    assert!(idle.is_empty(), "remove from the import table what nobody needs: {idle:?}");
+}
+
+#[test]
+fn import_check_finds_every_way_to_name_a_module_or_crate() {
+    let check = |path: &str, text: &str, expected: usize| {
+        let file = Text { path: path.into(), text: text.to_owned() };
+        let sources = Sources::new(vec![file], dependency_names());
+        let mut findings = Findings::default();
+        check(&sources.files[0], &mut findings);
+        assert_eq!(findings.0.len(), expected, "{path}: {text}: {:?}", findings.0);
+    };
+    check("src/table/id.rs", "use crate::model::Rule;", 0);
+    check("src/table/id.rs", "use crate::control::Store;", 1);
+    check("src/table/id.rs", "use crate::{model::{Host, Rule}, control, proxy::worker};", 2);
+    check("src/table/id.rs", "fn f() { crate::proxy::run() }", 1);
+    check("src/table/id.rs", "use super::super::proxy::run;", 1);
+    check("src/table/id.rs", "use super::compile::Compiler;", 0);
+    check("src/table/id.rs", "// use crate::proxy;\nconst A: &str = \"crate::proxy::x\";", 0);
+    check("src/filter/mod.rs", "use crate::http1::head::Head;", 1);
+    check("src/proxy/worker.rs", "use monoio::io;", 1);
+    check("src/proxy/rt/mod.rs", "use monoio::io;", 0);
+    check("src/proxy/worker.rs", "let x = tokio::spawn(f);", 1);
+    check("src/model/mod.rs", "use regex::bytes::Regex;", 0);
+    check("src/model/mod.rs", "use bytes::Bytes;", 1);
+    check("src/stranger.rs", "", 1);
+    check("src/table/id.rs", "let c = 'ü'; let d = '\\''; let e = '\"'; use crate::cli;", 1);
+    check("src/table/id.rs", "fn f<'a>(x: &'a str) { let ü = r#\"crate::cli::x\"#; }", 0);
+    check("src/proxy/rt/mod.rs", "use crate::proxy::worker;", 1);
+    check("src/proxy/rt/mod.rs", "use super::worker; use stream::Stream;", 1);
+    check("src/proxy/rt/mod.rs", "#[cfg(test)]\nmod tests { use crate::proxy::worker; }", 0);
+}
