@@ -108,7 +108,7 @@ fn table() -> Arc<Table> {
         server_name(wildcard(WildcardDepth::One)),
     ];
     let default_rule = Some(rule(Vec::new()));
-    let listener = Listener { hosts, default_rule, server_names, default_tls: None };
+    let listener = Listener { hosts, default_rule, server_names, ..Listener::default() };
     Compiler::default().compile(&Model { listeners: vec![listener] }).table
 }
 

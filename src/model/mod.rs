@@ -8,6 +8,7 @@
 
 pub mod backend;
 pub mod host;
+pub mod listener;
 pub mod matches;
 pub mod origin;
 pub mod policy;
@@ -21,6 +22,7 @@ pub use backend::{
     WeightedBackend, Wire,
 };
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
+pub use listener::{EntryPoint, ListenerId, Scheme};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{Balance, ClientIdentityPolicy, Policies, Refusal, RetryPolicy, Timeouts};
@@ -33,22 +35,28 @@ use crate::tls::server::ServerTls;
 /// Everything the data plane routes by, at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Model {
-    /// In index order: `ListenerId(0)` is the first.
+    /// By [`ListenerId::slot`]. Where a listener was taken away stands an empty one of the next
+    /// generation, until another takes the place.
     pub listeners: Vec<Listener>,
 }
 
-/// Index of a listener in [`Model::listeners`] and in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ListenerId(pub u16);
-
-impl ListenerId {
-    /// The listener that all `--http-bind` addresses serve.
-    pub const HTTP: Self = Self(0);
+impl Model {
+    /// The listener, if it is there.
+    #[must_use]
+    pub fn listener(&self, id: ListenerId) -> Option<&Listener> {
+        let listener = self.listeners.get(usize::from(id.slot))?;
+        (listener.generation == id.generation).then_some(listener)
+    }
 }
 
-/// One set of hosts that a group of listening sockets serves.
+/// One set of hosts that answers at some entry points.
 #[derive(Debug, Clone, Default)]
 pub struct Listener {
+    /// See [`ListenerId`].
+    pub generation: u32,
+    /// Where its clients come in, in any order. Of two listeners that name the same, the first has
+    /// it.
+    pub entry_points: Vec<EntryPoint>,
     /// At most one per pattern, in any order.
     pub hosts: Vec<Arc<Host>>,
     /// Serves what no host and no path matched (`--default-backend-service`); `None`: 404.

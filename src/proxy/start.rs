@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use crate::config::{Driver, ProxyConfig};
 use crate::listen::{self, ListenError, Listening};
-use crate::model::ListenerId;
+use crate::model::{ListenerId, Scheme};
 use crate::proxy::client::socket::{self, BoundListener};
-use crate::proxy::exchange::downstream::Scheme;
 use crate::proxy::rt::{self, DriverChoice};
 use crate::proxy::worker::{self, Seat};
 use crate::publish::Subscriber;

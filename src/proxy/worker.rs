@@ -10,11 +10,12 @@ use crate::config::ProxyConfig;
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, SPARES_PERIOD, TICK,
 };
+use crate::model::Scheme;
 use crate::proxy::client::connection::{self, Admitted, Arrived};
 use crate::proxy::client::downstream::{self, Request};
 use crate::proxy::client::socket::BoundListener;
 use crate::proxy::core::{Admission, Core};
-use crate::proxy::exchange::downstream::{ListenerFacts, Scheme};
+use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::end::After;
 use crate::proxy::exchange::forward;
 use crate::proxy::rt::{self, Accepted, DriverChoice, Listener, Places};

@@ -17,8 +17,8 @@ use super::rule::{TableBackend, TableRule};
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, Host, Listener, Model, ObjectRef, Rule, ServerName, TlsAction,
-    WeightedBackend,
+    BackendKey, BackendTarget, EntryPoint, Host, Listener, ListenerId, Model, ObjectRef, Rule,
+    ServerName, TlsAction, WeightedBackend,
 };
 use crate::tls::server::ServerTls;
 
@@ -33,6 +33,8 @@ pub struct Compiler {
     hosts: HashMap<usize, CompiledHost, foldhash::fast::RandomState>,
     /// As of the last model.
     listeners: Vec<CompiledListener>,
+    /// Of the last model, sorted.
+    entry_points: Arc<[(EntryPoint, ListenerId)]>,
     ids: Ids,
 }
 
@@ -84,6 +86,7 @@ struct CompiledHost {
 /// What a listener was compiled from and to.
 #[derive(Debug, Default)]
 struct CompiledListener {
+    generation: u32,
     order: Vec<Arc<Host>>,
     hosts: Hosts,
     default_rule: Option<CompiledRule>,
@@ -131,6 +134,7 @@ impl Default for Compiler {
             version: TableVersion::default(),
             hosts: HashMap::default(),
             listeners: Vec::new(),
+            entry_points: Arc::default(),
             ids: Ids::new(SERIES_MAX),
         }
     }
@@ -149,6 +153,7 @@ impl Compiler {
         let none = Listener::default();
         for (number, state) in listeners.iter_mut().enumerate() {
             let listener = model.listeners.get(number).unwrap_or(&none);
+            state.generation = listener.generation;
             self.compile_hosts(state, &listener.hosts, &mut gone);
             self.compile_default(state, listener.default_rule.as_ref(), &mut gone);
             self.compile_names(state, &listener.server_names, &mut gone);
@@ -157,6 +162,10 @@ impl Compiler {
         listeners.truncate(model.listeners.len());
         self.listeners = listeners;
         self.release(gone);
+        let entry_points = entry_points(model);
+        if *entry_points != *self.entry_points {
+            self.entry_points = entry_points.into();
+        }
         self.version.0 += 1;
         self.ids.finish(Arc::new(self.table()))
     }
@@ -259,12 +268,17 @@ impl Compiler {
 
     fn table(&self) -> Table {
         let listeners = self.listeners.iter().map(|state| TableListener {
+            generation: state.generation,
             hosts: state.hosts.clone(),
             default_rule: state.default_rule.as_ref().map(|compiled| Arc::clone(&compiled.rule)),
             names: Arc::clone(&state.names),
             default_tls: state.default_tls.clone(),
         });
-        Table { version: self.version, listeners: listeners.collect() }
+        Table {
+            version: self.version,
+            listeners: listeners.collect(),
+            entry_points: Arc::clone(&self.entry_points),
+        }
     }
 }
 
@@ -386,6 +400,18 @@ fn backend_id(id: Interned) -> BackendId {
 
 fn series_id(id: Interned) -> SeriesId {
     SeriesId { slot: id.slot, generation: id.generation }
+}
+
+/// Sorted; of two listeners with the same one the first has it.
+fn entry_points(model: &Model) -> Vec<(EntryPoint, ListenerId)> {
+    let of_all = (0..).zip(&model.listeners).flat_map(|(slot, listener)| {
+        let id = ListenerId { slot, generation: listener.generation };
+        listener.entry_points.iter().map(move |entry_point| (*entry_point, id))
+    });
+    let mut all: Vec<_> = of_all.collect();
+    all.sort_unstable();
+    all.dedup_by_key(|(entry_point, _)| *entry_point);
+    all
 }
 
 fn address(host: &Arc<Host>) -> usize {

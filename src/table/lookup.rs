@@ -7,7 +7,7 @@ use super::id::TableVersion;
 use super::key::RequestKey;
 use super::names::{Names, TableTls};
 use super::rule::{Match, TableRule};
-use crate::model::{ListenerId, OnMiss};
+use crate::model::{EntryPoint, ListenerId, OnMiss};
 use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
 
@@ -16,13 +16,16 @@ use crate::tls::server::ServerTls;
 pub struct Table {
     /// Counts up with each published table.
     pub version: TableVersion,
-    /// By [`ListenerId`].
+    /// By [`ListenerId::slot`].
     pub(super) listeners: Box<[TableListener]>,
+    /// Sorted; each address and scheme once.
+    pub(super) entry_points: Arc<[(EntryPoint, ListenerId)]>,
 }
 
 /// A listener in compiled form.
 #[derive(Debug)]
 pub(super) struct TableListener {
+    pub(super) generation: u32,
     pub(super) hosts: Hosts,
     pub(super) default_rule: Option<Arc<TableRule>>,
     pub(super) names: Arc<Names>,
@@ -37,7 +40,7 @@ impl Table {
     /// `None`: nothing matches and the listener has no default rule (404).
     #[must_use]
     pub fn lookup<'t>(&'t self, listener: ListenerId, key: &RequestKey<'_>) -> Option<Match<'t>> {
-        let listener = self.listeners.get(usize::from(listener.0))?;
+        let listener = self.listener(listener)?;
         let end = listener.hosts.find(key.host, |vhost| match vhost.lookup(key) {
             Some(found) => Some(HostEnd::Hit(found)),
             None if vhost.on_miss == OnMiss::Default => Some(HostEnd::Default),
@@ -54,13 +57,37 @@ impl Table {
 }
 
 impl Table {
+    fn listener(&self, id: ListenerId) -> Option<&TableListener> {
+        let listener = self.listeners.get(usize::from(id.slot))?;
+        (listener.generation == id.generation).then_some(listener)
+    }
+
+    /// Whether the listener is still there: connections may outlive theirs.
+    #[must_use]
+    pub fn has_listener(&self, id: ListenerId) -> bool {
+        self.listener(id).is_some()
+    }
+
+    /// Where clients come in, and to whom; sorted.
+    #[must_use]
+    pub fn entry_points(&self) -> &[(EntryPoint, ListenerId)] {
+        &self.entry_points
+    }
+
+    /// Who answers those that come in at `entry_point`. `None`: it is to be closed.
+    #[must_use]
+    pub fn listener_at(&self, entry_point: &EntryPoint) -> Option<ListenerId> {
+        let found =
+            self.entry_points.binary_search_by_key(entry_point, |(known, _)| *known).ok()?;
+        self.entry_points.get(found).map(|(_, listener)| *listener)
+    }
+
     /// Whether rules of a host are asked for `host`, other than those that hold for every host.
     ///
     /// Shape: as [`Self::lookup`].
     #[must_use]
     pub fn has_host(&self, listener: ListenerId, host: &[u8]) -> bool {
-        let listener = self.listeners.get(usize::from(listener.0));
-        listener.is_some_and(|listener| listener.hosts.has_own(host))
+        self.listener(listener).is_some_and(|listener| listener.hosts.has_own(host))
     }
 
     /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, default.
@@ -69,7 +96,7 @@ impl Table {
     /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.
     #[must_use]
     pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
-        let listener = self.listeners.get(usize::from(listener.0))?;
+        let listener = self.listener(listener)?;
         sni.and_then(|name| listener.names.find(name))
             .or_else(|| listener.default_tls.as_ref().map(TableTls::Terminate))
     }

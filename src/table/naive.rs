@@ -77,7 +77,7 @@ pub fn lookup<'m>(
     listener: ListenerId,
     key: &RequestKey<'_>,
 ) -> Option<NaiveMatch<'m>> {
-    let listener = model.listeners.get(usize::from(listener.0))?;
+    let listener = model.listener(listener)?;
     let mut best: Option<(Rank<'m>, NaiveMatch<'m>)> = None;
     for (host_rank, host) in asked_hosts(listener, key.host) {
         for (rank, found) in matches_of(host, host_rank, key) {
@@ -95,7 +95,7 @@ pub fn lookup<'m>(
 /// What a TLS connection is led to that asks for `sni`, by looking at every name.
 #[must_use]
 pub fn server_name(model: &Model, listener: ListenerId, sni: Option<&[u8]>) -> Option<TlsAction> {
-    let listener = model.listeners.get(usize::from(listener.0))?;
+    let listener = model.listener(listener)?;
     let named = sni.and_then(|sni| {
         let fit = |name: &&std::sync::Arc<crate::model::ServerName>| match &name.pattern {
             HostPattern::Wildcard { depth: WildcardDepth::Any, .. } | HostPattern::Any => None,

@@ -30,7 +30,8 @@ use super::resolve::{Answer, Resolution};
 use super::source::report::{Finding, Report};
 use super::store::{Dirty, Store};
 use crate::model::{
-    BackendKey, Dial, EndpointSet, HostPattern, Listener, Model, ObjectRef, PortRef, Problem, Rule,
+    BackendKey, Dial, EndpointSet, HostPattern, Listener, ListenerId, Model, ObjectRef, PortRef,
+    Problem, Rule,
 };
 use backends::backend::{self, Backend, Defect, SliceIndex, Sources};
 use backends::dial::Dialers;
@@ -439,7 +440,18 @@ impl Lowerer {
         let hosts = self.hosts.values().map(|built| Arc::clone(&built.host)).collect();
         let (server_names, default_tls) = self.tls.server_names();
         let default_rule = self.default_rule.clone();
-        Model { listeners: vec![Listener { hosts, default_rule, server_names, default_tls }] }
+        let entry_points = self.options.entry_points.clone();
+        let generation = ListenerId::HTTP.generation;
+        Model {
+            listeners: vec![Listener {
+                generation,
+                entry_points,
+                hosts,
+                default_rule,
+                server_names,
+                default_tls,
+            }],
+        }
     }
 
     fn all_problems(&self) -> Vec<Arc<Problem>> {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::model::{BackendKey, ObjectRef};
+use crate::model::{BackendKey, EntryPoint, ObjectRef};
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
 pub struct LowerOptions {
+    /// Where clients come in by the flags `--http-bind` and `--https-bind`, as bound.
+    pub entry_points: Vec<EntryPoint>,
     /// `--ingress-class`.
     pub ingress_class: String,
     /// `--controller-class`: IngressClasses with this `spec.controller` are ours.
@@ -42,6 +44,7 @@ impl LowerOptions {
     #[must_use]
     pub fn cluster(ingress_class: impl Into<String>, controller_class: impl Into<String>) -> Self {
         Self {
+            entry_points: Vec::new(),
             ingress_class: ingress_class.into(),
             controller_class: controller_class.into(),
             watch_without_class: false,

@@ -11,11 +11,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::http2::PREFACE;
+use crate::model::Scheme;
 use crate::proxy::client::downstream::{self, Request, make_room};
 use crate::proxy::client::http2;
 use crate::proxy::client::secure;
 use crate::proxy::core::Core;
-use crate::proxy::exchange::downstream::{Downstream, ListenerFacts, Scheme};
+use crate::proxy::exchange::downstream::{Downstream, ListenerFacts};
 use crate::proxy::exchange::end::After;
 use crate::proxy::rt::Stream;
 use crate::proxy::rt::buffer::{Buffer, Class};

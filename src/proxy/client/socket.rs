@@ -5,8 +5,7 @@ use std::net::TcpListener;
 
 use rustix::thread::CpuSet;
 
-use crate::model::ListenerId;
-use crate::proxy::exchange::downstream::Scheme;
+use crate::model::{ListenerId, Scheme};
 
 /// A listening socket of one core.
 pub struct BoundListener {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use crate::model::ListenerId;
+use crate::model::{ListenerId, Scheme};
 use crate::proxy::core::Core;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Expiry;
@@ -39,26 +39,6 @@ pub struct ListenerFacts {
     pub scheme: Scheme,
     /// Field lines for upstreams.
     pub fields: Vec<u8>,
-}
-
-/// Whether clients of a listener come in clear text or by TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// Clear text.
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    /// As in a URI.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
 }
 
 /// An IP address as text, without allocation.

@@ -1,8 +1,7 @@
 //! What the head of the upstream request is made of: the client's, the rule's filters, our facts.
 
 use crate::filter::{FieldEdits, Filter};
-use crate::model::ClientIdentityPolicy;
-use crate::proxy::exchange::downstream::Scheme;
+use crate::model::{ClientIdentityPolicy, Scheme};
 use crate::proxy::exchange::forward::{self, RequestFacts};
 use crate::proxy::exchange::state::Exchange;
 use crate::table::{Match, TableRule};

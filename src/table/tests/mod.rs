@@ -2,6 +2,7 @@
 //! fresh compiles.
 
 mod generate;
+mod listeners;
 mod names;
 mod properties;
 mod rules;

@@ -81,7 +81,10 @@ fn exact_then_one_label_then_default() {
     assert_eq!(table.client_auth(ListenerId::HTTP, b"p.b"), ClientAuthId(0));
     let table = Compiler::default().compile(&model(names, None)).table;
     assert_eq!(text(table.server_name(ListenerId::HTTP, Some(b"x"))), "none");
-    assert_eq!(text(table.server_name(ListenerId(7), Some(b"a.b"))), "none");
+    assert_eq!(
+        text(table.server_name(ListenerId { slot: 7, generation: 0 }, Some(b"a.b"))),
+        "none"
+    );
 }
 
 #[test]

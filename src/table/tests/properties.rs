@@ -199,7 +199,7 @@ fn check_answers(
     requests: &[Request],
     book: &Book,
 ) -> Result<(), TestCaseError> {
-    for listener in (0..=4).map(ListenerId) {
+    for listener in (0..=4).map(|slot| ListenerId { slot, generation: 0 }) {
         for request in requests {
             let wanted = slow(model, listener, request);
             prop_assert_eq!(fast(incremental, listener, request), wanted);

@@ -253,7 +253,7 @@ fn the_default_rule_is_not_routed_and_covers_nothing() {
     let found = table.lookup(ListenerId::HTTP, &get("a", "/a").key()).expect("the default");
     assert!(!found.is_routed);
     assert_eq!(found.matched_bytes, 0);
-    assert!(table.lookup(ListenerId(1), &get("a", "/a").key()).is_none());
+    assert!(table.lookup(ListenerId { slot: 1, generation: 0 }, &get("a", "/a").key()).is_none());
 }
 
 #[test]

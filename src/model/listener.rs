@@ -1,0 +1,59 @@
+//! Which listener it is, and where its clients come in.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+/// A place in [`Model::listeners`] and in the table, and which occupant of it.
+///
+/// A listener keeps its id as long as it is there. Places are used again, ids are not: an open
+/// connection never gets from one listener to another because theirs is gone.
+///
+/// [`Model::listeners`]: super::Model::listeners
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ListenerId {
+    /// Index.
+    pub slot: u16,
+    /// Which occupant of the slot, from 0.
+    pub generation: u32,
+}
+
+impl ListenerId {
+    /// The listener of the entry points of `--http-bind` and `--https-bind`. It is always
+    /// there.
+    pub const HTTP: Self = Self { slot: 0, generation: 0 };
+}
+
+/// An address that clients come to, and what they speak there: one listening socket per core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryPoint {
+    /// Of one family; the port is a real one.
+    pub address: SocketAddr,
+    /// What clients speak.
+    pub scheme: Scheme,
+}
+
+impl fmt::Display for EntryPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.address)
+    }
+}
+
+/// Whether clients come in clear text or by TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scheme {
+    /// Clear text.
+    Http,
+    /// TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URI.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
