@@ -74,6 +74,16 @@ pub const TLS_TICKET_KEYS_MAX: usize = 4;
 pub const TLS_TICKET_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 /// Server names whose sessions are kept for resumption by one core towards one backend.
 pub const TLS_UPSTREAM_SESSIONS_MAX: usize = 256;
+/// RSA keys below this are no proof of anything: 112 bits of security, as OpenSSL demands from
+/// level 2 on.
+pub const TLS_RSA_BITS_MIN: usize = 2048;
+/// Bytes of a server name that is none and masked; the longest that OpenSSL takes.
+pub const TLS_SERVER_NAME_BYTES_MAX: usize = 255;
+/// Life of the certificate that is served if no other is. It is made at start and never renewed, so
+/// longer than any process.
+pub const TLS_SELF_SIGNED_LIFETIME: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// How far the clock of whoever gets a certificate of ours may be behind ours.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(86_400);
 
 // ---- HTTP/2 -------------------------------------------------------------------------------------
 
@@ -85,6 +95,9 @@ pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 /// Octets of a field block before decoding, at most four times the list that we accept: so far the
 /// rest of a list that is refused is read, because the table of later ones depends on it.
 pub const HTTP2_BLOCK_BYTES_MAX: usize = 4 * HTTP2_HEADER_LIST_BYTES_MAX as usize;
+/// Octets of literals that are decoded for the sake of the table alone. Those of an honest sender
+/// are hardly more than its block has; a name in the table makes two octets thousands.
+pub const HTTP2_DECODED_BYTES_MAX: usize = 4 * HTTP2_BLOCK_BYTES_MAX;
 /// The same of the responses of backends: as much as one of HTTP/1.1, and 32 for each of the most
 /// fields.
 pub const HTTP2_RESPONSE_LIST_BYTES_MAX: u32 = 64 * 1024 + 32 * 1024;
@@ -92,10 +105,15 @@ pub const HTTP2_RESPONSE_LIST_BYTES_MAX: u32 = 64 * 1024 + 32 * 1024;
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all streams of a connection.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// Memory that a stream whose octets were taken keeps for the next frame.
+pub const HTTP2_STREAM_INBOX_KEPT_BYTES: usize = 4 * 1024;
 /// Bytes of a frame's payload; the smallest that may be announced, and enough.
 pub const HTTP2_FRAME_BYTES_MAX: u32 = 16 * 1024;
 /// Bytes of the table of a connection that decodes field blocks.
 pub const HTTP2_HEADER_TABLE_BYTES_MAX: u32 = 4096;
+/// Size updates at the beginning of a field block: the smallest since the last block, and the
+/// present one (RFC 7541 section 4.2).
+pub const HTTP2_TABLE_UPDATES_MAX: u32 = 2;
 /// Streams that we reset and remember for frames that were under way: as many as may be open.
 pub const HTTP2_RESET_STREAMS_MAX: usize = HTTP2_STREAMS_MAX as usize;
 /// Streams of a connection that its client may make us reset (CVE-2025-8671), above those that
@@ -113,6 +131,8 @@ pub const HTTP2_OUTBOX_BYTES_MAX: usize = 128 * 1024;
 pub const HTTP2_GLITCHES_MAX: u32 = 10_000;
 /// Tokens that time gives: 25 PINGs or 6 abandoned streams a second for ever.
 pub const HTTP2_GLITCHES_PER_SECOND: u32 = 100;
+/// Bytes from which on DATA with padding counts as work; padding is 256 octets at most.
+pub const HTTP2_PADDED_BYTES_MIN: u32 = 1024;
 /// PING, WINDOW_UPDATE and RST_STREAM frames, each, that what we sent may have made free at a time:
 /// those of a full connection window in small frames.
 pub const HTTP2_UNASKED_CREDIT_MAX: u32 = 2048;
@@ -151,15 +171,31 @@ pub const BUFFER_LARGE_BYTES: usize = 64 * 1024;
 /// to the allocator. As many as a few thousand requests in flight hold: with 256, a thousand of
 /// them went through the allocator with every wave.
 pub const BUFFERS_FREE_MAX: [usize; 3] = [4096, 1024, 256];
+/// Free places for the futures of requests kept per core and type; as many as requests under way at
+/// a time, within reason.
+pub const PLACES_KEPT_MAX: usize = 4096;
+/// Free scratches of requests kept per core, the same.
+pub const SCRATCHES_KEPT_MAX: usize = 1024;
+/// Bytes of a request body that came with its head up to which it is kept, so that a failed attempt
+/// can be repeated.
+pub const WHOLE_BODY_BYTES_MAX: usize = BUFFER_MEDIUM_BYTES;
+/// Bytes of a first piece of body that are copied behind the head rather than sent apart.
+pub const COALESCED_BYTES_MAX: usize = BUFFER_MEDIUM_BYTES;
+/// Bytes of a body up to which it is read in the largest pieces.
+///
+/// PERF: 100 KiB took 49 us of CPU in 16 KiB pieces and 39 us in 64 KiB ones. 1 MiB took 450 to 480
+/// us either way; 64 KiB ones varied more from run to run (344 to 550 us), because what is written
+/// then is no longer in the first-level cache when the kernel copies it.
+pub const MID_SIZE_BODY_BYTES_MAX: u64 = 256 * 1024;
 /// How long free buffers, places and scratches stay unused before they go back to the allocator,
 /// and what a burst left there to the system: twice this after its end.
 pub const SPARES_PERIOD: Duration = Duration::from_secs(10);
-/// Bytes of request that are kept so that a failed attempt can be repeated (head excluded).
-pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 /// Bytes read and thrown away from a client whose request was answered before it was read.
 pub const LINGER_BYTES_MAX: u64 = 256 * 1024;
 /// How long such a client may take.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection that got 503 for want of room is kept, for the answer to leave.
+pub const OVERLOADED_LINGER: Duration = Duration::from_millis(20);
 
 // ---- Connections and time -----------------------------------------------------------------------
 
@@ -168,6 +204,8 @@ pub const LISTEN_BACKLOG: i32 = 65_535;
 /// How long a port in use is waited for at start. The sockets of a process that was killed live on
 /// in its ring for some tens of milliseconds; whoever asks longer is told who holds the port.
 pub const BIND_PATIENCE: Duration = Duration::from_secs(1);
+/// Between two tries for it.
+pub const BIND_PAUSE: Duration = Duration::from_millis(10);
 /// Tries for a free port that is free in both families.
 pub const BIND_TRIES_FREE_PORT: u32 = 16;
 /// Descriptors of other processes that are looked at for the name of who holds a port; at some
@@ -175,6 +213,11 @@ pub const BIND_TRIES_FREE_PORT: u32 = 16;
 pub const HOLDER_DESCRIPTORS_MAX: usize = 200_000;
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
+/// Submission queue entries of a core's ring: twice the operations of a busy turn. The queue is
+/// flushed when full.
+pub const RING_ENTRIES: u32 = 2048;
+/// Completion queue entries: more than one turn completes even with thousands of armed operations.
+pub const RING_COMPLETIONS: u32 = 16 * 1024;
 /// Workers of one process; far above any machine, far below what would exhaust it by a slip.
 pub const CORES_MAX: usize = 1024;
 /// Longest time a flag may say, seconds: a year, far from overflow of any deadline.
@@ -204,6 +247,10 @@ pub const DRAIN_IDLE_GRACE: Duration = Duration::from_secs(1);
 /// How long handshakes that have begun may take to end once a drain has begun: a round trip to a
 /// client far away, and a half as much again.
 pub const DRAIN_HANDSHAKE_GRACE: Duration = Duration::from_millis(300);
+/// How long past `--drain-timeout` workers may take to end what they cut off.
+pub const DRAIN_END_GRACE: Duration = Duration::from_secs(1);
+/// How often the end of a drain is looked for.
+pub const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// A core whose loop did not turn for this long is reported stuck and fails liveness.
 pub const LOOP_LAG_MAX: Duration = Duration::from_secs(10);
 
@@ -271,12 +318,20 @@ pub const TLS_HOSTS_PER_INGRESS_MAX: usize = 10_000;
 pub const PATH_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of compiled form of one regular expression.
 pub const REGEX_BYTES_MAX: usize = 1 << 20;
-/// Header and query conditions of one match, Gateway API `maxItems`.
-pub const MATCH_CONDITIONS_MAX: usize = 16;
 /// Problems kept of one object; the rest is counted.
 pub const PROBLEMS_PER_OBJECT_MAX: usize = 16;
 /// Problems kept of one manifest file; the rest is counted.
 pub const PROBLEMS_PER_FILE_MAX: usize = 1_000;
+/// Edits that make a word the slip of another one; of three, half the names are neighbours.
+pub const SLIP_EDITS_MAX: usize = 2;
+/// Characters of a value that a problem repeats.
+pub const VALUE_SHOWN_CHARACTERS_MAX: usize = 60;
+/// Ports that a problem lists: enough to see the slip.
+pub const PORTS_SHOWN_MAX: usize = 8;
+/// Namespaces that a problem lists.
+pub const NAMESPACES_SHOWN_MAX: usize = 10;
+/// Owners of foreign annotations that a problem names; more are "others".
+pub const OWNERS_SHOWN_MAX: usize = 4;
 /// How long a burst of changes may settle before a rebuild starts.
 pub const SETTLE_IDLE: Duration = Duration::from_millis(3);
 /// How long a stream of changes may put off a rebuild.
@@ -299,6 +354,14 @@ pub const WRITE_QUIET: Duration = Duration::from_millis(20);
 /// How often a manifest directory is looked at that inotify cannot watch. A look at 10,000 files
 /// costs some 20 ms.
 pub const MANIFEST_POLL: Duration = Duration::from_secs(1);
+/// Share of the time that such looks may take: one part of so many.
+pub const MANIFEST_POLL_SHARE: u32 = 50;
+/// How often in a row a directory is looked at that others change meanwhile.
+pub const MANIFEST_WALKS_MAX: usize = 8;
+/// Bytes of inotify's events read at a time: some hundred events.
+pub const INOTIFY_BUFFER_BYTES: usize = 16 * 1024;
+/// Such reads before others get their turn.
+pub const INOTIFY_READS_MAX: usize = 64;
 /// How often an ExternalName Service is resolved again.
 pub const DNS_REFRESH: Duration = Duration::from_secs(30);
 /// How long one attempt to resolve a name may take.
@@ -320,6 +383,11 @@ pub const CONTROL_BEAT: Duration = Duration::from_secs(1);
 pub const ADMIN_WAITING_MAX: usize = 128;
 /// Those of one address. A node's kubelet and a Prometheus need one or two.
 pub const ADMIN_WAITING_PER_ADDRESS_MAX: usize = 96;
+/// Connections accepted before those that wait are looked at again: who speaks at once is heard
+/// before others take the places.
+pub const ADMIN_ACCEPTS_IN_A_ROW: usize = 16;
+/// Pause after waiting for them failed, which it would again at once.
+pub const ADMIN_POLL_PAUSE: Duration = Duration::from_millis(1);
 /// Requests of the admin listener that wait to be answered; then none is accepted for a moment.
 pub const ADMIN_CALLERS_MAX: usize = 16;
 /// Requests of the admin listener that are answered at a time; each further one takes the place of
@@ -327,6 +395,9 @@ pub const ADMIN_CALLERS_MAX: usize = 16;
 pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 /// Those of one address.
 pub const ADMIN_CONNECTIONS_PER_ADDRESS_MAX: usize = 16;
+/// Connections accepted before those that were accepted get a turn, so that a request that came
+/// with its connection is read. Of the admission listener, too.
+pub const SEATS_ACCEPTS_IN_A_ROW: u32 = 8;
 /// Pause before a place is looked for again, where nobody can be put off.
 pub const ADMIN_PLACE_PAUSE: Duration = Duration::from_millis(2);
 /// How long an answer may be under way before somebody else may have its place, and how long a
@@ -466,6 +537,7 @@ pub const EVENT_NOTE_BYTES_MAX: usize = 1024;
 pub const EVENT_INSTANCE_BYTES_MAX: usize = 128;
 /// Bytes of the name of an object, RFC 1123 subdomain.
 pub const OBJECT_NAME_BYTES_MAX: usize = 253;
+
 // ---- API server ---------------------------------------------------------------------------------
 
 /// Minor version of the oldest Kubernetes 1.x that has every API version that we and the chart use:
@@ -512,6 +584,8 @@ pub const SECRET_RETRY: Duration = Duration::from_secs(2);
 
 /// How long `ringway doctor` waits for one answer of the API server.
 pub const DOCTOR_ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer that takes longer says that the API server is busy.
+pub const DOCTOR_ANSWER_SLOW: Duration = Duration::from_secs(1);
 /// How long `ringway doctor` may ask the API server in all.
 pub const DOCTOR_TIME_MAX: Duration = Duration::from_secs(60);
 /// Questions under way at a time; its priority level is shared with the controllers of the cluster.
@@ -530,6 +604,18 @@ pub const DOCTOR_PROBLEMS_MAX: usize = 50;
 /// Names listed in one line; the rest is counted.
 pub const DOCTOR_NAMES_MAX: usize = 5;
 
+// ---- Demo ---------------------------------------------------------------------------------------
+
+/// Connections that a backend of `ringway demo` serves at a time; more are closed at once.
+pub const DEMO_CONNECTIONS_MAX: usize = 512;
+/// Bytes of a request head there; more end the connection.
+pub const DEMO_HEAD_BYTES_MAX: u64 = 64 * 1024;
+/// Bytes of a request body that are read there; more end the connection.
+pub const DEMO_BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Idle time of a connection there. Longer than the proxy's pool keeps one, so that the proxy
+/// closes.
+pub const DEMO_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+
 // ---- Telemetry ----------------------------------------------------------------------------------
 
 /// Series (object, backend) with counters of their own; the rest shares one named `_overflow`.
@@ -544,6 +630,15 @@ pub const ACCESS_LOG_FIELD_BYTES_MAX: usize = 2 * 1024;
 pub const ACCESS_LOG_ATTEMPTS_MAX: usize = 16;
 /// Room that a line finds in a buffer: six client fields and everything else with space to spare.
 pub const ACCESS_LOG_LINE_BYTES_MAX: usize = 8 * ACCESS_LOG_FIELD_BYTES_MAX;
+/// Bytes of a name from an object, escaped: manifests are not always checked by an API server,
+/// which allows no longer one.
+pub const ACCESS_LOG_NAME_BYTES_MAX: usize = HOST_BYTES_MAX;
+/// Pause after a sink in non-blocking mode took nothing.
+pub const ACCESS_LOG_SINK_PAUSE: Duration = Duration::from_millis(5);
+/// How long what is left of the access log may take to be written at the end.
+pub const ACCESS_LOG_END_TIMEOUT: Duration = Duration::from_millis(500);
+/// Between two looks whether it is.
+pub const ACCESS_LOG_END_POLL: Duration = Duration::from_millis(1);
 /// Exact status codes that a series counts; further ones are counted by class.
 pub const STATUS_CODES_MAX: usize = 16;
 
@@ -567,6 +662,8 @@ const _: () = assert!(ADMISSION_CONNECTIONS_PLENTY < ADMISSION_CONNECTIONS_MAX);
 const _: () = assert!(ADMISSION_CONNECTIONS_PER_ADDRESS_MAX < ADMISSION_CONNECTIONS_MAX);
 const _: () = assert!(ADMIN_CONNECTIONS_PER_ADDRESS_MAX < ADMIN_CONNECTIONS_MAX);
 const _: () = assert!(ADMIN_WAITING_PER_ADDRESS_MAX < ADMIN_WAITING_MAX);
+const _: () = assert!(ADMIN_ACCEPTS_IN_A_ROW < ADMIN_WAITING_PER_ADDRESS_MAX);
+const _: () = assert!((SEATS_ACCEPTS_IN_A_ROW as usize) < ADMIN_CONNECTIONS_PER_ADDRESS_MAX);
 const _: () = assert!(CONTROL_BEAT.as_millis() * 10 < CONTROL_LAG_MAX.as_millis());
 const _: () = assert!(ADMISSION_SMALL_BODY_BYTES < ADMISSION_BODY_BYTES_MAX);
 const _: () = assert!(TICK.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());

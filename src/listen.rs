@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Bind;
-use crate::limits::{BIND_PATIENCE, BIND_TRIES_FREE_PORT, LISTEN_BACKLOG};
+use crate::limits::{BIND_PATIENCE, BIND_PAUSE, BIND_TRIES_FREE_PORT, LISTEN_BACKLOG};
 
 /// An address cannot be listened on. The operator is at fault, or whoever has the port.
 #[derive(Debug, thiserror::Error)]
@@ -74,12 +74,9 @@ pub fn listen(
                 }
             }
         }
-        pause(PAUSE);
+        pause(BIND_PAUSE);
     }
 }
-
-/// Between two tries.
-const PAUSE: Duration = Duration::from_millis(10);
 
 #[expect(clippy::disallowed_methods, reason = "the process starts: nothing else could be done")]
 fn pause(time: Duration) {

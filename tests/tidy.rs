@@ -14,6 +14,8 @@ mod circles;
 mod code;
 #[path = "tidy/imports.rs"]
 mod imports;
+#[path = "tidy/limits.rs"]
+mod limits;
 #[path = "tidy/map.rs"]
 mod map;
 #[path = "tidy/names.rs"]

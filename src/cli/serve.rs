@@ -8,7 +8,6 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
@@ -25,7 +24,7 @@ use crate::control::lower::LowerOptions;
 use crate::control::source::kubernetes::{KubernetesOptions, Scope};
 use crate::control::write::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
-use crate::limits::{ADMISSION_REVIEWS_MAX, CONTROL_BEAT};
+use crate::limits::{ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE};
 use crate::listen::{Listening, listen};
 use crate::proxy;
 use crate::publish::{Drain, Publisher, channel, process_nanos};
@@ -49,9 +48,6 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub common: Args,
 }
-
-/// How long past `--drain-timeout` workers may take to end what they cut off.
-const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves until a signal ends it.
 ///
@@ -135,7 +131,7 @@ pub fn run_with(
             code = life.until_ended(&config, &state) => code,
         }
     });
-    if log_writer.is_some_and(|writer| !writer.finish(LOG_GRACE)) {
+    if log_writer.is_some_and(|writer| !writer.finish(ACCESS_LOG_END_TIMEOUT)) {
         tracing::warn!("the end of the access log could not be written in time");
     }
     code
@@ -253,9 +249,6 @@ async fn beat(state: &ControlState) {
         state.beat(process_nanos());
     }
 }
-
-/// What is left of the access log is written within this time.
-const LOG_GRACE: Duration = Duration::from_millis(500);
 
 /// Metrics get to know a series before any core can count it.
 fn name_series(scrape: &Mutex<Scrape>, compiled: &Compiled) {
@@ -428,7 +421,7 @@ async fn drain(control: &mut ControlLoop, config: &Config) -> Result<(), Control
     run_until(control, sleep_until(Instant::now() + config.drain_delay)).await?;
     tracing::info!(timeout = ?config.drain_timeout, "draining");
     control.controller_mut().drain(Drain { timeout: config.drain_timeout });
-    let latest = Instant::now() + config.drain_timeout + DRAIN_GRACE;
+    let latest = Instant::now() + config.drain_timeout + DRAIN_END_GRACE;
     tokio::select! {
         ended = control.run_until_drained() => ended,
         () = sleep_until(latest) => {

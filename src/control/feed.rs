@@ -13,7 +13,7 @@ use super::source::kubernetes::{Batch, Urgency};
 use super::source::tree::Tree;
 use super::source::watch::{Watch, not_watched};
 use super::source::{Change, Changes};
-use crate::limits::{ENDPOINTS_SETTLE, SETTLE_IDLE, SETTLE_MAX, WRITE_QUIET};
+use crate::limits::{ENDPOINTS_SETTLE, MANIFEST_WALKS_MAX, SETTLE_IDLE, SETTLE_MAX, WRITE_QUIET};
 use crate::model::Problem;
 
 /// What a source has to tell.
@@ -70,9 +70,6 @@ pub(super) struct DirectoryFeed {
     poll_at: Option<Instant>,
     is_first: bool,
 }
-
-/// How often in a row a directory is looked at that others change meanwhile.
-const WALKS_MAX: usize = 8;
 
 impl DirectoryFeed {
     /// # Errors
@@ -138,7 +135,7 @@ impl DirectoryFeed {
         let mut tree = Tree::walk(self.directory.path());
         let mut walks = 1;
         while self.watch.follow(std::mem::take(&mut tree.interests)) {
-            if walks == WALKS_MAX {
+            if walks == MANIFEST_WALKS_MAX {
                 self.watch.look_again();
                 break;
             }

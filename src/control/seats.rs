@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, spawn_local, yield_now};
 
-use crate::limits::{ACCEPT_PAUSE, CONTROL_CONNECTIONS_MAX};
+use crate::limits::{ACCEPT_PAUSE, CONTROL_CONNECTIONS_MAX, SEATS_ACCEPTS_IN_A_ROW};
 
 /// How many of [`CONTROL_CONNECTIONS_MAX`] there are descriptors for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +177,7 @@ impl Seats {
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
             // Those that came are heard before others take their places.
-            in_a_row = (in_a_row + 1) % ACCEPTS_IN_A_ROW;
+            in_a_row = (in_a_row + 1) % SEATS_ACCEPTS_IN_A_ROW;
             if in_a_row == 0 {
                 yield_now().await;
             }
@@ -221,10 +221,6 @@ impl Seats {
         }
     }
 }
-
-/// Connections accepted before those that were accepted get a turn: less than places of one
-/// address, so that a request that came with its connection is read.
-const ACCEPTS_IN_A_ROW: u32 = 8;
 
 /// A place, until it is dropped or somebody else gets it.
 pub(super) struct Seat {

@@ -20,7 +20,7 @@
 use super::PREFACE;
 use super::patience::{Place, Progress};
 use crate::limits::{
-    HTTP2_CONTINUATIONS_MAX, HTTP2_GLITCHES_MAX, HTTP2_GLITCHES_PER_SECOND,
+    HTTP2_CONTINUATIONS_MAX, HTTP2_GLITCHES_MAX, HTTP2_GLITCHES_PER_SECOND, HTTP2_PADDED_BYTES_MIN,
     HTTP2_UNASKED_CREDIT_MAX,
 };
 
@@ -91,8 +91,6 @@ const END_STREAM: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 const PADDED: u8 = 0x8;
 const FRAME_HEAD_BYTES: usize = 9;
-/// DATA with padding is taken for work only from this length on; padding is 256 octets at most.
-const PADDED_BYTES_MIN: u32 = 1024;
 /// Octets of DATA that give one token.
 const OCTETS_PER_TOKEN: u64 = 1024;
 
@@ -315,7 +313,7 @@ impl FrameMeter {
 
     fn data(&mut self, len: u32, flags: u8) -> Result<(), Glitch> {
         let is_end = flags & END_STREAM != 0;
-        let is_padding = flags & PADDED != 0 && len < PADDED_BYTES_MIN;
+        let is_padding = flags & PADDED != 0 && len < HTTP2_PADDED_BYTES_MIN;
         if (len == 0 || is_padding) && !is_end {
             return self.spend(EMPTY_COSTS, Glitch::Empty);
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
 use crate::http1::head::{RequestHead, ResponseHead};
+use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::proxy::drainable::Drainable;
 use crate::proxy::rt::buffer;
 use crate::proxy::rt::clock::Deadlines;
@@ -79,9 +80,6 @@ pub struct Scratch {
     /// Request id sent upstream.
     pub request_id: Vec<u8>,
 }
-
-/// Scratches kept per core; as many as requests under way at a time, within reason.
-const SCRATCHES_MAX: usize = 1024;
 
 impl Core {
     /// A core without a table.
@@ -173,7 +171,7 @@ impl Core {
 
     /// Gives it back.
     pub fn return_scratch(&self, scratch: Box<Scratch>) {
-        drop(self.scratch.borrow_mut().keep(scratch, SCRATCHES_MAX));
+        drop(self.scratch.borrow_mut().keep(scratch, SCRATCHES_KEPT_MAX));
     }
 
     /// Frees what a burst left behind; to be called every [`SPARES_PERIOD`]. Once there was

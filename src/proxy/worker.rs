@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::config::ProxyConfig;
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, SPARES_PERIOD, TICK,
+    ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT, DRAIN_HANDSHAKE_GRACE, DRAIN_IDLE_GRACE, DRAIN_POLL,
+    SPARES_PERIOD, TICK,
 };
 use crate::model::Scheme;
 use crate::proxy::client::connection::{self, Admitted, Arrived};
@@ -234,9 +235,6 @@ async fn tick(core: &Rc<Core>) {
         }
     }
 }
-
-/// How often the end of a drain is looked for.
-const DRAIN_POLL: Duration = Duration::from_millis(20);
 
 /// Every response from now on closes its connection. Listeners close once no handshake can be under
 /// way and their queues are empty: what the kernel told a client to be connected is served. Done

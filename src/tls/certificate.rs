@@ -13,14 +13,12 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
 
 use super::x509;
-use crate::limits::{TLS_CHAIN_BYTES_MAX, TLS_CHAIN_CERTIFICATES_MAX};
+use crate::limits::{
+    CLOCK_SKEW, TLS_CHAIN_BYTES_MAX, TLS_CHAIN_CERTIFICATES_MAX, TLS_SELF_SIGNED_LIFETIME,
+};
 
 /// The name in the certificate that is served if no other is.
 const DEFAULT_HOST: &str = "ringway.local";
-/// Life of that certificate. It is made at start and never renewed, so longer than any process.
-const SELF_SIGNED_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-/// How far a client's clock may be behind ours.
-const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a chain and a key cannot be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -122,7 +120,7 @@ impl Certificate {
             params.distinguished_name.push(DnType::CommonName, "Ringway default certificate");
             let now = SystemTime::now();
             params.not_before = (now - CLOCK_SKEW).into();
-            params.not_after = (now + SELF_SIGNED_LIFETIME).into();
+            params.not_after = (now + TLS_SELF_SIGNED_LIFETIME).into();
             let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
             Ok((params.self_signed(&key)?.der().clone(), PrivateKeyDer::from(key)))
         };

@@ -13,7 +13,7 @@ const HANDSHAKE: u8 = 22;
 /// Handshake type of a ClientHello, RFC 8446 section 4.
 const CLIENT_HELLO: u8 = 1;
 /// Octets of plain text in one record, RFC 8446 section 5.1.
-const FRAGMENT_BYTES_MAX: usize = 16 * 1024;
+const FRAGMENT_BYTES: usize = 16 * 1024;
 
 /// Why octets are no ClientHello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -132,7 +132,7 @@ fn hello_end(octets: &[u8]) -> Result<Option<usize>, HelloError> {
             break;
         };
         let length = usize::from(u16::from_be_bytes([high, low]));
-        if length == 0 || length > FRAGMENT_BYTES_MAX {
+        if length == 0 || length > FRAGMENT_BYTES {
             return Err(broken);
         }
         let end = at + HEADER_BYTES + length;

@@ -13,6 +13,8 @@ use std::sync::{Arc, LazyLock};
 use rustls::crypto::{CipherSuiteCommon, CryptoProvider, hash};
 use rustls::{SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
 
+use crate::limits::TLS_SERVER_NAME_BYTES_MAX;
+
 /// Content type of a handshake record, RFC 8446 section 5.1.
 const HANDSHAKE: u8 = 22;
 const HEADER_BYTES: usize = 5;
@@ -23,8 +25,6 @@ const BEFORE_SESSION_ID: usize = 4 + 2 + 32;
 const SERVER_NAME: [u8; 2] = [0, 0];
 /// Of the range for private use, RFC 8446 section 11.
 const MASK: [u8; 2] = [0xff, 0xa7];
-/// The longest name that OpenSSL takes.
-const NAME_BYTES_MAX: usize = 255;
 
 /// Masks the server name in the first ClientHello among whole records. Whether one was there that
 /// can be masked.
@@ -94,7 +94,7 @@ fn is_tolerated(content: &[u8]) -> bool {
     let Some((list, [])) = split_by_length(content) else { return false };
     let Some((&0, name)) = list.split_first() else { return false };
     let Some((name, [])) = split_by_length(name) else { return false };
-    name.len() <= NAME_BYTES_MAX && !name.contains(&0)
+    name.len() <= TLS_SERVER_NAME_BYTES_MAX && !name.contains(&0)
 }
 
 fn split_by_length(octets: &[u8]) -> Option<(&[u8], &[u8])> {

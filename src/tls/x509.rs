@@ -15,10 +15,8 @@ use x509_parser::parse_x509_certificate;
 use x509_parser::x509::X509Version;
 
 use super::chain_error::ChainError;
+use crate::limits::TLS_RSA_BITS_MIN;
 
-/// RSA keys below this are no proof of anything: 112 bits of security, as OpenSSL demands from
-/// level 2 on.
-const RSA_BITS_MIN: usize = 2048;
 const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 0x03;
 /// How the identifiers of the extensions of RFC 5280 begin: 2.5.29.
@@ -237,7 +235,7 @@ impl Node {
     }
 
     pub(super) fn is_weak(&self) -> bool {
-        self.rsa_bits.is_some_and(|bits| bits < RSA_BITS_MIN)
+        self.rsa_bits.is_some_and(|bits| bits < TLS_RSA_BITS_MIN)
     }
 
     /// Whether the signature of `other` is one of this key.
@@ -380,7 +378,7 @@ pub(super) fn is_checkable(certificate: &[u8], algorithms: Algorithms) -> bool {
         algorithms.all.iter().any(|known| known.public_key_alg_id().as_ref() == key.algorithm);
     let Ok((_, parsed)) = parse_x509_certificate(certificate) else { return false };
     let is_weak = match parsed.public_key().parsed() {
-        Ok(key @ x509_parser::public_key::PublicKey::RSA(_)) => key.key_size() < RSA_BITS_MIN,
+        Ok(key @ x509_parser::public_key::PublicKey::RSA(_)) => key.key_size() < TLS_RSA_BITS_MIN,
         _ => false,
     };
     is_known && !is_weak

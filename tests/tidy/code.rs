@@ -87,16 +87,23 @@ pub(crate) fn word_at(code: &str, at: usize) -> &str {
     &rest[..end]
 }
 
-/// Offsets of the words that begin a path: not behind `::`, `.` or another word character.
-pub(crate) fn path_starts(code: &str) -> impl Iterator<Item = (usize, &str)> {
+/// Every word and its offset.
+pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     let bytes = code.as_bytes();
     (0..bytes.len()).filter_map(move |at| {
-        let is_start = is_word(bytes[at])
-            && !bytes[at].is_ascii_digit()
-            && (at == 0 || !is_word(bytes[at - 1]) && bytes[at - 1] != b'$');
+        let is_start = is_word(bytes[at]) && (at == 0 || !is_word(bytes[at - 1]));
         // Only a start is a safe place to cut: code may hold non-ASCII text.
-        let is_path_start = is_start && !code[..at].trim_end().ends_with("::");
-        is_path_start.then(|| (at, word_at(code, at)))
+        is_start.then(|| (at, word_at(code, at)))
+    })
+}
+
+/// The words that begin a path: not numbers, not behind `::` or `$`.
+pub(crate) fn path_starts(code: &str) -> impl Iterator<Item = (usize, &str)> {
+    words(code).filter(|(at, word)| {
+        let before = &code[..*at];
+        !word.starts_with(|first: char| first.is_ascii_digit())
+            && !before.ends_with('$')
+            && !before.trim_end().ends_with("::")
     })
 }
 

@@ -110,8 +110,7 @@ impl Sources {
                     if is_scope_pass {
                         scope.add(leaf, target);
                     } else {
-                        let in_test =
-                            file.is_test || file.tests.iter().any(|range| range.contains(&at));
+                        let in_test = file.is_test_at(at);
                         names.push(Name { at, target, in_test, is_through_use });
                     }
                 }
@@ -161,6 +160,11 @@ impl Source {
         let module = module_of(&text.path).replace('/', "::");
         let module = if module == "lib" { String::new() } else { module };
         Self { path: text.path, module, code, is_test: false, names: Vec::new(), tests }
+    }
+
+    /// Whether what stands at `at` is compiled for tests alone.
+    pub(crate) fn is_test_at(&self, at: usize) -> bool {
+        self.is_test || self.tests.iter().any(|range| range.contains(&at))
     }
 
     /// Modules that it declares for tests alone.

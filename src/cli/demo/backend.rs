@@ -7,16 +7,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
-/// Connections one backend serves at a time; more are closed at once.
-const CONNECTIONS_MAX: usize = 512;
-/// Bytes of a request head; more end the connection.
-const HEAD_BYTES_MAX: u64 = 64 * 1024;
-/// Bytes of a request body that are read; more end the connection.
-const BODY_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Idle time of a connection. Longer than the proxy's pool keeps one, so that the proxy closes.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+use crate::limits::{
+    DEMO_BODY_BYTES_MAX, DEMO_CONNECTIONS_MAX, DEMO_HEAD_BYTES_MAX, DEMO_IDLE_TIMEOUT,
+};
 
 /// A backend that serves until the process ends.
 #[derive(Debug)]
@@ -51,7 +45,7 @@ impl DemoBackend {
 fn accept(name: &'static str, listener: &TcpListener) {
     let open = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming().filter_map(Result::ok) {
-        if open.fetch_add(1, Ordering::Relaxed) >= CONNECTIONS_MAX {
+        if open.fetch_add(1, Ordering::Relaxed) >= DEMO_CONNECTIONS_MAX {
             open.fetch_sub(1, Ordering::Relaxed);
             continue;
         }
@@ -88,8 +82,8 @@ impl Request {
 
 fn serve(name: &str, stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(IDLE_TIMEOUT))?;
-    stream.set_write_timeout(Some(IDLE_TIMEOUT))?;
+    stream.set_read_timeout(Some(DEMO_IDLE_TIMEOUT))?;
+    stream.set_write_timeout(Some(DEMO_IDLE_TIMEOUT))?;
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     while let Some(mut request) = read_head(&mut reader)? {
@@ -107,7 +101,7 @@ fn serve(name: &str, stream: &TcpStream) -> io::Result<()> {
 
 /// Reads lines up to the blank one; `None`: the client is done.
 fn read_head(reader: &mut impl BufRead) -> io::Result<Option<Request>> {
-    let mut limited = reader.take(HEAD_BYTES_MAX);
+    let mut limited = reader.take(DEMO_HEAD_BYTES_MAX);
     let mut lines = Vec::new();
     loop {
         let mut line = Vec::new();
@@ -136,7 +130,7 @@ fn skip_body(reader: &mut impl BufRead, request: &Request) -> io::Result<u64> {
     let mut total = 0;
     loop {
         let mut line = String::new();
-        reader.take(HEAD_BYTES_MAX).read_line(&mut line)?;
+        reader.take(DEMO_HEAD_BYTES_MAX).read_line(&mut line)?;
         let size = u64::from_str_radix(line.trim(), 16)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         if size == 0 {
@@ -144,7 +138,7 @@ fn skip_body(reader: &mut impl BufRead, request: &Request) -> io::Result<u64> {
         }
         total += skip(reader, size)?;
         skip(reader, 2)?;
-        if total > BODY_BYTES_MAX {
+        if total > DEMO_BODY_BYTES_MAX {
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
@@ -154,7 +148,7 @@ fn skip_body(reader: &mut impl BufRead, request: &Request) -> io::Result<u64> {
 }
 
 fn skip(reader: &mut impl BufRead, bytes: u64) -> io::Result<u64> {
-    if bytes > BODY_BYTES_MAX {
+    if bytes > DEMO_BODY_BYTES_MAX {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let skipped = io::copy(&mut reader.take(bytes), &mut io::sink())?;
@@ -222,9 +216,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_too_large() {
-        assert!(skip(&mut io::empty(), BODY_BYTES_MAX + 1).is_err());
+        assert!(skip(&mut io::empty(), DEMO_BODY_BYTES_MAX + 1).is_err());
         assert!(skip(&mut io::empty(), 1).is_err());
-        let long = vec![b'a'; usize::try_from(HEAD_BYTES_MAX).expect("fits") + 1];
+        let long = vec![b'a'; usize::try_from(DEMO_HEAD_BYTES_MAX).expect("fits") + 1];
         assert!(read_head(&mut long.as_slice()).is_err());
     }
 }

@@ -14,12 +14,10 @@ use crate::control::lower::Lowerer;
 use crate::control::store::Store;
 use crate::control::survey::{self, Reach, Reading, Unanswered};
 use crate::limits::{
-    DOCTOR_ANSWER_TIMEOUT, DOCTOR_SECRETS_MAX, DOCTOR_TIME_MAX, KUBERNETES_MINOR_LEAST,
+    DOCTOR_ANSWER_SLOW, DOCTOR_ANSWER_TIMEOUT, DOCTOR_SECRETS_MAX, DOCTOR_TIME_MAX,
+    KUBERNETES_MINOR_LEAST,
 };
 use crate::model::{ObjectRef, Problem};
-
-/// An answer that takes longer says that the API server is busy.
-const ANSWER_SLOW: Duration = Duration::from_secs(1);
 
 pub(super) fn diagnose(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -132,7 +130,7 @@ fn api_server(server: &str, version: &Result<String, Unanswered>, took: Duration
             format!("{found}: older than what Ringway is made for (1.{KUBERNETES_MINOR_LEAST})."),
             "Update the cluster; what works now may stop with the next version of Ringway.",
         )],
-        _ if took > ANSWER_SLOW => vec![Line::warning(
+        _ if took > DOCTOR_ANSWER_SLOW => vec![Line::warning(
             WHAT,
             format!("{found}: slow."),
             "Look at its load; changes reach Ringway late.",
@@ -270,7 +268,7 @@ mod tests {
                 Verdict::Warning,
                 "older than what Ringway is made for (1.23).",
             ),
-            (ok("v1.36.3"), ANSWER_SLOW * 2, Verdict::Warning, "slow"),
+            (ok("v1.36.3"), DOCTOR_ANSWER_SLOW * 2, Verdict::Warning, "slow"),
             (refused(401), fast, Verdict::Error, "does not know this account"),
             (refused(503), fast, Verdict::Error, "status 503"),
             (Err(Unanswered::Late(fast)), fast, Verdict::Error, "cannot be asked"),

@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 
 use crate::control::seats::{ControlRoom, PutOff};
 use crate::limits::{
-    ACCEPT_PAUSE, ADMIN_CALLERS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
-    ADMIN_WAITING_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
+    ACCEPT_PAUSE, ADMIN_ACCEPTS_IN_A_ROW, ADMIN_CALLERS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_POLL_PAUSE,
+    ADMIN_REQUEST_BYTES_MAX, ADMIN_WAITING_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
 };
 
 /// Somebody who has sent the head of a request, or more than a head may have.
@@ -66,11 +66,6 @@ struct Door {
 /// Nobody receives callers any more.
 struct Closed;
 
-/// Connections accepted before those that wait are looked at again. Less than may wait of one
-/// address: who speaks at once is heard before others take the places.
-const ACCEPTS_IN_A_ROW: usize = 16;
-const _: () = assert!(ACCEPTS_IN_A_ROW < ADMIN_WAITING_PER_ADDRESS_MAX);
-
 impl Door {
     /// `None`: the door is closed.
     fn turn(&mut self) -> Option<()> {
@@ -88,7 +83,7 @@ impl Door {
     }
 
     fn accept(&mut self, index: usize) -> Result<(), Closed> {
-        for _ in 0..ACCEPTS_IN_A_ROW.min(self.waiting.of_one_address) {
+        for _ in 0..ADMIN_ACCEPTS_IN_A_ROW.min(self.waiting.of_one_address) {
             let Some(listener) = self.listeners.get(index) else { return Ok(()) };
             match listener.accept() {
                 Ok((stream, peer)) => {
@@ -130,7 +125,7 @@ impl Door {
         let answered = unsafe { libc::poll(entries.as_mut_ptr(), count, wait) };
         if answered < 0 {
             // Interrupted. Anything else would come again at once; rather slowly then.
-            pause(Duration::from_millis(1));
+            pause(ADMIN_POLL_PAUSE);
             return vec![false; entries.len()];
         }
         entries.iter().map(|entry| entry.revents != 0).collect()

@@ -17,11 +17,7 @@ use rustix::fs::inotify::{
 use rustix::io::Errno;
 
 use super::tree::{Dependents, Happened, Interest, Interests, Newcomer};
-
-/// Octets of events read at a time: some hundred.
-const BUFFER_BYTES: usize = 16 * 1024;
-/// Reads before others get their turn.
-const READS_MAX: usize = 64;
+use crate::limits::{INOTIFY_BUFFER_BYTES, INOTIFY_READS_MAX};
 
 /// Why changes cannot be seen as they happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -172,7 +168,7 @@ impl Inotify {
     ///
     /// Returns whether all were taken.
     pub fn read(&mut self, effect: &mut Dependents) -> bool {
-        let mut buffer = [MaybeUninit::uninit(); BUFFER_BYTES];
+        let mut buffer = [MaybeUninit::uninit(); INOTIFY_BUFFER_BYTES];
         let mut events = Vec::new();
         let mut reader = Reader::new(&self.descriptor, &mut buffer);
         let mut reads = 0_usize;
@@ -180,7 +176,7 @@ impl Inotify {
             if reader.is_buffer_empty() {
                 reads = reads.saturating_add(1);
             }
-            if reads > READS_MAX {
+            if reads > INOTIFY_READS_MAX {
                 break false;
             }
             match reader.next() {

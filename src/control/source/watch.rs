@@ -16,11 +16,8 @@ use super::directory::Wanted;
 use super::inotify::{Followed, Inotify, WatchFault};
 use super::set::file_problem;
 use super::tree::{Dependents, Interests};
-use crate::limits::{MANIFEST_FILES_MAX, MANIFEST_POLL};
+use crate::limits::{MANIFEST_FILES_MAX, MANIFEST_POLL, MANIFEST_POLL_SHARE};
 use crate::model::{Problem, Severity};
-
-/// Share of the time that polling may take: one part of so many.
-const POLL_SHARE: u32 = 50;
 
 /// What happened since the last [`Watch::take`].
 #[derive(Debug)]
@@ -68,7 +65,7 @@ impl Watch {
     /// `None`: never.
     #[must_use]
     pub fn poll(&self, look: Duration) -> Option<Duration> {
-        self.fault.as_ref().map(|_| MANIFEST_POLL.max(look.saturating_mul(POLL_SHARE)))
+        self.fault.as_ref().map(|_| MANIFEST_POLL.max(look.saturating_mul(MANIFEST_POLL_SHARE)))
     }
 
     /// Waits for the next event that counts; safe to cancel.

@@ -7,17 +7,10 @@ use super::dynamic::DynamicTable;
 use super::error::HpackError;
 use super::fields::FieldList;
 use super::{huffman, integer, statics};
-use crate::limits::{HTTP2_BLOCK_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX};
-
-/// Size updates at the beginning of a block: the smallest since the last block, and the present one
-/// (RFC 7541 section 4.2).
-const UPDATES_MAX: u32 = 2;
-
-const SIZE_MAX: u32 = HTTP2_HEADER_TABLE_BYTES_MAX;
-
-/// Octets of literals that are decoded for the sake of the table alone. Those of an honest sender
-/// are hardly more than its block has; a name in the table makes two octets thousands.
-const DECODED_BYTES_MAX: usize = 4 * HTTP2_BLOCK_BYTES_MAX;
+use crate::limits::{
+    HTTP2_BLOCK_BYTES_MAX, HTTP2_DECODED_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX,
+    HTTP2_TABLE_UPDATES_MAX,
+};
 
 /// Reads the blocks of one direction of a connection.
 #[derive(Debug)]
@@ -50,7 +43,7 @@ impl Decoder {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            table: DynamicTable::new(SIZE_MAX as usize),
+            table: DynamicTable::new(HTTP2_HEADER_TABLE_BYTES_MAX as usize),
             partial: Vec::new(),
             octets: 0,
             updates: 0,
@@ -130,7 +123,10 @@ impl Decoder {
 
     fn size_update(&mut self, input: &[u8]) -> Result<Option<usize>, HpackError> {
         let Some((size, used)) = integer::decode(input, 5)? else { return Ok(None) };
-        if size > SIZE_MAX || self.has_field || self.updates >= UPDATES_MAX {
+        if size > HTTP2_HEADER_TABLE_BYTES_MAX
+            || self.has_field
+            || self.updates >= HTTP2_TABLE_UPDATES_MAX
+        {
             return Err(HpackError::SizeUpdate);
         }
         self.updates += 1;
@@ -176,7 +172,7 @@ impl Decoder {
             self.table.insert(name, value);
         }
         list.commit(start, name_len);
-        if list.size() > DECODED_BYTES_MAX {
+        if list.size() > HTTP2_DECODED_BYTES_MAX {
             return Err(HpackError::TooLong);
         }
         self.has_field = true;

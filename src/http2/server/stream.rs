@@ -2,10 +2,7 @@
 
 use std::task::Waker;
 
-use crate::limits::HTTP2_STREAM_WINDOW_BYTES;
-
-/// Memory that an emptied inbox keeps for the next frame.
-const INBOX_KEPT_BYTES: usize = 4 * 1024;
+use crate::limits::{HTTP2_STREAM_INBOX_KEPT_BYTES, HTTP2_STREAM_WINDOW_BYTES};
 
 /// How much of the request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +88,7 @@ impl Stream {
             return;
         }
         self.taken = 0;
-        if self.inbox.capacity() > INBOX_KEPT_BYTES {
+        if self.inbox.capacity() > HTTP2_STREAM_INBOX_KEPT_BYTES {
             self.inbox = Vec::new();
         } else {
             self.inbox.clear();

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::http1::head::{HeadScan, check_partial_request, parse_request};
-use crate::limits::{DRAIN_IDLE_GRACE, LINGER_BYTES_MAX, LINGER_TIMEOUT};
+use crate::limits::{DRAIN_IDLE_GRACE, LINGER_BYTES_MAX, LINGER_TIMEOUT, OVERLOADED_LINGER};
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::After;
@@ -302,6 +302,6 @@ pub async fn turn_away(core: Rc<Core>, stream: Stream) {
     // The socket is new, so its send queue takes a short answer at once or never.
     if stream.try_write(out.unread()).is_ok() {
         stream.close_write();
-        rt::sleep(Duration::from_millis(20)).await;
+        rt::sleep(OVERLOADED_LINGER).await;
     }
 }

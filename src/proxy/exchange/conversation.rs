@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::filter::{FieldEdits, Filter};
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::head::{HeadScan, RequestKind, Version, check_partial_response, parse_response};
-use crate::limits::INFORMATIONAL_RESPONSES_MAX;
+use crate::limits::{COALESCED_BYTES_MAX, INFORMATIONAL_RESPONSES_MAX, MID_SIZE_BODY_BYTES_MAX};
 use crate::proxy::exchange::attempts::Treatment;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
@@ -447,9 +447,6 @@ enum Relay {
     Gone,
 }
 
-/// Octets of a first piece of body that are copied behind the head rather than sent apart.
-const COALESCE_BYTES_MAX: usize = Class::Medium.bytes();
-
 async fn relay_body(
     exchange: &mut Exchange<'_>,
     connection: &Connection,
@@ -476,7 +473,7 @@ async fn relay_body(
             frame_chunk(&mut piece, is_done.then_some(trailers));
         }
         let outgoing = match head.take() {
-            Some(mut head) if piece.len() <= COALESCE_BYTES_MAX => {
+            Some(mut head) if piece.len() <= COALESCED_BYTES_MAX => {
                 head.as_vec().extend_from_slice(piece.unread());
                 if !write(exchange, side, head).await {
                     return client_gone(exchange);
@@ -518,13 +515,6 @@ async fn relay_body(
         }
     }
 }
-
-/// Up to here a body is read in the largest pieces.
-///
-/// PERF: 100 KiB took 49 us of CPU in 16 KiB pieces and 39 us in 64 KiB ones. 1 MiB took 450 to 480
-/// us either way; 64 KiB ones varied more from run to run (344 to 550 us), because what is written
-/// then is no longer in the first-level cache when the kernel copies it.
-const MID_SIZE_BODY_BYTES_MAX: u64 = 256 * 1024;
 
 /// How much to read at once, by what is left.
 fn read_class(decoder: &BodyDecoder) -> Class {

@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version};
+use crate::limits::WHOLE_BODY_BYTES_MAX;
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Persistence;
 use crate::proxy::rt::Peek;
-use crate::proxy::rt::buffer::Class;
 use crate::proxy::transport::Transport;
 use crate::proxy::upstream::Backend;
 use crate::table::SeriesId;
@@ -32,9 +32,6 @@ pub struct Tally {
     /// A load balancer's question: counted, not logged.
     pub is_probe: bool,
 }
-
-/// Bodies up to this size that came with their head are sent with it and kept for repetition.
-const WHOLE_BODY_BYTES_MAX: u64 = Class::Medium.bytes() as u64;
 
 /// One request under way.
 pub struct Exchange<'a> {
@@ -66,7 +63,7 @@ impl Exchange<'_> {
         let here = self.bytes.len().saturating_sub(head.head_bytes);
         match head.body {
             BodyLength::None => Some(0),
-            BodyLength::Known(length) if length <= WHOLE_BODY_BYTES_MAX => {
+            BodyLength::Known(length) if length <= WHOLE_BODY_BYTES_MAX as u64 => {
                 usize::try_from(length).ok().filter(|&length| length <= here)
             }
             _ => None,

@@ -4,8 +4,7 @@ use std::io;
 
 use io_uring::opcode;
 
-/// Completion queue entries: more than one turn completes even with thousands of armed operations.
-const RING_COMPLETIONS: u32 = 16 * 1024;
+use crate::limits::RING_COMPLETIONS;
 
 /// Flags of `io_uring_setup(2)`, by kernel: `COOP_TASKRUN` 5.19, `SINGLE_ISSUER` 6.0,
 /// `DEFER_TASKRUN` 6.1, none 5.11.

@@ -15,10 +15,8 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use crate::limits::PLACES_KEPT_MAX;
 use crate::proxy::rt::spares::Spares;
-
-/// Free memory kept; as many as requests under way at a time, within reason.
-const KEPT_MAX: usize = 4096;
 
 /// Places for futures of one type; one per core.
 pub struct Places<F> {
@@ -88,7 +86,7 @@ impl<F> Drop for Placed<F> {
     fn drop(&mut self) {
         // SAFETY: the place holds an initialised `F`, which is not used after this.
         unsafe { self.place.drop_in_place() };
-        if let Some(place) = self.places.free.borrow_mut().keep(self.place, KEPT_MAX) {
+        if let Some(place) = self.places.free.borrow_mut().keep(self.place, PLACES_KEPT_MAX) {
             free(place);
         }
     }

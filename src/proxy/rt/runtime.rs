@@ -11,10 +11,8 @@ use std::time::Duration;
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
+use crate::limits::RING_ENTRIES;
 use crate::proxy::rt::driver::{DriverChoice, ring_builder};
-
-/// Submission queue entries: twice the operations of a busy turn. The queue is flushed when full.
-const RING_ENTRIES: u32 = 2048;
 
 /// Runs `root` on this thread for as long as the process lives.
 ///

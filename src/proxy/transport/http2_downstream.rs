@@ -20,6 +20,7 @@ use crate::http2::frame::ErrorCode;
 use crate::http2::request::{Facts, RequestRefusal, RequestShape, put_request};
 use crate::http2::response::{Event, ResponseReader};
 use crate::http2::server::{Arrival, Closed, Opened, Server};
+use crate::limits::WHOLE_BODY_BYTES_MAX;
 use crate::model::Scheme;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::Downstream;
@@ -27,10 +28,6 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Deadline, SharedStream, Target};
 use crate::proxy::transport::http2_codec::Codec;
 use crate::telemetry::Counter;
-
-/// Bodies up to this size that are here with their head are read with it, so that they can be
-/// repeated and need no chunked coding.
-const EARLY_BYTES_MAX: usize = Class::Medium.bytes();
 
 /// Octets of a body that are taken at a time: as many as fit with the framing of a chunk, so that
 /// no buffer grows.
@@ -276,7 +273,7 @@ fn begin(
     if server.is_closed(id) {
         return None;
     }
-    let early = server.unread(id).len().min(EARLY_BYTES_MAX);
+    let early = server.unread(id).len().min(WHOLE_BODY_BYTES_MAX);
     let is_whole = early == server.unread(id).len() && server.is_received(id);
     let whole = (is_whole && !server.has_trailers(id)).then_some(early);
     let facts = Facts { is_secure, is_end: opened.is_end, whole };

@@ -7,14 +7,12 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::config::AccessLogFormat;
-use crate::limits::{ACCESS_LOG_ATTEMPTS_MAX, ACCESS_LOG_FIELD_BYTES_MAX, HOST_BYTES_MAX};
+use crate::limits::{
+    ACCESS_LOG_ATTEMPTS_MAX, ACCESS_LOG_FIELD_BYTES_MAX, ACCESS_LOG_NAME_BYTES_MAX,
+};
 use crate::model::{BackendKey, Origin, PortRef};
 use crate::telemetry::date::{Civil, SecondCache, unix_millis, write_padded};
 use crate::telemetry::record::{Attempt, ExchangeRecord};
-
-/// Bytes of a name from an object, escaped: manifests are not always checked by an API server,
-/// which allows no longer one.
-const NAME_BYTES_MAX: usize = HOST_BYTES_MAX;
 
 /// A format with its cached date.
 pub(super) struct LineFormat {
@@ -160,13 +158,13 @@ fn write_nginx_escaped(out: &mut Vec<u8>, value: &[u8], bytes_max: usize) {
 /// `namespace-service-port`, ingress-nginx' name of an upstream.
 fn write_upstream_name(out: &mut Vec<u8>, backend: Option<&BackendKey>) {
     let Some(key) = backend else { return out.push(b'-') };
-    write_nginx_escaped(out, key.namespace.as_bytes(), NAME_BYTES_MAX);
+    write_nginx_escaped(out, key.namespace.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX);
     out.push(b'-');
-    write_nginx_escaped(out, key.service.as_bytes(), NAME_BYTES_MAX);
+    write_nginx_escaped(out, key.service.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX);
     out.push(b'-');
     match &key.port {
         PortRef::Number(port) => write_number(out, (*port).into()),
-        PortRef::Name(name) => write_nginx_escaped(out, name.as_bytes(), NAME_BYTES_MAX),
+        PortRef::Name(name) => write_nginx_escaped(out, name.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX),
     }
 }
 
@@ -219,7 +217,7 @@ fn write_json_field(out: &mut Vec<u8>, key: &str, value: &[u8]) {
 }
 
 fn write_json_name(out: &mut Vec<u8>, key: &str, name: &str) {
-    write_json_string(out, key, name.as_bytes(), NAME_BYTES_MAX);
+    write_json_string(out, key, name.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX);
 }
 
 /// Valid UTF-8 stays, invalid bytes become U+FFFD, control characters `\u00hh`.
@@ -272,7 +270,7 @@ fn write_json_backend(out: &mut Vec<u8>, backend: Option<&BackendKey>) {
         return out.extend_from_slice(b"null");
     };
     out.extend_from_slice(b",\"backend\":{\"namespace\":\"");
-    write_json_escaped(out, key.namespace.as_bytes(), NAME_BYTES_MAX);
+    write_json_escaped(out, key.namespace.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX);
     out.push(b'"');
     write_json_name(out, "service", &key.service);
     match &key.port {

@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, never, select};
 
 use super::sink::Sink;
-
-/// Pause after a sink in non-blocking mode took nothing.
-const SINK_PAUSE: Duration = Duration::from_millis(5);
+use crate::limits::{ACCESS_LOG_END_POLL, ACCESS_LOG_SINK_PAUSE};
 
 /// Full lines on their way to the writer.
 #[derive(Debug)]
@@ -81,7 +79,7 @@ impl LogWriter {
             if Instant::now() >= deadline {
                 return false;
             }
-            pause(Duration::from_millis(1));
+            pause(ACCESS_LOG_END_POLL);
         }
         self.thread.join().is_ok()
     }
@@ -180,7 +178,7 @@ impl WriterState {
                     bytes = rest;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => pause(SINK_PAUSE),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => pause(ACCESS_LOG_SINK_PAUSE),
                 Err(error) => return Err(error),
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -17,8 +17,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::limits::{
-    ADMISSION_CERTIFICATE_LIFETIME, ADMISSION_CERTIFICATE_RENEWAL, TLS_CA_CERTIFICATES_MAX,
-    TLS_CHAIN_CERTIFICATES_MAX,
+    ADMISSION_CERTIFICATE_LIFETIME, ADMISSION_CERTIFICATE_RENEWAL, CLOCK_SKEW,
+    TLS_CA_CERTIFICATES_MAX, TLS_CHAIN_CERTIFICATES_MAX,
 };
 use crate::tls::certificate::{Certificate, CertificateError};
 use crate::tls::server::{ServerTls, ServerTlsError};
@@ -30,8 +30,6 @@ pub(super) const KEY: &str = "tls.key";
 /// Newest first.
 pub(super) const CA: &str = "ca.crt";
 
-/// How far another clock may be behind ours.
-const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 

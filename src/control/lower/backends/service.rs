@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use crate::limits::PORTS_SHOWN_MAX;
 use crate::model::{BackendProtocol, PortRef};
 
 /// Where the endpoints of a Service port are.
@@ -179,7 +180,7 @@ fn port_number(number: i32) -> Result<u16, ServiceError> {
 fn list(ports: &[ServicePort]) -> String {
     let shown: Vec<_> = ports
         .iter()
-        .take(8)
+        .take(PORTS_SHOWN_MAX)
         .map(|p| match &p.name {
             Some(name) => format!("{} ({name})", p.port),
             None => p.port.to_string(),

@@ -1,6 +1,7 @@
 //! Annotations that mean something to other controllers, and nothing here.
 
 use crate::control::source::report::Finding;
+use crate::limits::OWNERS_SHOWN_MAX;
 
 /// What names of annotations begin with, and whose they are. External-dns, cert-manager, dashboards
 /// and their like act on Ingresses of any controller and are not here.
@@ -33,8 +34,6 @@ const OWNERS: [(&str, &str); 24] = [
     ("higress.io/", "Higress"),
     ("k8s.apisix.apache.org/", "APISIX"),
 ];
-/// Owners that are named; more are "others".
-const OWNERS_SHOWN: usize = 4;
 
 /// One finding for all of them, at the first; `None`: there are none.
 pub(crate) fn annotations<'a>(
@@ -50,8 +49,8 @@ pub(crate) fn annotations<'a>(
         }
     }
     let first = first?;
-    let more = if owners.len() > OWNERS_SHOWN { " and others" } else { "" };
-    let shown = owners.get(..OWNERS_SHOWN).unwrap_or(&owners).join("; ");
+    let more = if owners.len() > OWNERS_SHOWN_MAX { " and others" } else { "" };
+    let shown = owners.get(..OWNERS_SHOWN_MAX).unwrap_or(&owners).join("; ");
     Some(Finding {
         reason: "ForeignAnnotation",
         field: format!("metadata.annotations.{first}"),

@@ -7,11 +7,8 @@ use super::collect::Stream;
 use super::failure::Failure;
 use super::secrets::Secrets;
 use super::watch::Verb;
-use crate::limits::{KUBERNETES_MINOR_LEAST, SECRET_REFRESH};
+use crate::limits::{KUBERNETES_MINOR_LEAST, NAMESPACES_SHOWN_MAX, SECRET_REFRESH};
 use crate::model::{Problem, Severity};
-
-/// Namespaces that a message lists.
-const NAMESPACES_LISTED: usize = 10;
 
 /// Who needs the rights.
 const ACCOUNT: &str = "the service account of Ringway";
@@ -209,7 +206,7 @@ impl Places {
 impl std::fmt::Display for Places {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self(all) = self;
-        let listed: Vec<_> = all.iter().take(NAMESPACES_LISTED).map(String::as_str).collect();
+        let listed: Vec<_> = all.iter().take(NAMESPACES_SHOWN_MAX).map(String::as_str).collect();
         match all.len() {
             0 => return Ok(()),
             1 => f.write_str(" in the namespace ")?,

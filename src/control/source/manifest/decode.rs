@@ -10,10 +10,7 @@ use serde_json::Value;
 use crate::control::source::Object;
 use crate::control::source::placeholder::{self, FILL_IN};
 use crate::control::source::report::Finding;
-use crate::limits::PROBLEMS_PER_OBJECT_MAX;
-
-/// Characters of a value that a message repeats.
-const SHOWN_MAX: usize = 60;
+use crate::limits::{PROBLEMS_PER_OBJECT_MAX, VALUE_SHOWN_CHARACTERS_MAX};
 
 /// What a document came to.
 pub(super) struct Decoded {
@@ -202,7 +199,7 @@ fn advice(field: &str, value: &Value, wanted: Wanted) -> String {
 
 /// The beginning of a text that may be of any length.
 pub(super) fn cut(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN_MAX).collect();
+    let mut shown: String = text.chars().take(VALUE_SHOWN_CHARACTERS_MAX).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }

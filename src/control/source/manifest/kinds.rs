@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::decode::{self, Decoded};
 use crate::control::source::Object;
+use crate::limits::SLIP_EDITS_MAX;
 
 /// A kind that we know.
 pub(super) struct KnownKind {
@@ -50,9 +51,6 @@ const OLD_VERSIONS: [(&str, &str); 4] = [
     ("IngressClass", "networking.k8s.io/v1beta1"),
     ("EndpointSlice", "discovery.k8s.io/v1beta1"),
 ];
-
-/// Edits that make a slip, and not another word.
-const SLIP_EDITS_MAX: usize = 2;
 
 /// What `kind` and `apiVersion` come to.
 pub(super) enum Named {

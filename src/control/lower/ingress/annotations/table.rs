@@ -2,6 +2,7 @@
 //! whether it keeps clients out.
 
 use super::{DIALECT, parse_bool};
+use crate::limits::SLIP_EDITS_MAX;
 use Guard::{No, Snippet, Unless};
 use Off::{Everybody, False, Never, Words, Zero};
 use Scope::{Backend, Host, Location};
@@ -268,9 +269,6 @@ pub(crate) fn may_be_guard(name: &str) -> bool {
     GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// How many characters may be wrong in what is taken for the slip of a guard's name.
-const SLIP_MAX: usize = 2;
-
 /// The guard that `key`, the whole of an annotation's name, is a slip of. Case is no difference.
 pub(crate) fn slip(key: &str) -> Option<&'static Annotation> {
     let key = key.to_ascii_lowercase();
@@ -282,9 +280,9 @@ pub(crate) fn slip(key: &str) -> Option<&'static Annotation> {
     near.min_by_key(|(distance, _)| *distance).map(|(_, annotation)| annotation)
 }
 
-/// Levenshtein's distance in bytes, if it is at most [`SLIP_MAX`].
+/// Levenshtein's distance in bytes, if it is at most [`SLIP_EDITS_MAX`].
 fn distance(a: &str, b: &str) -> Option<usize> {
-    if a.len().abs_diff(b.len()) > SLIP_MAX {
+    if a.len().abs_diff(b.len()) > SLIP_EDITS_MAX {
         return None;
     }
     let (a, b) = (a.as_bytes(), b.as_bytes());
@@ -299,12 +297,12 @@ fn distance(a: &str, b: &str) -> Option<usize> {
             let changed = diagonal.saturating_add(usize::from(x != y));
             line.push(changed.min(up.saturating_add(1)).min(left.saturating_add(1)));
         }
-        if line.iter().min()? > &SLIP_MAX {
+        if line.iter().min()? > &SLIP_EDITS_MAX {
             return None;
         }
         above = line;
     }
-    above.last().copied().filter(|distance| *distance <= SLIP_MAX)
+    above.last().copied().filter(|distance| *distance <= SLIP_EDITS_MAX)
 }
 
 #[cfg(test)]
