@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
-use super::ingress::annotations::guards;
+use super::guards;
 use super::ingress::spec::{LoweredIngress, Route};
 use super::names::certificates::HostTls;
 use super::path::RoutePath;
@@ -18,10 +18,18 @@ use crate::model::{
 pub(super) struct BuiltHost {
     pub host: Arc<Host>,
     pub problems: Vec<Arc<Problem>>,
-    /// Whose annotation closes the host, and which.
-    pub closed_by: Option<(ObjectRef, String)>,
+    pub closed_by: Option<ClosedBy>,
     /// Indices of the rules that paths lead to, in the order of their paths.
     by_path: Box<[u32]>,
+}
+
+/// Whose annotation closes a host, and which.
+#[derive(Debug)]
+pub(super) struct ClosedBy {
+    pub owner: ObjectRef,
+    pub name: &'static str,
+    /// As it is written.
+    pub text: String,
 }
 
 impl BuiltHost {
@@ -51,7 +59,7 @@ pub(super) fn build<'a>(
 ) -> BuiltHost {
     let closing = guards::closing(claimants.clone().map(|ingress| (ingress, ingress.guards())));
     let governed = |ingress: &LoweredIngress, path: &RoutePath, rule: &Arc<Rule>| {
-        let policies = tls.policies(path, &ingress.tls.annotations, hsts);
+        let policies = tls.policies(path, &ingress.settings, hsts);
         let is_closed = closing.is_some() || ingress.guards().is_closed;
         let guard = is_closed.then_some(Refusal::Guard);
         let refusal = guard.or(policies.refusal).or(rule.policies.refusal);
@@ -84,16 +92,20 @@ pub(super) fn build<'a>(
     {
         rules.push(governed(oldest, &root, fallback));
     }
-    if let Some((owner, annotation)) = closing {
+    if let Some((owner, closing)) = closing {
         let others = claimants.clone().filter(|other| !other.guards().is_closed);
         problems.extend(others.flat_map(|other| {
             let mut report = Report::new(&other.reference, other.provenance.as_ref());
-            report.error(closed(pattern, &owner.reference, annotation));
+            report.error(closed(pattern, &owner.reference, closing.text));
             report.finish()
         }));
     }
     problems.extend(unused_fallbacks(pattern, claimants.skip(1)));
-    let closed_by = closing.map(|(owner, by)| (owner.reference.clone(), by.to_owned()));
+    let closed_by = closing.map(|(owner, by)| ClosedBy {
+        owner: owner.reference.clone(),
+        name: by.name,
+        text: by.text.to_owned(),
+    });
     let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
     BuiltHost { host: Arc::new(host), problems, closed_by, by_path }
 }

@@ -13,14 +13,17 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod backends;
+mod guards;
 mod hosts;
 mod ingress;
 mod interest;
 mod names;
 mod options;
 mod path;
+mod regex_path;
 mod review;
 mod secrets;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,6 +45,7 @@ use ingress::spec::{self, Age, LoweredIngress};
 use names::certificates::{self, TlsState};
 
 pub use backends::slices::removes_endpoints;
+pub use ingress::annotations_page;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, is_usable, secret_references};
 pub use interest::Interest;
@@ -546,7 +550,7 @@ fn tls_sources<'a>(
 /// Tells that an older version than the object's is in force.
 fn kept(lowered: &LoweredIngress) -> Vec<Arc<Problem>> {
     let mut report = Report::new(&lowered.reference, lowered.provenance.as_ref());
-    let what = match lowered.newer_guards.is_closed {
+    let what = match lowered.newer_guards.is_some() {
         true => {
             "of the last good one all requests get status 503, because the new one is to be \
              protected"

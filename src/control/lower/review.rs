@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::backends::backend;
+use super::hosts::ClosedBy;
 use super::ingress::spec::{self, LoweredIngress};
 use super::path::RoutePath;
 use super::{Lowerer, hosts, tls_sources};
@@ -80,10 +81,10 @@ impl<'a> Place<'a> {
     }
 
     /// Which other Ingress closes the host, and by which annotation.
-    pub(super) fn closed_by(self, pattern: &HostPattern) -> Option<&'a (ObjectRef, String)> {
+    pub(super) fn closed_by(self, pattern: &HostPattern) -> Option<&'a ClosedBy> {
         let closed_by = self.lowerer.hosts.get(pattern)?.closed_by.as_ref();
-        closed_by.filter(|(owner, annotation)| {
-            let decides = || self.lowered.guards.decides(annotation);
+        closed_by.filter(|ClosedBy { owner, name, .. }| {
+            let decides = || self.lowered.settings.guards.decides(name);
             *owner != self.lowered.reference && (self.older(owner).is_some() || !decides())
         })
     }
@@ -110,10 +111,10 @@ impl<'a> Place<'a> {
             if self.lowered.fallback.is_some() && !self.is_first(pattern) {
                 others.warning(hosts::unused_fallback(pattern));
             }
-            if let Some((owner, annotation)) = self.closed_by(pattern)
-                && !self.lowered.guards.is_closed
+            if let Some(ClosedBy { owner, text, .. }) = self.closed_by(pattern)
+                && !self.lowered.settings.guards.is_closed
             {
-                others.error(hosts::closed(pattern, owner, annotation));
+                others.error(hosts::closed(pattern, owner, text));
             }
         }
     }

@@ -90,7 +90,8 @@ impl Defect {
             Self::ExternalRefused(_) => ("AddressRefused", "Name another host."),
             Self::Dial(defect) => return defect.finding("its requests get status 503"),
             Self::ClientCertificate(defect) => {
-                let field = crate::control::lower::ingress::annotations::proxy_ssl::secret_field();
+                let field =
+                    crate::control::lower::ingress::annotations::backend_tls::secret_field();
                 return defect.finding(field, "the backend is shown it or the last good one");
             }
         };

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::control::lower::ingress::annotations::proxy_ssl;
+use crate::control::lower::ingress::annotations::backend_tls;
 use crate::control::lower::secrets::{
     CA, CERTIFICATE, Found, KEY, ObjectName, SecretDefect, Secrets, secret_ref, value,
 };
@@ -42,14 +42,14 @@ impl DialDefect {
     /// For the owner of the annotations; `effect` is what follows from it.
     pub(crate) fn finding(&self, effect: &str) -> Finding {
         let (reason, field, advice) = match self {
-            Self::Secret(defect) => return defect.finding(proxy_ssl::secret_field(), effect),
+            Self::Secret(defect) => return defect.finding(backend_tls::secret_field(), effect),
             Self::NoCa => (
                 "BackendCaMissing",
-                proxy_ssl::verify_field(),
+                backend_tls::verify_field(),
                 "Name a Secret with ca.crt in proxy-ssl-secret.",
             ),
             Self::Tls(_) => {
-                ("BackendCaInvalid", proxy_ssl::secret_field(), "Store certificates in PEM.")
+                ("BackendCaInvalid", backend_tls::secret_field(), "Store certificates in PEM.")
             }
         };
         Finding { reason, field, message: format!("{self}; {effect}."), advice: advice.into() }

@@ -4,3 +4,5 @@ pub(super) mod annotations;
 pub(super) mod class;
 mod foreign;
 pub(super) mod spec;
+
+pub use annotations::page as annotations_page;

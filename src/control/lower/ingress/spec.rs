@@ -10,15 +10,16 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
-use super::annotations::guards::{self, Guards};
-use super::annotations::tls::AuthTls;
-use super::annotations::{self as nginx, Dialect, Texts, regex_path};
+use super::annotations::row::field_of;
 use super::class::Classes;
-use super::foreign;
+use super::{annotations, foreign};
+use crate::control::lower::guards::Guards;
 use crate::control::lower::names::certificates::{IngressTls, TlsEntry};
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::path::{self, PathRules, RoutePath};
+use crate::control::lower::regex_path;
 use crate::control::lower::secrets::secret_ref;
+use crate::control::lower::settings::{ClientCertificates, PathStyle, Role, Settings};
 use crate::control::source::Provenance;
 use crate::control::source::manifest::{is_dns_label, is_dns_subdomain};
 use crate::control::source::report::{Finding, Report};
@@ -59,10 +60,10 @@ pub(crate) struct LoweredIngress {
     pub uses: BTreeMap<BackendKey, String>,
     /// Certificates, redirects, client certificates.
     pub tls: IngressTls,
-    /// Guards that are not supported.
-    pub guards: Guards,
-    /// Those of a newer version, of which nothing else can be used.
-    pub newer_guards: Guards,
+    pub settings: Settings,
+    /// What holds instead of its guards, because of a newer version of which nothing else can be
+    /// used.
+    pub newer_guards: Option<Guards>,
     /// Errors left nothing that could serve a request.
     pub is_unusable: bool,
 }
@@ -70,23 +71,17 @@ pub(crate) struct LoweredIngress {
 impl LoweredIngress {
     /// The guards that hold for it.
     pub(crate) fn guards(&self) -> &Guards {
-        match self.newer_guards.is_closed {
-            true => &self.newer_guards,
-            false => &self.guards,
-        }
+        self.newer_guards.as_ref().unwrap_or(&self.settings.guards)
     }
 
     /// What `newer`, of which nothing can be used, asks of the version in force: no request may
     /// come in that its author wants kept out.
-    pub(crate) fn guards_of_newer(&self, newer: &Self) -> Guards {
-        let (old, new) = (&self.tls.annotations.auth, &newer.tls.annotations.auth);
-        let is_unguarded = newer.guards.is_closed && newer.guards != self.guards;
-        let asks_more = !matches!(new, None | Some(AuthTls::Off)) && old != new;
-        if is_unguarded || asks_more {
-            self.guards.with(&newer.guards).close()
-        } else {
-            Guards::default()
-        }
+    pub(crate) fn guards_of_newer(&self, newer: &Self) -> Option<Guards> {
+        let (old, new) = (&self.settings, &newer.settings);
+        let is_unguarded = new.guards.is_closed && new.guards != old.guards;
+        let asks_more = !matches!(new.client_auth, None | Some(ClientCertificates::Off))
+            && old.client_auth != new.client_auth;
+        (is_unguarded || asks_more).then(|| old.guards.closed_with(&new.guards))
     }
 }
 
@@ -133,16 +128,13 @@ fn class_annotation(ingress: &Ingress) -> Option<&str> {
 #[must_use]
 pub fn secret_references(reference: &ObjectRef, ingress: &Ingress) -> BTreeSet<ObjectRef> {
     let Ingress { metadata, spec, status: _ } = ingress;
-    let annotations = metadata.annotations.as_ref();
     // Told when the Ingress is lowered.
     let mut report = Report::new(reference, None);
-    let auth = nginx::tls::parse(reference, annotations, &mut report).auth;
-    let of_auth = auth.as_ref().and_then(AuthTls::secret).cloned();
-    let dialect = Dialect::parse(&reference.namespace, annotations, &mut report);
+    let settings = annotations::read(reference, metadata.annotations.as_ref(), &mut report);
     let entries = spec.iter().flat_map(|spec| spec.tls.iter().flatten());
     let of_entries = entries.take(TLS_ENTRIES_PER_INGRESS_MAX);
     let of_entries = of_entries.filter_map(|entry| tls_secret(reference, entry));
-    let all = of_entries.chain(of_auth).chain(dialect.secret());
+    let all = of_entries.chain(settings.needs);
     all.filter(|secret| is_dns_subdomain(&secret.name)).collect()
 }
 
@@ -170,8 +162,7 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         fallback: None,
         uses: BTreeMap::new(),
         tls: IngressTls::default(),
-        dialect: Dialect::default(),
-        guards: Guards::default(),
+        settings: Settings::default(),
         paths: 0,
         tls_hosts: 0,
         has_service: false,
@@ -181,7 +172,7 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         Some(spec) => lowering.spec(spec, metadata),
         None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
     }
-    let Lowering { report, hosts, fallback, uses, tls, guards, has_service, .. } = lowering;
+    let Lowering { report, hosts, fallback, uses, tls, settings, has_service, .. } = lowering;
     LoweredIngress {
         age: Age {
             created,
@@ -196,8 +187,8 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIng
         fallback,
         uses,
         tls,
-        guards,
-        newer_guards: Guards::default(),
+        settings,
+        newer_guards: None,
     }
 }
 
@@ -209,9 +200,7 @@ struct Lowering<'a> {
     fallback: Option<Arc<Rule>>,
     uses: BTreeMap<BackendKey, String>,
     tls: IngressTls,
-    /// Of all backends of the Ingress.
-    dialect: Dialect,
-    guards: Guards,
+    settings: Settings,
     paths: usize,
     tls_hosts: usize,
     /// Some route leads to a Service.
@@ -256,14 +245,7 @@ impl Lowering<'_> {
             self_link: _,
             uid: _,
         } = metadata;
-        self.tls.annotations =
-            nginx::tls::parse(self.reference, annotations.as_ref(), &mut self.report);
-        let namespace = &self.reference.namespace;
-        self.dialect = Dialect::parse(namespace, annotations.as_ref(), &mut self.report);
-        // The annotations of a canary are those of its main Ingress.
-        if !self.dialect.is_canary {
-            self.guards = guards::parse(Texts(annotations.as_ref()), &mut self.report);
-        }
+        self.settings = annotations::read(self.reference, annotations.as_ref(), &mut self.report);
         if let Some(finding) = foreign::annotations(annotations.iter().flatten()) {
             self.report.note(finding);
         }
@@ -273,9 +255,8 @@ impl Lowering<'_> {
     fn spec(&mut self, spec: &IngressSpec, metadata: &ObjectMeta) {
         let IngressSpec { default_backend, ingress_class_name, rules, tls } = spec;
         self.class(metadata, ingress_class_name.as_deref());
-        if self.dialect.is_canary {
+        if self.settings.role == Role::Canary {
             // Its hosts, certificates and paths are those of the main Ingress.
-            self.tls = IngressTls::default();
             return;
         }
         let rules = rules.as_deref().unwrap_or_default();
@@ -320,7 +301,7 @@ impl Lowering<'_> {
         if name == annotation {
             return;
         }
-        let field = nginx::field_of(CLASS_ANNOTATION);
+        let field = field_of(CLASS_ANNOTATION);
         let message = format!(
             "the class {annotation:?} differs from spec.ingressClassName, which counts ({name:?})."
         );
@@ -482,7 +463,8 @@ impl Lowering<'_> {
     /// more than the same text does, and so less leads around the guard.
     fn regex_path(&mut self, field: &str, text: &str) -> Option<RoutePath> {
         let looks_like_one = regex_path::looks_like_one(text);
-        let is_one = match (self.dialect.has_regex_paths, self.guards.is_closed) {
+        let has_expressions = self.settings.paths == PathStyle::Expressions;
+        let is_one = match (has_expressions, self.settings.guards.is_closed) {
             (true, true) => true,
             (true, false) | (false, true) => looks_like_one,
             (false, false) => false,
@@ -578,7 +560,7 @@ impl Lowering<'_> {
             return None;
         };
         let namespace = Arc::clone(&self.reference.namespace);
-        let dial = self.dialect.dial(&namespace, name);
+        let dial = self.settings.upstream.dial(&namespace, name);
         Some(BackendKey { namespace, service: name.as_str().into(), port, dial })
     }
 

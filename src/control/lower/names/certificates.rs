@@ -9,12 +9,13 @@ use std::time::SystemTime;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::tickets::TicketKeys;
-use crate::control::lower::ingress::annotations::guards;
-use crate::control::lower::ingress::annotations::tls::{self as annotations, Annotations, AuthTls};
+use crate::control::lower::guards;
+use crate::control::lower::ingress::annotations::{client_certificates, https};
 use crate::control::lower::ingress::spec::{Age, LoweredIngress};
 use crate::control::lower::path::RoutePath;
 use crate::control::lower::review::Place;
 use crate::control::lower::secrets::{Found, SecretDefect, Secrets};
+use crate::control::lower::settings::{ClientCertificates, HttpsRedirect, Settings};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
@@ -44,7 +45,6 @@ pub(crate) struct IngressTls {
     entries: Vec<TlsEntry>,
     /// The entries that list a host, by index.
     listed: BTreeMap<HostPattern, Vec<usize>>,
-    pub annotations: Annotations,
 }
 
 /// One element of `spec.tls`.
@@ -67,18 +67,23 @@ impl IngressTls {
 
     /// The Secrets it uses.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
-        let auth = self.annotations.auth.as_ref().and_then(AuthTls::secret);
-        self.entries.iter().filter_map(|entry| entry.secret.as_ref()).chain(auth)
+        self.entries.iter().filter_map(|entry| entry.secret.as_ref())
     }
 }
 
 /// The hosts whose handshake or rules the Ingress has a say in. An Ingress with any TLS entry has
 /// it for all its hosts, listed or not, as in ingress-nginx.
 fn names_of(ingress: &LoweredIngress) -> BTreeSet<HostPattern> {
-    let IngressTls { entries, listed, annotations } = &ingress.tls;
-    let has_say = !entries.is_empty() || annotations.auth.is_some() || annotations.passthrough;
+    let IngressTls { entries, listed } = &ingress.tls;
+    let settings = &ingress.settings;
+    let has_say = !entries.is_empty() || settings.client_auth.is_some() || settings.passthrough;
     let of_rules = ingress.hosts.keys().filter(|_| has_say);
     listed.keys().chain(of_rules).cloned().collect()
+}
+
+/// The Secrets that the Ingress uses for its hosts.
+fn secrets_of(ingress: &LoweredIngress) -> impl Iterator<Item = &ObjectRef> {
+    ingress.tls.secrets().chain(&ingress.settings.needs)
 }
 
 /// What TLS means for the rules of a host.
@@ -93,22 +98,25 @@ pub(crate) struct HostTls {
 }
 
 impl HostTls {
-    /// The policies of a rule of the host.
+    /// The policies of a rule of the host: those of its settings, and what TLS adds.
     pub(crate) fn policies(
         self,
         path: &RoutePath,
-        annotations: &Annotations,
+        settings: &Settings,
         hsts: Option<&Arc<str>>,
     ) -> Policies {
-        let is_wanted =
-            annotations.force_ssl_redirect || annotations.ssl_redirect && self.has_entry;
+        let is_wanted = match settings.https_redirect {
+            HttpsRedirect::Never => false,
+            HttpsRedirect::WithCertificate => self.has_entry,
+            HttpsRedirect::Always => true,
+        };
         let is_exempt = path.as_str().starts_with(NOT_REDIRECTED);
         Policies {
             https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
             hsts: hsts.filter(|_| self.has_entry).cloned(),
             client_identity: self.identity,
             refusal: self.is_denied.then_some(Refusal::ClientCertificates),
-            ..Policies::default()
+            ..settings.policies.clone()
         }
     }
 }
@@ -239,7 +247,7 @@ impl TlsState {
             claims.insert(ingress.age.clone(), ingress.reference.clone());
             touched.names.insert(pattern);
         }
-        for secret in ingress.tls.secrets() {
+        for secret in secrets_of(ingress) {
             self.secrets.acquire(secret, &ingress.reference);
         }
         touched.ingresses.insert(ingress.reference.clone());
@@ -253,7 +261,7 @@ impl TlsState {
             }
             touched.names.insert(pattern);
         }
-        for secret in ingress.tls.secrets() {
+        for secret in secrets_of(ingress) {
             self.secrets.release(secret, &ingress.reference);
         }
         touched.ingresses.insert(ingress.reference.clone());
@@ -385,11 +393,12 @@ impl TlsState {
                 tell_found(&mut report, index, entry, secret, &found);
             }
         }
-        if let Some(AuthTls::Secret { secret, demand, .. }) = &ingress.tls.annotations.auth
+        if let Some(ClientCertificates::Demanded { secret, demand, .. }) =
+            &ingress.settings.client_auth
             && let Err(defect) = self.secrets.client_auth(sources.secrets, secret, *demand)
             && !sources.is_told(&defect)
         {
-            report.error(defect.finding(annotations::auth_field(), DENIED));
+            report.error(defect.finding(client_certificates::secret_field(), DENIED));
         }
         let problems = report.finish();
         if !problems.is_empty() {
@@ -408,7 +417,7 @@ impl TlsState {
     ) {
         let ingress = place.lowered;
         self.review_secrets(sources, ingress, others);
-        let Annotations { passthrough, auth, .. } = &ingress.tls.annotations;
+        let Settings { passthrough, client_auth, .. } = &ingress.settings;
         for pattern in ingress.hosts.keys() {
             if *passthrough {
                 match passed_through(ingress, pattern) {
@@ -422,14 +431,16 @@ impl TlsState {
                     Ok(_) => {}
                 }
             }
-            let Some(wanted) = auth else { continue };
+            let Some(wanted) = client_auth else { continue };
             let oldest = self.names.get(pattern).and_then(|built| built.auth_by.as_ref());
             match oldest.and_then(|oldest| place.older(oldest)) {
-                Some(oldest) if oldest.tls.annotations.auth.as_ref() != Some(wanted) => {
+                Some(oldest) if oldest.settings.client_auth.as_ref() != Some(wanted) => {
                     others.error(auth_conflict(pattern, &oldest.reference));
                 }
                 Some(_) => {}
-                None if *pattern == HostPattern::Any && wanted.secret().is_some() => {
+                None if *pattern == HostPattern::Any
+                    && matches!(wanted, ClientCertificates::Demanded { .. }) =>
+                {
                     own.error(auth_without_host());
                 }
                 None => {}
@@ -451,11 +462,12 @@ impl TlsState {
                 tell_found(report, index, entry, secret, &found);
             }
         }
-        if let Some(AuthTls::Secret { secret, demand, .. }) = &ingress.tls.annotations.auth
+        if let Some(ClientCertificates::Demanded { secret, demand, .. }) =
+            &ingress.settings.client_auth
             && let Some(Err(defect)) =
                 self.secrets.peek_client_auth(sources.secrets, secret, *demand)
         {
-            report.error(defect.finding(annotations::auth_field(), DENIED));
+            report.error(defect.finding(client_certificates::secret_field(), DENIED));
         }
     }
 
@@ -547,7 +559,7 @@ impl TlsState {
     ) -> Option<(Arc<ClientAuth>, ObjectRef)> {
         let mut with_auth = sources
             .with_rules(pattern)
-            .filter_map(|ingress| Some((ingress, ingress.tls.annotations.auth.as_ref()?)));
+            .filter_map(|ingress| Some((ingress, ingress.settings.client_auth.as_ref()?)));
         let (winner, wanted) = with_auth.next()?;
         built.auth_by = Some(winner.reference.clone());
         for (ingress, _) in with_auth.filter(|(_, other)| *other != wanted) {
@@ -556,18 +568,18 @@ impl TlsState {
             built.problems.extend(report.finish());
         }
         let auth = match wanted {
-            AuthTls::Off => {
+            ClientCertificates::Off => {
                 built.host.identity = ClientIdentityPolicy::Told;
                 return None;
             }
-            AuthTls::Invalid => None,
-            AuthTls::Secret { .. } if *pattern == HostPattern::Any => {
+            ClientCertificates::Invalid => None,
+            ClientCertificates::Demanded { .. } if *pattern == HostPattern::Any => {
                 let mut report = Report::new(&winner.reference, winner.provenance.as_ref());
                 report.error(auth_without_host());
                 built.problems.extend(report.finish());
                 None
             }
-            AuthTls::Secret { secret, demand, passes_certificate } => {
+            ClientCertificates::Demanded { secret, demand, passes_certificate } => {
                 built.host.identity = match passes_certificate {
                     true => ClientIdentityPolicy::WithCertificate,
                     false => ClientIdentityPolicy::Told,
@@ -654,7 +666,7 @@ fn passthrough(
     let all = || sources.with_rules(pattern);
     let is_closed = guards::closing(all().map(|ingress| ((), ingress.guards()))).is_some();
     for (nth, ingress) in all().enumerate() {
-        if !ingress.tls.annotations.passthrough {
+        if !ingress.settings.passthrough {
             continue;
         }
         let backend = match passed_through(ingress, pattern) {
@@ -691,7 +703,7 @@ fn passed_through<'a>(
 fn not_passed_through(pattern: &HostPattern, why: &str) -> Finding {
     Finding {
         reason: "PassthroughNotUsed",
-        field: annotations::passthrough_field(),
+        field: https::passthrough_field(),
         message: format!("connections for host {pattern} are not passed through: {why}."),
         advice: "Give the host one Ingress with path /.".into(),
     }
@@ -700,7 +712,7 @@ fn not_passed_through(pattern: &HostPattern, why: &str) -> Finding {
 fn auth_conflict(pattern: &HostPattern, winner: &ObjectRef) -> Finding {
     Finding {
         reason: "ClientAuthConflict",
-        field: annotations::auth_field(),
+        field: client_certificates::secret_field(),
         message: format!("for host {pattern} that of {winner} counts, which is older."),
         advice: "Demand the same in both.".into(),
     }
@@ -709,7 +721,7 @@ fn auth_conflict(pattern: &HostPattern, winner: &ObjectRef) -> Finding {
 fn auth_without_host() -> Finding {
     Finding {
         reason: "ClientAuthWithoutHost",
-        field: annotations::auth_field(),
+        field: client_certificates::secret_field(),
         message: "a rule without a host has no handshake of its own; its requests get status 403."
             .into(),
         advice: "Write the host.".into(),

@@ -17,7 +17,13 @@ pub(super) fn check(world: &World) {
         }
         let known = secret_references(reference, &world.store.ingresses[reference].object);
         let of_backends = in_force.lowered.uses.keys().filter_map(backends::dial::secret_of);
-        let asked = in_force.lowered.tls.secrets().cloned().chain(of_backends);
+        let asked = in_force
+            .lowered
+            .tls
+            .secrets()
+            .chain(&in_force.lowered.settings.needs)
+            .cloned()
+            .chain(of_backends);
         for secret in asked.filter(|secret| manifest::is_dns_subdomain(&secret.name)) {
             assert!(known.contains(&secret), "{reference:?} asks for {secret:?}");
         }

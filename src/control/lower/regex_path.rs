@@ -1,21 +1,6 @@
-//! Paths that are regular expressions in ingress-nginx: which are, and which requests they mean.
+//! Paths that are regular expressions: which look so, and which requests they mean.
 
-use super::{DIALECT, Texts, parse_bool};
 use crate::model::Pattern;
-
-/// Either makes every path of its Ingress an expression.
-const USE_REGEX: &str = "use-regex";
-const REWRITE_TARGET: &str = "rewrite-target";
-
-/// Whether the paths of an Ingress are expressions, as its annotations say.
-pub(crate) fn is_wanted(texts: Texts<'_>) -> bool {
-    // Neither is supported yet, so that nothing else reads them.
-    let text = |name: &str| {
-        let value = texts.0.and_then(|all| all.get(&format!("{DIALECT}{name}")));
-        value.map(|value| value.trim()).filter(|value| !value.is_empty())
-    };
-    text(USE_REGEX).and_then(parse_bool) == Some(true) || text(REWRITE_TARGET).is_some()
-}
 
 /// Whether a path has what only expressions have a use for. A dot is none: `/v1.2` and
 /// `/.well-known` are paths.

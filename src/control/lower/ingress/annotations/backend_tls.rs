@@ -1,0 +1,94 @@
+//! What is proved to backends and demanded of them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::group::Group;
+use super::reader::Reader;
+use super::row::Invalid::Denied;
+use super::row::Named::Secret;
+use super::row::Scope::Location;
+use super::row::State::{NotYet, Supported};
+use super::row::{Row, field, parse_bool, row};
+use crate::control::lower::settings::Settings;
+use crate::model::{DialTls, HostName};
+
+pub(super) const GROUP: Group =
+    Group { title: "TLS towards backends", rows: ROWS, read: Some(read) };
+
+const ROWS: &[Row] = &[
+    row("proxy-ssl-ciphers", Location, NotYet)
+        .doc("Cipher suites of TLS 1.2 that backends are offered."),
+    row("proxy-ssl-name", Location, Supported)
+        .doc("Name that the certificate of a backend must have, and that is sent to it."),
+    row("proxy-ssl-protocols", Location, NotYet).doc("Versions of TLS that backends are offered."),
+    row("proxy-ssl-secret", Location, Supported)
+        .invalid(Denied)
+        .names(Secret)
+        .doc("NAMESPACE/NAME of the Secret with ca.crt, tls.crt and tls.key, or some of them."),
+    row("proxy-ssl-server-name", Location, Supported).doc("on: the name is sent to backends."),
+    row("proxy-ssl-verify", Location, Supported)
+        .invalid(Denied)
+        .doc("on: the certificate of a backend must be good."),
+    row("proxy-ssl-verify-depth", Location, NotYet)
+        .doc("How many intermediate authorities its chain may have."),
+];
+
+const SECRET: &str = "proxy-ssl-secret";
+const VERIFY: &str = "proxy-ssl-verify";
+const NAME: &str = "proxy-ssl-name";
+const SERVER_NAME: &str = "proxy-ssl-server-name";
+
+/// The field that names the Secret.
+pub(crate) fn secret_field() -> String {
+    field(SECRET)
+}
+
+/// The field that asks for verification.
+pub(crate) fn verify_field() -> String {
+    field(VERIFY)
+}
+
+/// Unlike in ingress-nginx each counts without a Secret, too. What cannot be understood never makes
+/// a connection less safe: a Secret that cannot be used is one that does not exist, and to verify
+/// is the default of what is unreadable.
+fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    let verify = switch(reader, VERIFY, true, "until then certificates are verified");
+    let sends_server_name = switch(reader, SERVER_NAME, false, "until then no name is sent");
+    let name = reader.text(NAME);
+    let server_name = name.and_then(server_name);
+    if let (Some(text), None) = (name, &server_name) {
+        let advice = "Write a DNS name or an address.";
+        reader.invalid(NAME, text, "it is not the name of a server.", advice);
+    }
+    let named = reader.named(SECRET, "until then its requests get status 503");
+    let namespace = Arc::clone(&reader.owner.namespace);
+    // No object has an empty name.
+    let secret = named.map(|named| (namespace, named.map_or_else(|()| "".into(), |s| s.name)));
+    settings.upstream.tls = DialTls { secret, verify, server_name, sends_server_name };
+}
+
+/// `on` or `off`; `until` says what `if_invalid` means.
+fn switch(reader: &mut Reader<'_, '_>, name: &str, if_invalid: bool, until: &str) -> bool {
+    match reader.text(name) {
+        None | Some("off") => false,
+        Some("on") => true,
+        // There it is the default, which anything else is taken for.
+        Some(text) if parse_bool(text) == Some(false) || text.eq_ignore_ascii_case("off") => {
+            reader.taken_for(name, text, "off", "Write on or off.");
+            false
+        }
+        Some(text) => {
+            let advice = format!("Write on or off; {until}.");
+            reader.invalid(name, text, "it is neither on nor off.", &advice);
+            if_invalid
+        }
+    }
+}
+
+fn server_name(text: &str) -> Option<Arc<str>> {
+    match text.parse::<IpAddr>() {
+        Ok(address) => Some(address.to_string().into()),
+        Err(_) => Some(HostName::new(text).ok()?.to_string().into()),
+    }
+}

@@ -1,0 +1,44 @@
+//! Redirect to https and passthrough of TLS.
+
+use super::group::Group;
+use super::reader::Reader;
+use super::row::Scope::{Host, Location};
+use super::row::State::{NotYet, Supported};
+use super::row::{Row, field, row};
+use crate::control::lower::settings::{HttpsRedirect, Settings};
+
+pub(super) const GROUP: Group = Group { title: "HTTPS", rows: ROWS, read: Some(read) };
+
+const ROWS: &[Row] = &[
+    row("force-ssl-redirect", Location, Supported).doc(
+        "Requests over http are redirected to https, whether or not the host has a certificate.",
+    ),
+    row("preserve-trailing-slash", Location, NotYet)
+        .doc("The redirect to https keeps a slash at the end."),
+    row("ssl-ciphers", Host, NotYet).doc("Cipher suites of TLS 1.2 that clients are offered."),
+    row("ssl-passthrough", Host, Supported)
+        .doc("TLS connections to the host go to the backend of path / as they are."),
+    row("ssl-prefer-server-ciphers", Host, NotYet)
+        .doc("The order of the server decides between cipher suites."),
+    row("ssl-redirect", Location, Supported).doc(
+        "Requests over http are redirected to https where the host has a certificate; the default.",
+    ),
+];
+
+const SSL_PASSTHROUGH: &str = "ssl-passthrough";
+
+fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    let is_wanted = reader.flag("ssl-redirect", true);
+    let is_forced = reader.flag("force-ssl-redirect", false);
+    settings.https_redirect = match (is_forced, is_wanted) {
+        (true, _) => HttpsRedirect::Always,
+        (false, true) => HttpsRedirect::WithCertificate,
+        (false, false) => HttpsRedirect::Never,
+    };
+    settings.passthrough = reader.flag(SSL_PASSTHROUGH, false);
+}
+
+/// The field that asks for passthrough.
+pub(crate) fn passthrough_field() -> String {
+    field(SSL_PASSTHROUGH)
+}

@@ -1,0 +1,106 @@
+//! What the annotations of one object say, and where it is told if they say nothing.
+
+use std::collections::BTreeSet;
+
+use super::row::{Named, Row, field, parse_bool};
+use crate::control::lower::secrets::secret_ref;
+use crate::control::source::report::{Finding, Report};
+use crate::model::ObjectRef;
+
+/// One annotation of an object.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    /// Its whole name.
+    pub key: &'a str,
+    /// Trimmed.
+    pub value: &'a str,
+    /// `None`: it is none of the dialect.
+    pub row: Option<&'static Row>,
+}
+
+/// Hands a group its annotations.
+pub(crate) struct Reader<'a, 'r> {
+    /// Whose annotations they are.
+    pub owner: &'a ObjectRef,
+    pub report: &'a mut Report<'r>,
+    /// What they name, of what is to be read.
+    pub needs: &'a mut BTreeSet<ObjectRef>,
+    pub said: &'a [Said<'a>],
+    /// Of the group.
+    pub rows: &'static [Row],
+}
+
+impl<'a> Reader<'a, '_> {
+    /// The value under `name`; an empty one counts as absent.
+    ///
+    /// INVARIANT: the row of the name says that it is read.
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        debug_assert!(self.row(name).is_some_and(Row::is_read), "{name} is read, says no row");
+        self.unread(name)
+    }
+
+    /// The same, of one that is not supported yet.
+    pub(super) fn unread(&self, name: &str) -> Option<&'a str> {
+        let is_it = |said: &&Said<'_>| said.row.is_some_and(|row| row.name == name);
+        let said = self.said.iter().find(is_it)?;
+        Some(said.value).filter(|value| !value.is_empty())
+    }
+
+    /// A truth value; one that cannot be understood has no effect.
+    pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
+        let Some(text) = self.text(name) else { return default };
+        parse_bool(text).unwrap_or_else(|| {
+            let advice = "Write \"true\" or \"false\".";
+            self.invalid(name, text, "it is no truth value.", advice);
+            default
+        })
+    }
+
+    /// The object that the value names: NAMESPACE/NAME, in the namespace of the owner. `until`:
+    /// what follows from a value that is not so.
+    pub(super) fn named(&mut self, name: &str, until: &str) -> Option<Result<ObjectRef, ()>> {
+        let text = self.text(name)?;
+        let Some(Named::Secret) = self.row(name).and_then(|row| row.names) else { return None };
+        let own = text.split_once('/').filter(|(namespace, name)| {
+            **namespace == *self.owner.namespace && !name.is_empty() && !name.contains('/')
+        });
+        let Some((_, name_of)) = own else {
+            let why = "it names no Secret in the namespace of the Ingress.";
+            let of = "Write NAMESPACE/NAME of a Secret in the namespace of the Ingress";
+            self.invalid(name, text, why, &format!("{of}; {until}."));
+            return Some(Err(()));
+        };
+        let found = secret_ref(&self.owner.namespace, name_of);
+        self.needs.insert(found.clone());
+        Some(Ok(found))
+    }
+
+    /// Tells that a value cannot be used.
+    pub(super) fn invalid(&mut self, name: &str, value: &str, why: &str, advice: &str) {
+        self.report.error(invalid(name, value, why, advice));
+    }
+
+    /// Tells of a value that is not what its author thinks.
+    pub(super) fn doubtful(&mut self, name: &str, value: &str, why: &str, advice: &str) {
+        self.report.warning(invalid(name, value, why, advice));
+    }
+
+    /// Tells of a value that ingress-nginx takes for another one.
+    pub(super) fn taken_for(&mut self, name: &str, value: &str, meaning: &str, advice: &str) {
+        let message = format!("{value:?} is taken for {meaning}, as in ingress-nginx.");
+        self.report.warning(Finding { message, ..invalid(name, value, "", advice) });
+    }
+
+    fn row(&self, name: &str) -> Option<&'static Row> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+}
+
+fn invalid(name: &str, value: &str, why: &str, advice: &str) -> Finding {
+    Finding {
+        reason: "InvalidAnnotation",
+        field: field(name),
+        message: format!("{value:?} cannot be used: {why}"),
+        advice: advice.to_owned(),
+    }
+}

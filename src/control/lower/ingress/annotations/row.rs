@@ -1,0 +1,160 @@
+//! What is known of an annotation before anything is read: one row each.
+
+use State::{Partial, Supported};
+
+/// What the names of all annotations of the dialect begin with.
+pub(crate) const DIALECT: &str = "nginx.ingress.kubernetes.io/";
+
+/// One annotation.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// Without [`DIALECT`].
+    pub name: &'static str,
+    /// For whom it speaks.
+    pub scope: Scope,
+    /// What we do with it.
+    pub state: State,
+    /// Whether it keeps clients out.
+    pub guard: Guard,
+    /// What a value does that cannot be understood.
+    pub invalid: Invalid,
+    /// What its value is the name of.
+    pub names: Option<Named>,
+    /// What it means, in a sentence, for the documentation.
+    pub doc: &'static str,
+}
+
+/// For whom an annotation speaks, in ingress-nginx.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// The rules of its Ingress.
+    Location,
+    /// All rules of the hosts of its Ingress; of several the oldest that sets it counts.
+    Host,
+    /// The Services that its Ingress names.
+    Upstream,
+}
+
+/// What we do with an annotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// What ingress-nginx does.
+    Supported,
+    /// The same, but for what is said here.
+    Partial(&'static str),
+    /// Nothing. If it is a guard that is on, its rules are closed.
+    NotYet,
+    /// Nothing, for good: ingress-nginx dropped it itself.
+    Refused,
+}
+
+/// What becomes of the rules if a value cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Invalid {
+    /// They are served without it.
+    Ignored,
+    /// None of their requests is served.
+    Denied,
+}
+
+/// What an annotation names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+    /// A Service.
+    Service,
+}
+
+/// Whether an annotation keeps clients out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Guard {
+    /// It does not.
+    No,
+    /// It does, unless its value is one of these. What cannot be read is none of them.
+    Unless(Off),
+    /// It may: it is configuration text, see [`super::snippet`].
+    Snippet,
+}
+
+/// The values that switch a guard off. The empty one does in any case, as in ingress-nginx.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Off {
+    /// No other.
+    Never,
+    /// What Go's `strconv.ParseBool` takes for false.
+    False,
+    /// The number.
+    Zero,
+    /// These words.
+    Words(&'static [&'static str]),
+    /// A list with the whole of both address families.
+    Everybody,
+}
+
+/// An annotation that keeps nobody out and whose invalid values are ignored.
+pub(super) const fn row(name: &'static str, scope: Scope, state: State) -> Row {
+    let (guard, invalid) = (Guard::No, Invalid::Ignored);
+    Row { name, scope, state, guard, invalid, names: None, doc: "" }
+}
+
+impl Row {
+    /// It keeps clients out, so that what cannot be understood denies.
+    pub(super) const fn guard(self, guard: Guard) -> Self {
+        Self { guard, invalid: Invalid::Denied, ..self }
+    }
+
+    pub(super) const fn invalid(self, invalid: Invalid) -> Self {
+        Self { invalid, ..self }
+    }
+
+    pub(super) const fn names(self, named: Named) -> Self {
+        Self { names: Some(named), ..self }
+    }
+
+    pub(super) const fn doc(self, doc: &'static str) -> Self {
+        Self { doc, ..self }
+    }
+
+    /// Its group reads it.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.state, Supported | Partial(_))
+    }
+}
+
+impl Off {
+    /// Whether `value`, which is trimmed and not empty, switches the guard off.
+    pub(super) fn is_off(self, value: &str) -> bool {
+        match self {
+            Self::Never => false,
+            Self::False => parse_bool(value) == Some(false),
+            Self::Zero => value.parse::<i64>() == Ok(0),
+            Self::Words(words) => words.contains(&value),
+            Self::Everybody => {
+                let has = |range| value.split(',').any(|entry| entry.trim() == range);
+                has("0.0.0.0/0") && has("::/0")
+            }
+        }
+    }
+}
+
+/// The field of an annotation, for problems.
+pub(super) fn field(name: &str) -> String {
+    format!("metadata.annotations.{DIALECT}{name}")
+}
+
+/// The same, of the whole name.
+pub(crate) fn field_of(key: &str) -> String {
+    format!("metadata.annotations.{key}")
+}
+
+/// A truth value as Go's `strconv.ParseBool` has it.
+pub(super) fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}

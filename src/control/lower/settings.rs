@@ -1,0 +1,100 @@
+//! What an object asks for besides routes, whatever its kind: for its rules, for the whole of its
+//! hosts, and for the backends that it names.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::guards::Guards;
+use crate::model::{BackendProtocol, Dial, DialTls, ObjectRef, Policies};
+use crate::tls::client_auth::ClientDemand;
+
+/// See the module. By default what an Ingress without annotations asks for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Settings {
+    /// Of its rules; what the host's TLS means for them comes on top.
+    pub policies: Policies,
+    /// Of its rules.
+    pub https_redirect: HttpsRedirect,
+    /// Of its rules.
+    pub paths: PathStyle,
+    /// Of its hosts: connections go to the backend of the root path as they are.
+    pub passthrough: bool,
+    /// Of its hosts; `None`: no client certificate is asked for.
+    pub client_auth: Option<ClientCertificates>,
+    /// What keeps clients out and is not supported.
+    pub guards: Guards,
+    /// Of its backends.
+    pub upstream: Upstream,
+    pub role: Role,
+    /// The objects that are named here.
+    pub needs: BTreeSet<ObjectRef>,
+}
+
+/// When requests over http are redirected to https.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum HttpsRedirect {
+    Never,
+    /// Where the host has a certificate.
+    #[default]
+    WithCertificate,
+    Always,
+}
+
+/// What the texts of paths are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum PathStyle {
+    #[default]
+    Plain,
+    /// Regular expressions.
+    Expressions,
+}
+
+/// Whether an object has hosts of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Role {
+    #[default]
+    Main,
+    /// It repeats hosts and paths of another one, and has none of its own.
+    Canary,
+}
+
+/// What clients must prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ClientCertificates {
+    /// A certificate issued by a CA of the Secret.
+    Demanded {
+        /// With `ca.crt`.
+        secret: ObjectRef,
+        /// Whether they may do without, and how long their chains may be.
+        demand: ClientDemand,
+        /// The backend gets the certificate itself.
+        passes_certificate: bool,
+    },
+    /// Nothing, in so many words.
+    Off,
+    /// The author wanted something that cannot be understood: nobody gets in.
+    Invalid,
+}
+
+/// How backends are spoken to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Upstream {
+    /// `None`: as the Service port says.
+    pub protocol: Option<BackendProtocol>,
+    pub tls: DialTls,
+}
+
+impl Upstream {
+    /// What that means for one Service. Two that come to the same are equal, and share a pool.
+    pub(crate) fn dial(&self, namespace: &str, service: &str) -> Dial {
+        let is_clear = self.protocol.is_some_and(|protocol| !protocol.is_tls());
+        let mut tls = self.tls.clone();
+        if !tls.verify && !tls.sends_server_name {
+            tls.server_name = None;
+        } else if tls.server_name.is_none() {
+            tls.server_name = Some(format!("{service}.{namespace}.svc").into());
+        }
+        let says_nothing = is_clear || tls == DialTls::default();
+        Dial { protocol: self.protocol, tls: (!says_nothing).then(|| Arc::new(tls)) }
+    }
+}
