@@ -13,7 +13,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use ringway::control::lower::{LowerOptions, Lowerer};
 use ringway::control::source::{Change, Object, SourceObject};
 use ringway::control::store::Store;
-use ringway::model::ObjectRef;
+use ringway::model::{Kind, ObjectRef};
 use serde_json::json;
 
 /// Paths of each Ingress.
@@ -41,7 +41,7 @@ fn ingress(n: usize, host: &str) -> (ObjectRef, Arc<Ingress>) {
         },
     });
     let reference =
-        ObjectRef { kind: "Ingress", namespace: "default".into(), name: name.as_str().into() };
+        ObjectRef { kind: Kind::Ingress, namespace: "default".into(), name: name.as_str().into() };
     (reference, Arc::new(serde_json::from_value(ingress).expect("an Ingress")))
 }
 

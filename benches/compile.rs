@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use ringway::model::{
-    BackendKey, BackendTarget, Dial, Host, HostName, HostPattern, Listener, Model, ObjectRef,
+    BackendKey, BackendTarget, Dial, Host, HostName, HostPattern, Kind, Listener, Model, ObjectRef,
     OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
 };
 use ringway::table::Compiler;
@@ -21,7 +21,7 @@ const PATHS: usize = 5;
 fn host(n: usize, edition: usize) -> Arc<Host> {
     let namespace: Arc<str> = format!("team-{}", n % 100).into();
     let name = format!("shop-{n}").into();
-    let object = ObjectRef { kind: "Ingress", namespace: Arc::clone(&namespace), name };
+    let object = ObjectRef { kind: Kind::Ingress, namespace: Arc::clone(&namespace), name };
     let rules = (0..PATHS).map(|path| {
         let service = BackendKey {
             namespace: Arc::clone(&namespace),

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringway::model::{
-    BackendKey, BackendTarget, Dial, Host, HostName, HostPattern, Listener, ListenerId, Model,
-    ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
-    WildcardDepth,
+    BackendKey, BackendTarget, Dial, Host, HostName, HostPattern, Kind, Listener, ListenerId,
+    Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule,
+    WeightedBackend, WildcardDepth,
 };
 use ringway::table::{Compiler, NoFields, RequestKey, Table};
 
 fn rule(object: &str, path: &str) -> Arc<Rule> {
-    let object = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: object.into() };
+    let object = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: object.into() };
     let service = BackendKey {
         namespace: "ns".into(),
         service: object.name.clone(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringway::model::{
-    HostName, HostPattern, Listener, ListenerId, Model, ObjectRef, ServerName, TlsAction,
+    HostName, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, ServerName, TlsAction,
     WildcardDepth,
 };
 use ringway::table::{Compiler, Table};
@@ -27,7 +27,7 @@ fn settings() -> Arc<ServerTls> {
 }
 
 fn table(names: usize, tls: &Arc<ServerTls>) -> Arc<Table> {
-    let origin = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: "i".into() };
+    let origin = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "i".into() };
     let entry = |pattern| {
         let action = TlsAction::Terminate(Arc::clone(tls));
         Arc::new(ServerName { pattern, action, origin: origin.clone() })

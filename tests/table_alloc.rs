@@ -8,9 +8,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use ringway::model::{
-    BackendKey, BackendTarget, Dial, FieldMatch, Host, HostName, HostPattern, Listener, ListenerId,
-    Model, ObjectRef, OnMiss, Origin, PathMatch, Pattern, Policies, PortRef, QueryMatch,
-    RequestMatch, Rule, ServerName, TlsAction, ValueMatch, WeightedBackend, WildcardDepth,
+    BackendKey, BackendTarget, Dial, FieldMatch, Host, HostName, HostPattern, Kind, Listener,
+    ListenerId, Model, ObjectRef, OnMiss, Origin, PathMatch, Pattern, Policies, PortRef,
+    QueryMatch, RequestMatch, Rule, ServerName, TlsAction, ValueMatch, WeightedBackend,
+    WildcardDepth,
 };
 use ringway::table::{Compiler, FieldLookup, RequestKey, Table};
 
@@ -58,7 +59,7 @@ impl FieldLookup for OneField {
 }
 
 fn rule(matches: Vec<RequestMatch>) -> Arc<Rule> {
-    let object = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: "i".into() };
+    let object = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "i".into() };
     Arc::new(Rule {
         origin: Origin { object, rule: Some(0), path: None, position: None },
         matches,
@@ -93,7 +94,7 @@ fn table() -> Arc<Table> {
         host(HostPattern::Any),
     ];
     let server_name = |pattern| {
-        let origin = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: "i".into() };
+        let origin = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "i".into() };
         let service = BackendKey {
             namespace: "ns".into(),
             service: "s".into(),

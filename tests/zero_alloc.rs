@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::model::{
-    BackendKey, BackendTarget, Balance, Dial, EndpointSet, Host, HostPattern, Listener, Model,
-    ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
-    Wire,
+    BackendKey, BackendTarget, Balance, Dial, EndpointSet, Host, HostPattern, Kind, Listener,
+    Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule,
+    WeightedBackend, Wire,
 };
 use ringway::publish::{Publisher, channel};
 use ringway::table::Compiler;
@@ -111,7 +111,8 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
 }
 
 fn model(key: &BackendKey) -> Model {
-    let object = ObjectRef { kind: "Ingress", namespace: "default".into(), name: "shop".into() };
+    let object =
+        ObjectRef { kind: Kind::Ingress, namespace: "default".into(), name: "shop".into() };
     let rule = Rule {
         origin: Origin { object, rule: Some(0), path: Some(0), position: None },
         matches: vec![RequestMatch::path(PathMatch::Prefix("/shop".into()))],

@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use ringway::model::{
-    BackendTarget, FieldMatch, Host, HostName, HostPattern, Listener, ListenerId, Model, ObjectRef,
-    OnMiss, Origin, PathMatch, Pattern, Policies, QueryMatch, RequestMatch, Rule, ValueMatch,
-    WeightedBackend, WildcardDepth,
+    BackendTarget, FieldMatch, Host, HostName, HostPattern, Kind, Listener, ListenerId, Model,
+    ObjectRef, OnMiss, Origin, PathMatch, Pattern, Policies, QueryMatch, RequestMatch, Rule,
+    ValueMatch, WeightedBackend, WildcardDepth,
 };
 use ringway::table::{Compiler, FieldLookup, RequestKey, naive};
 
@@ -111,7 +111,7 @@ impl Input<'_> {
     fn rule(&mut self, next: &mut u32) -> Rule {
         let number = *next;
         *next += 1;
-        let object = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: "i".into() };
+        let object = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "i".into() };
         Rule {
             origin: Origin { object, rule: Some(number), path: None, position: None },
             matches: (0..self.below(4)).map(|_| self.request_match()).collect(),

@@ -19,7 +19,7 @@ use crate::control::source::report::MORE_PROBLEMS;
 use crate::control::source::set::ManifestSet;
 use crate::control::source::tree::Tree;
 use crate::control::store::Store;
-use crate::model::{BackendKey, ObjectRef, Problem, Severity};
+use crate::model::{BackendKey, Kind, ObjectRef, Problem, Severity};
 
 /// The path that stands for standard input, and its name in messages.
 const STDIN: &str = "-";
@@ -358,7 +358,11 @@ fn issued(store: &Store) -> BTreeSet<ObjectRef> {
         let entries = entry.object.spec.iter().flat_map(|spec| spec.tls.iter().flatten());
         secrets.extend(entries.filter_map(|entry| {
             let name = entry.secret_name.as_deref()?.into();
-            Some(ObjectRef { kind: "Secret", namespace: Arc::clone(&reference.namespace), name })
+            Some(ObjectRef {
+                kind: Kind::Secret,
+                namespace: Arc::clone(&reference.namespace),
+                name,
+            })
         }));
     }
     secrets
@@ -370,7 +374,7 @@ fn is_promised(problem: &Problem, store: &Store, promised: &BTreeSet<ObjectRef>)
         return false;
     }
     let Some(object) = &problem.object else { return false };
-    if object.kind == "Secret" {
+    if object.kind == Kind::Secret {
         // Named by a flag.
         return promised.contains(object);
     }
@@ -390,7 +394,7 @@ fn is_promised(problem: &Problem, store: &Store, promised: &BTreeSet<ObjectRef>)
         Some((namespace, name)) => (namespace.into(), name),
         None => (Arc::clone(&object.namespace), named),
     };
-    promised.contains(&ObjectRef { kind: "Secret", namespace, name: name.into() })
+    promised.contains(&ObjectRef { kind: Kind::Secret, namespace, name: name.into() })
 }
 
 /// One note for each class whose Ingresses were not checked.

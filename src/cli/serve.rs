@@ -21,7 +21,8 @@ use crate::control::admission::certificate::CertificateOptions;
 use crate::control::client;
 use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
 use crate::control::lower::LowerOptions;
-use crate::control::source::kubernetes::{KubernetesOptions, Scope};
+use crate::control::source::kubernetes::KubernetesOptions;
+use crate::control::source::reach::Reach;
 use crate::control::write::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
 use crate::limits::{ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE};
@@ -185,17 +186,22 @@ fn follow(
     Ok(Followed { control, cluster: Some((thread, state)), webhook })
 }
 
+/// Which namespaces the flags name.
+pub(super) fn reach(args: &ClusterArgs) -> Reach {
+    match (&args.watch_namespace_selector, &args.watch_namespace[..]) {
+        (Some(selector), _) => Reach::Selector(selector.clone()),
+        (None, []) => Reach::All,
+        (None, namespaces) => Reach::Namespaces(namespaces.to_vec()),
+    }
+}
+
 fn cluster_options(
     args: &ClusterArgs,
     api: kube::Config,
     lower: LowerOptions,
     state: &ClusterState,
 ) -> ClusterOptions {
-    let scope = match (&args.watch_namespace_selector, &args.watch_namespace[..]) {
-        (Some(selector), _) => Scope::Selector(selector.clone()),
-        (None, []) => Scope::All,
-        (None, namespaces) => Scope::Namespaces(namespaces.to_vec()),
-    };
+    let reach = reach(args);
     let secrets = [&lower.default_certificate, &lower.ticket_keys];
     let secrets = secrets.into_iter().flatten().cloned().collect();
     let certificate = (!args.admission_bind.is_empty()).then(|| CertificateOptions {
@@ -204,7 +210,7 @@ fn cluster_options(
         configuration: args.admission_configuration.clone(),
     });
     ClusterOptions {
-        source: KubernetesOptions { scope, lower, secrets, state: Arc::clone(&state.source) },
+        source: KubernetesOptions { reach, lower, secrets, state: Arc::clone(&state.source) },
         writer: writer_options(args, &api),
         config: api,
         certificate,

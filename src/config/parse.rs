@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
-use crate::model::{BackendKey, Dial, ObjectRef, PortRef};
+use crate::model::{BackendKey, Dial, Kind, ObjectRef, PortRef};
 
 /// Why the text of a flag is not a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,7 +146,7 @@ pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
 /// # Errors
 /// [`ParseError::Secret`].
 pub fn secret(text: &str) -> Result<ObjectRef, ParseError> {
-    reference("Secret", text).ok_or(ParseError::Secret)
+    reference(Kind::Secret, text).ok_or(ParseError::Secret)
 }
 
 /// A Service as `namespace/name`.
@@ -154,7 +154,7 @@ pub fn secret(text: &str) -> Result<ObjectRef, ParseError> {
 /// # Errors
 /// [`ParseError::Service`].
 pub fn service(text: &str) -> Result<ObjectRef, ParseError> {
-    reference("Service", text).ok_or(ParseError::Service)
+    reference(Kind::Service, text).ok_or(ParseError::Service)
 }
 
 /// The name of a namespace.
@@ -187,7 +187,7 @@ pub fn status_address(text: &str) -> Result<String, ParseError> {
     (is_ip() || is_name()).then(|| text.to_owned()).ok_or(ParseError::StatusAddress)
 }
 
-fn reference(kind: &'static str, text: &str) -> Option<ObjectRef> {
+fn reference(kind: Kind, text: &str) -> Option<ObjectRef> {
     let (namespace, name) = text.split_once('/')?;
     // Names of objects are DNS subdomains, those of namespaces are labels.
     let is_valid = is_name(namespace) && name.split('.').all(is_name);

@@ -275,10 +275,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::ObjectRef;
+    use crate::model::{Kind, ObjectRef};
 
     fn change(name: &str) -> Change {
-        Change::Delete(ObjectRef { kind: "Service", namespace: "a".into(), name: name.into() })
+        Change::Delete(ObjectRef { kind: Kind::Service, namespace: "a".into(), name: name.into() })
     }
 
     /// When what was added is due, counted from the first of it.

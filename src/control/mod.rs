@@ -16,6 +16,7 @@ pub mod client;
 pub mod cluster;
 pub mod controller;
 mod feed;
+pub mod kinds;
 pub mod lower;
 pub mod observed;
 pub mod outcomes;

@@ -144,6 +144,7 @@ mod tests {
     use k8s_openapi::api::networking::v1::IngressPortStatus;
 
     use super::*;
+    use crate::model::Kind;
 
     fn ip(text: &str) -> IngressLoadBalancerIngress {
         IngressLoadBalancerIngress { ip: Some(text.to_owned()), ..Default::default() }
@@ -151,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_bell_rings_for_a_changed_status_only() {
-        let ingress = ObjectRef { kind: "Ingress", namespace: "a".into(), name: "x".into() };
+        let ingress = ObjectRef { kind: Kind::Ingress, namespace: "a".into(), name: "x".into() };
         let observed = Observed::default();
         observed.put_ingress(&ingress, Some("u1"), &[]);
         assert_eq!(observed.take_changed().len(), 1);

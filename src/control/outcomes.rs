@@ -58,11 +58,15 @@ impl Outcomes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
     #[test]
     fn what_changes_twice_is_read_once() {
-        let ingress =
-            |name: &str| ObjectRef { kind: "Ingress", namespace: "a".into(), name: name.into() };
+        let ingress = |name: &str| ObjectRef {
+            kind: Kind::Ingress,
+            namespace: "a".into(),
+            name: name.into(),
+        };
         let outcomes = Outcomes::default();
         outcomes.served([(ingress("x"), true), (ingress("y"), true)]);
         outcomes.served([(ingress("x"), false)]);

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::{Problem, Severity};
+use crate::control::source::object::STORED;
+use crate::model::{Kind, Problem, Severity};
 use crate::table::TableVersion;
 use crate::telemetry::SharedHistogram;
 
@@ -30,7 +31,7 @@ pub struct ControlSnapshot {
     /// Those of the source: why it cannot be read, or not all of it.
     pub source_problems: Vec<Arc<Problem>>,
     /// Objects in the store per kind.
-    pub objects: Vec<(&'static str, usize)>,
+    pub objects: Vec<(Kind, usize)>,
     /// Last table handed to the cores; 0: none yet.
     pub published: TableVersion,
     /// When.
@@ -91,7 +92,7 @@ impl ControlState {
         &self,
         problems: Vec<Arc<Problem>>,
         source_problems: Vec<Arc<Problem>>,
-        objects: [(&'static str, usize); 6],
+        objects: [(Kind, usize); STORED.len()],
     ) {
         let mut now = self.lock();
         now.problems = problems;
@@ -99,7 +100,7 @@ impl ControlState {
         now.objects = objects.to_vec();
     }
 
-    pub(super) fn count(&self, objects: [(&'static str, usize); 6]) {
+    pub(super) fn count(&self, objects: [(Kind, usize); STORED.len()]) {
         self.lock().objects = objects.to_vec();
     }
 

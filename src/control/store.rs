@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
-use super::source::{Change, Object, Provenance, SourceObject};
-use crate::model::ObjectRef;
+use super::source::object::{Change, Object, Provenance, STORED, SourceObject, stored_kinds};
+use crate::model::{Kind, ObjectRef};
 
 /// One stored object.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Dirty(pub BTreeSet<ObjectRef>);
 
 impl Dirty {
     /// The dirty objects of one kind.
-    pub fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = &ObjectRef> {
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &ObjectRef> {
         self.0.iter().filter(move |reference| reference.kind == kind)
     }
 
@@ -39,24 +39,44 @@ impl Dirty {
     }
 }
 
-/// The latest objects.
-#[derive(Debug, Default)]
-pub struct Store {
-    /// By reference.
-    pub ingresses: Entries<Ingress>,
-    /// By reference.
-    pub ingress_classes: Entries<IngressClass>,
-    /// By reference.
-    pub services: Entries<Service>,
-    /// By reference.
-    pub endpoint_slices: Entries<EndpointSlice>,
-    /// By reference.
-    pub secrets: Entries<Secret>,
-    /// By reference.
-    pub config_maps: Entries<ConfigMap>,
-    /// What exists and cannot be used; its owner knows why.
-    pub broken: BTreeSet<ObjectRef>,
+macro_rules! store {
+    ($($kind:ident($field:ident),)+) => {
+        /// The latest objects.
+        #[derive(Debug, Default)]
+        pub struct Store {
+            $(
+                /// By reference.
+                pub $field: Entries<$kind>,
+            )+
+            /// What exists and cannot be used; its owner knows why.
+            pub broken: BTreeSet<ObjectRef>,
+        }
+
+        impl Store {
+            /// Objects per kind, for the admin listener.
+            #[must_use]
+            pub fn counts(&self) -> [(Kind, usize); STORED.len()] {
+                [$((Kind::$kind, self.$field.len())),+]
+            }
+
+            fn insert(&mut self, source: SourceObject) -> bool {
+                let SourceObject { reference, object, provenance } = source;
+                match object {
+                    $(Object::$kind(o) => put(&mut self.$field, reference, o, provenance),)+
+                }
+            }
+
+            fn remove(&mut self, reference: &ObjectRef) -> bool {
+                match reference.kind {
+                    $(Kind::$kind => self.$field.remove(reference).is_some(),)+
+                    _ => false,
+                }
+            }
+        }
+    };
 }
+
+stored_kinds!(store);
 
 impl Store {
     /// Applies changes in order; objects that are equal to what is stored are not dirty.
@@ -82,41 +102,6 @@ impl Store {
             }
         }
         dirty
-    }
-
-    /// Objects per kind, for the admin listener.
-    #[must_use]
-    pub fn counts(&self) -> [(&'static str, usize); 6] {
-        [
-            ("Ingress", self.ingresses.len()),
-            ("IngressClass", self.ingress_classes.len()),
-            ("Service", self.services.len()),
-            ("EndpointSlice", self.endpoint_slices.len()),
-            ("Secret", self.secrets.len()),
-            ("ConfigMap", self.config_maps.len()),
-        ]
-    }
-
-    fn insert(&mut self, source: SourceObject) -> bool {
-        let SourceObject { reference, object, provenance } = source;
-        match object {
-            Object::Ingress(o) => put(&mut self.ingresses, reference, o, provenance),
-            Object::IngressClass(o) => put(&mut self.ingress_classes, reference, o, provenance),
-            Object::Service(o) => put(&mut self.services, reference, o, provenance),
-            Object::EndpointSlice(o) => put(&mut self.endpoint_slices, reference, o, provenance),
-            Object::Secret(o) => put(&mut self.secrets, reference, o, provenance),
-            Object::ConfigMap(o) => put(&mut self.config_maps, reference, o, provenance),
-        }
-    }
-
-    /// References are unique over all kinds, so only one of the maps can hold it.
-    fn remove(&mut self, reference: &ObjectRef) -> bool {
-        self.ingresses.remove(reference).is_some()
-            || self.ingress_classes.remove(reference).is_some()
-            || self.services.remove(reference).is_some()
-            || self.endpoint_slices.remove(reference).is_some()
-            || self.secrets.remove(reference).is_some()
-            || self.config_maps.remove(reference).is_some()
     }
 }
 
@@ -156,7 +141,7 @@ mod tests {
         assert_eq!(store.apply([apply(80)]), expected);
         assert_eq!(store.apply([apply(80)]), Dirty::default());
         assert_eq!(store.apply([apply(81)]), expected);
-        assert_eq!(store.counts()[2], ("Service", 1));
+        assert!(store.counts().contains(&(Kind::Service, 1)));
         assert_eq!(store.apply([Change::Delete(reference.clone())]), expected);
         assert!(store.apply([Change::Delete(reference)]).is_empty());
     }

@@ -8,27 +8,27 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use futures_util::{StreamExt as _, stream};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
+use super::kinds::{KindInfo, KindScope, Place as _, Reading as Read};
 use super::lower::secret_references;
-use super::source::{Change, Object, SourceObject};
+use super::source::object::{ForType, Object, SourceObject, Stored, for_type};
+use super::source::reach::Reach;
 use crate::limits::{
     DOCTOR_ANSWER_TIMEOUT, DOCTOR_OBJECTS_MAX, DOCTOR_PAGE_OBJECTS, DOCTOR_QUESTIONS_IN_FLIGHT,
     DOCTOR_SECRETS_MAX,
 };
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -95,24 +95,13 @@ pub struct Right {
     pub verb: &'static str,
 }
 
-/// Which namespaces are read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// All.
-    All,
-    /// These.
-    Namespaces(Vec<String>),
-    /// Those with these labels.
-    Selector(String),
-}
-
 /// Objects as they were found, and what could not be found out.
 #[derive(Debug, Default)]
 pub struct Reading {
     /// In no order.
-    pub changes: Vec<Change>,
-    /// Kinds that could not be read in full: plural, and why.
-    pub unread: Vec<(&'static str, Unanswered)>,
+    pub objects: Vec<SourceObject>,
+    /// Kinds that could not be read in full, and why.
+    pub unread: Vec<(Kind, Unanswered)>,
     /// Secrets that may exist and were not read: why, for those that were asked for.
     pub unread_secrets: Vec<(ObjectRef, Option<Unanswered>)>,
 }
@@ -186,23 +175,23 @@ pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Rea
         Reach::Selector(selector) => match named(client, selector).await {
             Ok(names) => Some(names),
             Err(error) => {
-                reading.unread.push(("namespaces", error));
+                reading.unread.push((Kind::Namespace, error));
                 return reading;
             }
         },
     };
     let within = Within { client, reach, namespaces };
-    let classes = list(Api::<IngressClass>::all(client.clone()), &ListParams::default()).await;
-    reading.put("ingressclasses", classes, Object::IngressClass);
-    reading.put("ingresses", within.list::<Ingress>().await, Object::Ingress);
-    reading.put("services", within.list::<Service>().await, Object::Service);
-    reading.put("endpointslices", within.slices().await, Object::EndpointSlice);
-    let referenced = reading.changes.iter().filter_map(|change| match change {
-        Change::Apply(source) => match &source.object {
-            Object::Ingress(ingress) => Some(secret_references(&source.reference, ingress)),
-            _ => None,
-        },
-        Change::Delete(_) | Change::Broken(_) => None,
+    let all = [KindScope::Cluster, KindScope::Namespaced].into_iter().flat_map(KindInfo::followed);
+    for KindInfo { kind, .. } in all.filter(|info| info.reading == Read::Whole) {
+        let Some(listed) = for_type(*kind, List(&within)) else { continue };
+        match listed.await {
+            Ok(objects) => reading.objects.extend(objects),
+            Err(error) => reading.unread.push((*kind, error)),
+        }
+    }
+    let referenced = reading.objects.iter().filter_map(|source| match &source.object {
+        Object::Ingress(ingress) => Some(secret_references(&source.reference, ingress)),
+        _ => None,
     });
     let mut wanted: BTreeSet<_> = secrets.iter().copied().cloned().collect();
     wanted.extend(referenced.flatten());
@@ -216,7 +205,7 @@ pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Rea
         stream::iter(asked).buffer_unordered(DOCTOR_QUESTIONS_IN_FLIGHT).collect().await;
     for (reference, answer) in answers {
         match answer {
-            Ok(Some(secret)) => reading.apply(reference, Object::Secret(Arc::new(secret))),
+            Ok(Some(secret)) => reading.objects.extend(kept(secret)),
             Ok(None) => {}
             Err(error) => reading.unread_secrets.push((reference, Some(error))),
         }
@@ -225,44 +214,22 @@ pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Rea
     reading
 }
 
-impl Reading {
-    fn apply(&mut self, reference: ObjectRef, object: Object) {
-        let source = SourceObject { reference, object, provenance: None };
-        self.changes.push(Change::Apply(Box::new(source)));
-    }
-
-    fn put<K: Resource<DynamicType = ()> + k8s_openapi::Resource>(
-        &mut self,
-        plural: &'static str,
-        objects: Result<Vec<K>, Unanswered>,
-        wrap: impl Fn(Arc<K>) -> Object,
-    ) {
-        let objects = match objects {
-            Ok(objects) => objects,
-            Err(error) => return self.unread.push((plural, error)),
-        };
-        for object in objects {
-            let meta = object.meta();
-            let Some(name) = meta.name.as_deref().map(Arc::from) else { continue };
-            let namespace = meta.namespace.as_deref().unwrap_or_default().into();
-            let kind = <K as k8s_openapi::Resource>::KIND;
-            self.apply(ObjectRef { kind, namespace, name }, wrap(Arc::new(object)));
-        }
-    }
+/// The object as the store takes it, without what nobody reads.
+fn kept<K: Stored>(object: K) -> Option<SourceObject> {
+    let name = object.meta().name.as_deref()?.into();
+    let namespace = object.meta().namespace.as_deref().unwrap_or_default().into();
+    let reference = ObjectRef { kind: K::KIND, namespace, name };
+    Some(SourceObject { reference, object: K::wrap(Arc::new(object.trim())), provenance: None })
 }
 
 /// Namespaces with these labels.
 async fn named(client: &Client, selector: &str) -> Result<BTreeSet<Arc<str>>, Unanswered> {
-    let api = Api::<Namespace>::all(client.clone());
-    let found = list(api, &ListParams::default().labels(selector)).await?;
-    Ok(found
-        .iter()
-        .filter_map(|namespace| namespace.meta().name.as_deref())
-        .map(Arc::from)
-        .collect())
+    let (api, params) = (Api::all(client.clone()), ListParams::default().labels(selector));
+    let found = list(api, &params, |namespace: Namespace| namespace.metadata.name).await?;
+    Ok(found.into_iter().map(Arc::from).collect())
 }
 
-/// Where namespaced objects are read.
+/// Where objects are read.
 struct Within<'a> {
     client: &'a Client,
     reach: &'a Reach,
@@ -270,58 +237,56 @@ struct Within<'a> {
     namespaces: Option<BTreeSet<Arc<str>>>,
 }
 
+/// All objects of a kind.
+struct List<'a>(&'a Within<'a>);
+
+impl<'a> ForType for List<'a> {
+    type Output = LocalBoxFuture<'a, Result<Vec<SourceObject>, Unanswered>>;
+
+    fn run<K: Stored>(self) -> Self::Output {
+        Box::pin(self.0.list::<K>())
+    }
+}
+
 impl Within<'_> {
-    async fn list<K>(&self) -> Result<Vec<K>, Unanswered>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + Debug
-            + DeserializeOwned,
-    {
-        let client = || self.client.clone();
-        let params = ListParams::default();
-        match (&self.namespaces, self.reach) {
+    async fn list<K: Stored>(&self) -> Result<Vec<SourceObject>, Unanswered> {
+        let list = async |namespace| {
+            let api = K::Scope::api(self.client.clone(), namespace);
+            list(api, &ListParams::default(), kept::<K>).await
+        };
+        let within = self.namespaces.as_ref().filter(|_| K::Scope::SCOPE == KindScope::Namespaced);
+        match (within, self.reach) {
             (Some(namespaces), Reach::Namespaces(_)) => {
                 let mut all = Vec::new();
                 for namespace in namespaces {
-                    all.extend(list(Api::<K>::namespaced(client(), namespace), &params).await?);
+                    all.extend(list(Some(namespace)).await?);
                 }
                 Ok(all)
             }
             (Some(namespaces), _) => {
-                let mut all = list(Api::<K>::all(client()), &params).await?;
-                let namespace = |object: &K| object.meta().namespace.clone().unwrap_or_default();
-                all.retain(|object| namespaces.contains(&*namespace(object)));
+                let mut all = list(None).await?;
+                all.retain(|object| namespaces.contains(&object.reference.namespace));
                 Ok(all)
             }
-            (None, _) => list(Api::<K>::all(client()), &params).await,
+            (None, _) => list(None).await,
         }
-    }
-
-    /// Without what nobody reads: a slice has up to a thousand endpoints.
-    async fn slices(&self) -> Result<Vec<EndpointSlice>, Unanswered> {
-        let mut slices = self.list::<EndpointSlice>().await?;
-        for endpoint in slices.iter_mut().flat_map(|slice| &mut slice.endpoints) {
-            endpoint.target_ref = None;
-            endpoint.deprecated_topology = None;
-        }
-        Ok(slices)
     }
 }
 
-/// All pages.
-async fn list<K>(api: Api<K>, params: &ListParams) -> Result<Vec<K>, Unanswered>
+/// All pages, and of each object what `keep` keeps.
+async fn list<K, T>(
+    api: Api<K>,
+    params: &ListParams,
+    keep: fn(K) -> Option<T>,
+) -> Result<Vec<T>, Unanswered>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let mut params = params.clone().limit(DOCTOR_PAGE_OBJECTS);
     let mut all = Vec::new();
     loop {
-        let mut page = ask(api.list(&params)).await?;
-        for object in &mut page.items {
-            object.meta_mut().managed_fields = None;
-        }
-        all.append(&mut page.items);
+        let page = ask(api.list(&params)).await?;
+        all.extend(page.items.into_iter().filter_map(keep));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(_) if all.len() >= DOCTOR_OBJECTS_MAX => return Err(Unanswered::TooMany),
             Some(token) => params = params.continue_token(&token),
@@ -349,7 +314,8 @@ mod tests {
         let error = version(&client).await.expect_err("nobody there");
         assert!(matches!(error, Unanswered::Broken(_) | Unanswered::Late(_)), "{error}");
         let reading = read(&client, &Reach::Namespaces(vec!["a".into()]), &[]).await;
-        let unread: Vec<_> = reading.unread.iter().map(|(plural, _)| *plural).collect();
-        assert_eq!(unread, ["ingressclasses", "ingresses", "services", "endpointslices"]);
+        let unread: Vec<_> = reading.unread.iter().map(|(kind, _)| *kind).collect();
+        let whole = [Kind::IngressClass, Kind::EndpointSlice, Kind::Ingress, Kind::Service];
+        assert_eq!(unread, whole);
     }
 }

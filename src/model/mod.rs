@@ -8,6 +8,7 @@
 
 pub mod backend;
 pub mod host;
+pub mod kind;
 pub mod listener;
 pub mod matches;
 pub mod origin;
@@ -22,6 +23,7 @@ pub use backend::{
     WeightedBackend, Wire,
 };
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
+pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId, Scheme};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::kind::Kind;
+
 /// One object of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectRef {
-    /// `Ingress`, `Service`, …
-    pub kind: &'static str,
+    /// `kind`.
+    pub kind: Kind,
     /// Empty for kinds without a namespace.
     pub namespace: Arc<str>,
     /// `metadata.name`.

@@ -17,8 +17,8 @@ use super::rule::{TableBackend, TableRule};
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, EntryPoint, Host, Listener, ListenerId, Model, ObjectRef, Rule,
-    ServerName, TlsAction, WeightedBackend,
+    BackendKey, BackendTarget, EntryPoint, Host, Kind, Listener, ListenerId, Model, ObjectRef,
+    Rule, ServerName, TlsAction, WeightedBackend,
 };
 use crate::tls::server::ServerTls;
 
@@ -285,8 +285,9 @@ impl Compiler {
 impl SeriesLabels {
     /// Labels of the series that all objects share for which there was no other left.
     fn overflow() -> Self {
+        // A name that no object can have.
         let name: Arc<str> = "_overflow".into();
-        let object = ObjectRef { kind: "_overflow", namespace: "".into(), name };
+        let object = ObjectRef { kind: Kind::Ingress, namespace: "".into(), name };
         Self { object, backend: None }
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::record::{Attempt, ExchangeRecord};
-use crate::model::{BackendKey, ObjectRef, Origin, PortRef};
+use crate::model::{BackendKey, Kind, ObjectRef, Origin, PortRef};
 use crate::table::SeriesId;
 use crate::table::compile::SeriesLabels;
 
@@ -28,7 +28,7 @@ pub(crate) fn backend() -> BackendKey {
 }
 
 pub(crate) fn object() -> ObjectRef {
-    ObjectRef { kind: "Ingress", namespace: "shop".into(), name: "front".into() }
+    ObjectRef { kind: Kind::Ingress, namespace: "shop".into(), name: "front".into() }
 }
 
 pub(crate) fn origin() -> Origin {
@@ -36,7 +36,7 @@ pub(crate) fn origin() -> Origin {
 }
 
 pub(crate) fn labels(ingress: &str, service: &str) -> SeriesLabels {
-    let object = ObjectRef { kind: "Ingress", namespace: "shop".into(), name: ingress.into() };
+    let object = ObjectRef { kind: Kind::Ingress, namespace: "shop".into(), name: ingress.into() };
     let key = BackendKey { service: service.into(), ..backend() };
     SeriesLabels { object, backend: (!service.is_empty()).then_some(key) }
 }

@@ -12,11 +12,10 @@ use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use ringway::control::lower::LowerOptions;
 use ringway::control::observed::Observed;
-use ringway::control::source::kubernetes::{
-    Batch, KubernetesOptions, Scope, SourceState, Urgency, run,
-};
+use ringway::control::source::kubernetes::{Batch, KubernetesOptions, SourceState, Urgency, run};
+use ringway::control::source::reach::Reach;
 use ringway::control::source::{Change, Object};
-use ringway::model::{ObjectRef, Problem};
+use ringway::model::{Kind, ObjectRef, Problem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -47,11 +46,11 @@ struct Running {
 }
 
 impl Running {
-    fn start(client: Client, scope: Scope) -> Self {
+    fn start(client: Client, reach: Reach) -> Self {
         let lower = LowerOptions::cluster("ringway", "ringway.dev/ingress");
         let (state, observed) = (Arc::<SourceState>::default(), Arc::<Observed>::default());
         let secrets = Vec::new();
-        let options = KubernetesOptions { scope, lower, secrets, state: Arc::clone(&state) };
+        let options = KubernetesOptions { reach, lower, secrets, state: Arc::clone(&state) };
         let (sink, batches) = mpsc::channel(64);
         let source = run(client, options, Arc::clone(&observed), sink);
         block_on(async { drop(tokio::spawn(source)) });
@@ -110,11 +109,11 @@ impl Running {
 
     /// Without classes, which belong to no namespace: those of other tests are seen.
     fn names(&self) -> Vec<String> {
-        let objects = self.objects.keys().filter(|object| object.kind != "IngressClass");
+        let objects = self.objects.keys().filter(|object| object.kind != Kind::IngressClass);
         objects.map(|object| format!("{} {}", object.kind, object.name)).collect()
     }
 
-    fn has(&self, kind: &str, name: &str) -> bool {
+    fn has(&self, kind: Kind, name: &str) -> bool {
         self.objects.keys().any(|object| object.kind == kind && *object.name == *name)
     }
 
@@ -122,7 +121,7 @@ impl Running {
         self.problems.iter().any(|problem| problem.reason == reason)
     }
 
-    fn lists(&self, kind: &str) -> u64 {
+    fn lists(&self, kind: Kind) -> u64 {
         self.state.snapshot().iter().find(|state| state.kind == kind).map_or(0, |s| s.lists)
     }
 }
@@ -182,7 +181,7 @@ fn objects_are_found_and_followed() {
     create(&services, json!({ "metadata": { "name": "s" }, "spec": { "ports": ports } }));
     create(&slices, slice(&["10.1.0.1", "10.1.0.2"]));
 
-    let mut source = Running::start(client, Scope::Namespaces(vec![namespace.clone()]));
+    let mut source = Running::start(client, Reach::Namespaces(vec![namespace.clone()]));
     source.until("the first reading", |source| source.has_begun);
     let expected = ["EndpointSlice s-1", "Ingress x", "Secret named", "Service s"];
     assert_eq!(source.names(), expected);
@@ -192,14 +191,14 @@ fn objects_are_found_and_followed() {
     let status = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "192.0.2.1" }] } } });
     let patch = Patch::Merge(status);
     block_on(ingresses.patch_status("x", &PatchParams::default(), &patch)).unwrap();
-    let x = ObjectRef { kind: "Ingress", namespace: (*namespace).into(), name: "x".into() };
+    let x = ObjectRef { kind: Kind::Ingress, namespace: (*namespace).into(), name: "x".into() };
     let shown = || source.observed.status(&x).is_some_and(|status| status.len() == 1);
     wait_until("the status to be seen", shown);
 
     // In this order, so that the Ingress comes first.
     create(&ingresses, ingress("y", Some("unused")));
-    source.until("y", |source| source.has("Ingress", "y"));
-    assert!(source.has("Secret", "unused"));
+    source.until("y", |source| source.has(Kind::Ingress, "y"));
+    assert!(source.has(Kind::Secret, "unused"));
     merge(&secrets, "named", json!({ "stringData": { "a": "c" } }));
     source.until("the new version", |source| {
         source.objects.values().any(|object| match object {
@@ -208,9 +207,9 @@ fn objects_are_found_and_followed() {
         })
     });
     block_on(secrets.delete("named", &DeleteParams::default())).unwrap();
-    source.until("the Secret to go", |source| !source.has("Secret", "named"));
+    source.until("the Secret to go", |source| !source.has(Kind::Secret, "named"));
     block_on(ingresses.delete("y", &DeleteParams::default())).unwrap();
-    source.until("its Secret to go", |source| !source.has("Secret", "unused"));
+    source.until("its Secret to go", |source| !source.has(Kind::Secret, "unused"));
     block_on(services.delete("s", &DeleteParams::default())).unwrap();
     block_on(slices.delete("s-1", &DeleteParams::default())).unwrap();
     source.until("all to go", |source| source.names() == ["Ingress x"]);
@@ -222,7 +221,7 @@ fn an_outage_clears_nothing_and_is_caught_up() {
     let client = control_plane.client();
     let ingresses: Api<Ingress> = Api::namespaced(client.clone(), "default");
     create(&ingresses, ingress("x", None));
-    let mut source = Running::start(client, Scope::All);
+    let mut source = Running::start(client, Reach::All);
     source.until("the first reading", |source| source.has_begun);
     let before = source.names();
     control_plane.stop_apiserver();
@@ -231,7 +230,7 @@ fn an_outage_clears_nothing_and_is_caught_up() {
     control_plane.start_apiserver();
     source.until("its end", |source| source.problems.is_empty());
     create(&ingresses, ingress("y", None));
-    source.until("y", |source| source.has("Ingress", "y"));
+    source.until("y", |source| source.has(Kind::Ingress, "y"));
     assert_eq!(source.deleted, []);
     assert!(before.iter().all(|name| source.names().contains(name)));
 }
@@ -242,21 +241,21 @@ fn a_forgotten_version_is_listed_anew() {
     let client = control_plane.client();
     let ingresses: Api<Ingress> = Api::namespaced(client.clone(), "default");
     create(&ingresses, ingress("x", None));
-    let mut source = Running::start(client.clone(), Scope::All);
+    let mut source = Running::start(client.clone(), Reach::All);
     source.until("the first reading", |source| source.has_begun);
-    assert_eq!(source.lists("Ingress"), 1);
+    assert_eq!(source.lists(Kind::Ingress), 1);
     let maps: Api<ConfigMap> = Api::namespaced(client, "default");
     create(&maps, json!({ "metadata": { "name": "later" } }));
     merge(&maps, "later", json!({ "data": { "a": "b" } }));
     control_plane.stop_apiserver();
     control_plane.compact_etcd();
     control_plane.start_apiserver();
-    wait_until("another list", || source.lists("Ingress") > 1);
+    wait_until("another list", || source.lists(Kind::Ingress) > 1);
     create(&ingresses, ingress("y", None));
-    source.until("y", |source| source.has("Ingress", "y"));
+    source.until("y", |source| source.has(Kind::Ingress, "y"));
     source.until("no problem", |source| source.problems.is_empty());
     assert_eq!(source.deleted, []);
-    assert!(source.has("Ingress", "x"));
+    assert!(source.has(Kind::Ingress, "x"));
 }
 
 fn a_missing_right_is_said_until_it_is_granted() {
@@ -293,7 +292,7 @@ fn a_missing_right_is_said_until_it_is_granted() {
 
     let identity = Identity::ServiceAccount { namespace: &namespace, name: "ringway" };
     let restricted = control_plane.client_with(&control_plane.kubeconfig_for(identity));
-    let mut source = Running::start(restricted, Scope::Namespaces(vec![namespace.clone()]));
+    let mut source = Running::start(restricted, Reach::Namespaces(vec![namespace.clone()]));
     let says = |source: &Running, what: &str| {
         source.problems.iter().any(|problem| problem.message.contains(what))
     };
@@ -317,24 +316,26 @@ fn a_selector_follows_the_labels_of_namespaces() {
     let ingresses: Api<Ingress> = Api::namespaced(client.clone(), &name);
     create(&ingresses, ingress("labelled", None));
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let selector = Scope::Selector(format!("ringway-test={name}"));
+    let selector = Reach::Selector(format!("ringway-test={name}"));
     let mut source = Running::start(client, selector);
     source.until("the first reading", |source| source.has_begun);
-    assert!(!source.has("Ingress", "labelled"));
+    assert!(!source.has(Kind::Ingress, "labelled"));
     merge(&namespaces, &name, json!({ "metadata": { "labels": { "ringway-test": name } } }));
-    source.until("the Ingress", |source| source.has("Ingress", "labelled"));
+    source.until("the Ingress", |source| source.has(Kind::Ingress, "labelled"));
     merge(&namespaces, &name, json!({ "metadata": { "labels": { "ringway-test": "no" } } }));
-    source.until("the Ingress to go", |source| !source.has("Ingress", "labelled"));
+    source.until("the Ingress to go", |source| !source.has(Kind::Ingress, "labelled"));
 }
 
 fn a_wrong_selector_is_said_in_the_words_of_the_server() {
     let client = ControlPlane::shared().client();
-    let mut source = Running::start(client, Scope::Selector("a in".into()));
+    let mut source = Running::start(client, Reach::Selector("a in".into()));
     source.until("the problem", |source| source.has_problem("InvalidSelector"));
     let problem = &source.problems[0];
     assert!(problem.message.contains("unable to parse requirement"), "{problem}");
     wait_until("every list", || {
-        ["Ingress", "Service", "EndpointSlice"].iter().all(|kind| source.lists(kind) == 1)
+        [Kind::Ingress, Kind::Service, Kind::EndpointSlice]
+            .iter()
+            .all(|&kind| source.lists(kind) == 1)
     });
     source.drain();
     assert!(!source.has_begun);

@@ -19,7 +19,7 @@ use ringway::control::outcomes::Outcomes;
 use ringway::control::write::{
     self, AddressSource, FIELD_MANAGER, REPORTING_CONTROLLER, WriterOptions, WriterState,
 };
-use ringway::model::{ObjectRef, Problem, Severity};
+use ringway::model::{Kind, ObjectRef, Problem, Severity};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -125,7 +125,11 @@ impl World {
     }
 
     fn reference(&self, name: &str) -> ObjectRef {
-        ObjectRef { kind: "Ingress", namespace: self.namespace.as_str().into(), name: name.into() }
+        ObjectRef {
+            kind: Kind::Ingress,
+            namespace: self.namespace.as_str().into(),
+            name: name.into(),
+        }
     }
 
     /// `ip` and `hostname` of each entry.
@@ -195,7 +199,7 @@ fn start(client: &Client, watching: Client, options: WriterOptions) -> Replica {
 /// Notes the Ingresses of a namespace, as the source does.
 async fn watch(client: Client, namespace: &str, observed: &Observed) {
     let reference = |ingress: &Ingress| ObjectRef {
-        kind: "Ingress",
+        kind: Kind::Ingress,
         namespace: ingress.namespace().unwrap_or_default().into(),
         name: ingress.name_any().into(),
     };
@@ -425,7 +429,7 @@ fn addresses_come_from_the_service_as_it_changes() {
     let port = json!([{ "port": 80 }]);
     let spec = json!({ "type": "LoadBalancer", "ports": port });
     world.create::<Service>(json!({ "metadata": { "name": "edge" }, "spec": spec }));
-    let edge = ObjectRef { kind: "Service", name: "edge".into(), ..x.clone() };
+    let edge = ObjectRef { kind: Kind::Service, name: "edge".into(), ..x.clone() };
     let options = world.options("p-1", AddressSource::Service(edge));
     let replica = world.replica_with(&world.account(), options);
     replica.serves(&x, true);
@@ -555,7 +559,7 @@ fn an_ingress_made_anew_gets_its_status_anew() {
 fn rights_in_a_namespace_are_enough_without_a_complaint() {
     let world = World::new("narrow");
     world.grant();
-    let class = ObjectRef { kind: "IngressClass", namespace: "".into(), name: "narrow".into() };
+    let class = ObjectRef { kind: Kind::IngressClass, namespace: "".into(), name: "narrow".into() };
     let leader = world.replica("p-1", &["192.0.2.1"]);
     wait_for_leader(&[&leader]);
     leader.observed.put(&class, Some("u"));

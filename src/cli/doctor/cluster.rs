@@ -8,16 +8,18 @@ use tokio::time::timeout;
 use super::report::{Line, Report};
 use super::{objects, rights};
 use crate::cli::check::count;
-use crate::cli::serve::{ServeArgs, lower_options};
+use crate::cli::serve::{ServeArgs, lower_options, reach};
 use crate::control::client::{self, Cluster, ConnectError};
+use crate::control::kinds::{KindInfo, Need, info};
 use crate::control::lower::Lowerer;
+use crate::control::source::object::Change;
 use crate::control::store::Store;
-use crate::control::survey::{self, Reach, Reading, Unanswered};
+use crate::control::survey::{self, Reading, Unanswered};
 use crate::limits::{
     DOCTOR_ANSWER_SLOW, DOCTOR_ANSWER_TIMEOUT, DOCTOR_SECRETS_MAX, DOCTOR_TIME_MAX,
     KUBERNETES_MINOR_LEAST,
 };
-use crate::model::{ObjectRef, Problem};
+use crate::model::{Kind, ObjectRef, Problem};
 
 pub(super) fn diagnose(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -48,7 +50,7 @@ async fn ask(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
     let account = survey::account(&cluster.client).await;
     report.line(&account_line(&account))?;
     let account = account.unwrap_or_else(|_| "this account".into());
-    let reach = reach(args);
+    let reach = reach(&args.cluster);
     let own = args.cluster.pod_namespace.as_deref().unwrap_or(&cluster.namespace);
     let needs = rights::needs(args, &reach, &own.into());
     let asked = rights::questions(&needs);
@@ -66,14 +68,6 @@ async fn connect(args: &ServeArgs) -> Result<Cluster, ConnectError> {
     config.default_retry = false;
     config.connect_timeout = Some(DOCTOR_ANSWER_TIMEOUT);
     client::client(config)
-}
-
-fn reach(args: &ServeArgs) -> Reach {
-    match (&args.cluster.watch_namespace_selector, &args.cluster.watch_namespace[..]) {
-        (Some(selector), _) => Reach::Selector(selector.clone()),
-        (None, []) => Reach::All,
-        (None, namespaces) => Reach::Namespaces(namespaces.to_vec()),
-    }
 }
 
 fn no_client(error: &ConnectError) -> Line {
@@ -171,10 +165,10 @@ fn account_line(account: &Result<String, Unanswered>) -> Line {
 /// Judges objects as lowering does. Where something could not be read, what depends on it is left
 /// out rather than told wrong.
 fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Result<()> {
-    let Reading { changes, unread, unread_secrets } = reading;
+    let Reading { objects, unread, unread_secrets } = reading;
     let mut store = Store::default();
-    let dirty = store.apply(changes);
-    for (plural, error) in &unread {
+    let dirty = store.apply(objects.into_iter().map(|object| Change::Apply(Box::new(object))));
+    for (kind, error) in &unread {
         let advice = match error {
             Unanswered::Refused { code: 400, .. } => {
                 "Write --watch-namespace-selector as kubectl's --selector takes it, such as \
@@ -186,27 +180,27 @@ fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Res
                 "Run this again; if it stays so, look at the load of the API server."
             }
         };
+        let KindInfo { plural, need, .. } = info(*kind);
         let found = format!("{plural} cannot be read: {error}.");
-        report.line(&match *plural {
-            // Routing goes on without them.
-            "ingressclasses" => Line::warning("objects", found, advice),
-            _ => Line::error("objects", found, advice),
+        report.line(&match need {
+            Need::Optional => Line::warning("objects", found, advice),
+            Need::Required | Need::Wanted => Line::error("objects", found, advice),
         })?;
     }
-    let is_read = |kinds: &[&str]| !unread.iter().any(|(plural, _)| kinds.contains(plural));
-    if !is_read(&["namespaces", "ingresses"]) {
+    let is_read = |kinds: &[Kind]| !unread.iter().any(|(kind, _)| kinds.contains(kind));
+    if !is_read(&[Kind::Namespace, Kind::Ingress]) {
         return Ok(());
     }
     let options = lower_options(args);
-    if is_read(&["ingressclasses"]) {
+    if is_read(&[Kind::IngressClass]) {
         report.line(&objects::class(&store, args))?;
         report.lines(objects::ingresses(&store, &options))?;
     }
     report.lines(secrets_line(&unread_secrets))?;
-    if is_read(&["services"]) {
-        report.lines(objects::published(&store, args, &reach(args)))?;
+    if is_read(&[Kind::Service]) {
+        report.lines(objects::published(&store, args, &reach(&args.cluster)))?;
     }
-    if !is_read(&["services", "endpointslices"]) {
+    if !is_read(&[Kind::Service, Kind::EndpointSlice]) {
         return Ok(());
     }
     let mut problems = Lowerer::new(options).apply(&store, &dirty).problems.to_vec();
@@ -251,7 +245,8 @@ mod tests {
     use super::super::arguments;
     use super::super::report::Verdict;
     use super::*;
-    use crate::control::source::{Change, manifest};
+    use crate::control::source::manifest;
+    use crate::control::source::object::SourceObject;
 
     #[test]
     fn servers_are_judged_by_answer_version_and_time() {
@@ -284,12 +279,9 @@ mod tests {
 
     fn judged(flags: &str, text: &str, change: impl FnOnce(&mut Reading)) -> String {
         let mut reading = Reading::default();
-        let objects = manifest::read(&"f".into(), text).objects.into_iter();
-        let apply = |mut object: crate::control::source::SourceObject| {
-            object.provenance = None;
-            Change::Apply(Box::new(object))
-        };
-        reading.changes.extend(objects.map(apply));
+        for object in manifest::read(&"f".into(), text).objects {
+            reading.objects.push(SourceObject { provenance: None, ..object });
+        }
         change(&mut reading);
         let mut out = Vec::new();
         let mut report = Report { out: &mut out, errors: 0, warnings: 0 };
@@ -323,7 +315,7 @@ spec: {controller: ringway.dev/ingress}
     }
 
     fn secret(name: &str) -> ObjectRef {
-        ObjectRef { kind: "Secret", namespace: "a".into(), name: name.into() }
+        ObjectRef { kind: Kind::Secret, namespace: "a".into(), name: name.into() }
     }
 
     #[test]
@@ -334,8 +326,8 @@ spec: {controller: ringway.dev/ingress}
         let late = || Unanswered::Late(Duration::from_secs(5));
         let text = judged("", SHOP, |reading| {
             reading.unread_secrets.push((secret("shop"), Some(late())));
-            reading.unread.push(("services", late()));
-            reading.unread.push(("ingressclasses", late()));
+            reading.unread.push((Kind::Service, late()));
+            reading.unread.push((Kind::IngressClass, late()));
         });
         assert!(text.contains("error    secrets: 1 not read: a/shop: no answer within 5 s."));
         assert!(text.contains("error    objects: services cannot be read: no answer within 5 s."));

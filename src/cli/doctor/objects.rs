@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::report::Line;
 use crate::cli::serve::ServeArgs;
 use crate::control::lower::{Classes, LowerOptions, is_ours};
+use crate::control::source::reach::Reach;
 use crate::control::store::Store;
-use crate::control::survey::Reach;
 use crate::limits::DOCTOR_NAMES_MAX;
 use crate::model::ObjectRef;
 

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use super::report::{Line, Verdict};
 use crate::cli::serve::ServeArgs;
-use crate::control::survey::{Reach, Right, Unanswered};
+use crate::control::kinds::{self, KindInfo, KindScope, Reading, info};
+use crate::control::source::reach::Reach;
+use crate::control::survey::{Right, Unanswered};
 use crate::limits::DOCTOR_RIGHTS_MAX;
+use crate::model::Kind;
 
 /// Verbs on one resource for one purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +30,6 @@ pub(super) struct Need {
 
 const FOLLOW: &[&str] = &["list", "watch"];
 const READ: &[&str] = &["get", "list", "watch"];
-const NETWORKING: &str = "networking.k8s.io";
 
 impl Need {
     fn new(
@@ -47,6 +49,17 @@ impl Need {
             verbs,
             without,
         }
+    }
+
+    /// What reading a kind takes.
+    fn follow(info: &KindInfo) -> Self {
+        let verbs = if info.reading == Reading::Named { READ } else { FOLLOW };
+        let need = Self::new(info.group, info.plural, verbs, info.unread);
+        let verdict = match info.need {
+            kinds::Need::Optional => Verdict::Warning,
+            kinds::Need::Required | kinds::Need::Wanted => Verdict::Error,
+        };
+        Self { verdict, is_namespaced: info.scope == KindScope::Namespaced, ..need }
     }
 
     fn namespace(self, namespace: &Arc<str>) -> Self {
@@ -81,21 +94,9 @@ impl Need {
 /// What the flags need, as the chart gives it. `own`: the namespace of this pod.
 pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need> {
     let cluster = &args.cluster;
-    let mut needs = vec![
-        Need::new(
-            NETWORKING,
-            "ingressclasses",
-            FOLLOW,
-            "classes count by the name --ingress-class alone",
-        )
-        .of_cluster()
-        .lesser(),
-    ];
+    let mut needs: Vec<_> = KindInfo::followed(KindScope::Cluster).map(Need::follow).collect();
     if matches!(reach, Reach::Selector(_)) {
-        needs.push(
-            Need::new("", "namespaces", FOLLOW, "--watch-namespace-selector selects nothing")
-                .of_cluster(),
-        );
+        needs.push(Need::follow(info(Kind::Namespace)));
     }
     let namespaces = match reach {
         Reach::All | Reach::Selector(_) => vec![Arc::from("")],
@@ -132,15 +133,12 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
 
 /// What is watched and written wherever Ingresses are.
 fn of_namespace(namespace: &Arc<str>, update_status: bool) -> Vec<Need> {
-    let mut needs = vec![
-        Need::new(NETWORKING, "ingresses", FOLLOW, "nothing is routed"),
-        Need::new("", "services", FOLLOW, "no backend is found"),
-        Need::new("discovery.k8s.io", "endpointslices", FOLLOW, "no endpoint is found"),
-        Need::new("", "secrets", READ, "no certificate is served but a self-signed one"),
-    ];
+    let followed = KindInfo::followed(KindScope::Namespaced);
+    let mut needs: Vec<_> = followed.map(Need::follow).collect();
     if update_status {
+        let ingress = info(Kind::Ingress);
         let without = "no Ingress shows its address (or use --update-status=false)";
-        let need = Need::new(NETWORKING, "ingresses", &["patch"], without);
+        let need = Need::new(ingress.group, ingress.plural, &["patch"], without);
         needs.push(Need { subresource: "status", ..need }.lesser());
     }
     let verbs = &["create", "get", "patch"];

@@ -329,7 +329,7 @@ impl Families<'_, '_> {
     ) -> fmt::Result {
         self.family(name, help, kind, |rows| {
             for kind in kinds {
-                value(&mut rows.encode_family(&[("kind", kind.kind)])?, kind)?;
+                value(&mut rows.encode_family(&[("kind", kind.kind.name())])?, kind)?;
             }
             Ok(())
         })

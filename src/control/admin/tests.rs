@@ -10,11 +10,12 @@ use super::metrics::Reading;
 use super::*;
 use crate::control::cluster::ClusterState;
 use crate::control::seats::ControlRoom;
+use crate::control::store::Store;
 use crate::limits::{
     ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
     ADMIN_SCRAPES_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
 };
-use crate::model::{Problem, Severity};
+use crate::model::{Kind, Problem, Severity};
 use crate::table::TableVersion;
 use crate::telemetry::samples::{attempt, labels, record, series};
 use crate::telemetry::{CoreTelemetry, Counter, ExchangeRecord, telemetry};
@@ -59,7 +60,7 @@ fn control() -> Arc<ControlState> {
     };
     let control = Arc::new(ControlState::default());
     let problems = [Severity::Warning, Severity::Warning, Severity::Error].map(problem);
-    control.update(problems.to_vec(), Vec::new(), [("Ingress", 0); 6]);
+    control.update(problems.to_vec(), Vec::new(), Store::default().counts());
     control.published(TableVersion(3));
     control.beat(NOW - 500_000_000);
     control
@@ -126,7 +127,7 @@ fn a_known_state_gives_exactly_this_text() {
     shards[1].set_open_connections(5);
     state.control.apply_times.record(Duration::from_millis(4));
     let cluster = state.cluster.as_ref().expect("a cluster");
-    cluster.source.update("Ingress", |kind| (kind.is_synced, kind.objects) = (true, 3));
+    cluster.source.update(Kind::Ingress, |kind| (kind.is_synced, kind.objects) = (true, 3));
     let text = Reading::take(&state).encode_text().expect("text");
 
     let expected = include_str!("known_state.openmetrics");

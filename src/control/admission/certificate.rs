@@ -28,7 +28,7 @@ use crate::limits::{
     ADMISSION_CALL_TIMEOUT, ADMISSION_CALM, ADMISSION_CERTIFICATE_CHECK, ADMISSION_RETRY_MAX,
     ADMISSION_ROLLOVER_DELAY, API_RETRY_MIN,
 };
-use crate::model::{ObjectRef, Problem, Severity};
+use crate::model::{Kind, ObjectRef, Problem, Severity};
 
 mod material;
 
@@ -473,7 +473,7 @@ impl Keeper {
         let object = match part {
             Part::Secret | Part::SecretWatch => self.options.secret.clone(),
             Part::Configuration | Part::ConfigurationWatch => ObjectRef {
-                kind: "ValidatingWebhookConfiguration",
+                kind: Kind::ValidatingWebhookConfiguration,
                 namespace: "".into(),
                 name: self.options.configuration.as_str().into(),
             },

@@ -13,7 +13,7 @@ use crate::limits::{
     ADMISSION_LINE_BYTES_MAX, ADMISSION_MESSAGE_BYTES_MAX, ADMISSION_VALUES_MAX,
     ADMISSION_WARNING_BYTES_MAX, ADMISSION_WARNINGS_BYTES_MAX,
 };
-use crate::model::{ObjectRef, Problem, Severity};
+use crate::model::{Kind, ObjectRef, Problem, Severity};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const KIND: &str = "AdmissionReview";
@@ -154,7 +154,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Malformed> {
     }
     let or = |own: &Option<String>, asked: String| own.clone().unwrap_or(asked).into();
     let reference = ObjectRef {
-        kind: "Ingress",
+        kind: Kind::Ingress,
         namespace: or(&object.metadata.namespace, namespace),
         name: or(&object.metadata.name, name),
     };

@@ -33,8 +33,8 @@ use super::resolve::{Answer, Resolution};
 use super::source::report::{Finding, Report};
 use super::store::{Dirty, Store};
 use crate::model::{
-    BackendKey, Dial, EndpointSet, HostPattern, Listener, ListenerId, Model, ObjectRef, PortRef,
-    Problem, Rule,
+    BackendKey, Dial, EndpointSet, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef,
+    PortRef, Problem, Rule,
 };
 use backends::backend::{self, Backend, Defect, SliceIndex, Sources};
 use backends::dial::Dialers;
@@ -159,7 +159,7 @@ impl Lowerer {
         }
         let are_classes_changed = self.apply_classes(store, dirty, is_first);
         self.apply_slices(store, dirty, &mut touched);
-        for reference in dirty.of_kind("Service") {
+        for reference in dirty.of_kind(Kind::Service) {
             self.touch_service(&reference.namespace, &reference.name, &mut touched);
         }
         if are_classes_changed {
@@ -167,14 +167,14 @@ impl Lowerer {
                 self.apply_ingress(store, &reference, &mut touched);
             }
         } else {
-            for reference in dirty.of_kind("Ingress") {
+            for reference in dirty.of_kind(Kind::Ingress) {
                 self.apply_ingress(store, reference, &mut touched);
             }
         }
         let now = SystemTime::now();
         let sources = tls_sources(store, &self.ingresses, &self.claims, now);
-        self.tls.touch_secrets(dirty.of_kind("Secret"), sources, &mut touched.tls);
-        self.dialers.touch_secrets(dirty.of_kind("Secret"), &mut touched.backends);
+        self.tls.touch_secrets(dirty.of_kind(Kind::Secret), sources, &mut touched.tls);
+        self.dialers.touch_secrets(dirty.of_kind(Kind::Secret), &mut touched.backends);
         self.finish(store, touched, is_first)
     }
 
@@ -212,7 +212,7 @@ impl Lowerer {
     }
 
     fn apply_classes(&mut self, store: &Store, dirty: &Dirty, is_first: bool) -> bool {
-        let mut dirty = dirty.of_kind("IngressClass").peekable();
+        let mut dirty = dirty.of_kind(Kind::IngressClass).peekable();
         if dirty.peek().is_none() && !is_first {
             return false;
         }
@@ -231,7 +231,7 @@ impl Lowerer {
     }
 
     fn apply_slices(&mut self, store: &Store, dirty: &Dirty, touched: &mut Touched) {
-        for reference in dirty.of_kind("EndpointSlice") {
+        for reference in dirty.of_kind(Kind::EndpointSlice) {
             if let Some(service) = self.slice_services.remove(reference) {
                 self.touch_service(&service.0, &service.1, touched);
                 if let Some(slices) = self.slices.get_mut(&service) {
@@ -569,7 +569,7 @@ fn kept(lowered: &LoweredIngress) -> Vec<Arc<Problem>> {
 /// The Service of a backend.
 pub(super) fn service_ref(key: &BackendKey) -> ObjectRef {
     ObjectRef {
-        kind: "Service",
+        kind: Kind::Service,
         namespace: Arc::clone(&key.namespace),
         name: Arc::clone(&key.service),
     }

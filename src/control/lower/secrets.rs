@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use crate::control::source::report::Finding;
 use crate::control::store::{Entries, Entry};
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
 use crate::tls::certificate::{Certificate, CertificateError, Validity};
 use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientDemand};
 use crate::tls::tickets::TicketKeyError;
@@ -104,7 +104,7 @@ impl Held {
 
 /// A reference to a Secret.
 pub(super) fn secret_ref(namespace: &Arc<str>, name: &str) -> ObjectRef {
-    ObjectRef { kind: "Secret", namespace: Arc::clone(namespace), name: name.into() }
+    ObjectRef { kind: Kind::Secret, namespace: Arc::clone(namespace), name: name.into() }
 }
 
 impl SecretDefect {

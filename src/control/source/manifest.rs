@@ -13,15 +13,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::object::{Provenance, SourceObject};
 use super::placeholder::{self, FILL_IN};
 use super::report::{Finding, Report};
 use super::yaml::{self, Document, Positions, YamlError};
-use super::{Provenance, SourceObject};
+use crate::control::kinds::{KindInfo, KindScope};
 use crate::limits::PROBLEMS_PER_FILE_MAX;
-use crate::model::{ObjectRef, Problem, Severity, SourcePosition};
+use crate::model::{Kind, ObjectRef, Problem, Severity, SourcePosition};
 use decode::{Decoded, cut};
 use foreign::Foreign;
-use kinds::{KnownKind, Named};
+use kinds::Named;
 
 /// The reason of the note on a file that is no manifest.
 pub const SKIPPED: &str = "Skipped";
@@ -254,14 +255,14 @@ impl Reader<'_> {
 
     fn old_version(
         &mut self,
-        known: &KnownKind,
+        known: &KindInfo,
         version: &str,
         value: &Value,
         positions: Positions,
     ) {
         let message = format!("{} of {version} is gone from Kubernetes and not read.", known.kind);
         let fields = match known.kind {
-            "Ingress" => {
+            Kind::Ingress => {
                 ": each path needs a pathType, and backend: {service: {name: NAME, port: {number: \
                  PORT}}} takes the place of serviceName and servicePort"
             }
@@ -278,13 +279,13 @@ impl Reader<'_> {
 
     fn slip(
         &mut self,
-        known: &KnownKind,
+        known: &KindInfo,
         (kind, version): (&str, &str),
         value: &Value,
         positions: Positions,
     ) {
-        let KnownKind { kind: meant, api_version, .. } = known;
-        let field = if kind == *meant { "apiVersion" } else { "kind" };
+        let KindInfo { kind: meant, api_version, .. } = known;
+        let field = if kind == meant.name() { "apiVersion" } else { "kind" };
         let message = format!("there is no kind {} of {}.", cut(kind), cut(version));
         let advice =
             format!("Write kind: {meant} and apiVersion: {api_version}, if that is meant.");
@@ -299,7 +300,7 @@ impl Reader<'_> {
     /// An object that cannot be used, whatever else it says.
     fn lost(
         &mut self,
-        known: &KnownKind,
+        known: &KindInfo,
         value: &Value,
         positions: Positions,
         finding: impl FnOnce(&ObjectRef) -> Finding,
@@ -312,14 +313,14 @@ impl Reader<'_> {
         self.manifest.broken.push(reference);
     }
 
-    fn object(&mut self, known: &KnownKind, value: &Value, positions: Positions) {
+    fn object(&mut self, known: &KindInfo, value: &Value, positions: Positions) {
         let unusable = match known.kind {
-            "Secret" => sealed::encrypted(value),
-            "Ingress" => unfilled(value),
+            Kind::Secret => sealed::encrypted(value),
+            Kind::Ingress => unfilled(value),
             _ => None,
         };
         if let Some(finding) = unusable {
-            let is_secret = known.kind == "Secret";
+            let is_secret = known.kind == Kind::Secret;
             let promised = &mut Vec::new();
             self.lost(known, value, positions, |reference| {
                 // It will be there, so that nobody has to miss it.
@@ -331,7 +332,7 @@ impl Reader<'_> {
         let provenance = Provenance { file: Arc::clone(self.file), positions: Arc::new(positions) };
         let Some(reference) = self.identify(known, value, &provenance) else { return };
         let mut report = Report::new(&reference, Some(&provenance));
-        let Decoded { object, unknown_fields } = (known.decode)(value);
+        let Some(Decoded { object, unknown_fields }) = decode::decode(known, value) else { return };
         let object = object.and_then(|object| match old_fields(known, &unknown_fields) {
             Some(finding) => Err(finding),
             None => Ok(object),
@@ -354,16 +355,16 @@ impl Reader<'_> {
     /// Name and namespace, which everything else hangs on, before any other field is looked at.
     fn identify(
         &mut self,
-        known: &KnownKind,
+        known: &KindInfo,
         value: &Value,
         provenance: &Provenance,
     ) -> Option<ObjectRef> {
         let text = |pointer| value.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let name = text("/metadata/name");
-        let namespace = match (known.is_namespaced, text("/metadata/namespace")) {
-            (false, _) => "",
-            (true, "") => "default",
-            (true, namespace) => namespace,
+        let namespace = match (known.scope, text("/metadata/namespace")) {
+            (KindScope::Cluster, _) => "",
+            (KindScope::Namespaced, "") => "default",
+            (KindScope::Namespaced, namespace) => namespace,
         };
         const NAMES: &str = "Names are lower-case letters, digits, '-' and '.', such as my-app.";
         let wrong = |field, text: &str, what: &str| match placeholder::find(text) {
@@ -387,7 +388,7 @@ impl Reader<'_> {
             ("metadata.name", "MissingName", "the object has no name.".to_owned(), NAMES)
         } else if !is_dns_subdomain(name) {
             wrong("metadata.name", name, "name")
-        } else if known.is_namespaced && !is_dns_label(namespace) {
+        } else if known.scope == KindScope::Namespaced && !is_dns_label(namespace) {
             wrong("metadata.namespace", namespace, "namespace")
         } else {
             let (namespace, name) = (namespace.into(), name.into());
@@ -411,12 +412,12 @@ fn unknown_field(field: String) -> Finding {
 
 /// Fields that Ingress had before `networking.k8s.io/v1`: one finding for all of them, because the
 /// gaps that they leave would be many more.
-fn old_fields(known: &KnownKind, unknown: &[String]) -> Option<Finding> {
+fn old_fields(known: &KindInfo, unknown: &[String]) -> Option<Finding> {
     let is_old = |field: &&String| {
         let is_backend = field.ends_with(".serviceName") || field.ends_with(".servicePort");
         is_backend || ["spec.backend", "serviceName", "servicePort"].contains(&&***field)
     };
-    let first = unknown.iter().find(is_old).filter(|_| known.kind == "Ingress")?;
+    let first = unknown.iter().find(is_old).filter(|_| known.kind == Kind::Ingress)?;
     Some(Finding {
         reason: "OldFields",
         field: first.clone(),

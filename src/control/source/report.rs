@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Provenance;
+use super::object::Provenance;
 use crate::limits::PROBLEMS_PER_OBJECT_MAX;
 use crate::model::{ObjectRef, Problem, Severity};
 
@@ -103,10 +103,11 @@ impl<'a> Report<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kind;
 
     #[test]
     fn surplus_problems_are_counted_not_kept() {
-        let object = ObjectRef { kind: "Ingress", namespace: "a".into(), name: "b".into() };
+        let object = ObjectRef { kind: Kind::Ingress, namespace: "a".into(), name: "b".into() };
         let mut report = Report::new(&object, None);
         for index in 0..PROBLEMS_PER_OBJECT_MAX + 5 {
             report.error(Finding {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::manifest::{Manifest, SKIPPED};
+use super::object::{Change, Changes, SourceObject};
 use super::report::{Finding, MORE_PROBLEMS, Report};
-use super::{Change, Changes, SourceObject};
 use crate::model::{ObjectRef, Problem, Severity, SourcePosition};
 
 /// Objects of many files. Files are ordered by name.

@@ -14,6 +14,7 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call, cut, prefix};
+use crate::control::kinds::info;
 use crate::limits::{
     API_CALL_TIMEOUT, API_RETRY_MAX, EVENT_INSTANCE_BYTES_MAX, EVENT_NOTE_BYTES_MAX,
     EVENT_PROBLEMS_MAX, EVENT_REPEAT, EVENT_STAND, EVENT_WRITES_BURST, EVENT_WRITES_IN_FLIGHT_MAX,
@@ -26,16 +27,6 @@ pub const REPORTING_CONTROLLER: &str = "ringway.dev/ingress-controller";
 
 /// Namespace of Events on objects that have none.
 const CLUSTER_NAMESPACE: &str = "default";
-
-/// `apiVersion` of the kinds that problems are about.
-fn api_version(kind: &str) -> Option<&'static str> {
-    match kind {
-        "Ingress" | "IngressClass" => Some("networking.k8s.io/v1"),
-        "EndpointSlice" => Some("discovery.k8s.io/v1"),
-        "Service" | "Secret" | "ConfigMap" => Some("v1"),
-        _ => None,
-    }
-}
 
 /// A problem of an object, compared by what an Event says of it.
 #[derive(Debug, Clone)]
@@ -150,9 +141,9 @@ impl EventBook {
         let mut agenda = Agenda::default();
         for problem in problems {
             let Some(object) = &problem.object else { continue };
-            let uid = api_version(object.kind).and_then(|_| uid(object));
+            let uid = uid(object);
             let key = Key(Arc::clone(&problem));
-            if api_version(object.kind).is_none() || entries.contains_key(&key) {
+            if entries.contains_key(&key) {
                 continue;
             }
             if entries.len() == EVENT_PROBLEMS_MAX {
@@ -244,8 +235,13 @@ fn fnv1a<'p>(parts: impl IntoIterator<Item = &'p str>) -> u64 {
 /// object cannot take the name of another's.
 fn event_name(object: &ObjectRef, telling: &Telling) -> String {
     let problem = &telling.key.0;
-    let hash =
-        fnv1a([&*telling.uid, object.kind, problem.reason, &*problem.field, &*problem.message]);
+    let hash = fnv1a([
+        &*telling.uid,
+        object.kind.name(),
+        problem.reason,
+        &*problem.field,
+        &*problem.message,
+    ]);
     let room = OBJECT_NAME_BYTES_MAX - ".0123456789abcdef".len();
     let name = prefix(&object.name, room);
     format!("{}.{hash:016x}", name.trim_end_matches(['.', '-']))
@@ -275,8 +271,8 @@ fn event(telling: &Telling, instance: &str, wall: Timestamp) -> Option<Event> {
         note: Some(note(problem)),
         reason: Some(problem.reason.to_owned()),
         regarding: Some(ObjectReference {
-            api_version: api_version(object.kind).map(str::to_owned),
-            kind: Some(object.kind.to_owned()),
+            api_version: Some(info(object.kind).api_version.to_owned()),
+            kind: Some(object.kind.to_string()),
             name: Some(object.name.to_string()),
             namespace: is_namespaced.then(|| object.namespace.to_string()),
             uid: Some(telling.uid.to_string()),
@@ -316,11 +312,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::Kind;
     use crate::model::Severity;
 
     fn problem(name: &str, message: &str) -> Arc<Problem> {
         Arc::new(Problem {
-            object: Some(ObjectRef { kind: "Ingress", namespace: "a".into(), name: name.into() }),
+            object: Some(ObjectRef {
+                kind: Kind::Ingress,
+                namespace: "a".into(),
+                name: name.into(),
+            }),
             position: None,
             field: "spec.rules[0]".to_owned(),
             severity: Severity::Error,
@@ -466,7 +467,7 @@ mod tests {
     fn an_object_without_a_namespace_is_told_in_default() {
         let class = Problem {
             object: Some(ObjectRef {
-                kind: "IngressClass",
+                kind: Kind::IngressClass,
                 namespace: "".into(),
                 name: "x".into(),
             }),

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::addresses::Addresses;
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call};
+use crate::control::kinds::info;
 use crate::control::observed::Address;
 use crate::limits::{
     API_CALL_TIMEOUT, API_RETRY_MAX, STATUS_CALM, STATUS_WRITES_BURST, STATUS_WRITES_IN_FLIGHT_MAX,
@@ -212,9 +213,10 @@ fn applied(write: &Write) -> Value {
         Address::Name(name) => Some(json!({ "hostname": &**name })),
         Address::Foreign => None,
     };
-    let metadata = json!({ "name": &*write.ingress.name, "namespace": &*write.ingress.namespace });
+    let ObjectRef { kind, namespace, name } = &write.ingress;
+    let metadata = json!({ "name": &**name, "namespace": &**namespace });
     let mut object = json!({
-        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata,
+        "apiVersion": info(*kind).api_version, "kind": kind.name(), "metadata": metadata,
     });
     if !write.addresses.is_empty() {
         let entries: Vec<Value> = write.addresses.iter().filter_map(entry).collect();
@@ -240,6 +242,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::Kind;
 
     /// A book and an API server that does what it is told.
     struct World {
@@ -249,7 +252,7 @@ mod tests {
     }
 
     fn ingress(name: &str) -> ObjectRef {
-        ObjectRef { kind: "Ingress", namespace: "a".into(), name: name.into() }
+        ObjectRef { kind: Kind::Ingress, namespace: "a".into(), name: name.into() }
     }
 
     fn ip(text: &str) -> Addresses {

@@ -29,11 +29,11 @@ pub fn is_evasive<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ObjectRef, Origin, Policies, Refusal};
+    use crate::model::{Kind, ObjectRef, Origin, Policies, Refusal};
     use crate::table::SeriesId;
 
     fn rule(is_guarded: bool) -> TableRule {
-        let object = ObjectRef { kind: "Ingress", namespace: "a".into(), name: "b".into() };
+        let object = ObjectRef { kind: Kind::Ingress, namespace: "a".into(), name: "b".into() };
         TableRule {
             origin: Origin { object, rule: None, path: None, position: None },
             filters: Box::default(),

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use super::{FieldLookup, RequestKey};
 use crate::filter::Filter;
 use crate::model::{
-    BackendKey, BackendTarget, Host, HostName, HostPattern, Listener, Model, ObjectRef, OnMiss,
-    Origin, Policies, PortRef, RequestMatch, Rule, WeightedBackend, WildcardDepth,
+    BackendKey, BackendTarget, Host, HostName, HostPattern, Kind, Listener, Model, ObjectRef,
+    OnMiss, Origin, Policies, PortRef, RequestMatch, Rule, WeightedBackend, WildcardDepth,
 };
 
 /// A request as text.
@@ -75,7 +75,7 @@ fn backend(service: &str, weight: u32) -> WeightedBackend {
 
 /// A rule of the Ingress `ns/object`, told apart from others by `number`.
 fn rule(object: &str, number: u32, matches: Vec<RequestMatch>) -> Rule {
-    let object = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: object.into() };
+    let object = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: object.into() };
     Rule {
         origin: Origin { object, rule: Some(number), path: None, position: None },
         matches,

@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use super::{Arc, Listener, Model, ObjectRef};
 use super::{backend_key, generate, pattern};
-use crate::model::{ListenerId, ServerName, TlsAction};
+use crate::model::{Kind, ListenerId, ServerName, TlsAction};
 use crate::table::{BackendId, Compiled, Compiler, Table, TableTls, naive};
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
@@ -28,7 +28,7 @@ fn tls(number: usize) -> Arc<ServerTls> {
 }
 
 fn name(text: &str, action: TlsAction) -> Arc<ServerName> {
-    let origin = ObjectRef { kind: "Ingress", namespace: "ns".into(), name: text.into() };
+    let origin = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: text.into() };
     Arc::new(ServerName { pattern: pattern(text), action, origin })
 }
 

@@ -247,8 +247,8 @@ fn write_json_char(out: &mut Vec<u8>, char: char) {
 
 fn write_json_origin(out: &mut Vec<u8>, origin: Option<&Origin>) {
     let object = origin.map(|origin| &origin.object);
-    let (kind, namespace, name) =
-        object.map_or(("", "", ""), |object| (object.kind, &*object.namespace, &*object.name));
+    let (kind, namespace, name) = object
+        .map_or(("", "", ""), |object| (object.kind.name(), &*object.namespace, &*object.name));
     write_json_name(out, "kind", kind);
     write_json_name(out, "namespace", namespace);
     write_json_name(out, "name", name);

@@ -4,6 +4,7 @@ use k8s_openapi::api::admissionregistration::v1::{ServiceReference, WebhookClien
 
 use super::*;
 use crate::limits::{ADMISSION_CERTIFICATE_LIFETIME, ADMISSION_CERTIFICATE_RENEWAL};
+use crate::model::Kind;
 
 fn names() -> Vec<String> {
     ["admit.ns.svc", "admit.ns.svc.cluster.local", "admit.ns"].map(String::from).to_vec()
@@ -138,7 +139,7 @@ fn configuration(webhooks: &[(&str, &str, Option<&[u8]>)]) -> ValidatingWebhookC
 
 #[test]
 fn only_the_ca_of_our_entries_is_written_and_only_if_it_differs() {
-    let service = ObjectRef { kind: "Service", namespace: "ns".into(), name: "admit".into() };
+    let service = ObjectRef { kind: Kind::Service, namespace: "ns".into(), name: "admit".into() };
     let decided = |webhooks: &[_]| decide_bundle(&configuration(webhooks), &service, b"ca");
     assert_eq!(decided(&[]), Bundle::NotOurs);
     assert_eq!(decided(&[("a", "other", None)]), Bundle::NotOurs);

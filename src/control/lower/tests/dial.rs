@@ -2,7 +2,7 @@
 
 use super::tls::{Pair, delete, pair, pair_of, secret, secret_of, tls_ingress};
 use super::*;
-use crate::model::{BackendProtocol, Wire};
+use crate::model::{BackendProtocol, Kind, Wire};
 
 /// The Service `web` with a port of that `appProtocol`, and its slice.
 fn service(app_protocol: &str) -> String {
@@ -225,7 +225,7 @@ fn a_refused_secret_is_not_missing_and_closes_as_well() {
     let own = [("proxy-ssl-secret", "default/s")];
     let (mut world, lowered) = world(&own, "https", "");
     assert_eq!(reasons(&lowered), [format!("SecretMissing {}", field("proxy-ssl-secret"))]);
-    let secret = ObjectRef { kind: "Secret", namespace: "default".into(), name: "s".into() };
+    let secret = ObjectRef { kind: Kind::Secret, namespace: "default".into(), name: "s".into() };
     let refused = world.apply(vec![Change::Broken(secret)]);
     assert!(reasons(&refused).is_empty(), "its owner knows: {:?}", refused.problems);
     assert!(refused.model.is_none(), "it is as closed as it was");
@@ -266,12 +266,12 @@ fn a_changed_secret_reaches_exactly_the_backends_that_use_it() {
     let old = before.endpoints.iter().find(|(k, _)| k == key).expect("it was there");
     assert_ne!(old.1.wire, set.wire);
     // Deleted: closed. Back: open.
-    assert_eq!(wire(only(&world.apply(delete("Secret", "s"))).1), "closed");
+    assert_eq!(wire(only(&world.apply(delete(Kind::Secret, "s"))).1), "closed");
     assert_eq!(wire(only(&world.apply(changes(&s))).1), "http1 tls");
     // Nobody uses it any more.
-    world.apply(delete("Ingress", "a"));
-    assert!(world.apply(delete("Secret", "s")).endpoints.is_empty());
-    assert_eq!(wire(only(&world.apply(delete("Secret", "t"))).1), "closed");
+    world.apply(delete(Kind::Ingress, "a"));
+    assert!(world.apply(delete(Kind::Secret, "s")).endpoints.is_empty());
+    assert_eq!(wire(only(&world.apply(delete(Kind::Secret, "t"))).1), "closed");
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn a_broken_client_certificate_leaves_the_last_good_one() {
     assert!(after.endpoints.is_empty());
     assert_eq!(reasons(&after), reason("CertificateExpired"));
     // Gone is gone.
-    world.apply(delete("Secret", "s"));
+    world.apply(delete(Kind::Secret, "s"));
     let after = world.apply(changes(&secret("s", &broken)));
     assert_eq!(reasons(&after), reason("CertificateInvalid"));
     assert_eq!(wire(&world.lowerer.endpoints(only(&before).0)), "closed");

@@ -1,6 +1,7 @@
 //! Which Ingresses are ours.
 
 use super::*;
+use crate::model::Kind;
 
 const OURS: &str = "ringway.dev/ingress";
 const THEIRS: &str = "example.com/any";
@@ -105,7 +106,7 @@ fn ingresses_follow_their_class_as_it_comes_and_goes() {
     assert_eq!(apply(&class("ringway", OURS, "false")), Some(0));
     assert_eq!(apply(&ingress_of(Some("other"), None)), None);
     assert_eq!(apply(&class("other", OURS, "")), Some(1));
-    let other = ObjectRef { kind: "IngressClass", namespace: "".into(), name: "other".into() };
+    let other = ObjectRef { kind: Kind::IngressClass, namespace: "".into(), name: "other".into() };
     let lowered = world.apply(vec![Change::Delete(other)]);
     assert_eq!(routes(lowered.model.as_ref().expect("a model")).len(), 0);
 }
@@ -162,6 +163,6 @@ fn problems_of_a_class_end_with_their_cause() {
     let mut world = World::new(options());
     let two = class("a", OURS, "true") + &class("b", OURS, "true");
     assert_eq!(world.apply(changes(&two)).problems.len(), 2);
-    let b = ObjectRef { kind: "IngressClass", namespace: "".into(), name: "b".into() };
+    let b = ObjectRef { kind: Kind::IngressClass, namespace: "".into(), name: "b".into() };
     assert!(world.apply(vec![Change::Delete(b)]).problems.is_empty());
 }

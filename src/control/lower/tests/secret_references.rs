@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::control::source::SourceObject;
 use crate::control::source::tree::Tree;
+use crate::model::Kind;
 
 /// Whatever Ingress in force asks for is known beforehand; every test of lowering proves it for its
 /// manifests.
@@ -93,7 +94,7 @@ fn of_fields_and_annotations() {
     };
     for (text, expected) in cases {
         let found = references(&text);
-        assert!(found.iter().all(|r| r.kind == "Secret" && *r.namespace == *"n"), "{text}");
+        assert!(found.iter().all(|r| r.kind == Kind::Secret && *r.namespace == *"n"), "{text}");
         assert_eq!(found.iter().map(|r| &*r.name).collect::<Vec<_>>(), expected, "{text}");
     }
     let found = references(&text("", &many)).len();

@@ -1,13 +1,14 @@
 //! Which Ingresses came into force and which are no longer.
 
 use super::*;
+use crate::model::Kind;
 
 fn served(lowered: &Lowered) -> Vec<(&str, bool)> {
     lowered.served.iter().map(|(reference, is_served)| (&*reference.name, *is_served)).collect()
 }
 
 fn reference(name: &str) -> ObjectRef {
-    ObjectRef { kind: "Ingress", namespace: "default".into(), name: name.into() }
+    ObjectRef { kind: Kind::Ingress, namespace: "default".into(), name: name.into() }
 }
 
 #[test]
@@ -39,6 +40,6 @@ fn a_change_of_class_is_told() {
     let class = "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: x}\n\
                  spec: {controller: example.com/any}\n";
     assert_eq!(served(&world.apply(changes(class))), [("a", false)]);
-    let x = ObjectRef { kind: "IngressClass", namespace: "".into(), name: "x".into() };
+    let x = ObjectRef { kind: Kind::IngressClass, namespace: "".into(), name: "x".into() };
     assert_eq!(served(&world.apply(vec![Change::Delete(x)])), [("a", true)]);
 }

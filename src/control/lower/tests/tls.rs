@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
 use super::*;
-use crate::model::{ClientIdentityPolicy, TlsAction};
+use crate::model::{ClientIdentityPolicy, Kind, TlsAction};
 use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
 
@@ -98,7 +98,7 @@ fn policies(lowered: &Lowered) -> Vec<String> {
     text.collect()
 }
 
-pub(super) fn delete(kind: &'static str, name: &str) -> Vec<Change> {
+pub(super) fn delete(kind: Kind, name: &str) -> Vec<Change> {
     let reference = ObjectRef { kind, namespace: "default".into(), name: name.into() };
     vec![Change::Delete(reference)]
 }
@@ -181,7 +181,7 @@ fn year(year: i32) -> SystemTime {
 
 #[test]
 fn time_alone_changes_what_serves() {
-    let reference = ObjectRef { kind: "Secret", namespace: "default".into(), name: "s".into() };
+    let reference = ObjectRef { kind: Kind::Secret, namespace: "default".into(), name: "s".into() };
     let (mut store, mut secrets) = (Store::default(), secrets::Secrets::default());
     let mut look = |store: &Store, at| {
         let due = secrets.due(year(at)).len();
@@ -276,7 +276,7 @@ fn the_last_good_certificate_stays_in_force() {
         assert_eq!(names(&lowered), ["h -> better"]);
         assert!(reasons(&lowered).is_empty());
         // Deleted on purpose: nothing of it is left, not even when a bad one comes back.
-        let lowered = world.apply(delete("Secret", "s"));
+        let lowered = world.apply(delete(Kind::Secret, "s"));
         assert_eq!(names(&lowered), ["h -> ringway.local"]);
         assert_eq!(reasons(&lowered), ["SecretMissing spec.tls[0].secretName"]);
     }
@@ -287,7 +287,7 @@ fn what_nobody_uses_is_forgotten() {
     let ingress = tls_ingress(("i", ""), "h", "[{hosts: [h], secretName: s}]", &[]);
     let mut world = World::new(options());
     world.apply(changes(&format!("{}{ingress}", secret("s", &pair(&["h", "good"])))));
-    assert!(names(&world.apply(delete("Ingress", "i"))).is_empty());
+    assert!(names(&world.apply(delete(Kind::Ingress, "i"))).is_empty());
     world.apply(changes(&bad_versions().remove(0).0));
     assert_eq!(names(&world.apply(changes(&ingress))), ["h -> ringway.local"]);
 }
@@ -324,7 +324,7 @@ fn hosts_with_the_same_certificate_share_settings() {
 
 #[test]
 fn default_certificate_is_that_of_the_flag_or_self_signed() {
-    let reference = ObjectRef { kind: "Secret", namespace: "default".into(), name: "d".into() };
+    let reference = ObjectRef { kind: Kind::Secret, namespace: "default".into(), name: "d".into() };
     let options = LowerOptions { default_certificate: Some(reference.clone()), ..options() };
     let mut world = World::new(options);
     let served = |lowered: &Lowered| {
@@ -344,7 +344,7 @@ fn default_certificate_is_that_of_the_flag_or_self_signed() {
 #[test]
 fn ticket_keys_are_those_of_the_flag_or_random() {
     const INVALID: &[&str] = &["TicketKeysInvalid "];
-    let reference = ObjectRef { kind: "Secret", namespace: "default".into(), name: "t".into() };
+    let reference = ObjectRef { kind: Kind::Secret, namespace: "default".into(), name: "t".into() };
     let options = LowerOptions { ticket_keys: Some(reference.clone()), ..options() };
     let mut world = World::new(options);
     let one = "1".repeat(80);
@@ -389,7 +389,7 @@ fn ticket_keys_are_those_of_the_flag_or_random() {
     }
     let again = world.apply(changes(&secret_of("t", &[("keys", &one)])));
     assert!(reasons(&again).is_empty() && opens(&of(&first), &of(&again)));
-    let gone = world.apply(delete("Secret", "t"));
+    let gone = world.apply(delete(Kind::Secret, "t"));
     assert_eq!(reasons(&gone), ["SecretMissing "]);
     assert!(!opens(&of(&again), &of(&gone)));
     // What was refused is not missing: its owner knows.
@@ -431,7 +431,7 @@ fn a_host_takes_the_entries_of_others_but_its_own_annotations() {
     let listing = tls_ingress(("l", ""), "x", "[{hosts: [a.w]}]", &[("ssl-redirect", "false")]);
     let lowered = world.apply(changes(&listing));
     assert_eq!(policies(&lowered), ["a.w /p 308", "x /"]);
-    assert_eq!(policies(&world.apply(delete("Ingress", "l"))), ["a.w /p"]);
+    assert_eq!(policies(&world.apply(delete(Kind::Ingress, "l"))), ["a.w /p"]);
     // Its one-label wildcard has an entry.
     let wildcard = tls_ingress(("w", ""), "*.w", "[{hosts: ['*.w']}]", &[]);
     assert_eq!(policies(&world.apply(changes(&wildcard))), ["a.w /p 308", "*.w / 308"]);

@@ -21,27 +21,26 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 
 use super::failure::Failure;
+use super::item::{Content, Item};
 use super::problems::{self, Trouble};
 use super::secrets::{Answer, Secrets};
 use super::state::SourceState;
-use super::trim::{self, Content, Item};
 use super::watch::{Step, Verb};
 use super::{Batch, Urgency};
+use crate::control::kinds::{KindInfo, KindScope, Need, Reading, info};
 use crate::control::lower::{self, Classes, LowerOptions};
 use crate::control::observed::Observed;
-use crate::control::source::{Change, Object, SourceObject};
+use crate::control::source::object::{Change, Object, SourceObject};
+use crate::control::source::trim::Trim as _;
 use crate::limits::{SECRET_REFRESH, SECRET_WAIT};
-use crate::model::{ObjectRef, Problem};
+use crate::model::{Kind, ObjectRef, Problem};
 use references::References;
-
-/// Without them routes cannot be known. The order is that of references.
-const REQUIRED: [&str; 3] = ["EndpointSlice", "Ingress", "Service"];
 
 /// What one watch is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Extent {
     /// `kind`.
-    pub kind: &'static str,
+    pub kind: Kind,
     /// `None`: all of them, or a kind without.
     pub namespace: Option<Arc<str>>,
     /// `None`: all of them.
@@ -50,7 +49,7 @@ pub(super) struct Extent {
 
 impl Extent {
     /// All objects of a kind, wherever they are.
-    pub(super) fn all(kind: &'static str) -> Self {
+    pub(super) fn all(kind: Kind) -> Self {
         Self { kind, namespace: None, name: None }
     }
 
@@ -152,7 +151,7 @@ impl Collector {
         let mut secrets = Secrets::default();
         wanted.iter().for_each(|secret| secrets.want(secret));
         extents.iter().for_each(|extent| state.update(extent.kind, |_| {}));
-        let ingresses = extents.iter().filter(|extent| extent.kind == "Ingress");
+        let ingresses = extents.iter().filter(|extent| extent.kind == Kind::Ingress);
         let named: Option<_> = ingresses.map(|extent| extent.namespace.clone()).collect();
         if let Some(namespaces) = if is_selective { Some(BTreeSet::new()) } else { named } {
             state.watch_only(namespaces);
@@ -232,13 +231,14 @@ impl Collector {
         now: Instant,
     ) {
         let (answer, content) = match result {
-            Ok(Some(object)) => {
-                let (version, object) = trim::secret(object);
-                (Answer::Present(version), Some(Some(Object::Secret(object))))
+            Ok(Some(mut object)) => {
+                let version = object.metadata.resource_version.take().unwrap_or_default();
+                let object = Object::Secret(Arc::new(object.trim()));
+                (Answer::Present(version.into()), Some(Some(object)))
             }
             Ok(None) => (Answer::Absent, Some(None)),
             Err(failure) => {
-                self.count_error("Secret");
+                self.count_error(Kind::Secret);
                 (Answer::Failed(failure), None)
             }
         };
@@ -322,19 +322,19 @@ impl Collector {
 
     /// Whether everything that can be known is known.
     fn is_complete(&self) -> bool {
-        // Without the namespaces that count, nothing would.
         let excused = |stream: &Stream| {
-            stream.extent.kind != "Namespace"
-                && stream.failure.as_ref().is_some_and(|(_, failure)| failure.is_of_kind())
+            stream.failure.as_ref().is_some_and(|(_, failure)| failure.is_of_kind())
         };
+        let kinds = self.streams.iter().map(|stream| stream.extent.kind);
+        let mut required = kinds.filter(|kind| info(*kind).need == Need::Required);
         let is_known =
             |kind| self.streams.iter().any(|stream| stream.extent.kind == kind && stream.is_synced);
         self.streams.iter().all(|stream| stream.is_synced || excused(stream))
-            && REQUIRED.into_iter().all(is_known)
+            && required.all(is_known)
             && !self.secrets.is_any_open()
     }
 
-    fn count_error(&self, kind: &'static str) {
+    fn count_error(&self, kind: Kind) {
         self.state.update(kind, |state| state.errors = state.errors.saturating_add(1));
     }
 
@@ -352,12 +352,12 @@ impl Collector {
         self.are_problems_stale |= stream.unreadable.take().is_some();
         let first = extent.first();
         let gone: Vec<ObjectRef> = match extent.kind {
-            "Namespace" => {
+            Kind::Namespace => {
                 let known = self.namespaces.iter().flatten();
                 let known = known.map(|name| ObjectRef { name: Arc::clone(name), ..first.clone() });
                 known.filter(|namespace| !listed.contains(namespace)).collect()
             }
-            "Secret" => {
+            Kind::Secret => {
                 let known = self.secrets.known_from(&first).take_while(|s| s.kind == extent.kind);
                 let known = known.filter(|secret| extent.covers(secret));
                 known.filter(|secret| !listed.contains(*secret)).cloned().collect()
@@ -370,7 +370,7 @@ impl Collector {
             }
         };
         gone.iter().for_each(|object| self.remove(object, now));
-        if extent.kind == "Secret" {
+        if extent.kind == Kind::Secret {
             // Read while nothing was watched, and perhaps gone since.
             let doubtful = self.secrets.doubtful().filter(|secret| extent.covers(secret));
             let doubtful: Vec<_> = doubtful.cloned().collect();
@@ -390,7 +390,7 @@ impl Collector {
             Content::Object(object, addresses) => self.hold(&reference, object, addresses, now),
             Content::Version(version) => {
                 self.secrets.exists(reference, version);
-                self.count_objects("Secret", self.secrets.count());
+                self.count_objects(Kind::Secret, self.secrets.count());
             }
             Content::Presence => self.set_namespace(&reference.name, true, now),
         }
@@ -398,20 +398,20 @@ impl Collector {
 
     fn remove(&mut self, object: &ObjectRef, now: Instant) {
         match object.kind {
-            "Namespace" => self.set_namespace(&object.name, false, now),
-            "Secret" => {
+            Kind::Namespace => self.set_namespace(&object.name, false, now),
+            Kind::Secret => {
                 if self.secrets.gone(object) {
                     self.drop_held(object, now);
                     self.are_problems_stale = true;
                     self.stop_waiting(object);
                 }
-                self.count_objects("Secret", self.secrets.count());
+                self.count_objects(Kind::Secret, self.secrets.count());
             }
             _ => self.drop_held(object, now),
         }
     }
 
-    fn count_objects(&self, kind: &'static str, objects: usize) {
+    fn count_objects(&self, kind: Kind, objects: usize) {
         self.state.update(kind, |state| state.objects = objects);
     }
 
@@ -436,7 +436,7 @@ impl Collector {
         let held = self.held.remove(reference);
         let (old, is_told) = held.map_or((None, false), |held| (held.object, held.is_told));
         let urgency = urgency(old.as_ref(), Some(&object));
-        if old.is_none() && reference.kind != "Secret" {
+        if old.is_none() && reference.kind != Kind::Secret {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_add(1));
         }
         let held = Held { object: Some(object), addresses, is_told };
@@ -449,7 +449,7 @@ impl Collector {
         let Some(held) = self.held.get_mut(reference) else { return };
         let Some(old) = held.object.take() else { return };
         held.addresses = Vec::new();
-        if reference.kind != "Secret" {
+        if reference.kind != Kind::Secret {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_sub(1));
         }
         self.change_of(reference, urgency(Some(&old), None), now);
@@ -459,8 +459,8 @@ impl Collector {
     fn change_of(&mut self, reference: &ObjectRef, urgency: Urgency, now: Instant) {
         self.observe(reference);
         match reference.kind {
-            "Ingress" => self.find_references(reference, now),
-            "IngressClass" => self.find_classes(now),
+            Kind::Ingress => self.find_references(reference, now),
+            Kind::IngressClass => self.find_classes(now),
             _ => {}
         }
         if self.is_visible(reference) || self.held.get(reference).is_some_and(|held| held.is_told) {
@@ -491,11 +491,11 @@ impl Collector {
     /// Whether hosts would be without their certificates if this were told now.
     fn must_wait(&self, object: &ObjectRef) -> bool {
         match object.kind {
-            "Ingress" => {
+            Kind::Ingress => {
                 let named = self.references.get(object).into_iter().flat_map(|all| &*all.newest);
                 named.into_iter().any(|secret| self.secrets.is_open(secret))
             }
-            "IngressClass" => self.secrets.is_any_open(),
+            Kind::IngressClass => self.secrets.is_any_open(),
             _ => false,
         }
     }
@@ -516,7 +516,7 @@ impl Collector {
     }
 
     fn is_visible(&self, object: &ObjectRef) -> bool {
-        if object.kind == "Secret" {
+        if object.kind == Kind::Secret {
             return self.secrets.is_wanted(object);
         }
         object.namespace.is_empty()
@@ -527,10 +527,10 @@ impl Collector {
     fn observe(&self, reference: &ObjectRef) {
         let held = self.held.get(reference).filter(|_| self.is_visible(reference));
         match held.map(|held| (held.object.as_ref(), &held.addresses)) {
-            Some((Some(object), addresses)) if reference.kind == "Ingress" => {
-                self.observed.put_ingress(reference, trim::uid(object), addresses);
+            Some((Some(object), addresses)) if reference.kind == Kind::Ingress => {
+                self.observed.put_ingress(reference, uid(object), addresses);
             }
-            Some((Some(object), _)) => self.observed.put(reference, trim::uid(object)),
+            Some((Some(object), _)) => self.observed.put(reference, uid(object)),
             _ => self.observed.remove(reference),
         }
     }
@@ -545,15 +545,17 @@ impl Collector {
             return;
         }
         self.state.watch_only(namespaces.clone());
-        self.count_objects("Namespace", self.namespaces.iter().map(BTreeSet::len).sum());
-        for kind in REQUIRED {
-            let extent = Extent { kind, namespace: Some(Arc::clone(name)), name: None };
+        self.count_objects(Kind::Namespace, self.namespaces.iter().map(BTreeSet::len).sum());
+        let kinds = KindInfo::followed(KindScope::Namespaced);
+        for KindInfo { kind, .. } in kinds.filter(|info| info.reading == Reading::Whole) {
+            let (kind, namespace) = (*kind, Some(Arc::clone(name)));
+            let extent = Extent { kind, namespace, name: None };
             let from = (Bound::Included(extent.first()), Bound::Unbounded);
             let held = self.held.range(from).map(|(object, _)| object);
             let all: Vec<_> = held.take_while(|object| extent.covers(object)).cloned().collect();
             for object in &all {
                 self.observe(object);
-                if kind == "Ingress" {
+                if kind == Kind::Ingress {
                     self.find_references(object, now);
                 }
                 self.mark(object, Urgency::Routes, now);
@@ -577,6 +579,10 @@ impl Collector {
             _ => was_told.then_some(Change::Delete(reference)),
         }
     }
+}
+
+fn uid(object: &Object) -> Option<&str> {
+    object.metadata().uid.as_deref()
 }
 
 fn urgency(old: Option<&Object>, new: Option<&Object>) -> Urgency {

@@ -8,22 +8,19 @@
 
 mod collect;
 mod failure;
+mod item;
 mod problems;
 mod secrets;
 mod state;
 #[cfg(test)]
 mod tests;
-mod trim;
 mod watch;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
-use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::core::PartialObjectMeta;
 use kube::{Api, Client};
 use tokio::sync::mpsc;
@@ -31,13 +28,16 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 use crate::control::calls::alive;
+use crate::control::kinds::{KindInfo, KindScope, Place, Reading, info};
 use crate::control::lower::LowerOptions;
 use crate::control::observed::Observed;
-use crate::control::source::Change;
+use crate::control::source::object::{Change, ForType, Stored, for_type};
+use crate::control::source::reach::Reach;
 use crate::limits::{KUBE_ANSWER_TIMEOUT, KUBE_DRAIN_MAX, KUBE_STEPS_MAX, SECRET_GETS_MAX};
-use crate::model::{ObjectRef, Problem};
+use crate::model::{Kind, ObjectRef, Problem};
 use collect::{Collector, Extent, Setup};
 use failure::Failure;
+use item::Watched;
 pub use state::{KindState, SourceState};
 use watch::{Query, Step, follow};
 
@@ -73,24 +73,13 @@ pub enum Urgency {
 #[derive(Debug, Clone)]
 pub struct KubernetesOptions {
     /// Whose objects count.
-    pub scope: Scope,
+    pub reach: Reach,
     /// Whose Ingresses are ours.
     pub lower: LowerOptions,
     /// Secrets that flags name, wherever they are.
     pub secrets: Vec<ObjectRef>,
     /// For metrics and readiness.
     pub state: Arc<SourceState>,
-}
-
-/// Whose objects count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// Those of all namespaces.
-    All,
-    /// Those of these namespaces.
-    Namespaces(Vec<String>),
-    /// Those of namespaces with labels that this selects.
-    Selector(String),
 }
 
 /// Reads and watches for ever; returns only when nobody takes batches any more.
@@ -102,14 +91,14 @@ pub async fn run(
     observed: Arc<Observed>,
     sink: mpsc::Sender<Batch>,
 ) {
-    let KubernetesOptions { scope, lower, secrets, state } = options;
-    let extents = extents(&scope, &secrets);
+    let KubernetesOptions { reach, lower, secrets, state } = options;
+    let extents = extents(&reach, &secrets);
     let (out, mut steps) = mpsc::channel(KUBE_STEPS_MAX);
     let mut watches = JoinSet::new();
     for (id, extent) in extents.iter().enumerate() {
-        spawn(&mut watches, &client, &scope, extent, id, out.clone());
+        spawn(&mut watches, &client, &reach, extent, id, out.clone());
     }
-    let is_selective = matches!(scope, Scope::Selector(_));
+    let is_selective = matches!(reach, Reach::Selector(_));
     let setup = Setup { extents, is_selective, lower, secrets, observed, state };
     let mut collector = Collector::new(setup, Instant::now());
     let mut reads: JoinSet<(ObjectRef, Result<Option<Secret>, Failure>)> = JoinSet::new();
@@ -157,82 +146,83 @@ fn tell(permit: mpsc::Permit<'_, Batch>, problems: &mut Option<Batch>, collector
 }
 
 /// Everything that is watched.
-fn extents(scope: &Scope, secrets: &[ObjectRef]) -> Vec<Extent> {
-    const NAMESPACED: [&str; 4] = ["Ingress", "Service", "EndpointSlice", "Secret"];
-    let mut extents = vec![Extent::all("IngressClass")];
-    match scope {
-        Scope::All | Scope::Selector(_) => extents.extend(NAMESPACED.map(Extent::all)),
-        Scope::Namespaces(namespaces) => {
+fn extents(reach: &Reach, secrets: &[ObjectRef]) -> Vec<Extent> {
+    let followed = |scope| KindInfo::followed(scope).map(|info| info.kind);
+    let mut extents: Vec<_> = followed(KindScope::Cluster).map(Extent::all).collect();
+    match reach {
+        Reach::All => extents.extend(followed(KindScope::Namespaced).map(Extent::all)),
+        Reach::Selector(_) => {
+            extents.extend(followed(KindScope::Namespaced).map(Extent::all));
+            extents.push(Extent::all(Kind::Namespace));
+        }
+        Reach::Namespaces(namespaces) => {
             let namespaces: BTreeSet<Arc<str>> =
                 namespaces.iter().map(|name| name.as_str().into()).collect();
             for namespace in &namespaces {
                 let namespace = || Some(Arc::clone(namespace));
                 let extent = |kind| Extent { kind, namespace: namespace(), name: None };
-                extents.extend(NAMESPACED.map(extent));
+                extents.extend(followed(KindScope::Namespaced).map(extent));
             }
             let secrets: BTreeSet<_> = secrets.iter().collect();
             for secret in secrets.into_iter().filter(|s| !namespaces.contains(&s.namespace)) {
                 extents.push(Extent {
-                    kind: "Secret",
+                    kind: Kind::Secret,
                     namespace: Some(Arc::clone(&secret.namespace)),
                     name: Some(Arc::clone(&secret.name)),
                 });
             }
         }
     }
-    if let Scope::Selector(_) = scope {
-        extents.push(Extent::all("Namespace"));
-    }
     extents
+}
+
+/// One watch to be started.
+struct Start<'a> {
+    watches: &'a mut JoinSet<()>,
+    client: Client,
+    query: Query,
+    namespace: Option<&'a str>,
+    id: usize,
+    out: mpsc::Sender<(usize, Step)>,
+}
+
+impl Start<'_> {
+    fn follow<K: Watched<Scope: Place>>(self) {
+        let Self { watches, client, query, namespace, id, out } = self;
+        watches.spawn(follow(K::Scope::api::<K>(client, namespace), query, id, out));
+    }
+}
+
+impl ForType for Start<'_> {
+    type Output = ();
+
+    fn run<K: Stored>(self) {
+        self.follow::<K>();
+    }
 }
 
 fn spawn(
     watches: &mut JoinSet<()>,
     client: &Client,
-    scope: &Scope,
+    reach: &Reach,
     extent: &Extent,
     id: usize,
     out: mpsc::Sender<(usize, Step)>,
 ) {
-    let fields = extent.name.as_ref().map(|name| format!("metadata.name={name}"));
-    let query = Query { labels: None, fields };
-    match extent.kind {
-        "Ingress" => watches.spawn(follow(namespaced::<Ingress>(client, extent), query, id, out)),
-        "Service" => watches.spawn(follow(namespaced::<Service>(client, extent), query, id, out)),
-        "EndpointSlice" => {
-            watches.spawn(follow(namespaced::<EndpointSlice>(client, extent), query, id, out))
-        }
-        "Secret" => {
-            let api = namespaced::<PartialObjectMeta<Secret>>(client, extent);
-            watches.spawn(follow(api, query, id, out))
-        }
-        "IngressClass" => watches.spawn(follow(of_cluster::<IngressClass>(client), query, id, out)),
-        _ => {
-            let labels = match scope {
-                Scope::Selector(selector) => Some(selector.clone()),
-                Scope::All | Scope::Namespaces(_) => None,
-            };
-            let query = Query { labels, ..query };
-            watches.spawn(follow(of_cluster::<Namespace>(client), query, id, out))
-        }
+    let reading = info(extent.kind).reading;
+    let labels = match reach {
+        Reach::Selector(selector) if reading == Reading::Presence => Some(selector.clone()),
+        Reach::Selector(_) | Reach::All | Reach::Namespaces(_) => None,
     };
-}
-
-fn namespaced<K>(client: &Client, extent: &Extent) -> Api<K>
-where
-    K: kube::Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    match &extent.namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+    let fields = extent.name.as_ref().map(|name| format!("metadata.name={name}"));
+    let (client, namespace) = (client.clone(), extent.namespace.as_deref());
+    let start = Start { watches, client, query: Query { labels, fields }, namespace, id, out };
+    match reading {
+        Reading::Whole => _ = for_type(extent.kind, start),
+        Reading::Named => start.follow::<PartialObjectMeta<Secret>>(),
+        Reading::Presence => start.follow::<Namespace>(),
+        Reading::Nothing => {}
     }
-}
-
-fn of_cluster<K>(client: &Client) -> Api<K>
-where
-    K: kube::Resource<DynamicType = (), Scope = ClusterResourceScope>,
-{
-    Api::all(client.clone())
 }
 
 async fn read(client: Client, secret: ObjectRef) -> (ObjectRef, Result<Option<Secret>, Failure>) {

@@ -7,8 +7,9 @@ use super::collect::Stream;
 use super::failure::Failure;
 use super::secrets::Secrets;
 use super::watch::Verb;
+use crate::control::kinds::{KindInfo, Need, Reading, info};
 use crate::limits::{KUBERNETES_MINOR_LEAST, NAMESPACES_SHOWN_MAX, SECRET_REFRESH};
-use crate::model::{Problem, Severity};
+use crate::model::{Kind, Problem, Severity};
 
 /// Who needs the rights.
 const ACCOUNT: &str = "the service account of Ringway";
@@ -117,8 +118,8 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
         }
     }
     for ((kind, reason, verb), (places, text)) in places {
-        let resource = resource(kind);
-        let effect = effect(kind);
+        let info = info(kind);
+        let (resource, effect) = (info.resource(), effect(info));
         let (message, advice) = match (reason, verb) {
             ("Forbidden", verb) => {
                 let verb = if verb == Some(Verb::Watch) { "watch" } else { "list" };
@@ -133,7 +134,7 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
                 format!("the API server does not serve {resource}{places}: {text}. {effect}"),
                 format!("Run Kubernetes 1.{KUBERNETES_MINOR_LEAST} or later."),
             ),
-            ("InvalidSelector", _) if kind == "Namespace" => (
+            ("InvalidSelector", _) if kind == Kind::Namespace => (
                 format!(
                     "--watch-namespace-selector is not understood: {text}. No namespace is \
                      selected."
@@ -149,9 +150,9 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
                 "See whether something between us and the API server changes answers.".into(),
             ),
         };
-        let severity = match kind {
-            "IngressClass" | "Secret" => Severity::Warning,
-            _ => Severity::Error,
+        let severity = match info.need {
+            Need::Wanted | Need::Optional => Severity::Warning,
+            Need::Required => Severity::Error,
         };
         problems.push(problem(severity, reason, message, &advice));
     }
@@ -220,27 +221,14 @@ impl std::fmt::Display for Places {
     }
 }
 
-/// As `kubectl auth can-i` takes it.
-fn resource(kind: &str) -> &'static str {
-    match kind {
-        "Ingress" => "ingresses.networking.k8s.io",
-        "IngressClass" => "ingressclasses.networking.k8s.io",
-        "Service" => "services",
-        "EndpointSlice" => "endpointslices.discovery.k8s.io",
-        "Secret" => "secrets",
-        _ => "namespaces",
-    }
-}
-
 /// What follows if a kind is not watched.
-fn effect(kind: &str) -> String {
-    match kind {
-        "IngressClass" => "Ingresses are ours by the name of their class alone.".into(),
-        "Secret" => format!(
+fn effect(info: &KindInfo) -> String {
+    match info.reading {
+        Reading::Named => format!(
             "Those that Ingresses name are read every {} s instead.",
             SECRET_REFRESH.as_secs()
         ),
-        _ => "Their changes are not seen.".into(),
+        Reading::Whole | Reading::Presence | Reading::Nothing => info.unseen.into(),
     }
 }
 

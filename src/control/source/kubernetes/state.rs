@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::model::Kind;
+
 /// Shared by the source and the admin listener.
 #[derive(Debug, Default)]
 pub struct SourceState {
-    kinds: Mutex<BTreeMap<&'static str, KindState>>,
+    kinds: Mutex<BTreeMap<Kind, KindState>>,
     /// `None`: objects of all namespaces count.
     namespaces: Mutex<Option<BTreeSet<Arc<str>>>>,
 }
@@ -16,7 +18,7 @@ pub struct SourceState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindState {
     /// `kind`.
-    pub kind: &'static str,
+    pub kind: Kind,
     /// Objects known; of Secrets those that exist, whether read or not.
     pub objects: usize,
     /// Every watch has listed its objects once.
@@ -49,11 +51,7 @@ impl SourceState {
     }
 
     /// Changes what is known of one kind.
-    pub(in crate::control) fn update(
-        &self,
-        kind: &'static str,
-        change: impl FnOnce(&mut KindState),
-    ) {
+    pub(in crate::control) fn update(&self, kind: Kind, change: impl FnOnce(&mut KindState)) {
         let new = || KindState {
             kind,
             objects: 0,
@@ -65,7 +63,7 @@ impl SourceState {
         change(self.lock().entry(kind).or_insert_with(new));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, KindState>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Kind, KindState>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

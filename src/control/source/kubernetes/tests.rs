@@ -14,27 +14,28 @@ use serde_json::{Value, json};
 
 use super::collect::{Collector, Setup};
 use super::failure::Failure;
-use super::trim::{self, Content, Item, Watched};
+use super::item::{Content, Item, Watched};
 use super::watch::{Step, Verb};
-use super::{Batch, Scope, SourceState, Urgency, extents};
+use super::{Batch, SourceState, Urgency, extents};
 use crate::control::calls::alive;
 use crate::control::lower::{LowerOptions, Lowerer};
 use crate::control::observed::Observed;
-use crate::control::source::{Change, Object, SourceObject};
+use crate::control::source::object::{Change, Object, SourceObject};
+use crate::control::source::reach::Reach;
 use crate::control::store::Store;
 use crate::limits::{KUBE_REFUSED_RETRY, SECRET_REFRESH, SECRET_RETRY, SECRET_WAIT};
-use crate::model::{ObjectRef, Problem};
+use crate::model::{Kind, ObjectRef, Problem};
 
 fn options() -> LowerOptions {
     LowerOptions::cluster("ringway", "ringway.dev/ingress")
 }
 
-fn reference(kind: &'static str, namespace: &str, name: &str) -> ObjectRef {
+fn reference(kind: Kind, namespace: &str, name: &str) -> ObjectRef {
     ObjectRef { kind, namespace: namespace.into(), name: name.into() }
 }
 
 fn secret_ref(name: &str) -> ObjectRef {
-    reference("Secret", "a", name)
+    reference(Kind::Secret, "a", name)
 }
 
 fn item<K: Watched>(value: Value) -> Item {
@@ -142,20 +143,20 @@ fn secret(name: &str, version: &str) -> Secret {
 /// A collector with the ids of its watches.
 struct Bench {
     collector: Collector,
-    ids: Vec<(&'static str, Option<Arc<str>>)>,
+    ids: Vec<(Kind, Option<Arc<str>>)>,
     state: Arc<SourceState>,
     observed: Arc<Observed>,
     now: Instant,
 }
 
 impl Bench {
-    fn new(scope: &Scope) -> Self {
-        let extents = extents(scope, &[]);
+    fn new(reach: &Reach) -> Self {
+        let extents = extents(reach, &[]);
         let ids = extents.iter().map(|e| (e.kind, e.namespace.clone())).collect();
         let (state, observed, now) = (Arc::default(), Arc::default(), Instant::now());
         let setup = Setup {
             extents,
-            is_selective: matches!(scope, Scope::Selector(_)),
+            is_selective: matches!(reach, Reach::Selector(_)),
             lower: options(),
             secrets: Vec::new(),
             observed: Arc::clone(&observed),
@@ -166,20 +167,22 @@ impl Bench {
 
     /// All kinds are empty and told.
     fn ready() -> Self {
-        let mut bench = Self::new(&Scope::All);
-        for kind in ["IngressClass", "Ingress", "Service", "EndpointSlice", "Secret"] {
+        let mut bench = Self::new(&Reach::All);
+        for kind in
+            [Kind::IngressClass, Kind::Ingress, Kind::Service, Kind::EndpointSlice, Kind::Secret]
+        {
             bench.list(kind, Vec::new());
         }
         assert_eq!(bench.changes(), Some(Vec::new()));
         bench
     }
 
-    fn id(&self, kind: &str, namespace: Option<&str>) -> usize {
-        let matches = |(k, n): &(&str, Option<Arc<str>>)| *k == kind && n.as_deref() == namespace;
+    fn id(&self, kind: Kind, namespace: Option<&str>) -> usize {
+        let matches = |(k, n): &(Kind, Option<Arc<str>>)| *k == kind && n.as_deref() == namespace;
         self.ids.iter().position(matches).unwrap()
     }
 
-    fn step(&mut self, kind: &str, step: Step) {
+    fn step(&mut self, kind: Kind, step: Step) {
         let id = self.id(kind, None);
         self.collector.step(id, step, self.now);
     }
@@ -189,7 +192,7 @@ impl Bench {
         self.step(kind, Step::Apply(item));
     }
 
-    fn list(&mut self, kind: &str, items: Vec<Item>) {
+    fn list(&mut self, kind: Kind, items: Vec<Item>) {
         for step in [Step::Begin, Step::Page(items), Step::Done] {
             self.step(kind, step);
         }
@@ -249,13 +252,13 @@ fn strings(all: &[&str]) -> Option<Vec<String>> {
 
 #[test]
 fn the_first_reading_waits_for_all_kinds_and_referenced_secrets() {
-    let mut bench = Bench::new(&Scope::All);
-    bench.list("Ingress", vec![ingress("x", Some("s")), ingress("y", None)]);
-    bench.list("IngressClass", Vec::new());
-    bench.list("Service", vec![item::<Service>(service_value("a"))]);
-    bench.list("EndpointSlice", Vec::new());
+    let mut bench = Bench::new(&Reach::All);
+    bench.list(Kind::Ingress, vec![ingress("x", Some("s")), ingress("y", None)]);
+    bench.list(Kind::IngressClass, Vec::new());
+    bench.list(Kind::Service, vec![item::<Service>(service_value("a"))]);
+    bench.list(Kind::EndpointSlice, Vec::new());
     assert_eq!(bench.changes(), None);
-    bench.list("Secret", vec![seen("s", "1"), seen("unused", "1")]);
+    bench.list(Kind::Secret, vec![seen("s", "1"), seen("unused", "1")]);
     assert_eq!(bench.changes(), None);
     bench.read("s", Ok(Some(secret("s", "1"))));
     assert_eq!(bench.collector.next_secret(), None);
@@ -264,36 +267,38 @@ fn the_first_reading_waits_for_all_kinds_and_referenced_secrets() {
     let snapshot = bench.state.snapshot();
     let objects: Vec<_> = snapshot.iter().map(|s| (s.kind, s.objects, s.is_synced)).collect();
     let expected = [
-        ("EndpointSlice", 0, true),
-        ("Ingress", 2, true),
-        ("IngressClass", 0, true),
-        ("Secret", 2, true),
-        ("Service", 1, true),
+        (Kind::EndpointSlice, 0, true),
+        (Kind::Ingress, 2, true),
+        (Kind::IngressClass, 0, true),
+        (Kind::Secret, 2, true),
+        (Kind::Service, 1, true),
     ];
     assert_eq!(objects, expected);
-    assert_eq!(bench.observed.uid(&reference("Ingress", "a", "x")).as_deref(), Some("uid-x"));
-    assert!(bench.observed.status(&reference("Ingress", "a", "x")).is_some_and(|s| s.len() == 1));
+    assert_eq!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")).as_deref(), Some("uid-x"));
+    assert!(
+        bench.observed.status(&reference(Kind::Ingress, "a", "x")).is_some_and(|s| s.len() == 1)
+    );
 }
 
 #[test]
 fn a_list_read_anew_comes_to_what_differs() {
     let mut bench = Bench::ready();
-    bench.list("Ingress", vec![ingress("x", None), ingress("y", None)]);
+    bench.list(Kind::Ingress, vec![ingress("x", None), ingress("y", None)]);
     assert_eq!(bench.changes(), strings(&["+x", "+y"]));
-    bench.step("Ingress", Step::Begin);
-    bench.step("Ingress", Step::Page(vec![ingress("x", None), ingress("z", None)]));
+    bench.step(Kind::Ingress, Step::Begin);
+    bench.step(Kind::Ingress, Step::Page(vec![ingress("x", None), ingress("z", None)]));
     assert_eq!(bench.changes(), strings(&["+z"]));
-    bench.step("Ingress", Step::Done);
+    bench.step(Kind::Ingress, Step::Done);
     assert_eq!(bench.changes(), strings(&["-y"]));
     // A list that breaks off and begins again deletes nothing.
-    bench.step("Ingress", Step::Begin);
-    bench.step("Ingress", unreachable("gone"));
-    bench.list("Ingress", vec![ingress("x", None), ingress("z", None)]);
+    bench.step(Kind::Ingress, Step::Begin);
+    bench.step(Kind::Ingress, unreachable("gone"));
+    bench.list(Kind::Ingress, vec![ingress("x", None), ingress("z", None)]);
     assert_eq!(bench.changes(), None);
     // What came and went, or went and came, before it was told is nothing, or one change.
     bench.apply(ingress("w", None));
-    bench.step("Ingress", Step::Delete(reference("Ingress", "a", "w")));
-    bench.step("Ingress", Step::Delete(reference("Ingress", "a", "x")));
+    bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "w")));
+    bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     bench.apply(ingress("x", None));
     assert_eq!(bench.changes(), strings(&["+x"]));
     assert_eq!(bench.state.snapshot()[1].objects, 2);
@@ -309,7 +314,9 @@ fn a_status_is_for_the_writer_alone() {
     value["metadata"]["resourceVersion"] = "8".into();
     bench.apply(item::<Ingress>(value));
     assert_eq!(bench.changes(), None);
-    assert!(bench.observed.status(&reference("Ingress", "a", "x")).is_some_and(|s| s.is_empty()));
+    assert!(
+        bench.observed.status(&reference(Kind::Ingress, "a", "x")).is_some_and(|s| s.is_empty())
+    );
 }
 
 #[test]
@@ -328,7 +335,7 @@ fn endpoints_that_go_cannot_wait() {
     bench.apply(slice(&["10.0.0.3"], true));
     bench.apply(ingress("y", None));
     assert_eq!(bench.batch().map(|(_, urgency, _)| urgency), Some(Urgency::Routes));
-    bench.step("EndpointSlice", Step::Delete(reference("EndpointSlice", "a", "app-1")));
+    bench.step(Kind::EndpointSlice, Step::Delete(reference(Kind::EndpointSlice, "a", "app-1")));
     assert_eq!(bench.batch().map(|(_, urgency, _)| urgency), Some(Urgency::Now));
 }
 
@@ -393,18 +400,18 @@ fn a_secret_goes_with_its_last_user_or_its_owner() {
     bench.apply(ingress("y", Some("s")));
     bench.read("s", Ok(Some(secret("s", "1"))));
     assert_eq!(bench.changes(), strings(&["+x", "+y", "+s"]));
-    bench.step("Ingress", Step::Delete(reference("Ingress", "a", "x")));
+    bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     assert_eq!(bench.changes(), strings(&["-x"]));
-    bench.step("Secret", Step::Delete(secret_ref("s")));
+    bench.step(Kind::Secret, Step::Delete(secret_ref("s")));
     assert_eq!(bench.changes(), strings(&["-s"]));
-    bench.list("Secret", vec![seen("s", "5")]);
+    bench.list(Kind::Secret, vec![seen("s", "5")]);
     bench.read("s", Ok(Some(secret("s", "5"))));
     assert_eq!(bench.changes(), strings(&["+s"]));
-    bench.list("Secret", Vec::new());
+    bench.list(Kind::Secret, Vec::new());
     assert_eq!(bench.changes(), strings(&["-s"]));
     bench.apply(seen("s", "6"));
     bench.read("s", Ok(Some(secret("s", "6"))));
-    bench.step("Ingress", Step::Delete(reference("Ingress", "a", "y")));
+    bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "y")));
     assert_eq!(bench.changes(), strings(&["-y"]));
     assert_eq!(bench.observed.uid(&secret_ref("s")), None);
 }
@@ -423,7 +430,7 @@ fn what_changes_while_it_is_read_is_read_again() {
     // Deleted while an older answer is under way.
     bench.apply(seen("s", "3"));
     assert_eq!(bench.collector.next_secret(), Some(secret_ref("s")));
-    bench.step("Secret", Step::Delete(secret_ref("s")));
+    bench.step(Kind::Secret, Step::Delete(secret_ref("s")));
     bench.collector.secret(&secret_ref("s"), Ok(Some(secret("s", "3"))), bench.now);
     bench.read("s", Ok(None));
     assert_eq!(bench.changes(), strings(&["-s"]));
@@ -453,9 +460,9 @@ fn a_secret_that_cannot_be_read_stays_and_is_tried_again() {
 
 #[test]
 fn a_server_that_does_not_answer_is_waited_for() {
-    let mut bench = Bench::new(&Scope::All);
-    bench.list("Ingress", vec![ingress("x", Some("s"))]);
-    for kind in ["IngressClass", "Service", "EndpointSlice", "Secret"] {
+    let mut bench = Bench::new(&Reach::All);
+    bench.list(Kind::Ingress, vec![ingress("x", Some("s"))]);
+    for kind in [Kind::IngressClass, Kind::Service, Kind::EndpointSlice, Kind::Secret] {
         bench.list(kind, Vec::new());
     }
     bench.read("s", Err(Failure::Unreachable("gone".into())));
@@ -471,20 +478,19 @@ fn a_server_that_does_not_answer_is_waited_for() {
 
 #[test]
 fn no_secret_is_shown() {
-    let content = trim::secret(secret("s", "private")).1;
-    let shown = format!("{:?}", Object::Secret(content));
+    let shown = format!("{:?}", Object::Secret(Arc::new(secret("s", "private"))));
     assert_eq!(shown, "Secret(Some(\"s\"))");
 }
 
 #[test]
 fn a_kind_that_is_not_needed_may_be_forbidden() {
-    let mut bench = Bench::new(&Scope::All);
-    for kind in ["Service", "EndpointSlice"] {
+    let mut bench = Bench::new(&Reach::All);
+    for kind in [Kind::Service, Kind::EndpointSlice] {
         bench.list(kind, Vec::new());
     }
-    bench.list("Ingress", vec![ingress("x", Some("s"))]);
-    bench.step("IngressClass", forbidden());
-    bench.step("Secret", forbidden());
+    bench.list(Kind::Ingress, vec![ingress("x", Some("s"))]);
+    bench.step(Kind::IngressClass, forbidden());
+    bench.step(Kind::Secret, forbidden());
     let problems = bench.problems().unwrap();
     assert!(problems.iter().all(|problem| problem.reason == "Forbidden"));
     assert!(problems[1].message.contains("every 60 s"), "{}", problems[1].message);
@@ -494,9 +500,9 @@ fn a_kind_that_is_not_needed_may_be_forbidden() {
     bench.pass(SECRET_REFRESH);
     bench.read("s", Ok(Some(secret("s", "2"))));
     assert_eq!(bench.changes(), strings(&["+s"]));
-    bench.step("Secret", forbidden());
+    bench.step(Kind::Secret, forbidden());
     assert_eq!(bench.problems(), None);
-    bench.list("Secret", vec![seen("s", "2")]);
+    bench.list(Kind::Secret, vec![seen("s", "2")]);
     assert_eq!(bench.reasons(), Some(vec!["Forbidden"]));
     bench.pass(SECRET_REFRESH);
     assert_eq!(bench.collector.next_secret(), None);
@@ -504,14 +510,14 @@ fn a_kind_that_is_not_needed_may_be_forbidden() {
 
 #[test]
 fn a_kind_that_is_needed_holds_up_the_first_reading() {
-    let namespaces = Scope::Namespaces(vec!["a".into(), "b".into(), "a".into()]);
+    let namespaces = Reach::Namespaces(vec!["a".into(), "b".into(), "a".into()]);
     let mut bench = Bench::new(&namespaces);
-    bench.step("IngressClass", forbidden());
+    bench.step(Kind::IngressClass, forbidden());
     for (kind, namespace) in bench.ids.clone() {
         let id = bench.id(kind, namespace.as_deref());
-        if kind == "Ingress" || kind == "Service" && namespace.as_deref() == Some("b") {
+        if kind == Kind::Ingress || kind == Kind::Service && namespace.as_deref() == Some("b") {
             bench.collector.step(id, forbidden(), bench.now);
-        } else if kind != "IngressClass" {
+        } else if kind != Kind::IngressClass {
             bench.collector.step(id, Step::Done, bench.now);
         }
     }
@@ -521,7 +527,7 @@ fn a_kind_that_is_needed_holds_up_the_first_reading() {
                    changes are not seen.";
     assert_eq!(problems[0].message, message);
     assert_eq!(problems.len(), 3);
-    let id = bench.id("Ingress", Some("b"));
+    let id = bench.id(Kind::Ingress, Some("b"));
     bench.collector.step(id, Step::Done, bench.now);
     assert_eq!(bench.changes(), Some(Vec::new()));
 }
@@ -531,22 +537,22 @@ fn an_outage_is_said_once_and_clears_nothing() {
     let mut bench = Bench::ready();
     bench.apply(ingress("x", None));
     assert_eq!(bench.changes(), strings(&["+x"]));
-    bench.step("Ingress", Step::Broken);
+    bench.step(Kind::Ingress, Step::Broken);
     assert_eq!(bench.problems(), None);
-    bench.step("Ingress", unreachable("Connection refused"));
+    bench.step(Kind::Ingress, unreachable("Connection refused"));
     assert_eq!(bench.reasons(), Some(vec!["ApiServerUnreachable"]));
-    bench.step("Service", unreachable("no answer within 30 s"));
-    bench.step("Ingress", Step::Watching);
+    bench.step(Kind::Service, unreachable("no answer within 30 s"));
+    bench.step(Kind::Ingress, Step::Watching);
     assert_eq!(bench.problems(), None);
-    bench.step("Service", Step::Watching);
+    bench.step(Kind::Service, Step::Watching);
     assert_eq!(bench.problems(), Some(Vec::new()));
     assert_eq!(bench.changes(), None);
     let step = |failure| Step::Failed(Verb::List, failure);
-    bench.step("Service", step(Failure::Unauthorized("who".into())));
-    bench.step("Ingress", step(Failure::Refused("500 no".into(), Duration::ZERO)));
-    bench.step("Secret", step(Failure::NotServed("no".into())));
-    bench.step("EndpointSlice", step(Failure::Invalid("no".into())));
-    bench.step("IngressClass", Step::Unreadable(Failure::Unreadable("what".into())));
+    bench.step(Kind::Service, step(Failure::Unauthorized("who".into())));
+    bench.step(Kind::Ingress, step(Failure::Refused("500 no".into(), Duration::ZERO)));
+    bench.step(Kind::Secret, step(Failure::NotServed("no".into())));
+    bench.step(Kind::EndpointSlice, step(Failure::Invalid("no".into())));
+    bench.step(Kind::IngressClass, Step::Unreadable(Failure::Unreadable("what".into())));
     let mut expected = vec!["Unauthorized", "ApiServerError", "InvalidSelector"];
     expected.extend(["UnreadableAnswer", "NotServed"]);
     assert_eq!(bench.reasons(), Some(expected));
@@ -555,42 +561,43 @@ fn an_outage_is_said_once_and_clears_nothing() {
 
 #[test]
 fn objects_of_a_namespace_come_and_go_with_its_labels() {
-    let mut bench = Bench::new(&Scope::Selector("team=web".into()));
-    for kind in ["IngressClass", "EndpointSlice", "Secret"] {
+    let mut bench = Bench::new(&Reach::Selector("team=web".into()));
+    for kind in [Kind::IngressClass, Kind::EndpointSlice, Kind::Secret] {
         bench.list(kind, Vec::new());
     }
-    bench.list("Ingress", vec![ingress("x", Some("s"))]);
-    bench.list("Service", vec![item::<Service>(service_value("b"))]);
+    bench.list(Kind::Ingress, vec![ingress("x", Some("s"))]);
+    bench.list(Kind::Service, vec![item::<Service>(service_value("b"))]);
     let failure = Failure::Invalid("unable to parse requirement".into());
-    bench.step("Namespace", Step::Failed(Verb::List, failure));
+    bench.step(Kind::Namespace, Step::Failed(Verb::List, failure));
     let problems = bench.problems().unwrap();
     assert!(problems[0].message.contains("unable to parse requirement"));
-    bench.step("Namespace", forbidden());
+    bench.step(Kind::Namespace, forbidden());
     assert_eq!(bench.changes(), None);
     let namespace = |name| item::<Namespace>(json!({"metadata": {"name": name}}));
-    bench.list("Namespace", vec![namespace("b")]);
+    bench.list(Kind::Namespace, vec![namespace("b")]);
     assert_eq!(bench.changes(), strings(&["+app"]));
     assert_eq!(bench.collector.next_secret(), None);
-    assert_eq!(bench.observed.uid(&reference("Ingress", "a", "x")), None);
+    assert_eq!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")), None);
     bench.apply(namespace("a"));
     bench.read("s", Ok(Some(secret("s", "1"))));
     assert_eq!(bench.changes(), strings(&["+x", "+s"]));
-    assert!(bench.observed.uid(&reference("Ingress", "a", "x")).is_some());
-    bench.step("Namespace", Step::Delete(reference("Namespace", "", "a")));
-    bench.list("Namespace", Vec::new());
+    assert!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")).is_some());
+    bench.step(Kind::Namespace, Step::Delete(reference(Kind::Namespace, "", "a")));
+    bench.list(Kind::Namespace, Vec::new());
     assert_eq!(bench.changes(), strings(&["-x", "-s", "-app"]));
-    assert_eq!(bench.observed.uid(&reference("Ingress", "a", "x")), None);
+    assert_eq!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")), None);
     // It is kept, and follows what happens meanwhile.
-    bench.step("Ingress", Step::Delete(reference("Ingress", "a", "x")));
+    bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     assert_eq!(bench.changes(), None);
-    bench.list("Namespace", vec![namespace("a"), namespace("b")]);
+    bench.list(Kind::Namespace, vec![namespace("a"), namespace("b")]);
     assert_eq!(bench.changes(), strings(&["+app"]));
 }
 
 #[test]
 fn secrets_of_flags_are_read_wherever_they_are() {
-    let scope = Scope::Namespaces(vec!["b".into()]);
-    let all = extents(&scope, &[secret_ref("s"), reference("Secret", "b", "s"), secret_ref("s")]);
+    let reach = Reach::Namespaces(vec!["b".into()]);
+    let all =
+        extents(&reach, &[secret_ref("s"), reference(Kind::Secret, "b", "s"), secret_ref("s")]);
     let names: Vec<_> = all.iter().filter_map(|extent| extent.name.as_deref()).collect();
     assert_eq!(names, ["s"]);
     let setup = Setup {
@@ -709,7 +716,7 @@ fn a_version_that_cannot_be_used_leaves_the_secret_of_the_last_good_one() {
     bench.apply(ingress("x", Some("s")));
     bench.read("s", Ok(Some(secret("s", "2"))));
     bench.apply(unusable("x", None));
-    bench.step("Ingress", Step::Delete(reference("Ingress", "a", "x")));
+    bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     assert_eq!(bench.changes(), strings(&["-x"]));
     assert_eq!(bench.observed.uid(&secret_ref("s")), None);
 }
@@ -721,7 +728,7 @@ fn an_answer_that_was_overtaken_is_not_the_last() {
     bench.apply(ingress("x", Some("s")));
     assert_eq!(bench.collector.next_secret(), Some(secret_ref("s")));
     // Let go of and wanted again while it is being read: not read twice at a time.
-    bench.step("Ingress", Step::Delete(reference("Ingress", "a", "x")));
+    bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     bench.apply(seen("s", "2"));
     bench.apply(ingress("x", Some("s")));
     assert_eq!(bench.collector.next_secret(), None);
@@ -733,16 +740,16 @@ fn an_answer_that_was_overtaken_is_not_the_last() {
 
 #[test]
 fn a_secret_that_went_unseen_is_asked_for_again() {
-    let mut bench = Bench::new(&Scope::All);
-    bench.list("Ingress", vec![ingress("x", Some("s"))]);
-    for kind in ["IngressClass", "Service", "EndpointSlice"] {
+    let mut bench = Bench::new(&Reach::All);
+    bench.list(Kind::Ingress, vec![ingress("x", Some("s"))]);
+    for kind in [Kind::IngressClass, Kind::Service, Kind::EndpointSlice] {
         bench.list(kind, Vec::new());
     }
-    bench.step("Secret", forbidden());
+    bench.step(Kind::Secret, forbidden());
     bench.read("s", Ok(Some(secret("s", "1"))));
     assert_eq!(bench.changes(), strings(&["+x", "+s"]));
     // Deleted since; the role came later.
-    bench.list("Secret", Vec::new());
+    bench.list(Kind::Secret, Vec::new());
     bench.read("s", Ok(None));
     assert_eq!(bench.changes(), strings(&["-s"]));
 }
@@ -765,7 +772,7 @@ fn the_cost_of_a_secret_does_not_grow_with_their_number() {
 }
 
 fn time_to_read(count: usize) -> Duration {
-    let mut bench = Bench::new(&Scope::All);
+    let mut bench = Bench::new(&Reach::All);
     let base = ingress("x", Some("s"));
     let Content::Object(Object::Ingress(base), _) = base.content else { unreachable!() };
     let named = |i: usize| {
@@ -773,14 +780,14 @@ fn time_to_read(count: usize) -> Duration {
         object.metadata.name = Some(format!("x{i}"));
         let entries = object.spec.as_mut().unwrap().tls.as_mut().unwrap();
         entries[0].secret_name = Some(format!("s{i}"));
-        let reference = reference("Ingress", "a", &format!("x{i}"));
+        let reference = reference(Kind::Ingress, "a", &format!("x{i}"));
         let content = Content::Object(Object::Ingress(Arc::new(object)), Vec::new());
         Item { reference, content }
     };
     let all: Vec<_> = (0..count).map(named).collect();
     let began = Instant::now();
-    bench.list("Ingress", all);
-    for kind in ["IngressClass", "Service", "EndpointSlice", "Secret"] {
+    bench.list(Kind::Ingress, all);
+    for kind in [Kind::IngressClass, Kind::Service, Kind::EndpointSlice, Kind::Secret] {
         bench.list(kind, Vec::new());
     }
     while let Some(reference) = bench.collector.next_secret() {

@@ -16,7 +16,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::Failure;
-use super::trim::{Item, Watched};
+use super::item::{Item, Watched};
+use crate::control::kinds::info;
 use crate::limits::{
     KUBE_ANSWER_TIMEOUT, KUBE_BACKOFF_MAX, KUBE_BACKOFF_MIN, KUBE_REFUSED_RETRY, KUBE_WATCH_GRACE,
     KUBE_WATCH_SECONDS,
@@ -137,7 +138,7 @@ async fn list<K: Watched>(
     let mut params = ListParams {
         label_selector: query.labels.clone(),
         field_selector: query.fields.clone(),
-        limit: Some(K::PAGE),
+        limit: Some(info(K::KIND).page),
         ..ListParams::default()
     };
     let mut is_first = true;

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::control::source::Object;
+use crate::control::kinds::KindInfo;
+use crate::control::source::object::{ForType, Object, Stored, for_type};
 use crate::control::source::placeholder::{self, FILL_IN};
 use crate::control::source::report::Finding;
 use crate::limits::{PROBLEMS_PER_OBJECT_MAX, VALUE_SHOWN_CHARACTERS_MAX};
@@ -19,8 +19,25 @@ pub(super) struct Decoded {
     pub unknown_fields: Vec<String>,
 }
 
-/// Decodes as an API server does, strictly.
-pub(super) fn decode<K: DeserializeOwned>(value: &Value, wrap: fn(Arc<K>) -> Object) -> Decoded {
+/// Decodes as an API server does, strictly; `None`: the store holds no such kind.
+pub(super) fn decode(known: &KindInfo, value: &Value) -> Option<Decoded> {
+    match known.base64 {
+        "" => for_type(known.kind, Decode(value)),
+        field => for_type(known.kind, Decode(&joined(value, field))),
+    }
+}
+
+struct Decode<'a>(&'a Value);
+
+impl ForType for Decode<'_> {
+    type Output = Decoded;
+
+    fn run<K: Stored>(self) -> Decoded {
+        decode_as::<K>(self.0)
+    }
+}
+
+fn decode_as<K: Stored>(value: &Value) -> Decoded {
     let mut unknown_fields = Vec::new();
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
@@ -30,7 +47,7 @@ pub(super) fn decode<K: DeserializeOwned>(value: &Value, wrap: fn(Arc<K>) -> Obj
             unknown_fields.push(ignored_path(&path));
         }
     });
-    let object = result.map(|object| wrap(Arc::new(object))).map_err(|error| {
+    let object = result.map(|object: K| K::wrap(Arc::new(object))).map_err(|error| {
         let path = track.path();
         explain(value, at(value, &path), tracked_path(&path), &error.to_string())
     });
@@ -38,7 +55,7 @@ pub(super) fn decode<K: DeserializeOwned>(value: &Value, wrap: fn(Arc<K>) -> Obj
 }
 
 /// The object with base64 in one line each: an API server decodes with Go, which skips line breaks.
-pub(super) fn joined(value: &Value, field: &str) -> Value {
+fn joined(value: &Value, field: &str) -> Value {
     let mut value = value.clone();
     let entries = value.get_mut(field).and_then(Value::as_object_mut);
     for text in entries.into_iter().flat_map(|entries| entries.values_mut()) {

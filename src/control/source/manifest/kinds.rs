@@ -1,86 +1,42 @@
 //! The kinds that are read, and what is told about those that look like them.
 
-use serde_json::Value;
-
-use super::decode::{self, Decoded};
-use crate::control::source::Object;
+use crate::control::kinds::{KindInfo, info};
+use crate::control::source::object::STORED;
 use crate::limits::SLIP_EDITS_MAX;
-
-/// A kind that we know.
-pub(super) struct KnownKind {
-    pub kind: &'static str,
-    pub api_version: &'static str,
-    pub is_namespaced: bool,
-    pub decode: fn(&Value) -> Decoded,
-}
-
-impl KnownKind {
-    const fn new(
-        kind: &'static str,
-        api_version: &'static str,
-        is_namespaced: bool,
-        decode: fn(&Value) -> Decoded,
-    ) -> Self {
-        Self { kind, api_version, is_namespaced, decode }
-    }
-}
-
-const KINDS: [KnownKind; 6] = [
-    KnownKind::new("Ingress", "networking.k8s.io/v1", true, |value| {
-        decode::decode(value, Object::Ingress)
-    }),
-    KnownKind::new("IngressClass", "networking.k8s.io/v1", false, |value| {
-        decode::decode(value, Object::IngressClass)
-    }),
-    KnownKind::new("Service", "v1", true, |value| decode::decode(value, Object::Service)),
-    KnownKind::new("EndpointSlice", "discovery.k8s.io/v1", true, |value| {
-        decode::decode(value, Object::EndpointSlice)
-    }),
-    KnownKind::new("Secret", "v1", true, |value| {
-        decode::decode(&decode::joined(value, "data"), Object::Secret)
-    }),
-    KnownKind::new("ConfigMap", "v1", true, |value| {
-        decode::decode(&decode::joined(value, "binaryData"), Object::ConfigMap)
-    }),
-];
-
-/// Versions that Kubernetes itself no longer serves.
-const OLD_VERSIONS: [(&str, &str); 4] = [
-    ("Ingress", "networking.k8s.io/v1beta1"),
-    ("Ingress", "extensions/v1beta1"),
-    ("IngressClass", "networking.k8s.io/v1beta1"),
-    ("EndpointSlice", "discovery.k8s.io/v1beta1"),
-];
 
 /// What `kind` and `apiVersion` come to.
 pub(super) enum Named {
     /// It is read.
-    Known(&'static KnownKind),
+    Known(&'static KindInfo),
     /// It was a kind of that version once.
-    Old(&'static KnownKind),
+    Old(&'static KindInfo),
     /// There is no such kind; this one is meant.
-    Slip(&'static KnownKind),
+    Slip(&'static KindInfo),
     /// Nothing of ours.
     Other,
 }
 
+/// Kinds that manifests may hold.
+fn known() -> impl Iterator<Item = &'static KindInfo> {
+    STORED.into_iter().map(info)
+}
+
 pub(super) fn named(kind: &str, version: &str) -> Named {
-    if let Some(known) = KINDS.iter().find(|k| k.kind == kind && k.api_version == version) {
+    let is_old = |known: &KindInfo| known.old_versions.contains(&version);
+    let of_name = known().find(|known| known.kind.name() == kind);
+    if let Some(known) = of_name.filter(|known| known.api_version == version) {
         return Named::Known(known);
     }
-    if OLD_VERSIONS.contains(&(kind, version))
-        && let Some(known) = KINDS.iter().find(|known| known.kind == kind)
-    {
+    if let Some(known) = of_name.filter(|known| is_old(known)) {
         return Named::Old(known);
     }
-    let is_old = |known: &KnownKind| OLD_VERSIONS.contains(&(known.kind, version));
-    let slip = KINDS.iter().find(|known| {
-        let is_same_word = kind.eq_ignore_ascii_case(known.kind);
+    let slip = known().find(|known| {
+        let is_same_word = kind.eq_ignore_ascii_case(known.kind.name());
         let is_version_near = edits(version, known.api_version) <= SLIP_EDITS_MAX
             || is_old(known)
             // Other groups have kinds of the same name: serving.knative.dev/v1 Service.
             || is_same_word && is_builtin(version);
-        let is_kind_near = is_same_word || edits(kind, known.kind) <= SLIP_EDITS_MAX;
+        let is_kind_near = is_same_word || edits(kind, known.kind.name()) <= SLIP_EDITS_MAX;
         is_kind_near && is_version_near
     });
     slip.map_or(Named::Other, Named::Slip)
@@ -88,7 +44,7 @@ pub(super) fn named(kind: &str, version: &str) -> Named {
 
 /// Whether some kind that is read has this name, in whatever case.
 pub(super) fn is_known_word(kind: &str) -> bool {
-    KINDS.iter().any(|known| kind.eq_ignore_ascii_case(known.kind))
+    known().any(|known| kind.eq_ignore_ascii_case(known.kind.name()))
 }
 
 /// Of Kubernetes itself: groups without a dot, and those of its own domain.

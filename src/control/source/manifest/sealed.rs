@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::control::source::report::Finding;
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
 
 /// Octets of an RSA-4096 key's part of a sealed value, as its first two octets say; it follows.
 const SEALED_MARKS: [&str; 2] = ["AgA", "AgB"];
@@ -72,7 +72,7 @@ pub(super) fn promised(kind: &str, version: &str, document: &Value) -> Option<Ob
         _ => return None,
     };
     let namespace = text("/metadata/namespace").filter(|n| !n.is_empty()).unwrap_or("default");
-    Some(ObjectRef { kind: "Secret", namespace: Arc::from(namespace), name: Arc::from(name) })
+    Some(ObjectRef { kind: Kind::Secret, namespace: Arc::from(namespace), name: Arc::from(name) })
 }
 
 #[cfg(test)]

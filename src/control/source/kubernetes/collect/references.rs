@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::{Collector, Extent};
 use crate::control::lower::{self, Classes};
-use crate::control::source::Object;
-use crate::model::ObjectRef;
+use crate::control::source::object::Object;
+use crate::model::{Kind, ObjectRef};
 
 /// Secrets of one Ingress of ours.
 #[derive(Clone, Default)]
@@ -33,8 +33,9 @@ impl References {
 
 impl Collector {
     pub(super) fn find_classes(&mut self, now: Instant) {
-        let first = Extent::all("IngressClass").first();
-        let held = self.held.range(first..).take_while(|(object, _)| object.kind == "IngressClass");
+        let first = Extent::all(Kind::IngressClass).first();
+        let held =
+            self.held.range(first..).take_while(|(object, _)| object.kind == Kind::IngressClass);
         let classes = held.filter_map(|(reference, held)| match &held.object {
             Some(Object::IngressClass(class)) => Some((reference, &**class)),
             _ => None,
@@ -42,9 +43,9 @@ impl Collector {
         let classes = Classes::of(classes, &self.lower);
         if classes != self.classes {
             self.classes = classes;
-            let first = Extent::all("Ingress").first();
+            let first = Extent::all(Kind::Ingress).first();
             let held = self.held.range(first..).map(|(object, _)| object);
-            let all: Vec<_> = held.take_while(|o| o.kind == "Ingress").cloned().collect();
+            let all: Vec<_> = held.take_while(|o| o.kind == Kind::Ingress).cloned().collect();
             all.iter().for_each(|ingress| self.find_references(ingress, now));
         }
     }
@@ -83,10 +84,10 @@ impl Collector {
     pub(super) fn settle_told(&mut self, now: Instant) {
         let waits = |object: &ObjectRef| self.waiting.contains_key(object);
         let told = || self.dirty.iter().filter(|object| !waits(object));
-        let ingresses: Vec<_> = match told().any(|object| object.kind == "IngressClass") {
+        let ingresses: Vec<_> = match told().any(|object| object.kind == Kind::IngressClass) {
             // Any Ingress may be ours or not from now on.
             true => self.references.keys().filter(|ingress| !waits(ingress)).cloned().collect(),
-            false => told().filter(|object| object.kind == "Ingress").cloned().collect(),
+            false => told().filter(|object| object.kind == Kind::Ingress).cloned().collect(),
         };
         for ingress in &ingresses {
             let Some(References { newest, in_force }) = self.references.get(ingress) else {

@@ -1,0 +1,211 @@
+//! What the API says of each kind and what Ringway does with it: one row a kind.
+
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
+use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
+use kube::{Api, Client};
+
+use crate::limits::{KUBE_PAGE_OBJECTS, KUBE_PAGE_SLICES};
+use crate::model::Kind;
+
+/// A row.
+#[derive(Debug)]
+pub struct KindInfo {
+    /// Its place in [`KINDS`].
+    pub kind: Kind,
+    /// Such as `networking.k8s.io/v1`.
+    pub api_version: &'static str,
+    /// API group; empty: core.
+    pub group: &'static str,
+    /// Such as `ingresses`.
+    pub plural: &'static str,
+    /// Whether its objects are in namespaces.
+    pub scope: KindScope,
+    /// What is read of it from an API server.
+    pub reading: Reading,
+    /// What depends on it.
+    pub need: Need,
+    /// What happens where it cannot be read: a clause.
+    pub unread: &'static str,
+    /// What happens where it is not watched: a sentence.
+    pub unseen: &'static str,
+    /// Objects of a page of a list.
+    pub page: u32,
+    /// Versions that Kubernetes itself no longer serves.
+    pub old_versions: &'static [&'static str],
+    /// Field whose values are base64, which a manifest may break into lines; empty: none.
+    pub base64: &'static str,
+}
+
+/// Where objects of a kind are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KindScope {
+    /// Each in a namespace.
+    Namespaced,
+    /// In none.
+    Cluster,
+}
+
+/// What is read of a kind from an API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Every object.
+    Whole,
+    /// Which objects exist; content only of those that others name.
+    Named,
+    /// Which objects exist, where their labels choose namespaces.
+    Presence,
+    /// Nothing.
+    Nothing,
+}
+
+/// What depends on a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Everything: nothing is published before its objects were listed.
+    Required,
+    /// A part of what owners asked for.
+    Wanted,
+    /// Routing goes on without it.
+    Optional,
+}
+
+/// All kinds, in their order.
+pub static KINDS: [KindInfo; Kind::ALL.len()] = [
+    KindInfo { base64: "binaryData", ..row::<ConfigMap>(Kind::ConfigMap) },
+    KindInfo {
+        reading: Reading::Whole,
+        need: Need::Required,
+        unread: "no endpoint is found",
+        page: KUBE_PAGE_SLICES,
+        old_versions: &["discovery.k8s.io/v1beta1"],
+        ..row::<EndpointSlice>(Kind::EndpointSlice)
+    },
+    KindInfo {
+        reading: Reading::Whole,
+        need: Need::Required,
+        unread: "nothing is routed",
+        old_versions: &["networking.k8s.io/v1beta1", "extensions/v1beta1"],
+        ..row::<Ingress>(Kind::Ingress)
+    },
+    KindInfo {
+        reading: Reading::Whole,
+        unread: "classes count by the name --ingress-class alone",
+        unseen: "Ingresses are ours by the name of their class alone.",
+        old_versions: &["networking.k8s.io/v1beta1"],
+        ..row::<IngressClass>(Kind::IngressClass)
+    },
+    KindInfo {
+        reading: Reading::Presence,
+        need: Need::Required,
+        unread: "--watch-namespace-selector selects nothing",
+        ..row::<Namespace>(Kind::Namespace)
+    },
+    KindInfo {
+        reading: Reading::Named,
+        need: Need::Wanted,
+        unread: "no certificate is served but a self-signed one",
+        base64: "data",
+        ..row::<Secret>(Kind::Secret)
+    },
+    KindInfo {
+        reading: Reading::Whole,
+        need: Need::Required,
+        unread: "no backend is found",
+        ..row::<Service>(Kind::Service)
+    },
+    row::<ValidatingWebhookConfiguration>(Kind::ValidatingWebhookConfiguration),
+];
+
+/// What the API itself says.
+const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
+    KindInfo {
+        kind,
+        api_version: K::API_VERSION,
+        group: K::GROUP,
+        plural: K::URL_PATH_SEGMENT,
+        scope: <K::Scope as Place>::SCOPE,
+        reading: Reading::Nothing,
+        need: Need::Optional,
+        unread: "",
+        unseen: "Their changes are not seen.",
+        page: KUBE_PAGE_OBJECTS,
+        old_versions: &[],
+        base64: "",
+    }
+}
+
+/// The row of a kind.
+#[must_use]
+#[expect(clippy::indexing_slicing, reason = "the test below shows that each kind has its place")]
+pub fn info(kind: Kind) -> &'static KindInfo {
+    &KINDS[kind as usize]
+}
+
+impl KindInfo {
+    /// Rows of kinds that are read whole or by name from an API server.
+    pub fn followed(scope: KindScope) -> impl Iterator<Item = &'static Self> {
+        let is_followed = |info: &&Self| matches!(info.reading, Reading::Whole | Reading::Named);
+        KINDS.iter().filter(move |info| info.scope == scope).filter(is_followed)
+    }
+
+    /// As `kubectl auth can-i` takes it: `ingresses.networking.k8s.io`.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        let dot = if self.group.is_empty() { "" } else { "." };
+        format!("{}{dot}{}", self.plural, self.group)
+    }
+}
+
+/// Whether objects are in namespaces, as a type.
+pub trait Place: Sized {
+    /// The same as a value.
+    const SCOPE: KindScope;
+
+    /// The objects of a namespace; `None`, and where there are no namespaces: all.
+    fn api<K>(client: Client, namespace: Option<&str>) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = Self>;
+}
+
+impl Place for NamespaceResourceScope {
+    const SCOPE: KindScope = KindScope::Namespaced;
+
+    fn api<K>(client: Client, namespace: Option<&str>) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = Self>,
+    {
+        match namespace {
+            Some(namespace) => Api::namespaced(client, namespace),
+            None => Api::all(client),
+        }
+    }
+}
+
+impl Place for ClusterResourceScope {
+    const SCOPE: KindScope = KindScope::Cluster;
+
+    fn api<K>(client: Client, _none: Option<&str>) -> Api<K>
+    where
+        K: kube::Resource<DynamicType = (), Scope = Self>,
+    {
+        Api::all(client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_its_place() {
+        assert!(Kind::ALL.into_iter().all(|kind| info(kind).kind == kind));
+        assert_eq!(info(Kind::Ingress).resource(), "ingresses.networking.k8s.io");
+        assert_eq!(info(Kind::Secret).resource(), "secrets");
+        let followed: Vec<_> = KindInfo::followed(KindScope::Namespaced).map(|i| i.kind).collect();
+        let expected = [Kind::EndpointSlice, Kind::Ingress, Kind::Secret, Kind::Service];
+        assert_eq!(followed, expected);
+    }
+}

@@ -1,0 +1,118 @@
+//! Objects as the API server sends them → what routing reads of them.
+//!
+//! Done before an object is kept: bookkeeping, status and what only the cluster's own components
+//! read would be several times as large, and would make every status update look like a change.
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceSpec};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use k8s_openapi::api::networking::v1::{
+    Ingress, IngressClass, IngressLoadBalancerIngress, IngressSpec,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// `kubectl apply` keeps the whole object in it.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// The only label that routing reads.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
+/// What is kept of an object of a kind.
+pub trait Trim: Sized {
+    /// Without what nobody reads.
+    fn trim(self) -> Self;
+
+    /// `status.loadBalancer.ingress`, which trimming takes away.
+    fn take_addresses(&mut self) -> Vec<IngressLoadBalancerIngress> {
+        Vec::new()
+    }
+}
+
+impl Trim for Ingress {
+    fn trim(self) -> Self {
+        let Self { metadata, mut spec, status: _ } = self;
+        spec.as_mut().map(shrink);
+        Self { metadata: owned(metadata), spec, status: None }
+    }
+
+    fn take_addresses(&mut self) -> Vec<IngressLoadBalancerIngress> {
+        let status = self.status.take();
+        status.and_then(|status| status.load_balancer?.ingress).unwrap_or_default()
+    }
+}
+
+impl Trim for IngressClass {
+    fn trim(self) -> Self {
+        Self { metadata: owned(self.metadata), ..self }
+    }
+}
+
+impl Trim for Service {
+    fn trim(self) -> Self {
+        let spec = self.spec.map(|ServiceSpec { mut ports, type_, external_name, .. }| {
+            ports.iter_mut().for_each(Vec::shrink_to_fit);
+            ServiceSpec { ports, type_, external_name, ..ServiceSpec::default() }
+        });
+        Self { metadata: identity(self.metadata), spec, status: None }
+    }
+}
+
+impl Trim for EndpointSlice {
+    fn trim(self) -> Self {
+        let Self { address_type, endpoints, mut metadata, mut ports } = self;
+        ports.iter_mut().for_each(Vec::shrink_to_fit);
+        // `from_iter` would reuse the allocation of a vector that grew by doubling.
+        let mut kept = Vec::with_capacity(endpoints.len());
+        for Endpoint { mut addresses, conditions, hints, zone, .. } in endpoints {
+            addresses.shrink_to_fit();
+            kept.push(Endpoint { addresses, conditions, hints, zone, ..Endpoint::default() });
+        }
+        let labels = metadata.labels.take().map(|mut all| {
+            all.retain(|name, _| name == SERVICE_LABEL);
+            all
+        });
+        let labels = labels.filter(|all| !all.is_empty());
+        // `endpoints.kubernetes.io/last-change-trigger-time` changes with every pod.
+        let metadata = ObjectMeta { labels, ..identity(metadata) };
+        Self { address_type, endpoints: kept, metadata, ports }
+    }
+}
+
+impl Trim for Secret {
+    fn trim(self) -> Self {
+        let Self { data, immutable: _, metadata, string_data: _, type_ } = self;
+        Self { data, metadata: identity(metadata), type_, ..Self::default() }
+    }
+}
+
+impl Trim for ConfigMap {
+    fn trim(self) -> Self {
+        Self { metadata: identity(self.metadata), ..self }
+    }
+}
+
+/// Which object it is.
+fn identity(metadata: ObjectMeta) -> ObjectMeta {
+    let ObjectMeta { creation_timestamp, name, namespace, uid, .. } = metadata;
+    ObjectMeta { creation_timestamp, name, namespace, uid, ..ObjectMeta::default() }
+}
+
+/// Which object it is, and what its owner says in annotations.
+fn owned(mut metadata: ObjectMeta) -> ObjectMeta {
+    let annotations = metadata.annotations.take().map(|mut all| {
+        all.remove(LAST_APPLIED);
+        all
+    });
+    ObjectMeta { annotations: annotations.filter(|all| !all.is_empty()), ..identity(metadata) }
+}
+
+/// Vectors that a decoder filled have room for three more elements at least.
+fn shrink(spec: &mut IngressSpec) {
+    let IngressSpec { default_backend: _, ingress_class_name: _, rules, tls } = spec;
+    for rule in rules.iter_mut().flatten() {
+        rule.http.iter_mut().for_each(|http| http.paths.shrink_to_fit());
+    }
+    for entry in tls.iter_mut().flatten() {
+        entry.hosts.iter_mut().for_each(Vec::shrink_to_fit);
+    }
+    rules.iter_mut().for_each(Vec::shrink_to_fit);
+    tls.iter_mut().for_each(Vec::shrink_to_fit);
+}
