@@ -147,6 +147,13 @@ pub const HTTP2_DATA_PROGRESS_BYTES_MIN: usize = 1024;
 pub const HTTP2_UPSTREAM_STREAMS_MAX: u32 = 100;
 /// Connections of one core to one endpoint; requests beyond their streams wait.
 pub const HTTP2_UPSTREAM_CONNECTIONS_MAX: usize = 8;
+/// Requests that wait for a stream to one endpoint on one core; more: 503. Five times what all its
+/// connections carry at a time: whoever comes later would hardly get a turn in time.
+pub const HTTP2_UPSTREAM_WAITERS_MAX: usize = 4096;
+const _: () = assert!(
+    HTTP2_UPSTREAM_WAITERS_MAX
+        > HTTP2_UPSTREAM_CONNECTIONS_MAX * HTTP2_UPSTREAM_STREAMS_MAX as usize
+);
 /// Bytes a backend may send on one stream before the client took any.
 pub const HTTP2_UPSTREAM_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all streams of a connection: as much as their windows together, so that clients

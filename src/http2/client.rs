@@ -107,15 +107,10 @@ enum State {
 }
 
 impl RequestReader {
-    /// A reader at the beginning of a request; `is_secure`: `:scheme` is https.
+    /// A reader at the beginning of a request with this `:scheme`.
     #[must_use]
-    pub fn new(is_secure: bool) -> Self {
-        Self {
-            scheme: if is_secure { Scheme::HTTPS } else { Scheme::HTTP },
-            state: State::Head,
-            scan: HeadScan::default(),
-            partial: Vec::new(),
-        }
+    pub fn new(scheme: Scheme) -> Self {
+        Self { scheme, state: State::Head, scan: HeadScan::default(), partial: Vec::new() }
     }
 
     /// Reads from `buf[*at..]`, moves `at` behind what was read and gives the next event. `None`:
@@ -406,7 +401,7 @@ mod tests {
     }
 
     fn tell(text: &str, step: usize) -> Result<Vec<String>, ClientFault> {
-        let mut reader = RequestReader::new(false);
+        let mut reader = RequestReader::new(Scheme::HTTP);
         let mut lines = Vec::new();
         for piece in text.as_bytes().chunks(step) {
             let mut buf = piece.to_vec();
@@ -465,7 +460,7 @@ mod tests {
     #[test]
     fn targets_go_on_as_they_came() {
         let uri = |target: &[u8]| {
-            let reader = RequestReader::new(false);
+            let reader = RequestReader::new(Scheme::HTTP);
             reader.uri(b"a", target).map(|uri| uri.to_string())
         };
         for target in

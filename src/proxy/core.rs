@@ -17,8 +17,8 @@ use crate::proxy::rt::clock::Deadlines;
 use crate::proxy::rt::random::Random;
 use crate::proxy::rt::spares::{self, Spares};
 use crate::proxy::tasks::Tasks;
-use crate::proxy::upstream::Upstreams;
 use crate::proxy::upstream::pool::PoolLimits;
+use crate::proxy::upstream::upstreams::Upstreams;
 use crate::publish::{Retired, Subscriber};
 use crate::table::Table;
 use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord};
@@ -28,7 +28,7 @@ pub struct Core {
     /// What flags say.
     pub config: ProxyConfig,
     /// Backends, endpoints, idle connections.
-    pub upstreams: Upstreams,
+    pub upstreams: Rc<Upstreams>,
     /// Deadlines of every connection.
     pub deadlines: Rc<Deadlines>,
     /// Randomness.
@@ -92,13 +92,14 @@ impl Core {
         admission: Arc<Admission>,
     ) -> Rc<Self> {
         let limits = pool_limits(&config);
-        let telemetry = Rc::new(telemetry);
+        let (telemetry, deadlines) = (Rc::new(telemetry), Deadlines::new());
+        let upstreams = Upstreams::new(limits, Rc::clone(&deadlines), Rc::clone(&telemetry));
         Rc::new(Self {
             config,
-            upstreams: Upstreams::new(limits),
-            deadlines: Deadlines::new(),
+            tasks: upstreams.tasks.clone(),
+            upstreams,
+            deadlines,
             random: Random::from_kernel(),
-            tasks: Tasks::new(Rc::clone(&telemetry)),
             telemetry,
             subscriber,
             is_draining: Cell::new(false),
@@ -229,5 +230,6 @@ fn pool_limits(config: &ProxyConfig) -> PoolLimits {
         total: config.pool_total.div_ceil(cores),
         idle_millis: millis(config.pool_idle_timeout),
         age_millis: millis(config.pool_max_age),
+        send_timeout: config.proxy_send_timeout,
     }
 }

@@ -1,7 +1,7 @@
 //! A client connection that speaks HTTP/2: octets between socket and codec, one task per stream.
 //!
 //! ```text
-//!  socket ─▶ read ─▶ Codec ─▶ opened ─▶ task per stream: serve_one over Http2Stream
+//!  socket ─▶ read ─▶ Codec ─▶ opened ─▶ task per stream: serve_one over Http2Downstream
 //!  socket ◀─ write ◀─ Codec ◀───────────────────────────────┘
 //! ```
 //!
@@ -26,7 +26,7 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::http2_codec::{Codec, Outgoing};
-use crate::proxy::transport::http2_downstream::Http2Stream;
+use crate::proxy::transport::http2_downstream::{Ground, Http2Downstream, Unserved};
 use crate::telemetry::Counter;
 
 /// What the parts of a connection tell each other.
@@ -336,10 +336,22 @@ fn open_streams<P: Future<Output = After> + 'static>(
     shared: &Rc<Shared>,
     place: &(impl Fn(Request) -> P + Clone + 'static),
 ) {
-    let (core, connection) = (&shared.core, &shared.downstream);
+    let core = &shared.core;
+    let ground = Ground {
+        codec: &shared.codec,
+        scheme: shared.downstream.listener.scheme,
+        deadlines: &core.deadlines,
+        random: &core.random,
+    };
     while let Some(opened) = shared.codec.with_streams(Server::opened) {
-        let accepted = Http2Stream::accept(core, connection, &shared.codec, opened);
-        let Some((stream, buffer)) = accepted else { continue };
+        let (stream, buffer) = match Http2Downstream::accept(&ground, opened) {
+            Ok(accepted) => accepted,
+            Err(Unserved::Refused) => {
+                core.count(Counter::RequestsMalformed);
+                continue;
+            }
+            Err(Unserved::Gone) => continue,
+        };
         let running = Running::new(shared);
         let place = place.clone();
         core.tasks.start(async move { serve_stream(running, stream, buffer, place).await });
@@ -377,13 +389,13 @@ async fn write(shared: &Shared) {
 
 async fn serve_stream<P: Future<Output = After>>(
     running: Running,
-    stream: Http2Stream,
+    stream: Http2Downstream,
     buffer: Buffer,
     place: impl Fn(Request) -> P,
 ) {
     let shared = &running.connection;
     let (core, connection) = (&shared.core, &shared.downstream);
-    let stream = Transport::Http2(Box::new(stream));
+    let stream = Transport::Http2Downstream(Box::new(stream));
     let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
     downstream.client_auth = connection.client_auth;
     downstream.identity.clone_from(&connection.identity);

@@ -22,8 +22,10 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::tls::TlsStream;
+use crate::proxy::upstream::backend::Backend;
+use crate::proxy::upstream::dial;
+use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
-use crate::proxy::upstream::{Backend, Lease, dial};
 use crate::proxy_protocol;
 use crate::table::{BackendId, TableTls};
 use crate::telemetry::{self, Counter};
@@ -189,7 +191,7 @@ async fn reach(core: &Core, backend: &Backend) -> Option<(Stream, Lease)> {
         }
         let began = recent_millis();
         let time = connecting.share(backend.has_other(address, &tried));
-        match dial::connect(core, address, time).await {
+        match dial::connect(&core.upstreams, address, time).await {
             Ok(stream) => return Some((stream, lease)),
             Err(Failure::Local) => {
                 core.count(Counter::UpstreamExhausted);

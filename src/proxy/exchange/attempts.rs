@@ -21,13 +21,13 @@ use crate::proxy::exchange::request_body::Progress;
 use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::rt::clock::recent_millis;
-use crate::proxy::transport::Transport;
-use crate::proxy::transport::http2_upstream::Http2ClientStream;
-use crate::proxy::upstream::dial::CoreWire;
+use crate::proxy::upstream::backend::Backend;
+use crate::proxy::upstream::dial;
+use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::pool::Connection;
 use crate::proxy::upstream::until::Until;
-use crate::proxy::upstream::{Backend, Lease};
+use crate::proxy::upstream::wire::CoreWire;
 use crate::publish::process_nanos;
 use crate::table::{Match, TableRule};
 use crate::telemetry::{Attempt, Counter};
@@ -274,9 +274,9 @@ impl Exchange<'_> {
         // Whoever cannot be reached is as silent as who does not answer.
         let is_first = endpoint.asked();
         let result = if wire.is_http2() {
-            self.open_stream(lease, wire, time).await
+            dial::open_stream(&core.upstreams, endpoint, wire, time).await
         } else {
-            let dialled = wire.dial(core, endpoint.address, time).await;
+            let dialled = dial::dial(&core.upstreams, wire, endpoint.address, time).await;
             dialled.map(|stream| Connection {
                 stream,
                 opened_at,
@@ -289,23 +289,5 @@ impl Exchange<'_> {
             endpoint.unasked();
         }
         result
-    }
-
-    async fn open_stream(
-        &self,
-        lease: &Lease,
-        wire: &Rc<CoreWire>,
-        time: Duration,
-    ) -> Result<Connection, Failure> {
-        let core = self.core;
-        let endpoint = &lease.endpoint;
-        let found = endpoint.http2.obtain(core, endpoint.address, wire, time).await?;
-        let is_reused = found.is_reused;
-        if is_reused {
-            core.count(Counter::UpstreamReuses);
-        }
-        let stream = Http2ClientStream::new(core, found.sender, found.slot, wire.is_secure());
-        let stream = Transport::Http2Client(Box::new(stream));
-        Ok(Connection { stream, opened_at: recent_millis(), is_reused, keep_alive: None })
     }
 }

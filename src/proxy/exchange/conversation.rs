@@ -30,7 +30,7 @@ use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::transport::{Ending, Transport};
-use crate::proxy::upstream::Lease;
+use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::pool::{Connection, Reusable};
 use crate::publish::process_nanos;
@@ -73,7 +73,7 @@ pub async fn run(
     let (outcome, is_reusable) = converse(exchange, &connection, talk, started).await;
     exchange.tally.request_bytes = talk.progress.octets.get();
     // A stream is over with its response; what it ran over is shared.
-    if is_reusable && !matches!(connection.stream, Transport::Http2Client(_)) {
+    if is_reusable && !matches!(connection.stream, Transport::Http2Upstream(_)) {
         let mut connection = connection;
         connection.keep_alive = exchange
             .scratch

@@ -14,7 +14,7 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::rt::{self, Signal};
 use crate::proxy::transport::Transport;
-use crate::proxy::upstream::Endpoint;
+use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::until::Until;
 
 /// Octets in front of a body buffer for the head of a chunk.

@@ -11,7 +11,7 @@ use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Persistence;
 use crate::proxy::rt::Peek;
 use crate::proxy::transport::Transport;
-use crate::proxy::upstream::Backend;
+use crate::proxy::upstream::backend::Backend;
 use crate::table::SeriesId;
 
 /// What of an exchange metrics and access log get to know.
@@ -90,7 +90,8 @@ impl Exchange<'_> {
 
     /// Whether the client can take trailers: one of HTTP/1.1 says so, HTTP/2 has a place for them.
     pub fn accepts_trailers(&self) -> bool {
-        self.head().accepts_trailers || matches!(self.downstream.stream, Transport::Http2(_))
+        self.head().accepts_trailers
+            || matches!(self.downstream.stream, Transport::Http2Downstream(_))
     }
 
     /// How persistence is said to this client.

@@ -3,31 +3,26 @@
 //! ```text
 //!  DATA ─▶ Server ─▶ RequestBody ─▶ octets ─▶ exchange ─▶ octets ─▶ ResponseReader ─▶ Server ─▶
 //! ```
-//!
-//! Flow control goes through: a client may send on when the upstream took what it sent, and the
-//! upstream is read on when the client made room.
 
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::cell::RefCell;
 use std::io::{self, ErrorKind};
 use std::ops::RangeInclusive;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use crate::http1::encode::{CHUNK_HEAD_BYTES_MAX, CRLF, LAST_CHUNK};
 use crate::http2::body::{RequestBody, RequestBodyError};
 use crate::http2::frame::ErrorCode;
 use crate::http2::request::{Facts, RequestRefusal, RequestShape, put_request};
 use crate::http2::response::{Event, ResponseReader};
-use crate::http2::server::{Arrival, Closed, Opened, Server};
+use crate::http2::server::{Closed, Opened, Server};
 use crate::limits::WHOLE_BODY_BYTES_MAX;
 use crate::model::Scheme;
-use crate::proxy::core::Core;
-use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::rt::buffer::{Buffer, Class};
-use crate::proxy::rt::clock::{Deadline, SharedStream, Target};
+use crate::proxy::rt::clock::Deadlines;
+use crate::proxy::rt::random::Random;
 use crate::proxy::transport::http2_codec::Codec;
-use crate::telemetry::Counter;
+use crate::proxy::transport::http2_ends::{Carrier, Http2Stream, Said, Taken, invalid};
 
 /// Octets of a body that are taken at a time: as many as fit with the framing of a chunk, so that
 /// no buffer grows.
@@ -35,23 +30,14 @@ const TAKEN_BYTES: RangeInclusive<usize> = Class::Small.bytes()..=Class::Medium.
 const CHUNK_BYTES_MAX: usize = CHUNK_HEAD_BYTES_MAX + CRLF.len() + LAST_CHUNK.len();
 
 /// A stream.
-pub struct Http2Stream {
-    /// Dropped first, as with a socket.
-    deadline: Deadline,
-    write_deadline: Deadline,
-    ends: Rc<Ends>,
-}
+pub type Http2Downstream = Http2Stream<DownstreamCarrier>;
 
-/// Both ends of it, also for its deadlines.
-struct Ends {
+/// Our codec, for one stream of it.
+pub struct DownstreamCarrier {
     codec: Rc<Codec>,
     id: u32,
     incoming: RefCell<Incoming>,
     reader: RefCell<ResponseReader>,
-    /// Nothing more is read.
-    is_read_closed: Cell<bool>,
-    /// Nothing goes in either direction.
-    is_closed: Cell<bool>,
 }
 
 struct Incoming {
@@ -61,23 +47,30 @@ struct Incoming {
     is_over: bool,
 }
 
-impl Drop for Ends {
-    fn drop(&mut self) {
-        self.codec.release(self.id);
-    }
+/// What all streams of a connection are made with.
+pub struct Ground<'a> {
+    /// Carries them.
+    pub codec: &'a Rc<Codec>,
+    /// How clients of the listener come.
+    pub scheme: Scheme,
+    /// Those of the core.
+    pub deadlines: &'a Rc<Deadlines>,
+    /// For keys of WebSockets.
+    pub random: &'a Random,
 }
 
-impl SharedStream for Ends {
-    fn shutdown(&self, is_read_only: bool) {
-        self.is_read_closed.set(true);
-        if !is_read_only {
-            self.is_closed.set(true);
-        }
-        self.codec.with(|server| server.wake(self.id));
-    }
+/// Why a stream that was opened is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unserved {
+    /// It was answered with a refusal: no request can be made of it.
+    Refused,
+    /// The client gave it up.
+    Gone,
+}
 
-    fn is_peer_gone(&self) -> bool {
-        self.codec.look(|server| server.is_closed(self.id))
+impl Drop for DownstreamCarrier {
+    fn drop(&mut self) {
+        self.codec.release(self.id);
     }
 }
 
@@ -91,22 +84,18 @@ struct Beginning {
     is_over: bool,
 }
 
-impl Http2Stream {
-    /// A stream just opened, and the octets of its request so far. `None`: it was answered with a
-    /// refusal, or is gone.
-    pub fn accept(
-        core: &Core,
-        connection: &Downstream,
-        codec: &Rc<Codec>,
-        opened: Opened,
-    ) -> Option<(Self, Buffer)> {
-        let id = opened.id;
+impl Http2Downstream {
+    /// A stream just opened, and the octets of its request so far.
+    ///
+    /// # Errors
+    /// It is over, and the client was told.
+    pub fn accept(ground: &Ground<'_>, opened: Opened) -> Result<(Self, Buffer), Unserved> {
+        let (id, codec) = (opened.id, ground.codec);
         let mut buffer = Buffer::new(Class::Small);
-        let is_secure = connection.listener.scheme == Scheme::Https;
         let began = codec.with(|server| {
-            let began = begin(core, server, &opened, is_secure, buffer.as_vec());
+            let began = begin(ground, server, &opened, buffer.as_vec());
             server.recycle(opened.fields);
-            if began.is_none() {
+            if began.is_err() {
                 server.release(id);
             }
             began
@@ -118,71 +107,18 @@ impl Http2Stream {
             codec.with(|server| server.credit(id, uncredited));
         }
         let uncredited = if is_over { 0 } else { uncredited };
-        let ends = Rc::new(Ends {
+        let carrier = DownstreamCarrier {
             codec: Rc::clone(codec),
             id,
             incoming: RefCell::new(Incoming { body, uncredited, is_over }),
             reader: RefCell::new(ResponseReader::new(shape)),
-            is_read_closed: Cell::new(false),
-            is_closed: Cell::new(false),
-        });
-        let target = || Target::Stream(Rc::clone(&ends) as Rc<dyn SharedStream>);
-        let deadline = Deadline::new(&core.deadlines, target());
-        let write_deadline = Deadline::new(&core.deadlines, target());
-        Some((Self { deadline, write_deadline, ends }, buffer))
-    }
-
-    /// See [`crate::proxy::rt::Stream::deadline`].
-    pub const fn deadline(&self) -> &Deadline {
-        &self.deadline
-    }
-
-    /// See [`crate::proxy::rt::Stream::write_deadline`].
-    pub const fn write_deadline(&self) -> &Deadline {
-        &self.write_deadline
+        };
+        Ok((Self::carried(carrier, ground.deadlines), buffer))
     }
 
     /// Whether the client reset it, or its connection is over.
     pub fn is_given_up(&self) -> bool {
-        self.ends.is_peer_gone()
-    }
-
-    /// Waits until something can be read, the end included.
-    ///
-    /// # Errors
-    /// The client reset the stream, or its connection failed.
-    pub async fn readable(&self) -> io::Result<()> {
-        poll_fn(|context| {
-            if self.ends.is_read_closed.get() {
-                return Poll::Ready(Ok(()));
-            }
-            self.ends.poll_arrival(Some(context)).map_ok(drop)
-        })
-        .await
-    }
-
-    /// Reads what is there, framed as the head said; 0: the end.
-    ///
-    /// # Errors
-    /// `WouldBlock`: nothing is there. `InvalidData`: the body is not what the head announced.
-    pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
-        if self.ends.is_read_closed.get() {
-            return Ok(0);
-        }
-        let before = buffer.len();
-        loop {
-            match self.ends.poll_arrival(None) {
-                Poll::Pending => return Err(ErrorKind::WouldBlock.into()),
-                Poll::Ready(arrival) => drop(arrival?),
-            }
-            let most = buffer.spare().saturating_sub(CHUNK_BYTES_MAX);
-            let most = most.clamp(*TAKEN_BYTES.start(), *TAKEN_BYTES.end());
-            let is_end = self.ends.take(most, buffer.as_vec())?;
-            let count = buffer.len().saturating_sub(before);
-            if is_end || count > 0 {
-                return Ok(count);
-            }
-        }
+        self.carrier().is_given_up()
     }
 
     /// Writes octets that need no room in the client's window.
@@ -190,106 +126,63 @@ impl Http2Stream {
     /// # Errors
     /// `WouldBlock`: they do. Else the stream is over.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let carrier = self.carrier();
         let mut octets = bytes.to_vec();
         let mut at = 0;
-        let mut reader = self.ends.reader.borrow_mut();
+        let mut reader = carrier.reader.borrow_mut();
         while let Some(event) = reader.next(&mut octets, &mut at).map_err(invalid)? {
             if matches!(event, Event::Data { .. }) {
                 return Err(ErrorKind::WouldBlock.into());
             }
-            self.ends.tell(&reader, &event, &octets).map_err(closed)?;
+            carrier.tell(&reader, &event, &octets).map_err(closed)?;
         }
         Ok(bytes.len())
     }
 
-    /// Writes octets of the response as frames, as the client makes room for them.
-    pub async fn write_all(&self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
-        let mut at = 0;
-        loop {
-            let step = {
-                let mut reader = self.ends.reader.borrow_mut();
-                match reader.next(buffer.unread_mut(), &mut at) {
-                    Err(error) => Err(invalid(error)),
-                    Ok(None) => {
-                        buffer.clear();
-                        return (Ok(()), buffer);
-                    }
-                    Ok(Some(Event::Data { range, is_end })) => Ok(Some((range, is_end))),
-                    Ok(Some(event)) => match self.ends.tell(&reader, &event, buffer.unread()) {
-                        Ok(()) => Ok(None),
-                        Err(error) => return (Err(closed(error)), buffer),
-                    },
-                }
-            };
-            match step {
-                Err(error) => {
-                    self.reset();
-                    return (Err(error), buffer);
-                }
-                Ok(None) => {}
-                Ok(Some((range, is_end))) => {
-                    // Whatever follows in the same buffer is framing and was read already.
-                    buffer.consume(range.start);
-                    buffer.truncate(range.len());
-                    at = 0;
-                    if let Err(error) = self.ends.send(&mut buffer, is_end).await {
-                        return (Err(error), buffer);
-                    }
-                    buffer.clear();
-                }
-            }
-        }
-    }
-
     /// Ends the response: cleanly if it is complete, else by a reset.
     pub fn close_write(&self) {
-        let mut reader = self.ends.reader.borrow_mut();
+        let carrier = self.carrier();
+        let mut reader = carrier.reader.borrow_mut();
         let is_ended = match reader.finish() {
             Ok(None) => true,
-            Ok(Some(event)) => self.ends.tell(&reader, &event, &[]).is_ok(),
+            Ok(Some(event)) => carrier.tell(&reader, &event, &[]).is_ok(),
             Err(_) => false,
         };
         if !is_ended {
-            self.ends.break_off();
+            carrier.break_off();
         }
-    }
-
-    /// Ends both directions at once; the client cannot take what it got for the whole.
-    pub fn reset(&self) {
-        self.ends.break_off();
-        self.ends.shutdown(false);
     }
 }
 
-/// Reads head and early body; `None`: the stream is over, and the client was told.
+/// Reads head and early body.
 fn begin(
-    core: &Core,
+    ground: &Ground<'_>,
     server: &mut Server,
     opened: &Opened,
-    is_secure: bool,
     out: &mut Vec<u8>,
-) -> Option<Beginning> {
+) -> Result<Beginning, Unserved> {
     let id = opened.id;
     if server.is_closed(id) {
-        return None;
+        return Err(Unserved::Gone);
     }
     let early = server.unread(id).len().min(WHOLE_BODY_BYTES_MAX);
     let is_whole = early == server.unread(id).len() && server.is_received(id);
     let whole = (is_whole && !server.has_trailers(id)).then_some(early);
-    let facts = Facts { is_secure, is_end: opened.is_end, whole };
+    let facts = Facts { is_secure: ground.scheme == Scheme::Https, is_end: opened.is_end, whole };
     let nonce = || {
-        let halves = [core.random.next().to_be_bytes(), core.random.next().to_be_bytes()];
+        let random = ground.random;
+        let halves = [random.next().to_be_bytes(), random.next().to_be_bytes()];
         let mut nonce = [0; 16];
         nonce.iter_mut().zip(halves.as_flattened()).for_each(|(to, from)| *to = *from);
         nonce
     };
-    let shape = match put_request(out, &opened.fields, facts, nonce) {
-        Ok(shape) => shape,
-        Err(refusal) => {
-            refuse(core, server, id, refusal);
-            return None;
-        }
+    let refused = |server: &mut Server, refusal: RequestRefusal| {
+        // A client that is gone already needs no answer.
+        server.respond(id, refusal.status(), std::iter::empty(), true).unwrap_or_default();
+        Unserved::Refused
     };
+    let shape = put_request(out, &opened.fields, facts, nonce)
+        .map_err(|refusal| refused(server, refusal))?;
     let mut body = RequestBody::new(shape);
     let mut is_right =
         body.put_data(server.unread(id).get(..early).unwrap_or_default(), out).is_ok();
@@ -299,46 +192,38 @@ fn begin(
         is_right = body.put_end_with(trailers.as_deref(), out).is_ok();
     }
     if !is_right {
-        refuse(core, server, id, RequestRefusal::Length);
-        return None;
+        return Err(refused(server, RequestRefusal::Length));
     }
-    Some(Beginning { shape, body, early, is_over: is_whole })
+    Ok(Beginning { shape, body, early, is_over: is_whole })
 }
 
-fn refuse(core: &Core, server: &mut Server, id: u32, refusal: RequestRefusal) {
-    core.count(Counter::RequestsMalformed);
-    // A client that is gone already needs no answer.
-    server.respond(id, refusal.status(), std::iter::empty(), true).unwrap_or_default();
-}
+impl Carrier for DownstreamCarrier {
+    type Payload = Buffer;
 
-impl Ends {
-    /// Makes the next step available. What was taken before is through by now, so that the client
-    /// may send as much again.
-    fn poll_arrival(&self, context: Option<&Context<'_>>) -> Poll<io::Result<Arrival>> {
+    fn poll_arrival(&self, waker: Option<&Waker>) -> Poll<io::Result<()>> {
         let mut incoming = self.incoming.borrow_mut();
         if incoming.is_over {
-            return Poll::Ready(Ok(Arrival::End));
+            return Poll::Ready(Ok(()));
         }
         let uncredited = std::mem::take(&mut incoming.uncredited);
-        self.codec
-            .with(|server| {
-                if uncredited > 0 {
-                    server.credit(self.id, uncredited);
-                }
-                server.poll_arrival(self.id, context.map(Context::waker))
-            })
-            .map_err(closed)
+        let arrival = self.codec.with(|server| {
+            if uncredited > 0 {
+                server.credit(self.id, uncredited);
+            }
+            server.poll_arrival(self.id, waker)
+        });
+        arrival.map_ok(drop).map_err(closed)
     }
 
-    /// Appends what is there; true: the body is over.
-    fn take(&self, most: usize, out: &mut Vec<u8>) -> io::Result<bool> {
+    fn take(&self, buffer: &mut Buffer) -> io::Result<Taken> {
+        let most = buffer.spare().saturating_sub(CHUNK_BYTES_MAX);
+        let most = most.clamp(*TAKEN_BYTES.start(), *TAKEN_BYTES.end());
         let mut incoming = self.incoming.borrow_mut();
-        let incoming = &mut *incoming;
         if incoming.is_over {
-            return Ok(true);
+            return Ok(Taken::All);
         }
         let result = self.codec.with(|server| {
-            let result = incoming.take(server, self.id, most, out);
+            let result = incoming.take(server, self.id, most, buffer.as_vec());
             if result.is_err() {
                 server.refuse(self.id);
             }
@@ -347,6 +232,58 @@ impl Ends {
         result.map_err(invalid)
     }
 
+    fn say(&self, octets: &mut Buffer, at: &mut usize) -> io::Result<Said> {
+        let mut reader = self.reader.borrow_mut();
+        Ok(match reader.next(octets.unread_mut(), at).map_err(invalid)? {
+            None => Said::Nothing,
+            Some(Event::Data { range, is_end }) => Said::Content { range, is_end },
+            Some(event) => {
+                self.tell(&reader, &event, octets.unread()).map_err(closed)?;
+                Said::Done
+            }
+        })
+    }
+
+    fn load(octets: Buffer) -> Buffer {
+        octets
+    }
+
+    fn unload(payload: Buffer) -> Buffer {
+        payload
+    }
+
+    fn poll_send(
+        &self,
+        context: &mut Context<'_>,
+        octets: &mut Buffer,
+        is_end: bool,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let sent = self
+                .codec
+                .with(|server| server.poll_data(context, self.id, octets.unread(), is_end));
+            let count = ready!(sent).map_err(closed)?;
+            octets.consume(count);
+            if octets.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn wake(&self) {
+        self.codec.with(|server| server.wake(self.id));
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.codec.look(|server| server.is_closed(self.id))
+    }
+
+    fn break_off(&self) {
+        self.codec.with(|server| server.reset(self.id, ErrorCode::InternalError));
+    }
+}
+
+impl DownstreamCarrier {
     /// Sends what is no content.
     fn tell(&self, reader: &ResponseReader, event: &Event, text: &[u8]) -> Result<(), Closed> {
         let id = self.id;
@@ -360,60 +297,35 @@ impl Ends {
             Event::Data { .. } => Err(Closed),
         })
     }
-
-    async fn send(&self, octets: &mut Buffer, is_end: bool) -> io::Result<()> {
-        poll_fn(|context| {
-            loop {
-                if self.is_closed.get() {
-                    return Poll::Ready(Err(ErrorKind::TimedOut.into()));
-                }
-                let sent = self
-                    .codec
-                    .with(|server| server.poll_data(context, self.id, octets.unread(), is_end));
-                let count = ready!(sent).map_err(closed)?;
-                octets.consume(count);
-                if octets.is_empty() {
-                    return Poll::Ready(Ok(()));
-                }
-            }
-        })
-        .await
-    }
-
-    fn break_off(&self) {
-        self.codec.with(|server| server.reset(self.id, ErrorCode::InternalError));
-    }
 }
 
 impl Incoming {
+    /// Appends what is there.
     fn take(
         &mut self,
         server: &mut Server,
         id: u32,
         most: usize,
         out: &mut Vec<u8>,
-    ) -> Result<bool, RequestBodyError> {
+    ) -> Result<Taken, RequestBodyError> {
         let unread = server.unread(id);
         let count = unread.len().min(most);
         let is_last = count == unread.len() && server.is_received(id);
         self.body.put_data(unread.get(..count).unwrap_or_default(), out)?;
         self.uncredited = self.uncredited.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         server.consume(id, count);
-        if is_last {
-            let trailers = server.take_trailers(id);
-            self.body.put_end_with(trailers.as_deref(), out)?;
-            self.is_over = true;
-            // Nobody reads on, and what is held here is bounded by the number of streams.
-            server.credit(id, std::mem::take(&mut self.uncredited));
+        if !is_last {
+            return Ok(Taken::Part);
         }
-        Ok(is_last)
+        let trailers = server.take_trailers(id);
+        self.body.put_end_with(trailers.as_deref(), out)?;
+        self.is_over = true;
+        // Nobody reads on, and what is held here is bounded by the number of streams.
+        server.credit(id, std::mem::take(&mut self.uncredited));
+        Ok(Taken::All)
     }
 }
 
 fn closed(error: Closed) -> io::Error {
     io::Error::new(ErrorKind::ConnectionReset, error)
-}
-
-fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error)
 }

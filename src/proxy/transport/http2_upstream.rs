@@ -5,11 +5,10 @@
 //!  exchange ◀─ octets ◀─ put_response, RequestBody ◀─ ResponseFuture, RecvStream
 //! ```
 //!
-//! Flow control goes through, as in [`super::http2_downstream`]. A stream that is dropped before
-//! its end is reset.
+//! A stream that is dropped before its end is reset.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,20 +17,17 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
+use http::uri::Scheme;
 use http::{HeaderMap, Method, Request};
 
 use crate::http2::body::RequestBody;
 use crate::http2::client::{
     Event, RequestReader, ResponseHeadFault, put_informational, put_response,
 };
-use crate::http2::screen::Screen;
-use crate::proxy::core::Core;
 use crate::proxy::rt::buffer::Buffer;
-use crate::proxy::rt::clock::{Deadline, SharedStream, Target};
-use crate::proxy::upstream::http2::Slot;
-
-/// What DATA frames are made of.
-pub type Payload = Bytes;
+use crate::proxy::rt::clock::Deadlines;
+use crate::proxy::transport::http2_ends::{Carrier, Http2Stream, Said, Taken, invalid};
+use crate::proxy::transport::http2_slot::{Checkout, Payload, Slot};
 
 /// A buffer that goes back to its free list when the last frame made of it is written.
 struct Octets(Buffer);
@@ -43,29 +39,20 @@ impl AsRef<[u8]> for Octets {
 }
 
 /// A stream.
-pub struct Http2ClientStream {
-    /// Dropped first, as with a socket.
-    deadline: Deadline,
-    write_deadline: Deadline,
-    ends: Rc<Ends>,
-    /// Its place on the connection; given up last.
-    _slot: Slot,
-}
+pub type Http2Upstream = Http2Stream<UpstreamCarrier>;
 
-/// Both ends of it, also for its deadlines.
-struct Ends {
+/// h2, for one stream of it.
+pub struct UpstreamCarrier {
     incoming: RefCell<Incoming>,
     outgoing: RefCell<Outgoing>,
-    /// Nothing goes in either direction.
-    is_closed: Cell<bool>,
-    is_read_closed: Cell<bool>,
-    /// What is known of responses on its connection, and its number there, once it is open.
-    screen: Rc<RefCell<Screen>>,
+    /// Its number on the connection, once it is open.
     id: Cell<Option<u32>>,
     /// The backend never looked at the request.
     is_refused: Cell<bool>,
     reader: Cell<Option<Waker>>,
     writer: RefCell<Option<Waker>>,
+    /// Its place on the connection; given up last.
+    slot: Slot,
 }
 
 struct Incoming {
@@ -109,25 +96,7 @@ enum Side {
     Over,
 }
 
-impl SharedStream for Ends {
-    fn shutdown(&self, is_read_only: bool) {
-        self.is_read_closed.set(true);
-        if !is_read_only {
-            self.is_closed.set(true);
-            if let Some(waker) = self.writer.borrow().as_ref() {
-                waker.wake_by_ref();
-            }
-        }
-        self.wake_reader();
-    }
-
-    /// Only clients are asked.
-    fn is_peer_gone(&self) -> bool {
-        false
-    }
-}
-
-impl Ends {
+impl UpstreamCarrier {
     fn wake_reader(&self) {
         if let Some(waker) = self.reader.take() {
             waker.wake();
@@ -153,7 +122,7 @@ impl Ends {
         drop(outgoing);
         let id = future.stream_id().as_u32();
         self.id.set(Some(id));
-        self.screen.borrow_mut().expect(id);
+        self.slot.screen().borrow_mut().expect(id);
         self.incoming.borrow_mut().state = Receiving::Head { future, is_head };
         self.wake_reader();
         Ok(())
@@ -161,7 +130,7 @@ impl Ends {
 
     /// What h2 does not say of the fields that came.
     fn check_fields(&self) -> io::Result<()> {
-        let is_malformed = |id| self.screen.borrow().is_malformed(id);
+        let is_malformed = |id| self.slot.screen().borrow().is_malformed(id);
         if self.id.get().is_some_and(is_malformed) {
             return Err(invalid(ResponseHeadFault::PseudoField));
         }
@@ -181,26 +150,6 @@ impl Ends {
         result.map_err(|error| self.failed(error))
     }
 
-    fn poll_send(
-        &self,
-        context: &mut Context<'_>,
-        octets: &mut Bytes,
-        is_end: bool,
-    ) -> Poll<io::Result<()>> {
-        let mut outgoing = self.outgoing.borrow_mut();
-        let Side::Open(send) = &mut outgoing.side else {
-            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
-        };
-        let sent = ready!(poll_send_data(send, context, octets, is_end));
-        if sent.is_ok() && is_end {
-            outgoing.side = Side::Over;
-        }
-        let failed = |error: Option<_>| error.map_or_else(closed, |error| self.failed(error));
-        Poll::Ready(sent.map_err(failed))
-    }
-
-    /// Makes the next step available. What was read before is through by now, so that the backend
-    /// may send as much again.
     fn poll_step(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut incoming = self.incoming.borrow_mut();
         if incoming.next.is_some() {
@@ -261,27 +210,110 @@ impl Ends {
 }
 
 impl Incoming {
-    /// Appends the step that is there; true: the response is over.
-    fn take_step(&mut self, out: &mut Vec<u8>) -> io::Result<bool> {
+    /// Appends the step that is there.
+    fn take_step(&mut self, out: &mut Vec<u8>) -> io::Result<Taken> {
         let step = self.next.take();
         if let Some(Step::Head(octets)) = step {
             out.extend_from_slice(&octets);
-            return Ok(false);
+            return Ok(Taken::Part);
         }
-        let Receiving::Body { body, .. } = &mut self.state else { return Ok(true) };
+        let Receiving::Body { body, .. } = &mut self.state else { return Ok(Taken::All) };
         match step {
             Some(Step::Data(octets)) => {
                 self.unreleased = self.unreleased.saturating_add(octets.len());
                 body.put_data(&octets, out).map_err(invalid)?;
-                Ok(false)
             }
             Some(Step::End(trailers)) => {
                 body.put_end(trailers.as_ref(), out).map_err(invalid)?;
                 self.state = Receiving::Over;
-                Ok(true)
+                return Ok(Taken::All);
             }
-            Some(Step::Head(_)) | None => Ok(false),
+            Some(Step::Head(_)) | None => {}
         }
+        Ok(Taken::Part)
+    }
+}
+
+impl Carrier for UpstreamCarrier {
+    type Payload = Bytes;
+
+    fn poll_arrival(&self, waker: Option<&Waker>) -> Poll<io::Result<()>> {
+        let mut context = Context::from_waker(waker.unwrap_or(Waker::noop()));
+        let polled = self.poll_step(&mut context);
+        if polled.is_pending()
+            && let Some(waker) = waker
+        {
+            self.reader.set(Some(waker.clone()));
+        }
+        polled
+    }
+
+    fn take(&self, buffer: &mut Buffer) -> io::Result<Taken> {
+        self.incoming.borrow_mut().take_step(buffer.as_vec())
+    }
+
+    fn say(&self, octets: &mut Buffer, at: &mut usize) -> io::Result<Said> {
+        let event = self.outgoing.borrow_mut().reader.next(octets.unread_mut(), at);
+        match event.map_err(invalid)? {
+            None => return Ok(Said::Nothing),
+            Some(Event::Data { range, is_end }) => return Ok(Said::Content { range, is_end }),
+            Some(Event::Head { request, is_end }) => self.begin(request, is_end)?,
+            Some(Event::End { trailers }) => self.end(trailers)?,
+        }
+        Ok(Said::Done)
+    }
+
+    fn load(octets: Buffer) -> Bytes {
+        Bytes::from_owner(Octets(octets))
+    }
+
+    /// h2 keeps the buffer until it is sent.
+    fn unload(_: Bytes) -> Buffer {
+        Buffer::unallocated()
+    }
+
+    fn poll_send(
+        &self,
+        context: &mut Context<'_>,
+        octets: &mut Bytes,
+        is_end: bool,
+    ) -> Poll<io::Result<()>> {
+        let mut outgoing = self.outgoing.borrow_mut();
+        let Side::Open(send) = &mut outgoing.side else {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        };
+        let Poll::Ready(sent) = poll_send_data(send, context, octets, is_end) else {
+            *self.writer.borrow_mut() = Some(context.waker().clone());
+            return Poll::Pending;
+        };
+        *self.writer.borrow_mut() = None;
+        if sent.is_ok() && is_end {
+            outgoing.side = Side::Over;
+        }
+        let failed = |error: Option<_>| error.map_or_else(closed, |error| self.failed(error));
+        Poll::Ready(sent.map_err(failed))
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.writer.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+        self.wake_reader();
+    }
+
+    /// Only clients are asked.
+    fn is_given_up(&self) -> bool {
+        false
+    }
+
+    /// CANCEL, unless the stream is over.
+    fn break_off(&self) {
+        let side = std::mem::replace(&mut self.outgoing.borrow_mut().side, Side::Over);
+        if let Side::Open(mut send) = side {
+            send.send_reset(Reason::CANCEL);
+        }
+        // h2 resets a stream that nobody holds any more.
+        self.incoming.borrow_mut().state = Receiving::Over;
     }
 }
 
@@ -326,161 +358,39 @@ fn is_refusal(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || is_reset)
 }
 
-fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, error)
-}
-
-impl Http2ClientStream {
-    /// A stream that its request will open.
-    pub fn new(core: &Core, sender: SendRequest<Payload>, slot: Slot, is_secure: bool) -> Self {
-        let ends = Rc::new(Ends {
+impl Http2Upstream {
+    /// A stream that its request will open, with `scheme` in it.
+    pub fn new(found: Checkout, scheme: Scheme, deadlines: &Rc<Deadlines>) -> Self {
+        let carrier = UpstreamCarrier {
             incoming: RefCell::new(Incoming {
                 state: Receiving::Nothing,
                 next: None,
                 unreleased: 0,
             }),
             outgoing: RefCell::new(Outgoing {
-                reader: RequestReader::new(is_secure),
-                side: Side::Waiting(sender),
+                reader: RequestReader::new(scheme),
+                side: Side::Waiting(found.sender),
             }),
-            screen: slot.screen(),
             id: Cell::new(None),
-            is_closed: Cell::new(false),
-            is_read_closed: Cell::new(false),
             is_refused: Cell::new(false),
             reader: Cell::new(None),
             writer: RefCell::new(None),
-        });
-        let target = || Target::Stream(Rc::clone(&ends) as Rc<dyn SharedStream>);
-        let deadline = Deadline::new(&core.deadlines, target());
-        let write_deadline = Deadline::new(&core.deadlines, target());
-        Self { deadline, write_deadline, ends, _slot: slot }
-    }
-
-    /// See [`crate::proxy::rt::Stream::deadline`].
-    pub const fn deadline(&self) -> &Deadline {
-        &self.deadline
-    }
-
-    /// See [`crate::proxy::rt::Stream::write_deadline`].
-    pub const fn write_deadline(&self) -> &Deadline {
-        &self.write_deadline
+            slot: found.slot,
+        };
+        Self::carried(carrier, deadlines)
     }
 
     /// Whether the backend said that it did nothing with the request.
     pub fn is_refused(&self) -> bool {
-        self.ends.is_refused.get()
-    }
-
-    /// Waits until something can be read, the end included.
-    ///
-    /// # Errors
-    /// The backend reset the stream, or its connection failed.
-    pub async fn readable(&self) -> io::Result<()> {
-        poll_fn(|context| {
-            if self.ends.is_read_closed.get() {
-                return Poll::Ready(Ok(()));
-            }
-            let polled = self.ends.poll_step(context);
-            if polled.is_pending() {
-                self.ends.reader.set(Some(context.waker().clone()));
-            }
-            polled
-        })
-        .await
-    }
-
-    /// Reads what is there; 0: the end.
-    ///
-    /// # Errors
-    /// `WouldBlock`: nothing is there. `InvalidData`: the response breaks the protocol.
-    pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
-        if self.ends.is_read_closed.get() {
-            return Ok(0);
-        }
-        let before = buffer.len();
-        loop {
-            let mut context = Context::from_waker(Waker::noop());
-            match self.ends.poll_step(&mut context) {
-                Poll::Pending => return Err(ErrorKind::WouldBlock.into()),
-                Poll::Ready(result) => result?,
-            }
-            let is_end = self.ends.incoming.borrow_mut().take_step(buffer.as_vec())?;
-            let count = buffer.len().saturating_sub(before);
-            if is_end || count > 0 {
-                return Ok(count);
-            }
-        }
-    }
-
-    /// Writes octets of the request as frames, as the backend makes room for them. If nothing at
-    /// all was sent, the error comes with the buffer as it was.
-    pub async fn write_all(&self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
-        let mut at = 0;
-        loop {
-            let event = {
-                let mut outgoing = self.ends.outgoing.borrow_mut();
-                outgoing.reader.next(buffer.unread_mut(), &mut at)
-            };
-            let result = match event {
-                Err(error) => {
-                    self.reset();
-                    Err(invalid(error))
-                }
-                Ok(None) => {
-                    buffer.clear();
-                    return (Ok(()), buffer);
-                }
-                Ok(Some(Event::Head { request, is_end })) => self.ends.begin(request, is_end),
-                Ok(Some(Event::End { trailers })) => self.ends.end(trailers),
-                Ok(Some(Event::Data { range, is_end })) => {
-                    // Whatever follows in the same buffer is framing and was read already.
-                    buffer.consume(range.start);
-                    buffer.truncate(range.len());
-                    let octets = std::mem::replace(&mut buffer, Buffer::unallocated());
-                    at = 0;
-                    self.send(Bytes::from_owner(Octets(octets)), is_end).await
-                }
-            };
-            if result.is_err() {
-                return (result, buffer);
-            }
-        }
-    }
-
-    async fn send(&self, mut octets: Bytes, is_end: bool) -> io::Result<()> {
-        let result = poll_fn(|context| {
-            if self.ends.is_closed.get() {
-                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
-            }
-            let polled = self.ends.poll_send(context, &mut octets, is_end);
-            if polled.is_pending() {
-                *self.ends.writer.borrow_mut() = Some(context.waker().clone());
-            }
-            polled
-        })
-        .await;
-        *self.ends.writer.borrow_mut() = None;
-        result
-    }
-
-    /// Ends both directions at once: CANCEL, unless the stream is over.
-    pub fn reset(&self) {
-        let side = std::mem::replace(&mut self.ends.outgoing.borrow_mut().side, Side::Over);
-        if let Side::Open(mut send) = side {
-            send.send_reset(Reason::CANCEL);
-        }
-        // h2 resets a stream that nobody holds any more.
-        self.ends.incoming.borrow_mut().state = Receiving::Over;
-        self.ends.shutdown(false);
+        self.carrier().is_refused.get()
     }
 }
 
-impl Drop for Http2ClientStream {
+impl Drop for UpstreamCarrier {
     fn drop(&mut self) {
-        self.reset();
-        if let Some(id) = self.ends.id.get() {
-            self.ends.screen.borrow_mut().forget(id);
+        self.break_off();
+        if let Some(id) = self.id.get() {
+            self.slot.screen().borrow_mut().forget(id);
         }
     }
 }

@@ -6,6 +6,8 @@
 
 pub mod http2_codec;
 pub mod http2_downstream;
+mod http2_ends;
+pub mod http2_slot;
 pub mod http2_upstream;
 pub mod tls;
 
@@ -14,8 +16,8 @@ use std::io;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Deadline;
 use crate::proxy::rt::{Peek, Stream};
-use crate::proxy::transport::http2_downstream::Http2Stream;
-use crate::proxy::transport::http2_upstream::Http2ClientStream;
+use crate::proxy::transport::http2_downstream::Http2Downstream;
+use crate::proxy::transport::http2_upstream::Http2Upstream;
 use crate::proxy::transport::tls::TlsStream;
 
 /// Whether a peer can tell by the octets alone that a message did not reach its end.
@@ -34,9 +36,9 @@ pub enum Transport {
     /// TLS.
     Tls(Box<TlsStream>),
     /// One stream of a client's HTTP/2 connection.
-    Http2(Box<Http2Stream>),
+    Http2Downstream(Box<Http2Downstream>),
     /// One stream towards a backend.
-    Http2Client(Box<Http2ClientStream>),
+    Http2Upstream(Box<Http2Upstream>),
 }
 
 impl Transport {
@@ -45,8 +47,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.deadline(),
             Self::Tls(tls) => tls.socket().deadline(),
-            Self::Http2(stream) => stream.deadline(),
-            Self::Http2Client(stream) => stream.deadline(),
+            Self::Http2Downstream(stream) => stream.deadline(),
+            Self::Http2Upstream(stream) => stream.deadline(),
         }
     }
 
@@ -55,8 +57,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.write_deadline(),
             Self::Tls(tls) => tls.socket().write_deadline(),
-            Self::Http2(stream) => stream.write_deadline(),
-            Self::Http2Client(stream) => stream.write_deadline(),
+            Self::Http2Downstream(stream) => stream.write_deadline(),
+            Self::Http2Upstream(stream) => stream.write_deadline(),
         }
     }
 
@@ -68,8 +70,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.readable().await,
             Self::Tls(tls) => tls.readable().await,
-            Self::Http2(stream) => stream.readable().await,
-            Self::Http2Client(stream) => stream.readable().await,
+            Self::Http2Downstream(stream) => stream.readable().await,
+            Self::Http2Upstream(stream) => stream.readable().await,
         }
     }
 
@@ -81,8 +83,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.try_read(buffer),
             Self::Tls(tls) => tls.try_read(buffer),
-            Self::Http2(stream) => stream.try_read(buffer),
-            Self::Http2Client(stream) => stream.try_read(buffer),
+            Self::Http2Downstream(stream) => stream.try_read(buffer),
+            Self::Http2Upstream(stream) => stream.try_read(buffer),
         }
     }
 
@@ -106,7 +108,7 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.read(buffer).await,
             Self::Tls(tls) => tls.read(buffer).await,
-            Self::Http2(_) | Self::Http2Client(_) => {
+            Self::Http2Downstream(_) | Self::Http2Upstream(_) => {
                 let mut buffer = buffer;
                 (self.read_when_ready(&mut buffer).await, buffer)
             }
@@ -121,8 +123,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.try_write(bytes),
             Self::Tls(tls) => tls.try_write(bytes),
-            Self::Http2(stream) => stream.try_write(bytes),
-            Self::Http2Client(_) => Err(io::ErrorKind::WouldBlock.into()),
+            Self::Http2Downstream(stream) => stream.try_write(bytes),
+            Self::Http2Upstream(_) => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -131,8 +133,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.write_all(buffer).await,
             Self::Tls(tls) => tls.write_all(buffer).await,
-            Self::Http2(stream) => stream.write_all(buffer).await,
-            Self::Http2Client(stream) => stream.write_all(buffer).await,
+            Self::Http2Downstream(stream) => stream.write_all(buffer).await,
+            Self::Http2Upstream(stream) => stream.write_all(buffer).await,
         }
     }
 
@@ -142,7 +144,7 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.peek(),
             Self::Tls(tls) => tls.peek(),
-            Self::Http2(_) | Self::Http2Client(_) => Peek::Silent,
+            Self::Http2Downstream(_) | Self::Http2Upstream(_) => Peek::Silent,
         }
     }
 
@@ -151,34 +153,34 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.close_write(),
             Self::Tls(tls) => tls.close_write(),
-            Self::Http2(stream) => stream.close_write(),
+            Self::Http2Downstream(stream) => stream.close_write(),
             // The end of a request is in its framing.
-            Self::Http2Client(_) => {}
+            Self::Http2Upstream(_) => {}
         }
     }
 
     /// Says goodbye where the protocol has a word for it; the caller drops the connection then.
     pub fn finish(&self) {
         match self {
-            Self::Plain(_) | Self::Http2Client(_) => {}
+            Self::Plain(_) | Self::Http2Upstream(_) => {}
             Self::Tls(tls) => tls.finish(),
-            Self::Http2(stream) => stream.close_write(),
+            Self::Http2Downstream(stream) => stream.close_write(),
         }
     }
 
     /// Whether the peer said that it did nothing with the request, so that it may be repeated.
     pub fn is_refused(&self) -> bool {
         match self {
-            Self::Plain(_) | Self::Tls(_) | Self::Http2(_) => false,
-            Self::Http2Client(stream) => stream.is_refused(),
+            Self::Plain(_) | Self::Tls(_) | Self::Http2Downstream(_) => false,
+            Self::Http2Upstream(stream) => stream.is_refused(),
         }
     }
 
     /// Whether the client gave the request up, where that is known without asking the kernel.
     pub fn is_given_up(&self) -> bool {
         match self {
-            Self::Plain(_) | Self::Tls(_) | Self::Http2Client(_) => false,
-            Self::Http2(stream) => stream.is_given_up(),
+            Self::Plain(_) | Self::Tls(_) | Self::Http2Upstream(_) => false,
+            Self::Http2Downstream(stream) => stream.is_given_up(),
         }
     }
 
@@ -187,8 +189,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.shutdown_both(),
             Self::Tls(tls) => tls.socket().shutdown_both(),
-            Self::Http2(stream) => stream.reset(),
-            Self::Http2Client(stream) => stream.reset(),
+            Self::Http2Downstream(stream) => stream.reset(),
+            Self::Http2Upstream(stream) => stream.reset(),
         }
     }
 
@@ -198,8 +200,8 @@ impl Transport {
             (Self::Plain(_) | Self::Tls(_), Ending::Told) => {}
             (Self::Plain(stream), Ending::Untold) => stream.reset_on_close(),
             (Self::Tls(tls), Ending::Untold) => tls.say_no_goodbye(),
-            (Self::Http2(stream), _) => stream.reset(),
-            (Self::Http2Client(stream), _) => stream.reset(),
+            (Self::Http2Downstream(stream), _) => stream.reset(),
+            (Self::Http2Upstream(stream), _) => stream.reset(),
         }
     }
 
@@ -208,8 +210,8 @@ impl Transport {
         match self {
             Self::Plain(stream) => stream.reset_on_close(),
             Self::Tls(tls) => tls.reset_on_close(),
-            Self::Http2(stream) => stream.reset(),
-            Self::Http2Client(stream) => stream.reset(),
+            Self::Http2Downstream(stream) => stream.reset(),
+            Self::Http2Upstream(stream) => stream.reset(),
         }
     }
 }

@@ -11,69 +11,37 @@
 //! is sent on it, and h2 ends it with its last stream.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
-use h2::client::{Connection, SendRequest};
+use h2::client::Connection;
 use h2::{Ping, PingPong};
 
-use super::dial::CoreWire;
-use super::pool::PoolLimits;
 use crate::http2::client::client_builder;
 use crate::http2::io::{Link, LinkIo, Outgoing};
 use crate::http2::screen::Screen;
 use crate::limits::{
     HTTP2_UPSTREAM_CONNECTIONS_MAX, HTTP2_UPSTREAM_PING_INTERVAL, HTTP2_UPSTREAM_PING_TIMEOUT,
-    HTTP2_UPSTREAM_STREAMS_MAX,
 };
-use crate::proxy::core::Core;
 use crate::proxy::rt;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Expiry, recent_millis};
+use crate::proxy::tasks::Tasks;
 use crate::proxy::transport::Transport;
-use crate::proxy::transport::http2_upstream::Payload;
+use crate::proxy::transport::http2_slot::{Checkout, Payload, SharedConnection, Turns};
 use crate::proxy::upstream::failure::Failure;
+use crate::proxy::upstream::pool::PoolLimits;
 
 /// The connections of one endpoint.
 #[derive(Default)]
 pub struct Http2Pool {
-    connections: RefCell<Vec<Rc<Shared>>>,
+    connections: RefCell<Vec<Rc<SharedConnection>>>,
     opening: RefCell<Option<Rc<Opening>>>,
-    waiters: RefCell<VecDeque<Rc<Waiter>>>,
-    is_removed: Cell<bool>,
-}
-
-/// One connection, as its streams know it.
-struct Shared {
-    /// `None`: it takes no new streams.
-    sender: RefCell<Option<SendRequest<Payload>>>,
-    streams: Cell<usize>,
-    has_served: Cell<bool>,
-    idle_since: Cell<u64>,
-    opened_at: u64,
-    screen: Rc<RefCell<Screen>>,
-}
-
-/// A place on a connection.
-pub struct Slot {
-    connection: Rc<Shared>,
-    pool: Rc<Http2Pool>,
-}
-
-/// A stream that may be opened.
-pub struct Checkout {
-    /// Opens it, once.
-    pub sender: SendRequest<Payload>,
-    /// To be held as long as the stream lives.
-    pub slot: Slot,
-    /// The connection carried a stream before.
-    pub is_reused: bool,
+    turns: Rc<Turns>,
 }
 
 /// A connection on its way.
@@ -82,138 +50,17 @@ struct Opening {
     failure: Cell<Option<Failure>>,
 }
 
-#[derive(Default)]
-struct Waiter {
-    is_woken: Cell<bool>,
-    waker: Cell<Option<Waker>>,
-}
-
-/// A place in the queue; hands its turn on if it is given up.
-struct Queued<'a> {
-    pool: &'a Http2Pool,
-    waiter: Rc<Waiter>,
-    is_done: bool,
-}
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        if self.is_done {
-            return;
-        }
-        if self.waiter.is_woken.get() {
-            return self.pool.wake_one();
-        }
-        self.pool.waiters.borrow_mut().retain(|waiter| !Rc::ptr_eq(waiter, &self.waiter));
-    }
-}
-
-impl Slot {
-    /// Of the connection; whoever opens a stream says so to it, and when it ends.
-    pub fn screen(&self) -> Rc<RefCell<Screen>> {
-        Rc::clone(&self.connection.screen)
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let connection = &self.connection;
-        let left = connection.streams.get().saturating_sub(1);
-        connection.streams.set(left);
-        connection.idle_since.set(recent_millis());
-        if left == 0 && self.pool.is_removed.get() {
-            connection.leave();
-        }
-        self.pool.wake_one();
-    }
-}
-
-impl Shared {
-    fn leave(&self) {
-        // Dropped behind the borrow: it wakes the connection's task.
-        let sender = self.sender.borrow_mut().take();
-        drop(sender);
-    }
-
-    /// A sender if one more stream may be opened.
-    fn sender(&self) -> Option<SendRequest<Payload>> {
-        let sender = self.sender.borrow();
-        let sender = sender.as_ref()?;
-        let most = sender.current_max_send_streams().min(HTTP2_UPSTREAM_STREAMS_MAX as usize);
-        (self.streams.get() < most).then(|| sender.clone())
-    }
-
-    /// Whether it got GOAWAY, or failed, and its task has not said so yet.
-    fn is_over(&self) -> bool {
-        let mut sender = self.sender.borrow_mut();
-        let Some(sender) = sender.as_mut() else { return true };
-        let mut context = Context::from_waker(Waker::noop());
-        matches!(sender.poll_ready(&mut context), Poll::Ready(Err(_)))
-    }
-
-    fn is_expired(&self, limits: &PoolLimits, now: u64) -> bool {
-        let is_idle = self.streams.get() == 0
-            && now.saturating_sub(self.idle_since.get()) >= limits.idle_millis;
-        is_idle || now.saturating_sub(self.opened_at) >= limits.age_millis
-    }
-}
-
 impl Http2Pool {
-    fn wake_one(&self) {
-        let waiter = self.waiters.borrow_mut().pop_front();
-        if let Some(waiter) = waiter {
-            waiter.is_woken.set(true);
-            if let Some(waker) = waiter.waker.take() {
-                waker.wake();
-            }
-        }
-    }
-
-    fn wake_all(&self) {
-        let count = self.waiters.borrow().len();
-        for _ in 0..count {
-            self.wake_one();
-        }
-    }
-
-    /// Waits for its turn; who had one in vain goes to the front.
-    async fn wait(&self, is_first: bool) {
-        let waiter = Rc::new(Waiter::default());
-        {
-            let mut waiters = self.waiters.borrow_mut();
-            if is_first {
-                waiters.push_front(Rc::clone(&waiter));
-            } else {
-                waiters.push_back(Rc::clone(&waiter));
-            }
-        }
-        let mut queued = Queued { pool: self, waiter, is_done: false };
-        poll_fn(|context| {
-            if queued.waiter.is_woken.get() {
-                return Poll::Ready(());
-            }
-            queued.waiter.waker.set(Some(context.waker().clone()));
-            Poll::Pending
-        })
-        .await;
-        queued.is_done = true;
-    }
-
     /// A stream on a connection that has room; those that take none any more are let go.
-    fn checkout(self: &Rc<Self>, limits: &PoolLimits, now: u64) -> Option<Checkout> {
+    fn checkout(&self, limits: &PoolLimits, now: u64) -> Option<Checkout> {
         self.sweep(limits, now);
-        let connections = self.connections.borrow();
-        let (connection, sender) =
-            connections.iter().find_map(|known| Some((known, known.sender()?)))?;
-        connection.streams.set(connection.streams.get().saturating_add(1));
-        let is_reused = connection.has_served.replace(true);
-        let slot = Slot { connection: Rc::clone(connection), pool: Rc::clone(self) };
-        Some(Checkout { sender, slot, is_reused })
+        self.connections.borrow().iter().find_map(|known| known.checkout(&self.turns))
     }
 
     /// Lets go of connections that are over, too old, or idle for too long.
     pub fn sweep(&self, limits: &PoolLimits, now: u64) {
         self.connections.borrow_mut().retain(|connection| {
-            let stays = !connection.is_over() && !connection.is_expired(limits, now);
+            let stays = !connection.is_over() && !is_expired(connection, limits, now);
             if !stays {
                 connection.leave();
             }
@@ -224,7 +71,7 @@ impl Http2Pool {
     /// Lets go of a connection without a stream; false: there is none.
     pub fn evict(&self) -> bool {
         let mut connections = self.connections.borrow_mut();
-        let Some(at) = connections.iter().position(|known| known.streams.get() == 0) else {
+        let Some(at) = connections.iter().position(|known| known.idle_since().is_some()) else {
             return false;
         };
         let evicted = connections.swap_remove(at);
@@ -235,25 +82,28 @@ impl Http2Pool {
 
     /// The endpoint is gone: connections end with their last stream.
     pub fn remove(&self) {
-        self.is_removed.set(true);
+        self.turns.close();
         for connection in self.connections.borrow_mut().drain(..) {
             connection.leave();
         }
     }
 
-    fn forget(&self, connection: &Rc<Shared>) {
+    fn forget(&self, connection: &Rc<SharedConnection>) {
         connection.leave();
         self.connections.borrow_mut().retain(|known| !Rc::ptr_eq(known, connection));
     }
 
-    /// The connection on its way; begins one unless there are as many as may be.
-    fn join(
+    /// The connection on its way; `dial` begins one unless there are as many as may be.
+    fn join<D>(
         self: &Rc<Self>,
-        core: &Rc<Core>,
-        address: SocketAddr,
-        wire: &Rc<CoreWire>,
+        limits: &PoolLimits,
+        tasks: &Tasks,
         time: Duration,
-    ) -> Option<Rc<Opening>> {
+        dial: impl FnOnce() -> D,
+    ) -> Option<Rc<Opening>>
+    where
+        D: Future<Output = Result<Transport, Failure>> + 'static,
+    {
         let mut opening = self.opening.borrow_mut();
         if let Some(opening) = &*opening {
             return Some(Rc::clone(opening));
@@ -264,43 +114,44 @@ impl Http2Pool {
         let begun = Rc::new(Opening::default());
         *opening = Some(Rc::clone(&begun));
         let task = Task {
-            core: Rc::clone(core),
             pool: Rc::clone(self),
             opening: Rc::clone(&begun),
-            wire: Rc::clone(wire),
-            address,
+            send_timeout: limits.send_timeout,
         };
-        core.tasks.start(async move { task.run(time).await });
+        let dialling = dial();
+        tasks.start(async move { task.run(dialling, time).await });
         Some(begun)
     }
 
-    /// A stream, within `time`.
+    /// A stream, within `time`; `dial` opens another connection.
     ///
     /// # Errors
-    /// No connection could be made, or all of them were full.
-    pub async fn obtain(
+    /// No connection could be made, all of them were full, or too many wait for a stream already.
+    pub async fn obtain<D>(
         self: &Rc<Self>,
-        core: &Rc<Core>,
-        address: SocketAddr,
-        wire: &Rc<CoreWire>,
+        limits: &PoolLimits,
+        tasks: &Tasks,
         time: Duration,
-    ) -> Result<Checkout, Failure> {
-        let limits = &core.upstreams.limits;
+        dial: impl Fn() -> D,
+    ) -> Result<Checkout, Failure>
+    where
+        D: Future<Output = Result<Transport, Failure>> + 'static,
+    {
         if let Some(found) = self.checkout(limits, recent_millis()) {
             return Ok(found);
         }
+        let mut waiting = self.turns.enter().ok_or(Failure::Local)?;
         let waited = async {
-            let mut is_first = false;
             loop {
-                let joined = self.join(core, address, wire, time);
-                self.wait(is_first).await;
+                let joined = self.join(limits, tasks, time, &dial);
+                waiting.turn().await;
                 if let Some(failure) = joined.and_then(|opening| opening.failure.get()) {
                     return Err(failure);
                 }
                 if let Some(found) = self.checkout(limits, recent_millis()) {
                     return Ok(found);
                 }
-                is_first = true;
+                waiting.again();
             }
         };
         let late = || {
@@ -311,13 +162,18 @@ impl Http2Pool {
     }
 }
 
+fn is_expired(connection: &SharedConnection, limits: &PoolLimits, now: u64) -> bool {
+    let is_idle = connection
+        .idle_since()
+        .is_some_and(|since| now.saturating_sub(since) >= limits.idle_millis);
+    is_idle || now.saturating_sub(connection.opened_at) >= limits.age_millis
+}
+
 /// The task of one connection. When it ends, also by a panic, nobody waits for it any more.
 struct Task {
-    core: Rc<Core>,
     pool: Rc<Http2Pool>,
     opening: Rc<Opening>,
-    wire: Rc<CoreWire>,
-    address: SocketAddr,
+    send_timeout: Duration,
 }
 
 impl Drop for Task {
@@ -335,12 +191,12 @@ impl Task {
         }
         *self.pool.opening.borrow_mut() = None;
         self.opening.failure.set(failure);
-        self.pool.wake_all();
+        self.pool.turns.call_all();
     }
 
-    async fn run(self, time: Duration) {
+    async fn run(self, dialling: impl Future<Output = Result<Transport, Failure>>, time: Duration) {
         let began = recent_millis();
-        let transport = match self.wire.dial(&self.core, self.address, time).await {
+        let transport = match dialling.await {
             Ok(transport) => transport,
             Err(failure) => return self.end_opening(Some(failure)),
         };
@@ -349,19 +205,11 @@ impl Task {
         let link = Link::new();
         let handshake = client_builder().handshake::<LinkIo, Payload>(link.io());
         let Ok((sender, mut connection)) = handshake.await else { return };
-        let now = recent_millis();
-        let shared = Rc::new(Shared {
-            sender: RefCell::new(Some(sender)),
-            streams: Cell::new(0),
-            has_served: Cell::new(false),
-            idle_since: Cell::new(now),
-            opened_at: now,
-            screen: Rc::default(),
-        });
+        let shared = SharedConnection::new(sender);
         let probe = probe(&shared, connection.ping_pong());
         let read = read(&transport, &link, &shared.screen);
         let speak = self.speak(connection, &shared, &transport);
-        let write = write(&transport, &link, self.core.config.proxy_send_timeout);
+        let write = write(&transport, &link, self.send_timeout);
         drive(read, speak, write, probe).await;
         link.fail();
         self.pool.forget(&shared);
@@ -375,7 +223,7 @@ impl Task {
     async fn speak(
         &self,
         mut connection: Connection<LinkIo, Payload>,
-        shared: &Rc<Shared>,
+        shared: &Rc<SharedConnection>,
         transport: &Transport,
     ) {
         let mut is_open = false;
@@ -383,7 +231,7 @@ impl Task {
         drop(
             poll_fn(|context| {
                 let polled = Pin::new(&mut connection).poll(context);
-                if !is_open && polled.is_pending() && shared.sender().is_some() {
+                if !is_open && polled.is_pending() && shared.has_room() {
                     is_open = true;
                     transport.deadline().disarm();
                     self.pool.connections.borrow_mut().push(Rc::clone(shared));
@@ -457,11 +305,11 @@ async fn write(transport: &Transport, link: &Link, time: Duration) {
 }
 
 /// Asks the backend now and then whether it is still there; ends when it is not.
-async fn probe(shared: &Rc<Shared>, ping_pong: Option<PingPong>) {
+async fn probe(shared: &Rc<SharedConnection>, ping_pong: Option<PingPong>) {
     let Some(mut ping_pong) = ping_pong else { return std::future::pending().await };
     loop {
         rt::sleep(HTTP2_UPSTREAM_PING_INTERVAL).await;
-        if shared.streams.get() == 0 {
+        if shared.idle_since().is_some() {
             continue;
         }
         if ping_pong.send_ping(Ping::opaque()).is_err() {

@@ -38,6 +38,8 @@ pub struct PoolLimits {
     pub idle_millis: u64,
     /// Age, milliseconds.
     pub age_millis: u64,
+    /// Between two writes on a connection that is shared.
+    pub send_timeout: Duration,
 }
 
 /// Proof that a connection's last response was read to its end, that nothing lies behind it and

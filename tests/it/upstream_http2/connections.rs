@@ -22,6 +22,7 @@ for_each_driver!(
     goaway_loses_no_request,
     refused_streams_are_repeated_for_every_method,
     a_limit_of_one_stream_is_kept,
+    requests_beyond_all_streams_wait_and_are_refused_as_such,
     a_client_that_does_not_read_holds_nobody_up,
     bodies_and_their_lengths_go_both_ways,
     an_upgrade_is_an_ordinary_request,
@@ -227,6 +228,47 @@ fn a_limit_of_one_stream_is_kept(driver: Driver) {
     assert_eq!(most.load(Ordering::SeqCst), 1);
     let connections = seen.connections.load(Ordering::SeqCst);
     assert!((2..=8).contains(&connections), "{connections} connections");
+}
+
+/// Eight connections of one stream each; who comes then waits as long as for a connection.
+fn requests_beyond_all_streams_wait_and_are_refused_as_such(driver: Driver) {
+    let seen = Arc::new(Seen::default());
+    let of_backend = Arc::clone(&seen);
+    let (release, held) = tokio::sync::watch::channel(false);
+    let peer = Peer::start(move |listener| {
+        let mut builder = h2::server::Builder::new();
+        builder.max_concurrent_streams(1);
+        let each = move |connection, seen| {
+            let held = held.clone();
+            answer_all(connection, seen, move |call| {
+                let mut held = held.clone();
+                async move {
+                    drop(held.wait_for(|is_released| *is_released).await);
+                    answer_ok(call).await;
+                }
+            })
+        };
+        serve(listener, builder, of_backend, each)
+    });
+    let proxy = Builder::new(driver)
+        .flag("--proxy-connect-timeout", 3)
+        .manifests(manifests(peer.address, "kubernetes.io/h2c", &ingress()))
+        .start();
+    let mut clients: Vec<_> = (0..8).map(|_| proxy.client()).collect();
+    for client in &mut clients {
+        client.send(POST);
+    }
+    wait_until("eight streams", || seen.requests.load(Ordering::SeqCst) == 8);
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 8);
+    assert_eq!(proxy.get("a.example", "/").status(), 503);
+    assert_eq!(proxy.metric("ringway_upstream_exhausted_total", &[]), 1.0);
+    let mut patient = proxy.client();
+    patient.send(POST);
+    release.send(true).expect("the backend");
+    for client in clients.iter_mut().chain([&mut patient]) {
+        assert_eq!(client.response().status(), 200);
+    }
+    assert_eq!(seen.connections.load(Ordering::SeqCst), 8);
 }
 
 const LONG: usize = 16 * 1024 * 1024;
