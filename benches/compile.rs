@@ -40,7 +40,7 @@ fn host(n: usize, edition: usize) -> Arc<Host> {
             },
             matches: vec![RequestMatch::path(from)],
             filters: Vec::new(),
-            backends: vec![WeightedBackend { target: BackendTarget::Service(service), weight: 1 }],
+            backends: vec![WeightedBackend::only(BackendTarget::Service(service))],
             policies: Policies::default(),
         })
     });
@@ -51,7 +51,10 @@ fn host(n: usize, edition: usize) -> Arc<Host> {
 
 fn model() -> Model {
     let hosts = (0..INGRESSES).map(|n| host(n, 0)).collect();
-    Model { listeners: vec![Listener { hosts, default_rule: None, ..Listener::default() }] }
+    Model {
+        listeners: vec![Listener { hosts, default_rule: None, ..Listener::default() }],
+        ..Model::default()
+    }
 }
 
 fn bench_full(criterion: &mut Criterion) {

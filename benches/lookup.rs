@@ -28,7 +28,7 @@ fn rule(object: &str, path: &str) -> Arc<Rule> {
         origin: Origin { object, rule: Some(0), path: Some(0), position: None },
         matches: vec![RequestMatch::path(PathMatch::Prefix(path.into()))],
         filters: Vec::new(),
-        backends: vec![WeightedBackend { target: BackendTarget::Service(service), weight: 1 }],
+        backends: vec![WeightedBackend::only(BackendTarget::Service(service))],
         policies: Policies::default(),
     })
 }
@@ -53,7 +53,7 @@ fn table(hosts: usize, paths: usize) -> Arc<Table> {
     let wildcard =
         HostPattern::Wildcard { suffix: name("wild.example.com"), depth: WildcardDepth::One };
     listener.hosts.push(host(wildcard, "wild", &texts));
-    Compiler::default().compile(&Model { listeners: vec![listener] }).table
+    Compiler::default().compile(&Model { listeners: vec![listener], ..Model::default() }).table
 }
 
 fn ask(table: &Table, host: &str, path: &str) -> bool {

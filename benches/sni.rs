@@ -40,7 +40,7 @@ fn table(names: usize, tls: &Arc<ServerTls>) -> Arc<Table> {
     server_names.push(entry(HostPattern::Wildcard { suffix, depth: WildcardDepth::One }));
     let default_tls = Some(Arc::clone(tls));
     let listener = Listener { server_names, default_tls, ..Listener::default() };
-    Compiler::default().compile(&Model { listeners: vec![listener] }).table
+    Compiler::default().compile(&Model { listeners: vec![listener], ..Model::default() }).table
 }
 
 fn bench(criterion: &mut Criterion) {

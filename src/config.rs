@@ -20,7 +20,7 @@ pub use host::Host;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, OWN_DESCRIPTORS};
-use crate::model::Balance;
+use crate::model::Defaults;
 
 /// Everything the data plane is told by flags.
 #[derive(Debug, Clone)]
@@ -57,24 +57,13 @@ pub struct ProxyConfig {
     pub client_body_timeout: Duration,
     /// Between two writes to a client.
     pub client_send_timeout: Duration,
-    /// Longest request body; 0: no limit.
-    pub client_max_body_size: u64,
     /// Idle time between two requests.
     pub keep_alive_timeout: Duration,
     /// Requests of one connection; 0: no limit.
     pub keep_alive_requests: u64,
-    /// Connections of one request, all its tries together.
-    pub proxy_connect_timeout: Duration,
-    /// Between two writes to an endpoint.
-    pub proxy_send_timeout: Duration,
-    /// Between two reads from an endpoint.
-    pub proxy_read_timeout: Duration,
-    /// Tries of a request, from 1.
-    pub proxy_next_upstream_tries: u32,
-    /// How long after its beginning it may be passed on; zero: at any time.
-    pub proxy_next_upstream_timeout: Duration,
-    /// Choice of an endpoint where the rule does not say.
-    pub balance: Balance,
+    /// For what belongs to no rule: connections that are passed through or shared. Rules have
+    /// theirs in the table.
+    pub defaults: Defaults,
     /// In normal form; answered with 200 for hosts without rules. Empty: none.
     pub health_check_path: Arc<str>,
     /// Access log.
@@ -186,18 +175,24 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         client_header_timeout: args.client_header_timeout,
         client_body_timeout: args.client_body_timeout,
         client_send_timeout: args.client_send_timeout,
-        client_max_body_size: args.client_max_body_size,
         keep_alive_timeout: args.keep_alive_timeout,
         keep_alive_requests: args.keep_alive_requests,
-        proxy_connect_timeout: args.proxy_connect_timeout,
-        proxy_send_timeout: args.proxy_send_timeout,
-        proxy_read_timeout: args.proxy_read_timeout,
-        proxy_next_upstream_tries: args.proxy_next_upstream_tries,
-        proxy_next_upstream_timeout: args.proxy_next_upstream_timeout,
-        balance: args.load_balance.into(),
+        defaults: defaults(args),
         health_check_path: Arc::clone(&args.health_check_path),
         access_log: args.access_log,
     })
+}
+
+fn defaults(args: &Args) -> Defaults {
+    Defaults {
+        connect_timeout: args.proxy_connect_timeout,
+        send_timeout: args.proxy_send_timeout,
+        read_timeout: args.proxy_read_timeout,
+        tries: args.proxy_next_upstream_tries,
+        tries_time: args.proxy_next_upstream_timeout,
+        body_bytes_max: (args.client_max_body_size > 0).then_some(args.client_max_body_size),
+        balance: args.load_balance.into(),
+    }
 }
 
 /// RFC 6797 section 6.1; `preload` is the browsers' own addition.
@@ -282,15 +277,16 @@ mod tests {
             proxy.client_header_timeout,
             proxy.client_body_timeout,
             proxy.keep_alive_timeout,
-            proxy.proxy_connect_timeout,
-            proxy.proxy_send_timeout,
-            proxy.proxy_read_timeout,
+            proxy.defaults.connect_timeout,
+            proxy.defaults.send_timeout,
+            proxy.defaults.read_timeout,
         ];
         assert_eq!(timeouts.map(|t| t.as_secs()), [60, 60, 75, 5, 60, 60]);
-        assert_eq!((proxy.keep_alive_requests, proxy.client_max_body_size), (0, 0));
+        assert_eq!((proxy.keep_alive_requests, proxy.defaults.body_bytes_max), (0, None));
         assert_eq!(&*proxy.health_check_path, "/healthz");
-        let (tries, time) = (proxy.proxy_next_upstream_tries, proxy.proxy_next_upstream_timeout);
+        let (tries, time) = (proxy.defaults.tries, proxy.defaults.tries_time);
         assert_eq!((tries, time.as_secs()), (3, 0));
+        assert_eq!(proxy.defaults, Defaults::default(), "a model without flags");
     }
 
     #[test]
@@ -314,7 +310,7 @@ mod tests {
                 value => format!("--proxy-next-upstream-tries {value}"),
             };
             let proxy = config(&flags).expect("usable").proxy;
-            assert_eq!(proxy.proxy_next_upstream_tries, expected, "{flags}");
+            assert_eq!(proxy.defaults.tries, expected, "{flags}");
         }
     }
 

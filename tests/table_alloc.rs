@@ -64,7 +64,7 @@ fn rule(matches: Vec<RequestMatch>) -> Arc<Rule> {
         origin: Origin { object, rule: Some(0), path: None, position: None },
         matches,
         filters: Vec::new(),
-        backends: vec![WeightedBackend { target: BackendTarget::Invalid, weight: 1 }],
+        backends: vec![WeightedBackend::only(BackendTarget::Invalid)],
         policies: Policies::default(),
     })
 }
@@ -110,7 +110,7 @@ fn table() -> Arc<Table> {
     ];
     let default_rule = Some(rule(Vec::new()));
     let listener = Listener { hosts, default_rule, server_names, ..Listener::default() };
-    Compiler::default().compile(&Model { listeners: vec![listener] }).table
+    Compiler::default().compile(&Model { listeners: vec![listener], ..Model::default() }).table
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::model::{
-    BackendKey, BackendTarget, Balance, Dial, EndpointSet, Host, HostPattern, Kind, Listener,
+    BackendKey, BackendTarget, Defaults, Dial, EndpointSet, Host, HostPattern, Kind, Listener,
     Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule,
     WeightedBackend, Wire,
 };
@@ -96,15 +96,9 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
         client_header_timeout: minute,
         client_body_timeout: minute,
         client_send_timeout: minute,
-        client_max_body_size: 0,
         keep_alive_timeout: minute,
         keep_alive_requests: 0,
-        proxy_connect_timeout: minute,
-        proxy_send_timeout: minute,
-        proxy_read_timeout: minute,
-        proxy_next_upstream_tries: 3,
-        proxy_next_upstream_timeout: Duration::ZERO,
-        balance: Balance::RoundRobin,
+        defaults: Defaults::default(),
         health_check_path: "/healthz".into(),
         access_log: log,
     }
@@ -117,12 +111,15 @@ fn model(key: &BackendKey) -> Model {
         origin: Origin { object, rule: Some(0), path: Some(0), position: None },
         matches: vec![RequestMatch::path(PathMatch::Prefix("/shop".into()))],
         filters: Vec::new(),
-        backends: vec![WeightedBackend { target: BackendTarget::Service(key.clone()), weight: 1 }],
+        backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
         policies: Policies::default(),
     };
     let host =
         Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules: vec![Arc::new(rule)] };
-    Model { listeners: vec![Listener { hosts: vec![Arc::new(host)], ..Listener::default() }] }
+    Model {
+        listeners: vec![Listener { hosts: vec![Arc::new(host)], ..Listener::default() }],
+        ..Model::default()
+    }
 }
 
 /// A data plane of one core in front of `backend`. The publisher must outlive its use.

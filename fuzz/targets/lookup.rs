@@ -92,7 +92,7 @@ impl Input<'_> {
         if self.below(2) == 1 {
             listener.default_rule = Some(Arc::new(self.rule(&mut next)));
         }
-        Model { listeners: vec![listener] }
+        Model { listeners: vec![listener], ..Model::default() }
     }
 
     fn host(&mut self, next: &mut u32) -> Host {
@@ -116,7 +116,7 @@ impl Input<'_> {
             origin: Origin { object, rule: Some(number), path: None, position: None },
             matches: (0..self.below(4)).map(|_| self.request_match()).collect(),
             filters: Vec::new(),
-            backends: vec![WeightedBackend { target: BackendTarget::Invalid, weight: 1 }],
+            backends: vec![WeightedBackend::only(BackendTarget::Invalid)],
             policies: Policies::default(),
         }
     }

@@ -103,7 +103,11 @@ pub fn run_with(
     let cores = publisher.states();
     let admin_scrape = Arc::clone(&scrape);
     let hook = Box::new(move |compiled: &Compiled| name_series(&scrape, compiled));
-    let options = LowerOptions { hsts: config.hsts.clone(), ..lower_options(args) };
+    let options = LowerOptions {
+        hsts: config.hsts.clone(),
+        defaults: config.proxy.defaults.clone(),
+        ..lower_options(args)
+    };
     let controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
     let name = source.name();
     let Followed { control, cluster, webhook } =

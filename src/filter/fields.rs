@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-/// Changes to fields. Names are lower case tokens, values hold no control characters, and a name
-/// stands in one place only; [`FieldEdits::new`] sees to it, and so nobody who writes a head has
-/// to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Changes to fields. Names are lower case tokens and values hold no control characters;
+/// [`FieldEdits::new`] sees to it, and so nobody who writes a head has to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct FieldEdits {
     set: Vec<(Arc<str>, Arc<str>)>,
     add: Vec<(Arc<str>, Arc<str>)>,
@@ -45,6 +44,9 @@ const RESERVED: [&str; 10] = [
 ];
 
 impl FieldEdits {
+    /// Nothing to do.
+    pub const NONE: &Self = &Self { set: Vec::new(), add: Vec::new(), remove: Vec::new() };
+
     /// Checks the edits and lower-cases their names.
     ///
     /// Shape: `set` replaces every line of its name, `add` adds a line, `remove` deletes every
@@ -73,6 +75,18 @@ impl FieldEdits {
             Some(name) => Err(FieldEditError::Repeated(name)),
             None => Ok(edits),
         }
+    }
+
+    /// Has `next` done behind these edits: it sees what they left.
+    pub fn append(&mut self, next: &Self) {
+        let Self { set, add, remove } = self;
+        for lines in [set, add] {
+            lines.retain(|(name, _)| !next.is_dropped(name.as_bytes()));
+        }
+        remove.retain(|name| !next.is_dropped(name.as_bytes()));
+        self.set.extend_from_slice(&next.set);
+        self.add.extend_from_slice(&next.add);
+        self.remove.extend_from_slice(&next.remove);
     }
 
     /// Whether there is nothing to do.
@@ -186,5 +200,38 @@ mod tests {
         assert_eq!(lines, [("x-set", "s\tt"), ("x-two", ""), ("x-add", "ü")]);
         assert!(!edits.is_empty());
         assert!(FieldEdits::default().is_empty());
+    }
+
+    /// What becomes of a received `x: 0`, and of nothing received.
+    #[track_caller]
+    fn check_x(edits: &FieldEdits, wanted: &[&str]) {
+        let received = Some("0").filter(|_| !edits.is_dropped(b"x"));
+        let appended = edits.appended().filter(|(name, _)| *name == "x");
+        let lines: Vec<&str> = received.into_iter().chain(appended.map(|(_, v)| v)).collect();
+        assert_eq!(lines, wanted, "{edits:?}");
+    }
+
+    #[test]
+    fn edits_see_what_earlier_ones_left() {
+        let set = |value| FieldEdits::new([("x", value)], [], []).expect("usable");
+        let add = |value| FieldEdits::new([], [("x", value)], []).expect("usable");
+        let remove = || FieldEdits::new([], [], ["x"]).expect("usable");
+        let cases: [(FieldEdits, FieldEdits, &[&str]); 9] = [
+            (set("1"), set("2"), &["2"]),
+            (set("1"), add("2"), &["1", "2"]),
+            (set("1"), remove(), &[]),
+            (add("1"), set("2"), &["2"]),
+            (add("1"), add("2"), &["0", "1", "2"]),
+            (add("1"), remove(), &[]),
+            (remove(), set("2"), &["2"]),
+            (remove(), add("2"), &["2"]),
+            (remove(), remove(), &[]),
+        ];
+        for (mut first, second, wanted) in cases {
+            first.append(&second);
+            check_x(&first, wanted);
+            first.append(&FieldEdits::default());
+            check_x(&first, wanted);
+        }
     }
 }

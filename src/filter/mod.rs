@@ -12,15 +12,22 @@ pub use fields::{FieldEditError, FieldEdits};
 pub use redirect::{Redirect, RedirectParts};
 pub use rewrite::{PathEdit, Rewrite};
 
-/// One step, in the order of the rule.
+/// One step of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Filter {
+    /// Answers the request; no backend is asked.
+    Redirect(Redirect),
+    /// Changes what passes; in the order of the rule.
+    Edit(Edit),
+}
+
+/// A change to what passes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
     /// Edits fields on the way to the upstream.
     RequestFields(FieldEdits),
     /// Edits fields on the way to the client.
     ResponseFields(FieldEdits),
-    /// Answers the request; no backend is asked.
-    Redirect(Redirect),
     /// Changes host and path on the way to the upstream.
     Rewrite(Rewrite),
 }

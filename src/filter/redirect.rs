@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rewrite::{PathEdit, encode, is_host};
 
 /// A redirect. `None` keeps what the request had.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Redirect {
     /// `http` or `https`.
     pub scheme: Option<Arc<str>>,

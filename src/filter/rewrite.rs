@@ -12,7 +12,7 @@ pub struct Rewrite {
 }
 
 /// A change to the path, Gateway API `HTTPPathModifier`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PathEdit {
     /// The whole path.
     Full(Arc<str>),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::filter::Edit;
 use crate::tls::client::ClientTls;
 
 /// A Service port as an object names it. Resolved to endpoints apart from the routes, so that a
@@ -105,6 +106,16 @@ pub struct WeightedBackend {
     pub target: BackendTarget,
     /// Share of the rule's sum; 0: never.
     pub weight: u32,
+    /// Behind those of the rule, in this order.
+    pub edits: Vec<Edit>,
+}
+
+impl WeightedBackend {
+    /// All of a rule's requests, as they are.
+    #[must_use]
+    pub fn only(target: BackendTarget) -> Self {
+        Self { target, weight: 1, edits: Vec::new() }
+    }
 }
 
 /// A destination, or the reason why there is none.

@@ -7,6 +7,7 @@
 //! result.
 
 pub mod backend;
+pub mod defaults;
 pub mod host;
 pub mod kind;
 pub mod listener;
@@ -22,6 +23,7 @@ pub use backend::{
     BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, EndpointSet, PortRef,
     WeightedBackend, Wire,
 };
+pub use defaults::Defaults;
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId, Scheme};
@@ -40,6 +42,8 @@ pub struct Model {
     /// By [`ListenerId::slot`]. Where a listener was taken away stands an empty one of the next
     /// generation, until another takes the place.
     pub listeners: Vec<Listener>,
+    /// What rules leave open.
+    pub defaults: Defaults,
 }
 
 impl Model {
@@ -91,6 +95,6 @@ pub struct Rule {
     pub filters: Vec<Filter>,
     /// Empty only when a filter answers the request by itself; otherwise an empty list is a 500.
     pub backends: Vec<WeightedBackend>,
-    /// Timeouts, retries, balancing, body limit.
+    /// What is done with their requests.
     pub policies: Policies,
 }

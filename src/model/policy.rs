@@ -1,4 +1,4 @@
-//! How requests of a rule are treated on their way. `None` everywhere: the flag's value holds.
+//! How requests of a rule are treated on their way. `None`: what [`super::Defaults`] say holds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub struct Policies {
     pub retry: RetryPolicy,
     /// Choice of an endpoint.
     pub balance: Option<Balance>,
-    /// Longest request body; longer: 413. `None`: the flag `--client-max-body-size`.
+    /// Longest request body, 0: any; longer: 413.
     pub body_bytes_max: Option<u64>,
     /// Status of the redirect to https that a request over http gets; `None`: it is served.
     pub https_redirect: Option<u16>,
@@ -25,7 +25,7 @@ pub struct Policies {
 }
 
 /// Why no request of a rule is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
     /// The rule's owner wants what is not supported: a backend that is no Service, a regular
     /// expression.
@@ -37,7 +37,7 @@ pub enum Refusal {
 }
 
 /// What a backend is told of the client's certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum ClientIdentityPolicy {
     /// Nothing: the host checks none.
     #[default]
@@ -67,11 +67,9 @@ pub struct Timeouts {
 /// of requests that may be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RetryPolicy {
-    /// Tries in all, at most [`crate::limits::TRIES_MAX`]; `None`: the flag
-    /// `--proxy-next-upstream-tries`.
+    /// Tries in all, at most [`crate::limits::TRIES_MAX`].
     pub tries: Option<u32>,
-    /// How long after the first try begun another one may begin; zero: at any time. `None`: the
-    /// flag `--proxy-next-upstream-timeout`.
+    /// How long after the first try begun another one may begin; zero: at any time.
     pub time: Option<Duration>,
     /// Response status codes that count as a failed attempt.
     pub statuses: Vec<u16>,
@@ -80,7 +78,7 @@ pub struct RetryPolicy {
 }
 
 /// How an endpoint is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum Balance {
     /// In turn, from a random start per core.
     #[default]

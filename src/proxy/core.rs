@@ -230,6 +230,6 @@ fn pool_limits(config: &ProxyConfig) -> PoolLimits {
         total: config.pool_total.div_ceil(cores),
         idle_millis: millis(config.pool_idle_timeout),
         age_millis: millis(config.pool_max_age),
-        send_timeout: config.proxy_send_timeout,
+        send_timeout: config.defaults.send_timeout,
     }
 }

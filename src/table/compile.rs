@@ -13,12 +13,14 @@ use super::id::{BackendId, SeriesId, TableVersion};
 use super::intern::{Changes, Interned, Interner};
 use super::lookup::{Table, TableListener};
 use super::names::{NameAction, Names};
+use super::plan::Plan;
 use super::rule::{TableBackend, TableRule};
+use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, EntryPoint, Host, Kind, Listener, ListenerId, Model, ObjectRef,
-    Rule, ServerName, TlsAction, WeightedBackend,
+    BackendKey, BackendTarget, Defaults, EntryPoint, Host, Kind, Listener, ListenerId, Model,
+    ObjectRef, Rule, ServerName, TlsAction,
 };
 use crate::tls::server::ServerTls;
 
@@ -35,7 +37,7 @@ pub struct Compiler {
     listeners: Vec<CompiledListener>,
     /// Of the last model, sorted.
     entry_points: Arc<[(EntryPoint, ListenerId)]>,
-    ids: Ids,
+    rules: RuleCompiler,
 }
 
 /// Result of one compilation.
@@ -111,6 +113,14 @@ struct IdUses {
     series: Vec<u32>,
 }
 
+/// What rules are compiled with.
+#[derive(Debug)]
+struct RuleCompiler {
+    defaults: Defaults,
+    plans: Shared<Plan>,
+    ids: Ids,
+}
+
 /// Ids of backends and series.
 #[derive(Debug)]
 struct Ids {
@@ -135,7 +145,11 @@ impl Default for Compiler {
             hosts: HashMap::default(),
             listeners: Vec::new(),
             entry_points: Arc::default(),
-            ids: Ids::new(SERIES_MAX),
+            rules: RuleCompiler {
+                defaults: Defaults::default(),
+                plans: Shared::default(),
+                ids: Ids::new(SERIES_MAX),
+            },
         }
     }
 }
@@ -147,6 +161,10 @@ impl Compiler {
     /// served.
     pub fn compile(&mut self, model: &Model) -> Compiled {
         let mut gone = Gone::default();
+        if self.rules.defaults != model.defaults {
+            self.rules.defaults = model.defaults.clone();
+            self.forget_rules(&mut gone);
+        }
         self.listeners
             .resize_with(self.listeners.len().max(model.listeners.len()), Default::default);
         let mut listeners = std::mem::take(&mut self.listeners);
@@ -167,7 +185,17 @@ impl Compiler {
             self.entry_points = entry_points.into();
         }
         self.version.0 += 1;
-        self.ids.finish(Arc::new(self.table()))
+        self.rules.ids.finish(Arc::new(self.table()))
+    }
+
+    /// Has every rule compiled again.
+    fn forget_rules(&mut self, gone: &mut Gone) {
+        gone.uses.extend(self.hosts.drain().map(|(_, compiled)| compiled.uses));
+        for state in &mut self.listeners {
+            state.order.clear();
+            state.hosts = Hosts::default();
+            gone.uses.extend(state.default_rule.take().map(|compiled| compiled.uses));
+        }
     }
 
     /// Brings one listener's hosts up to date.
@@ -206,7 +234,7 @@ impl Compiler {
         }
         let compiled = now.map(|from| {
             let mut uses = IdUses::default();
-            let rule = Arc::new(self.ids.compile_rule(from, &mut uses));
+            let rule = Arc::new(self.rules.compile(from, &mut uses));
             CompiledRule { from: Arc::clone(from), rule, uses }
         });
         let old = std::mem::replace(&mut state.default_rule, compiled);
@@ -227,7 +255,7 @@ impl Compiler {
             return;
         }
         let mut uses = IdUses::default();
-        let ids = &mut self.ids;
+        let ids = &mut self.rules.ids;
         let names = now.iter().filter_map(|name| {
             let action = ids.compile_action(&name.action, &mut uses)?;
             Some((&name.pattern, action))
@@ -239,10 +267,10 @@ impl Compiler {
 
     /// The compiled form of `host`, named in one more place.
     fn acquire_host(&mut self, host: &Arc<Host>) -> Arc<VHost> {
-        let ids = &mut self.ids;
+        let compiler = &mut self.rules;
         let compiled = self.hosts.entry(address(host)).or_insert_with(|| {
             let mut uses = IdUses::default();
-            let rules = host.rules.iter().map(|rule| ids.compile_rule(rule, &mut uses)).collect();
+            let rules = host.rules.iter().map(|rule| compiler.compile(rule, &mut uses)).collect();
             let vhost = Arc::new(VHost::new(host, rules));
             CompiledHost { _host: Arc::clone(host), vhost, uses, places: 0 }
         });
@@ -252,7 +280,7 @@ impl Compiler {
 
     fn release(&mut self, gone: Gone) {
         for uses in &gone.uses {
-            self.ids.release(uses);
+            self.rules.ids.release(uses);
         }
         for host in gone.hosts {
             let address = address(&host);
@@ -261,7 +289,7 @@ impl Compiler {
             if compiled.places == 0
                 && let Some(compiled) = self.hosts.remove(&address)
             {
-                self.ids.release(&compiled.uses);
+                self.rules.ids.release(&compiled.uses);
             }
         }
     }
@@ -292,6 +320,38 @@ impl SeriesLabels {
     }
 }
 
+impl RuleCompiler {
+    fn compile(&mut self, rule: &Rule, uses: &mut IdUses) -> TableRule {
+        let plan = Plan::new(&rule.filters, &rule.policies, &self.defaults);
+        let plan = self.plans.get(plan);
+        let mut weight_total = 0_u32;
+        let weighted = rule.backends.iter().filter(|entry| entry.weight > 0);
+        let backends = weighted.map(|entry| {
+            // Saturated: what lies above `u32::MAX` gets no share, and nothing wraps.
+            weight_total = weight_total.saturating_add(entry.weight);
+            let own = (!entry.edits.is_empty()).then(|| self.plans.get(plan.with(&entry.edits)));
+            let key = match &entry.target {
+                BackendTarget::Service(key) => Some(key),
+                BackendTarget::Invalid => None,
+            };
+            TableBackend {
+                backend: key.and_then(|key| self.ids.acquire_backend(key, uses)),
+                weight_end: weight_total,
+                plan: own,
+                series: self.ids.acquire_series(&rule.origin.object, key, uses),
+            }
+        });
+        let backends = backends.collect();
+        TableRule {
+            origin: rule.origin.clone(),
+            plan,
+            backends,
+            weight_total,
+            series: self.ids.acquire_series(&rule.origin.object, None, uses),
+        }
+    }
+}
+
 impl Ids {
     /// At most `series_max` series, the overflow included; all slots are below it.
     fn new(series_max: usize) -> Self {
@@ -305,43 +365,11 @@ impl Ids {
         }
     }
 
-    fn compile_rule(&mut self, rule: &Rule, uses: &mut IdUses) -> TableRule {
-        let mut weight_total = 0_u32;
-        let weighted = rule.backends.iter().filter(|entry| entry.weight > 0);
-        let backends = weighted.map(|entry| {
-            // Saturated: what lies above `u32::MAX` gets no share, and nothing wraps.
-            weight_total = weight_total.saturating_add(entry.weight);
-            self.compile_backend(&rule.origin.object, entry, weight_total, uses)
-        });
-        let backends = backends.collect();
-        TableRule {
-            origin: rule.origin.clone(),
-            filters: rule.filters.clone().into(),
-            backends,
-            weight_total,
-            policies: rule.policies.clone(),
-            series: self.acquire_series(&rule.origin.object, None, uses),
-        }
-    }
-
-    fn compile_backend(
-        &mut self,
-        object: &ObjectRef,
-        entry: &WeightedBackend,
-        weight_end: u32,
-        uses: &mut IdUses,
-    ) -> TableBackend {
-        let key = match &entry.target {
-            BackendTarget::Service(key) => Some(key),
-            BackendTarget::Invalid => None,
-        };
-        let id = key.and_then(|key| self.backends.acquire(key));
-        uses.backends.extend(id.map(|id| id.slot));
-        TableBackend {
-            backend: id.map(backend_id),
-            weight_end,
-            series: self.acquire_series(object, key, uses),
-        }
+    /// `None`: no id is left.
+    fn acquire_backend(&mut self, key: &BackendKey, uses: &mut IdUses) -> Option<BackendId> {
+        let id = self.backends.acquire(key)?;
+        uses.backends.push(id.slot);
+        Some(backend_id(id))
     }
 
     /// `None`: no id is left for the backend.
@@ -349,9 +377,8 @@ impl Ids {
         Some(match action {
             TlsAction::Terminate(tls) => NameAction::Terminate(Arc::clone(tls)),
             TlsAction::Passthrough { backend, send_proxy } => {
-                let id = self.backends.acquire(backend)?;
-                uses.backends.push(id.slot);
-                NameAction::Passthrough { backend: backend_id(id), send_proxy: *send_proxy }
+                let backend = self.acquire_backend(backend, uses)?;
+                NameAction::Passthrough { backend, send_proxy: *send_proxy }
             }
         })
     }

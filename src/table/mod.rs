@@ -18,7 +18,9 @@ pub mod lookup;
 pub mod naive;
 mod names;
 mod paths;
+pub mod plan;
 pub mod rule;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod vhost;
@@ -28,4 +30,5 @@ pub use id::{BackendId, SeriesId, TableVersion};
 pub use key::{FieldLookup, NoFields, RequestKey};
 pub use lookup::Table;
 pub use names::TableTls;
-pub use rule::{Match, TableBackend, TableRule};
+pub use plan::Plan;
+pub use rule::{Match, Route, TableBackend, TableRule};

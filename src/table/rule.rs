@@ -1,8 +1,10 @@
 //! A rule in compiled form, and how a request hit it.
 
+use std::sync::Arc;
+
 use super::id::{BackendId, SeriesId};
-use crate::filter::Filter;
-use crate::model::{Origin, Policies};
+use super::plan::Plan;
+use crate::model::Origin;
 
 /// The rule that a request hits.
 #[derive(Debug, Clone, Copy)]
@@ -21,14 +23,12 @@ pub struct Match<'t> {
 pub struct TableRule {
     /// Where it comes from.
     pub origin: Origin,
-    /// In order of execution.
-    pub filters: Box<[Filter]>,
+    /// What is done with its requests.
+    pub plan: Arc<Plan>,
     /// With cumulative weights; entries of weight 0 are left out.
     pub backends: Box<[TableBackend]>,
     /// Sum of the weights; 0: every request gets 500 unless a filter answers.
     pub weight_total: u32,
-    /// Treatment.
-    pub policies: Policies,
     /// Counts requests that reach no backend (redirects, 500).
     pub series: SeriesId,
 }
@@ -40,8 +40,28 @@ pub struct TableBackend {
     pub backend: Option<BackendId>,
     /// This entry is chosen by `n` with `previous end <= n < weight_end`, `0 <= n < weight_total`.
     pub weight_end: u32,
+    /// The rule's plan with the edits of this destination behind its own; `None`: it has none.
+    pub plan: Option<Arc<Plan>>,
     /// Counts its requests.
     pub series: SeriesId,
+}
+
+/// A request on its way to a backend.
+#[derive(Debug, Clone, Copy)]
+pub struct Route<'t> {
+    /// What is done with it.
+    pub plan: &'t Plan,
+    /// As [`Match::matched_bytes`].
+    pub matched_bytes: usize,
+}
+
+impl<'t> Match<'t> {
+    /// The way to `entry`, which is one of the rule's.
+    #[must_use]
+    pub fn route(&self, entry: &'t TableBackend) -> Route<'t> {
+        let plan = entry.plan.as_ref().unwrap_or(&self.rule.plan);
+        Route { plan, matched_bytes: self.matched_bytes }
+    }
 }
 
 impl TableRule {
@@ -49,7 +69,7 @@ impl TableRule {
     /// must be named here: a spelling of the path must not lead past it.
     #[must_use]
     pub fn is_guarded(&self) -> bool {
-        self.policies.refusal.is_some()
+        self.plan.refusal.is_some()
     }
 
     /// The destination for a random number below `weight_total`; `None`: the rule has none.

@@ -193,7 +193,7 @@ pub(super) fn default_rule(key: &crate::model::BackendKey) -> Arc<Rule> {
         origin: Origin { object: super::service_ref(key), rule: None, path: None, position: None },
         matches: vec![RequestMatch::path(RoutePath::root().to_match())],
         filters: Vec::new(),
-        backends: vec![WeightedBackend { target: BackendTarget::Service(key.clone()), weight: 1 }],
+        backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
         policies: Policies::default(),
     })
 }

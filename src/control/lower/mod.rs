@@ -446,16 +446,9 @@ impl Lowerer {
         let default_rule = self.default_rule.clone();
         let entry_points = self.options.entry_points.clone();
         let generation = ListenerId::HTTP.generation;
-        Model {
-            listeners: vec![Listener {
-                generation,
-                entry_points,
-                hosts,
-                default_rule,
-                server_names,
-                default_tls,
-            }],
-        }
+        let listener =
+            Listener { generation, entry_points, hosts, default_rule, server_names, default_tls };
+        Model { listeners: vec![listener], defaults: self.options.defaults.clone() }
     }
 
     fn all_problems(&self) -> Vec<Arc<Problem>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{BackendKey, EntryPoint, ObjectRef};
+use crate::model::{BackendKey, Defaults, EntryPoint, ObjectRef};
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct LowerOptions {
     pub ticket_keys: Option<ObjectRef>,
     /// Value of Strict-Transport-Security for hosts with a TLS entry; `None`: none is sent.
     pub hsts: Option<Arc<str>>,
+    /// What rules leave open.
+    pub defaults: Defaults,
     /// Endpoints and external names may lead to loopback and link-local addresses: true for a
     /// directory, whose author owns the host anyway; false for a cluster.
     pub allow_local_addresses: bool,
@@ -52,6 +54,7 @@ impl LowerOptions {
             default_certificate: None,
             ticket_keys: None,
             hsts: None,
+            defaults: Defaults::default(),
             allow_local_addresses: false,
             adopt_classless: false,
             is_offline: false,

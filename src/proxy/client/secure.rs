@@ -175,13 +175,13 @@ async fn pass_through(core: &Core, client: Client, backend: BackendId, send_prox
     octets.as_vec().extend_from_slice(first.unread());
     let (client, upstream) = (Transport::Plain(socket), Transport::Plain(upstream));
     let relayed = Relayed::default();
-    let idle = core.config.proxy_read_timeout;
+    let idle = core.config.defaults.read_timeout;
     tunnel::relay(&client, &upstream, octets, Buffer::unallocated(), idle, &relayed).await;
 }
 
 /// Connects to an endpoint of the backend, within the time for connections in all.
 async fn reach(core: &Core, backend: &Backend) -> Option<(Stream, Lease)> {
-    let mut connecting = ConnectTime::new(core.config.proxy_connect_timeout);
+    let mut connecting = ConnectTime::new(core.config.defaults.connect_timeout);
     let mut tried = Vec::new();
     loop {
         let lease = backend.pick(Balance::RoundRobin, &tried, &core.random)?;

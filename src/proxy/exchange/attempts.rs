@@ -11,9 +11,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::ProxyConfig;
-use crate::limits::TRIES_MAX;
-use crate::model::{Balance, Timeouts};
 use crate::proxy::exchange::conversation::{self, Conversation, Outcome};
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
@@ -29,69 +26,15 @@ use crate::proxy::upstream::pool::Connection;
 use crate::proxy::upstream::until::Until;
 use crate::proxy::upstream::wire::CoreWire;
 use crate::publish::process_nanos;
-use crate::table::{Match, TableRule};
+use crate::table::Route;
+use crate::table::plan::Treatment;
 use crate::telemetry::{Attempt, Counter};
-
-/// Effective treatment of one request: its rule's policies over the flags.
-#[derive(Debug, Clone, Copy)]
-pub struct Treatment {
-    /// Connection to an endpoint.
-    pub connect_timeout: Duration,
-    /// How long the endpoint may take for the rest.
-    pub until: Until,
-    /// Longest request body.
-    pub body_bytes_max: Option<u64>,
-    /// Tries in all.
-    pub tries_max: u32,
-    /// How long after the first try another one may begin; zero: at any time.
-    pub tries_time: Duration,
-    /// Choice of an endpoint.
-    pub balance: Balance,
-}
-
-impl Treatment {
-    /// What holds for a request of `rule`.
-    #[must_use]
-    pub fn new(config: &ProxyConfig, rule: &TableRule) -> Self {
-        let policies = &rule.policies;
-        let Timeouts { request, backend_request, connect, send, read } = &policies.timeouts;
-        let flag_limit = (config.client_max_body_size > 0).then_some(config.client_max_body_size);
-        let read_timeout = read.unwrap_or(config.proxy_read_timeout);
-        let mut until = Until {
-            send: send.unwrap_or(config.proxy_send_timeout),
-            read: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
-            ends_at: None,
-        };
-        if let Some(time) = request.filter(|time| !time.is_zero()) {
-            until.end_within(time);
-        }
-        Self {
-            connect_timeout: connect.unwrap_or(config.proxy_connect_timeout),
-            until,
-            body_bytes_max: policies.body_bytes_max.or(flag_limit).filter(|&most| most > 0),
-            tries_max: policies
-                .retry
-                .tries
-                .unwrap_or(config.proxy_next_upstream_tries)
-                .min(TRIES_MAX),
-            tries_time: policies.retry.time.unwrap_or(config.proxy_next_upstream_timeout),
-            balance: policies.balance.unwrap_or(config.balance),
-        }
-    }
-
-    /// Whether another try may begin, when the first one began at `begun` (process clock).
-    #[must_use]
-    pub fn is_in_time(&self, begun: u64) -> bool {
-        let spent = Duration::from_nanos(process_nanos().saturating_sub(begun));
-        !self.until.left().is_zero() && (self.tries_time.is_zero() || spent < self.tries_time)
-    }
-}
 
 /// One try.
 struct Try<'t> {
     lease: &'t Lease,
     wire: &'t Rc<CoreWire>,
-    treatment: &'t Treatment,
+    until: Until,
     /// A pooled connection failed this request already.
     wants_fresh: bool,
     /// Where a failure may be made good, if another try is allowed.
@@ -103,10 +46,11 @@ impl Exchange<'_> {
     pub async fn try_endpoints(
         &mut self,
         backend: &Rc<Backend>,
-        matched: &Match<'_>,
-        treatment: &Treatment,
+        route: Route<'_>,
+        until: Until,
         mut started: u64,
     ) -> End {
+        let treatment = &route.plan.treatment;
         let begun = started;
         let progress = Progress::default();
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
@@ -124,7 +68,7 @@ impl Exchange<'_> {
             tries += 1;
             let wire = backend.wire();
             let elsewhere = (tries < treatment.tries_max).then_some(&**backend);
-            let attempt = Try { lease: &lease, wire: &wire, treatment, wants_fresh, elsewhere };
+            let attempt = Try { lease: &lease, wire: &wire, until, wants_fresh, elsewhere };
             let obtained = self.obtain(&attempt, &mut connecting).await;
             let (failure, is_reused) = match obtained {
                 Err(failure) => (failure, false),
@@ -135,13 +79,8 @@ impl Exchange<'_> {
                 Ok(connection) => {
                     let is_reused = connection.is_reused;
                     let facts = self.facts(tries, treatment, is_reused, &progress);
-                    let talk = Conversation {
-                        lease: &lease,
-                        treatment,
-                        matched,
-                        progress: &progress,
-                        facts,
-                    };
+                    let talk =
+                        Conversation { lease: &lease, route, until, progress: &progress, facts };
                     match conversation::run(self, connection, &talk, started).await {
                         Outcome::Ended(end) => return end,
                         Outcome::Failed(failure) => (failure, is_reused),
@@ -158,7 +97,7 @@ impl Exchange<'_> {
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             let facts = self.facts(tries, treatment, is_reused, &progress);
             let has_other = self.has_other(backend, &lease);
-            let room = Room { is_in_time: treatment.is_in_time(begun), has_other };
+            let room = Room { is_in_time: is_in_time(treatment, until, begun), has_other };
             if !retry::may_repeat(failure, facts, room) {
                 return self.give_up(failure, &progress).await;
             }
@@ -256,7 +195,7 @@ impl Exchange<'_> {
         connecting: &mut ConnectTime,
     ) -> Result<Connection, Failure> {
         let core = self.core;
-        let &Try { lease, wire, treatment, .. } = attempt;
+        let &Try { lease, wire, until, .. } = attempt;
         let endpoint = &lease.endpoint;
         let opened_at = recent_millis();
         if !wire.is_http2() && !attempt.wants_fresh {
@@ -270,7 +209,7 @@ impl Exchange<'_> {
         }
         let began = process_nanos();
         let has_other = attempt.elsewhere.is_some_and(|backend| self.has_other(backend, lease));
-        let time = connecting.share(has_other).min(treatment.until.left());
+        let time = connecting.share(has_other).min(until.left());
         // Whoever cannot be reached is as silent as who does not answer.
         let is_first = endpoint.asked();
         let result = if wire.is_http2() {
@@ -290,4 +229,11 @@ impl Exchange<'_> {
         }
         result
     }
+}
+
+/// Whether another try may begin, when the first one began at `begun` (process clock).
+fn is_in_time(treatment: &Treatment, until: Until, begun: u64) -> bool {
+    let spent = Duration::from_nanos(process_nanos().saturating_sub(begun));
+    let time = treatment.tries_time;
+    !until.left().is_zero() && (time.is_zero() || spent < time)
 }

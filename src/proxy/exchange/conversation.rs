@@ -13,11 +13,9 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::filter::{FieldEdits, Filter};
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::head::{HeadScan, RequestKind, Version, check_partial_response, parse_response};
 use crate::limits::{COALESCED_BYTES_MAX, INFORMATIONAL_RESPONSES_MAX, MID_SIZE_BODY_BYTES_MAX};
-use crate::proxy::exchange::attempts::Treatment;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::forward::{self, ResponseFraming};
@@ -33,18 +31,19 @@ use crate::proxy::transport::{Ending, Transport};
 use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::pool::{Connection, Reusable};
+use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
-use crate::table::Match;
+use crate::table::Route;
 use crate::telemetry::Counter;
 
 /// What an attempt is about.
 pub struct Conversation<'a> {
     /// The endpoint.
     pub lease: &'a Lease,
-    /// Timeouts.
-    pub treatment: &'a Treatment,
-    /// The rule.
-    pub matched: &'a Match<'a>,
+    /// What is done on the way.
+    pub route: Route<'a>,
+    /// How long the endpoint may take.
+    pub until: Until,
     /// State of the request body.
     pub progress: &'a Progress,
     /// For the decision to repeat on a status.
@@ -96,7 +95,7 @@ async fn converse(
     started: u64,
 ) -> (Outcome, bool) {
     let mut out = Buffer::new(Class::Small);
-    exchange.put_request(out.as_vec(), talk.matched);
+    exchange.put_request(out.as_vec(), talk.route);
     let whole = exchange.whole_body_octets();
     if let Some(body) = whole {
         out.as_vec().extend_from_slice(body);
@@ -104,7 +103,7 @@ async fn converse(
     }
     let stream = &connection.stream;
     let offered = out.len();
-    stream.write_deadline().arm(talk.treatment.until.send, Expiry::CloseBoth);
+    stream.write_deadline().arm(talk.until.send, Expiry::CloseBoth);
     let (sent, out) = stream.write_all(out).await;
     stream.write_deadline().disarm();
     if sent.is_err() && out.len() == offered {
@@ -141,7 +140,7 @@ async fn converse(
     if retry::is_farewell(status, is_persistent, facts) {
         return (Outcome::Failed(Failure::NoResponse), false);
     }
-    if retry::is_status_repeated(status, &talk.matched.rule.policies.retry, facts) {
+    if retry::is_status_repeated(status, &talk.route.plan.treatment.retried_statuses, facts) {
         exchange.note_attempt(talk.lease, Some(status), latency);
         return (Outcome::Repeat, false);
     }
@@ -161,10 +160,10 @@ fn transfer<'t, 'e: 't, 'c: 't>(
         endpoint: &talk.lease.endpoint,
         initial: exchange.bytes.get(head.head_bytes..).unwrap_or_default(),
         length: head.body,
-        bytes_max: talk.treatment.body_bytes_max,
+        bytes_max: talk.route.plan.treatment.body_bytes_max,
         is_expecting: head.expects_continue,
         read_timeout: config.client_body_timeout,
-        until: talk.treatment.until,
+        until: talk.until,
         progress: talk.progress,
     }
 }
@@ -194,7 +193,7 @@ async fn await_head(
             }
             if !side.is_running() {
                 // Anew for each piece: a head that stops half-way would be waited for without end.
-                connection.stream.deadline().arm(talk.treatment.until.wait(), Expiry::CloseBoth);
+                connection.stream.deadline().arm(talk.until.wait(), Expiry::CloseBoth);
             }
             match read_more(exchange.downstream, connection, side, response, false).await {
                 Read::Octets => continue,
@@ -370,13 +369,13 @@ async fn relay(
     let is_last =
         exchange.ends_connection() || next.is_none() || framing == ResponseFraming::UntilClose;
     let persistence = if is_last { Persistence::Close } else { exchange.keep() };
-    let edits: Vec<&FieldEdits> = response_edits(talk.matched);
+    let edits = &talk.route.plan.response.fields;
     let mut out = Buffer::new(Class::Small);
     exchange.core.with_date(|date| {
         let bytes = response.unread();
         let head = &exchange.scratch.response;
         let own = OwnFields { date, hsts: exchange.hsts };
-        forward::put_response(out.as_vec(), bytes, head, framing, persistence, &edits, &own);
+        forward::put_response(out.as_vec(), bytes, head, framing, persistence, edits, &own);
     });
     response.consume(head_bytes);
     exchange.tally.status = status;
@@ -421,14 +420,6 @@ fn body_end(exchange: &Exchange<'_>, side: &mut BodySide<'_>) -> Option<End> {
         Some(request_body::End::Done(next)) => Some(End::Next(next)),
         _ => None,
     }
-}
-
-fn response_edits<'a>(matched: &Match<'a>) -> Vec<&'a FieldEdits> {
-    let edits = matched.rule.filters.iter().filter_map(|filter| match filter {
-        Filter::ResponseFields(fields) => Some(fields),
-        _ => None,
-    });
-    edits.collect()
 }
 
 /// How much of the response the client got.
@@ -499,7 +490,7 @@ async fn relay_body(
         }
         piece = Buffer::with_headroom(read_class(&decoder), request_body::HEADROOM);
         if !side.is_running() {
-            connection.stream.deadline().arm(talk.treatment.until.wait(), Expiry::CloseBoth);
+            connection.stream.deadline().arm(talk.until.wait(), Expiry::CloseBoth);
         }
         match read_more(exchange.downstream, connection, side, &mut piece, true).await {
             Read::Octets => {}
@@ -604,7 +595,7 @@ async fn switch(
     if is_sent {
         let relayed = Relayed::default();
         let client = &exchange.downstream.stream;
-        let idle = talk.treatment.until.read;
+        let idle = talk.until.read;
         tunnel::relay(client, &connection.stream, early, response, idle, &relayed).await;
         exchange.tally.response_bytes = relayed.down.get();
         let body = talk.progress.octets.get();

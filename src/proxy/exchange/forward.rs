@@ -25,8 +25,8 @@ pub struct RequestFacts<'a> {
     pub path: Option<&'a [u8]>,
     /// Host instead of the request's, from a rewrite.
     pub host: Option<&'a [u8]>,
-    /// Field edits of the rule's filters, in order.
-    pub edits: &'a [&'a FieldEdits],
+    /// Field edits.
+    pub edits: &'a FieldEdits,
     /// Whether `Expect: 100-continue` goes on.
     pub forwards_expect: bool,
     /// Whole lines that say who the client is by its certificate; empty where nobody asked it.
@@ -109,16 +109,16 @@ fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &Req
     }
 }
 
-fn put_kept(out: &mut Vec<u8>, bytes: &[u8], field: &Field, edits: &[&FieldEdits]) {
+fn put_kept(out: &mut Vec<u8>, bytes: &[u8], field: &Field, edits: &FieldEdits) {
     let name = field.name.of(bytes);
-    if edits.iter().any(|edits| edits.is_dropped(name)) {
+    if edits.is_dropped(name) {
         return;
     }
     encode::put_field(out, name, field.value.of(bytes));
 }
 
-fn put_edits(out: &mut Vec<u8>, edits: &[&FieldEdits]) {
-    for (name, value) in edits.iter().flat_map(|edits| edits.appended()) {
+fn put_edits(out: &mut Vec<u8>, edits: &FieldEdits) {
+    for (name, value) in edits.appended() {
         encode::put_field(out, name.as_bytes(), value.as_bytes());
     }
 }
@@ -167,7 +167,7 @@ pub fn put_response(
     head: &ResponseHead,
     framing: ResponseFraming,
     persistence: Persistence,
-    edits: &[&FieldEdits],
+    edits: &FieldEdits,
     own: &OwnFields<'_>,
 ) {
     encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
@@ -177,7 +177,7 @@ pub fn put_response(
         match field.kind {
             FieldKind::ContentLength => {
                 if framing == ResponseFraming::None && !has_length {
-                    put_kept(out, bytes, field, &[]);
+                    put_kept(out, bytes, field, FieldEdits::NONE);
                     has_length = true;
                 }
             }
@@ -214,10 +214,12 @@ pub fn put_informational(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) {
     encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
     for field in &head.fields {
         match field.kind {
-            FieldKind::Upgrade if head.status == 101 => put_kept(out, bytes, field, &[]),
+            FieldKind::Upgrade if head.status == 101 => {
+                put_kept(out, bytes, field, FieldEdits::NONE);
+            }
             FieldKind::ContentLength => {}
             kind if field.dropped || is_hop_by_hop(kind) => {}
-            _ => put_kept(out, bytes, field, &[]),
+            _ => put_kept(out, bytes, field, FieldEdits::NONE),
         }
     }
     if head.status == 101 {

@@ -29,20 +29,18 @@ pub fn is_evasive<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Kind, ObjectRef, Origin, Policies, Refusal};
-    use crate::table::SeriesId;
+    use crate::model::{Defaults, Kind, ObjectRef, Origin, Policies, Refusal};
+    use crate::table::{Plan, SeriesId};
 
     fn rule(is_guarded: bool) -> TableRule {
         let object = ObjectRef { kind: Kind::Ingress, namespace: "a".into(), name: "b".into() };
+        let refusal = is_guarded.then_some(Refusal::Guard);
+        let policies = Policies { refusal, ..Policies::default() };
         TableRule {
             origin: Origin { object, rule: None, path: None, position: None },
-            filters: Box::default(),
+            plan: Plan::new(&[], &policies, &Defaults::default()).into(),
             backends: Box::default(),
             weight_total: 0,
-            policies: Policies {
-                refusal: is_guarded.then_some(Refusal::Guard),
-                ..Policies::default()
-            },
             series: SeriesId { slot: 0, generation: 0 },
         }
     }

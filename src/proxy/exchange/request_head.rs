@@ -1,51 +1,37 @@
-//! What the head of the upstream request is made of: the client's, the rule's filters, our facts.
+//! What the head of the upstream request is made of: the client's, the rule's plan, our facts.
 
-use crate::filter::{FieldEdits, Filter};
 use crate::model::{ClientIdentityPolicy, Scheme};
 use crate::proxy::exchange::forward::{self, RequestFacts};
 use crate::proxy::exchange::state::Exchange;
-use crate::table::{Match, TableRule};
+use crate::table::Route;
 use crate::tls::ClientIdentity;
 
 impl Exchange<'_> {
     /// Appends the head of the upstream request.
-    pub fn put_request(&mut self, out: &mut Vec<u8>, matched: &Match<'_>) {
+    pub fn put_request(&mut self, out: &mut Vec<u8>, route: Route<'_>) {
         let mut path = std::mem::take(&mut self.scratch.path);
         let head = &self.scratch.request;
-        let mut host = None;
-        let mut has_path = false;
-        let mut edits: Vec<&FieldEdits> = Vec::new();
-        for filter in &matched.rule.filters {
-            match filter {
-                Filter::RequestFields(fields) => edits.push(fields),
-                Filter::Rewrite(rewrite) => {
-                    host = rewrite.hostname.as_deref().or(host);
-                    if let Some(edit) = &rewrite.path {
-                        path.clear();
-                        edit.apply(&head.path, matched.matched_bytes, &mut path);
-                        has_path = true;
-                    }
-                }
-                Filter::ResponseFields(_) | Filter::Redirect(_) => {}
-            }
+        let plan = &route.plan.request;
+        if let Some(edit) = &plan.path {
+            path.clear();
+            edit.apply(&head.path, route.matched_bytes, &mut path);
         }
         let facts = RequestFacts {
             client: self.downstream.client.as_bytes(),
             listener_fields: &self.downstream.listener.fields,
             request_id: &self.scratch.request_id,
-            path: has_path.then_some(path.as_slice()),
-            host: host.map(str::as_bytes),
-            edits: &edits,
+            path: plan.path.is_some().then_some(path.as_slice()),
+            host: plan.host.as_deref().map(str::as_bytes),
+            edits: &plan.fields,
             forwards_expect: head.expects_continue && self.whole_body().is_none(),
-            identity: self.identity_fields(matched.rule),
+            identity: self.identity_fields(plan.identity),
         };
         forward::put_request(out, self.bytes, head, &facts);
         self.scratch.path = path;
     }
 
     /// What the backend is told of the client's certificate, if its host checks any.
-    fn identity_fields(&self, rule: &TableRule) -> &[u8] {
-        let policy = rule.policies.client_identity;
+    fn identity_fields(&self, policy: ClientIdentityPolicy) -> &[u8] {
         match self.downstream.identity.as_deref() {
             _ if policy == ClientIdentityPolicy::Untold => &[],
             Some(identity) if policy == ClientIdentityPolicy::WithCertificate => {

@@ -6,20 +6,21 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::filter::{Filter, Redirect, RedirectParts};
+use crate::filter::{Redirect, RedirectParts};
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, is_grpc};
 use crate::model::Scheme;
 use crate::proxy::core::{Core, CoreTable, Scratch};
-use crate::proxy::exchange::attempts::Treatment;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
 use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::state::{Exchange, Tally};
 use crate::proxy::rt::buffer::Buffer;
+use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
+use crate::table::plan::{Plan, Treatment};
 use crate::table::{FieldLookup, Match, RequestKey, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
 use crate::tls::{ClientAuthId, ClientRefusal};
@@ -64,7 +65,7 @@ pub async fn run(
     exchange.choose_request_id();
     let matched = exchange.lookup(&table);
     if downstream.listener.scheme == Scheme::Https {
-        exchange.hsts = matched.as_ref().and_then(|found| found.rule.policies.hsts.as_deref());
+        exchange.hsts = matched.as_ref().and_then(|found| found.rule.plan.response.hsts.as_deref());
     }
     let end = exchange.serve(&table, matched.as_ref(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
@@ -121,10 +122,10 @@ impl Exchange<'_> {
             self.core.count(Counter::RequestsMisdirected);
             return self.answer(Reply::Misdirected).await;
         }
-        if let Some(refusal) = rule.policies.refusal {
+        if let Some(refusal) = rule.plan.refusal {
             return self.answer(Reply::of_refusal(refusal)).await;
         }
-        if let Some(end) = self.redirect_to_https(rule).await {
+        if let Some(end) = self.redirect_to_https(&rule.plan).await {
             return end;
         }
         if self.lacks_tls(table) {
@@ -133,10 +134,7 @@ impl Exchange<'_> {
         if let Some(end) = self.redirect(matched).await {
             return end;
         }
-        let mut treatment = Treatment::new(&self.core.config, rule);
-        if let Some(time) = self.grpc_timeout() {
-            treatment.until.end_within(time);
-        }
+        let treatment = &rule.plan.treatment;
         if let (BodyLength::Known(length), Some(most)) =
             (self.head().body, treatment.body_bytes_max)
             && length > most
@@ -155,7 +153,8 @@ impl Exchange<'_> {
             return self.answer(Reply::NoEndpoints).await;
         };
         self.tally.backend = Some(Rc::clone(&backend));
-        self.try_endpoints(&backend, matched, &treatment, started).await
+        let route = matched.route(entry);
+        self.try_endpoints(&backend, route, self.until(&route.plan.treatment), started).await
     }
 
     /// Whether a load balancer asks for our health: the path of it, on a host that has no rules of
@@ -203,8 +202,8 @@ impl Exchange<'_> {
     }
 
     /// As ingress-nginx writes it: without port, and without one slash at the end.
-    async fn redirect_to_https(&mut self, rule: &TableRule) -> Option<End> {
-        let status = rule.policies.https_redirect?;
+    async fn redirect_to_https(&mut self, plan: &Plan) -> Option<End> {
+        let status = plan.https_redirect?;
         if self.downstream.listener.scheme == Scheme::Https {
             return None;
         }
@@ -228,10 +227,7 @@ impl Exchange<'_> {
     }
 
     async fn redirect(&mut self, matched: &Match<'_>) -> Option<End> {
-        let redirect = matched.rule.filters.iter().find_map(|filter| match filter {
-            Filter::Redirect(redirect) => Some(redirect),
-            _ => None,
-        })?;
+        let redirect = matched.rule.plan.redirect.as_ref()?;
         let head = self.head();
         let parts = RedirectParts {
             scheme: self.downstream.listener.scheme.as_str(),
@@ -245,6 +241,16 @@ impl Exchange<'_> {
         let mut location = Vec::new();
         redirect.location(&parts, &mut location);
         Some(self.send_redirect(redirect.status, &location).await)
+    }
+
+    /// How long endpoints may take: the client of a gRPC call may have a say.
+    fn until(&self, treatment: &Treatment) -> Until {
+        let &Treatment { send_timeout: send, read_timeout: read, exchange_timeout, .. } = treatment;
+        let mut until = Until { send, read, ends_at: None };
+        for time in [exchange_timeout, self.grpc_timeout()].into_iter().flatten() {
+            until.end_within(time);
+        }
+        until
     }
 
     /// How long the client of a gRPC call waits.

@@ -77,7 +77,7 @@ fn weighted() -> impl Strategy<Value = WeightedBackend> {
     prop_oneof![
         5 => (select(vec!["s", "t", "u", "v"]), 0_u32..3)
             .prop_map(|(service, weight)| backend(service, weight)),
-        1 => Just(WeightedBackend { target: BackendTarget::Invalid, weight: 1 }),
+        1 => Just(WeightedBackend::only(BackendTarget::Invalid)),
     ]
 }
 
@@ -136,7 +136,7 @@ pub(super) fn model() -> impl Strategy<Value = Model> {
         }
         let default_rule = default_rule.map(|rule| number_rule(rule, &mut next));
         listener.default_rule = default_rule.map(Arc::new);
-        Model { listeners: vec![listener] }
+        Model { listeners: vec![listener], ..Model::default() }
     })
 }
 

@@ -36,7 +36,8 @@ fn entry_points_lead_to_the_listener_that_names_them_first() {
     ];
     for (listeners, expected) in rows {
         let listeners = listeners.iter().map(|(generation, at)| listener(*generation, at));
-        let table = compiler.compile(&Model { listeners: listeners.collect() }).table;
+        let table =
+            compiler.compile(&Model { listeners: listeners.collect(), ..Model::default() }).table;
         let mut expected: Vec<_> = expected
             .iter()
             .map(|(text, slot, generation)| {
@@ -70,7 +71,8 @@ fn a_listener_that_is_gone_is_not_the_one_in_its_place() {
             hosts: vec![Arc::clone(&everything)],
             ..Listener::default()
         });
-        let table = compiler.compile(&Model { listeners: listeners.collect() }).table;
+        let table =
+            compiler.compile(&Model { listeners: listeners.collect(), ..Model::default() }).table;
         for ((slot, generation), expected) in [(0, 0), (1, 0), (1, 1)].into_iter().zip(there) {
             let id = ListenerId { slot, generation };
             assert_eq!(table.has_listener(id), *expected, "{id:?} of {generations:?}");

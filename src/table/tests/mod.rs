@@ -4,6 +4,7 @@
 mod generate;
 mod listeners;
 mod names;
+mod plans;
 mod properties;
 mod rules;
 
@@ -13,7 +14,8 @@ use super::{FieldLookup, RequestKey};
 use crate::filter::Filter;
 use crate::model::{
     BackendKey, BackendTarget, Host, HostName, HostPattern, Kind, Listener, Model, ObjectRef,
-    OnMiss, Origin, Policies, PortRef, RequestMatch, Rule, WeightedBackend, WildcardDepth,
+    OnMiss, Origin, PathMatch, Pattern, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
+    WildcardDepth,
 };
 
 /// A request as text.
@@ -70,7 +72,8 @@ fn backend_key(service: &str) -> BackendKey {
 }
 
 fn backend(service: &str, weight: u32) -> WeightedBackend {
-    WeightedBackend { target: BackendTarget::Service(backend_key(service)), weight }
+    let target = BackendTarget::Service(backend_key(service));
+    WeightedBackend { weight, ..WeightedBackend::only(target) }
 }
 
 /// A rule of the Ingress `ns/object`, told apart from others by `number`.
@@ -97,5 +100,19 @@ fn model(hosts: Vec<Arc<Host>>, default_rule: Option<Rule>) -> Model {
             default_rule: default_rule.map(Arc::new),
             ..Listener::default()
         }],
+        ..Model::default()
     }
+}
+
+/// `=/x` is exact, `~x` a pattern, `/x` a prefix.
+fn path(text: &str) -> RequestMatch {
+    RequestMatch::path(match (text.strip_prefix('='), text.strip_prefix('~')) {
+        (Some(exact), _) => PathMatch::Exact(exact.into()),
+        (_, Some(pattern)) => PathMatch::Regex(Pattern::new(pattern).expect("a pattern")),
+        _ => PathMatch::Prefix(text.into()),
+    })
+}
+
+fn get(host: &str, path: &str) -> Request {
+    Request { host: host.into(), path: path.into(), method: "GET".into(), ..Request::default() }
 }

@@ -37,7 +37,10 @@ fn passthrough(service: &str) -> TlsAction {
 }
 
 fn model(server_names: Vec<Arc<ServerName>>, default_tls: Option<Arc<ServerTls>>) -> Model {
-    Model { listeners: vec![Listener { server_names, default_tls, ..Listener::default() }] }
+    Model {
+        listeners: vec![Listener { server_names, default_tls, ..Listener::default() }],
+        ..Model::default()
+    }
 }
 
 /// `tls N`, `backend slot proxy` or `none`.

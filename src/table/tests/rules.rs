@@ -2,22 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Request, backend, host, model, rule};
+use super::{Request, backend, get, host, model, path, rule};
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendTarget, FieldMatch, ListenerId, Model, OnMiss, PathMatch, Pattern, QueryMatch, Refusal,
-    RequestMatch, ValueMatch, WeightedBackend,
+    BackendTarget, FieldMatch, ListenerId, Model, OnMiss, QueryMatch, Refusal, RequestMatch,
+    ValueMatch, WeightedBackend,
 };
 use crate::table::{Compiler, naive};
-
-/// `=/x` is exact, `~x` a pattern, `/x` a prefix.
-fn path(text: &str) -> RequestMatch {
-    RequestMatch::path(match (text.strip_prefix('='), text.strip_prefix('~')) {
-        (Some(exact), _) => PathMatch::Exact(exact.into()),
-        (_, Some(pattern)) => PathMatch::Regex(Pattern::new(pattern).expect("a pattern")),
-        _ => PathMatch::Prefix(text.into()),
-    })
-}
 
 /// A host with one rule for each path, numbered from `first`.
 fn paths(first: u32, texts: &[&str]) -> Vec<crate::model::Rule> {
@@ -35,10 +26,6 @@ fn ask(model: &Model, request: &Request) -> Option<(u32, usize)> {
     let slow = slow.map(|found| (found.rule.origin.rule.expect("a number"), found.matched_bytes));
     assert_eq!(fast, slow, "fast and naive differ");
     fast
-}
-
-fn get(host: &str, path: &str) -> Request {
-    Request { host: host.into(), path: path.into(), method: "GET".into(), ..Request::default() }
 }
 
 /// One host with these paths, alone and among so many others that it becomes a tree.
@@ -267,7 +254,7 @@ fn a_path_of_slashes_is_answered_by_the_deepest_rule_on_its_way() {
 #[test]
 fn weights_are_cumulative_and_zero_is_left_out() {
     let mut weighted = rule("a", 0, vec![path("/")]);
-    let invalid = WeightedBackend { target: BackendTarget::Invalid, weight: 2 };
+    let invalid = WeightedBackend { weight: 2, ..WeightedBackend::only(BackendTarget::Invalid) };
     weighted.backends = vec![backend("x", 3), backend("never", 0), invalid, backend("y", u32::MAX)];
     let compiled =
         Compiler::default().compile(&model(vec![host("h", OnMiss::Default, vec![weighted])], None));

@@ -581,7 +581,7 @@ impl Lowering<'_> {
             },
             matches: vec![RequestMatch::path(path.to_match())],
             filters: Vec::new(),
-            backends: vec![WeightedBackend { target, weight: 1 }],
+            backends: vec![WeightedBackend::only(target)],
             policies: Policies { refusal: refusal.or(of_backend), ..Policies::default() },
         })
     }

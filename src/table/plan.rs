@@ -1,0 +1,139 @@
+//! What is done with the requests of a rule, resolved: nothing is left open, nothing is overlaid by
+//! a request.
+//!
+//! A plan is compiled once from filters, policies and defaults; equal ones are one, see
+//! [`super::shared`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::filter::{Edit, FieldEdits, Filter, PathEdit, Redirect};
+use crate::limits::TRIES_MAX;
+use crate::model::{Balance, ClientIdentityPolicy, Defaults, Policies, Refusal, Timeouts};
+
+/// What is done with the requests of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Plan {
+    /// No request is served.
+    pub refusal: Option<Refusal>,
+    /// Status of the redirect to https that a request over http gets.
+    pub https_redirect: Option<u16>,
+    /// Answers every request.
+    pub redirect: Option<Box<Redirect>>,
+    /// On the way to the backend.
+    pub request: RequestPlan,
+    /// On the way to the client.
+    pub response: ResponsePlan,
+    /// Between the two.
+    pub treatment: Treatment,
+}
+
+/// What a request becomes on its way to the backend.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct RequestPlan {
+    /// New Host.
+    pub host: Option<Arc<str>>,
+    /// New path.
+    pub path: Option<PathEdit>,
+    /// Its fields.
+    pub fields: FieldEdits,
+    /// What is told of the client's certificate.
+    pub identity: ClientIdentityPolicy,
+}
+
+/// What a response becomes on its way to the client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ResponsePlan {
+    /// The fields of what a backend answers.
+    pub fields: FieldEdits,
+    /// Value of Strict-Transport-Security, on every answer over https.
+    pub hsts: Option<Arc<str>>,
+}
+
+/// How a backend is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Treatment {
+    /// For connections, all tries together.
+    pub connect_timeout: Duration,
+    /// Between two writes.
+    pub send_timeout: Duration,
+    /// Between two reads.
+    pub read_timeout: Duration,
+    /// For the whole exchange, tries included; `None`: any.
+    pub exchange_timeout: Option<Duration>,
+    /// Longest request body; `None`: any.
+    pub body_bytes_max: Option<u64>,
+    /// Tries in all.
+    pub tries_max: u32,
+    /// How long after the first try another one may begin; zero: at any time.
+    pub tries_time: Duration,
+    /// Statuses of responses that count as a failed try.
+    pub retried_statuses: Box<[u16]>,
+    /// Choice of an endpoint.
+    pub balance: Balance,
+}
+
+impl Plan {
+    /// What `filters`, in their order, and `policies` come to over `defaults`.
+    #[must_use]
+    pub fn new(filters: &[Filter], policies: &Policies, defaults: &Defaults) -> Self {
+        let redirect = filters.iter().find_map(|filter| match filter {
+            Filter::Redirect(redirect) => Some(Box::new(redirect.clone())),
+            Filter::Edit(_) => None,
+        });
+        let mut plan = Self {
+            refusal: policies.refusal,
+            https_redirect: policies.https_redirect,
+            redirect,
+            request: RequestPlan { identity: policies.client_identity, ..RequestPlan::default() },
+            response: ResponsePlan { hsts: policies.hsts.clone(), ..ResponsePlan::default() },
+            treatment: Treatment::new(policies, defaults),
+        };
+        for filter in filters {
+            if let Filter::Edit(edit) = filter {
+                plan.edit(edit);
+            }
+        }
+        plan
+    }
+
+    /// The plan with `edits` behind its own: what a reference to a backend adds.
+    #[must_use]
+    pub fn with(&self, edits: &[Edit]) -> Self {
+        let mut plan = self.clone();
+        edits.iter().for_each(|edit| plan.edit(edit));
+        plan
+    }
+
+    /// Of rewrites the last that says something counts.
+    fn edit(&mut self, edit: &Edit) {
+        let Self { request, response, .. } = self;
+        match edit {
+            Edit::RequestFields(edits) => request.fields.append(edits),
+            Edit::ResponseFields(edits) => response.fields.append(edits),
+            Edit::Rewrite(rewrite) => {
+                request.host = rewrite.hostname.clone().or_else(|| request.host.take());
+                request.path = rewrite.path.clone().or_else(|| request.path.take());
+            }
+        }
+    }
+}
+
+impl Treatment {
+    fn new(policies: &Policies, defaults: &Defaults) -> Self {
+        let Timeouts { request, backend_request, connect, send, read } = policies.timeouts;
+        let read_timeout = read.unwrap_or(defaults.read_timeout);
+        let body_bytes_max = policies.body_bytes_max.or(defaults.body_bytes_max);
+        Self {
+            connect_timeout: connect.unwrap_or(defaults.connect_timeout),
+            send_timeout: send.unwrap_or(defaults.send_timeout),
+            read_timeout: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
+            exchange_timeout: request.filter(|time| !time.is_zero()),
+            body_bytes_max: body_bytes_max.filter(|&most| most > 0),
+            tries_max: policies.retry.tries.unwrap_or(defaults.tries).min(TRIES_MAX),
+            tries_time: policies.retry.time.unwrap_or(defaults.tries_time),
+            retried_statuses: policies.retry.statuses.as_slice().into(),
+            balance: policies.balance.unwrap_or(defaults.balance),
+        }
+    }
+}
