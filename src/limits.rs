@@ -380,6 +380,10 @@ pub const UPDATES_IN_FLIGHT_MAX: usize = 64;
 /// Replaced tables and endpoint sets of a core that wait to be freed by the control thread. Several
 /// channels full, because long requests can hold old tables back and let go of them together.
 pub const RETIRED_PER_CORE_MAX: usize = 4 * UPDATES_IN_FLIGHT_MAX;
+/// Publications that wait for cores; the next is made one with the last of them. As many as come,
+/// one each [`SETTLE_MAX`], before a core that does not turn fails liveness.
+pub const PUBLICATIONS_WAITING_MAX: usize =
+    (LOOP_LAG_MAX.as_millis() / SETTLE_MAX.as_millis()) as usize;
 /// The same of the control thread; ten thousand Ingresses at start take seconds.
 pub const CONTROL_LAG_MAX: Duration = Duration::from_secs(60);
 /// How often the control thread tells that it turns.

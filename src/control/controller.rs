@@ -13,6 +13,7 @@ use super::resolve::Answer;
 use super::source::Changes;
 use super::state::ControlState;
 use super::store::Store;
+use crate::limits::PUBLICATIONS_WAITING_MAX;
 use crate::model::{BackendKey, EndpointSet, Model, ObjectRef, Problem, Severity};
 use crate::publish::{Drain, Publisher, Sequence};
 use crate::table::{BackendInfo, Compiled, Compiler, TableVersion};
@@ -31,7 +32,8 @@ pub struct Controller {
     outcomes: Arc<Outcomes>,
     /// Backends that the last table names.
     backends: BTreeMap<BackendKey, BackendInfo>,
-    /// Publications that are not in force on every core yet, oldest first.
+    /// Publications that are not in force on every core yet, oldest first; at most
+    /// [`PUBLICATIONS_WAITING_MAX`].
     waiting: VecDeque<Waiting>,
     source_problems: Vec<Arc<Problem>>,
     /// Of objects.
@@ -51,6 +53,21 @@ struct Waiting {
     removed: Vec<BackendInfo>,
     /// Ingresses that came into force or went out of it.
     served: Vec<(ObjectRef, bool)>,
+}
+
+impl Waiting {
+    /// Makes one publication of this and the next: it is in force once the next is, took as long as
+    /// this will have, and sets free what both do.
+    fn merge(&mut self, next: Self) {
+        let Self { sequence, version, since: _, removed, served } = next;
+        self.sequence = sequence;
+        self.version = version.or(self.version);
+        self.removed.extend(removed);
+        // Told as an object twice, it counts as told last.
+        let mut latest: BTreeMap<ObjectRef, bool> = self.served.drain(..).collect();
+        latest.extend(served);
+        self.served.extend(latest);
+    }
 }
 
 impl Controller {
@@ -232,7 +249,12 @@ impl Controller {
         served: Vec<(ObjectRef, bool)>,
     ) {
         let sequence = self.publisher.mark();
-        self.waiting.push_back(Waiting { sequence, version, since, removed, served });
+        let publication = Waiting { sequence, version, since, removed, served };
+        let is_full = self.waiting.len() >= PUBLICATIONS_WAITING_MAX;
+        match self.waiting.back_mut().filter(|_| is_full) {
+            Some(last) => last.merge(publication),
+            None => self.waiting.push_back(publication),
+        }
     }
 
     /// Returns whether anything was sent.

@@ -136,6 +136,39 @@ fn a_backend_that_comes_back_at_once_keeps_its_endpoints() {
     assert_eq!(world.sent(0), ["default/s:80 1"]);
 }
 
+/// A core does not turn while changes go on: none of them is forgotten.
+#[test]
+fn publications_above_the_limit_are_made_one_and_lose_nothing() {
+    let mut world = World::new(2);
+    // Odd: the Ingress is another class's, so that it and its backend go.
+    let rounds = PUBLICATIONS_WAITING_MAX + 11;
+    for round in 0..rounds {
+        let class = ["ringway", "other"][round % 2];
+        let text = ingress("s").replace("spec: {", &format!("spec: {{ingressClassName: {class}, "));
+        world.apply(&text);
+        world.sent(0);
+        assert!(world.controller.waiting.len() <= PUBLICATIONS_WAITING_MAX);
+    }
+    let last = world.state.snapshot().published;
+    assert_eq!(last, TableVersion(rounds as u64), "each was a publication");
+    world.acknowledge(0, last.0, Duration::ZERO);
+    assert_eq!(world.controller.waiting.len(), PUBLICATIONS_WAITING_MAX, "core 1 has none yet");
+    // What found its channel full comes behind, merged.
+    while !world.sent(1).is_empty() {
+        world.acknowledge(1, last.0, Duration::from_millis(5));
+    }
+    assert!(world.controller.waiting.is_empty());
+    assert_eq!(world.state.snapshot().acknowledged, last);
+    let served = world.controller.outcomes().take().served;
+    assert_eq!(served.into_values().collect::<Vec<_>>(), [true]);
+    let mut removed = 0;
+    while let sent @ [_, ..] = &*world.sent(0) {
+        removed += sent.iter().filter(|line| line.starts_with("remove")).count();
+        world.acknowledge(0, last.0, Duration::ZERO);
+    }
+    assert_eq!(removed, rounds / 2, "each backend that went");
+}
+
 #[test]
 fn a_change_of_endpoints_alone_has_an_apply_time_and_keeps_the_version() {
     let mut world = World::new(2);
