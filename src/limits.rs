@@ -653,6 +653,66 @@ pub const ACCESS_LOG_END_POLL: Duration = Duration::from_millis(1);
 /// Exact status codes that a series counts; further ones are counted by class.
 pub const STATUS_CODES_MAX: usize = 16;
 
+// ---- Memory of a core ---------------------------------------------------------------------------
+
+/// Bytes of an idle HTTP/1.1 connection in clear text as measured, rounded up; those of TLS and
+/// HTTP/2 are in `loadtest/RESULTS.md`.
+const IDLE_CONNECTION_BYTES: usize = 2 * 1024;
+/// Bytes of the future of one request at most.
+pub const PLACE_BYTES: usize = 8 * 1024;
+/// Bytes of the parsed form of one field.
+pub const FIELD_BYTES: usize = 20;
+/// Bytes of one series on a core that counts for it, at most.
+pub const SERIES_BYTES: usize = 1024;
+/// Bytes that parsed heads and paths of one request may take: each octet of a path may become
+/// three, once for rules to match and once rewritten.
+const SCRATCH_BYTES_MAX: usize =
+    FIELD_BYTES * (FIELDS_MAX + RESPONSE_FIELDS_MAX) + 2 * 3 * REQUEST_LINE_BYTES_MAX;
+/// Bytes that one request of HTTP/1.1 in clear text may hold while it is under way.
+const REQUEST_BYTES_MAX: usize = PLACE_BYTES
+    + SCRATCH_BYTES_MAX
+    // The request's head; it stays until no attempt can follow.
+    + BUFFER_LARGE_BYTES
+    // A piece of the request's body.
+    + BUFFER_LARGE_BYTES
+    // The response's head, or a piece of its body.
+    + BUFFER_LARGE_BYTES
+    // What is written first: a head of ours.
+    + BUFFER_SMALL_BYTES;
+/// Bytes that a core may keep free after a burst, for twice [`SPARES_PERIOD`].
+const SPARE_BYTES_MAX: usize = BUFFERS_FREE_MAX[0] * BUFFER_SMALL_BYTES
+    + BUFFERS_FREE_MAX[1] * BUFFER_MEDIUM_BYTES
+    + BUFFERS_FREE_MAX[2] * BUFFER_LARGE_BYTES
+    + PLACES_KEPT_MAX * PLACE_BYTES
+    + SCRATCHES_KEPT_MAX * SCRATCH_BYTES_MAX;
+/// Bytes of a core that serves nobody: both queues of its ring (64 and 16 octets an entry, 4 of the
+/// index), one buffer of the access log, every series.
+const OWN_BYTES_MAX: usize = RING_ENTRIES as usize * (64 + 4)
+    + RING_COMPLETIONS as usize * 16
+    + ACCESS_LOG_BUFFER_BYTES
+    + SERIES_MAX * SERIES_BYTES;
+/// Bytes that an HTTP/2 connection of a client may hold besides its requests: octets that no
+/// backend took, octets that it does not take, a field block with its list, and the table.
+pub const HTTP2_CLIENT_BYTES_MAX: usize = HTTP2_CONNECTION_WINDOW_BYTES as usize
+    + HTTP2_OUTBOX_BYTES_MAX
+    + HTTP2_BLOCK_BYTES_MAX
+    + HTTP2_HEADER_LIST_BYTES_MAX as usize
+    + HTTP2_HEADER_TABLE_BYTES_MAX as usize
+    + HTTP2_FRAME_BYTES_MAX as usize;
+/// Bytes that an HTTP/2 connection to a backend may hold: octets that clients do not take, octets
+/// of requests that the backend does not take, and both queues of the socket.
+pub const HTTP2_BACKEND_BYTES_MAX: usize = HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES as usize
+    + HTTP2_UPSTREAM_STREAMS_MAX as usize * HTTP2_SEND_BUFFER_BYTES_MAX
+    + HTTP2_INBOX_BYTES_MAX
+    + HTTP2_OUTBOX_BYTES_MAX;
+/// Bytes of one core with 10,000 idle connections and 1,000 requests under way, each as large as
+/// may be: what `docs/operations.md` says to plan with.
+pub const CORE_BYTES_MAX: usize =
+    OWN_BYTES_MAX + SPARE_BYTES_MAX + 10_000 * IDLE_CONNECTION_BYTES + 1_000 * REQUEST_BYTES_MAX;
+
+const _: () = assert!(CORE_BYTES_MAX <= 512 * 1024 * 1024);
+const _: () = assert!(HTTP2_CLIENT_BYTES_MAX <= 2 * 1024 * 1024);
+const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 13 * 1024 * 1024);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);

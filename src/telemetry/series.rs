@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::histogram::{Histogram, HistogramTotals, add_single_writer};
 use super::record::ExchangeRecord;
-use crate::limits::STATUS_CODES_MAX;
+use crate::limits::{SERIES_BYTES, STATUS_CODES_MAX};
 use crate::table::SeriesId;
 
 /// Hundreds of a status, 0 to 9.
@@ -36,6 +36,8 @@ pub struct IdentifiedBlock {
     /// Its counts.
     pub block: SeriesBlock,
 }
+
+const _: () = assert!(size_of::<IdentifiedBlock>() <= SERIES_BYTES);
 
 impl SeriesBlock {
     /// Counts one exchange. Only the owning core may call it.

@@ -1,6 +1,7 @@
 //! What heads of requests and responses are made of: spans of the buffer, fields, versions.
 
 use crate::http1::fields::FieldKind;
+use crate::limits::FIELD_BYTES;
 
 /// A part of the buffer that a head was parsed from, in bytes from its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -58,6 +59,8 @@ pub struct Field {
     /// Not to be forwarded: `Connection` names it, or the message may not carry it.
     pub dropped: bool,
 }
+
+const _: () = assert!(size_of::<Field>() == FIELD_BYTES);
 
 /// Versions that are spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use crate::limits::PLACES_KEPT_MAX;
+use crate::limits::{PLACE_BYTES, PLACES_KEPT_MAX};
 use crate::proxy::rt::spares::Spares;
 
 /// Places for futures of one type; one per core.
@@ -58,6 +58,7 @@ impl<F> Places<F> {
 
 fn allocate<F>() -> NonNull<F> {
     const { assert!(size_of::<F>() > 0, "a future without size needs no place") };
+    const { assert!(size_of::<F>() <= PLACE_BYTES, "a core's memory is summed with less") };
     // SAFETY: the layout has a size above zero.
     let memory = unsafe { alloc(Layout::new::<F>()) };
     NonNull::new(memory.cast()).unwrap_or_else(|| handle_alloc_error(Layout::new::<F>()))
