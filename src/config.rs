@@ -33,12 +33,8 @@ pub struct ProxyConfig {
     pub driver: Driver,
     /// Ring with `DEFER_TASKRUN` where the kernel has it.
     pub ring_defer_taskrun: bool,
-    /// Plain HTTP listeners; port 0 takes a free port.
-    pub http_bind: Vec<Bind>,
     /// Peers that must begin with a PROXY protocol header.
     pub proxy_protocol_trusted: Vec<Cidr>,
-    /// Addresses for HTTPS.
-    pub https_bind: Vec<Bind>,
     /// From the accept to the end of the TLS handshake.
     pub tls_handshake_timeout: Duration,
     /// Idle connections kept per endpoint, all cores together.
@@ -75,6 +71,10 @@ pub struct ProxyConfig {
 pub struct Config {
     /// For the data plane.
     pub proxy: ProxyConfig,
+    /// Where clients come in by HTTP; port 0 takes a free port.
+    pub http_bind: Vec<Bind>,
+    /// Where they come in by HTTPS.
+    pub https_bind: Vec<Bind>,
     /// Admin listeners.
     pub admin_bind: Vec<Bind>,
     /// Connections to the control plane that there are descriptors for.
@@ -145,6 +145,8 @@ impl Config {
         }
         Ok(Self {
             proxy: proxy(args, machine)?,
+            http_bind: args.http_bind.clone(),
+            https_bind: args.https_bind.clone(),
             admin_bind: args.admin_bind.clone(),
             control_connections: machine.control_connections(),
             drain_delay: args.drain_delay,
@@ -163,9 +165,7 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         pin: args.pin,
         driver: args.driver,
         ring_defer_taskrun: args.ring_defer_taskrun,
-        http_bind: args.http_bind.clone(),
         proxy_protocol_trusted: args.proxy_protocol_trusted.clone(),
-        https_bind: args.https_bind.clone(),
         tls_handshake_timeout: args.tls_handshake_timeout,
         pool_idle_per_endpoint: args.pool_idle_per_endpoint,
         pool_idle_timeout: args.pool_idle_timeout,
@@ -270,8 +270,8 @@ mod tests {
         let config = config("").expect("usable");
         let proxy = &config.proxy;
         assert_eq!((proxy.cores, proxy.max_connections), (4, 4000));
-        assert_eq!(proxy.http_bind, [Bind::Everywhere(80)]);
-        assert_eq!(proxy.https_bind, [Bind::Everywhere(443)]);
+        assert_eq!(config.http_bind, [Bind::Everywhere(80)]);
+        assert_eq!(config.https_bind, [Bind::Everywhere(443)]);
         assert_eq!(config.admin_bind, [Bind::Loopback(9901)]);
         let timeouts = [
             proxy.client_header_timeout,

@@ -211,13 +211,22 @@ pub const LISTEN_BACKLOG: i32 = 65_535;
 /// How long a port in use is waited for at start. The sockets of a process that was killed live on
 /// in its ring for some tens of milliseconds; whoever asks longer is told who holds the port.
 pub const BIND_PATIENCE: Duration = Duration::from_secs(1);
-/// Between two tries for it.
+/// Between two tries for a port in use, for as long as patience lasts.
 pub const BIND_PAUSE: Duration = Duration::from_millis(10);
+/// Between two tries for an entry point that could not be opened while others are served.
+pub const BIND_RETRY: Duration = Duration::from_secs(5);
+/// Entry points that are open at a time: each is a socket and some tasks on each core.
+pub const ENTRY_POINTS_MAX: usize = 1024;
+/// How long a listening socket that is to be closed waits for its queue to be accepted. It is empty
+/// after some milliseconds, unless there are no descriptors left.
+pub const CLOSING_QUEUE_MAX: Duration = Duration::from_secs(10);
 /// Tries for a free port that is free in both families.
 pub const BIND_TRIES_FREE_PORT: u32 = 16;
 /// Descriptors of other processes that are looked at for the name of who holds a port; at some
 /// microseconds each, about a second.
 pub const HOLDER_DESCRIPTORS_MAX: usize = 200_000;
+/// The same while the control thread has other things to do: some milliseconds.
+pub const HOLDER_DESCRIPTORS_SERVING_MAX: usize = 2_000;
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
 /// Submission queue entries of a core's ring: twice the operations of a busy turn. The queue is

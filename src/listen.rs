@@ -10,24 +10,51 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Bind;
-use crate::limits::{BIND_PATIENCE, BIND_PAUSE, BIND_TRIES_FREE_PORT, LISTEN_BACKLOG};
+use crate::limits::{
+    BIND_PATIENCE, BIND_PAUSE, BIND_TRIES_FREE_PORT, HOLDER_DESCRIPTORS_MAX,
+    HOLDER_DESCRIPTORS_SERVING_MAX, LISTEN_BACKLOG,
+};
 
 /// An address cannot be listened on. The operator is at fault, or whoever has the port.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({flag}){}", told(.holder))]
+#[error("cannot listen on {address}{}{}", asked(*.flag), told(.holder))]
 pub struct ListenError {
     /// Of one family.
     pub address: SocketAddr,
-    /// Which flag asks for it.
-    pub flag: &'static str,
+    /// Which flag asks for it, if one does.
+    pub flag: Option<&'static str>,
     /// Who has the port, where it is in use.
     pub holder: Option<String>,
     /// What the kernel said.
     pub source: io::Error,
 }
 
+fn asked(flag: Option<&str>) -> String {
+    flag.map(|flag| format!(" ({flag})")).unwrap_or_default()
+}
+
 fn told(holder: &Option<String>) -> String {
     holder.as_ref().map(|holder| format!(": {holder}")).unwrap_or_default()
+}
+
+impl ListenError {
+    /// Another socket has the port, or had it a moment ago.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.source.kind() == ErrorKind::AddrInUse
+    }
+
+    /// The whole of it as one clause, with who holds the port, as far as a short look tells.
+    #[must_use]
+    pub fn in_words(mut self) -> String {
+        if self.is_in_use() {
+            self.holder = Some(holder::of(self.address, HOLDER_DESCRIPTORS_SERVING_MAX));
+        }
+        match self.holder {
+            Some(_) => self.to_string(),
+            None => format!("{self}: {}", self.source),
+        }
+    }
 }
 
 /// The sockets of one address.
@@ -69,12 +96,23 @@ pub fn listen(
                     false => Instant::now() < latest,
                 };
                 if !(is_in_use && goes_on) {
-                    let holder = is_in_use.then(|| holder::of(address));
-                    return Err(ListenError { address, flag, holder, source });
+                    let holder = is_in_use.then(|| holder::of(address, HOLDER_DESCRIPTORS_MAX));
+                    return Err(ListenError { address, flag: Some(flag), holder, source });
                 }
             }
         }
         pause(BIND_PAUSE);
+    }
+}
+
+/// Listens on `address` with `sockets` sockets, in one try that does not wait.
+///
+/// # Errors
+/// [`ListenError`]; nothing listens then.
+pub fn try_listen(address: SocketAddr, sockets: usize) -> Result<Vec<TcpListener>, ListenError> {
+    match listen_on(address, sockets) {
+        Ok(listening) => Ok(listening.sockets),
+        Err(source) => Err(ListenError { address, flag: None, holder: None, source }),
     }
 }
 

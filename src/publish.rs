@@ -17,6 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -26,15 +27,30 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::limits::{RETIRED_PER_CORE_MAX, UPDATES_IN_FLIGHT_MAX};
-use crate::model::{BackendKey, EndpointSet};
+use crate::model::{BackendKey, EndpointSet, EntryPoint};
 use crate::table::{BackendId, Table, TableVersion};
 
 /// Number of a publication, from 1, growing; 0: none yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sequence(pub u64);
 
+/// Number of an opening, never used again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpeningId(pub u64);
+
+/// A listening socket for one core.
+#[derive(Debug)]
+pub struct Opening {
+    /// For its closing.
+    pub id: OpeningId,
+    /// Where it listens.
+    pub entry_point: EntryPoint,
+    /// This core's socket.
+    pub socket: TcpListener,
+}
+
 /// One message to one core.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Update {
     /// A new table; every later request reads it.
     Table(Arc<Table>),
@@ -47,6 +63,10 @@ pub enum Update {
         /// The whole set.
         set: Arc<EndpointSet>,
     },
+    /// Accept connections; whose they are, the table says.
+    Open(Opening),
+    /// Accept none any more; those that are open go on.
+    Close(OpeningId),
     /// No table names this backend any more.
     RemoveBackend(BackendId),
     /// Everything of this publication and of those before it has been sent: see
@@ -181,6 +201,7 @@ pub struct Publisher {
     retired: Receiver<Retired>,
     published: TableVersion,
     marked: Sequence,
+    opened: OpeningId,
 }
 
 struct CoreLink {
@@ -212,9 +233,14 @@ pub fn channel(cores: usize) -> io::Result<(Publisher, Vec<Subscriber>)> {
         let retired = grave.clone();
         subscribers.push(Subscriber { core, updates, doorbell: core_half, state, retired });
     }
-    let published = TableVersion::default();
-    let marked = Sequence::default();
-    Ok((Publisher { cores: links, retired, published, marked }, subscribers))
+    let publisher = Publisher {
+        cores: links,
+        retired,
+        published: TableVersion::default(),
+        marked: Sequence::default(),
+        opened: OpeningId::default(),
+    };
+    Ok((publisher, subscribers))
 }
 
 impl Publisher {
@@ -234,6 +260,23 @@ impl Publisher {
         self.for_each_core(|pending| {
             pending.set_endpoints(backend, Arc::clone(key), Arc::clone(set));
         });
+    }
+
+    /// Sends listening sockets of one entry point, one to each core in core order. The table that
+    /// names it must be published before.
+    pub fn open(&mut self, entry_point: EntryPoint, sockets: Vec<TcpListener>) -> OpeningId {
+        let id = OpeningId(self.opened.0 + 1);
+        self.opened = id;
+        for (core, socket) in self.cores.iter_mut().zip(sockets) {
+            core.pending.openings.insert(id, Opening { id, entry_point, socket });
+        }
+        self.pump();
+        id
+    }
+
+    /// Tells every core to accept no connections of an opening any more.
+    pub fn close(&mut self, opening: OpeningId) {
+        self.for_each_core(|pending| pending.close(opening));
     }
 
     /// Ends a publication: what was published since the last mark is one change.
@@ -298,6 +341,12 @@ impl Publisher {
         self.cores.iter().all(|core| core.state.drained.load(Acquire) != 0)
     }
 
+    /// How many cores there are.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        self.cores.len()
+    }
+
     /// Table in force on each core, in core order.
     pub fn versions(&self) -> impl Iterator<Item = TableVersion> + '_ {
         self.cores.iter().map(|core| TableVersion(core.state.acknowledged.load(Acquire)))
@@ -357,6 +406,8 @@ impl CoreLink {
 struct Pending {
     endpoints: BTreeMap<BackendId, (Arc<BackendKey>, Arc<EndpointSet>)>,
     table: Option<Arc<Table>>,
+    openings: BTreeMap<OpeningId, Opening>,
+    closings: BTreeSet<OpeningId>,
     removals: BTreeSet<BackendId>,
     /// The latest: it says all that the earlier ones said.
     mark: Option<Sequence>,
@@ -374,7 +425,14 @@ impl Pending {
         self.removals.insert(backend);
     }
 
-    /// Endpoints go before the table that names them, removals after the table that no longer does.
+    fn close(&mut self, opening: OpeningId) {
+        if self.openings.remove(&opening).is_none() {
+            self.closings.insert(opening);
+        }
+    }
+
+    /// Endpoints go before the table that names them, sockets after the one that says whose they
+    /// are, removals after the table that no longer does.
     ///
     /// The mark goes when nothing is left: what was merged into later updates counts as applied
     /// only with them, so a mark may come late but never too early.
@@ -388,6 +446,12 @@ impl Pending {
         if let Some(table) = self.table.take() {
             return Some(Update::Table(table));
         }
+        if let Some((_, opening)) = self.openings.pop_first() {
+            return Some(Update::Open(opening));
+        }
+        if let Some(opening) = self.closings.pop_first() {
+            return Some(Update::Close(opening));
+        }
         if let Some(backend) = self.removals.pop_first() {
             return Some(Update::RemoveBackend(backend));
         }
@@ -397,6 +461,8 @@ impl Pending {
     fn is_empty(&self) -> bool {
         self.endpoints.is_empty()
             && self.table.is_none()
+            && self.openings.is_empty()
+            && self.closings.is_empty()
             && self.removals.is_empty()
             && self.mark.is_none()
             && self.drain.is_none()

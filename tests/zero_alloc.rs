@@ -13,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
+use ringway::listen::{Listening, listen};
 use ringway::model::{
-    BackendKey, BackendTarget, Defaults, Dial, EndpointSet, Host, HostPattern, Kind, Listener,
-    Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule,
-    WeightedBackend, Wire,
+    BackendKey, BackendTarget, Defaults, Dial, EndpointSet, EntryPoint, Host, HostPattern, Kind,
+    Listener, Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule,
+    Scheme, WeightedBackend, Wire,
 };
 use ringway::publish::{Publisher, channel};
 use ringway::table::Compiler;
@@ -84,8 +85,6 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
         pin: false,
         driver,
         ring_defer_taskrun: false,
-        http_bind: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
-        https_bind: Vec::new(),
         proxy_protocol_trusted: Vec::new(),
         tls_handshake_timeout: minute,
         pool_idle_per_endpoint: 16,
@@ -104,7 +103,7 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
     }
 }
 
-fn model(key: &BackendKey) -> Model {
+fn model(key: &BackendKey, entry_point: EntryPoint) -> Model {
     let object =
         ObjectRef { kind: Kind::Ingress, namespace: "default".into(), name: "shop".into() };
     let rule = Rule {
@@ -116,10 +115,9 @@ fn model(key: &BackendKey) -> Model {
     };
     let host =
         Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules: vec![Arc::new(rule)] };
-    Model {
-        listeners: vec![Listener { hosts: vec![Arc::new(host)], ..Listener::default() }],
-        ..Model::default()
-    }
+    let (entry_points, hosts) = (vec![entry_point], vec![Arc::new(host)]);
+    let listener = Listener { entry_points, hosts, ..Listener::default() };
+    Model { listeners: vec![listener], ..Model::default() }
 }
 
 /// A data plane of one core in front of `backend`. The publisher must outlive its use.
@@ -132,7 +130,10 @@ fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAd
     std::mem::forget(writer);
     let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
     logs.resize_with(1, || None);
-    let started = proxy::start(&config, subscribers, shards, logs).unwrap();
+    proxy::start(&config, subscribers, shards, logs).unwrap();
+    let bind = SocketAddr::from(([127, 0, 0, 1], 0)).into();
+    let Listening { address, sockets } = listen(bind, "--http-bind", 1).unwrap().remove(0);
+    let entry_point = EntryPoint { address, scheme: Scheme::Http };
     let port = PortRef::Number(80);
     let key = BackendKey {
         namespace: "default".into(),
@@ -140,13 +141,14 @@ fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAd
         port,
         dial: Dial::default(),
     };
-    let compiled = Compiler::default().compile(&model(&key));
+    let compiled = Compiler::default().compile(&model(&key, entry_point));
     let set = Arc::new(EndpointSet { addresses: vec![backend], wire: Wire::default() });
     for added in &compiled.added {
         publisher.publish_endpoints(added.id, &added.key, &set);
     }
     publisher.publish_table(&compiled.table);
-    (started.http[0], publisher)
+    publisher.open(entry_point, sockets);
+    (address, publisher)
 }
 
 /// Sends `request` and reads the response, whose last octets are `end`.

@@ -21,12 +21,14 @@ use crate::control::admission::certificate::CertificateOptions;
 use crate::control::client;
 use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
 use crate::control::lower::LowerOptions;
+use crate::control::openings::Bound as BoundEntry;
 use crate::control::source::kubernetes::KubernetesOptions;
 use crate::control::source::reach::Reach;
 use crate::control::write::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
 use crate::limits::{ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE};
-use crate::listen::{Listening, listen};
+use crate::listen::{ListenError, Listening, listen};
+use crate::model::{EntryPoint, Scheme};
 use crate::proxy;
 use crate::publish::{Drain, Publisher, channel, process_nanos};
 use crate::table::Compiled;
@@ -94,21 +96,23 @@ pub fn run_with(
     let signals = Signals::new()?;
     let admin = bind(&config.admin_bind, "--admin-bind")?;
     let bound = Bound {
-        http: plane.started.http.clone(),
-        https: plane.started.https.clone(),
+        http: plane.addresses(Scheme::Http),
+        https: plane.addresses(Scheme::Https),
         admin: admin.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
-    let DataPlane { publisher, scrape, log_writer, started } = plane;
+    let DataPlane { publisher, scrape, log_writer, entry_points, started } = plane;
     let state = Arc::new(ControlState::default());
     let cores = publisher.states();
     let admin_scrape = Arc::clone(&scrape);
     let hook = Box::new(move |compiled: &Compiled| name_series(&scrape, compiled));
     let options = LowerOptions {
+        entry_points: entry_points.iter().map(|(entry_point, _)| *entry_point).collect(),
         hsts: config.hsts.clone(),
         defaults: config.proxy.defaults.clone(),
         ..lower_options(args)
     };
-    let controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
+    let mut controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
+    controller.adopt(entry_points);
     let name = source.name();
     let Followed { control, cluster, webhook } =
         follow(source, options, controller, ControlRoom::new(config.control_connections))?;
@@ -281,11 +285,31 @@ fn bind(binds: &[Bind], flag: &'static str) -> anyhow::Result<Vec<TcpListener>> 
     Ok(listeners)
 }
 
+/// Where clients come in by the flags; with port 0 the one that was free. A socket for each core.
+fn bind_entry_points(config: &Config) -> Result<Vec<BoundEntry>, ListenError> {
+    let mut all = Vec::new();
+    for (binds, flag, scheme) in [
+        (&config.http_bind, "--http-bind", Scheme::Http),
+        (&config.https_bind, "--https-bind", Scheme::Https),
+    ] {
+        for bind in binds {
+            let listening = listen(*bind, flag, config.proxy.cores)?.into_iter();
+            all.extend(
+                listening.map(|Listening { address, sockets }| {
+                    (EntryPoint { address, scheme }, sockets)
+                }),
+            );
+        }
+    }
+    Ok(all)
+}
+
 /// Workers that run, and the control thread's ends of everything they share with it.
 struct DataPlane {
     publisher: Publisher,
     scrape: Arc<Mutex<Scrape>>,
     log_writer: Option<LogWriter>,
+    entry_points: Vec<BoundEntry>,
     started: proxy::Started,
 }
 
@@ -304,6 +328,7 @@ impl DataPlane {
             .context("the access log cannot start")?;
         let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
         logs.resize_with(cores, || None);
+        let entry_points = bind_entry_points(config)?;
         let started = proxy::start(&config.proxy, subscribers, shards, logs)?;
         if let Some(error) = &started.fallback {
             tracing::warn!(
@@ -312,7 +337,13 @@ impl DataPlane {
                  seccomp profile, or say --driver epoll to be silent about it"
             );
         }
-        Ok(Self { publisher, scrape: Arc::new(Mutex::new(scrape)), log_writer, started })
+        let scrape = Arc::new(Mutex::new(scrape));
+        Ok(Self { publisher, scrape, log_writer, entry_points, started })
+    }
+
+    fn addresses(&self, scheme: Scheme) -> Vec<SocketAddr> {
+        let all = self.entry_points.iter().map(|(entry_point, _)| entry_point);
+        all.filter(|at| at.scheme == scheme).map(|at| at.address).collect()
     }
 }
 

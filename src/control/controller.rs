@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::admission::ReviewRequest;
 use super::lower::{LowerOptions, Lowered, Lowerer};
+use super::openings::{Bound, Openings};
 use super::outcomes::Outcomes;
 use super::resolve::Answer;
 use super::source::Changes;
@@ -27,6 +28,7 @@ pub struct Controller {
     lowerer: Lowerer,
     compiler: Compiler,
     publisher: Publisher,
+    openings: Openings,
     on_compiled: CompiledHook,
     state: Arc<ControlState>,
     outcomes: Arc<Outcomes>,
@@ -84,6 +86,7 @@ impl Controller {
             lowerer: Lowerer::new(options),
             compiler: Compiler::default(),
             publisher,
+            openings: Openings::default(),
             on_compiled,
             state,
             outcomes: Arc::default(),
@@ -93,6 +96,12 @@ impl Controller {
             object_problems: Arc::default(),
             told: Vec::new(),
         }
+    }
+
+    /// Takes listening sockets that are bound already, to be opened by the first table that names
+    /// them.
+    pub fn adopt(&mut self, bound: Vec<Bound>) {
+        self.openings.adopt(bound);
     }
 
     /// Takes what a source found. The first call publishes the first table, whatever it holds.
@@ -179,7 +188,23 @@ impl Controller {
 
     /// Begins the drain on every core.
     pub fn drain(&mut self, drain: Drain) {
+        self.openings.end();
         self.publisher.drain(drain);
+    }
+
+    /// When [`Self::on_opening_due`] is to be called.
+    #[must_use]
+    pub fn opening_due(&self) -> Option<Instant> {
+        self.openings.due()
+    }
+
+    /// Tries again to open what could not be opened.
+    pub fn on_opening_due(&mut self, now: Instant) {
+        let problems = self.openings.problems();
+        self.openings.retry(&mut self.publisher, now);
+        if !Arc::ptr_eq(&problems, &self.openings.problems()) {
+            self.tell();
+        }
     }
 
     /// The way to the cores.
@@ -196,6 +221,7 @@ impl Controller {
 
     fn publish(&mut self, lowered: Lowered, since: Instant) {
         let Lowered { model, endpoints, problems, served } = lowered;
+        let of_openings = self.openings.problems();
         match model {
             Some(model) => self.publish_model(&model, &endpoints, since, served),
             None if self.publish_endpoints(&endpoints) => {
@@ -203,7 +229,9 @@ impl Controller {
             }
             None => {}
         }
-        if Arc::ptr_eq(&self.object_problems, &problems) {
+        if Arc::ptr_eq(&self.object_problems, &problems)
+            && Arc::ptr_eq(&of_openings, &self.openings.problems())
+        {
             // Most changes are of endpoints; they cost nothing that grows with the problems.
             self.state.count(self.store.counts());
         } else {
@@ -236,6 +264,8 @@ impl Controller {
             }
         }
         self.publisher.publish_table(&table);
+        let named = table.entry_points().iter().map(|(entry_point, _)| *entry_point);
+        self.openings.follow(named, &mut self.publisher, since);
         self.state.published(table.version);
         self.await_cores(Some(table.version), since, removed, served);
     }
@@ -273,8 +303,9 @@ impl Controller {
     /// Tells everyone who listens about all present problems; the log about each once when it comes
     /// and once when it is gone.
     fn tell(&mut self) {
-        let all: Vec<_> =
-            self.source_problems.iter().chain(&*self.object_problems).cloned().collect();
+        let of_openings = self.openings.problems();
+        let of_sources = self.source_problems.iter().chain(&*of_openings);
+        let all: Vec<_> = of_sources.chain(&*self.object_problems).cloned().collect();
         let (fresh, gone) = difference(&self.told, &all);
         if !fresh.is_empty() || !gone.is_empty() {
             let is_wrong = |problem: &&Arc<Problem>| problem.severity > Severity::Note;

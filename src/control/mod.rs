@@ -19,6 +19,7 @@ mod feed;
 pub mod kinds;
 pub mod lower;
 pub mod observed;
+pub mod openings;
 pub mod outcomes;
 mod own_thread;
 pub mod resolve;
@@ -34,6 +35,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
 
 use acks::{AckError, AckWatch};
 use admission::ReviewRequest;
@@ -154,6 +156,7 @@ impl ControlLoop {
 
     async fn turn(&mut self) -> Result<(), ControlError> {
         let now = std::time::Instant::now;
+        let opening_due = self.controller.opening_due();
         tokio::select! {
             delivery = self.feed.next() => match delivery? {
                 Delivery::Changes { changes, since } => {
@@ -169,6 +172,9 @@ impl ControlLoop {
             Some(request) = self.reviews.recv() => self.controller.review(request),
             answer = self.resolver.answer() => {
                 self.controller.on_answer(answer, now());
+            }
+            () = sleep_until(opening_due.unwrap_or_else(now).into()), if opening_due.is_some() => {
+                self.controller.on_opening_due(now());
             }
             acknowledged = self.acks.changed() => {
                 acknowledged?;

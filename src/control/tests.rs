@@ -68,6 +68,7 @@ impl Held {
                 self.endpoints.insert(key.to_string(), addresses);
             }
             Update::Mark(sequence) => subscriber.applied(sequence),
+            Update::Open(_) | Update::Close(_) => {}
             Update::RemoveBackend(_) | Update::Drain(_) => {}
         }
     }

@@ -4,8 +4,6 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use crate::limits::HOLDER_DESCRIPTORS_MAX;
-
 /// A row of `/proc/net/tcp` or `tcp6` in state LISTEN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
@@ -14,12 +12,13 @@ struct Row {
     inode: u64,
 }
 
-/// Who keeps `address` from being listened on, in words.
-pub(super) fn of(address: SocketAddr) -> String {
-    holder(Path::new("/proc"), address)
+/// Who keeps `address` from being listened on, in words; `most` descriptors of processes are looked
+/// at.
+pub(super) fn of(address: SocketAddr, most: usize) -> String {
+    holder(Path::new("/proc"), address, most)
 }
 
-fn holder(proc: &Path, address: SocketAddr) -> String {
+fn holder(proc: &Path, address: SocketAddr, most: usize) -> String {
     let table = |name: &str| fs::read_to_string(proc.join("net").join(name)).unwrap_or_default();
     let rows = [table("tcp"), table("tcp6")];
     let rows: Vec<Row> = rows.iter().flat_map(|table| table.lines()).filter_map(row).collect();
@@ -30,7 +29,7 @@ fn holder(proc: &Path, address: SocketAddr) -> String {
             address.port()
         );
     };
-    let who = match process_with(proc, row.inode) {
+    let who = match process_with(proc, row.inode, most) {
         Some((pid, name)) => format!("{name} (pid {pid})"),
         None => format!(
             "a process of user {}, in another container or not to be looked at from here,",
@@ -82,14 +81,14 @@ fn is_in_the_way(theirs: SocketAddr, asked: SocketAddr) -> bool {
 }
 
 /// The process with the lowest number that has the socket open, and its name.
-fn process_with(proc: &Path, inode: u64) -> Option<(u32, String)> {
+fn process_with(proc: &Path, inode: u64, most: usize) -> Option<(u32, String)> {
     let wanted = format!("socket:[{inode}]");
     let mut pids: Vec<u32> = fs::read_dir(proc)
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     pids.sort_unstable();
-    let mut left = HOLDER_DESCRIPTORS_MAX;
+    let mut left = most;
     let pid = pids.into_iter().find(|pid| {
         let folder = fs::read_dir(proc.join(pid.to_string()).join("fd"));
         folder.into_iter().flatten().flatten().any(|entry| {
@@ -160,9 +159,11 @@ mod tests {
             ("[::]:83", "ng?inx (pid 9) listens on [2001:db8::1]:83"),
             ("[::]:81", "nobody listens there"),
         ] {
-            let found = holder(proc, at(asked));
+            let found = holder(proc, at(asked), 3);
             assert!(found.starts_with(told), "{asked}: {found}");
         }
+        let short = holder(proc, at("127.0.0.1:80"), 2);
+        assert!(short.starts_with("a process of user 0, in another container"), "{short}");
     }
 
     #[test]
@@ -170,7 +171,7 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = std::net::TcpListener::bind(address) else { continue };
             let address = listener.local_addr().unwrap();
-            let told = of(address);
+            let told = of(address, 10_000);
             let own = format!("(pid {}) listens on {address}", std::process::id());
             assert!(told.ends_with(&own), "{told}");
         }

@@ -11,6 +11,7 @@
 //! A worker owns its ring, listeners, pools, buffers and counters; sharing inside it is by `Rc`.
 //! Across threads move only published data (in) and counters (out).
 
+mod affinity;
 pub mod client;
 pub mod core;
 pub mod drainable;

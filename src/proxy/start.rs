@@ -1,13 +1,10 @@
-//! The start of the data plane: binds every listener, chooses the driver, starts a thread per core.
+//! The start of the data plane: chooses the driver, starts a thread per core.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::{Driver, ProxyConfig};
-use crate::listen::{self, ListenError, Listening};
-use crate::model::{ListenerId, Scheme};
-use crate::proxy::client::socket::{self, BoundListener};
+use crate::proxy::affinity;
 use crate::proxy::rt::{self, DriverChoice};
 use crate::proxy::worker::{self, Seat};
 use crate::publish::Subscriber;
@@ -16,9 +13,6 @@ use crate::telemetry::{CoreLog, CoreTelemetry};
 /// Why the data plane did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An address cannot be listened on.
-    #[error(transparent)]
-    Listen(#[from] ListenError),
     /// `--driver uring` on a machine that forbids it.
     #[error(
         "io_uring cannot be used here: {0}. A container runtime's seccomp profile or the sysctl \
@@ -36,17 +30,13 @@ pub enum StartError {
 
 /// What was started.
 pub struct Started {
-    /// In the order of `--http-bind`, with the ports taken.
-    pub http: Vec<SocketAddr>,
-    /// In the order of `--https-bind`, with the ports taken.
-    pub https: Vec<SocketAddr>,
     /// The driver in use.
     pub driver: DriverChoice,
     /// Why io_uring is not used although `--driver auto` would prefer it.
     pub fallback: Option<io::Error>,
 }
 
-/// Binds every listener and starts one worker per core. Workers listen once they have a table.
+/// Starts one worker per core. Tables and listening sockets come by their subscribers.
 ///
 /// Shape: one subscriber, telemetry and log per core, in core order.
 ///
@@ -62,30 +52,14 @@ pub fn start(
     // refuse; so what.
     rustix::thread::disable_transparent_huge_pages(true).unwrap_or_default();
     let (driver, fallback) = choose_driver(config)?;
-    let cpus = socket::allowed_cpus().map_err(StartError::Affinity)?;
-    let mut per_core: Vec<Vec<BoundListener>> = subscribers.iter().map(|_| Vec::new()).collect();
-    let (mut http, mut https) = (Vec::new(), Vec::new());
-    let of_http = config.http_bind.iter().map(|&bind| (bind, "--http-bind", Scheme::Http));
-    let of_https = config.https_bind.iter().map(|&bind| (bind, "--https-bind", Scheme::Https));
-    for (bind, flag, scheme) in of_http.chain(of_https) {
-        for Listening { address, sockets } in listen::listen(bind, flag, subscribers.len())? {
-            match scheme {
-                Scheme::Http => http.push(address),
-                Scheme::Https => https.push(address),
-            }
-            for (core, socket) in per_core.iter_mut().zip(sockets) {
-                core.push(BoundListener { socket, id: ListenerId::HTTP, scheme });
-            }
-        }
-    }
+    let cpus = affinity::allowed_cpus().map_err(StartError::Affinity)?;
     let admission = Arc::default();
-    let parts = subscribers.into_iter().zip(per_core).zip(telemetry.into_iter().zip(logs));
-    for (index, ((subscriber, listeners), (telemetry, log))) in parts.enumerate() {
+    let parts = subscribers.into_iter().zip(telemetry.into_iter().zip(logs));
+    for (index, (subscriber, (telemetry, log))) in parts.enumerate() {
         let seat = Seat {
             config: config.clone(),
             driver,
             cpu: if config.pin { cpus.get(index % cpus.len().max(1)).copied() } else { None },
-            listeners,
             subscriber,
             telemetry,
             log,
@@ -93,7 +67,7 @@ pub fn start(
         };
         start_thread(index, seat)?;
     }
-    Ok(Started { http, https, driver, fallback })
+    Ok(Started { driver, fallback })
 }
 
 fn choose_driver(config: &ProxyConfig) -> Result<(DriverChoice, Option<io::Error>), StartError> {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::thread;
 
 use super::*;
-use crate::model::PortRef;
+use crate::model::{PortRef, Scheme};
 
 fn table(version: u64) -> Arc<Table> {
     let mut table = Arc::new(Table::default());
@@ -31,7 +31,8 @@ fn endpoints(ports: std::ops::Range<u16>) -> Arc<EndpointSet> {
     Arc::new(EndpointSet { addresses, ..EndpointSet::default() })
 }
 
-/// `T3` table, `E1:2` two endpoints of backend 1, `R1` removal, `M4` mark, `D` drain.
+/// `T3` table, `E1:2` two endpoints of backend 1, `R1` removal, `M4` mark, `O1` opening, `C1` its
+/// closing, `D` drain.
 fn describe(update: &Update) -> String {
     match update {
         Update::Table(table) => format!("T{}", table.version.0),
@@ -40,6 +41,8 @@ fn describe(update: &Update) -> String {
         }
         Update::RemoveBackend(backend) => format!("R{}", backend.slot),
         Update::Mark(sequence) => format!("M{}", sequence.0),
+        Update::Open(opening) => format!("O{}", opening.id.0),
+        Update::Close(opening) => format!("C{}", opening.0),
         Update::Drain(_) => "D".into(),
     }
 }
@@ -114,6 +117,51 @@ fn a_full_channel_keeps_the_latest_word_and_the_order() {
         },
         &["D", "T1"],
     );
+}
+
+/// A socket for each of `cores`, on an address of their own.
+fn sockets(cores: usize) -> Vec<TcpListener> {
+    (0..cores).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect()
+}
+
+fn entry_point() -> EntryPoint {
+    EntryPoint { address: ([127, 0, 0, 1], 80).into(), scheme: Scheme::Http }
+}
+
+#[test]
+fn a_socket_follows_its_table_and_is_withdrawn_while_it_waits() {
+    check(
+        |publisher| {
+            let first = publisher.open(entry_point(), sockets(1));
+            publisher.publish_table(&table(1));
+            publisher.remove_backend(backend(1));
+            assert_eq!(publisher.open(entry_point(), sockets(1)), OpeningId(2));
+            publisher.close(first);
+            publisher.mark();
+        },
+        &["T1", "O2", "R1", "M1"],
+    );
+    check(
+        |publisher| {
+            publisher.close(OpeningId(7));
+            publisher.open(entry_point(), sockets(1));
+            publisher.publish_table(&table(1));
+        },
+        &["T1", "O1", "C7"],
+    );
+}
+
+#[test]
+fn each_core_gets_its_own_socket() {
+    let (mut publisher, subscribers) = channel(2).expect("channel");
+    let sockets = sockets(2);
+    let addresses: Vec<_> = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
+    publisher.open(entry_point(), sockets);
+    let got = subscribers.iter().flat_map(Subscriber::drain_updates).map(|update| match update {
+        Update::Open(opening) => opening.socket.local_addr().unwrap(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(got.collect::<Vec<_>>(), addresses);
 }
 
 #[test]
@@ -333,6 +381,7 @@ impl Applied {
                 assert!(self.holds(sequence), "a mark overtook what it speaks of");
                 subscriber.applied(Sequence(sequence));
             }
+            Update::Open(_) | Update::Close(_) => {}
             Update::RemoveBackend(_) | Update::Drain(_) => {}
         }
     }

@@ -56,7 +56,8 @@ pub enum Counter {
     Http2Connections,
     /// HTTP/2 connections ended because of what the client sent.
     Http2Abuses,
-    /// Requests whose host demands other client certificates than their connection (421).
+    /// Requests that their connection cannot serve (421): other client certificates are
+    /// demanded, or its listener is gone.
     RequestsMisdirected,
     /// Requests refused for want of an acceptable client certificate (400).
     ClientCertificatesRefused,
@@ -145,7 +146,8 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
     (
         Counter::RequestsMisdirected,
         "requests_misdirected",
-        "Requests whose host demands other client certificates than their connection (421).",
+        "Requests that their connection cannot serve (421): other client certificates are \
+         demanded, or its listener is gone.",
     ),
     (
         Counter::ClientCertificatesRefused,

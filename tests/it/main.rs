@@ -17,6 +17,7 @@ mod command_line;
 mod cores;
 mod demo;
 mod drain;
+mod entry_points;
 mod forwarding;
 mod http1;
 mod http2;

@@ -77,7 +77,7 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "control",
-        modules: &["limits", "model", "table", "publish", "telemetry", "tls"],
+        modules: &["limits", "listen", "model", "table", "publish", "telemetry", "tls"],
         crates: &[
             "bytes",
             "futures_util",
@@ -112,7 +112,6 @@ const IMPORTS: &[Imports] = &[
             "publish",
             "telemetry",
             "config",
-            "listen",
             "http1",
             "http2",
             "tls",

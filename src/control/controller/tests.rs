@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::control::source::{Change, Object, SourceObject, manifest};
+use crate::limits::BIND_RETRY;
+use crate::model::{EntryPoint, Scheme};
 use crate::publish::{Subscriber, Update, channel};
 
 /// A controller and the ends of its cores, which do what the test says.
@@ -18,8 +20,13 @@ struct World {
 
 impl World {
     fn new(cores: usize) -> Self {
+        Self::with_entry_points(cores, Vec::new())
+    }
+
+    fn with_entry_points(cores: usize, entry_points: Vec<EntryPoint>) -> Self {
         let (publisher, cores) = channel(cores).expect("a channel");
         let options = LowerOptions::directory("ringway", "ringway.dev/ingress");
+        let options = LowerOptions { entry_points, ..options };
         let state = Arc::new(ControlState::default());
         let controller = Controller::new(options, publisher, Arc::clone(&state), Box::new(|_| {}));
         let marks = vec![Sequence::default(); cores.len()];
@@ -39,6 +46,8 @@ impl World {
             Update::Table(table) => Some(format!("table {}", table.version.0)),
             Update::Endpoints { key, set, .. } => Some(format!("{key} {}", set.addresses.len())),
             Update::RemoveBackend(id) => Some(format!("remove {}", id.slot)),
+            Update::Open(opening) => Some(format!("open {}", opening.entry_point)),
+            Update::Close(_) => Some("close".into()),
             Update::Drain(_) => Some("drain".into()),
             Update::Mark(sequence) => {
                 self.marks[core] = sequence;
@@ -286,4 +295,28 @@ fn time_of_an_endpoint(count: usize) -> Duration {
         assert_eq!(world.sent(0).last().unwrap(), "default/x-77:80 1");
     }
     best
+}
+
+/// 192.0.2.0/24 is for documents alone.
+#[test]
+fn entry_points_are_opened_with_the_first_table_and_what_cannot_be_is_a_problem() {
+    let at = |text: &str| EntryPoint { address: text.parse().unwrap(), scheme: Scheme::Http };
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let open = EntryPoint { address: free, scheme: Scheme::Https };
+    let mut world = World::with_entry_points(1, vec![at("192.0.2.1:80"), open]);
+    assert_eq!(world.controller.opening_due(), None);
+    world.apply("");
+    assert_eq!(world.sent(0), ["table 1".to_owned(), format!("open {open}")]);
+    let told = |world: &World| {
+        let problems = world.state.snapshot().problems;
+        problems.iter().map(|problem| problem.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&world), ["NotListening"]);
+    let due = world.start + BIND_RETRY;
+    assert_eq!(world.controller.opening_due(), Some(due));
+    world.controller.on_opening_due(due);
+    assert_eq!(told(&world), ["NotListening"]);
+    assert_eq!(world.controller.opening_due(), Some(due + BIND_RETRY));
+    world.controller.drain(Drain { timeout: Duration::ZERO });
+    assert_eq!(world.controller.opening_due(), None);
 }

@@ -102,6 +102,12 @@ impl Exchange<'_> {
 
     async fn serve(&mut self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) -> End {
         self.tally.series = matched.map(|matched| matched.rule.series);
+        if matched.is_none() && !table.0.has_listener(self.downstream.listener.id) {
+            // Whoever answers there now does it on another connection.
+            self.is_last = true;
+            self.core.count(Counter::RequestsMisdirected);
+            return self.answer(Reply::Misdirected).await;
+        }
         if let Some(refusal) = self.certificate_refusal(table) {
             self.core.count(Counter::ClientCertificatesRefused);
             // What is missing comes with another handshake only.
