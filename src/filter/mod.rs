@@ -5,12 +5,16 @@
 //! variant with the issue that needs it.
 
 mod fields;
+mod gates;
 mod redirect;
 mod rewrite;
+mod scheme;
 
 pub use fields::{FieldEditError, FieldEdits};
+pub use gates::{Answer, Facts, Gate, Gates, Place, Question, Raised, Refusal, Said, Step, Walk};
 pub use redirect::{Redirect, RedirectParts};
 pub use rewrite::{PathEdit, Rewrite};
+pub use scheme::Scheme;
 
 /// One step of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

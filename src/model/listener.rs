@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::filter::Scheme;
+
 /// A place in [`Model::listeners`] and in the table, and which occupant of it.
 ///
 /// A listener keeps its id as long as it is there. Places are used again, ids are not: an open
@@ -35,25 +37,5 @@ pub struct EntryPoint {
 impl fmt::Display for EntryPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme.as_str(), self.address)
-    }
-}
-
-/// Whether clients come in clear text or by TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scheme {
-    /// Clear text.
-    Http,
-    /// TLS.
-    Https,
-}
-
-impl Scheme {
-    /// As in a URI.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
     }
 }

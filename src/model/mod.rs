@@ -26,14 +26,15 @@ pub use backend::{
 pub use defaults::Defaults;
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use kind::Kind;
-pub use listener::{EntryPoint, ListenerId, Scheme};
+pub use listener::{EntryPoint, ListenerId};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};
-pub use policy::{Balance, ClientIdentityPolicy, Policies, Refusal, RetryPolicy, Timeouts};
+pub use policy::{Balance, ClientIdentityPolicy, Policies, RetryPolicy, Timeouts};
 pub use problem::{Problem, Severity};
 pub use tls::{ServerName, TlsAction};
 
 use crate::filter::Filter;
+pub use crate::filter::{Refusal, Scheme};
 use crate::tls::server::ServerTls;
 
 /// Everything the data plane routes by, at one moment.

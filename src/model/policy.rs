@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::filter::Refusal;
+
 /// Treatment of one rule's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policies {
@@ -22,18 +24,6 @@ pub struct Policies {
     pub client_identity: ClientIdentityPolicy,
     /// No request is served, over http and https alike, and none is redirected.
     pub refusal: Option<Refusal>,
-}
-
-/// Why no request of a rule is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
-    /// The rule's owner wants what is not supported: a backend that is no Service, a regular
-    /// expression.
-    NotSupported,
-    /// Clients should prove by certificates who they are, and these cannot be checked.
-    ClientCertificates,
-    /// What should protect the rule is not supported.
-    Guard,
 }
 
 /// What a backend is told of the client's certificate.

@@ -101,6 +101,15 @@ impl Table {
             .or_else(|| listener.default_tls.as_ref().map(TableTls::Terminate))
     }
 
+    /// Whether some host demands client certificates; if not, none has to be asked.
+    #[must_use]
+    pub fn demands_certificates(&self, listener: ListenerId) -> bool {
+        self.listener(listener).is_some_and(|listener| {
+            let default = listener.default_tls.as_ref().map(|tls| tls.client_auth());
+            listener.names.has_demand() || default.is_some_and(|id| id != ClientAuthId::default())
+        })
+    }
+
     /// What `host` demands of a client, by the lookup of [`Self::server_name`]. A request whose
     /// host demands something else than the connection's handshake did is misdirected: 421
     /// (RFC 9110 section 15.5.20).

@@ -8,6 +8,7 @@ use super::hosts::one_label_suffix;
 use super::id::BackendId;
 use super::index::{HashIndex, hash_bytes};
 use crate::model::{HostPattern, WildcardDepth};
+use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
 
 /// What a TLS connection is led to.
@@ -33,6 +34,8 @@ pub(super) struct Names {
     /// By suffix.
     wildcards: Box<[Name]>,
     wildcard_index: HashIndex,
+    /// Some name demands client certificates.
+    has_demand: bool,
 }
 
 /// A name, or a suffix, and where it leads.
@@ -54,7 +57,11 @@ impl Names {
     /// left out.
     pub(super) fn new<'m>(names: impl Iterator<Item = (&'m HostPattern, NameAction)>) -> Self {
         let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
+        let mut has_demand = false;
         for (pattern, action) in names {
+            if let NameAction::Terminate(tls) = &action {
+                has_demand |= tls.client_auth() != ClientAuthId::default();
+            }
             let name = |text: &str| Name { text: text.into(), action };
             match pattern {
                 HostPattern::Exact(text) => exact.push(name(text.as_str())),
@@ -69,7 +76,13 @@ impl Names {
             exact: exact.into(),
             wildcard_index: index(&wildcards),
             wildcards: wildcards.into(),
+            has_demand,
         }
+    }
+
+    /// Whether some name demands client certificates.
+    pub(super) fn has_demand(&self) -> bool {
+        self.has_demand
     }
 
     /// Shape: `name` is lower case, without trailing dot. Does not allocate.

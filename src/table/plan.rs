@@ -7,19 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::filter::{Edit, FieldEdits, Filter, PathEdit, Redirect};
+use crate::filter::{Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
 use crate::limits::TRIES_MAX;
-use crate::model::{Balance, ClientIdentityPolicy, Defaults, Policies, Refusal, Timeouts};
+use crate::model::{Balance, ClientIdentityPolicy, Defaults, Policies, Timeouts};
 
 /// What is done with the requests of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Plan {
-    /// No request is served.
-    pub refusal: Option<Refusal>,
-    /// Status of the redirect to https that a request over http gets.
-    pub https_redirect: Option<u16>,
-    /// Answers every request.
-    pub redirect: Option<Box<Redirect>>,
+    /// What may keep them back.
+    pub gates: Gates,
     /// On the way to the backend.
     pub request: RequestPlan,
     /// On the way to the client.
@@ -77,17 +73,12 @@ impl Plan {
     /// What `filters`, in their order, and `policies` come to over `defaults`.
     #[must_use]
     pub fn new(filters: &[Filter], policies: &Policies, defaults: &Defaults) -> Self {
-        let redirect = filters.iter().find_map(|filter| match filter {
-            Filter::Redirect(redirect) => Some(Box::new(redirect.clone())),
-            Filter::Edit(_) => None,
-        });
+        let treatment = Treatment::new(policies, defaults);
         let mut plan = Self {
-            refusal: policies.refusal,
-            https_redirect: policies.https_redirect,
-            redirect,
+            gates: gates(filters, policies, &treatment),
             request: RequestPlan { identity: policies.client_identity, ..RequestPlan::default() },
             response: ResponsePlan { hsts: policies.hsts.clone(), ..ResponsePlan::default() },
-            treatment: Treatment::new(policies, defaults),
+            treatment,
         };
         for filter in filters {
             if let Filter::Edit(edit) = filter {
@@ -136,4 +127,19 @@ impl Treatment {
             balance: policies.balance.unwrap_or(defaults.balance),
         }
     }
+}
+
+/// Of redirects the first counts.
+fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gates {
+    let redirect = filters.iter().find_map(|filter| match filter {
+        Filter::Redirect(redirect) => Some(Gate::Redirect(redirect.clone())),
+        Filter::Edit(_) => None,
+    });
+    let gates = [
+        policies.refusal.map(Gate::Refusal),
+        policies.https_redirect.map(Gate::HttpsRedirect),
+        treatment.body_bytes_max.map(Gate::BodySize),
+        redirect,
+    ];
+    gates.into_iter().flatten().collect()
 }

@@ -65,11 +65,11 @@ impl<'t> Match<'t> {
 }
 
 impl TableRule {
-    /// Whether not every client may have what is behind the rule. Every guard that a rule can have
-    /// must be named here: a spelling of the path must not lead past it.
+    /// Whether not every client may have what is behind the rule: a spelling of the path must not
+    /// lead past it.
     #[must_use]
     pub fn is_guarded(&self) -> bool {
-        self.plan.refusal.is_some()
+        self.plan.gates.is_guarded()
     }
 
     /// The destination for a random number below `weight_total`; `None`: the rule has none.

@@ -6,6 +6,7 @@ pub mod conversation;
 pub mod downstream;
 pub mod end;
 pub mod forward;
+pub mod gates;
 pub mod reading;
 pub mod reply;
 pub mod request_body;

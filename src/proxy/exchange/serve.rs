@@ -6,24 +6,20 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::filter::{Redirect, RedirectParts};
 use crate::http1::fields::FieldKind;
-use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, is_grpc};
 use crate::model::Scheme;
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
-use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::state::{Exchange, Tally};
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
-use crate::table::plan::{Plan, Treatment};
+use crate::table::plan::Treatment;
 use crate::table::{FieldLookup, Match, RequestKey, TableRule};
-use crate::telemetry::{Counter, ExchangeRecord};
-use crate::tls::{ClientAuthId, ClientRefusal};
+use crate::telemetry::ExchangeRecord;
 
 struct Fields<'a> {
     bytes: &'a [u8],
@@ -87,7 +83,7 @@ impl Exchange<'_> {
         self.lookup_path(table, &self.head().path)
     }
 
-    fn lookup_path<'t>(&self, table: &'t CoreTable, path: &[u8]) -> Option<Match<'t>> {
+    pub(super) fn lookup_path<'t>(&self, table: &'t CoreTable, path: &[u8]) -> Option<Match<'t>> {
         let head = self.head();
         let fields = Fields { bytes: self.bytes, head };
         let key = RequestKey {
@@ -102,52 +98,11 @@ impl Exchange<'_> {
 
     async fn serve(&mut self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) -> End {
         self.tally.series = matched.map(|matched| matched.rule.series);
-        if matched.is_none() && !table.0.has_listener(self.downstream.listener.id) {
-            // Whoever answers there now does it on another connection.
-            self.is_last = true;
-            self.core.count(Counter::RequestsMisdirected);
-            return self.answer(Reply::Misdirected).await;
-        }
-        if let Some(refusal) = self.certificate_refusal(table) {
-            self.core.count(Counter::ClientCertificatesRefused);
-            // What is missing comes with another handshake only.
-            self.is_last = true;
-            return self.answer(Reply::Certificate(refusal)).await;
-        }
-        if self.is_probe(table, matched) {
-            self.tally.is_probe = true;
-            return self.answer(Reply::Healthy).await;
-        }
-        let Some(matched) = matched else { return self.answer(Reply::NotFound).await };
+        let matched = match self.pass_gates(table, matched) {
+            Ok(matched) => matched,
+            Err(answer) => return self.keep_back(answer, matched).await,
+        };
         let rule = matched.rule;
-        if self.is_evasive(table, rule) {
-            self.core.count(Counter::RequestsMalformed);
-            return self.answer(Reply::Ambiguous).await;
-        }
-        if self.is_misdirected(table) {
-            self.core.count(Counter::RequestsMisdirected);
-            return self.answer(Reply::Misdirected).await;
-        }
-        if let Some(refusal) = rule.plan.refusal {
-            return self.answer(Reply::of_refusal(refusal)).await;
-        }
-        if let Some(end) = self.redirect_to_https(&rule.plan).await {
-            return end;
-        }
-        if self.lacks_tls(table) {
-            return self.answer(Reply::Denied).await;
-        }
-        if let Some(end) = self.redirect(matched).await {
-            return end;
-        }
-        let treatment = &rule.plan.treatment;
-        if let (BodyLength::Known(length), Some(most)) =
-            (self.head().body, treatment.body_bytes_max)
-            && length > most
-        {
-            self.core.count(Counter::BodiesTooLarge);
-            return self.answer(Reply::BodyTooLarge).await;
-        }
         let share = self.core.random.below(rule.weight_total as usize);
         let Some(entry) = rule.backend(u32::try_from(share).unwrap_or(0)) else {
             return self.answer(Reply::InvalidBackend).await;
@@ -161,92 +116,6 @@ impl Exchange<'_> {
         self.tally.backend = Some(Rc::clone(&backend));
         let route = matched.route(entry);
         self.try_endpoints(&backend, route, self.until(&route.plan.treatment), started).await
-    }
-
-    /// Whether a load balancer asks for our health: the path of it, on a host that has no rules of
-    /// its own, unless a rule for every host names that path. As the catch-all server of
-    /// ingress-nginx has it, for every method.
-    fn is_probe(&self, table: &CoreTable, matched: Option<&Match<'_>>) -> bool {
-        let (head, path) = (self.head(), self.core.config.health_check_path.as_bytes());
-        head.path == path
-            && matched.is_none_or(|found| !found.is_routed || found.matched_bytes < path.len())
-            && !table.0.has_host(self.downstream.listener.id, &head.host)
-    }
-
-    /// Whether a backend could read the path so that another rule should have had a say.
-    fn is_evasive(&self, table: &CoreTable, rule: &TableRule) -> bool {
-        let head = self.head();
-        head.has_lax_reading
-            && reading::is_evasive(head.sent_path(self.bytes), rule, |path| {
-                self.lookup_path(table, path).map(|found| found.rule)
-            })
-    }
-
-    /// Whether the host demands other client certificates than the connection was made with: it
-    /// may be shared by hosts, or the client named another one in its handshake.
-    ///
-    /// Source: RFC 9110 section 15.5.20.
-    fn is_misdirected(&self, table: &CoreTable) -> bool {
-        let listener = &self.downstream.listener;
-        listener.scheme == Scheme::Https
-            && table.0.client_auth(listener.id, &self.head().host) != self.downstream.client_auth
-    }
-
-    /// Why nobody gets anything of the host on this connection: its handshake asked for a
-    /// certificate in the host's name.
-    fn certificate_refusal(&self, table: &CoreTable) -> Option<ClientRefusal> {
-        let refusal = self.downstream.identity.as_ref()?.admitted().err()?;
-        let (listener, own) = (self.downstream.listener.id, self.downstream.client_auth);
-        (table.0.client_auth(listener, &self.head().host) == own).then_some(refusal)
-    }
-
-    /// Whether the host demands client certificates and the request came in clear text.
-    fn lacks_tls(&self, table: &CoreTable) -> bool {
-        let listener = &self.downstream.listener;
-        listener.scheme == Scheme::Http
-            && table.0.client_auth(listener.id, &self.head().host) != ClientAuthId::default()
-    }
-
-    /// As ingress-nginx writes it: without port, and without one slash at the end.
-    async fn redirect_to_https(&mut self, plan: &Plan) -> Option<End> {
-        let status = plan.https_redirect?;
-        if self.downstream.listener.scheme == Scheme::Https {
-            return None;
-        }
-        let head = self.head();
-        let parts = RedirectParts {
-            scheme: "https",
-            host: &head.host,
-            listener_port: 443,
-            path: &head.path,
-            sent_path: head.sent_path(self.bytes),
-            query: head.query.map(|query| query.of(self.bytes)),
-            matched_bytes: 0,
-        };
-        let keep = Redirect { scheme: None, hostname: None, port: None, path: None, status };
-        let mut location = Vec::new();
-        keep.location(&parts, &mut location);
-        if location.last() == Some(&b'/') {
-            location.pop();
-        }
-        Some(self.send_redirect(status, &location).await)
-    }
-
-    async fn redirect(&mut self, matched: &Match<'_>) -> Option<End> {
-        let redirect = matched.rule.plan.redirect.as_ref()?;
-        let head = self.head();
-        let parts = RedirectParts {
-            scheme: self.downstream.listener.scheme.as_str(),
-            host: &head.host,
-            listener_port: self.downstream.listener.port,
-            path: &head.path,
-            sent_path: head.sent_path(self.bytes),
-            query: head.query.map(|query| query.of(self.bytes)),
-            matched_bytes: matched.matched_bytes,
-        };
-        let mut location = Vec::new();
-        redirect.location(&parts, &mut location);
-        Some(self.send_redirect(redirect.status, &location).await)
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{backend, get, host, model, path, rule};
-use crate::filter::{Edit, FieldEdits, Filter, PathEdit, Redirect, Rewrite};
+use crate::filter::{Edit, FieldEdits, Filter, Gate, PathEdit, Redirect, Rewrite};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     Balance, Defaults, Host, ListenerId, Model, OnMiss, Policies, RetryPolicy, Rule, Timeouts,
@@ -120,7 +120,8 @@ fn filters_become_one_edit_of_each_side() {
         Filter::Redirect(redirect(302)),
     ];
     let plan = Plan::new(&filters, &Policies::default(), &defaults());
-    assert_eq!(plan.redirect.as_deref(), Some(&redirect(301)));
+    let gates = [Gate::Redirect(redirect(301)), Gate::BodySize(6)];
+    assert_eq!(plan.gates, gates.into_iter().collect());
     assert_eq!(plan.request.fields, set("x", "2"));
     assert_eq!(plan.response.fields, set("y", "1"));
     assert_eq!(plan.request.host.as_deref(), Some("b"));

@@ -1,0 +1,461 @@
+//! What stands between a request and its backend: every question that may keep it back, in one
+//! order, whoever asks it.
+//!
+//! Sans-IO: a [`Walk`] goes from gate to gate. What a gate cannot know it has the driver find out
+//! ([`Step::Ask`]), who comes back with what was said. Questions to tables are answered at once;
+//! one to another server is no different here.
+
+use super::redirect::Redirect;
+use super::scheme::Scheme;
+
+/// Places of gates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A listener that is gone: whoever answers there now does it on another connection.
+    Listener,
+    /// A connection made in the host's name without the certificate that the host demands.
+    Certificate,
+    /// A load balancer that asks for our health, unless the host has rules of its own.
+    Probe,
+    /// No rule.
+    NoRule,
+    /// A path that a backend may read so that another rule should have had a say.
+    Spelling,
+    /// A connection made for another demand than that of the host (RFC 9110 section 15.5.20).
+    Misdirected,
+    /// [`Gate::Refusal`].
+    Refusal,
+    /// [`Gate::HttpsRedirect`].
+    HttpsRedirect,
+    /// No TLS, where the host demands certificates.
+    ClearText,
+    /// [`Gate::Redirect`].
+    Redirect,
+    /// [`Gate::BodySize`].
+    BodySize,
+}
+
+/// The order in which requests come to them.
+const ORDER: [Place; 11] = [
+    Place::Listener,
+    Place::Certificate,
+    Place::Probe,
+    Place::NoRule,
+    Place::Spelling,
+    Place::Misdirected,
+    Place::Refusal,
+    Place::HttpsRedirect,
+    Place::ClearText,
+    Place::Redirect,
+    Place::BodySize,
+];
+
+/// By place, its index in [`ORDER`].
+const RANKS: [u32; ORDER.len()] = {
+    let mut ranks = [u32::MAX; ORDER.len()];
+    let mut rank = 0;
+    while rank < ORDER.len() {
+        assert!(ranks[ORDER[rank] as usize] == u32::MAX, "a place stands twice");
+        #[expect(clippy::cast_possible_truncation, reason = "a handful")]
+        {
+            ranks[ORDER[rank] as usize] = rank as u32;
+        }
+        rank += 1;
+    }
+    ranks
+};
+
+/// A gate that a rule has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Gate {
+    /// No request is served, over http and https alike, and none is redirected.
+    Refusal(Refusal),
+    /// Requests over http are sent to https, with this status.
+    HttpsRedirect(u16),
+    /// Requests are sent elsewhere.
+    Redirect(Redirect),
+    /// Longest request body.
+    BodySize(u64),
+}
+
+/// Why no request of a rule is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Refusal {
+    /// The rule's owner wants what is not supported: a backend that is no Service, a regular
+    /// expression.
+    NotSupported,
+    /// Clients should prove by certificates who they are, and these cannot be checked.
+    ClientCertificates,
+    /// What should protect the rule is not supported.
+    Guard,
+}
+
+/// The gates of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Gates(Box<[Gate]>);
+
+impl FromIterator<Gate> for Gates {
+    fn from_iter<T: IntoIterator<Item = Gate>>(gates: T) -> Self {
+        let mut gates: Vec<Gate> = gates.into_iter().collect();
+        gates.sort_by_key(|gate| gate.place().rank());
+        Self(gates.into())
+    }
+}
+
+/// What a request brings to gates.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// How it came.
+    pub scheme: Scheme,
+    /// Length of the body; `None`: nobody said it.
+    pub body_bytes: Option<u64>,
+    /// Gates that no rule sets up.
+    pub raised: Raised,
+}
+
+/// Places of gates that the request itself brings along, whatever its rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Raised(u32);
+
+/// What only the driver can find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// Whether what the host demands of clients is what the connection was made with.
+    IsDemandMet,
+    /// Whether the host has rules of its own that are asked.
+    HasOwnRules,
+    /// Whether the laxest reading of the path leads past a rule.
+    IsEvasive,
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// It is so.
+    Yes,
+    /// It is not.
+    No,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step<'g> {
+    /// Nothing is in the way.
+    Pass,
+    /// The request ends here.
+    Answer(Answer<'g>),
+    /// Find that out and come back.
+    Ask(Question),
+}
+
+/// How a request ends that no backend gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer<'g> {
+    /// Of [`Place::Listener`].
+    ListenerGone,
+    /// Of [`Place::Certificate`].
+    Certificate,
+    /// Of [`Place::Probe`].
+    Healthy,
+    /// Of [`Place::NoRule`].
+    NotFound,
+    /// Of [`Place::Spelling`].
+    Ambiguous,
+    /// Of [`Place::Misdirected`].
+    Misdirected,
+    /// Of [`Place::Refusal`].
+    Refused(Refusal),
+    /// Of [`Place::HttpsRedirect`]; the status.
+    ToHttps(u16),
+    /// Of [`Place::ClearText`].
+    Denied,
+    /// Of [`Place::Redirect`].
+    Elsewhere(&'g Redirect),
+    /// Of [`Place::BodySize`].
+    BodyTooLarge,
+}
+
+impl Place {
+    fn rank(self) -> u32 {
+        RANKS.get(self as usize).copied().unwrap_or(0)
+    }
+
+    /// What a gate says here that no rule set up.
+    fn pass(self, said: Option<Said>) -> Step<'static> {
+        let (question, bad, answer) = match self {
+            Self::Certificate => (Question::IsDemandMet, Said::Yes, Answer::Certificate),
+            Self::Probe => (Question::HasOwnRules, Said::No, Answer::Healthy),
+            Self::Listener => return Step::Answer(Answer::ListenerGone),
+            Self::NoRule => return Step::Answer(Answer::NotFound),
+            Self::Spelling => (Question::IsEvasive, Said::Yes, Answer::Ambiguous),
+            Self::Misdirected => (Question::IsDemandMet, Said::No, Answer::Misdirected),
+            Self::ClearText => (Question::IsDemandMet, Said::No, Answer::Denied),
+            // Rules set these up.
+            Self::Refusal | Self::HttpsRedirect | Self::Redirect | Self::BodySize => {
+                return Step::Pass;
+            }
+        };
+        match said {
+            None => Step::Ask(question),
+            Some(said) if said == bad => Step::Answer(answer),
+            Some(_) => Step::Pass,
+        }
+    }
+}
+
+impl Gate {
+    fn place(&self) -> Place {
+        match self {
+            Self::Refusal(_) => Place::Refusal,
+            Self::HttpsRedirect(_) => Place::HttpsRedirect,
+            Self::Redirect(_) => Place::Redirect,
+            Self::BodySize(_) => Place::BodySize,
+        }
+    }
+
+    /// Whether it keeps some clients from what others get.
+    fn is_guard(&self) -> bool {
+        match self {
+            Self::Refusal(_) => true,
+            Self::HttpsRedirect(_) | Self::Redirect(_) | Self::BodySize(_) => false,
+        }
+    }
+
+    fn pass(&self, facts: &Facts) -> Step<'_> {
+        let answer = match self {
+            Self::Refusal(refusal) => Some(Answer::Refused(*refusal)),
+            Self::HttpsRedirect(status) => {
+                (facts.scheme == Scheme::Http).then_some(Answer::ToHttps(*status))
+            }
+            Self::Redirect(redirect) => Some(Answer::Elsewhere(redirect)),
+            Self::BodySize(most) => {
+                let is_more = facts.body_bytes.is_some_and(|bytes| bytes > *most);
+                is_more.then_some(Answer::BodyTooLarge)
+            }
+        };
+        answer.map_or(Step::Pass, Step::Answer)
+    }
+}
+
+impl Raised {
+    /// Raises the gate of `place`, if `when`.
+    pub fn raise(&mut self, place: Place, when: bool) {
+        self.0 |= u32::from(when) << place.rank();
+    }
+
+    /// The first of them in [`ORDER`]; beyond its end: there is none.
+    fn first(self) -> u32 {
+        self.0.trailing_zeros()
+    }
+
+    fn lower(&mut self, rank: u32) {
+        self.0 &= !(1 << rank);
+    }
+}
+
+impl Gates {
+    /// Whether not every client may have what is behind them.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.0.iter().any(Gate::is_guard)
+    }
+}
+
+/// A request on its way through the gates.
+#[derive(Debug)]
+pub struct Walk<'g> {
+    /// In order.
+    rest: &'g [Gate],
+    facts: Facts,
+}
+
+impl<'g> Walk<'g> {
+    /// The way through the gates of a rule; `None`: there is no rule.
+    #[must_use]
+    pub fn new(gates: Option<&'g Gates>, mut facts: Facts) -> Self {
+        facts.raised.raise(Place::NoRule, gates.is_none());
+        Self { rest: gates.map_or(&[], |gates| &gates.0), facts }
+    }
+
+    /// Goes on. `said` answers what the last step asked; else `None`.
+    pub fn next(&mut self, said: Option<Said>) -> Step<'g> {
+        let mut said = said;
+        loop {
+            let raised = self.facts.raised.first();
+            let step = match self.rest.split_first() {
+                Some((gate, rest)) if gate.place().rank() < raised => {
+                    self.rest = rest;
+                    gate.pass(&self.facts)
+                }
+                _ => {
+                    let Some(place) = ORDER.get(raised as usize) else { return Step::Pass };
+                    let step = place.pass(said.take());
+                    if !matches!(step, Step::Ask(_)) {
+                        self.facts.raised.lower(raised);
+                    }
+                    step
+                }
+            };
+            if step != Step::Pass {
+                return step;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ELSEWHERE: Redirect =
+        Redirect { scheme: None, hostname: None, port: None, path: None, status: 302 };
+
+    /// What makes the gate of a place shut: what a rule has, or what is said of the request.
+    enum Shut {
+        Rule(Gate),
+        Said(Question, Said),
+        Raised,
+        NoRule,
+    }
+
+    fn shut(place: Place) -> Shut {
+        match place {
+            Place::Certificate => Shut::Said(Question::IsDemandMet, Said::Yes),
+            Place::Probe => Shut::Said(Question::HasOwnRules, Said::No),
+            Place::Listener => Shut::Raised,
+            Place::NoRule => Shut::NoRule,
+            Place::Spelling => Shut::Said(Question::IsEvasive, Said::Yes),
+            Place::Misdirected | Place::ClearText => Shut::Said(Question::IsDemandMet, Said::No),
+            Place::Refusal => Shut::Rule(Gate::Refusal(Refusal::Guard)),
+            Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308)),
+            Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
+            Place::BodySize => Shut::Rule(Gate::BodySize(9)),
+        }
+    }
+
+    fn answer(place: Place) -> Answer<'static> {
+        const REDIRECT: &Redirect = &ELSEWHERE;
+        match place {
+            Place::Certificate => Answer::Certificate,
+            Place::Probe => Answer::Healthy,
+            Place::Listener => Answer::ListenerGone,
+            Place::NoRule => Answer::NotFound,
+            Place::Spelling => Answer::Ambiguous,
+            Place::Misdirected => Answer::Misdirected,
+            Place::Refusal => Answer::Refused(Refusal::Guard),
+            Place::HttpsRedirect => Answer::ToHttps(308),
+            Place::ClearText => Answer::Denied,
+            Place::Redirect => Answer::Elsewhere(REDIRECT),
+            Place::BodySize => Answer::BodyTooLarge,
+        }
+    }
+
+    /// How a request ends for which the gates of `places` are shut; a place that is named in `open`
+    /// is asked and lets it pass.
+    #[track_caller]
+    fn check(places: &[Place], open: &[Place], wanted: Option<Place>) {
+        let (mut raised, mut has_rule) = (Raised::default(), true);
+        let (mut gates, mut world) = (Vec::new(), Vec::new());
+        for &place in places {
+            match shut(place) {
+                Shut::Rule(gate) => gates.push(gate),
+                Shut::Raised => raised.raise(place, true),
+                Shut::NoRule => has_rule = false,
+                Shut::Said(question, said) => {
+                    raised.raise(place, true);
+                    let said = match (open.contains(&place), said) {
+                        (false, said) => said,
+                        (true, Said::Yes) => Said::No,
+                        (true, Said::No) => Said::Yes,
+                    };
+                    world.push((question, said));
+                }
+            }
+        }
+        // The order of a list is that of the places, whatever it was made of.
+        gates.reverse();
+        let gates = Gates::from_iter(gates);
+        let facts = Facts { scheme: Scheme::Http, body_bytes: Some(10), raised };
+        let mut walk = Walk::new(has_rule.then_some(&gates), facts);
+        let mut said = None;
+        let end = loop {
+            match walk.next(said.take()) {
+                Step::Pass => break None,
+                Step::Answer(answer) => break Some(answer),
+                Step::Ask(question) => {
+                    let known = world.iter().find(|(asked, _)| *asked == question);
+                    said = Some(known.expect("a question of a gate that is there").1);
+                }
+            }
+        };
+        assert_eq!(end, wanted.map(answer), "{places:?} {open:?}");
+    }
+
+    #[test]
+    fn of_neighbours_the_first_in_order_answers() {
+        for place in ORDER {
+            check(&[place], &[], Some(place));
+        }
+        for pair in ORDER.windows(2) {
+            let &[first, second] = pair else { panic!("two") };
+            check(&[first, second], &[], Some(first));
+            check(&[second, first], &[], Some(first));
+            if let Shut::Said(..) = shut(first) {
+                check(&[first, second], &[first], Some(second));
+            }
+        }
+        check(&[], &[], None);
+    }
+
+    /// The order, in words that do not follow from the list.
+    #[test]
+    fn who_comes_before_whom() {
+        for (first, second) in [
+            (Place::Listener, Place::NoRule),
+            // What the handshake lacks is said before what the request is.
+            (Place::Certificate, Place::NoRule),
+            (Place::Certificate, Place::Refusal),
+            (Place::Probe, Place::NoRule),
+            // Whoever is refused is not told where else to go.
+            (Place::Refusal, Place::HttpsRedirect),
+            (Place::Refusal, Place::Redirect),
+            // Over https the demand can be met.
+            (Place::HttpsRedirect, Place::ClearText),
+            (Place::ClearText, Place::Redirect),
+            (Place::Redirect, Place::BodySize),
+        ] {
+            check(&[second, first], &[], Some(first));
+        }
+    }
+
+    #[test]
+    fn gates_look_at_facts() {
+        let step = |gate: Gate, scheme, body_bytes| {
+            let facts = Facts { scheme, body_bytes, raised: Raised::default() };
+            let gates = Gates::from_iter([gate]);
+            Walk::new(Some(&gates), facts).next(None) == Step::Pass
+        };
+        let (http, https) = (Scheme::Http, Scheme::Https);
+        for (gate, scheme, body_bytes, passes) in [
+            (Gate::HttpsRedirect(308), http, None, false),
+            (Gate::HttpsRedirect(308), https, None, true),
+            (Gate::BodySize(9), http, Some(9), true),
+            (Gate::BodySize(9), http, Some(10), false),
+            // Counted as it comes.
+            (Gate::BodySize(9), http, None, true),
+            (Gate::Refusal(Refusal::NotSupported), https, None, false),
+        ] {
+            assert_eq!(step(gate.clone(), scheme, body_bytes), passes, "{gate:?} {scheme:?}");
+        }
+    }
+
+    #[test]
+    fn a_gate_that_keeps_clients_out_is_a_guard() {
+        let is_guarded = |gate: Gate| Gates::from_iter([gate]).is_guarded();
+        assert!(is_guarded(Gate::Refusal(Refusal::NotSupported)));
+        assert!(!is_guarded(Gate::HttpsRedirect(308)));
+        assert!(!is_guarded(Gate::Redirect(ELSEWHERE)));
+        assert!(!is_guarded(Gate::BodySize(9)));
+        assert!(!Gates::default().is_guarded());
+    }
+}

@@ -1,0 +1,162 @@
+//! The gates at work on one request: what it brings to them, what they ask of the table, and what
+//! their answers become.
+
+use crate::filter::{Answer, Facts, Place, Question, Raised, Redirect, RedirectParts, Said};
+use crate::filter::{Scheme, Step, Walk};
+use crate::http1::framing::BodyLength;
+use crate::proxy::core::CoreTable;
+use crate::proxy::exchange::end::End;
+use crate::proxy::exchange::reading;
+use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::state::Exchange;
+use crate::table::Match;
+use crate::telemetry::Counter;
+use crate::tls::{ClientAuthId, ClientRefusal};
+
+impl Exchange<'_> {
+    /// The rule, if every gate lets the request pass.
+    pub(super) fn pass_gates<'m, 't>(
+        &self,
+        table: &CoreTable,
+        matched: Option<&'m Match<'t>>,
+    ) -> Result<&'m Match<'t>, Answer<'t>> {
+        let gates = matched.map(|found| &found.rule.plan.gates);
+        let mut walk = Walk::new(gates, self.gate_facts(table, matched));
+        let mut said = None;
+        loop {
+            match walk.next(said) {
+                Step::Pass => return matched.ok_or(Answer::NotFound),
+                Step::Answer(answer) => return Err(answer),
+                Step::Ask(question) => said = Some(self.find_out(question, table, matched)),
+            }
+        }
+    }
+
+    /// PERF: says of each gate whether it may be shut as far as that costs next to nothing, so that
+    /// an ordinary request comes to no gate at all.
+    fn gate_facts(&self, table: &CoreTable, matched: Option<&Match<'_>>) -> Facts {
+        let (head, listener) = (self.head(), &self.downstream.listener);
+        let is_tls = listener.scheme == Scheme::Https;
+        let has_demands = table.0.demands_certificates(listener.id);
+        let was_asked = self.downstream.client_auth != ClientAuthId::default();
+        let mut raised = Raised::default();
+        let is_gone = matched.is_none() && !table.0.has_listener(listener.id);
+        raised.raise(Place::Listener, is_gone);
+        raised.raise(Place::Certificate, self.certificate_refusal().is_some());
+        raised.raise(Place::Probe, self.is_probe(matched));
+        raised.raise(Place::Spelling, head.has_lax_reading);
+        raised.raise(Place::Misdirected, is_tls && (has_demands || was_asked));
+        raised.raise(Place::ClearText, !is_tls && has_demands);
+        let body_bytes = match head.body {
+            BodyLength::Known(length) => Some(length),
+            BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => None,
+        };
+        Facts { scheme: listener.scheme, body_bytes, raised }
+    }
+
+    fn find_out(&self, question: Question, table: &CoreTable, matched: Option<&Match<'_>>) -> Said {
+        let (listener, host) = (self.downstream.listener.id, &self.head().host);
+        let is_so = match question {
+            Question::IsDemandMet => {
+                table.0.client_auth(listener, host) == self.downstream.client_auth
+            }
+            Question::HasOwnRules => table.0.has_host(listener, host),
+            Question::IsEvasive => matched.is_some_and(|found| {
+                reading::is_evasive(self.head().sent_path(self.bytes), found.rule, |path| {
+                    self.lookup_path(table, path).map(|found| found.rule)
+                })
+            }),
+        };
+        if is_so { Said::Yes } else { Said::No }
+    }
+
+    /// What the handshake lacks that it asked for.
+    fn certificate_refusal(&self) -> Option<ClientRefusal> {
+        self.downstream.identity.as_ref()?.admitted().err()
+    }
+
+    /// Whether a load balancer may ask for our health: by its path, unless a rule names that. As
+    /// the catch-all server of ingress-nginx has it, for every method.
+    fn is_probe(&self, matched: Option<&Match<'_>>) -> bool {
+        let path = self.core.config.health_check_path.as_bytes();
+        self.head().path == path
+            && matched.is_none_or(|found| !found.is_routed || found.matched_bytes < path.len())
+    }
+
+    /// Ends a request that no backend gets.
+    pub(super) async fn keep_back(
+        &mut self,
+        answer: Answer<'_>,
+        matched: Option<&Match<'_>>,
+    ) -> End {
+        let (counter, reply) = match answer {
+            Answer::ToHttps(status) => {
+                let location = self.https_location(status);
+                return self.send_redirect(status, &location).await;
+            }
+            Answer::Elsewhere(redirect) => {
+                let matched_bytes = matched.map_or(0, |found| found.matched_bytes);
+                let listener = &self.downstream.listener;
+                let location =
+                    self.location(redirect, listener.scheme, listener.port, matched_bytes);
+                return self.send_redirect(redirect.status, &location).await;
+            }
+            Answer::ListenerGone => {
+                self.is_last = true;
+                (Some(Counter::RequestsMisdirected), Reply::Misdirected)
+            }
+            Answer::Certificate => {
+                // What is missing comes with another handshake only.
+                self.is_last = true;
+                let reply = self.certificate_refusal().map_or(Reply::Denied, Reply::Certificate);
+                (Some(Counter::ClientCertificatesRefused), reply)
+            }
+            Answer::Healthy => {
+                self.tally.is_probe = true;
+                (None, Reply::Healthy)
+            }
+            Answer::NotFound => (None, Reply::NotFound),
+            Answer::Ambiguous => (Some(Counter::RequestsMalformed), Reply::Ambiguous),
+            Answer::Misdirected => (Some(Counter::RequestsMisdirected), Reply::Misdirected),
+            Answer::Refused(refusal) => (None, Reply::of_refusal(refusal)),
+            Answer::Denied => (None, Reply::Denied),
+            Answer::BodyTooLarge => (Some(Counter::BodiesTooLarge), Reply::BodyTooLarge),
+        };
+        if let Some(counter) = counter {
+            self.core.count(counter);
+        }
+        self.answer(reply).await
+    }
+
+    /// As ingress-nginx writes it: without port, and without one slash at the end.
+    fn https_location(&self, status: u16) -> Vec<u8> {
+        let keep = Redirect { scheme: None, hostname: None, port: None, path: None, status };
+        let mut location = self.location(&keep, Scheme::Https, 443, 0);
+        if location.last() == Some(&b'/') {
+            location.pop();
+        }
+        location
+    }
+
+    fn location(
+        &self,
+        redirect: &Redirect,
+        scheme: Scheme,
+        listener_port: u16,
+        matched_bytes: usize,
+    ) -> Vec<u8> {
+        let head = self.head();
+        let parts = RedirectParts {
+            scheme: scheme.as_str(),
+            host: &head.host,
+            listener_port,
+            path: &head.path,
+            sent_path: head.sent_path(self.bytes),
+            query: head.query.map(|query| query.of(self.bytes)),
+            matched_bytes,
+        };
+        let mut location = Vec::new();
+        redirect.location(&parts, &mut location);
+        location
+    }
+}
