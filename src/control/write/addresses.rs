@@ -14,7 +14,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::writer::{Right, WriterState};
+use super::rights::{Right, Rights};
 use crate::control::calls::{CallError, call, jitter};
 use crate::control::observed::Address;
 use crate::limits::{
@@ -127,6 +127,22 @@ fn is_alive(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && !matches!(phase, Some("Succeeded" | "Failed"))
 }
 
+/// What is known of the pods of our installation.
+enum Found {
+    All(Vec<Pod>),
+    /// Ours alone: it does not say what it belongs to.
+    Own(Box<Pod>),
+}
+
+impl Found {
+    fn pods(&self) -> &[Pod] {
+        match self {
+            Self::All(pods) => pods,
+            Self::Own(pod) => std::slice::from_ref(pod),
+        }
+    }
+}
+
 /// The pods of our installation.
 pub(super) struct Replicas {
     pods: Api<Pod>,
@@ -146,10 +162,10 @@ impl Replicas {
     }
 
     /// Whether this is the only one; `false` where that cannot be said.
-    pub(super) async fn is_last(&self, state: &WriterState) -> bool {
-        match self.list(state).await {
-            Ok((_, false)) => false,
-            Ok((pods, true)) => {
+    pub(super) async fn is_last(&self, rights: &Rights) -> bool {
+        match self.list(rights).await {
+            Ok(Found::Own(_)) => false,
+            Ok(Found::All(pods)) => {
                 let name = Some(&self.pod);
                 !pods.iter().any(|pod| pod.metadata.name.as_ref() != name && is_alive(pod))
             }
@@ -160,24 +176,19 @@ impl Replicas {
         }
     }
 
-    /// The pods, and whether these are all of our installation.
-    async fn list(&self, state: &WriterState) -> Result<(Vec<Pod>, bool), CallError> {
+    async fn list(&self, rights: &Rights) -> Result<Found, CallError> {
         let listed = call(API_CALL_TIMEOUT, async {
             let own = self.pods.get(&self.pod).await?;
-            let Some(selector) = selector(&own) else { return Ok((vec![own], false)) };
+            let Some(selector) = selector(&own) else { return Ok(Found::Own(Box::new(own))) };
             let listed = ListParams::default().labels(&selector).limit(REPLICAS_MAX);
-            Ok((self.pods.list(&listed).await?.items, true))
+            Ok(Found::All(self.pods.list(&listed).await?.items))
         });
-        told(state, Right::Pods, &self.namespace, listed.await)
+        rights.noted(Right::Pods, &self.namespace, listed.await)
     }
 
-    async fn addresses(
-        &self,
-        is_internal: bool,
-        state: &WriterState,
-    ) -> Result<Addresses, CallError> {
-        let (pods, _) = self.list(state).await?;
-        let names = pods.iter().filter(|pod| is_ready(pod));
+    async fn addresses(&self, is_internal: bool, rights: &Rights) -> Result<Addresses, CallError> {
+        let found = self.list(rights).await?;
+        let names = found.pods().iter().filter(|pod| is_ready(pod));
         let mut names: Vec<&str> =
             names.filter_map(|pod| pod.spec.as_ref()?.node_name.as_deref()).collect();
         names.sort_unstable();
@@ -186,25 +197,10 @@ impl Replicas {
         let mut nodes = Vec::with_capacity(names.len());
         for name in names {
             let node = call(API_CALL_TIMEOUT, self.nodes.get_opt(name)).await;
-            nodes.extend(told(state, Right::Nodes, "", node)?);
+            nodes.extend(rights.noted(Right::Nodes, "", node)?);
         }
         Ok(of_nodes(&nodes, is_internal))
     }
-}
-
-/// Notes whether the account has the right.
-fn told<T>(
-    state: &WriterState,
-    right: Right,
-    namespace: &str,
-    result: Result<T, CallError>,
-) -> Result<T, CallError> {
-    match &result {
-        Err(CallError::Refused(said)) => state.refused(right, namespace, said),
-        Err(_) => {}
-        Ok(_) => state.allowed(right, namespace),
-    }
-    result
 }
 
 /// Tells the addresses whenever they change; those of nodes only while somebody writes them.
@@ -214,7 +210,7 @@ pub(super) async fn follow(
     replicas: &Replicas,
     mut leading: watch::Receiver<bool>,
     addresses: &watch::Sender<Addresses>,
-    state: &WriterState,
+    rights: &Rights,
 ) -> Infallible {
     let tell = |new: Addresses| {
         addresses.send_if_modified(|now| {
@@ -234,7 +230,7 @@ pub(super) async fn follow(
             tell(tidy(texts.iter().filter_map(|text| parse(text))));
             std::future::pending().await
         }
-        AddressSource::Service(service) => follow_service(service, client, &tell, state).await,
+        AddressSource::Service(service) => follow_service(service, client, &tell, rights).await,
         AddressSource::Nodes { is_internal } => {
             let mut is_failing = false;
             loop {
@@ -242,7 +238,7 @@ pub(super) async fn follow(
                     // The election has ended, and with it this future.
                     std::future::pending::<()>().await;
                 }
-                let pause = match replicas.addresses(*is_internal, state).await {
+                let pause = match replicas.addresses(*is_internal, rights).await {
                     Ok(found) => {
                         tell(found);
                         is_failing = false;
@@ -272,7 +268,7 @@ async fn follow_service(
     service: &ObjectRef,
     client: &kube::Client,
     tell: &dyn Fn(Addresses),
-    state: &WriterState,
+    rights: &Rights,
 ) -> Infallible {
     loop {
         let api: Api<Service> = Api::namespaced(client.clone(), &service.namespace);
@@ -280,7 +276,7 @@ async fn follow_service(
         let mut events = std::pin::pin!(watcher(api, config).default_backoff());
         let mut is_there = false;
         while let Some(event) = events.next().await {
-            match told_watch(state, &service.namespace, event) {
+            match told_watch(rights, &service.namespace, event) {
                 Some(watcher::Event::InitApply(found) | watcher::Event::Apply(found)) => {
                     is_there = true;
                     tell(of_service(&found));
@@ -304,25 +300,20 @@ async fn follow_service(
 
 /// The event of a watch; an error is retried by the watch itself.
 fn told_watch<K>(
-    state: &WriterState,
+    rights: &Rights,
     namespace: &str,
     event: Result<watcher::Event<K>, watcher::Error>,
 ) -> Option<watcher::Event<K>> {
-    let error = match event {
-        Ok(event) => {
-            state.allowed(Right::Service, namespace);
-            return Some(event);
-        }
-        Err(watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error)) => {
+    let event = event.map_err(|error| match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
             CallError::from(error)
         }
-        Err(error) => CallError::Failed(error.to_string()),
-    };
-    match error {
-        CallError::Refused(said) => state.refused(Right::Service, namespace, &said),
-        error => tracing::debug!(%error, "watch of the Service"),
-    }
-    None
+        error => CallError::Failed(error.to_string()),
+    });
+    rights
+        .noted(Right::Service, namespace, event)
+        .inspect_err(|error| tracing::debug!(%error, "watch of the Service"))
+        .ok()
 }
 
 #[cfg(test)]

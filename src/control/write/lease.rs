@@ -16,7 +16,7 @@ use kube::api::{Api, PostParams};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::writer::{Right, WriterState};
+use super::rights::{Right, Rights};
 use crate::control::calls::{CallError, call, jitter, random};
 use crate::limits::{
     API_CALL_TIMEOUT, FAREWELL_TIMEOUT, LEASE_DURATION, LEASE_DURATION_MAX, LEASE_RENEW,
@@ -111,22 +111,19 @@ impl Candidate {
     pub(super) async fn run(
         &mut self,
         leading: &watch::Sender<bool>,
-        state: &WriterState,
+        rights: &Rights,
     ) -> Infallible {
         let mut is_failing = false;
         loop {
             let begun = Instant::now();
             let limit = self.term(begun).unwrap_or(API_CALL_TIMEOUT).min(API_CALL_TIMEOUT);
-            let mut pause = match call(limit, self.look(begun)).await {
+            let looked = call(limit, self.look(begun)).await;
+            let mut pause = match rights.noted(Right::Lease, &self.namespace, looked) {
                 Ok(pause) => {
-                    state.allowed(Right::Lease, &self.namespace);
                     is_failing = false;
                     pause
                 }
-                Err(CallError::Refused(said)) => {
-                    state.refused(Right::Lease, &self.namespace, &said);
-                    MISSING_RIGHT_RETRY
-                }
+                Err(CallError::Refused(_)) => MISSING_RIGHT_RETRY,
                 // Another was faster.
                 Err(CallError::Conflict(_)) => jitter(LEASE_RETRY),
                 Err(error) => {

@@ -4,10 +4,13 @@
 mod addresses;
 mod events;
 mod lease;
+mod rights;
+mod state;
 mod status;
 mod writer;
 
 pub use addresses::AddressSource;
 pub use events::REPORTING_CONTROLLER;
+pub use state::{WriterCounts, WriterState};
 pub use status::FIELD_MANAGER;
-pub use writer::{WriterCounts, WriterOptions, WriterState, run};
+pub use writer::{WriterOptions, run};

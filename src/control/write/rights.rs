@@ -1,0 +1,148 @@
+//! Which rights the account lacks, as the API server says when they are needed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::control::calls::CallError;
+use crate::limits::MISSING_RIGHTS_MAX;
+use crate::model::{Problem, Severity};
+
+/// A right that the account of the process needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Right {
+    Lease,
+    Status,
+    Events,
+    Service,
+    Pods,
+    Nodes,
+}
+
+impl Right {
+    /// What to bind, and what is not done without it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Lease => (
+                "get, create and update leases (coordination.k8s.io)",
+                "No status and no Event is written",
+            ),
+            Self::Status => (
+                "patch ingresses/status (networking.k8s.io)",
+                "The status of Ingresses is not written",
+            ),
+            Self::Events => {
+                ("create, get and patch events (events.k8s.io)", "Problems are not told by Events")
+            }
+            Self::Service => (
+                "list and watch services",
+                "The addresses of --publish-service are not known and no status is written",
+            ),
+            Self::Pods => {
+                ("get and list pods", "Other replicas and the nodes that run us are not known")
+            }
+            Self::Nodes => (
+                "get nodes (in a ClusterRole), or set --publish-service",
+                "The addresses of the nodes are not known and no status is written",
+            ),
+        }
+    }
+
+    fn problem(self, namespace: &str, said: &str) -> Problem {
+        let (verbs, effect) = self.words();
+        let place = if namespace.is_empty() {
+            String::new()
+        } else {
+            format!(" in the namespace {namespace}")
+        };
+        Problem {
+            object: None,
+            position: None,
+            field: String::new(),
+            severity: Severity::Error,
+            reason: "MissingPermission",
+            message: format!("{effect}: {said}."),
+            advice: format!(
+                "Bind a role to the service account that may {verbs}{place}; the chart has one."
+            ),
+        }
+    }
+}
+
+/// By namespace; empty: all.
+type MissingRights = BTreeMap<(Right, Arc<str>), Arc<Problem>>;
+
+/// What is missing now.
+#[derive(Debug, Default)]
+pub(super) struct Rights {
+    missing: Mutex<MissingRights>,
+}
+
+impl Rights {
+    /// Rights that are missing now.
+    pub(super) fn problems(&self) -> Vec<Arc<Problem>> {
+        self.missing().values().cloned().collect()
+    }
+
+    /// Says a missing right, once until it is there.
+    fn refused(&self, right: Right, namespace: &str, said: &str) {
+        let key = (right, Arc::from(namespace));
+        let mut missing = self.missing();
+        if missing.len() < MISSING_RIGHTS_MAX && !missing.contains_key(&key) {
+            let problem = right.problem(namespace, said);
+            tracing::warn!("{problem}");
+            missing.insert(key, Arc::new(problem));
+        }
+    }
+
+    fn allowed(&self, right: Right, namespace: &str) {
+        let mut missing = self.missing();
+        if !missing.is_empty() && missing.remove(&(right, Arc::from(namespace))).is_some() {
+            let (verbs, _) = right.words();
+            tracing::info!(namespace, "the account may {verbs} now");
+        }
+    }
+
+    /// Notes what a call says of a right, and hands on what it came to.
+    pub(super) fn noted<T>(
+        &self,
+        right: Right,
+        namespace: &str,
+        result: Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        match &result {
+            Ok(_) => self.allowed(right, namespace),
+            Err(CallError::Refused(said)) => self.refused(right, namespace, said),
+            Err(_) => {}
+        }
+        result
+    }
+
+    fn missing(&self) -> MutexGuard<'_, MissingRights> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_right_is_said_once_in_words_until_it_is_there() {
+        let state = Rights::default();
+        for _ in 0..3 {
+            state.refused(Right::Status, "shop", "User \"ringway\" cannot patch");
+        }
+        let problems = state.problems();
+        assert_eq!(problems.len(), 1);
+        let text = problems[0].to_string();
+        assert!(text.contains("patch ingresses/status") && text.contains("shop"), "{text}");
+        state.allowed(Right::Status, "other");
+        assert_eq!(state.problems().len(), 1);
+        state.allowed(Right::Status, "shop");
+        assert!(state.problems().is_empty());
+        for n in 0..MISSING_RIGHTS_MAX * 2 {
+            state.refused(Right::Events, &format!("n{n}"), "no");
+        }
+        assert_eq!(state.problems().len(), MISSING_RIGHTS_MAX);
+    }
+}
