@@ -20,7 +20,7 @@ use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
 use crate::control::client;
 use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
-use crate::control::lower::LowerOptions;
+use crate::control::lower::{Interest, LowerOptions};
 use crate::control::openings::Bound as BoundEntry;
 use crate::control::source::kubernetes::KubernetesOptions;
 use crate::control::source::reach::Reach;
@@ -212,13 +212,14 @@ fn cluster_options(
     let reach = reach(args);
     let secrets = [&lower.default_certificate, &lower.ticket_keys];
     let secrets = secrets.into_iter().flatten().cloned().collect();
+    let interest = Box::new(Interest::new(lower));
     let certificate = (!args.admission_bind.is_empty()).then(|| CertificateOptions {
         secret: args.admission_secret.clone(),
         service: args.admission_service.clone(),
         configuration: args.admission_configuration.clone(),
     });
     ClusterOptions {
-        source: KubernetesOptions { reach, lower, secrets, state: Arc::clone(&state.source) },
+        source: KubernetesOptions { reach, interest, secrets, state: Arc::clone(&state.source) },
         writer: writer_options(args, &api),
         config: api,
         certificate,

@@ -27,6 +27,8 @@ pub struct KindInfo {
     pub reading: Reading,
     /// What depends on it.
     pub need: Need,
+    /// What its objects say about others.
+    pub role: Role,
     /// What happens where it cannot be read: a clause.
     pub unread: &'static str,
     /// What happens where it is not watched: a sentence.
@@ -72,6 +74,17 @@ pub enum Need {
     Optional,
 }
 
+/// What objects of a kind say about others, for what is read of those.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Which of them are ours.
+    Chooses,
+    /// Which of them they need.
+    Names,
+    /// Nothing.
+    Plain,
+}
+
 /// All kinds, in their order.
 pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     KindInfo { base64: "binaryData", ..row::<ConfigMap>(Kind::ConfigMap) },
@@ -86,12 +99,14 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     KindInfo {
         reading: Reading::Whole,
         need: Need::Required,
+        role: Role::Names,
         unread: "nothing is routed",
         old_versions: &["networking.k8s.io/v1beta1", "extensions/v1beta1"],
         ..row::<Ingress>(Kind::Ingress)
     },
     KindInfo {
         reading: Reading::Whole,
+        role: Role::Chooses,
         unread: "classes count by the name --ingress-class alone",
         unseen: "Ingresses are ours by the name of their class alone.",
         old_versions: &["networking.k8s.io/v1beta1"],
@@ -129,6 +144,7 @@ const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
         scope: <K::Scope as Place>::SCOPE,
         reading: Reading::Nothing,
         need: Need::Optional,
+        role: Role::Plain,
         unread: "",
         unseen: "Their changes are not seen.",
         page: KUBE_PAGE_OBJECTS,

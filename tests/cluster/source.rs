@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::Ingress;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use ringway::control::lower::LowerOptions;
+use ringway::control::lower::{Interest, LowerOptions};
 use ringway::control::observed::Observed;
 use ringway::control::source::kubernetes::{Batch, KubernetesOptions, SourceState, Urgency, run};
 use ringway::control::source::reach::Reach;
@@ -47,10 +47,11 @@ struct Running {
 
 impl Running {
     fn start(client: Client, reach: Reach) -> Self {
-        let lower = LowerOptions::cluster("ringway", "ringway.dev/ingress");
+        let options = LowerOptions::cluster("ringway", "ringway.dev/ingress");
+        let interest = Box::new(Interest::new(options));
         let (state, observed) = (Arc::<SourceState>::default(), Arc::<Observed>::default());
         let secrets = Vec::new();
-        let options = KubernetesOptions { reach, lower, secrets, state: Arc::clone(&state) };
+        let options = KubernetesOptions { reach, interest, secrets, state: Arc::clone(&state) };
         let (sink, batches) = mpsc::channel(64);
         let source = run(client, options, Arc::clone(&observed), sink);
         block_on(async { drop(tokio::spawn(source)) });

@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use k8s_openapi::api::networking::v1::IngressClass;
 
 use super::backends::slices;
 use super::ingress::class::Classes;
 use super::ingress::spec;
 use super::options::LowerOptions;
-use crate::control::source::Object;
+use crate::control::source::interest::{self as source, Choice};
+use crate::control::source::object::Object;
 use crate::model::ObjectRef;
 
 /// Follows the IngressClasses of the source, and judges its other objects by them.
@@ -28,23 +28,23 @@ impl Interest {
     pub fn new(options: LowerOptions) -> Self {
         Self { classes: Classes::of([], &options), options }
     }
+}
 
-    /// Takes all IngressClasses that there are. Whether other objects may be ours now.
-    pub fn set_classes<'a>(
-        &mut self,
-        classes: impl IntoIterator<Item = (&'a ObjectRef, &'a IngressClass)>,
-    ) -> bool {
+impl source::Interest for Interest {
+    fn choose(&mut self, choosers: &[(&ObjectRef, &Object)]) -> Choice {
+        let classes = choosers.iter().filter_map(|(reference, object)| match object {
+            Object::IngressClass(class) => Some((*reference, &**class)),
+            _ => None,
+        });
         let classes = Classes::of(classes, &self.options);
         let is_changed = classes != self.classes;
         self.classes = classes;
-        is_changed
+        if is_changed { Choice::Changed } else { Choice::Same }
     }
 
-    /// Every object that lowering `object` may read because it is named there; none if it is not
-    /// ours. A name that no object can have is left out: it is for the author to correct, and goes
-    /// into no request.
-    #[must_use]
-    pub fn needs(&self, reference: &ObjectRef, object: &Object) -> BTreeSet<ObjectRef> {
+    /// A name that no object can have is left out: it is for the author to correct, and goes into
+    /// no request.
+    fn needs(&self, reference: &ObjectRef, object: &Object) -> BTreeSet<ObjectRef> {
         match object {
             Object::Ingress(ingress) if spec::is_ours(ingress, &self.classes, &self.options) => {
                 spec::secret_references(reference, ingress)
@@ -53,10 +53,7 @@ impl Interest {
         }
     }
 
-    /// Whether nothing of `object`, which is ours, can be used: its last good version stays in
-    /// force, and needs what it needed.
-    #[must_use]
-    pub fn leaves_last_good(&self, reference: &ObjectRef, object: &Object) -> bool {
+    fn leaves_last_good(&self, reference: &ObjectRef, object: &Object) -> bool {
         match object {
             Object::Ingress(ingress) => {
                 spec::is_ours(ingress, &self.classes, &self.options)
@@ -66,10 +63,14 @@ impl Interest {
         }
     }
 
-    /// Whether requests must be kept from an address that they may reach by `old`, so that `new`
-    /// cannot wait.
-    #[must_use]
-    pub fn is_urgent(old: Option<&EndpointSlice>, new: Option<&EndpointSlice>) -> bool {
-        slices::removes_endpoints(old, new)
+    fn is_urgent(&self, old: Option<&Object>, new: Option<&Object>) -> bool {
+        slices::removes_endpoints(old.and_then(slice), new.and_then(slice))
+    }
+}
+
+fn slice(object: &Object) -> Option<&EndpointSlice> {
+    match object {
+        Object::EndpointSlice(slice) => Some(slice),
+        _ => None,
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod directory;
 pub mod inotify;
+pub mod interest;
 pub mod kubernetes;
 pub mod links;
 pub mod manifest;

@@ -268,7 +268,7 @@ impl Writer {
             }
             match self.under_way.join_next().await {
                 Some(Ok(Done::Status(write, result))) => {
-                    drop(self.note_status(&write.ingress, result))
+                    drop(self.note_status(&write.ingress, result));
                 }
                 Some(_) => {}
                 None => return,

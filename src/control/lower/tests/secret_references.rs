@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::control::source::SourceObject;
+use crate::control::source::interest::{Choice, Interest as _};
 use crate::control::source::tree::Tree;
 use crate::model::Kind;
 
@@ -119,7 +120,7 @@ fn of_what_is_ours_alone() {
         "apiVersion: networking.k8s.io/v1\nkind: IngressClass\nmetadata: {name: web}\n\
          spec: {controller: ringway.dev/ingress}\n",
     );
-    let crate::control::source::Object::IngressClass(web) = &class.object else { unreachable!() };
+    let web = [(&class.reference, &class.object)];
     let needs = |interest: &Interest, class: &str, path: &str| {
         let SourceObject { reference, object, provenance: _ } = ingress(class, path);
         let needs = interest.needs(&reference, &object);
@@ -129,11 +130,11 @@ fn of_what_is_ours_alone() {
     assert_eq!(needs(&interest, "ringway", "/"), ("Secret n/s".into(), false));
     assert_eq!(needs(&interest, "ringway", "/a#b"), ("Secret n/s".into(), true));
     assert_eq!(needs(&interest, "web", "/"), (String::new(), false));
-    assert!(interest.set_classes([(&class.reference, &**web)]));
-    assert!(!interest.set_classes([(&class.reference, &**web)]));
+    assert_eq!(interest.choose(&web), Choice::Changed);
+    assert_eq!(interest.choose(&web), Choice::Same);
     assert_eq!(needs(&interest, "web", "/"), ("Secret n/s".into(), false));
     assert_eq!(needs(&interest, "web", "/a#b"), ("Secret n/s".into(), true));
-    assert!(interest.set_classes([]));
+    assert_eq!(interest.choose(&[]), Choice::Changed);
     assert_eq!(needs(&interest, "web", "/a#b"), (String::new(), false));
     assert_eq!(interest.needs(&class.reference, &class.object), BTreeSet::new());
 }

@@ -10,6 +10,7 @@
 //!  Ingress ───┴▶ references ─▶ Secrets ─▶ GET ─▶ held
 //! ```
 
+mod needs;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,69 +21,22 @@ use std::time::Instant;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 
+use super::batch::{Batch, Urgency};
 use super::failure::Failure;
 use super::item::{Content, Item};
 use super::problems::{self, Trouble};
 use super::secrets::{Answer, Secrets};
 use super::state::SourceState;
+use super::stream::{Extent, Stream};
 use super::watch::{Step, Verb};
-use super::{Batch, Urgency};
-use crate::control::kinds::{KindInfo, KindScope, Need, Reading, info};
-use crate::control::lower::{self, Classes, LowerOptions};
+use crate::control::kinds::{KindInfo, KindScope, Need, Reading, Role, info};
 use crate::control::observed::Observed;
+use crate::control::source::interest::Interest;
 use crate::control::source::object::{Change, Object, SourceObject};
 use crate::control::source::trim::Trim as _;
 use crate::limits::{SECRET_REFRESH, SECRET_WAIT};
 use crate::model::{Kind, ObjectRef, Problem};
 use references::References;
-
-/// What one watch is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Extent {
-    /// `kind`.
-    pub kind: Kind,
-    /// `None`: all of them, or a kind without.
-    pub namespace: Option<Arc<str>>,
-    /// `None`: all of them.
-    pub name: Option<Arc<str>>,
-}
-
-impl Extent {
-    /// All objects of a kind, wherever they are.
-    pub(super) fn all(kind: Kind) -> Self {
-        Self { kind, namespace: None, name: None }
-    }
-
-    fn covers(&self, object: &ObjectRef) -> bool {
-        object.kind == self.kind
-            && self.namespace.as_ref().is_none_or(|namespace| *namespace == object.namespace)
-            && self.name.as_ref().is_none_or(|name| *name == object.name)
-    }
-
-    /// No covered object is less.
-    fn first(&self) -> ObjectRef {
-        ObjectRef {
-            kind: self.kind,
-            namespace: self.namespace.clone().unwrap_or_else(|| "".into()),
-            name: self.name.clone().unwrap_or_else(|| "".into()),
-        }
-    }
-}
-
-/// One watch.
-#[derive(Debug)]
-pub(super) struct Stream {
-    /// What it is about.
-    pub extent: Extent,
-    /// What stands in its way.
-    pub failure: Option<(Verb, Failure)>,
-    /// An event that could not be read since the last list.
-    pub unreadable: Option<Failure>,
-    /// It has listed all objects once.
-    is_synced: bool,
-    /// Found by the list under way.
-    listed: BTreeSet<ObjectRef>,
-}
 
 /// Settings of a [`Collector`].
 pub(super) struct Setup {
@@ -90,8 +44,8 @@ pub(super) struct Setup {
     pub extents: Vec<Extent>,
     /// Only objects of namespaces that a watch of namespaces finds count.
     pub is_selective: bool,
-    /// Whose Ingresses are ours.
-    pub lower: LowerOptions,
+    /// Whose objects are ours.
+    pub interest: Box<dyn Interest>,
     /// Wanted whoever names them.
     pub secrets: Vec<ObjectRef>,
     /// For the writer.
@@ -106,8 +60,7 @@ pub(super) struct Collector {
     /// Namespaces whose objects count; `None`: all.
     namespaces: Option<BTreeSet<Arc<str>>>,
     held: BTreeMap<ObjectRef, Held>,
-    lower: LowerOptions,
-    classes: Classes,
+    interest: Box<dyn Interest>,
     /// Secrets that Ingresses of ours name.
     references: BTreeMap<ObjectRef, References>,
     secrets: Secrets,
@@ -147,7 +100,7 @@ struct Wait {
 
 impl Collector {
     pub(super) fn new(setup: Setup, now: Instant) -> Self {
-        let Setup { extents, is_selective, lower, secrets: wanted, observed, state } = setup;
+        let Setup { extents, is_selective, interest, secrets: wanted, observed, state } = setup;
         let mut secrets = Secrets::default();
         wanted.iter().for_each(|secret| secrets.want(secret));
         extents.iter().for_each(|extent| state.update(extent.kind, |_| {}));
@@ -156,19 +109,11 @@ impl Collector {
         if let Some(namespaces) = if is_selective { Some(BTreeSet::new()) } else { named } {
             state.watch_only(namespaces);
         }
-        let stream = |extent| Stream {
-            extent,
-            failure: None,
-            unreadable: None,
-            is_synced: false,
-            listed: BTreeSet::new(),
-        };
         Self {
-            streams: extents.into_iter().map(stream).collect(),
+            streams: extents.into_iter().map(Stream::new).collect(),
             namespaces: is_selective.then(BTreeSet::new),
             held: BTreeMap::new(),
-            classes: Classes::of([], &lower),
-            lower,
+            interest,
             references: BTreeMap::new(),
             secrets,
             refresh_at: now + SECRET_REFRESH,
@@ -435,7 +380,7 @@ impl Collector {
         }
         let held = self.held.remove(reference);
         let (old, is_told) = held.map_or((None, false), |held| (held.object, held.is_told));
-        let urgency = urgency(old.as_ref(), Some(&object));
+        let urgency = self.urgency(old.as_ref(), Some(&object));
         if old.is_none() && reference.kind != Kind::Secret {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_add(1));
         }
@@ -452,16 +397,25 @@ impl Collector {
         if reference.kind != Kind::Secret {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_sub(1));
         }
-        self.change_of(reference, urgency(Some(&old), None), now);
+        let urgency = self.urgency(Some(&old), None);
+        self.change_of(reference, urgency, now);
+    }
+
+    fn urgency(&self, old: Option<&Object>, new: Option<&Object>) -> Urgency {
+        match old.or(new) {
+            Some(Object::EndpointSlice(_)) if self.interest.is_urgent(old, new) => Urgency::Now,
+            Some(Object::EndpointSlice(_)) => Urgency::Endpoints,
+            _ => Urgency::Routes,
+        }
     }
 
     /// Follows what hangs on an object that is new, changed or gone, and marks it.
     fn change_of(&mut self, reference: &ObjectRef, urgency: Urgency, now: Instant) {
         self.observe(reference);
-        match reference.kind {
-            Kind::Ingress => self.find_references(reference, now),
-            Kind::IngressClass => self.find_classes(now),
-            _ => {}
+        match info(reference.kind).role {
+            Role::Names => self.find_references(reference, now),
+            Role::Chooses => self.choose(now),
+            Role::Plain => {}
         }
         if self.is_visible(reference) || self.held.get(reference).is_some_and(|held| held.is_told) {
             self.mark(reference, urgency, now);
@@ -490,13 +444,13 @@ impl Collector {
 
     /// Whether hosts would be without their certificates if this were told now.
     fn must_wait(&self, object: &ObjectRef) -> bool {
-        match object.kind {
-            Kind::Ingress => {
+        match info(object.kind).role {
+            Role::Names => {
                 let named = self.references.get(object).into_iter().flat_map(|all| &*all.newest);
                 named.into_iter().any(|secret| self.secrets.is_open(secret))
             }
-            Kind::IngressClass => self.secrets.is_any_open(),
-            _ => false,
+            Role::Chooses => self.secrets.is_any_open(),
+            Role::Plain => false,
         }
     }
 
@@ -555,7 +509,7 @@ impl Collector {
             let all: Vec<_> = held.take_while(|object| extent.covers(object)).cloned().collect();
             for object in &all {
                 self.observe(object);
-                if kind == Kind::Ingress {
+                if info(kind).role == Role::Names {
                     self.find_references(object, now);
                 }
                 self.mark(object, Urgency::Routes, now);
@@ -583,16 +537,4 @@ impl Collector {
 
 fn uid(object: &Object) -> Option<&str> {
     object.metadata().uid.as_deref()
-}
-
-fn urgency(old: Option<&Object>, new: Option<&Object>) -> Urgency {
-    let slice = |object: Option<&Object>| match object {
-        Some(Object::EndpointSlice(slice)) => Some(Arc::clone(slice)),
-        _ => None,
-    };
-    match (slice(old), slice(new)) {
-        (None, None) => Urgency::Routes,
-        (old, new) if lower::removes_endpoints(old.as_deref(), new.as_deref()) => Urgency::Now,
-        _ => Urgency::Endpoints,
-    }
 }

@@ -6,12 +6,14 @@
 //!  GET of Secrets that Ingresses of ours name ─────────────┘
 //! ```
 
+mod batch;
 mod collect;
 mod failure;
 mod item;
 mod problems;
 mod secrets;
 mod state;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -29,53 +31,26 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::control::calls::alive;
 use crate::control::kinds::{KindInfo, KindScope, Place, Reading, info};
-use crate::control::lower::LowerOptions;
 use crate::control::observed::Observed;
-use crate::control::source::object::{Change, ForType, Stored, for_type};
+use crate::control::source::interest::Interest;
+use crate::control::source::object::{ForType, Stored, for_type};
 use crate::control::source::reach::Reach;
 use crate::limits::{KUBE_ANSWER_TIMEOUT, KUBE_DRAIN_MAX, KUBE_STEPS_MAX, SECRET_GETS_MAX};
-use crate::model::{Kind, ObjectRef, Problem};
-use collect::{Collector, Extent, Setup};
+use crate::model::{Kind, ObjectRef};
+pub use batch::{Batch, Urgency};
+use collect::{Collector, Setup};
 use failure::Failure;
 use item::Watched;
 pub use state::{KindState, SourceState};
+use stream::Extent;
 use watch::{Query, Step, follow};
 
-/// What the source has to say.
-#[derive(Debug)]
-pub enum Batch {
-    /// Objects that differ from what was told before. The first one is the first complete reading,
-    /// the Secrets that Ingresses name included; it is told even if it is empty.
-    Changes {
-        /// Each object at most once.
-        changes: Vec<Change>,
-        /// How long they may wait for others.
-        urgency: Urgency,
-        /// When the first of them arrived; of the first reading, when it began.
-        since: Instant,
-    },
-    /// All present problems of the source itself.
-    Problems(Vec<Arc<Problem>>),
-}
-
-/// How long changes may wait for others, the longest first in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Urgency {
-    /// Endpoints were added, or changed in what can wait.
-    Endpoints,
-    /// Anything else changed.
-    Routes,
-    /// Requests go to endpoints that should get none.
-    Now,
-}
-
-/// What the source is told by flags.
-#[derive(Debug, Clone)]
+/// What the source is told.
 pub struct KubernetesOptions {
     /// Whose objects count.
     pub reach: Reach,
-    /// Whose Ingresses are ours.
-    pub lower: LowerOptions,
+    /// Whose objects are ours.
+    pub interest: Box<dyn Interest>,
     /// Secrets that flags name, wherever they are.
     pub secrets: Vec<ObjectRef>,
     /// For metrics and readiness.
@@ -91,7 +66,7 @@ pub async fn run(
     observed: Arc<Observed>,
     sink: mpsc::Sender<Batch>,
 ) {
-    let KubernetesOptions { reach, lower, secrets, state } = options;
+    let KubernetesOptions { reach, interest, secrets, state } = options;
     let extents = extents(&reach, &secrets);
     let (out, mut steps) = mpsc::channel(KUBE_STEPS_MAX);
     let mut watches = JoinSet::new();
@@ -99,7 +74,7 @@ pub async fn run(
         spawn(&mut watches, &client, &reach, extent, id, out.clone());
     }
     let is_selective = matches!(reach, Reach::Selector(_));
-    let setup = Setup { extents, is_selective, lower, secrets, observed, state };
+    let setup = Setup { extents, is_selective, interest, secrets, observed, state };
     let mut collector = Collector::new(setup, Instant::now());
     let mut reads: JoinSet<(ObjectRef, Result<Option<Secret>, Failure>)> = JoinSet::new();
     let mut problems = None;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::collect::Stream;
 use super::failure::Failure;
 use super::secrets::Secrets;
+use super::stream::Stream;
 use super::watch::Verb;
 use crate::control::kinds::{KindInfo, Need, Reading, info};
 use crate::limits::{KUBERNETES_MINOR_LEAST, NAMESPACES_SHOWN_MAX, SECRET_REFRESH};

@@ -46,12 +46,12 @@ impl SourceState {
     }
 
     /// Only objects of these namespaces count.
-    pub(in crate::control) fn watch_only(&self, namespaces: BTreeSet<Arc<str>>) {
+    pub(crate) fn watch_only(&self, namespaces: BTreeSet<Arc<str>>) {
         *self.namespaces.lock().unwrap_or_else(PoisonError::into_inner) = Some(namespaces);
     }
 
     /// Changes what is known of one kind.
-    pub(in crate::control) fn update(&self, kind: Kind, change: impl FnOnce(&mut KindState)) {
+    pub(crate) fn update(&self, kind: Kind, change: impl FnOnce(&mut KindState)) {
         let new = || KindState {
             kind,
             objects: 0,

@@ -18,7 +18,7 @@ use super::item::{Content, Item, Watched};
 use super::watch::{Step, Verb};
 use super::{Batch, SourceState, Urgency, extents};
 use crate::control::calls::alive;
-use crate::control::lower::{LowerOptions, Lowerer};
+use crate::control::lower::{Interest, LowerOptions, Lowerer};
 use crate::control::observed::Observed;
 use crate::control::source::object::{Change, Object, SourceObject};
 use crate::control::source::reach::Reach;
@@ -157,7 +157,7 @@ impl Bench {
         let setup = Setup {
             extents,
             is_selective: matches!(reach, Reach::Selector(_)),
-            lower: options(),
+            interest: Box::new(Interest::new(options())),
             secrets: Vec::new(),
             observed: Arc::clone(&observed),
             state: Arc::clone(&state),
@@ -603,7 +603,7 @@ fn secrets_of_flags_are_read_wherever_they_are() {
     let setup = Setup {
         extents: all,
         is_selective: false,
-        lower: options(),
+        interest: Box::new(Interest::new(options())),
         secrets: vec![secret_ref("s")],
         observed: Arc::default(),
         state: Arc::default(),
