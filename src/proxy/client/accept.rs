@@ -11,8 +11,8 @@ use crate::limits::{
     SPARES_PERIOD,
 };
 use crate::model::{EntryPoint, ListenerId, Scheme};
-use crate::proxy::client::connection::{self, Admitted, Arrived};
-use crate::proxy::client::downstream::{self, Request};
+use crate::proxy::client::arrival::{self, Admitted, Arrived};
+use crate::proxy::client::http1::{self, Request};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::end::After;
@@ -165,13 +165,13 @@ async fn accept<F: Future<Output = After> + 'static>(
                 let place = move |request| places.put(serve_one(request));
                 let admitted = Admitted(Rc::clone(core));
                 let arrived = Arrived { admitted, socket: stream, peer, listener };
-                core.tasks.start(connection::serve(arrived, place));
+                core.tasks.start(arrival::serve(arrived, place));
             }
             Accepted::Connection(stream, _) => {
                 core.count(Counter::ConnectionsRefused);
                 // A client of TLS could not read what is said before a handshake.
                 if socket.entry_point.scheme == Scheme::Http {
-                    core.tasks.start(downstream::turn_away(Rc::clone(core), stream));
+                    core.tasks.start(http1::turn_away(Rc::clone(core), stream));
                 }
             }
             Accepted::Exhausted => {

@@ -18,7 +18,7 @@ use crate::http2::frame::ErrorCode;
 use crate::http2::patience::{Patience, Wait};
 use crate::http2::server::Server;
 use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_OUTBOX_BYTES_MAX};
-use crate::proxy::client::downstream::{Request, linger};
+use crate::proxy::client::http1::{Request, linger};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::After;

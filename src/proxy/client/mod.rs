@@ -1,7 +1,7 @@
 //! Towards clients: from an accepted socket to request heads, by the protocol that is spoken.
 
 pub mod accept;
-pub mod connection;
-pub mod downstream;
+pub mod arrival;
+pub mod http1;
 pub mod http2;
-pub mod secure;
+pub mod tls;

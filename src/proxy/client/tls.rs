@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::limits::TLS_HELLO_BYTES_MAX;
 use crate::model::Balance;
-use crate::proxy::client::downstream::make_room;
+use crate::proxy::client::http1::make_room;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::retry::ConnectTime;

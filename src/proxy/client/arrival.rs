@@ -12,9 +12,9 @@ use std::rc::Rc;
 
 use crate::http2::PREFACE;
 use crate::model::Scheme;
-use crate::proxy::client::downstream::{self, Request, make_room};
+use crate::proxy::client::http1::{self, Request, make_room};
 use crate::proxy::client::http2;
-use crate::proxy::client::secure;
+use crate::proxy::client::tls;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::{Downstream, ListenerFacts};
 use crate::proxy::exchange::end::After;
@@ -62,7 +62,7 @@ enum Preparation<F> {
     Needed(Pin<Box<F>>),
 }
 
-/// Serves a connection to its end. For `place` see [`downstream::serve`].
+/// Serves a connection to its end. For `place` see [`http1::serve`].
 pub fn serve<P: Future<Output = After> + 'static>(
     arrived: Arrived,
     place: impl Fn(Request) -> P + Clone + 'static,
@@ -94,7 +94,7 @@ async fn run<P: Future<Output = After> + 'static>(
         let first = Buffer::unallocated();
         return Box::pin(http2::serve(core, &downstream, first, place)).await;
     }
-    let Some(mut first) = downstream::next_octets(core, &downstream, first, 0).await else {
+    let Some(mut first) = http1::next_octets(core, &downstream, first, 0).await else {
         return downstream.stream.finish();
     };
     // By TLS, ALPN has decided.
@@ -107,7 +107,7 @@ async fn run<P: Future<Output = After> + 'static>(
             Sniffed::Gone => return,
         }
     }
-    downstream::serve(core, &downstream, place, Some(first)).await;
+    http1::serve(core, &downstream, place, Some(first)).await;
 }
 
 /// PROXY header and TLS handshake, as far as the connection has them. `None`: it is over.
@@ -123,7 +123,7 @@ async fn prepare(
         let downstream = Rc::new(Downstream::new(Transport::Plain(socket), peer, listener));
         return Some(Prepared { downstream, first, is_http2: false });
     }
-    let secured = secure::accept(core, socket, peer, &listener, first).await?;
+    let secured = tls::accept(core, socket, peer, &listener, first).await?;
     let mut downstream = Downstream::new(secured.transport, peer, listener);
     downstream.client_auth = secured.client_auth;
     downstream.identity = secured.identity;
@@ -197,7 +197,7 @@ async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buff
     let stream = &downstream.stream;
     stream.deadline().keep_or_arm(core.config.client_header_timeout, Expiry::CloseBoth);
     while octets.len() < PREFACE_START {
-        match downstream::read_sparingly(stream, &mut octets).await {
+        match http1::read_sparingly(stream, &mut octets).await {
             Ok(1..) if may_be_preface(&octets) => {}
             Ok(1..) => return Sniffed::Http1(octets),
             Ok(_) | Err(_) => return Sniffed::Gone,
