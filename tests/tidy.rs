@@ -48,7 +48,7 @@ const CLOCK_FILES: &[&str] = &[
     "src/proxy/exchange/attempts.rs",
     "src/proxy/exchange/conversation.rs",
     "src/proxy/core.rs",
-    "src/proxy/client/http1.rs",
+    "src/proxy/client/head.rs",
     "src/proxy/exchange/serve.rs",
     "src/proxy/rt/",
     "src/proxy/upstream/until.rs",

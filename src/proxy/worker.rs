@@ -8,7 +8,7 @@ use crate::config::ProxyConfig;
 use crate::limits::{DRAIN_IDLE_GRACE, SPARES_PERIOD, TICK};
 use crate::proxy::affinity;
 use crate::proxy::client::accept::{self, Listeners, Socket, Waited};
-use crate::proxy::client::http1;
+use crate::proxy::client::head;
 use crate::proxy::core::{Admission, Core};
 use crate::proxy::exchange::end::After;
 use crate::proxy::rt::{self, DriverChoice};
@@ -60,7 +60,7 @@ async fn work(seat: Seat) {
         }
     };
     // Nobody is served before there is something to serve by: tables come before sockets.
-    let mut listeners = Listeners::new(&core, driver, http1::serve_one);
+    let mut listeners = Listeners::new(&core, driver, head::serve_one);
     loop {
         if doorbell.rung().await.is_err() {
             // The control thread is gone, so the process is about to end; until then we serve.

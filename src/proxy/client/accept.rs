@@ -12,7 +12,7 @@ use crate::limits::{
 };
 use crate::model::{EntryPoint, ListenerId, Scheme};
 use crate::proxy::client::arrival::{self, Admitted, Arrived};
-use crate::proxy::client::http1::{self, Request};
+use crate::proxy::client::head::Unparsed;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::end::After;
@@ -28,7 +28,7 @@ pub struct Listeners<F> {
     driver: DriverChoice,
     open: Vec<(OpeningId, Rc<Socket>)>,
     places: Rc<Places<F>>,
-    serve_one: fn(Request) -> F,
+    serve_one: fn(Unparsed) -> F,
 }
 
 /// A listening socket, and what connections that are accepted next are told of it.
@@ -41,7 +41,7 @@ pub struct Socket {
 impl<F: Future<Output = After> + 'static> Listeners<F> {
     /// None is open yet.
     #[must_use]
-    pub fn new(core: &Rc<Core>, driver: DriverChoice, serve_one: fn(Request) -> F) -> Self {
+    pub fn new(core: &Rc<Core>, driver: DriverChoice, serve_one: fn(Unparsed) -> F) -> Self {
         let places: Rc<Places<F>> = Rc::default();
         let kept = Rc::clone(&places);
         core.tasks.start(async move {
@@ -156,7 +156,7 @@ async fn accept<F: Future<Output = After> + 'static>(
     core: &Rc<Core>,
     socket: &Socket,
     places: &Rc<Places<F>>,
-    serve_one: fn(Request) -> F,
+    serve_one: fn(Unparsed) -> F,
 ) {
     loop {
         match socket.listener.accept(&core.deadlines).await {
@@ -171,7 +171,7 @@ async fn accept<F: Future<Output = After> + 'static>(
                 core.count(Counter::ConnectionsRefused);
                 // A client of TLS could not read what is said before a handshake.
                 if socket.entry_point.scheme == Scheme::Http {
-                    core.tasks.start(http1::turn_away(Rc::clone(core), stream));
+                    core.tasks.start(arrival::turn_away(Rc::clone(core), stream));
                 }
             }
             Accepted::Exhausted => {

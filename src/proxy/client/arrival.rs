@@ -1,9 +1,9 @@
-//! One accepted connection: TLS where the listener says so, then the protocol that the client
-//! speaks.
+//! One accepted connection: a PROXY header and TLS where they are due, then the protocol that the
+//! client speaks.
 //!
 //! ```text
 //!  http  ─▶ "PRI * HTTP/2.0" ? ─┬─▶ http2
-//!  https ─▶ handshake ─▶ ALPN ──┴─▶ HTTP/1.1 (downstream)
+//!  https ─▶ handshake ─▶ ALPN ──┴─▶ http1
 //! ```
 
 use std::net::SocketAddr;
@@ -11,19 +11,19 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use crate::http2::PREFACE;
+use crate::limits::OVERLOADED_LINGER;
 use crate::model::Scheme;
-use crate::proxy::client::http1::{self, Request, make_room};
-use crate::proxy::client::http2;
-use crate::proxy::client::tls;
+use crate::proxy::client::head::Unparsed;
+use crate::proxy::client::proxy_header::{introduced, is_trusted};
+use crate::proxy::client::{http1, http2, tls};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::{Downstream, ListenerFacts};
 use crate::proxy::exchange::end::After;
-use crate::proxy::rt::Stream;
+use crate::proxy::exchange::reply::{self, OwnFields, Persistence, Reply};
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
+use crate::proxy::rt::{self, Stream};
 use crate::proxy::transport::Transport;
-use crate::proxy_protocol::{self, Parsed};
-use crate::telemetry::Counter;
 
 /// An admitted connection; dismissed when its task ends, also by a panic.
 pub struct Admitted(pub Rc<Core>);
@@ -65,7 +65,7 @@ enum Preparation<F> {
 /// Serves a connection to its end. For `place` see [`http1::serve`].
 pub fn serve<P: Future<Output = After> + 'static>(
     arrived: Arrived,
-    place: impl Fn(Request) -> P + Clone + 'static,
+    place: impl Fn(Unparsed) -> P + Clone + 'static,
 ) -> impl Future<Output = ()> {
     let Arrived { admitted, socket, peer, listener } = arrived;
     let core = Rc::clone(&admitted.0);
@@ -82,7 +82,7 @@ pub fn serve<P: Future<Output = After> + 'static>(
 async fn run<P: Future<Output = After> + 'static>(
     admitted: Admitted,
     preparation: Preparation<impl Future<Output = Option<Prepared>>>,
-    place: impl Fn(Request) -> P + Clone + 'static,
+    place: impl Fn(Unparsed) -> P + Clone + 'static,
 ) {
     let core = &admitted.0;
     let prepared = match preparation {
@@ -131,53 +131,6 @@ async fn prepare(
     Some(Prepared { downstream: Rc::new(downstream), first: None, is_http2 })
 }
 
-fn is_trusted(core: &Core, peer: SocketAddr) -> bool {
-    core.config.proxy_protocol_trusted.iter().any(|range| range.contains(peer.ip()))
-}
-
-/// Who the client is, and the octets read beyond that; `None`: the connection is of no use.
-async fn introduced(
-    core: &Core,
-    socket: &Stream,
-    peer: SocketAddr,
-) -> Option<(SocketAddr, Option<Buffer>)> {
-    if !is_trusted(core, peer) {
-        return Some((peer, None));
-    }
-    read_proxy_header(core, socket, peer).await
-}
-
-/// Reads the header that a load balancer puts in front of a connection.
-async fn read_proxy_header(
-    core: &Core,
-    socket: &Stream,
-    peer: SocketAddr,
-) -> Option<(SocketAddr, Option<Buffer>)> {
-    socket.deadline().arm(core.config.client_header_timeout, Expiry::CloseBoth);
-    let mut octets = Buffer::new(Class::Small);
-    loop {
-        match proxy_protocol::parse(octets.unread()) {
-            Ok(Parsed::Header { bytes, source, .. }) => {
-                // The deadline goes on: it bounds all up to the first request.
-                octets.consume(bytes);
-                octets.compact();
-                return Some((source.unwrap_or(peer), (!octets.is_empty()).then_some(octets)));
-            }
-            Ok(Parsed::Incomplete) => {}
-            Ok(Parsed::Absent) | Err(_) => break,
-        }
-        make_room(&mut octets);
-        match socket.read_when_ready(&mut octets).await {
-            Ok(1..) => {}
-            // A health check that only connects.
-            Ok(_) | Err(_) if octets.is_empty() && !socket.deadline().is_expired() => return None,
-            Ok(_) | Err(_) => break,
-        }
-    }
-    core.count(Counter::ProxyHeadersInvalid);
-    None
-}
-
 /// The part of the preface that no request of HTTP/1.1 begins with.
 const PREFACE_START: usize = "PRI * HTTP/2.0\r\n".len();
 
@@ -197,11 +150,25 @@ async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buff
     let stream = &downstream.stream;
     stream.deadline().keep_or_arm(core.config.client_header_timeout, Expiry::CloseBoth);
     while octets.len() < PREFACE_START {
-        match http1::read_sparingly(stream, &mut octets).await {
+        match stream.read_sparingly(&mut octets).await {
             Ok(1..) if may_be_preface(&octets) => {}
             Ok(1..) => return Sniffed::Http1(octets),
             Ok(_) | Err(_) => return Sniffed::Gone,
         }
     }
     Sniffed::Http2(octets)
+}
+
+/// Answers 503 to a connection above the limit, without reading anything.
+pub async fn turn_away(core: Rc<Core>, stream: Stream) {
+    let mut out = Buffer::new(Class::Small);
+    core.with_date(|date| {
+        let own = OwnFields { date, hsts: None };
+        reply::put(out.as_vec(), Reply::Overloaded, Persistence::Close, true, &own)
+    });
+    // The socket is new, so its send queue takes a short answer at once or never.
+    if stream.try_write(out.unread()).is_ok() {
+        stream.close_write();
+        rt::sleep(OVERLOADED_LINGER).await;
+    }
 }

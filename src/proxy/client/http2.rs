@@ -14,11 +14,13 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::http1::head::HeadScan;
 use crate::http2::frame::ErrorCode;
 use crate::http2::patience::{Patience, Wait};
 use crate::http2::server::Server;
 use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_OUTBOX_BYTES_MAX};
-use crate::proxy::client::http1::{Request, linger};
+use crate::proxy::client::head::Unparsed;
+use crate::proxy::client::linger::linger;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::After;
@@ -60,7 +62,7 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     core: &Rc<Core>,
     downstream: &Rc<Downstream>,
     first: Buffer,
-    place: impl Fn(Request) -> P + Clone + 'static,
+    place: impl Fn(Unparsed) -> P + Clone + 'static,
 ) {
     core.count(Counter::Http2Connections);
     let shared = Rc::new(Shared::new(core, downstream));
@@ -72,7 +74,7 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     if shared.is_open.get() {
         // Frames that cross our last ones, WINDOW_UPDATE above all, must not turn the close into a
         // reset, which may destroy responses on their way.
-        linger(downstream).await;
+        linger(&downstream.stream).await;
     } else {
         downstream.stream.finish();
     }
@@ -268,7 +270,7 @@ impl Drop for Running {
 async fn read<P: Future<Output = After> + 'static>(
     shared: &Rc<Shared>,
     first: Buffer,
-    place: impl Fn(Request) -> P + Clone + 'static,
+    place: impl Fn(Unparsed) -> P + Clone + 'static,
 ) {
     match receive_all(shared, first, place).await {
         // GOAWAY is on its way, and says why.
@@ -303,7 +305,7 @@ enum Received {
 async fn receive_all<P: Future<Output = After> + 'static>(
     shared: &Rc<Shared>,
     first: Buffer,
-    place: impl Fn(Request) -> P + Clone + 'static,
+    place: impl Fn(Unparsed) -> P + Clone + 'static,
 ) -> std::io::Result<Received> {
     let stream = &shared.downstream.stream;
     let mut buffer = first;
@@ -334,7 +336,7 @@ async fn receive_all<P: Future<Output = After> + 'static>(
 /// Begins the tasks of requests that came.
 fn open_streams<P: Future<Output = After> + 'static>(
     shared: &Rc<Shared>,
-    place: &(impl Fn(Request) -> P + Clone + 'static),
+    place: &(impl Fn(Unparsed) -> P + Clone + 'static),
 ) {
     let core = &shared.core;
     let ground = Ground {
@@ -391,7 +393,7 @@ async fn serve_stream<P: Future<Output = After>>(
     running: Running,
     stream: Http2Downstream,
     buffer: Buffer,
-    place: impl Fn(Request) -> P,
+    place: impl Fn(Unparsed) -> P,
 ) {
     let shared = &running.connection;
     let (core, connection) = (&shared.core, &shared.downstream);
@@ -402,8 +404,10 @@ async fn serve_stream<P: Future<Output = After>>(
     downstream.protocol = Some("HTTP/2.0");
     let downstream = Rc::new(downstream);
     running.serves(&downstream);
-    let request = Request::new(Rc::clone(core), Rc::clone(&downstream), buffer);
-    match place(request).await {
-        After::KeepAlive(_) | After::Close | After::Linger => downstream.stream.finish(),
+    // The octets of a stream are ours, and its head is always there as a whole.
+    if let Some(end) = HeadScan::default().find_end(buffer.unread()) {
+        // What a stream is followed by is its connection's business.
+        drop(place(Unparsed::whole(core, &downstream, buffer, 1, end)).await);
     }
+    downstream.stream.finish();
 }

@@ -2,6 +2,10 @@
 
 pub mod accept;
 pub mod arrival;
+pub mod head;
 pub mod http1;
 pub mod http2;
+pub mod linger;
+pub mod passthrough;
+pub mod proxy_header;
 pub mod tls;

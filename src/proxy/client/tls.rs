@@ -8,26 +8,17 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::limits::TLS_HELLO_BYTES_MAX;
-use crate::model::Balance;
-use crate::proxy::client::http1::make_room;
+use crate::proxy::client::passthrough;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
-use crate::proxy::exchange::retry::ConnectTime;
-use crate::proxy::exchange::tunnel::{self, Relayed};
 use crate::proxy::rt::Stream;
 use crate::proxy::rt::buffer::{Buffer, Class};
-use crate::proxy::rt::clock::{Expiry, recent_millis};
+use crate::proxy::rt::clock::Expiry;
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::tls::TlsStream;
-use crate::proxy::upstream::backend::Backend;
-use crate::proxy::upstream::dial;
-use crate::proxy::upstream::endpoint::Lease;
-use crate::proxy::upstream::failure::Failure;
-use crate::proxy_protocol;
-use crate::table::{BackendId, TableTls};
+use crate::table::TableTls;
 use crate::telemetry::{self, Counter};
 use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, read_hello};
 
@@ -76,8 +67,8 @@ pub async fn accept(
     match choice {
         Ok(tls) => terminate(core, socket, peer, first, &tls, asked.is_masked).await,
         Err((backend, send_proxy)) => {
-            let client = Client { socket, peer, first };
-            pass_through(core, client, backend, send_proxy).await;
+            let client = passthrough::Client { socket, peer, first };
+            passthrough::relay(core, client, backend, send_proxy).await;
             None
         }
     }
@@ -110,7 +101,7 @@ async fn first_flight(socket: &Stream, first: &mut Buffer) -> Result<Asked, Flig
             Ok(Hello::Incomplete) => return Err(Flight::Broken),
             Err(_) => return Ok(Asked::default()),
         }
-        make_room(first);
+        first.make_room();
         match socket.read_when_ready(first).await {
             Ok(1..) => {}
             Ok(_) | Err(_) if first.is_empty() => return Err(Flight::Silent),
@@ -151,55 +142,4 @@ async fn terminate(
     }
     let transport = Transport::Tls(Box::new(stream));
     Some(Secured { transport, is_http2, client_auth: tls.client_auth(), identity })
-}
-
-/// A connection that is passed through.
-struct Client {
-    socket: Stream,
-    peer: SocketAddr,
-    first: Buffer,
-}
-
-/// Relays the whole connection to an endpoint of the backend.
-async fn pass_through(core: &Core, client: Client, backend: BackendId, send_proxy: bool) {
-    let Client { socket, peer, first } = client;
-    let Some(backend) = core.upstreams.backend(backend) else { return };
-    // The lease counts the connection as one request in flight, for as long as it lasts.
-    let Some((upstream, _lease)) = reach(core, &backend).await else { return };
-    core.count(Counter::UpstreamConnects);
-    socket.deadline().disarm();
-    let mut octets = Buffer::new(Class::Small);
-    if send_proxy && let Ok(own) = socket.local_address() {
-        proxy_protocol::put_v2(octets.as_vec(), peer, own);
-    }
-    octets.as_vec().extend_from_slice(first.unread());
-    let (client, upstream) = (Transport::Plain(socket), Transport::Plain(upstream));
-    let relayed = Relayed::default();
-    let idle = core.config.defaults.read_timeout;
-    tunnel::relay(&client, &upstream, octets, Buffer::unallocated(), idle, &relayed).await;
-}
-
-/// Connects to an endpoint of the backend, within the time for connections in all.
-async fn reach(core: &Core, backend: &Backend) -> Option<(Stream, Lease)> {
-    let mut connecting = ConnectTime::new(core.config.defaults.connect_timeout);
-    let mut tried = Vec::new();
-    loop {
-        let lease = backend.pick(Balance::RoundRobin, &tried, &core.random)?;
-        let address = lease.endpoint.address;
-        if tried.contains(&address) {
-            return None;
-        }
-        let began = recent_millis();
-        let time = connecting.share(backend.has_other(address, &tried));
-        match dial::connect(&core.upstreams, address, time).await {
-            Ok(stream) => return Some((stream, lease)),
-            Err(Failure::Local) => {
-                core.count(Counter::UpstreamExhausted);
-                return None;
-            }
-            Err(_) => {}
-        }
-        connecting.spend(Duration::from_millis(recent_millis().saturating_sub(began)));
-        tried.push(address);
-    }
 }

@@ -101,6 +101,19 @@ impl Buffer {
         buffer
     }
 
+    /// Makes spare capacity: by moving to the front, else by a larger buffer. The head limits are
+    /// below the largest class, so that a full large buffer was refused before.
+    pub fn make_room(&mut self) {
+        if self.spare() == 0 {
+            self.compact();
+        }
+        if self.spare() == 0 {
+            let classes = [Class::Small, Class::Medium];
+            let roomy = classes.into_iter().find(|class| self.len() < class.bytes());
+            self.grow(roomy.unwrap_or(Class::Large));
+        }
+    }
+
     /// Octets not yet consumed.
     #[must_use]
     pub fn unread(&self) -> &[u8] {

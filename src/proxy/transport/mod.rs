@@ -103,6 +103,25 @@ impl Transport {
         }
     }
 
+    /// Reads what comes next; while nothing is there, holds no more memory than what came before
+    /// needs.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub async fn read_sparingly(&self, buffer: &mut Buffer) -> io::Result<usize> {
+        loop {
+            buffer.make_room();
+            match self.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    buffer.shrink();
+                    self.readable().await?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
     /// See [`Stream::read`].
     pub async fn read(&self, buffer: Buffer) -> (io::Result<usize>, Buffer) {
         match self {
