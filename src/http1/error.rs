@@ -4,12 +4,60 @@
 //! After any of these errors the place where the next message begins is unknown: the connection it
 //! came from is closed. Which status a [`RequestFault`] becomes is decided by the reply code alone.
 
+/// Why a head was refused, of a request or a response. Its sender is at fault: 400, if nothing
+/// else is said here, or 502.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// The head does not end where the caller said.
+    #[error("the head is not complete")]
+    Incomplete,
+    /// The head is larger than the limit. 431.
+    #[error("the head is too large")]
+    TooLarge,
+    /// More field lines than the limit. 431.
+    #[error("too many field lines")]
+    TooManyFields,
+    /// A line ends in something else than CRLF.
+    #[error("a line does not end in CRLF")]
+    LineEnd,
+    /// A field line is continued on the next one (obs-fold), or a blank precedes the first.
+    #[error("a field line begins with a blank")]
+    FoldedLine,
+    /// A field name is not a token followed by a colon.
+    #[error("a field name is not a token followed by a colon")]
+    FieldName,
+    /// A field value has control characters.
+    #[error("a field value has control characters")]
+    FieldValue,
+    /// More `Connection` options than the limit; each costs a look at every field.
+    #[error("too many Connection options")]
+    TooManyOptions,
+    /// Where the body ends is not certain. 501 for a transfer coding that we do not know.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+}
+
+impl HeadError {
+    /// Name for metrics.
+    #[must_use]
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Incomplete => "incomplete",
+            Self::TooLarge => "head_too_large",
+            Self::TooManyFields => "too_many_fields",
+            Self::LineEnd => "line_end",
+            Self::FoldedLine => "folded_line",
+            Self::FieldName => "field_name",
+            Self::FieldValue => "field_value",
+            Self::TooManyOptions => "connection_too_long",
+            Self::Framing(error) => error.label(),
+        }
+    }
+}
+
 /// Why a request head was refused. The client is at fault in every case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// The head does not end where the caller said. 400.
-    #[error("the head is not complete")]
-    Incomplete,
     /// More empty lines before the request line than we accept, or broken ones. 400.
     #[error("too many or broken empty lines before the request line")]
     LeadingLines,
@@ -28,24 +76,6 @@ pub enum RequestError {
     /// A version of HTTP other than 1.0 and 1.1. 505.
     #[error("only HTTP/1.0 and HTTP/1.1 are spoken here")]
     Version,
-    /// The head is larger than the limit. 431.
-    #[error("the head is too large")]
-    HeadTooLarge,
-    /// More field lines than the limit. 431.
-    #[error("too many field lines")]
-    TooManyFields,
-    /// A line ends in something else than CRLF. 400.
-    #[error("a line does not end in CRLF")]
-    LineEnd,
-    /// A field line is continued on the next one (obs-fold), or a blank precedes the first. 400.
-    #[error("a field line begins with a blank")]
-    FoldedLine,
-    /// A field name is not a token followed by a colon. 400.
-    #[error("a field name is not a token followed by a colon")]
-    FieldName,
-    /// A field value has control characters. 400.
-    #[error("a field value has control characters")]
-    FieldValue,
     /// `CONNECT`: this is no forward proxy. 405.
     #[error("CONNECT is not served")]
     Connect,
@@ -79,15 +109,12 @@ pub enum RequestError {
     /// `Connection` names a field that must not be stripped on the way. 400.
     #[error("Connection names a field that it may not remove")]
     ConnectionNominates,
-    /// More `Connection` options than the limit. 400.
-    #[error("too many Connection options")]
-    ConnectionTooLong,
     /// An expectation other than `100-continue`. 417.
     #[error("the expectation is not supported")]
     Expectation,
-    /// Where the body ends is not certain. 400, or 501 for a transfer coding that we do not know.
+    /// As of every head.
     #[error(transparent)]
-    Framing(#[from] FramingError),
+    Head(#[from] HeadError),
 }
 
 /// What kind of refusal a [`RequestError`] is; the reply code maps it to a status.
@@ -116,18 +143,17 @@ impl RequestError {
         match self {
             Self::Connect | Self::Trace => RequestFault::MethodNotAllowed,
             Self::RequestLineTooLong => RequestFault::UriTooLong,
-            Self::HeadTooLarge | Self::TooManyFields => RequestFault::FieldsTooLarge,
+            Self::Head(HeadError::TooLarge | HeadError::TooManyFields) => {
+                RequestFault::FieldsTooLarge
+            }
             Self::Expectation => RequestFault::ExpectationFailed,
-            Self::Framing(FramingError::CodingUnknown) => RequestFault::NotImplemented,
+            Self::Head(HeadError::Framing(FramingError::CodingUnknown)) => {
+                RequestFault::NotImplemented
+            }
             Self::Http2Preface | Self::Version => RequestFault::VersionNotSupported,
-            Self::Incomplete
-            | Self::LeadingLines
+            Self::LeadingLines
             | Self::Method
             | Self::RequestLine
-            | Self::LineEnd
-            | Self::FoldedLine
-            | Self::FieldName
-            | Self::FieldValue
             | Self::TargetForm
             | Self::TargetCharacter
             | Self::TargetEncoding
@@ -137,8 +163,7 @@ impl RequestError {
             | Self::HostRepeated
             | Self::HostInvalid
             | Self::ConnectionNominates
-            | Self::ConnectionTooLong
-            | Self::Framing(_) => RequestFault::BadRequest,
+            | Self::Head(_) => RequestFault::BadRequest,
         }
     }
 
@@ -146,19 +171,12 @@ impl RequestError {
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Incomplete => "incomplete",
             Self::LeadingLines => "leading_lines",
             Self::Http2Preface => "http2_preface",
             Self::Method => "method",
             Self::RequestLine => "request_line",
             Self::RequestLineTooLong => "request_line_too_long",
             Self::Version => "version",
-            Self::HeadTooLarge => "head_too_large",
-            Self::TooManyFields => "too_many_fields",
-            Self::LineEnd => "line_end",
-            Self::FoldedLine => "folded_line",
-            Self::FieldName => "field_name",
-            Self::FieldValue => "field_value",
             Self::Connect => "connect",
             Self::Trace => "trace",
             Self::TargetForm => "target_form",
@@ -170,9 +188,8 @@ impl RequestError {
             Self::HostRepeated => "host_repeated",
             Self::HostInvalid => "host_invalid",
             Self::ConnectionNominates => "connection_nominates",
-            Self::ConnectionTooLong => "connection_too_long",
             Self::Expectation => "expectation",
-            Self::Framing(error) => error.label(),
+            Self::Head(error) => error.label(),
         }
     }
 }
@@ -180,9 +197,6 @@ impl RequestError {
 /// Why a response head was refused. The upstream is at fault in every case; the client gets 502.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// The head does not end where the caller said.
-    #[error("the head is not complete")]
-    Incomplete,
     /// It does not begin with `HTTP/1.x SP 3DIGIT`, or the line has control characters.
     #[error("the status line is malformed")]
     StatusLine,
@@ -192,30 +206,9 @@ pub enum ResponseError {
     /// A status outside of 100 to 599.
     #[error("the status is not between 100 and 599")]
     Status,
-    /// The head is larger than the limit.
-    #[error("the head is too large")]
-    HeadTooLarge,
-    /// More field lines than the limit.
-    #[error("too many field lines")]
-    TooManyFields,
-    /// A bare CR where a line should end.
-    #[error("a line does not end in CRLF")]
-    LineEnd,
-    /// A field line is continued on the next one (obs-fold).
-    #[error("a field line begins with a blank")]
-    FoldedLine,
-    /// A field name is not a token followed by a colon.
-    #[error("a field name is not a token followed by a colon")]
-    FieldName,
-    /// A field value has control characters.
-    #[error("a field value has control characters")]
-    FieldValue,
-    /// More `Connection` options than the limit.
-    #[error("too many Connection options")]
-    ConnectionTooLong,
-    /// Where the body ends is not certain.
+    /// As of every head.
     #[error(transparent)]
-    Framing(#[from] FramingError),
+    Head(#[from] HeadError),
 }
 
 impl ResponseError {
@@ -223,18 +216,10 @@ impl ResponseError {
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {
-            Self::Incomplete => "incomplete",
             Self::StatusLine => "status_line",
             Self::Version => "version",
             Self::Status => "status",
-            Self::HeadTooLarge => "head_too_large",
-            Self::TooManyFields => "too_many_fields",
-            Self::LineEnd => "line_end",
-            Self::FoldedLine => "folded_line",
-            Self::FieldName => "field_name",
-            Self::FieldValue => "field_value",
-            Self::ConnectionTooLong => "connection_too_long",
-            Self::Framing(error) => error.label(),
+            Self::Head(error) => error.label(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Source: RFC 9110 section 7.6.1, RFC 9112 section 9.3.
 
 use super::parts::{Field, Version};
+use crate::http1::error::HeadError;
 use crate::http1::fields::{FieldKind, is_nomination_refused, members};
 use crate::limits::CONNECTION_OPTIONS_MAX;
 
@@ -18,13 +19,12 @@ pub(super) struct ConnectionOptions {
     pub(super) has_refused_nomination: bool,
 }
 
-/// More options than [`CONNECTION_OPTIONS_MAX`]; each costs a look at every field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooManyOptions;
-
 impl ConnectionOptions {
     /// Reads all lines and marks the fields that they name as dropped.
-    pub(super) fn read(buf: &[u8], fields: &mut [Field]) -> Result<Self, TooManyOptions> {
+    ///
+    /// # Errors
+    /// [`HeadError::TooManyOptions`].
+    pub(super) fn read(buf: &[u8], fields: &mut [Field]) -> Result<Self, HeadError> {
         let mut options = Self::default();
         let mut count = 0;
         for index in 0..fields.len() {
@@ -36,7 +36,7 @@ impl ConnectionOptions {
             for option in members(value.of(buf)).filter(|option| !option.is_empty()) {
                 count += 1;
                 if count > CONNECTION_OPTIONS_MAX {
-                    return Err(TooManyOptions);
+                    return Err(HeadError::TooManyOptions);
                 }
                 options.apply(option, buf, fields);
             }

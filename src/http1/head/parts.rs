@@ -1,5 +1,6 @@
 //! What heads of requests and responses are made of: spans of the buffer, fields, versions.
 
+use crate::http1::error::HeadError;
 use crate::http1::fields::FieldKind;
 use crate::limits::FIELD_BYTES;
 
@@ -141,8 +142,22 @@ impl KindSet {
     }
 }
 
+/// Finds out what the parser's error means; `None`: something is wrong with the first line. Not on
+/// the fast path.
+#[cold]
+pub(super) fn explain(error: httparse::Error, head: &[u8]) -> Option<HeadError> {
+    match error {
+        httparse::Error::TooManyHeaders => Some(HeadError::TooManyFields),
+        httparse::Error::HeaderName if has_folded_line(head) => Some(HeadError::FoldedLine),
+        httparse::Error::HeaderName => Some(HeadError::FieldName),
+        httparse::Error::HeaderValue => Some(HeadError::FieldValue),
+        httparse::Error::NewLine => Some(HeadError::LineEnd),
+        httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => None,
+    }
+}
+
 /// Whether a head that the parser calls malformed at a field name has a folded line. Only asked on
 /// the way to an error.
-pub(super) fn has_folded_line(head: &[u8]) -> bool {
+fn has_folded_line(head: &[u8]) -> bool {
     head.windows(2).any(|pair| matches!(pair, [b'\n', b' ' | b'\t']))
 }

@@ -2,11 +2,11 @@
 
 use std::mem::MaybeUninit;
 
-use super::connection::{ConnectionOptions, TooManyOptions};
-use super::parts::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
+use super::connection::ConnectionOptions;
+use super::parts::{Field, KindSet, Span, Version, explain, take_fields, values};
 use super::request_line::RequestLine;
 use super::scan::HeadScan;
-use crate::http1::error::RequestError;
+use crate::http1::error::{HeadError, RequestError};
 use crate::http1::fields::{FieldKind, is_tchar, is_token, members};
 use crate::http1::framing::{self, BodyLength};
 use crate::http1::target::{self, TargetForm};
@@ -114,7 +114,7 @@ impl RequestHead {
 ///
 /// Source: RFC 9112 sections 2 to 6, RFC 9110 sections 7 and 10.1.
 pub fn parse_request(buf: &[u8], end: usize, head: &mut RequestHead) -> Result<(), RequestError> {
-    let buf = buf.get(..end).ok_or(RequestError::Incomplete)?;
+    let buf = buf.get(..end).ok_or(HeadError::Incomplete)?;
     let start = skip_empty_lines(buf)?;
     let bytes = buf.get(start..).unwrap_or_default();
     check_limits(bytes)?;
@@ -124,7 +124,7 @@ pub fn parse_request(buf: &[u8], end: usize, head: &mut RequestHead) -> Result<(
     check_method(head.method.of(buf))?;
     read_host(buf, kinds, head)?;
     read_target(buf, head)?;
-    head.body = framing::request_body(buf, head.version, &head.fields)?;
+    head.body = framing::request_body(buf, head.version, &head.fields).map_err(HeadError::from)?;
     read_connection(buf, kinds, head)?;
     read_expectation(buf, kinds, head)?;
     head.accepts_trailers = kinds.contains(FieldKind::Te)
@@ -157,16 +157,10 @@ pub fn check_partial_request(buf: &[u8], scan: &mut HeadScan) -> Result<(), Requ
     if bytes.len() >= REQUEST_HEAD_BYTES_MAX {
         // The end was not found yet, so that the head is longer than what is here.
         check_line_limit(bytes)?;
-        return Err(RequestError::HeadTooLarge);
+        return Err(HeadError::TooLarge.into());
     }
     check_limits(bytes)?;
     scan.first_line(buf).map_or(Ok(()), |line| RequestLine::read(line).map(drop))
-}
-
-impl From<TooManyOptions> for RequestError {
-    fn from(TooManyOptions: TooManyOptions) -> Self {
-        Self::ConnectionTooLong
-    }
 }
 
 const METHOD_BYTES_CHECKED: usize = 16;
@@ -198,7 +192,7 @@ fn check_limits(bytes: &[u8]) -> Result<(), RequestError> {
         check_line_limit(bytes)?;
     }
     if bytes.len() > REQUEST_HEAD_BYTES_MAX {
-        return Err(RequestError::HeadTooLarge);
+        return Err(HeadError::TooLarge.into());
     }
     Ok(())
 }
@@ -222,9 +216,9 @@ fn parse_syntax(buf: &[u8], bytes: &[u8], head: &mut RequestHead) -> Result<Kind
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(bytes, &mut lines) {
         Ok(httparse::Status::Complete(len)) if len == bytes.len() => {}
-        Ok(_) => return Err(RequestError::Incomplete),
+        Ok(_) => return Err(HeadError::Incomplete.into()),
         Err(httparse::Error::Token) => return parse_foreign(buf, bytes, head),
-        Err(error) => return Err(explain(error, bytes)),
+        Err(error) => return Err(refusal(error, bytes)),
     }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
         return Err(RequestError::RequestLine);
@@ -244,15 +238,15 @@ fn parse_foreign(
     bytes: &[u8],
     head: &mut RequestHead,
 ) -> Result<KindSet, RequestError> {
-    let line_end = memchr::memchr(b'\n', bytes).ok_or(RequestError::Incomplete)?;
+    let line_end = memchr::memchr(b'\n', bytes).ok_or(HeadError::Incomplete)?;
     let (line, rest) = bytes.split_at(line_end);
     let RequestLine { method, target, version } = RequestLine::read(line)?;
     let rest = rest.get(1..).unwrap_or_default();
     let mut lines = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let parsed = match httparse::parse_headers(rest, &mut lines) {
         Ok(httparse::Status::Complete((len, parsed))) if len == rest.len() => parsed,
-        Ok(_) => return Err(RequestError::Incomplete),
-        Err(error) => return Err(explain(error, bytes)),
+        Ok(_) => return Err(HeadError::Incomplete.into()),
+        Err(error) => return Err(refusal(error, bytes)),
     };
     head.method = Span::locate(buf, method);
     head.target = Span::locate(buf, target);
@@ -261,20 +255,14 @@ fn parse_foreign(
     Ok(take_fields(buf, parsed, &mut head.fields))
 }
 
-/// Finds out what the parser's error means; not on the fast path.
-fn explain(error: httparse::Error, bytes: &[u8]) -> RequestError {
+/// What is wrong with a head that the parser refused; not on the fast path.
+fn refusal(error: httparse::Error, bytes: &[u8]) -> RequestError {
+    if let Some(error) = explain(error, bytes) {
+        return error.into();
+    }
     let line_end = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
     let line = RequestLine::read(bytes.get(..line_end).unwrap_or(bytes));
-    match error {
-        httparse::Error::TooManyHeaders => RequestError::TooManyFields,
-        httparse::Error::HeaderName if has_folded_line(bytes) => RequestError::FoldedLine,
-        httparse::Error::HeaderName => RequestError::FieldName,
-        httparse::Error::HeaderValue => RequestError::FieldValue,
-        httparse::Error::NewLine => RequestError::LineEnd,
-        httparse::Error::Version | httparse::Error::Token | httparse::Error::Status => {
-            line.err().unwrap_or(RequestError::RequestLine)
-        }
-    }
+    line.err().unwrap_or(RequestError::RequestLine)
 }
 
 /// Every line ends in CRLF; the parser also takes LF alone.
@@ -288,7 +276,7 @@ fn check_line_ends(buf: &[u8], fields: &[Field]) -> Result<(), RequestError> {
     if buf.ends_with(b"\r\n\r\n") && fields.iter().all(is_crlf_before) {
         Ok(())
     } else {
-        Err(RequestError::LineEnd)
+        Err(HeadError::LineEnd.into())
     }
 }
 

@@ -2,7 +2,7 @@
 //! UTF-8, and to say what is wrong with one. The fast path of whole heads is the parser's.
 
 use super::parts::Version;
-use crate::http1::error::RequestError;
+use crate::http1::error::{HeadError, RequestError};
 use crate::http1::fields::is_token;
 use crate::http1::target::is_target_byte;
 
@@ -25,7 +25,7 @@ impl<'a> RequestLine<'a> {
     ///
     /// Source: RFC 9112 section 3.
     pub(super) fn read(line: &'a [u8]) -> Result<Self, RequestError> {
-        let line = line.strip_suffix(b"\r").ok_or(RequestError::LineEnd)?;
+        let line = line.strip_suffix(b"\r").ok_or(HeadError::LineEnd)?;
         let mut words = line.split(|byte| *byte == b' ');
         let [method, target, version] = [(); 3].map(|()| words.next().unwrap_or_default());
         if !is_token(method) {

@@ -3,10 +3,10 @@
 
 use std::mem::MaybeUninit;
 
-use super::connection::{ConnectionOptions, TooManyOptions};
-use super::parts::{Field, KindSet, Span, Version, has_folded_line, take_fields, values};
+use super::connection::ConnectionOptions;
+use super::parts::{Field, KindSet, Span, Version, explain, take_fields, values};
 use super::request::carries_http;
-use crate::http1::error::ResponseError;
+use crate::http1::error::{HeadError, ResponseError};
 use crate::http1::fields::{FieldKind, members};
 use crate::http1::framing::{self, BodyLength};
 use crate::limits::{
@@ -86,7 +86,7 @@ pub fn parse_response(
 ) -> Result<(), ResponseError> {
     if end > RESPONSE_HEAD_BYTES_MAX {
         check_beginning(buf)?;
-        return Err(ResponseError::HeadTooLarge);
+        return Err(HeadError::TooLarge.into());
     }
     parse::<RESPONSE_FIELDS_MAX>(buf, end, request, head)
 }
@@ -111,11 +111,11 @@ fn parse<const FIELDS: usize>(
     request: RequestKind,
     head: &mut ResponseHead,
 ) -> Result<(), ResponseError> {
-    let buf = buf.get(..end).ok_or(ResponseError::Incomplete)?;
+    let buf = buf.get(..end).ok_or(HeadError::Incomplete)?;
     check_beginning(buf)?;
     // PERF: 32 KiB of stack for the few heads that need it.
     let kinds = match parse_syntax::<FIELDS_MAX>(buf, head) {
-        Err(ResponseError::TooManyFields) => parse_many::<FIELDS>(buf, head)?,
+        Err(ResponseError::Head(HeadError::TooManyFields)) => parse_many::<FIELDS>(buf, head)?,
         result => result?,
     };
     head.head_bytes = end;
@@ -131,7 +131,7 @@ pub fn check_partial_response(buf: &[u8]) -> Result<(), ResponseError> {
     check_beginning(buf)?;
     // The end was not found yet, so that the head is longer than what is here.
     if buf.len() >= RESPONSE_HEAD_BYTES_MAX {
-        return Err(ResponseError::HeadTooLarge);
+        return Err(HeadError::TooLarge.into());
     }
     Ok(())
 }
@@ -146,12 +146,6 @@ fn check_beginning(buf: &[u8]) -> Result<(), ResponseError> {
     match buf.strip_prefix(b"HTTP/") {
         Some([b'0'..=b'9', ..]) => Err(ResponseError::Version),
         _ => Err(ResponseError::StatusLine),
-    }
-}
-
-impl From<TooManyOptions> for ResponseError {
-    fn from(TooManyOptions: TooManyOptions) -> Self {
-        Self::ConnectionTooLong
     }
 }
 
@@ -177,8 +171,8 @@ fn parse_syntax<const FIELDS: usize>(
     let mut parsed = httparse::Response::new(&mut []);
     match config.parse_response_with_uninit_headers(&mut parsed, buf, &mut lines) {
         Ok(httparse::Status::Complete(len)) if len == buf.len() => {}
-        Ok(_) => return Err(ResponseError::Incomplete),
-        Err(error) => return Err(explain(error, buf)),
+        Ok(_) => return Err(HeadError::Incomplete.into()),
+        Err(error) => return Err(refusal(error, buf)),
     }
     head.version = Version::from_minor(parsed.version);
     head.status = parsed.code.unwrap_or(0);
@@ -199,16 +193,12 @@ fn find_reason(buf: &[u8]) -> Span {
     Span::new(START.min(line.len()), line.len())
 }
 
-/// Finds out what the parser's error means; not on the fast path.
-fn explain(error: httparse::Error, buf: &[u8]) -> ResponseError {
-    match error {
-        httparse::Error::TooManyHeaders => ResponseError::TooManyFields,
-        httparse::Error::HeaderName if has_folded_line(buf) => ResponseError::FoldedLine,
-        httparse::Error::HeaderName => ResponseError::FieldName,
-        httparse::Error::HeaderValue => ResponseError::FieldValue,
-        httparse::Error::NewLine => ResponseError::LineEnd,
-        httparse::Error::Version => ResponseError::Version,
-        httparse::Error::Status | httparse::Error::Token => ResponseError::StatusLine,
+/// What is wrong with a head that the parser refused; not on the fast path.
+fn refusal(error: httparse::Error, buf: &[u8]) -> ResponseError {
+    match (explain(error, buf), error) {
+        (Some(error), _) => error.into(),
+        (None, httparse::Error::Version) => ResponseError::Version,
+        (None, _) => ResponseError::StatusLine,
     }
 }
 
@@ -219,7 +209,8 @@ fn read_framing(
     head: &mut ResponseHead,
 ) -> Result<(), ResponseError> {
     let framing =
-        framing::response_body(buf, head.version, head.status, request.is_head, &head.fields)?;
+        framing::response_body(buf, head.version, head.status, request.is_head, &head.fields)
+            .map_err(HeadError::from)?;
     head.body = framing.body;
     head.declared_length = framing.declared_length;
     head.is_framing_suspect = framing.is_suspect;

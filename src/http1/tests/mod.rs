@@ -46,11 +46,11 @@ fn respond_to(request: RequestKind, bytes: &[u8]) -> Result<ResponseHead, Respon
 }
 
 #[track_caller]
-fn refused(bytes: &[u8], error: RequestError) {
-    assert_eq!(parse(bytes).err(), Some(error), "{}", bytes.escape_ascii());
+fn refused(bytes: &[u8], error: impl Into<RequestError>) {
+    assert_eq!(parse(bytes).err(), Some(error.into()), "{}", bytes.escape_ascii());
 }
 
 #[track_caller]
-fn response_refused(bytes: &[u8], error: ResponseError) {
-    assert_eq!(respond(bytes).err(), Some(error), "{}", bytes.escape_ascii());
+fn response_refused(bytes: &[u8], error: impl Into<ResponseError>) {
+    assert_eq!(respond(bytes).err(), Some(error.into()), "{}", bytes.escape_ascii());
 }

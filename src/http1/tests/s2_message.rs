@@ -1,7 +1,7 @@
 //! Section 2: lines, versions, and what may precede a message.
 
 use super::{RequestError, check_partial, parse, refused};
-use crate::http1::error::{RequestFault, ResponseError};
+use crate::http1::error::{FramingError, HeadError, RequestFault, ResponseError};
 use crate::http1::head::{
     RequestHead, RequestKind, ResponseHead, Version, check_partial_response, parse_request,
     parse_response,
@@ -12,20 +12,20 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
 fn bare_line_feeds_are_refused_in_requests() {
-    refused(b"GET / HTTP/1.1\nHost: a\r\n\r\n", RequestError::LineEnd);
-    refused(b"GET / HTTP/1.1\r\nHost: a\nB: c\r\n\r\n", RequestError::LineEnd);
-    refused(b"GET / HTTP/1.1\r\nHost: a\r\nB:\nC: d\r\n\r\n", RequestError::LineEnd);
-    refused(b"GET / HTTP/1.1\r\nHost: a\n\r\n", RequestError::LineEnd);
-    refused(b"GET / HTTP/1.1\r\nHost: a\r\n\n", RequestError::LineEnd);
-    refused(b"GET / HTTP/1.1\n\n", RequestError::LineEnd);
+    refused(b"GET / HTTP/1.1\nHost: a\r\n\r\n", HeadError::LineEnd);
+    refused(b"GET / HTTP/1.1\r\nHost: a\nB: c\r\n\r\n", HeadError::LineEnd);
+    refused(b"GET / HTTP/1.1\r\nHost: a\r\nB:\nC: d\r\n\r\n", HeadError::LineEnd);
+    refused(b"GET / HTTP/1.1\r\nHost: a\n\r\n", HeadError::LineEnd);
+    refused(b"GET / HTTP/1.1\r\nHost: a\r\n\n", HeadError::LineEnd);
+    refused(b"GET / HTTP/1.1\n\n", HeadError::LineEnd);
 }
 
 #[test]
 fn bare_carriage_returns_are_refused() {
-    refused(b"GET / HTTP/1.1\rHost: a\r\n\r\n", RequestError::LineEnd);
-    refused(b"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", RequestError::FieldValue);
-    refused(b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", RequestError::FieldValue);
-    refused(b"GET / HTTP/1.1\r\nHo\rst: a\r\n\r\n", RequestError::FieldName);
+    refused(b"GET / HTTP/1.1\rHost: a\r\n\r\n", HeadError::LineEnd);
+    refused(b"GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", HeadError::FieldValue);
+    refused(b"GET / HTTP/1.1\r\nHost: a\r\r\n\r\n", HeadError::FieldValue);
+    refused(b"GET / HTTP/1.1\r\nHo\rst: a\r\n\r\n", HeadError::FieldName);
     refused(b"GET /\r HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::TargetCharacter);
     refused(b"\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::LeadingLines);
 }
@@ -54,8 +54,8 @@ fn nothing_else_may_precede_a_request() {
 
 #[test]
 fn a_blank_between_request_line_and_first_field_is_refused() {
-    refused(b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", RequestError::FoldedLine);
-    refused(b"GET / HTTP/1.1\r\n\tX: a\r\nHost: a\r\n\r\n", RequestError::FoldedLine);
+    refused(b"GET / HTTP/1.1\r\n Host: a\r\n\r\n", HeadError::FoldedLine);
+    refused(b"GET / HTTP/1.1\r\n\tX: a\r\nHost: a\r\n\r\n", HeadError::FoldedLine);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn only_versions_1_0_and_1_1_are_spoken() {
         refused(format!("GET / {other}\r\n\r\n").as_bytes(), RequestError::RequestLine);
     }
     // Not 1.1 and not a version either.
-    refused(b"GET / HTTP/1.10\r\n\r\n", RequestError::LineEnd);
+    refused(b"GET / HTTP/1.10\r\n\r\n", HeadError::LineEnd);
     // HTTP/0.9 has none.
     refused(b"GET /\r\n\r\n", RequestError::RequestLine);
     assert_eq!(RequestError::Version.category(), RequestFault::VersionNotSupported);
@@ -89,15 +89,15 @@ fn a_head_that_does_not_end_where_it_should_is_incomplete() {
     let mut head = RequestHead::default();
     for end in [0, 10, REQUEST.len() - 1, REQUEST.len() + 1] {
         let result = parse_request(REQUEST, end, &mut head);
-        assert_eq!(result, Err(RequestError::Incomplete), "{end}");
+        assert_eq!(result, Err(HeadError::Incomplete.into()), "{end}");
     }
     let two = [REQUEST, REQUEST].concat();
-    assert_eq!(parse_request(&two, two.len(), &mut head), Err(RequestError::Incomplete));
+    assert_eq!(parse_request(&two, two.len(), &mut head), Err(HeadError::Incomplete.into()));
     let response = b"HTTP/1.1 200 OK\r\n\r\n";
     let mut head = ResponseHead::default();
     for end in [0, response.len() - 1, response.len() + 1] {
         let result = parse_response(response, end, RequestKind::default(), &mut head);
-        assert_eq!(result, Err(ResponseError::Incomplete), "{end}");
+        assert_eq!(result, Err(HeadError::Incomplete.into()), "{end}");
     }
 }
 
@@ -129,25 +129,25 @@ fn heads_have_a_limit_of_bytes() {
     assert_eq!(parse(&most).map(|head| head.head_bytes), Ok(most.len()));
     assert_eq!(check_partial(&most[..most.len() - 1]), Ok(()));
     let over = fill(line, REQUEST_HEAD_BYTES_MAX + 1);
-    refused(&over, RequestError::HeadTooLarge);
-    assert_eq!(check_partial(&over[..over.len() - 1]), Err(RequestError::HeadTooLarge));
-    assert_eq!(RequestError::HeadTooLarge.category(), RequestFault::FieldsTooLarge);
+    refused(&over, HeadError::TooLarge);
+    assert_eq!(check_partial(&over[..over.len() - 1]), Err(HeadError::TooLarge.into()));
+    assert_eq!(RequestError::from(HeadError::TooLarge).category(), RequestFault::FieldsTooLarge);
 
     let line = "HTTP/1.1 200 OK\r\n";
     let most = fill(line, RESPONSE_HEAD_BYTES_MAX);
     assert_eq!(super::respond(&most).map(|head| head.head_bytes), Ok(most.len()));
     assert_eq!(check_partial_response(&most[..most.len() - 1]), Ok(()));
     let over = fill(line, RESPONSE_HEAD_BYTES_MAX + 1);
-    super::response_refused(&over, ResponseError::HeadTooLarge);
+    super::response_refused(&over, HeadError::TooLarge);
     let partial = check_partial_response(&over[..over.len() - 1]);
-    assert_eq!(partial, Err(ResponseError::HeadTooLarge));
+    assert_eq!(partial, Err(HeadError::TooLarge.into()));
 }
 
 #[test]
 fn errors_have_distinct_labels() {
     let labels = [
-        RequestError::LineEnd.label(),
-        RequestError::Framing(crate::http1::error::FramingError::LengthInvalid).label(),
+        RequestError::from(HeadError::LineEnd).label(),
+        RequestError::from(HeadError::Framing(FramingError::LengthInvalid)).label(),
         ResponseError::StatusLine.label(),
         crate::http1::error::BodyError::Truncated.label(),
     ];

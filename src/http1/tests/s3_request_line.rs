@@ -1,7 +1,7 @@
 //! Section 3: method, target and version on one line.
 
 use super::{RequestError, check_partial, parse, refused};
-use crate::http1::error::RequestFault;
+use crate::http1::error::{HeadError, RequestFault};
 use crate::http1::head::{HeadScan, check_partial_request};
 use crate::limits::REQUEST_LINE_BYTES_MAX;
 
@@ -9,7 +9,7 @@ use crate::limits::REQUEST_LINE_BYTES_MAX;
 fn exactly_one_blank_separates_the_three_parts() {
     refused(b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::RequestLine);
     refused(b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::RequestLine);
-    refused(b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", RequestError::LineEnd);
+    refused(b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", HeadError::LineEnd);
     refused(b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::Method);
     refused(b"GET /\tHTTP/1.1\r\nHost: a\r\n\r\n", RequestError::TargetCharacter);
     refused(b"GET / a HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::RequestLine);
@@ -30,8 +30,8 @@ fn lines_that_are_none_are_refused_when_they_end() {
         ("GET / HTTP/2.0\r\n", RequestError::Version),
         ("GET /#a HTTP/1.1\r\n", RequestError::TargetCharacter),
         ("GET /\x01 HTTP/1.1\r\n", RequestError::TargetCharacter),
-        ("GET /\n", RequestError::LineEnd),
-        ("GET / HTTP/1.1\n", RequestError::LineEnd),
+        ("GET /\n", HeadError::LineEnd.into()),
+        ("GET / HTTP/1.1\n", HeadError::LineEnd.into()),
         ("G(T / HTTP/1.1\r\n", RequestError::Method),
     ] {
         let bytes = line.as_bytes();

@@ -1,6 +1,7 @@
 //! Sections 3.2 and 3.3: forms of the target, Host, and the normal form of paths (RFC 3986).
 
 use super::{RequestError, parse, refused};
+use crate::http1::error::HeadError;
 use crate::http1::target::{TargetForm, has_lax_reading, is_target_byte, lax_path};
 use crate::limits::{FIELDS_MAX, HOST_BYTES_MAX};
 
@@ -131,11 +132,11 @@ fn targets_hold_every_octet_but_controls_and_the_hash() {
 fn heads_with_foreign_octets_are_as_strict_as_others() {
     for (rest, error) in [
         (&b" HTTP/1.1\r\n\r\n"[..], RequestError::HostMissing),
-        (b" HTTP/1.1\nHost: a\r\n\r\n", RequestError::LineEnd),
-        (b" HTTP/1.1\r\nHost: a\n\r\n", RequestError::LineEnd),
-        (b" HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", RequestError::FoldedLine),
-        (b" HTTP/1.1\r\nHost : a\r\n\r\n", RequestError::FieldName),
-        (b" HTTP/1.1\r\nHost: a\0\r\n\r\n", RequestError::FieldValue),
+        (b" HTTP/1.1\nHost: a\r\n\r\n", HeadError::LineEnd.into()),
+        (b" HTTP/1.1\r\nHost: a\n\r\n", HeadError::LineEnd.into()),
+        (b" HTTP/1.1\r\nHost: a\r\n b\r\n\r\n", HeadError::FoldedLine.into()),
+        (b" HTTP/1.1\r\nHost : a\r\n\r\n", HeadError::FieldName.into()),
+        (b" HTTP/1.1\r\nHost: a\0\r\n\r\n", HeadError::FieldValue.into()),
         (b" HTTP/1.2\r\nHost: a\r\n\r\n", RequestError::Version),
         (b"  HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::RequestLine),
         (b"#b HTTP/1.1\r\nHost: a\r\n\r\n", RequestError::TargetCharacter),
@@ -145,7 +146,7 @@ fn heads_with_foreign_octets_are_as_strict_as_others() {
     }
     let many = b"A: b\r\n".repeat(FIELDS_MAX);
     let head = [b"GET /\xff HTTP/1.1\r\nHost: a\r\n", &many[..], b"\r\n"].concat();
-    refused(&head, RequestError::TooManyFields);
+    refused(&head, HeadError::TooManyFields);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Section 5: field lines.
 
-use super::{RequestError, ResponseError, get, parse, refused, respond, response_refused};
-use crate::http1::error::RequestFault;
+use super::{RequestError, get, parse, refused, respond, response_refused};
+use crate::http1::error::{HeadError, RequestFault};
 use crate::http1::fields::FieldKind;
 use crate::limits::{FIELDS_MAX, RESPONSE_FIELDS_MAX};
 
@@ -31,9 +31,9 @@ fn values_lose_blanks_and_tabs_around_them_and_nothing_else() {
 
 #[test]
 fn a_blank_before_the_colon_is_refused_in_requests() {
-    refused(&with(b"A : b"), RequestError::FieldName);
-    refused(&with(b"A\t: b"), RequestError::FieldName);
-    refused(&with(b"Content-Length : 5"), RequestError::FieldName);
+    refused(&with(b"A : b"), HeadError::FieldName);
+    refused(&with(b"A\t: b"), HeadError::FieldName);
+    refused(&with(b"Content-Length : 5"), HeadError::FieldName);
 }
 
 #[test]
@@ -57,18 +57,18 @@ fn names_are_tokens() {
         b"\"A\": b",
         b":path: /",
     ] {
-        refused(&with(line), RequestError::FieldName);
+        refused(&with(line), HeadError::FieldName);
         let response = [b"HTTP/1.1 200 OK\r\n", line, b"\r\n\r\n"].concat();
-        response_refused(&response, ResponseError::FieldName);
+        response_refused(&response, HeadError::FieldName);
     }
 }
 
 #[test]
 fn folded_lines_are_refused() {
     for line in [&b"A: b\r\n c"[..], b"A: b\r\n\tc", b"A: b\r\n \r\nC: d", b"A:\r\n b"] {
-        refused(&with(line), RequestError::FoldedLine);
+        refused(&with(line), HeadError::FoldedLine);
         let response = [b"HTTP/1.1 200 OK\r\n", line, b"\r\n\r\n"].concat();
-        response_refused(&response, ResponseError::FoldedLine);
+        response_refused(&response, HeadError::FoldedLine);
     }
 }
 
@@ -76,34 +76,37 @@ fn folded_lines_are_refused() {
 fn control_characters_are_refused_in_values() {
     for byte in (0..0x20).chain([0x7f]).filter(|byte| !matches!(byte, b'\t' | b'\n')) {
         for line in [[b'A', b':', b'b', byte, b'c'], [b'A', b':', byte, b'b', b'c']] {
-            refused(&with(&line), RequestError::FieldValue);
+            refused(&with(&line), HeadError::FieldValue);
             let response = [b"HTTP/1.1 200 OK\r\n", &line[..], b"\r\n\r\n"].concat();
-            response_refused(&response, ResponseError::FieldValue);
+            response_refused(&response, HeadError::FieldValue);
         }
     }
     // Far enough into a value for vector code.
     let long = [b"A: ", &[b'b'; 70][..], b"\x7f", &[b'b'; 70][..]].concat();
-    refused(&with(&long), RequestError::FieldValue);
+    refused(&with(&long), HeadError::FieldValue);
 }
 
 #[test]
 fn bare_line_feeds_are_accepted_in_responses() {
     let head = respond(b"HTTP/1.1 200 OK\nA: b\nC: d\r\n\n").expect("the head is accepted");
     assert_eq!(head.fields.len(), 2);
-    response_refused(b"HTTP/1.1 200 OK\r\nA: b\r\n\rx\r\n\r\n", ResponseError::LineEnd);
+    response_refused(b"HTTP/1.1 200 OK\r\nA: b\r\n\rx\r\n\r\n", HeadError::LineEnd);
 }
 
 #[test]
 fn field_lines_are_counted() {
     let most = "A: b\r\n".repeat(FIELDS_MAX - 1);
     assert_eq!(get(&most).map(|head| head.fields.len()), Ok(FIELDS_MAX));
-    assert_eq!(get(&format!("{most}A: b\r\n")).err(), Some(RequestError::TooManyFields));
-    assert_eq!(RequestError::TooManyFields.category(), RequestFault::FieldsTooLarge);
+    assert_eq!(get(&format!("{most}A: b\r\n")).err(), Some(HeadError::TooManyFields.into()));
+    assert_eq!(
+        RequestError::from(HeadError::TooManyFields).category(),
+        RequestFault::FieldsTooLarge
+    );
     let response = |count| format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(count));
     let head = respond(response(RESPONSE_FIELDS_MAX).as_bytes());
     assert_eq!(head.map(|head| head.fields.len()), Ok(RESPONSE_FIELDS_MAX));
     let over = response(RESPONSE_FIELDS_MAX + 1);
-    response_refused(over.as_bytes(), ResponseError::TooManyFields);
+    response_refused(over.as_bytes(), HeadError::TooManyFields);
 }
 
 #[test]

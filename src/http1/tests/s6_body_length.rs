@@ -1,14 +1,14 @@
 //! Section 6: where a message ends.
 
 use super::{RequestError, get, parse, refused, respond, respond_to};
-use crate::http1::error::{FramingError, RequestFault, ResponseError};
+use crate::http1::error::{FramingError, HeadError, RequestFault};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::RequestKind;
 
 #[track_caller]
 fn check(lines: &str, expected: Result<BodyLength, FramingError>) {
     let found = get(lines).map(|head| head.body);
-    assert_eq!(found, expected.map_err(RequestError::Framing), "{lines:?}");
+    assert_eq!(found, expected.map_err(|error| HeadError::Framing(error).into()), "{lines:?}");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn chunked_is_the_only_coding() {
         check(&format!("Transfer-Encoding: {value}\r\n"), unknown);
     }
     check("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", unknown);
-    let fault = RequestError::Framing(FramingError::CodingUnknown).category();
+    let fault = RequestError::from(HeadError::Framing(FramingError::CodingUnknown)).category();
     assert_eq!(fault, RequestFault::NotImplemented);
 }
 
@@ -92,7 +92,7 @@ fn malformed_codings_are_refused() {
     }
     check("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", invalid);
     check("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", invalid);
-    let fault = RequestError::Framing(FramingError::CodingInvalid).category();
+    let fault = RequestError::from(HeadError::Framing(FramingError::CodingInvalid)).category();
     assert_eq!(fault, RequestFault::BadRequest);
 }
 
@@ -106,7 +106,7 @@ fn a_length_beside_a_coding_is_refused_in_requests() {
 
 #[test]
 fn http_1_0_has_no_codings() {
-    let error = RequestError::Framing(FramingError::CodingInHttp10);
+    let error = HeadError::Framing(FramingError::CodingInHttp10);
     refused(b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", error);
     refused(b"POST / HTTP/1.0\r\nTransfer-Encoding: x\r\nContent-Length: 1\r\n\r\n", error);
 }
@@ -116,7 +116,7 @@ fn framing_fields_hide_behind_no_other_spelling() {
     check("Transfer_Encoding: chunked\r\n", Ok(BodyLength::None));
     check("Content_Length: 5\r\n", Ok(BodyLength::None));
     let bytes = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\x0bchunked\r\n\r\n";
-    refused(bytes, RequestError::FieldValue);
+    refused(bytes, HeadError::FieldValue);
 }
 
 /// What decides about a response: its body, the declared length, suspicion, persistence.
@@ -194,7 +194,7 @@ fn bad_framing_in_responses_is_refused() {
     ] {
         for line in ["HTTP/1.1 200 a", "HTTP/1.1 304 a", "HTTP/1.0 200 a"] {
             let found = respond(format!("{line}\r\n{lines}\r\n\r\n").as_bytes());
-            assert_eq!(found.err(), Some(ResponseError::Framing(error)), "{line} {lines}");
+            assert_eq!(found.err(), Some(HeadError::Framing(error).into()), "{line} {lines}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Section 9, with RFC 9110 sections 7.6 (Connection), 7.8 (Upgrade) and 10.1 (Expect, TE).
 
-use super::{RequestError, ResponseError, get, parse, respond};
-use crate::http1::error::RequestFault;
+use super::{RequestError, get, parse, respond};
+use crate::http1::error::{HeadError, RequestFault};
 use crate::limits::CONNECTION_OPTIONS_MAX;
 
 #[track_caller]
@@ -80,9 +80,9 @@ fn connection_options_are_counted() {
     let most = vec!["a"; CONNECTION_OPTIONS_MAX].join(",");
     assert!(get(&format!("Connection: {most}\r\n")).is_ok());
     let over = format!("Connection: {most}\r\nConnection: close\r\n");
-    assert_eq!(get(&over).err(), Some(RequestError::ConnectionTooLong));
+    assert_eq!(get(&over).err(), Some(HeadError::TooManyOptions.into()));
     let response = format!("HTTP/1.1 200 OK\r\n{over}\r\n");
-    assert_eq!(respond(response.as_bytes()).err(), Some(ResponseError::ConnectionTooLong));
+    assert_eq!(respond(response.as_bytes()).err(), Some(HeadError::TooManyOptions.into()));
 }
 
 /// Which protocols of `request` go on; empty: it is no upgrade.
