@@ -15,13 +15,14 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, StatusCode, Uri, Version, response, uri};
 
+use super::message::{Message, MessageFault, Piece};
 use super::response::trailers;
-use crate::http1::body::{BodyDecoder, Sender};
+use crate::http1::body::Sender;
 use crate::http1::encode::{CRLF, put_field, put_status_line, reason_phrase};
 use crate::http1::error::BodyError;
 use crate::http1::fields::{FieldKind, is_hop_by_hop, trim_ows};
 use crate::http1::framing::BodyLength;
-use crate::http1::head::{self, HeadScan};
+use crate::http1::head;
 use crate::http1::target::put_percent_encoded;
 use crate::limits::{
     HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_LOCAL_RESETS_MAX,
@@ -65,6 +66,15 @@ pub enum ClientFault {
     Surplus,
 }
 
+impl From<MessageFault> for ClientFault {
+    fn from(fault: MessageFault) -> Self {
+        match fault {
+            MessageFault::Body(error) => Self::Body(error),
+            MessageFault::Surplus => Self::Surplus,
+        }
+    }
+}
+
 /// What the stream is to do next.
 #[derive(Debug)]
 pub enum Event {
@@ -93,24 +103,14 @@ pub enum Event {
 #[derive(Debug)]
 pub struct RequestReader {
     scheme: Scheme,
-    state: State,
-    scan: HeadScan,
-    /// The beginning of a head that came in several pieces.
-    partial: Vec<u8>,
-}
-
-#[derive(Debug)]
-enum State {
-    Head,
-    Body(BodyDecoder),
-    Done,
+    message: Message,
 }
 
 impl RequestReader {
     /// A reader at the beginning of a request with this `:scheme`.
     #[must_use]
     pub fn new(scheme: Scheme) -> Self {
-        Self { scheme, state: State::Head, scan: HeadScan::default(), partial: Vec::new() }
+        Self { scheme, message: Message::new() }
     }
 
     /// Reads from `buf[*at..]`, moves `at` behind what was read and gives the next event. `None`:
@@ -121,70 +121,23 @@ impl RequestReader {
     /// # Errors
     /// Ours, or the body is malformed; the reader is of no use afterwards.
     pub fn next(&mut self, buf: &mut [u8], at: &mut usize) -> Result<Option<Event>, ClientFault> {
-        if let State::Body(decoder) = &self.state
-            && decoder.is_done()
-        {
-            let trailers = trailers(decoder.trailers())?;
-            self.state = State::Done;
-            return Ok(Some(Event::End { trailers }));
-        }
-        let rest = buf.get_mut(*at..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        match &mut self.state {
-            State::Head => self.read_head(rest, at),
-            State::Body(decoder) => {
-                let decoded = decoder.decode(rest)?;
-                let range = *at..*at + decoded.body;
-                *at += decoded.consumed;
-                let is_done = decoder.is_done();
-                if range.is_empty() && !is_done {
-                    return Ok(None);
-                }
-                let trailers = if is_done { trailers(decoder.trailers())? } else { None };
-                if is_done && (range.is_empty() || trailers.is_none()) {
-                    self.state = State::Done;
-                }
-                Ok(Some(if range.is_empty() {
-                    Event::End { trailers }
-                } else {
-                    Event::Data { range, is_end: is_done && trailers.is_none() }
-                }))
-            }
-            State::Done => Err(ClientFault::Surplus),
-        }
+        Ok(match self.message.next(buf, at)? {
+            Some(Piece::Head) => Some(self.parse(buf)?),
+            Some(Piece::Data { range, is_end }) => Some(Event::Data { range, is_end }),
+            Some(Piece::End) => Some(Event::End { trailers: trailers(self.message.trailers())? }),
+            None => None,
+        })
     }
 
     /// Whether the whole request was given.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!(self.state, State::Done)
+        self.message.is_done()
     }
 
-    fn read_head(&mut self, rest: &[u8], at: &mut usize) -> Result<Option<Event>, ClientFault> {
-        if self.partial.is_empty()
-            && let Some(end) = self.scan.find_end(rest)
-        {
-            *at += end;
-            return self.parse(rest.get(..end).unwrap_or_default()).map(Some);
-        }
-        let before = self.partial.len();
-        self.partial.extend_from_slice(rest);
-        let Some(end) = self.scan.find_end(&self.partial) else {
-            *at += rest.len();
-            return Ok(None);
-        };
-        // INVARIANT: end > before, since what was there had no end.
-        *at += end - before;
-        let mut partial = std::mem::take(&mut self.partial);
-        partial.truncate(end);
-        self.parse(&partial).map(Some)
-    }
-
-    fn parse(&mut self, head: &[u8]) -> Result<Event, ClientFault> {
+    fn parse(&mut self, buf: &[u8]) -> Result<Event, ClientFault> {
         // PERF: one copy of the head, of which all values are parts.
-        let octets = Bytes::copy_from_slice(head);
+        let octets = Bytes::copy_from_slice(self.message.head(buf));
         let mut lines = octets
             .split(|byte| *byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -230,9 +183,8 @@ impl RequestReader {
             *request.version_mut() = Version::HTTP_2;
         }
         *request.method_mut() = method;
-        let is_end = body.is_empty();
-        self.state =
-            if is_end { State::Done } else { State::Body(BodyDecoder::new(body, Sender::Client)) };
+        self.message.begin_body(body, Sender::Client);
+        let is_end = self.message.is_done();
         Ok(Event::Head { request, is_end })
     }
 

@@ -21,6 +21,7 @@ pub mod frame;
 pub mod guard;
 pub mod hpack;
 pub mod io;
+mod message;
 pub mod patience;
 pub mod request;
 pub mod response;

@@ -12,12 +12,13 @@ use std::ops::Range;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::message::{Message, MessageFault, Piece};
 use super::request::RequestShape;
-use crate::http1::body::{BodyDecoder, Sender};
+use crate::http1::body::Sender;
 use crate::http1::error::{BodyError, ResponseError};
 use crate::http1::fields::{is_hop_by_hop, trim_ows};
 use crate::http1::head::{
-    Field, HeadScan, RequestKind, ResponseHead, check_partial_response, parse_own_response,
+    Field, RequestKind, ResponseHead, check_partial_response, parse_own_response,
 };
 
 /// Why no response can be made of the octets. If no head was sent yet: 502; else the stream is
@@ -42,6 +43,15 @@ pub enum ResponseFault {
     /// The octets end before the head does.
     #[error("the response ended before its head did")]
     Truncated,
+}
+
+impl From<MessageFault> for ResponseFault {
+    fn from(fault: MessageFault) -> Self {
+        match fault {
+            MessageFault::Body(error) => Self::Body(error),
+            MessageFault::Surplus => Self::Surplus,
+        }
+    }
 }
 
 /// What the stream is to do next.
@@ -75,31 +85,9 @@ pub enum Event {
 #[derive(Debug)]
 pub struct ResponseReader {
     shape: RequestShape,
-    state: State,
-    scan: HeadScan,
-    /// The beginning of a head that came in several pieces.
-    partial: Vec<u8>,
+    message: Message,
+    /// Of the head that was read last.
     head: ResponseHead,
-    /// Where the head that was read last lies.
-    place: Place,
-}
-
-/// The text of a head.
-#[derive(Debug, Clone, Copy)]
-enum Place {
-    /// In the buffer that was given, from here on.
-    Given(usize),
-    /// It came in pieces.
-    Partial,
-}
-
-#[derive(Debug)]
-enum State {
-    Head,
-    Body(BodyDecoder),
-    Raw,
-    /// With the trailer lines.
-    Done(Vec<u8>),
 }
 
 /// Fields that most responses have room in.
@@ -110,14 +98,8 @@ impl ResponseReader {
     #[must_use]
     pub fn new(shape: RequestShape) -> Self {
         let fields = Vec::with_capacity(FIELDS_USUAL);
-        Self {
-            shape,
-            state: State::Head,
-            scan: HeadScan::default(),
-            partial: Vec::new(),
-            head: ResponseHead { fields, ..ResponseHead::default() },
-            place: Place::Given(0),
-        }
+        let head = ResponseHead { fields, ..ResponseHead::default() };
+        Self { shape, message: Message::new(), head }
     }
 
     /// Reads from `buf[*at..]`, moves `at` behind what was read and gives the next event. `None`:
@@ -130,41 +112,15 @@ impl ResponseReader {
     /// # Errors
     /// The upstream's fault, or ours; the reader is of no use afterwards.
     pub fn next(&mut self, buf: &mut [u8], at: &mut usize) -> Result<Option<Event>, ResponseFault> {
-        if let State::Body(decoder) = &self.state
-            && decoder.is_done()
-        {
-            // The octets before were given without END_STREAM.
-            self.state = State::Done(decoder.trailers().to_vec());
-            return Ok(Some(Event::End));
-        }
-        let start = *at;
-        let rest = buf.get_mut(start..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        match &mut self.state {
-            State::Head => self.read_head(rest, at),
-            State::Body(decoder) => {
-                let decoded = decoder.decode(rest)?;
-                let range = start..start + decoded.body;
-                *at += decoded.consumed;
-                let is_done = decoder.is_done();
-                let has_trailers = !decoder.trailers().is_empty();
-                if is_done && (range.is_empty() || !has_trailers) {
-                    self.state = State::Done(decoder.trailers().to_vec());
-                }
-                Ok(match (range.is_empty(), is_done) {
-                    (true, true) => Some(Event::End),
-                    (true, false) => None,
-                    (false, _) => Some(Event::Data { range, is_end: is_done && !has_trailers }),
-                })
+        Ok(match self.message.next(buf, at)? {
+            Some(Piece::Head) => Some(self.parse(buf)?),
+            Some(Piece::Data { range, is_end }) => Some(Event::Data { range, is_end }),
+            Some(Piece::End) => Some(Event::End),
+            None => {
+                check_partial_response(self.message.partial())?;
+                None
             }
-            State::Raw => {
-                *at = buf.len();
-                Ok(Some(Event::Data { range: start..buf.len(), is_end: false }))
-            }
-            State::Done(_) => Err(ResponseFault::Surplus),
-        }
+        })
     }
 
     /// Tells that no octets follow. `None`: the response had ended before.
@@ -172,32 +128,20 @@ impl ResponseReader {
     /// # Errors
     /// It is not complete.
     pub fn finish(&mut self) -> Result<Option<Event>, ResponseFault> {
-        let trailers = match &mut self.state {
-            State::Head => return Err(ResponseFault::Truncated),
-            State::Body(decoder) => {
-                decoder.finish()?;
-                decoder.trailers().to_vec()
-            }
-            State::Raw => Vec::new(),
-            State::Done(_) => return Ok(None),
-        };
-        self.state = State::Done(trailers);
-        Ok(Some(Event::End))
+        let has_ended = self.message.finish()?.ok_or(ResponseFault::Truncated)?;
+        Ok(has_ended.then_some(Event::End))
     }
 
     /// Whether the whole response was given; for a WebSocket never before [`Self::finish`].
     #[must_use]
     pub fn is_done(&self) -> bool {
-        matches!(self.state, State::Done(_))
+        self.message.is_done()
     }
 
     /// The fields of the head that was read last, from the buffer that was given then: names in any
     /// case, no hop-by-hop fields.
     pub fn fields<'r>(&'r self, buf: &'r [u8]) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
-        let text = match self.place {
-            Place::Given(start) => buf.get(start..).unwrap_or_default(),
-            Place::Partial => &self.partial,
-        };
+        let text = self.message.head(buf);
         let is_upgrade = self.head.status == 101;
         self.head
             .fields
@@ -213,43 +157,14 @@ impl ResponseReader {
     /// if there are none.
     #[must_use]
     pub fn trailers(&self) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
-        match &self.state {
-            State::Done(lines) if !lines.is_empty() => Some(trailer_fields(lines)),
-            _ => None,
-        }
+        let lines = self.message.trailers();
+        (!lines.is_empty()).then(|| trailer_fields(lines))
     }
 
-    fn read_head(&mut self, rest: &[u8], at: &mut usize) -> Result<Option<Event>, ResponseFault> {
-        if matches!(self.place, Place::Partial) {
-            self.partial.clear();
-            self.place = Place::Given(0);
-        }
-        if self.partial.is_empty()
-            && let Some(end) = self.scan.find_end(rest)
-        {
-            self.place = Place::Given(*at);
-            *at += end;
-            return self.parse(rest, end).map(Some);
-        }
-        let before = self.partial.len();
-        self.partial.extend_from_slice(rest);
-        let Some(end) = self.scan.find_end(&self.partial) else {
-            check_partial_response(&self.partial)?;
-            *at += rest.len();
-            return Ok(None);
-        };
-        // INVARIANT: end > before, since what was there had no end.
-        *at += end - before;
-        let partial = std::mem::take(&mut self.partial);
-        let event = self.parse(&partial, end);
-        self.partial = partial;
-        self.place = Place::Partial;
-        event.map(Some)
-    }
-
-    fn parse(&mut self, buf: &[u8], end: usize) -> Result<Event, ResponseFault> {
-        self.scan = HeadScan::default();
-        parse_own_response(buf, end, RequestKind { is_head: self.shape.is_head }, &mut self.head)?;
+    fn parse(&mut self, buf: &[u8]) -> Result<Event, ResponseFault> {
+        let kind = RequestKind { is_head: self.shape.is_head };
+        let text = self.message.head(buf);
+        parse_own_response(text, text.len(), kind, &mut self.head)?;
         let status = self.head.status;
         let is_upgrade = status == 101;
         if is_upgrade && !self.shape.is_websocket {
@@ -262,15 +177,11 @@ impl ResponseReader {
             return Ok(Event::Informational { status });
         }
         if is_upgrade {
-            self.state = State::Raw;
+            self.message.begin_raw();
             return Ok(Event::Head { status: 200, is_end: false });
         }
         let is_end = self.head.body.is_empty();
-        self.state = if is_end {
-            State::Done(Vec::new())
-        } else {
-            State::Body(BodyDecoder::new(self.head.body, Sender::Upstream))
-        };
+        self.message.begin_body(self.head.body, Sender::Upstream);
         Ok(Event::Head { status, is_end })
     }
 }
