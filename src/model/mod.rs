@@ -56,7 +56,8 @@ impl Model {
     }
 }
 
-/// One set of hosts that answers at some entry points.
+/// One set of hosts that answers at some entry points. Listeners of the Gateway API that share an
+/// address are one here: hosts tell them apart.
 #[derive(Debug, Clone, Default)]
 pub struct Listener {
     /// See [`ListenerId`].

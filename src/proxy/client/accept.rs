@@ -205,3 +205,62 @@ impl Waited {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Runs `test` on a core of its own, which outlives it.
+    fn on_a_core<T: Send + 'static, F: Future<Output = T> + 'static>(
+        test: impl FnOnce() -> F + Send + 'static,
+    ) -> T {
+        let (told, result) = mpsc::channel();
+        std::thread::spawn(move || {
+            rt::run(DriverChoice::Epoll, move || async move {
+                told.send(test().await).unwrap();
+                std::future::pending::<()>().await;
+            })
+        });
+        result.recv().unwrap()
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_holds_or_when_its_time_is_over() {
+        let looks = on_a_core(|| async {
+            let looks = Cell::new(0);
+            let mut time = Waited::at_most(3 * DRAIN_POLL);
+            let mut all = Vec::new();
+            for answer in [true, false, false, true] {
+                time.until(|| {
+                    looks.set(looks.get() + 1);
+                    answer
+                })
+                .await;
+                all.push(looks.take());
+            }
+            all
+        });
+        assert_eq!(looks, [1, 4, 1, 1]);
+    }
+
+    #[test]
+    fn a_queue_that_nobody_empties_does_not_keep_a_socket_open() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let _waits = TcpStream::connect(address).unwrap();
+        let waiting = on_a_core(move || async move {
+            let entry_point = EntryPoint { address, scheme: Scheme::Http };
+            let socket =
+                Socket::new(socket, entry_point, ListenerId::HTTP, DriverChoice::Epoll).unwrap();
+            let waiting = socket.listener.waiting();
+            close(&[Rc::new(socket)], &mut Waited::at_most(2 * DRAIN_POLL)).await;
+            waiting
+        });
+        assert_eq!(waiting, 1);
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
