@@ -7,6 +7,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use k8s_openapi::api::networking::v1::Ingress;
@@ -59,7 +60,7 @@ fn world(ingresses: usize, own: bool) -> (Store, Lowerer) {
     });
     let mut store = Store::default();
     let dirty = store.apply(changes);
-    lowerer.apply(&store, &dirty);
+    lowerer.apply(&store, &dirty, SystemTime::now());
     (store, lowerer)
 }
 
@@ -75,7 +76,7 @@ fn bench(criterion: &mut Criterion) {
             group.bench_function(format!("{kind}/{ingresses}"), |bencher| {
                 bencher.iter(|| {
                     let ingress = Arc::clone(black_box(&ingress));
-                    let problems = lowerer.review(&store, &reference, ingress);
+                    let problems = lowerer.review(&store, &reference, ingress, SystemTime::now());
                     assert_eq!(problems.len(), PATHS + 1);
                 });
             });

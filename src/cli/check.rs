@@ -7,6 +7,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::Context as _;
 
@@ -224,7 +225,7 @@ pub(super) fn examine(
         let ours = store.ingresses.iter();
         let ours = ours.filter(|(_, entry)| is_ours(&entry.object, &known, &options));
         checked.extend(ours.map(|(reference, _)| reference.clone()));
-        let lowered = Lowerer::new(options.clone()).apply(&store, &dirty);
+        let lowered = Lowerer::new(options.clone()).apply(&store, &dirty, SystemTime::now());
         let found = lowered.problems.iter().filter(|p| !is_promised(p, &store, &promised));
         problems.extend(found.filter(|problem| told.insert(problem.to_string())).cloned());
     }

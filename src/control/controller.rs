@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::admission::ReviewRequest;
 use super::lower::{LowerOptions, Lowered, Lowerer};
@@ -118,7 +118,7 @@ impl Controller {
         if dirty.is_empty() && !is_first && !has_new_problems {
             return;
         }
-        let lowered = self.lowerer.apply(&self.store, &dirty);
+        let lowered = self.lowerer.apply(&self.store, &dirty, SystemTime::now());
         if is_first {
             let (all, ours) = (self.store.ingresses.len(), lowered.served.len());
             tracing::info!("first reading: {all} Ingresses, {ours} of them ours and usable");
@@ -137,7 +137,7 @@ impl Controller {
 
     /// The zone of this process became known.
     pub fn on_zone(&mut self, zone: Option<Arc<str>>, since: Instant) {
-        let lowered = self.lowerer.set_zone(&self.store, zone);
+        let lowered = self.lowerer.set_zone(&self.store, zone, SystemTime::now());
         // Before the first reading it only has to be remembered.
         if !self.state.is_empty() {
             self.publish(lowered, since);
@@ -152,7 +152,7 @@ impl Controller {
 
     /// Takes the result of a name resolution.
     pub fn on_answer(&mut self, answer: Answer, since: Instant) {
-        let lowered = self.lowerer.apply_answer(&self.store, answer);
+        let lowered = self.lowerer.apply_answer(&self.store, answer, SystemTime::now());
         self.publish(lowered, since);
     }
 
@@ -180,7 +180,7 @@ impl Controller {
     pub fn review(&self, request: ReviewRequest) {
         let ReviewRequest { ingress, reference, reply } = request;
         if !self.state.is_empty() && !reply.is_closed() {
-            let problems = self.lowerer.review(&self.store, &reference, ingress);
+            let problems = self.lowerer.review(&self.store, &reference, ingress, SystemTime::now());
             // The connection may have ended in between.
             drop(reply.send(problems));
         }

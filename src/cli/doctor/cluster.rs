@@ -1,7 +1,7 @@
 //! The API server, our account and its rights, then the objects as `serve` would lower them.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::timeout;
 
@@ -203,7 +203,8 @@ fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Res
     if !is_read(&[Kind::Service, Kind::EndpointSlice]) {
         return Ok(());
     }
-    let mut problems = Lowerer::new(options).apply(&store, &dirty).problems.to_vec();
+    let mut problems =
+        Lowerer::new(options).apply(&store, &dirty, SystemTime::now()).problems.to_vec();
     problems.retain(|problem| !is_guess(problem, &unread_secrets));
     if problems.is_empty() {
         let number = store.counts().iter().map(|(_, count)| count).sum();

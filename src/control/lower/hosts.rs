@@ -1,16 +1,21 @@
-//! The Ingresses that claim a host → the host, and who lost what to whom.
+//! The claimants of a host → the host, and who lost what to whom.
+//!
+//! All of them are known here, so here it is decided what holds for the whole host, what a path
+//! means, and who has it; only then are rules made.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
-use super::guards;
-use super::ingress::spec::{LoweredIngress, Route};
-use super::names::certificates::HostTls;
-use super::path::RoutePath;
+use super::backends::service::service_ref;
+use super::claim::{Claim, Place, Route};
+use super::guards::{self, Closing};
+use super::names::host_tls::HostTls;
+use super::path::{RawPath, RoutePath};
 use crate::control::source::report::{Finding, Report};
 use crate::model::{
-    Host, HostPattern, ObjectRef, OnMiss, Origin, Policies, Problem, Refusal, RequestMatch, Rule,
+    BackendKey, BackendTarget, Host, HostPattern, ObjectRef, OnMiss, Origin, PathMatch, Policies,
+    Problem, Refusal, RequestMatch, Rule, WeightedBackend,
 };
 
 /// A host and the problems of its making.
@@ -44,70 +49,117 @@ impl BuiltHost {
     }
 }
 
+/// What holds for all rules of a host, whoever claims them.
+struct HostWide<'a> {
+    tls: HostTls,
+    /// `--hsts`.
+    hsts: Option<&'a Arc<str>>,
+    /// What closes all of them.
+    closing: Option<(&'a Claim, Closing<'a>)>,
+}
+
 /// Builds one host.
 ///
 /// Shape: `claimants` are ordered by age, the oldest first, and each names the host.
 ///
-/// Two paths that are compared alike and are equal contend: the older Ingress wins, within an
-/// Ingress the first. Paths without a rule go to the default backend of the oldest claimant, if it
-/// has one, as ingress-nginx does it.
+/// Two paths that are compared alike and are equal contend: the older claim wins, within a claim
+/// the first. Paths without a rule go to the default backend of the oldest claimant, if it has one,
+/// as ingress-nginx does it.
 pub(super) fn build<'a>(
     pattern: &HostPattern,
-    claimants: impl Iterator<Item = &'a LoweredIngress> + Clone,
+    claimants: impl Iterator<Item = &'a Claim> + Clone,
     tls: HostTls,
     hsts: Option<&Arc<str>>,
 ) -> BuiltHost {
-    let closing = guards::closing(claimants.clone().map(|ingress| (ingress, ingress.guards())));
-    let governed = |ingress: &LoweredIngress, path: &RoutePath, rule: &Arc<Rule>| {
-        let policies = tls.policies(path, &ingress.settings, hsts);
-        let is_closed = closing.is_some() || ingress.guards().is_closed;
-        let guard = is_closed.then_some(Refusal::Guard);
-        let refusal = guard.or(policies.refusal).or(rule.policies.refusal);
-        with_policies(rule, Policies { refusal, ..policies })
-    };
+    let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
+    let wide = HostWide { tls, hsts, closing };
     #[expect(clippy::mutable_key_type, reason = "paths are ordered by their text")]
-    let mut winners: BTreeMap<&RoutePath, (&Route, u32)> = BTreeMap::new();
+    let mut winners: BTreeMap<RoutePath, (&Claim, Place, u32)> = BTreeMap::new();
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
-    for ingress in claimants.clone() {
-        let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
-        for route in ingress.hosts.get(pattern).into_iter().flatten() {
-            match winners.entry(&route.path) {
+    for claim in claimants.clone() {
+        let mut report = claim.report();
+        for route in claim.routes.get(pattern).into_iter().flatten() {
+            let (path, refusal) = meaning(claim, route);
+            match winners.entry(path) {
                 btree_map::Entry::Vacant(entry) => {
-                    entry.insert((route, u32::try_from(rules.len()).unwrap_or(u32::MAX)));
-                    rules.push(governed(ingress, &route.path, &route.rule));
+                    rules.push(wide.rule(claim, route, entry.key(), refusal));
+                    let index = u32::try_from(rules.len().saturating_sub(1));
+                    entry.insert((claim, route.place, index.unwrap_or(u32::MAX)));
                 }
-                btree_map::Entry::Occupied(winner) => {
-                    report.error(conflict(pattern, route, &winner.get().0.rule.origin));
+                btree_map::Entry::Occupied(taken) => {
+                    let (winner, place, _) = taken.get();
+                    let winner = winner.origin(*place);
+                    report.error(conflict(pattern, claim, route.place, taken.key(), &winner));
                 }
             }
         }
         problems.extend(report.finish());
     }
-    let by_path = winners.values().map(|(_, index)| *index).collect();
-    let root = RoutePath::root();
-    let oldest = claimants.clone().next();
-    if let Some(oldest) = oldest
+    let by_path = winners.values().map(|(.., index)| *index).collect();
+    let root = RawPath::root().plain();
+    if let Some(oldest) = claimants.clone().next()
         && let Some(fallback) = &oldest.fallback
         && !winners.contains_key(&root)
     {
-        rules.push(governed(oldest, &root, fallback));
+        rules.push(wide.rule(oldest, fallback, &root, None));
     }
-    if let Some((owner, closing)) = closing {
+    if let Some((owner, closing)) = &wide.closing {
         let others = claimants.clone().filter(|other| !other.guards().is_closed);
         problems.extend(others.flat_map(|other| {
-            let mut report = Report::new(&other.reference, other.provenance.as_ref());
-            report.error(closed(pattern, &owner.reference, closing.text));
-            report.finish()
+            told(other, |report| report.error(closed(pattern, &owner.owner, closing.text)))
         }));
     }
-    problems.extend(unused_fallbacks(pattern, claimants.skip(1)));
-    let closed_by = closing.map(|(owner, by)| ClosedBy {
-        owner: owner.reference.clone(),
+    let younger = claimants.skip(1).filter(|claim| claim.fallback.is_some());
+    problems.extend(
+        younger.flat_map(|claim| told(claim, |report| report.warning(unused_fallback(pattern)))),
+    );
+    let closed_by = wide.closing.map(|(owner, by)| ClosedBy {
+        owner: owner.owner.clone(),
         name: by.name,
         text: by.text.to_owned(),
     });
     let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
     BuiltHost { host: Arc::new(host), problems, closed_by, by_path }
+}
+
+/// What a path of the claim means. With the reason why its requests are not served whatever the
+/// backend: of an expression it is only known which requests it means.
+pub(super) fn meaning(claim: &Claim, route: &Route) -> (RoutePath, Option<Refusal>) {
+    let is_expression = claim.settings.is_expression(route.path.text());
+    match is_expression.then(|| route.path.expression()).flatten() {
+        Some(expression) => (expression, Some(Refusal::NotSupported)),
+        None => (route.path.plain(), None),
+    }
+}
+
+impl HostWide<'_> {
+    fn rule(
+        &self,
+        claim: &Claim,
+        route: &Route,
+        path: &RoutePath,
+        refusal: Option<Refusal>,
+    ) -> Arc<Rule> {
+        let policies = self.tls.policies(route.path.text(), &claim.settings, self.hsts);
+        let is_closed = self.closing.is_some() || claim.guards().is_closed;
+        let guard = is_closed.then_some(Refusal::Guard);
+        let of_backend = (route.target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
+        let refusal = guard.or(policies.refusal).or(refusal).or(of_backend);
+        Arc::new(Rule {
+            origin: claim.origin(route.place),
+            matches: vec![RequestMatch::path(path.as_match().clone())],
+            filters: Vec::new(),
+            backends: vec![WeightedBackend::only(route.target.clone())],
+            policies: Policies { refusal, ..policies },
+        })
+    }
+}
+
+/// What one claim is told.
+fn told(claim: &Claim, tell: impl FnOnce(&mut Report<'_>)) -> Vec<Arc<Problem>> {
+    let mut report = claim.report();
+    tell(&mut report);
+    report.finish()
 }
 
 /// A host that another Ingress closes.
@@ -123,36 +175,33 @@ pub(super) fn closed(pattern: &HostPattern, owner: &ObjectRef, annotation: &str)
     }
 }
 
-/// The rule as it is, or as what the host's TLS makes of it.
-fn with_policies(rule: &Arc<Rule>, policies: Policies) -> Arc<Rule> {
-    if rule.policies == policies {
-        return Arc::clone(rule);
-    }
-    Arc::new(Rule { policies, ..Rule::clone(rule) })
-}
-
 /// A path that `winner` has taken already.
-pub(super) fn conflict(pattern: &HostPattern, route: &Route, winner: &Origin) -> Finding {
-    let path = route.rule.matches.first().map(path_text).unwrap_or_default();
-    let place = winner.position.as_ref().map(|p| format!(" at {p}")).unwrap_or_default();
-    let why = match winner.object == route.rule.origin.object {
+pub(super) fn conflict(
+    pattern: &HostPattern,
+    claim: &Claim,
+    place: Place,
+    path: &RoutePath,
+    winner: &Origin,
+) -> Finding {
+    let path = path_text(path.as_match());
+    let at = winner.position.as_ref().map(|p| format!(" at {p}")).unwrap_or_default();
+    let why = match winner.object == claim.owner {
         true => "comes first",
         false => "is older, or as old and first by name",
     };
     Finding {
         reason: "PathConflict",
-        field: route.field(),
+        field: place.field(),
         message: format!(
-            "host {pattern} path {path} is already taken by {}{place}, which {why}.",
+            "host {pattern} path {path} is already taken by {}{at}, which {why}.",
             winner.object
         ),
         advice: "Remove one of the two.".into(),
     }
 }
 
-fn path_text(matched: &RequestMatch) -> String {
-    use crate::model::PathMatch;
-    match &matched.path {
+fn path_text(path: &PathMatch) -> String {
+    match path {
         PathMatch::Exact(path) => format!("{path} (Exact)"),
         PathMatch::Prefix(path) => format!("{path} (Prefix)"),
         PathMatch::Regex(pattern) => {
@@ -160,20 +209,6 @@ fn path_text(matched: &RequestMatch) -> String {
             format!("{} (expression)", text.strip_prefix("(?i)^").unwrap_or(text))
         }
     }
-}
-
-fn unused_fallbacks<'a>(
-    pattern: &HostPattern,
-    younger: impl Iterator<Item = &'a LoweredIngress>,
-) -> Vec<Arc<Problem>> {
-    let unused = younger.filter(|ingress| ingress.fallback.is_some());
-    unused.flat_map(|ingress| fallback_problem(pattern, ingress)).collect()
-}
-
-fn fallback_problem(pattern: &HostPattern, ingress: &LoweredIngress) -> Vec<Arc<Problem>> {
-    let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
-    report.warning(unused_fallback(pattern));
-    report.finish()
 }
 
 /// A default backend of an Ingress that is not the first of the host.
@@ -187,11 +222,10 @@ pub(super) fn unused_fallback(pattern: &HostPattern) -> Finding {
 }
 
 /// The rule of `--default-backend-service`.
-pub(super) fn default_rule(key: &crate::model::BackendKey) -> Arc<Rule> {
-    use crate::model::{BackendTarget, Policies, WeightedBackend};
+pub(super) fn default_rule(key: &BackendKey) -> Arc<Rule> {
     Arc::new(Rule {
-        origin: Origin { object: super::service_ref(key), rule: None, path: None, position: None },
-        matches: vec![RequestMatch::path(RoutePath::root().to_match())],
+        origin: Origin { object: service_ref(key), rule: None, path: None, position: None },
+        matches: vec![RequestMatch::path(RawPath::root().plain().as_match().clone())],
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
         policies: Policies::default(),

@@ -13,6 +13,9 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod backends;
+mod candidate;
+mod claim;
+mod claims;
 mod guards;
 mod hosts;
 mod ingress;
@@ -29,20 +32,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::resolve::{Answer, Resolution};
-use super::source::report::{Finding, Report};
-use super::store::{Dirty, Store};
+use k8s_openapi::api::networking::v1::Ingress;
+
+use super::resolve::Answer;
+use super::store::{Dirty, Entry, Store};
 use crate::model::{
-    BackendKey, Dial, EndpointSet, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef,
-    PortRef, Problem, Rule,
+    BackendKey, EndpointSet, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, Problem,
+    Rule,
 };
-use backends::backend::{self, Backend, Defect, SliceIndex, Sources};
-use backends::dial::Dialers;
-use backends::slices;
+use backends::{Backends, slices};
+use candidate::Candidate;
+use claim::Claim;
+use claims::{Claims, Taken};
 use hosts::BuiltHost;
-use ingress::class;
-use ingress::spec::{self, Age, LoweredIngress};
-use names::certificates::{self, TlsState};
+use ingress::{class, spec};
+use names::certificates::{self, Sources, TlsState};
 
 pub use backends::slices::removes_endpoints;
 pub use ingress::annotations_page;
@@ -71,50 +75,25 @@ pub struct Lowerer {
     options: LowerOptions,
     default_rule: Option<Arc<Rule>>,
     classes: Classes,
-    /// In force.
-    ingresses: BTreeMap<ObjectRef, InForce>,
-    /// Who names a host, the oldest first.
-    claims: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+    claims: Claims,
     hosts: BTreeMap<HostPattern, BuiltHost>,
-    /// Who names a backend.
-    uses: BTreeMap<BackendKey, BTreeSet<ObjectRef>>,
-    backends: BTreeMap<BackendKey, Backend>,
-    /// What is wrong with a backend, told on each object that names it.
-    backend_problems: BTreeMap<BackendKey, BTreeMap<ObjectRef, Vec<Arc<Problem>>>>,
-    tls: TlsState,
-    /// How backends are spoken to by TLS.
-    dialers: Dialers,
-    slices: SliceIndex,
-    slice_services: BTreeMap<ObjectRef, (Arc<str>, Arc<str>)>,
-    resolutions: BTreeMap<Arc<str>, Resolution>,
+    names: TlsState,
+    backends: Backends,
     /// Of classes and slices.
     problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
     /// All of them, as last told.
     told: Arc<[Arc<Problem>]>,
     /// Some may have come or gone since.
     are_problems_stale: bool,
-    /// Names to be resolved, and how many backends each has.
-    external_names: BTreeMap<Arc<str>, usize>,
     is_first: bool,
-}
-
-/// An Ingress and what is wrong with the newer version that could not replace it.
-#[derive(Debug)]
-struct InForce {
-    lowered: LoweredIngress,
-    newer: Vec<Arc<Problem>>,
-    /// `metadata.uid`, so that an object of the same name is no newer version.
-    uid: Option<Box<str>>,
 }
 
 /// What has to be built again.
 #[derive(Default)]
 struct Touched {
     hosts: BTreeSet<HostPattern>,
-    backends: BTreeSet<BackendKey>,
-    /// Lowered again or gone: what they say about their backends may have changed.
-    ingresses: BTreeSet<ObjectRef>,
-    tls: certificates::Touched,
+    backends: backends::Touched,
+    names: certificates::Touched,
     /// See [`Lowered::served`].
     served: Vec<(ObjectRef, bool)>,
 }
@@ -123,97 +102,99 @@ impl Lowerer {
     /// Nothing lowered yet.
     #[must_use]
     pub fn new(options: LowerOptions) -> Self {
-        let mut uses: BTreeMap<BackendKey, BTreeSet<ObjectRef>> = BTreeMap::new();
+        let mut backends = Backends::default();
         if let Some(key) = &options.default_backend {
-            uses.entry(key.clone()).or_default().insert(service_ref(key));
+            backends.pin(key);
         }
         Self {
             default_rule: options.default_backend.as_ref().map(hosts::default_rule),
-            tls: TlsState::new(options.default_certificate.clone(), options.ticket_keys.clone()),
+            names: TlsState::new(options.default_certificate.clone(), options.ticket_keys.clone()),
             options,
-            dialers: Dialers::default(),
             classes: Classes::default(),
-            ingresses: BTreeMap::new(),
-            claims: BTreeMap::new(),
+            claims: Claims::default(),
             hosts: BTreeMap::new(),
-            uses,
-            backends: BTreeMap::new(),
-            backend_problems: BTreeMap::new(),
-            slices: BTreeMap::new(),
-            slice_services: BTreeMap::new(),
-            resolutions: BTreeMap::new(),
+            backends,
             problems: BTreeMap::new(),
             told: Arc::default(),
             are_problems_stale: true,
-            external_names: BTreeMap::new(),
             is_first: true,
         }
     }
 
-    /// Lowers what is dirty.
-    pub fn apply(&mut self, store: &Store, dirty: &Dirty) -> Lowered {
+    /// Lowers what is dirty. Certificates are judged as of `now`.
+    pub fn apply(&mut self, store: &Store, dirty: &Dirty, now: SystemTime) -> Lowered {
         let mut touched = Touched::default();
-        let is_first = std::mem::take(&mut self.is_first);
-        if is_first {
-            touched.backends.extend(self.options.default_backend.clone());
+        if self.is_first {
+            touched.backends.keys.extend(self.options.default_backend.clone());
         }
-        let are_classes_changed = self.apply_classes(store, dirty, is_first);
-        self.apply_slices(store, dirty, &mut touched);
-        for reference in dirty.of_kind(Kind::Service) {
-            self.touch_service(&reference.namespace, &reference.name, &mut touched);
-        }
-        if are_classes_changed {
-            for reference in self.all_ingresses(store) {
-                self.apply_ingress(store, &reference, &mut touched);
-            }
+        self.check_slices(store, dirty);
+        self.backends.touch(store, dirty, now, &mut touched.backends);
+        if self.apply_classes(store, dirty) {
+            let known = self.claims.owners().filter(|owner| owner.kind == Kind::Ingress);
+            let all: BTreeSet<_> = store.ingresses.keys().chain(known).cloned().collect();
+            all.iter().for_each(|ingress| self.apply_ingress(store, ingress, &mut touched));
         } else {
-            for reference in dirty.of_kind(Kind::Ingress) {
-                self.apply_ingress(store, reference, &mut touched);
-            }
+            let dirty = dirty.of_kind(Kind::Ingress);
+            dirty.for_each(|ingress| self.apply_ingress(store, ingress, &mut touched));
         }
-        let now = SystemTime::now();
-        let sources = tls_sources(store, &self.ingresses, &self.claims, now);
-        self.tls.touch_secrets(dirty.of_kind(Kind::Secret), sources, &mut touched.tls);
-        self.dialers.touch_secrets(dirty.of_kind(Kind::Secret), &mut touched.backends);
-        self.finish(store, touched, is_first)
+        let sources = sources(store, &self.claims, now);
+        self.names.touch_secrets(dirty.of_kind(Kind::Secret), sources, &mut touched.names);
+        self.finish(store, touched, now)
     }
 
     /// Takes a new result of name resolution.
-    pub fn apply_answer(&mut self, store: &Store, answer: Answer) -> Lowered {
-        let Answer { name, result } = answer;
-        self.resolutions.entry(Arc::clone(&name)).or_default().update(result);
-        let external =
-            self.backends.iter().filter(|(_, b)| b.external_name.as_ref() == Some(&name));
-        let backends = external.map(|(key, _)| key.clone()).collect();
-        self.finish(store, Touched { backends, ..Touched::default() }, false)
+    pub fn apply_answer(&mut self, store: &Store, answer: Answer, now: SystemTime) -> Lowered {
+        let mut touched = Touched::default();
+        self.backends.answer(answer, &mut touched.backends);
+        self.finish(store, touched, now)
     }
 
     /// The zone of this process became known, or another one.
-    pub fn set_zone(&mut self, store: &Store, zone: Option<Arc<str>>) -> Lowered {
+    pub fn set_zone(&mut self, store: &Store, zone: Option<Arc<str>>, now: SystemTime) -> Lowered {
         self.options.zone = zone;
-        let backends = self.backends.keys().cloned().collect();
-        self.finish(store, Touched { backends, ..Touched::default() }, false)
+        let mut touched = Touched::default();
+        self.backends.touch_all(&mut touched.backends);
+        self.finish(store, touched, now)
+    }
+
+    /// What would be wrong with `ingress` if it were applied now, in the words of
+    /// [`Self::apply`]; nothing if it is not ours.
+    ///
+    /// An object without `creationTimestamp` is the youngest of all.
+    #[must_use]
+    pub fn review(
+        &self,
+        store: &Store,
+        reference: &ObjectRef,
+        ingress: Arc<Ingress>,
+        now: SystemTime,
+    ) -> Vec<Arc<Problem>> {
+        if !is_ours(&ingress, &self.classes, &self.options) {
+            return Vec::new();
+        }
+        let is_new = ingress.metadata.creation_timestamp.is_none();
+        let claim = spec::lower(reference, &Entry { object: ingress, provenance: None });
+        let (claims, hosts) = (&self.claims, &self.hosts);
+        let candidate = Candidate { claim: &claim, claims, hosts, is_new };
+        let sources = sources(store, claims, now);
+        review::review(candidate, &self.names, &self.backends, store, sources)
     }
 
     /// Names that have to be resolved for the backends in use.
     #[must_use]
     pub fn external_names(&self) -> BTreeSet<Arc<str>> {
-        self.external_names.keys().cloned().collect()
+        self.backends.external_names()
     }
 
     /// The endpoints of a backend in use; of others: none.
     #[must_use]
     pub fn endpoints(&self, key: &BackendKey) -> Arc<EndpointSet> {
-        self.backends.get(key).map(|backend| Arc::clone(&backend.set)).unwrap_or_default()
+        self.backends.endpoints(key)
     }
 
-    fn all_ingresses(&self, store: &Store) -> BTreeSet<ObjectRef> {
-        store.ingresses.keys().chain(self.ingresses.keys()).cloned().collect()
-    }
-
-    fn apply_classes(&mut self, store: &Store, dirty: &Dirty, is_first: bool) -> bool {
+    fn apply_classes(&mut self, store: &Store, dirty: &Dirty) -> bool {
         let mut dirty = dirty.of_kind(Kind::IngressClass).peekable();
-        if dirty.peek().is_none() && !is_first {
+        if dirty.peek().is_none() && !self.is_first {
             return false;
         }
         self.are_problems_stale = true;
@@ -225,224 +206,109 @@ impl Lowerer {
         }
         let classes = store.ingress_classes.iter().map(|(r, entry)| (r, &*entry.object));
         let classes = Classes::of(classes, &self.options);
-        let is_changed = is_first || classes != self.classes;
+        let is_changed = self.is_first || classes != self.classes;
         self.classes = classes;
         is_changed
     }
 
-    fn apply_slices(&mut self, store: &Store, dirty: &Dirty, touched: &mut Touched) {
+    fn check_slices(&mut self, store: &Store, dirty: &Dirty) {
         for reference in dirty.of_kind(Kind::EndpointSlice) {
-            if let Some(service) = self.slice_services.remove(reference) {
-                self.touch_service(&service.0, &service.1, touched);
-                if let Some(slices) = self.slices.get_mut(&service) {
-                    slices.remove(reference);
-                    if slices.is_empty() {
-                        self.slices.remove(&service);
-                    }
-                }
-            }
-            let Some(entry) = store.endpoint_slices.get(reference) else {
-                self.are_problems_stale |= self.problems.remove(reference).is_some();
-                continue;
-            };
-            let problems = slices::check(reference, entry, &self.options);
+            let entry = store.endpoint_slices.get(reference);
+            let check = |entry| slices::check(reference, entry, &self.options);
+            let problems = entry.map(check).unwrap_or_default();
             let is_told = self.problems.contains_key(reference);
             self.are_problems_stale |= is_told || !problems.is_empty();
             set_problems(&mut self.problems, reference, problems);
-            let Some(name) = slices::service_name(&entry.object) else { continue };
-            let service = (Arc::clone(&reference.namespace), Arc::from(name));
-            self.touch_service(&service.0, &service.1, touched);
-            self.slices.entry(service.clone()).or_default().insert(reference.clone());
-            self.slice_services.insert(reference.clone(), service);
         }
-    }
-
-    /// Marks every backend in use that is a port of the Service.
-    fn touch_service(&self, namespace: &Arc<str>, service: &Arc<str>, touched: &mut Touched) {
-        // The least of its keys in their order.
-        let first = BackendKey {
-            namespace: Arc::clone(namespace),
-            service: Arc::clone(service),
-            port: PortRef::Number(0),
-            dial: Dial::default(),
-        };
-        let ports = self
-            .uses
-            .range(first..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.namespace == *namespace && key.service == *service);
-        touched.backends.extend(ports.cloned());
     }
 
     fn apply_ingress(&mut self, store: &Store, reference: &ObjectRef, touched: &mut Touched) {
-        let ours = store
-            .ingresses
-            .get(reference)
-            .filter(|entry| is_ours(&entry.object, &self.classes, &self.options));
-        let Some(entry) = ours else {
-            if let Some(old) = self.ingresses.remove(reference) {
-                self.release(&old.lowered, touched);
-                touched.ingresses.insert(reference.clone());
-                if !old.lowered.is_unusable {
+        let is_ours =
+            |entry: &&Entry<Ingress>| is_ours(&entry.object, &self.classes, &self.options);
+        match store.ingresses.get(reference).filter(is_ours) {
+            Some(entry) => {
+                let claim = spec::lower(reference, entry);
+                self.take(claim, entry.object.metadata.uid.as_deref(), touched);
+            }
+            None => {
+                let Some(old) = self.claims.remove(reference) else { return };
+                self.release(&old, touched);
+                if !old.is_unusable {
                     touched.served.push((reference.clone(), false));
                 }
             }
-            return;
-        };
-        let lowered = spec::lower(reference, entry);
-        let uid: Option<Box<str>> = entry.object.metadata.uid.as_deref().map(Into::into);
-        touched.ingresses.insert(reference.clone());
-        match self.ingresses.get_mut(reference) {
-            Some(old) if lowered.is_unusable && !old.lowered.is_unusable && old.uid == uid => {
-                // The version that stays must not be more open than the one that cannot be used.
-                let guards = old.lowered.guards_of_newer(&lowered);
-                if guards != old.lowered.newer_guards {
-                    touched.hosts.extend(old.lowered.hosts.keys().cloned());
-                    old.lowered.newer_guards = guards;
+        }
+    }
+
+    /// Takes a new version of an object of whatever kind.
+    fn take(&mut self, claim: Claim, uid: Option<&str>, touched: &mut Touched) {
+        let (owner, is_served) = (claim.owner.clone(), !claim.is_unusable);
+        touched.backends.owners.insert(owner.clone());
+        let old = match self.claims.take(claim, uid) {
+            Taken::Kept { are_guards_changed } => {
+                if are_guards_changed && let Some(kept) = self.claims.get(&owner) {
+                    touched.hosts.extend(kept.routes.keys().cloned());
                 }
-                old.newer = lowered.problems;
                 return;
             }
-            Some(_) | None => {}
-        }
-        let old = self.ingresses.remove(reference);
+            Taken::InForce { old } => old,
+        };
         if let Some(old) = &old {
-            self.release(&old.lowered, touched);
+            self.release(old, touched);
         }
-        let was_served = old.is_some_and(|old| !old.lowered.is_unusable);
-        if was_served == lowered.is_unusable {
-            touched.served.push((reference.clone(), !was_served));
+        if old.is_some_and(|old| !old.is_unusable) != is_served {
+            touched.served.push((owner.clone(), is_served));
         }
-        self.claim(&lowered, touched);
-        self.ingresses.insert(reference.clone(), InForce { lowered, newer: Vec::new(), uid });
+        if let Some(new) = self.claims.get(&owner) {
+            touched.hosts.extend(new.routes.keys().cloned());
+            self.backends.claim(new, &mut touched.backends);
+            self.names.claim(new, &mut touched.names);
+        }
     }
 
-    fn claim(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
-        for pattern in ingress.hosts.keys() {
-            let claims = self.claims.entry(pattern.clone()).or_default();
-            claims.insert(ingress.age.clone(), ingress.reference.clone());
-            touched.hosts.insert(pattern.clone());
-        }
-        for key in ingress.uses.keys() {
-            self.uses.entry(key.clone()).or_default().insert(ingress.reference.clone());
-            touched.backends.insert(key.clone());
-        }
-        self.tls.claim(ingress, &mut touched.tls);
+    fn release(&mut self, old: &Claim, touched: &mut Touched) {
+        touched.hosts.extend(old.routes.keys().cloned());
+        self.backends.release(old, &mut touched.backends);
+        self.names.release(old, &mut touched.names);
     }
 
-    fn release(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
-        for pattern in ingress.hosts.keys() {
-            if let Some(claims) = self.claims.get_mut(pattern) {
-                claims.remove(&ingress.age);
-            }
-            touched.hosts.insert(pattern.clone());
-        }
-        for key in ingress.uses.keys() {
-            if let Some(users) = self.uses.get_mut(key) {
-                users.remove(&ingress.reference);
-                if users.is_empty() {
-                    self.uses.remove(key);
-                }
-            }
-            touched.backends.insert(key.clone());
-        }
-        self.tls.release(ingress, &mut touched.tls);
-    }
-
-    fn finish(&mut self, store: &Store, mut touched: Touched, is_first: bool) -> Lowered {
-        for pattern in &touched.hosts {
-            if self.claims.get(pattern).is_some_and(BTreeMap::is_empty) {
-                self.claims.remove(pattern);
-            }
-        }
-        touched.tls.names.extend(touched.hosts.iter().cloned());
-        let old_flag_problems: Vec<_> = self.tls.flag_problems().cloned().collect();
-        self.are_problems_stale |= !touched.ingresses.is_empty() || !touched.tls.is_empty();
-        let sources = tls_sources(store, &self.ingresses, &self.claims, SystemTime::now());
-        let built = self.tls.build(sources, touched.tls);
+    fn finish(&mut self, store: &Store, mut touched: Touched, now: SystemTime) -> Lowered {
+        let is_first = std::mem::take(&mut self.is_first);
+        touched.names.names.extend(touched.hosts.iter().cloned());
+        let old_flag_problems: Vec<_> = self.names.flag_problems().cloned().collect();
+        self.are_problems_stale |= !touched.backends.owners.is_empty() || !touched.names.is_empty();
+        let built = self.names.build(sources(store, &self.claims, now), touched.names);
         touched.hosts.extend(built.hosts);
         self.are_problems_stale |= built.is_changed || !touched.hosts.is_empty();
-        self.are_problems_stale |= !self.tls.flag_problems().eq(&old_flag_problems);
+        self.are_problems_stale |= !self.names.flag_problems().eq(&old_flag_problems);
         let are_routes_changed = is_first || built.is_changed || !touched.hosts.is_empty();
         for pattern in touched.hosts {
             self.build_host(pattern);
         }
-        let endpoints = self.build_backends(store, touched.backends, &touched.ingresses);
+        let backends =
+            self.backends.build(store, &self.options, &self.claims, now, touched.backends);
+        self.are_problems_stale |= backends.are_problems_stale;
         let model = are_routes_changed.then(|| self.model());
         if std::mem::take(&mut self.are_problems_stale) {
             self.told = self.all_problems().into();
         }
         let problems = Arc::clone(&self.told);
-        Lowered { model, endpoints, problems, served: touched.served }
+        Lowered { model, endpoints: backends.endpoints, problems, served: touched.served }
     }
 
     fn build_host(&mut self, pattern: HostPattern) {
-        let Some(claims) = self.claims.get(&pattern) else {
+        if !self.claims.has_host(&pattern) {
             self.hosts.remove(&pattern);
             return;
-        };
-        let claimants = claims.values().filter_map(|reference| self.ingresses.get(reference));
-        let claimants = claimants.map(|in_force| &in_force.lowered);
-        let hsts = self.options.hsts.as_ref();
-        let built = hosts::build(&pattern, claimants, self.tls.host(&pattern), hsts);
+        }
+        let (tls, hsts) = (self.names.host(&pattern), self.options.hsts.as_ref());
+        let built = hosts::build(&pattern, self.claims.of_host(&pattern), tls, hsts);
         self.hosts.insert(pattern, built);
-    }
-
-    fn build_backends(
-        &mut self,
-        store: &Store,
-        touched: BTreeSet<BackendKey>,
-        ingresses: &BTreeSet<ObjectRef>,
-    ) -> Vec<(BackendKey, Arc<EndpointSet>)> {
-        let mut changed = Vec::new();
-        for key in touched {
-            if !self.uses.contains_key(&key) {
-                let old = self.backends.remove(&key);
-                self.count_name(old.and_then(|old| old.external_name), None);
-                self.dialers.release(&key);
-                self.are_problems_stale |= self.backend_problems.remove(&key).is_some();
-                continue;
-            }
-            let sources = Sources {
-                store,
-                slices: &self.slices,
-                resolutions: &self.resolutions,
-                options: &self.options,
-            };
-            self.dialers.acquire(&key);
-            let backend = backend::lower(&key, &sources, &mut self.dialers);
-            let old = self.backends.insert(key.clone(), backend.clone());
-            if old.as_ref().is_none_or(|old| old.set != backend.set) {
-                changed.push((key.clone(), Arc::clone(&backend.set)));
-            }
-            let old_name = old.as_ref().and_then(|old| old.external_name.clone());
-            self.count_name(old_name, backend.external_name.clone());
-            let is_same_defect = old.is_some_and(|old| old.defect == backend.defect);
-            self.tell_users(&key, &backend, is_same_defect.then_some(ingresses));
-        }
-        self.dialers.forget_unused();
-        changed
-    }
-
-    /// A backend has another external name.
-    fn count_name(&mut self, old: Option<Arc<str>>, new: Option<Arc<str>>) {
-        if let Some(name) = new {
-            let count = self.external_names.entry(name).or_default();
-            *count = count.saturating_add(1);
-        }
-        if let Some(name) = old
-            && let Some(count) = self.external_names.get_mut(&name)
-        {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.external_names.remove(&name);
-            }
-        }
     }
 
     fn model(&self) -> Model {
         let hosts = self.hosts.values().map(|built| Arc::clone(&built.host)).collect();
-        let (server_names, default_tls) = self.tls.server_names();
+        let (server_names, default_tls) = self.names.server_names();
         let default_rule = self.default_rule.clone();
         let entry_points = self.options.entry_points.clone();
         let generation = ListenerId::HTTP.generation;
@@ -452,70 +318,12 @@ impl Lowerer {
     }
 
     fn all_problems(&self) -> Vec<Arc<Problem>> {
-        let mut problems = Vec::new();
-        problems.extend(self.problems.values().flatten().cloned());
-        for in_force in self.ingresses.values() {
-            let InForce { lowered, newer, uid: _ } = in_force;
-            if newer.is_empty() {
-                problems.extend(lowered.problems.iter().cloned());
-            } else {
-                problems.extend(newer.iter().cloned());
-                problems.extend(kept(lowered));
-            }
-        }
+        let mut problems: Vec<_> = self.problems.values().flatten().cloned().collect();
+        problems.extend(self.claims.problems());
         problems.extend(self.hosts.values().flat_map(|built| built.problems.iter().cloned()));
-        problems.extend(self.tls.problems().cloned());
-        let of_backends = self.backend_problems.values().flat_map(BTreeMap::values).flatten();
-        problems.extend(of_backends.cloned());
+        problems.extend(self.names.problems().cloned());
+        problems.extend(self.backends.problems().cloned());
         problems
-    }
-
-    /// Renews the problems of a backend on the objects that name it; `among`: on these only,
-    /// because the others were told the same before. Thousands of objects may name one missing
-    /// Service.
-    fn tell_users(
-        &mut self,
-        key: &BackendKey,
-        backend: &Backend,
-        among: Option<&BTreeSet<ObjectRef>>,
-    ) {
-        let Some(defect) = &backend.defect else {
-            self.are_problems_stale |= self.backend_problems.remove(key).is_some();
-            return;
-        };
-        self.are_problems_stale = true;
-        let mut told = self.backend_problems.remove(key).unwrap_or_default();
-        let no_users = BTreeSet::new();
-        let users = self.uses.get(key).unwrap_or(&no_users);
-        if among.is_none() {
-            told.clear();
-        }
-        for user in among.unwrap_or(users) {
-            if users.contains(user) {
-                told.insert(user.clone(), self.backend_problem(user, key, defect));
-            } else {
-                told.remove(user);
-            }
-        }
-        self.backend_problems.insert(key.clone(), told);
-    }
-
-    fn backend_problem(
-        &self,
-        user: &ObjectRef,
-        key: &BackendKey,
-        defect: &Defect,
-    ) -> Vec<Arc<Problem>> {
-        let lowered = self.ingresses.get(user).map(|in_force| &in_force.lowered);
-        let provenance = lowered.and_then(|lowered| lowered.provenance.as_ref());
-        let field = lowered.and_then(|lowered| lowered.uses.get(key)).map_or("", |f| f);
-        let mut report = Report::new(user, provenance);
-        if defect.is_error() {
-            report.error(defect.finding(field));
-        } else if !defect.is_told() {
-            report.warning(defect.finding(field));
-        }
-        report.finish()
     }
 }
 
@@ -531,41 +339,8 @@ fn set_problems(
     }
 }
 
-fn tls_sources<'a>(
-    store: &'a Store,
-    ingresses: &'a BTreeMap<ObjectRef, InForce>,
-    claims: &'a BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
-    now: SystemTime,
-) -> certificates::Sources<'a> {
-    certificates::Sources { secrets: &store.secrets, broken: &store.broken, ingresses, claims, now }
-}
-
-/// Tells that an older version than the object's is in force.
-fn kept(lowered: &LoweredIngress) -> Vec<Arc<Problem>> {
-    let mut report = Report::new(&lowered.reference, lowered.provenance.as_ref());
-    let what = match lowered.newer_guards.is_some() {
-        true => {
-            "of the last good one all requests get status 503, because the new one is to be \
-             protected"
-        }
-        false => "the last good one stays in force",
-    };
-    report.warning(Finding {
-        reason: "LastGoodVersion",
-        field: String::new(),
-        message: format!("nothing of its new version can be used; {what}."),
-        advice: "Correct the errors.".into(),
-    });
-    report.finish()
-}
-
-/// The Service of a backend.
-pub(super) fn service_ref(key: &BackendKey) -> ObjectRef {
-    ObjectRef {
-        kind: Kind::Service,
-        namespace: Arc::clone(&key.namespace),
-        name: Arc::clone(&key.service),
-    }
+fn sources<'a>(store: &'a Store, claims: &'a Claims, now: SystemTime) -> Sources<'a> {
+    Sources { secrets: &store.secrets, broken: &store.broken, claims, now }
 }
 
 #[cfg(test)]

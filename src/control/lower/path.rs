@@ -1,67 +1,101 @@
-//! Checks on the path of an Ingress rule.
+//! The path of a rule: as it is written, what it means, and what is wrong with it.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::regex_path;
 use crate::limits::PATH_BYTES_MAX;
 use crate::model::{PathMatch, Pattern};
 
-/// How a path is compared. ImplementationSpecific is Prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum PathKind {
+/// A path as it is written. What it means is known with its host.
+#[derive(Debug)]
+pub(super) struct RawPath {
+    text: Arc<str>,
+    kind: PathType,
+    /// What it means as an expression, once somebody asked.
+    expression: OnceLock<Option<Box<Pattern>>>,
+}
+
+/// `pathType`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathType {
     /// Byte for byte.
     Exact,
     /// By path element.
     Prefix,
-    /// As a regular expression.
-    Pattern,
+    /// As Prefix, and what an API server asks of one is not asked.
+    ImplementationSpecific,
 }
 
-/// A path with what makes it equal to another one: two equal ones contend for the same requests.
-#[derive(Debug, Clone)]
-pub(super) struct RoutePath {
-    /// As written; of a pattern: its text.
-    text: Arc<str>,
-    matches: PathMatch,
-}
-
-impl RoutePath {
-    pub(super) fn exact(path: &str) -> Self {
-        Self { matches: PathMatch::Exact(coded(path)), text: path.into() }
-    }
-
-    pub(super) fn prefix(path: &str) -> Self {
-        Self { matches: PathMatch::Prefix(coded(path)), text: path.into() }
-    }
-
-    pub(super) fn pattern(pattern: Pattern) -> Self {
-        Self { text: pattern.as_str().into(), matches: PathMatch::Regex(pattern) }
+impl RawPath {
+    pub(super) fn new(text: &str, kind: PathType) -> Self {
+        Self { text: text.into(), kind, expression: OnceLock::new() }
     }
 
     pub(super) fn root() -> Self {
-        Self::prefix("/")
+        Self::new("/", PathType::Prefix)
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    pub(super) fn kind(&self) -> PathType {
+        self.kind
+    }
+
+    /// What it means as plain text.
+    pub(super) fn plain(&self) -> RoutePath {
+        let text = coded(&self.text);
+        RoutePath(match self.kind {
+            PathType::Exact => PathMatch::Exact(text),
+            PathType::Prefix | PathType::ImplementationSpecific => PathMatch::Prefix(text),
+        })
+    }
+
+    /// What it means as a regular expression; `None`: nothing.
+    pub(super) fn expression(&self) -> Option<RoutePath> {
+        let pattern = || regex_path::pattern(&self.text).map(Box::new);
+        let known = self.expression.get_or_init(pattern);
+        known.as_ref().map(|pattern| RoutePath(PathMatch::Regex(Pattern::clone(pattern))))
+    }
+}
+
+/// What a path means: two equal ones contend for the same requests.
+#[derive(Debug, Clone)]
+pub(super) struct RoutePath(PathMatch);
+
+impl RoutePath {
+    pub(super) fn as_match(&self) -> &PathMatch {
+        &self.0
     }
 
     /// Orders a path before or after that of a rule.
     pub(super) fn compare_to(&self, other: &PathMatch) -> Ordering {
-        let (kind, text) = key(other);
-        let (own_kind, own_text) = key(&self.matches);
-        own_kind.cmp(&kind).then_with(|| own_text.cmp(text))
-    }
-
-    pub(super) fn to_match(&self) -> PathMatch {
-        self.matches.clone()
+        key(&self.0).cmp(&key(other))
     }
 }
 
+/// How a path is compared, and what.
+fn key(path: &PathMatch) -> (PathKind, &str) {
+    match path {
+        PathMatch::Exact(path) => (PathKind::Exact, path),
+        PathMatch::Prefix(path) => (PathKind::Prefix, path),
+        PathMatch::Regex(pattern) => (PathKind::Pattern, pattern.as_str()),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum PathKind {
+    Exact,
+    Prefix,
+    Pattern,
+}
+
 /// Letters beyond ASCII in the form in which requests are matched, whichever way they are sent.
-fn coded(path: &str) -> Arc<str> {
+fn coded(path: &Arc<str>) -> Arc<str> {
     if path.is_ascii() {
-        return path.into();
+        return Arc::clone(path);
     }
     let mut text = String::with_capacity(path.len().saturating_mul(3));
     for character in path.chars() {
@@ -74,14 +108,6 @@ fn coded(path: &str) -> Arc<str> {
         }
     }
     text.into()
-}
-
-fn key(path: &PathMatch) -> (PathKind, &str) {
-    match path {
-        PathMatch::Exact(path) => (PathKind::Exact, path),
-        PathMatch::Prefix(path) => (PathKind::Prefix, path),
-        PathMatch::Regex(pattern) => (PathKind::Pattern, pattern.as_str()),
-    }
 }
 
 impl PartialEq for RoutePath {
@@ -100,7 +126,7 @@ impl PartialOrd for RoutePath {
 
 impl Ord for RoutePath {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.compare_to(&other.matches)
+        self.compare_to(&other.0)
     }
 }
 
@@ -130,15 +156,6 @@ pub(super) enum PathRefusal {
     /// `%2f`.
     #[error("it has a coded slash (%2f)")]
     CodedSlash,
-}
-
-/// What a `pathType` asks of the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum PathRules {
-    /// Exact and Prefix.
-    Strict,
-    /// ImplementationSpecific.
-    Lenient,
 }
 
 /// Checks the text of `path`.
@@ -240,18 +257,20 @@ mod tests {
 
     #[test]
     fn paths_contend_if_they_are_written_alike() {
-        let (exact, prefix) = (RoutePath::exact, RoutePath::prefix);
-        assert_eq!(prefix("/"), RoutePath::root());
+        let exact = |path| RawPath::new(path, PathType::Exact).plain();
+        let prefix = |path| RawPath::new(path, PathType::Prefix).plain();
+        assert_eq!(prefix("/"), RawPath::root().plain());
+        assert_eq!(prefix("/a"), RawPath::new("/a", PathType::ImplementationSpecific).plain());
         // As in ingress-nginx, where each is a location of its own.
         assert_ne!(prefix("/a/"), prefix("/a"));
         assert_ne!(exact("/a/"), exact("/a"));
         assert_ne!(exact("/a"), prefix("/a"));
         // A request can be written in either way, and has one form when it is matched.
         assert_eq!(prefix("/ü/x"), prefix("/%C3%BC/x"));
-        assert_eq!(exact("/ü").as_str(), "/ü");
-        let pattern = || RoutePath::pattern(Pattern::new("/a").expect("valid"));
+        assert_eq!(RawPath::new("/ü", PathType::Exact).text(), "/ü");
+        let pattern = || RawPath::new("/a", PathType::Exact).expression().expect("valid");
         assert_eq!(pattern(), pattern());
         assert_ne!(pattern(), prefix("/a"));
-        assert!(pattern().compare_to(&pattern().to_match()).is_eq());
+        assert!(pattern().compare_to(pattern().as_match()).is_eq());
     }
 }

@@ -94,11 +94,16 @@ struct Held {
 
 impl Held {
     fn is_of(&self, version: Option<&Arc<Secret>>) -> bool {
-        match (&self.version, version) {
-            (Some(before), Some(now)) => Arc::ptr_eq(before, now),
-            (None, None) => true,
-            _ => false,
-        }
+        is_same(self.version.as_ref(), version)
+    }
+}
+
+/// Whether it is the same object: what was made of it is not compared.
+pub(super) fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
     }
 }
 

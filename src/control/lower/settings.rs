@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::guards::Guards;
+use super::{path, regex_path};
 use crate::model::{BackendProtocol, Dial, DialTls, ObjectRef, Policies};
 use crate::tls::client_auth::ClientDemand;
 
@@ -28,6 +29,22 @@ pub(crate) struct Settings {
     pub role: Role,
     /// The objects that are named here.
     pub needs: BTreeSet<ObjectRef>,
+}
+
+impl Settings {
+    /// Whether the text of a path is a regular expression. Those of a closed object are all taken
+    /// for expressions if one is: an expression matches more than the same text does, and so less
+    /// leads around the guard.
+    pub(crate) fn is_expression(&self, path: &str) -> bool {
+        let is_one = match (self.paths, self.guards.is_closed) {
+            (PathStyle::Expressions, true) => true,
+            (PathStyle::Expressions, false) | (PathStyle::Plain, true) => {
+                regex_path::looks_like_one(path)
+            }
+            (PathStyle::Plain, false) => false,
+        };
+        is_one && path::check_size(path).is_ok()
+    }
 }
 
 /// When requests over http are redirected to https.

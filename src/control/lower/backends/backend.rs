@@ -1,18 +1,19 @@
 //! A Service port that some rule names → its endpoints, or why it has none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::dial::{DialDefect, Dialers, Made};
-use super::service::{self, Location, ServiceError, SlicePort};
-use super::slices;
+use super::service::{self, Location, ServiceError, SlicePort, service_ref};
+use super::slices::{self, SliceIndex};
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::secrets::SecretDefect;
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;
 use crate::control::store::Store;
-use crate::model::{BackendKey, EndpointSet, ObjectRef, Wire};
+use crate::model::{BackendKey, EndpointSet, Wire};
 
 /// One backend at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,27 +101,27 @@ impl Defect {
     }
 }
 
-/// Slices of each Service.
-pub(crate) type SliceIndex = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<ObjectRef>>;
-
 /// Everything that backends are made of.
 pub(crate) struct Sources<'a> {
     pub store: &'a Store,
     pub slices: &'a SliceIndex,
     pub resolutions: &'a BTreeMap<Arc<str>, Resolution>,
     pub options: &'a LowerOptions,
+    pub now: SystemTime,
 }
 
 /// Lowers one backend. Total: what is missing is a defect.
 pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Dialers) -> Backend {
     let mut backend = locate(key, sources);
-    let reference = crate::control::lower::service_ref(key);
+    let reference = service_ref(key);
     let service = sources.store.services.get(&reference);
     let of_port = || service.map(|entry| service::protocol(&entry.object, &key.port));
     let Some(protocol) = key.dial.protocol.or_else(of_port) else { return backend };
     let is_http2 = protocol.is_http2();
     let made = if protocol.is_tls() {
-        dialers.make(&sources.store.secrets, key.dial.tls.as_deref(), is_http2).map(Some)
+        dialers
+            .make(&sources.store.secrets, key.dial.tls.as_deref(), is_http2, sources.now)
+            .map(Some)
     } else {
         Ok(None)
     };
@@ -145,7 +146,7 @@ pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
 /// What the owner of a new rule can be told about its backend: whether Service and port exist, and
 /// whether it can be spoken to. How its pods are is another matter, and passes.
 pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Option<Defect> {
-    let entry = store.services.get(&crate::control::lower::service_ref(key));
+    let entry = store.services.get(&service_ref(key));
     let of_port = || entry.map(|entry| service::protocol(&entry.object, &key.port));
     let protocol = key.dial.protocol.or_else(of_port);
     if let Some(dial) = key.dial.tls.as_deref().filter(|_| protocol.is_some_and(|p| p.is_tls()))
@@ -161,7 +162,7 @@ pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Opti
 }
 
 fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
-    let reference = crate::control::lower::service_ref(key);
+    let reference = service_ref(key);
     let Some(entry) = sources.store.services.get(&reference) else {
         let name = format!("{}/{}", key.namespace, key.service);
         let defect = match sources.store.broken.contains(&reference) {
@@ -178,8 +179,7 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
 }
 
 fn from_slices(key: &BackendKey, port: &SlicePort, sources: &Sources<'_>) -> Backend {
-    let service = (Arc::clone(&key.namespace), Arc::clone(&key.service));
-    let references = sources.slices.get(&service).into_iter().flatten();
+    let references = sources.slices.of(key);
     let slices = references.filter_map(|r| sources.store.endpoint_slices.get(r));
     let with_ip = slices.map(|entry| &*entry.object).filter(|s| s.address_type != "FQDN");
     let mut with_ip = with_ip.peekable();

@@ -9,9 +9,10 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
 
+use super::service::service_ref;
 use crate::control::lower::ingress::annotations::backend_tls;
 use crate::control::lower::secrets::{
-    CA, CERTIFICATE, Found, KEY, ObjectName, SecretDefect, Secrets, secret_ref, value,
+    CA, CERTIFICATE, Found, KEY, ObjectName, SecretDefect, Secrets, is_same, secret_ref, value,
 };
 use crate::control::source::report::Finding;
 use crate::control::store::Entries;
@@ -99,7 +100,7 @@ impl Dialers {
     /// The backend is in use.
     pub(crate) fn acquire(&mut self, key: &BackendKey) {
         if let Some(secret) = secret_of(key) {
-            self.secrets.acquire(&secret, &crate::control::lower::service_ref(key));
+            self.secrets.acquire(&secret, &service_ref(key));
             self.users.entry(secret).or_default().insert(key.clone());
         }
     }
@@ -111,7 +112,7 @@ impl Dialers {
         users.remove(key);
         // The Service may have another port, or way, that uses it.
         if !users.iter().any(|o| o.namespace == key.namespace && o.service == key.service) {
-            self.secrets.release(&secret, &crate::control::lower::service_ref(key));
+            self.secrets.release(&secret, &service_ref(key));
         }
         if users.is_empty() {
             self.users.remove(&secret);
@@ -122,9 +123,10 @@ impl Dialers {
     pub(crate) fn touch_secrets<'a>(
         &self,
         dirty: impl Iterator<Item = &'a ObjectRef>,
+        now: SystemTime,
         backends: &mut BTreeSet<BackendKey>,
     ) {
-        for secret in dirty.cloned().chain(self.secrets.due(SystemTime::now())) {
+        for secret in dirty.cloned().chain(self.secrets.due(now)) {
             backends.extend(self.users.get(&secret).into_iter().flatten().cloned());
         }
     }
@@ -159,6 +161,7 @@ impl Dialers {
         stored: &Entries<Secret>,
         dial: Option<&DialTls>,
         is_http2: bool,
+        now: SystemTime,
     ) -> Result<Made, DialDefect> {
         let verify = dial.is_some_and(|dial| dial.verify);
         let secret = dial.and_then(|dial| dial.secret.as_ref());
@@ -170,7 +173,7 @@ impl Dialers {
                 let has = |key| version.is_some_and(|version| value(version, key).is_some());
                 // One with a CA alone is for verification only.
                 if has(CERTIFICATE) || has(KEY) || !has(CA) {
-                    match self.secrets.certificate(stored, secret, SystemTime::now()) {
+                    match self.secrets.certificate(stored, secret, now) {
                         Found { certificate: None, defect: Some(defect), .. } => {
                             return Err(defect.into());
                         }
@@ -188,10 +191,7 @@ impl Dialers {
         }
         let way = Way { secret, verify, is_http2 };
         if let Some(kept) = self.kept.get(&way)
-            && crate::control::lower::names::certificates::is_same(
-                kept.certificate.as_ref(),
-                certificate.as_ref(),
-            )
+            && is_same(kept.certificate.as_ref(), certificate.as_ref())
             && kept.ca == ca
         {
             return Ok(Made { tls: Arc::clone(&kept.tls), defect });

@@ -1,10 +1,12 @@
 //! Service and the port an Ingress names → where its endpoints are to be found.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::limits::PORTS_SHOWN_MAX;
-use crate::model::{BackendProtocol, PortRef};
+use crate::model::{BackendKey, BackendProtocol, Kind, ObjectRef, PortRef};
 
 /// Where the endpoints of a Service port are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,15 @@ impl ServiceError {
             Self::NoExternalName => "Write spec.externalName in the Service.",
             Self::PortNumber(_) => "Write a number from 1 to 65535 in the Service.",
         }
+    }
+}
+
+/// The Service of a backend.
+pub(crate) fn service_ref(key: &BackendKey) -> ObjectRef {
+    ObjectRef {
+        kind: Kind::Service,
+        namespace: Arc::clone(&key.namespace),
+        name: Arc::clone(&key.service),
     }
 }
 

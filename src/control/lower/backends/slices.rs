@@ -1,6 +1,6 @@
 //! EndpointSlices of a Service → the addresses that may get requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,10 +12,53 @@ use super::service::SlicePort;
 use crate::control::lower::options::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
-use crate::model::{EndpointSet, ObjectRef, Problem};
+use crate::model::{BackendKey, EndpointSet, ObjectRef, Problem};
 
 /// Names the Service that a slice belongs to.
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
+
+/// Namespace and name of a Service.
+type ServiceName = (Arc<str>, Arc<str>);
+
+/// Which slices belong to which Service.
+#[derive(Debug, Default)]
+pub(crate) struct SliceIndex {
+    slices: BTreeMap<ServiceName, BTreeSet<ObjectRef>>,
+    services: BTreeMap<ObjectRef, ServiceName>,
+}
+
+impl SliceIndex {
+    /// Takes a new version of a slice, or that it is gone. The Services that this is about: that
+    /// of the old version and that of the new one.
+    pub(super) fn take(
+        &mut self,
+        slice: &ObjectRef,
+        new: Option<&EndpointSlice>,
+    ) -> impl Iterator<Item = ServiceName> + use<> {
+        let old = self.services.remove(slice);
+        if let Some(service) = &old
+            && let Some(slices) = self.slices.get_mut(service)
+        {
+            slices.remove(slice);
+            if slices.is_empty() {
+                self.slices.remove(service);
+            }
+        }
+        let new = new.and_then(service_name);
+        let new = new.map(|name| (Arc::clone(&slice.namespace), Arc::from(name)));
+        if let Some(service) = &new {
+            self.slices.entry(service.clone()).or_default().insert(slice.clone());
+            self.services.insert(slice.clone(), service.clone());
+        }
+        old.into_iter().chain(new)
+    }
+
+    /// The slices of the Service of a backend.
+    pub(super) fn of(&self, key: &BackendKey) -> impl Iterator<Item = &ObjectRef> {
+        let service = (Arc::clone(&key.namespace), Arc::clone(&key.service));
+        self.slices.get(&service).into_iter().flatten()
+    }
+}
 
 /// What was found in all slices of a Service.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -13,15 +13,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use super::annotations::row::field_of;
 use super::class::Classes;
 use super::{annotations, foreign};
-use crate::control::lower::guards::Guards;
-use crate::control::lower::names::certificates::{IngressTls, TlsEntry};
+use crate::control::lower::claim::{Age, CertificateEntry, Certificates, Claim, Place, Route};
 use crate::control::lower::options::LowerOptions;
-use crate::control::lower::path::{self, PathRules, RoutePath};
+use crate::control::lower::path::{self, PathType, RawPath};
 use crate::control::lower::regex_path;
 use crate::control::lower::secrets::secret_ref;
-use crate::control::lower::settings::{ClientCertificates, PathStyle, Role, Settings};
-use crate::control::source::Provenance;
+use crate::control::lower::settings::{Role, Settings};
 use crate::control::source::manifest::{is_dns_label, is_dns_subdomain};
+use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::limits::{
@@ -29,78 +28,11 @@ use crate::limits::{
 };
 use crate::model::host::HostNameError;
 use crate::model::{
-    BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, Origin, Policies, PortRef,
-    Problem, Refusal, RequestMatch, Rule, WeightedBackend, WildcardDepth,
+    BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, PortRef, WildcardDepth,
 };
 
 /// The class, before `spec.ingressClassName` existed.
 const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
-
-/// Orders Ingresses: the oldest first, then by namespace and name. An object that the API server
-/// never saw has no age and counts as oldest.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Age {
-    created: Option<Time>,
-    namespace: Arc<str>,
-    name: Arc<str>,
-}
-
-/// One Ingress in our words.
-#[derive(Debug)]
-pub(crate) struct LoweredIngress {
-    pub age: Age,
-    pub reference: ObjectRef,
-    pub provenance: Option<Provenance>,
-    /// Routes of each host that the Ingress names, in the order of the object.
-    pub hosts: BTreeMap<HostPattern, Vec<Route>>,
-    /// `spec.defaultBackend` of an Ingress with rules: for the paths of its hosts that no rule has.
-    pub fallback: Option<Arc<Rule>>,
-    pub problems: Vec<Arc<Problem>>,
-    /// Backends, each with the field that names it first.
-    pub uses: BTreeMap<BackendKey, String>,
-    /// Certificates, redirects, client certificates.
-    pub tls: IngressTls,
-    pub settings: Settings,
-    /// What holds instead of its guards, because of a newer version of which nothing else can be
-    /// used.
-    pub newer_guards: Option<Guards>,
-    /// Errors left nothing that could serve a request.
-    pub is_unusable: bool,
-}
-
-impl LoweredIngress {
-    /// The guards that hold for it.
-    pub(crate) fn guards(&self) -> &Guards {
-        self.newer_guards.as_ref().unwrap_or(&self.settings.guards)
-    }
-
-    /// What `newer`, of which nothing can be used, asks of the version in force: no request may
-    /// come in that its author wants kept out.
-    pub(crate) fn guards_of_newer(&self, newer: &Self) -> Option<Guards> {
-        let (old, new) = (&self.settings, &newer.settings);
-        let is_unguarded = new.guards.is_closed && new.guards != old.guards;
-        let asks_more = !matches!(new.client_auth, None | Some(ClientCertificates::Off))
-            && old.client_auth != new.client_auth;
-        (is_unguarded || asks_more).then(|| old.guards.closed_with(&new.guards))
-    }
-}
-
-/// One path of one host.
-#[derive(Debug)]
-pub(crate) struct Route {
-    pub path: RoutePath,
-    pub rule: Arc<Rule>,
-}
-
-impl Route {
-    /// The field that the route comes from.
-    pub(crate) fn field(&self) -> String {
-        match (self.rule.origin.rule, self.rule.origin.path) {
-            (Some(rule), Some(path)) => format!("spec.rules[{rule}].http.paths[{path}]"),
-            _ => "spec.defaultBackend".into(),
-        }
-    }
-}
 
 /// Whether `ingress` is ours.
 #[must_use]
@@ -151,42 +83,41 @@ fn tls_secret(ingress: &ObjectRef, entry: &IngressTLS) -> Option<ObjectRef> {
 }
 
 /// Lowers one Ingress that is ours. Total: what cannot be used is a problem.
-pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> LoweredIngress {
+pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> Claim {
     let Ingress { metadata, spec, status: _ } = &*entry.object;
     let provenance = entry.provenance.as_ref();
     let mut lowering = Lowering {
         reference,
         provenance,
         report: Report::new(reference, provenance),
-        hosts: BTreeMap::new(),
+        routes: BTreeMap::new(),
         fallback: None,
         uses: BTreeMap::new(),
-        tls: IngressTls::default(),
+        certificates: Certificates::default(),
         settings: Settings::default(),
         paths: 0,
         tls_hosts: 0,
-        has_service: false,
     };
     let created = lowering.metadata(metadata);
     match spec {
         Some(spec) => lowering.spec(spec, metadata),
         None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
     }
-    let Lowering { report, hosts, fallback, uses, tls, settings, has_service, .. } = lowering;
-    LoweredIngress {
+    let Lowering { report, routes, fallback, uses, certificates, settings, .. } = lowering;
+    Claim {
         age: Age {
             created,
             namespace: Arc::clone(&reference.namespace),
             name: Arc::clone(&reference.name),
         },
-        reference: reference.clone(),
+        owner: reference.clone(),
         provenance: provenance.cloned(),
-        is_unusable: report.errors() > 0 && !has_service,
+        is_unusable: report.errors() > 0 && uses.is_empty(),
         problems: report.finish(),
-        hosts,
+        routes,
         fallback,
         uses,
-        tls,
+        certificates,
         settings,
         newer_guards: None,
     }
@@ -196,15 +127,14 @@ struct Lowering<'a> {
     reference: &'a ObjectRef,
     provenance: Option<&'a Provenance>,
     report: Report<'a>,
-    hosts: BTreeMap<HostPattern, Vec<Route>>,
-    fallback: Option<Arc<Rule>>,
-    uses: BTreeMap<BackendKey, String>,
-    tls: IngressTls,
+    routes: BTreeMap<HostPattern, Vec<Route>>,
+    fallback: Option<Route>,
+    /// Empty: nothing leads to a Service.
+    uses: BTreeMap<BackendKey, Place>,
+    certificates: Certificates,
     settings: Settings,
     paths: usize,
     tls_hosts: usize,
-    /// Some route leads to a Service.
-    has_service: bool,
 }
 
 impl Lowering<'_> {
@@ -269,15 +199,15 @@ impl Lowering<'_> {
                 break;
             }
             let entry = self.tls_entry(index, entry);
-            self.tls.push(entry);
+            self.certificates.push(entry);
         }
-        let default_rule = default_backend.as_ref().and_then(|backend| self.default_rule(backend));
+        let default = default_backend.as_ref().and_then(|backend| {
+            let target = self.backend(Place::Default, backend)?;
+            Some(Route { path: RawPath::root(), target, place: Place::Default })
+        });
         if rules.is_empty() {
-            match default_rule {
-                Some(rule) => {
-                    let route = Route { path: RoutePath::root(), rule };
-                    self.hosts.entry(HostPattern::Any).or_default().push(route);
-                }
+            match default {
+                Some(route) => self.routes.entry(HostPattern::Any).or_default().push(route),
                 None if default_backend.is_none() => self.error(
                     "NoRules",
                     "spec",
@@ -287,7 +217,7 @@ impl Lowering<'_> {
                 None => {}
             }
         } else {
-            self.fallback = default_rule;
+            self.fallback = default;
         }
         for (index, rule) in rules.iter().enumerate() {
             self.rule(index, rule);
@@ -312,13 +242,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn default_rule(&mut self, backend: &IngressBackend) -> Option<Arc<Rule>> {
-        let target = self.backend("spec.defaultBackend", backend)?;
-        let place = Place { rule: None, path: None, field: "spec.defaultBackend" };
-        Some(self.build_rule(place, &RoutePath::root(), target, None))
-    }
-
-    fn tls_entry(&mut self, index: usize, entry: &IngressTLS) -> TlsEntry {
+    fn tls_entry(&mut self, index: usize, entry: &IngressTLS) -> CertificateEntry {
         let IngressTLS { hosts, secret_name: _ } = entry;
         let mut patterns = Vec::new();
         for (nth, host) in hosts.iter().flatten().enumerate() {
@@ -345,7 +269,7 @@ impl Lowering<'_> {
                 }
             }
         }
-        TlsEntry { hosts: patterns, secret: tls_secret(self.reference, entry) }
+        CertificateEntry { hosts: patterns, secret: tls_secret(self.reference, entry) }
     }
 
     fn refused_host(&mut self, field: &str, refused: Option<HostNameError>) {
@@ -369,7 +293,7 @@ impl Lowering<'_> {
                 return self.error("InvalidHost", &field, &message, advice);
             }
         };
-        self.hosts.entry(pattern.clone()).or_default();
+        self.routes.entry(pattern.clone()).or_default();
         let Some(HTTPIngressRuleValue { paths }) = http else { return };
         if paths.is_empty() {
             let field = format!("spec.rules[{index}].http.paths");
@@ -384,35 +308,27 @@ impl Lowering<'_> {
                 return self.error("TooManyPaths", &field, &message, "Split the Ingress.");
             }
             if let Some(route) = self.path(index, nth, path) {
-                self.hosts.entry(pattern.clone()).or_default().push(route);
+                self.routes.entry(pattern.clone()).or_default().push(route);
             }
         }
     }
 
     fn path(&mut self, rule: usize, nth: usize, path: &HTTPIngressPath) -> Option<Route> {
         let HTTPIngressPath { backend, path, path_type } = path;
-        let field = format!("spec.rules[{rule}].http.paths[{nth}]");
-        let (path, refusal) =
-            self.route_path(&field, path.as_deref().unwrap_or_default(), path_type)?;
-        let target = self.backend(&format!("{field}.backend"), backend)?;
-        let (rule, nth) = (u32::try_from(rule).ok(), u32::try_from(nth).ok());
-        let place = Place { rule, path: nth, field: &field };
-        let rule = self.build_rule(place, &path, target, refusal);
-        Some(Route { path, rule })
+        // Neither is beyond PATHS_PER_INGRESS_MAX or what an object holds.
+        let place = Place::Path { rule: u32::try_from(rule).ok()?, path: u32::try_from(nth).ok()? };
+        let path = self.raw_path(place, path.as_deref().unwrap_or_default(), path_type)?;
+        let target = self.backend(place, backend)?;
+        Some(Route { path, target, place })
     }
 
-    /// With the reason why its requests are not served whatever the backend.
-    fn route_path(
-        &mut self,
-        field: &str,
-        text: &str,
-        path_type: &str,
-    ) -> Option<(RoutePath, Option<Refusal>)> {
-        let (new, text, rules): (fn(&str) -> RoutePath, _, _) = match (path_type, text) {
-            ("Exact", text) => (RoutePath::exact, text, PathRules::Strict),
-            ("Prefix", text) => (RoutePath::prefix, text, PathRules::Strict),
-            ("ImplementationSpecific", "") => (RoutePath::prefix, "/", PathRules::Lenient),
-            ("ImplementationSpecific", text) => (RoutePath::prefix, text, PathRules::Lenient),
+    fn raw_path(&mut self, place: Place, text: &str, path_type: &str) -> Option<RawPath> {
+        let field = place.field();
+        let (kind, text) = match (path_type, text) {
+            ("Exact", text) => (PathType::Exact, text),
+            ("Prefix", text) => (PathType::Prefix, text),
+            ("ImplementationSpecific", "") => (PathType::ImplementationSpecific, "/"),
+            ("ImplementationSpecific", text) => (PathType::ImplementationSpecific, text),
             (other, _) => {
                 let message = match other {
                     "" => "pathType is missing.".to_owned(),
@@ -423,57 +339,19 @@ impl Lowering<'_> {
                 return None;
             }
         };
+        let path = RawPath::new(text, kind);
         let field = format!("{field}.path");
-        if let Some(pattern) = self.regex_path(&field, text) {
-            return Some((pattern, Some(Refusal::NotSupported)));
-        }
-        if let Err(why) = path::check(text) {
-            let advice = match regex_path::looks_like_one(text) {
-                true => "Regular expressions are not supported yet: write a plain path.",
-                false => "Write the path as requests have it.",
-            };
-            self.error("InvalidPath", &field, &format!("{text:?} cannot be used: {why}."), advice);
-            return None;
-        }
-        if regex_path::looks_like_one(text) {
-            let message = format!(
-                "{text:?} looks like a pattern and, as in ingress-nginx without use-regex, is \
-                 none: only requests for this very text match."
-            );
-            self.warning("RegexPath", &field, &message, "Write a plain path, such as / for all.");
-        }
-        let refused = path::refusal(text).filter(|_| rules == PathRules::Strict);
-        if let Some(why) = refused {
-            let message = format!("an API server refuses {text:?}: {why}.");
-            let advice = "Write a plain path, or pathType ImplementationSpecific.";
-            self.error("InvalidPath", &field, &message, advice);
-        } else if path::has_empty_element(text) {
-            self.warning(
-                "EmptyPathElement",
-                &field,
-                "repeated slashes are not merged: only requests that have them, too, match.",
-                "Write single slashes, unless requests have them.",
-            );
-        }
-        Some((new(text), None))
+        let is_usable = match self.settings.is_expression(text) && path.expression().is_some() {
+            true => self.expression(&field, text),
+            false => self.plain_path(&field, &path),
+        };
+        is_usable.then_some(path)
     }
 
-    /// The path if it is a regular expression, of which it is only known which requests it means.
-    /// Those of a closed Ingress are all taken for expressions if one is: an expression matches
-    /// more than the same text does, and so less leads around the guard.
-    fn regex_path(&mut self, field: &str, text: &str) -> Option<RoutePath> {
-        let looks_like_one = regex_path::looks_like_one(text);
-        let has_expressions = self.settings.paths == PathStyle::Expressions;
-        let is_one = match (has_expressions, self.settings.guards.is_closed) {
-            (true, true) => true,
-            (true, false) | (false, true) => looks_like_one,
-            (false, false) => false,
-        };
-        if !is_one || path::check_size(text).is_err() {
-            return None;
-        }
-        let pattern = regex_path::pattern(text)?;
-        if looks_like_one {
+    /// Tells of a path that is a regular expression, of which it is only known which requests it
+    /// means. It takes them in any case.
+    fn expression(&mut self, field: &str, text: &str) -> bool {
+        if regex_path::looks_like_one(text) {
             self.error(
                 "RegexPath",
                 field,
@@ -484,18 +362,55 @@ impl Lowering<'_> {
                 "Write a plain path, or leave the Ingress with a controller that knows them.",
             );
         }
-        Some(RoutePath::pattern(pattern))
+        true
+    }
+
+    /// Whether requests can have the path.
+    fn plain_path(&mut self, field: &str, path: &RawPath) -> bool {
+        let text = path.text();
+        if let Err(why) = path::check(text) {
+            let advice = match regex_path::looks_like_one(text) {
+                true => "Regular expressions are not supported yet: write a plain path.",
+                false => "Write the path as requests have it.",
+            };
+            self.error("InvalidPath", field, &format!("{text:?} cannot be used: {why}."), advice);
+            return false;
+        }
+        if regex_path::looks_like_one(text) {
+            let message = format!(
+                "{text:?} looks like a pattern and, as in ingress-nginx without use-regex, is \
+                 none: only requests for this very text match."
+            );
+            self.warning("RegexPath", field, &message, "Write a plain path, such as / for all.");
+        }
+        let is_lenient = path.kind() == PathType::ImplementationSpecific;
+        if let Some(why) = path::refusal(text).filter(|_| !is_lenient) {
+            let message = format!("an API server refuses {text:?}: {why}.");
+            let advice = "Write a plain path, or pathType ImplementationSpecific.";
+            self.error("InvalidPath", field, &message, advice);
+        } else if path::has_empty_element(text) {
+            self.warning(
+                "EmptyPathElement",
+                field,
+                "repeated slashes are not merged: only requests that have them, too, match.",
+                "Write single slashes, unless requests have them.",
+            );
+        }
+        true
     }
 
     /// `None`: an API server would not have stored it. A reference that it would store and that we
     /// cannot use still takes its path, so that its requests do not reach another backend.
-    fn backend(&mut self, field: &str, backend: &IngressBackend) -> Option<BackendTarget> {
+    fn backend(&mut self, place: Place, backend: &IngressBackend) -> Option<BackendTarget> {
         let IngressBackend { resource, service } = backend;
+        let field = place.backend_field();
         match (service, resource) {
             (Some(service), None) => {
-                let key = self.service_backend(field, service)?;
-                self.uses.entry(key.clone()).or_insert_with(|| field.to_owned());
-                self.has_service = true;
+                let key = self.service_backend(&field, service)?;
+                // All paths share what the key is made of.
+                let entry = self.uses.entry(key);
+                let key = entry.key().clone();
+                entry.or_insert(place);
                 Some(BackendTarget::Service(key))
             }
             (None, Some(resource)) if resource.kind.is_empty() || resource.name.is_empty() => {
@@ -515,11 +430,11 @@ impl Lowering<'_> {
             }
             (Some(_), Some(_)) => {
                 let message = "a backend is either a Service or a resource.";
-                self.error("InvalidBackend", field, message, "Remove one of them.");
+                self.error("InvalidBackend", &field, message, "Remove one of them.");
                 None
             }
             (None, None) => {
-                self.error("InvalidBackend", field, "the backend is empty.", "Name a Service.");
+                self.error("InvalidBackend", &field, "the backend is empty.", "Name a Service.");
                 None
             }
         }
@@ -563,37 +478,6 @@ impl Lowering<'_> {
         let dial = self.settings.upstream.dial(&namespace, name);
         Some(BackendKey { namespace, service: name.as_str().into(), port, dial })
     }
-
-    fn build_rule(
-        &self,
-        place: Place<'_>,
-        path: &RoutePath,
-        target: BackendTarget,
-        refusal: Option<Refusal>,
-    ) -> Arc<Rule> {
-        let of_backend = (target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
-        Arc::new(Rule {
-            origin: Origin {
-                object: self.reference.clone(),
-                rule: place.rule,
-                path: place.path,
-                position: self.provenance.map(|p| p.position(place.field)),
-            },
-            matches: vec![RequestMatch::path(path.to_match())],
-            filters: Vec::new(),
-            backends: vec![WeightedBackend::only(target)],
-            policies: Policies { refusal: refusal.or(of_backend), ..Policies::default() },
-        })
-    }
-}
-
-/// Where a rule stands in its object.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    /// `None`: it is `spec.defaultBackend`.
-    rule: Option<u32>,
-    path: Option<u32>,
-    field: &'a str,
 }
 
 /// Kubernetes `IsValidPortName`: what a port of a Service can be called.

@@ -8,29 +8,25 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
 
+use super::host_tls::HostTls;
 use super::tickets::TicketKeys;
+use crate::control::lower::candidate::Candidate;
+use crate::control::lower::claim::{Age, CertificateEntry, Claim};
+use crate::control::lower::claims::Claims;
 use crate::control::lower::guards;
 use crate::control::lower::ingress::annotations::{client_certificates, https};
-use crate::control::lower::ingress::spec::{Age, LoweredIngress};
-use crate::control::lower::path::RoutePath;
-use crate::control::lower::review::Place;
-use crate::control::lower::secrets::{Found, SecretDefect, Secrets};
-use crate::control::lower::settings::{ClientCertificates, HttpsRedirect, Settings};
+use crate::control::lower::secrets::{Found, SecretDefect, Secrets, is_same};
+use crate::control::lower::settings::{ClientCertificates, Settings};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, ClientIdentityPolicy, HostPattern, ObjectRef, Policies, Problem,
-    Refusal, ServerName, TlsAction, WildcardDepth,
+    BackendKey, BackendTarget, ClientIdentityPolicy, HostPattern, ObjectRef, Problem, ServerName,
+    TlsAction, WildcardDepth,
 };
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
 use crate::tls::server::ServerTls;
-
-/// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
-const REDIRECT_STATUS: u16 = 308;
-/// Solvers of HTTP-01 challenges are asked over plain HTTP (RFC 8555 section 8.3).
-const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
 
 /// What follows from CAs that cannot be used.
 const DENIED: &str = "all requests to the hosts of the Ingress get status 403";
@@ -39,86 +35,14 @@ const NOT_FIRST: &str = "an older Ingress claims the host first";
 /// The same; what is passed through would pass the guard by.
 const CLOSED: &str = "an annotation that is not supported yet protects the host";
 
-/// What an Ingress says about TLS.
-#[derive(Debug, Default)]
-pub(crate) struct IngressTls {
-    entries: Vec<TlsEntry>,
-    /// The entries that list a host, by index.
-    listed: BTreeMap<HostPattern, Vec<usize>>,
-}
-
-/// One element of `spec.tls`.
-#[derive(Debug)]
-pub(crate) struct TlsEntry {
-    /// With their index in the element. Never [`HostPattern::Any`].
-    pub hosts: Vec<(usize, HostPattern)>,
-    /// `None`: the default certificate.
-    pub secret: Option<ObjectRef>,
-}
-
-impl IngressTls {
-    /// Takes the next element of `spec.tls`.
-    pub(crate) fn push(&mut self, entry: TlsEntry) {
-        for (_, host) in &entry.hosts {
-            self.listed.entry(host.clone()).or_default().push(self.entries.len());
-        }
-        self.entries.push(entry);
-    }
-
-    /// The Secrets it uses.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
-        self.entries.iter().filter_map(|entry| entry.secret.as_ref())
-    }
-}
-
 /// The hosts whose handshake or rules the Ingress has a say in. An Ingress with any TLS entry has
 /// it for all its hosts, listed or not, as in ingress-nginx.
-fn names_of(ingress: &LoweredIngress) -> BTreeSet<HostPattern> {
-    let IngressTls { entries, listed } = &ingress.tls;
-    let settings = &ingress.settings;
-    let has_say = !entries.is_empty() || settings.client_auth.is_some() || settings.passthrough;
-    let of_rules = ingress.hosts.keys().filter(|_| has_say);
-    listed.keys().chain(of_rules).cloned().collect()
-}
-
-/// The Secrets that the Ingress uses for its hosts.
-fn secrets_of(ingress: &LoweredIngress) -> impl Iterator<Item = &ObjectRef> {
-    ingress.tls.secrets().chain(&ingress.settings.needs)
-}
-
-/// What TLS means for the rules of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct HostTls {
-    /// It has a TLS entry, be it one whose Secret is missing, or its one-label wildcard has.
-    pub has_entry: bool,
-    /// Clients should prove who they are and cannot.
-    pub is_denied: bool,
-    /// What backends are told of them.
-    pub identity: ClientIdentityPolicy,
-}
-
-impl HostTls {
-    /// The policies of a rule of the host: those of its settings, and what TLS adds.
-    pub(crate) fn policies(
-        self,
-        path: &RoutePath,
-        settings: &Settings,
-        hsts: Option<&Arc<str>>,
-    ) -> Policies {
-        let is_wanted = match settings.https_redirect {
-            HttpsRedirect::Never => false,
-            HttpsRedirect::WithCertificate => self.has_entry,
-            HttpsRedirect::Always => true,
-        };
-        let is_exempt = path.as_str().starts_with(NOT_REDIRECTED);
-        Policies {
-            https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
-            hsts: hsts.filter(|_| self.has_entry).cloned(),
-            client_identity: self.identity,
-            refusal: self.is_denied.then_some(Refusal::ClientCertificates),
-            ..settings.policies.clone()
-        }
-    }
+fn names_of(claim: &Claim) -> BTreeSet<HostPattern> {
+    let Claim { certificates, settings, .. } = claim;
+    let has_entry = !certificates.entries().is_empty();
+    let has_say = has_entry || settings.client_auth.is_some() || settings.passthrough;
+    let of_rules = claim.routes.keys().filter(|_| has_say);
+    certificates.hosts().chain(of_rules).cloned().collect()
 }
 
 /// Everything that server names are made of, besides what [`TlsState`] remembers.
@@ -127,25 +51,13 @@ pub(crate) struct Sources<'a> {
     pub secrets: &'a Entries<Secret>,
     /// Objects that exist and cannot be used.
     pub broken: &'a BTreeSet<ObjectRef>,
-    pub ingresses: &'a BTreeMap<ObjectRef, crate::control::lower::InForce>,
-    /// Who has rules for a host, the oldest first.
-    pub claims: &'a BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+    pub claims: &'a Claims,
     pub now: SystemTime,
 }
 
-impl<'a> Sources<'a> {
-    fn ingress(self, reference: &ObjectRef) -> Option<&'a LoweredIngress> {
-        self.ingresses.get(reference).map(|in_force| &in_force.lowered)
-    }
-
+impl Sources<'_> {
     fn is_told(self, defect: &SecretDefect) -> bool {
         defect.is_told(self.broken)
-    }
-
-    /// The Ingresses with rules for `pattern`, the oldest first.
-    fn with_rules(self, pattern: &HostPattern) -> impl Iterator<Item = &'a LoweredIngress> {
-        let claims = self.claims.get(pattern).into_iter().flat_map(BTreeMap::values);
-        claims.filter_map(move |reference| self.ingress(reference))
     }
 }
 
@@ -241,30 +153,30 @@ impl TlsState {
     }
 
     /// An Ingress came into force.
-    pub(crate) fn claim(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
-        for pattern in names_of(ingress) {
+    pub(crate) fn claim(&mut self, claim: &Claim, touched: &mut Touched) {
+        for pattern in names_of(claim) {
             let claims = self.claims.entry(pattern.clone()).or_default();
-            claims.insert(ingress.age.clone(), ingress.reference.clone());
+            claims.insert(claim.age.clone(), claim.owner.clone());
             touched.names.insert(pattern);
         }
-        for secret in secrets_of(ingress) {
-            self.secrets.acquire(secret, &ingress.reference);
+        for secret in claim.needs() {
+            self.secrets.acquire(secret, &claim.owner);
         }
-        touched.ingresses.insert(ingress.reference.clone());
+        touched.ingresses.insert(claim.owner.clone());
     }
 
     /// An Ingress is no longer in force.
-    pub(crate) fn release(&mut self, ingress: &LoweredIngress, touched: &mut Touched) {
-        for pattern in names_of(ingress) {
+    pub(crate) fn release(&mut self, claim: &Claim, touched: &mut Touched) {
+        for pattern in names_of(claim) {
             if let Some(claims) = self.claims.get_mut(&pattern) {
-                claims.remove(&ingress.age);
+                claims.remove(&claim.age);
             }
             touched.names.insert(pattern);
         }
-        for secret in secrets_of(ingress) {
-            self.secrets.release(secret, &ingress.reference);
+        for secret in claim.needs() {
+            self.secrets.release(secret, &claim.owner);
         }
-        touched.ingresses.insert(ingress.reference.clone());
+        touched.ingresses.insert(claim.owner.clone());
     }
 
     /// Marks what uses a Secret that changed, or of which time made something else.
@@ -279,8 +191,8 @@ impl TlsState {
         for user in
             secrets.flat_map(|secret| self.secrets.users(&secret).cloned().collect::<Vec<_>>())
         {
-            if let Some(ingress) = sources.ingress(&user) {
-                touched.names.extend(names_of(ingress));
+            if let Some(claim) = sources.claims.get(&user) {
+                touched.names.extend(names_of(claim));
                 touched.ingresses.insert(user);
             }
         }
@@ -338,10 +250,10 @@ impl TlsState {
             }
         }
         if !below.is_empty() {
-            let known = sources.claims.keys().chain(self.claims.keys());
+            let known = sources.claims.hosts().chain(self.claims.keys());
             let follow = known.filter(|p| parent_of(p).is_some_and(|p| below.contains(&p)));
             let follow: BTreeSet<HostPattern> = follow.cloned().collect();
-            built.hosts.extend(follow.iter().filter(|p| sources.claims.contains_key(p)).cloned());
+            built.hosts.extend(follow.iter().filter(|p| sources.claims.has_host(p)).cloned());
             others.extend(follow);
         }
         for pattern in others {
@@ -384,9 +296,9 @@ impl TlsState {
     /// Tells an Ingress what is wrong with the Secrets it uses.
     fn tell(&mut self, sources: Sources<'_>, reference: &ObjectRef) {
         self.problems.remove(reference);
-        let Some(ingress) = sources.ingress(reference) else { return };
-        let mut report = Report::new(reference, ingress.provenance.as_ref());
-        for (index, entry) in ingress.tls.entries.iter().enumerate() {
+        let Some(claim) = sources.claims.get(reference) else { return };
+        let mut report = claim.report();
+        for (index, entry) in claim.certificates.entries().iter().enumerate() {
             let Some(secret) = &entry.secret else { continue };
             let found = self.secrets.certificate(sources.secrets, secret, sources.now);
             if !found.defect.as_ref().is_some_and(|defect| sources.is_told(defect)) {
@@ -394,7 +306,7 @@ impl TlsState {
             }
         }
         if let Some(ClientCertificates::Demanded { secret, demand, .. }) =
-            &ingress.settings.client_auth
+            &claim.settings.client_auth
             && let Err(defect) = self.secrets.client_auth(sources.secrets, secret, *demand)
             && !sources.is_told(&defect)
         {
@@ -411,21 +323,21 @@ impl TlsState {
     pub(crate) fn review(
         &self,
         sources: Sources<'_>,
-        place: Place<'_>,
+        candidate: Candidate<'_>,
         own: &mut Report<'_>,
         others: &mut Report<'_>,
     ) {
-        let ingress = place.lowered;
-        self.review_secrets(sources, ingress, others);
-        let Settings { passthrough, client_auth, .. } = &ingress.settings;
-        for pattern in ingress.hosts.keys() {
+        let claim = candidate.claim;
+        self.review_secrets(sources, claim, others);
+        let Settings { passthrough, client_auth, .. } = &claim.settings;
+        for pattern in claim.routes.keys() {
             if *passthrough {
-                match passed_through(ingress, pattern) {
-                    _ if !place.is_first(pattern) => {
+                match passed_through(claim, pattern) {
+                    _ if !candidate.is_first(pattern) => {
                         others.error(not_passed_through(pattern, NOT_FIRST));
                     }
                     Err(why) => own.error(not_passed_through(pattern, why)),
-                    Ok(_) if place.closed_by(pattern).is_some() => {
+                    Ok(_) if candidate.closed_by(pattern).is_some() => {
                         others.error(not_passed_through(pattern, CLOSED));
                     }
                     Ok(_) => {}
@@ -433,9 +345,9 @@ impl TlsState {
             }
             let Some(wanted) = client_auth else { continue };
             let oldest = self.names.get(pattern).and_then(|built| built.auth_by.as_ref());
-            match oldest.and_then(|oldest| place.older(oldest)) {
+            match oldest.and_then(|oldest| candidate.older(oldest)) {
                 Some(oldest) if oldest.settings.client_auth.as_ref() != Some(wanted) => {
-                    others.error(auth_conflict(pattern, &oldest.reference));
+                    others.error(auth_conflict(pattern, &oldest.owner));
                 }
                 Some(_) => {}
                 None if *pattern == HostPattern::Any
@@ -448,13 +360,8 @@ impl TlsState {
         }
     }
 
-    fn review_secrets(
-        &self,
-        sources: Sources<'_>,
-        ingress: &LoweredIngress,
-        report: &mut Report<'_>,
-    ) {
-        let entries = ingress.tls.entries.iter().enumerate();
+    fn review_secrets(&self, sources: Sources<'_>, claim: &Claim, report: &mut Report<'_>) {
+        let entries = claim.certificates.entries().iter().enumerate();
         let with_secret = entries.filter_map(|(index, e)| Some((index, e, e.secret.as_ref()?)));
         for (index, entry, secret) in with_secret.take(REVIEWED_SECRETS_MAX) {
             let found = self.secrets.peek_certificate(sources.secrets, secret, sources.now);
@@ -463,7 +370,7 @@ impl TlsState {
             }
         }
         if let Some(ClientCertificates::Demanded { secret, demand, .. }) =
-            &ingress.settings.client_auth
+            &claim.settings.client_auth
             && let Some(Err(defect)) =
                 self.secrets.peek_client_auth(sources.secrets, secret, *demand)
         {
@@ -488,7 +395,7 @@ impl TlsState {
         } else if new.name.is_some() || old.name.is_some() {
             built.is_changed = true;
         }
-        if new.host != old.host && sources.claims.contains_key(pattern) {
+        if new.host != old.host && sources.claims.has_host(pattern) {
             built.hosts.insert(pattern.clone());
         }
         let is_followed = new.host.has_entry != old.host.has_entry
@@ -505,9 +412,10 @@ impl TlsState {
     fn lower_name(&mut self, sources: Sources<'_>, pattern: &HostPattern) -> BuiltName {
         let mut built = BuiltName::default();
         let claims = self.claims.get(pattern).into_iter().flat_map(BTreeMap::values);
-        let claimants: Vec<&LoweredIngress> =
-            claims.filter_map(|reference| sources.ingress(reference)).collect();
-        built.host.has_entry = claimants.iter().any(|ingress| !ingress.tls.entries.is_empty());
+        let claimants: Vec<&Claim> =
+            claims.filter_map(|reference| sources.claims.get(reference)).collect();
+        built.host.has_entry =
+            claimants.iter().any(|claim| !claim.certificates.entries().is_empty());
         let passthrough = passthrough(sources, pattern, &mut built.problems);
         let auth = self.auth(sources, pattern, &mut built);
         if *pattern == HostPattern::Any {
@@ -523,7 +431,7 @@ impl TlsState {
         built.is_special = auth.is_some();
         let parent = parent_of(pattern).and_then(|parent| self.names.get(&parent));
         let special_parent = parent
-            .filter(|parent| parent.is_special && sources.claims.contains_key(pattern))
+            .filter(|parent| parent.is_special && sources.claims.has_host(pattern))
             .map(|parent| (parent.certificate.clone(), parent.name.clone()));
         let (found, origin) = match self.certificate(sources, pattern, &claimants) {
             Choice::Own(certificate, origin) => (Some(certificate), Some(origin)),
@@ -558,13 +466,14 @@ impl TlsState {
         built: &mut BuiltName,
     ) -> Option<(Arc<ClientAuth>, ObjectRef)> {
         let mut with_auth = sources
-            .with_rules(pattern)
-            .filter_map(|ingress| Some((ingress, ingress.settings.client_auth.as_ref()?)));
+            .claims
+            .of_host(pattern)
+            .filter_map(|claim| Some((claim, claim.settings.client_auth.as_ref()?)));
         let (winner, wanted) = with_auth.next()?;
-        built.auth_by = Some(winner.reference.clone());
-        for (ingress, _) in with_auth.filter(|(_, other)| *other != wanted) {
-            let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
-            report.error(auth_conflict(pattern, &winner.reference));
+        built.auth_by = Some(winner.owner.clone());
+        for (claim, _) in with_auth.filter(|(_, other)| *other != wanted) {
+            let mut report = claim.report();
+            report.error(auth_conflict(pattern, &winner.owner));
             built.problems.extend(report.finish());
         }
         let auth = match wanted {
@@ -574,7 +483,7 @@ impl TlsState {
             }
             ClientCertificates::Invalid => None,
             ClientCertificates::Demanded { .. } if *pattern == HostPattern::Any => {
-                let mut report = Report::new(&winner.reference, winner.provenance.as_ref());
+                let mut report = winner.report();
                 report.error(auth_without_host());
                 built.problems.extend(report.finish());
                 None
@@ -588,7 +497,7 @@ impl TlsState {
             }
         };
         built.host.is_denied = auth.is_none();
-        auth.map(|auth| (auth, winner.reference.clone()))
+        auth.map(|auth| (auth, winner.owner.clone()))
     }
 
     /// The certificate of a host: the oldest Ingress that yields one decides. Within it, the
@@ -597,32 +506,28 @@ impl TlsState {
         &mut self,
         sources: Sources<'_>,
         pattern: &HostPattern,
-        claimants: &[&LoweredIngress],
+        claimants: &[&Claim],
     ) -> Choice {
         let host = pattern.to_string();
         let mut fallback = Choice::None;
-        for ingress in claimants {
-            let IngressTls { entries, listed, .. } = &ingress.tls;
-            let listing = listed.get(pattern);
+        for claim in claimants {
+            let listing = claim.certificates.listing(pattern);
             let is_listed = listing.is_some();
-            let asked: Box<dyn Iterator<Item = &TlsEntry>> = match listing {
-                Some(listing) => Box::new(listing.iter().filter_map(|index| entries.get(*index))),
-                None => Box::new(entries.iter()),
-            };
-            for entry in asked {
+            let all = claim.certificates.entries().iter().filter(|_| !is_listed);
+            for entry in listing.into_iter().flatten().chain(all) {
                 let Some(secret) = &entry.secret else {
                     if is_listed {
-                        return Choice::Default(ingress.reference.clone());
+                        return Choice::Default(claim.owner.clone());
                     }
                     continue;
                 };
                 let found = self.secrets.certificate(sources.secrets, secret, sources.now);
                 if let Some(certificate) = found.certificate.filter(|c| c.covers(&host)) {
-                    return Choice::Own(certificate, ingress.reference.clone());
+                    return Choice::Own(certificate, claim.owner.clone());
                 }
             }
             if is_listed && matches!(fallback, Choice::None) {
-                fallback = Choice::Default(ingress.reference.clone());
+                fallback = Choice::Default(claim.owner.clone());
             }
         }
         fallback
@@ -663,21 +568,21 @@ fn passthrough(
     problems: &mut Vec<Arc<Problem>>,
 ) -> Option<(BackendKey, ObjectRef)> {
     let mut found = None;
-    let all = || sources.with_rules(pattern);
-    let is_closed = guards::closing(all().map(|ingress| ((), ingress.guards()))).is_some();
-    for (nth, ingress) in all().enumerate() {
-        if !ingress.settings.passthrough {
+    let all = || sources.claims.of_host(pattern);
+    let is_closed = guards::closing(all().map(|claim| ((), claim.guards()))).is_some();
+    for (nth, claim) in all().enumerate() {
+        if !claim.settings.passthrough {
             continue;
         }
-        let backend = match passed_through(ingress, pattern) {
+        let backend = match passed_through(claim, pattern) {
             _ if nth > 0 => Err(NOT_FIRST),
             _ if is_closed => Err(CLOSED),
             backend => backend,
         };
         match backend {
-            Ok(backend) => found = Some((backend.clone(), ingress.reference.clone())),
+            Ok(backend) => found = Some((backend.clone(), claim.owner.clone())),
             Err(why) => {
-                let mut report = Report::new(&ingress.reference, ingress.provenance.as_ref());
+                let mut report = claim.report();
                 report.error(not_passed_through(pattern, why));
                 problems.extend(report.finish());
             }
@@ -688,16 +593,16 @@ fn passthrough(
 
 /// Where the Ingress alone would have the host's connections go, or why it cannot.
 fn passed_through<'a>(
-    ingress: &'a LoweredIngress,
+    claim: &'a Claim,
     pattern: &HostPattern,
 ) -> Result<&'a BackendKey, &'static str> {
     if *pattern == HostPattern::Any {
         return Err("a rule without a host has no server name");
     }
-    if ingress.guards().is_closed {
+    if claim.guards().is_closed {
         return Err(CLOSED);
     }
-    root_backend(ingress, pattern).ok_or("no rule of the Ingress leads path / to a Service")
+    root_backend(claim, pattern).ok_or("no rule of the Ingress leads path / to a Service")
 }
 
 fn not_passed_through(pattern: &HostPattern, why: &str) -> Finding {
@@ -729,10 +634,10 @@ fn auth_without_host() -> Finding {
 }
 
 /// The Service behind the root path of the host.
-fn root_backend<'a>(ingress: &'a LoweredIngress, pattern: &HostPattern) -> Option<&'a BackendKey> {
-    let routes = ingress.hosts.get(pattern)?;
-    let root = routes.iter().find(|route| route.path.as_str() == "/")?;
-    match &root.rule.backends.first()?.target {
+fn root_backend<'a>(claim: &'a Claim, pattern: &HostPattern) -> Option<&'a BackendKey> {
+    let routes = claim.routes.get(pattern)?;
+    let root = routes.iter().find(|route| route.path.text() == "/")?;
+    match &root.target {
         BackendTarget::Service(key) => Some(key),
         BackendTarget::Invalid => None,
     }
@@ -749,7 +654,7 @@ fn parent_of(pattern: &HostPattern) -> Option<HostPattern> {
 fn tell_found(
     report: &mut Report<'_>,
     index: usize,
-    entry: &TlsEntry,
+    entry: &CertificateEntry,
     secret: &ObjectRef,
     found: &Found,
 ) {
@@ -789,13 +694,5 @@ fn found_defect(
         (_, true) => report.error(defect.finding(field, "the last good one stays in force")),
         (Some(_), false) => report.warning(defect.finding(field, "it is served all the same")),
         (None, false) => report.error(defect.finding(field, instead)),
-    }
-}
-
-pub(crate) fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Secret;
 
-use crate::control::lower::secrets::{SecretDefect, ticket_keys};
+use crate::control::lower::secrets::{SecretDefect, is_same, ticket_keys};
 use crate::control::source::report::Report;
 use crate::control::store::Entries;
 use crate::model::{ObjectRef, Problem};
@@ -48,7 +48,7 @@ impl TicketKeys {
         let entry = stored.get(secret);
         let version = entry.map(|entry| &entry.object);
         let mut is_changed = false;
-        if !super::certificates::is_same(self.version.as_ref(), version) {
+        if !is_same(self.version.as_ref(), version) {
             let before = self.version.as_deref();
             let before = before.and_then(|version| ticket_keys(secret, Some(version)).ok());
             let found = ticket_keys(secret, version.map(|version| &**version));

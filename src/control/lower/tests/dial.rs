@@ -324,7 +324,9 @@ fn a_closed_external_name_is_still_resolved() {
     assert_eq!(world.lowerer.external_names().len(), 1);
     let result = Ok(vec!["192.0.2.1".parse().expect("an address")]);
     let answer = Answer { name: "x.example".into(), result };
-    assert!(world.lowerer.apply_answer(&world.store, answer).endpoints.is_empty());
+    assert!(
+        world.lowerer.apply_answer(&world.store, answer, SystemTime::now()).endpoints.is_empty()
+    );
     let lowered = world.apply(changes(&with("i", &[protocol])));
     let (_, set) = only(&lowered);
     assert_eq!((wire(set), set.addresses.len()), ("http1 tls", 1));

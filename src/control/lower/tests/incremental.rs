@@ -1,6 +1,7 @@
 //! What a change rebuilds and what it leaves alone.
 
 use super::*;
+use crate::control::lower::backends::service::service_ref;
 use crate::control::source::Object;
 
 fn hosts(lowered: &Lowered) -> BTreeMap<String, Arc<crate::model::Host>> {

@@ -15,7 +15,7 @@ mod tls;
 
 use super::*;
 use crate::control::source::{Change, manifest};
-use crate::model::{BackendTarget, PathMatch, Policies};
+use crate::model::{BackendTarget, Dial, PathMatch, Policies, PortRef};
 
 /// A store and what lowers it.
 pub(super) struct World {
@@ -45,7 +45,7 @@ impl World {
 
     pub(super) fn apply(&mut self, changes: Vec<Change>) -> Lowered {
         let dirty = self.store.apply(changes);
-        let lowered = self.lowerer.apply(&self.store, &dirty);
+        let lowered = self.lowerer.apply(&self.store, &dirty, SystemTime::now());
         secret_references::check(self);
         lowered
     }

@@ -39,7 +39,7 @@ impl World {
 
     fn review(&self, change: &Change) -> Vec<Arc<Problem>> {
         let (reference, ingress) = the_ingress(change);
-        self.lowerer.review(&self.store, &reference, ingress)
+        self.lowerer.review(&self.store, &reference, ingress, SystemTime::now())
     }
 }
 

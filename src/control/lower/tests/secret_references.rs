@@ -12,20 +12,15 @@ use crate::model::Kind;
 /// manifests.
 #[track_caller]
 pub(super) fn check(world: &World) {
-    for (reference, in_force) in &world.lowerer.ingresses {
+    for (reference, in_force) in &world.lowerer.claims.in_force {
         // An older version is in force than the one that is stored.
         if !in_force.newer.is_empty() {
             continue;
         }
         let known = secret_references(reference, &world.store.ingresses[reference].object);
-        let of_backends = in_force.lowered.uses.keys().filter_map(backends::dial::secret_of);
-        let asked = in_force
-            .lowered
-            .tls
-            .secrets()
-            .chain(&in_force.lowered.settings.needs)
-            .cloned()
-            .chain(of_backends);
+        let claim = &in_force.claim;
+        let of_backends = claim.uses.keys().filter_map(backends::dial::secret_of);
+        let asked = claim.needs().cloned().chain(of_backends);
         for secret in asked.filter(|secret| manifest::is_dns_subdomain(&secret.name)) {
             assert!(known.contains(&secret), "{reference:?} asks for {secret:?}");
         }

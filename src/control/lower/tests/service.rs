@@ -165,7 +165,11 @@ fn answer(world: &mut World, result: Result<&[&str], &str>) -> Lowered {
     let result = result
         .map(|list| list.iter().map(|a| a.parse().expect("an address")).collect())
         .map_err(ToOwned::to_owned);
-    world.lowerer.apply_answer(&world.store, Answer { name: "x.example".into(), result })
+    world.lowerer.apply_answer(
+        &world.store,
+        Answer { name: "x.example".into(), result },
+        SystemTime::now(),
+    )
 }
 
 #[test]

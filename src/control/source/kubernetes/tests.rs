@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
@@ -618,7 +618,7 @@ fn what_is_trimmed_is_not_read() {
         let mut store = Store::default();
         let apply = |object| Change::Apply(Box::new(object));
         let dirty = store.apply(objects.into_iter().map(apply));
-        let lowered = Lowerer::new(options()).apply(&store, &dirty);
+        let lowered = Lowerer::new(options()).apply(&store, &dirty, SystemTime::now());
         format!("{:?} {:?} {:?}", lowered.model, lowered.endpoints, lowered.problems)
     };
     fn whole<K: Watched>(value: &Value, object: fn(Arc<K>) -> Object) -> SourceObject {

@@ -1,0 +1,168 @@
+//! What one object asks for, whatever its kind: routes for hosts, and how they are to be treated.
+//!
+//! A claim knows nothing of others. Who gets what, and what a path means, is decided where all
+//! claimants of a host are known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::guards::Guards;
+use super::path::RawPath;
+use super::settings::{ClientCertificates, Settings};
+use crate::control::source::object::Provenance;
+use crate::control::source::report::Report;
+use crate::model::{BackendKey, BackendTarget, HostPattern, ObjectRef, Origin, Problem};
+
+/// Orders claims: the oldest first, then by namespace and name. An object that the API server never
+/// saw has no age and counts as oldest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Age {
+    pub created: Option<Time>,
+    pub namespace: Arc<str>,
+    pub name: Arc<str>,
+}
+
+/// One object in our words.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub owner: ObjectRef,
+    pub provenance: Option<Provenance>,
+    pub age: Age,
+    /// For each host that the object names, in the order of the object.
+    pub routes: BTreeMap<HostPattern, Vec<Route>>,
+    /// For the paths of these hosts that no rule has.
+    pub fallback: Option<Route>,
+    pub settings: Settings,
+    pub certificates: Certificates,
+    /// Backends, each with the place that names it first.
+    pub uses: BTreeMap<BackendKey, Place>,
+    pub problems: Vec<Arc<Problem>>,
+    /// What holds instead of its guards, because of a newer version of which nothing else can be
+    /// used.
+    pub newer_guards: Option<Guards>,
+    /// Errors left nothing that could serve a request.
+    pub is_unusable: bool,
+}
+
+impl Claim {
+    /// The guards that hold for it.
+    pub(super) fn guards(&self) -> &Guards {
+        self.newer_guards.as_ref().unwrap_or(&self.settings.guards)
+    }
+
+    /// What `newer`, of which nothing can be used, asks of the version in force: no request may
+    /// come in that its author wants kept out.
+    pub(super) fn guards_of_newer(&self, newer: &Self) -> Option<Guards> {
+        let (old, new) = (&self.settings, &newer.settings);
+        let is_unguarded = new.guards.is_closed && new.guards != old.guards;
+        let asks_more = !matches!(new.client_auth, None | Some(ClientCertificates::Off))
+            && old.client_auth != new.client_auth;
+        (is_unguarded || asks_more).then(|| old.guards.closed_with(&new.guards))
+    }
+
+    /// The objects that it names besides backends.
+    pub(super) fn needs(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.certificates.secrets().chain(&self.settings.needs)
+    }
+
+    /// An empty report on the object.
+    pub(super) fn report(&self) -> Report<'_> {
+        Report::new(&self.owner, self.provenance.as_ref())
+    }
+
+    /// Where a rule of it comes from.
+    pub(super) fn origin(&self, place: Place) -> Origin {
+        let (rule, path) = match place {
+            Place::Default => (None, None),
+            Place::Path { rule, path } => (Some(rule), Some(path)),
+        };
+        let position = self.provenance.as_ref().map(|p| p.position(&place.field()));
+        Origin { object: self.owner.clone(), rule, path, position }
+    }
+}
+
+/// One path of one host, as it is written.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub path: RawPath,
+    pub target: BackendTarget,
+    pub place: Place,
+}
+
+/// Where a route stands in its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `spec.defaultBackend`.
+    Default,
+    /// By indices.
+    Path { rule: u32, path: u32 },
+}
+
+impl Place {
+    /// The field of it.
+    pub(super) fn field(self) -> String {
+        match self {
+            Self::Default => "spec.defaultBackend".into(),
+            Self::Path { rule, path } => format!("spec.rules[{rule}].http.paths[{path}]"),
+        }
+    }
+
+    /// The field of its backend.
+    pub(super) fn backend_field(self) -> String {
+        match self {
+            Self::Default => self.field(),
+            Self::Path { .. } => self.field() + ".backend",
+        }
+    }
+}
+
+/// Which certificates an object has for which hosts.
+#[derive(Debug, Default)]
+pub(super) struct Certificates {
+    entries: Vec<CertificateEntry>,
+    /// The entries that list a host, by index.
+    listed: BTreeMap<HostPattern, Vec<usize>>,
+}
+
+/// One element of `spec.tls`.
+#[derive(Debug)]
+pub(super) struct CertificateEntry {
+    /// With their index in the element. Never [`HostPattern::Any`].
+    pub hosts: Vec<(usize, HostPattern)>,
+    /// `None`: the default certificate.
+    pub secret: Option<ObjectRef>,
+}
+
+impl Certificates {
+    /// Takes the next element.
+    pub(super) fn push(&mut self, entry: CertificateEntry) {
+        for (_, host) in &entry.hosts {
+            self.listed.entry(host.clone()).or_default().push(self.entries.len());
+        }
+        self.entries.push(entry);
+    }
+
+    pub(super) fn entries(&self) -> &[CertificateEntry] {
+        &self.entries
+    }
+
+    /// The hosts that some element lists.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &HostPattern> {
+        self.listed.keys()
+    }
+
+    /// The elements that list the host; `None`: none does.
+    pub(super) fn listing(
+        &self,
+        host: &HostPattern,
+    ) -> Option<impl Iterator<Item = &CertificateEntry>> {
+        let listing = self.listed.get(host)?;
+        Some(listing.iter().filter_map(|index| self.entries.get(*index)))
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.entries.iter().filter_map(|entry| entry.secret.as_ref())
+    }
+}

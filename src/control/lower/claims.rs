@@ -1,0 +1,132 @@
+//! The claims in force, and who of them names a host.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::claim::{Age, Claim};
+use crate::control::source::report::Finding;
+use crate::model::{HostPattern, ObjectRef, Problem};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
+    pub in_force: BTreeMap<ObjectRef, InForce>,
+    /// The oldest first.
+    by_host: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+}
+
+/// A claim and what is wrong with the newer version that could not replace it.
+#[derive(Debug)]
+pub(super) struct InForce {
+    pub claim: Box<Claim>,
+    pub newer: Vec<Arc<Problem>>,
+    /// `metadata.uid`, so that an object of the same name is no newer version.
+    uid: Option<Box<str>>,
+}
+
+/// What became of a new version.
+pub(super) enum Taken {
+    /// Nothing of it can be used: the last good version stays, and perhaps closes its rules.
+    Kept { are_guards_changed: bool },
+    /// It is in force, in place of the old one.
+    InForce { old: Option<Box<Claim>> },
+}
+
+impl Claims {
+    pub(super) fn get(&self, owner: &ObjectRef) -> Option<&Claim> {
+        self.in_force.get(owner).map(|in_force| &*in_force.claim)
+    }
+
+    /// The claims with rules for the host, the oldest first.
+    pub(super) fn of_host(&self, host: &HostPattern) -> impl Iterator<Item = &Claim> + Clone {
+        let owners = self.by_host.get(host).into_iter().flat_map(BTreeMap::values);
+        owners.filter_map(|owner| self.get(owner))
+    }
+
+    /// Whether any claim has rules for the host.
+    pub(super) fn has_host(&self, host: &HostPattern) -> bool {
+        self.by_host.contains_key(host)
+    }
+
+    /// All hosts with rules.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &HostPattern> {
+        self.by_host.keys()
+    }
+
+    /// Whose the claims are.
+    pub(super) fn owners(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.in_force.keys()
+    }
+
+    /// Takes a new version of an object.
+    pub(super) fn take(&mut self, claim: Claim, uid: Option<&str>) -> Taken {
+        let owner = claim.owner.clone();
+        if claim.is_unusable
+            && let Some(old) = self.in_force.get_mut(&owner)
+            && !old.claim.is_unusable
+            && old.uid.as_deref() == uid
+        {
+            // The version that stays must not be more open than the one that cannot be used.
+            let guards = old.claim.guards_of_newer(&claim);
+            let are_guards_changed = guards != old.claim.newer_guards;
+            old.claim.newer_guards = guards;
+            old.newer = claim.problems;
+            return Taken::Kept { are_guards_changed };
+        }
+        let old = self.remove(&owner);
+        for host in claim.routes.keys() {
+            let claims = self.by_host.entry(host.clone()).or_default();
+            claims.insert(claim.age.clone(), owner.clone());
+        }
+        let uid = uid.map(Into::into);
+        self.in_force.insert(owner, InForce { claim: Box::new(claim), newer: Vec::new(), uid });
+        Taken::InForce { old }
+    }
+
+    /// The object is gone, or no longer ours.
+    pub(super) fn remove(&mut self, owner: &ObjectRef) -> Option<Box<Claim>> {
+        let InForce { claim, .. } = self.in_force.remove(owner)?;
+        for host in claim.routes.keys() {
+            if let Some(claims) = self.by_host.get_mut(host) {
+                claims.remove(&claim.age);
+                if claims.is_empty() {
+                    self.by_host.remove(host);
+                }
+            }
+        }
+        Some(claim)
+    }
+
+    /// What is wrong with each by itself.
+    pub(super) fn problems(&self) -> Vec<Arc<Problem>> {
+        let mut problems = Vec::new();
+        for InForce { claim, newer, uid: _ } in self.in_force.values() {
+            if newer.is_empty() {
+                problems.extend(claim.problems.iter().cloned());
+            } else {
+                problems.extend(newer.iter().cloned());
+                problems.extend(kept(claim));
+            }
+        }
+        problems
+    }
+}
+
+/// Tells that an older version than the object's is in force.
+fn kept(claim: &Claim) -> Vec<Arc<Problem>> {
+    let mut report = claim.report();
+    let what = match claim.newer_guards.is_some() {
+        true => {
+            "of the last good one all requests get status 503, because the new one is to be \
+             protected"
+        }
+        false => "the last good one stays in force",
+    };
+    report.warning(Finding {
+        reason: "LastGoodVersion",
+        field: String::new(),
+        message: format!("nothing of its new version can be used; {what}."),
+        advice: "Correct the errors.".into(),
+    });
+    report.finish()
+}

@@ -1,0 +1,85 @@
+//! What TLS means for the rules of a host.
+
+use std::sync::Arc;
+
+use crate::control::lower::settings::{HttpsRedirect, Settings};
+use crate::model::{ClientIdentityPolicy, Policies, Refusal};
+
+/// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
+const REDIRECT_STATUS: u16 = 308;
+/// Solvers of HTTP-01 challenges are asked over plain HTTP (RFC 8555 section 8.3).
+const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
+
+/// What TLS means for the rules of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct HostTls {
+    /// It has a TLS entry, be it one whose Secret is missing, or its one-label wildcard has.
+    pub has_entry: bool,
+    /// Clients should prove who they are and cannot.
+    pub is_denied: bool,
+    /// What backends are told of them.
+    pub identity: ClientIdentityPolicy,
+}
+
+impl HostTls {
+    /// The policies of a rule of the host: those of its settings, and what TLS adds.
+    pub(crate) fn policies(
+        self,
+        path: &str,
+        settings: &Settings,
+        hsts: Option<&Arc<str>>,
+    ) -> Policies {
+        let is_wanted = match settings.https_redirect {
+            HttpsRedirect::Never => false,
+            HttpsRedirect::WithCertificate => self.has_entry,
+            HttpsRedirect::Always => true,
+        };
+        let denied = self.is_denied.then_some(Refusal::ClientCertificates);
+        let is_exempt = path.starts_with(NOT_REDIRECTED);
+        Policies {
+            https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
+            hsts: hsts.filter(|_| self.has_entry).cloned(),
+            client_identity: self.identity,
+            refusal: denied.or(settings.policies.refusal),
+            ..settings.policies.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::Timeouts;
+
+    /// Each says its part, and neither takes the other's away.
+    #[test]
+    fn settings_and_tls_make_the_policies_of_a_rule() {
+        let timeouts = Timeouts { read: Some(Duration::from_secs(7)), ..Timeouts::default() };
+        let own = Policies { timeouts, body_bytes_max: Some(9), ..Policies::default() };
+        let refused = Policies { refusal: Some(Refusal::NotSupported), ..own.clone() };
+        let told = ClientIdentityPolicy::Told;
+        let hsts: Arc<str> = "max-age=1".into();
+        let open = HostTls { has_entry: true, is_denied: false, identity: told };
+        let closed = HostTls { is_denied: true, ..open };
+        let of_tls = |own: &Policies, refusal| Policies {
+            https_redirect: Some(REDIRECT_STATUS),
+            hsts: Some(Arc::clone(&hsts)),
+            client_identity: told,
+            refusal,
+            ..own.clone()
+        };
+        for (tls, own, expected) in [
+            (HostTls::default(), &own, own.clone()),
+            (HostTls::default(), &refused, refused.clone()),
+            (open, &own, of_tls(&own, None)),
+            (open, &refused, of_tls(&own, Some(Refusal::NotSupported))),
+            (closed, &own, of_tls(&own, Some(Refusal::ClientCertificates))),
+            (closed, &refused, of_tls(&own, Some(Refusal::ClientCertificates))),
+        ] {
+            let settings = Settings { policies: own.clone(), ..Settings::default() };
+            assert_eq!(tls.policies("/", &settings, Some(&hsts)), expected);
+        }
+    }
+}
