@@ -97,13 +97,15 @@ pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The words that begin a path: not numbers, not behind `::` or `$`.
+/// The words that begin a path that names something: not numbers, not behind `::` or `$`, not the
+/// extent of a visibility (`pub(in crate::x)`).
 pub(crate) fn path_starts(code: &str) -> impl Iterator<Item = (usize, &str)> {
     words(code).filter(|(at, word)| {
         let before = &code[..*at];
         !word.starts_with(|first: char| first.is_ascii_digit())
             && !before.ends_with('$')
             && !before.trim_end().ends_with("::")
+            && !before.ends_with("(in ")
     })
 }
 

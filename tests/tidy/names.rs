@@ -347,6 +347,7 @@ mod tests {
             "fn f<'a>(c: char) { c == '\\'' || c == '\"' || c == 'ü'; crate::b::f() }",
             &["b::f"],
         );
+        check("pub(in crate::b) fn f(x: crate::a::A) {}", &["a::A"]);
         check("fn f() { r#\"crate::b::f\"#; b\"crate::b\"; }", &[]);
     }
 
