@@ -20,6 +20,8 @@ pub struct Policies {
     pub https_redirect: Option<u16>,
     /// Value of Strict-Transport-Security (RFC 6797 section 6.1), on answers over https alone.
     pub hsts: Option<Arc<str>>,
+    /// Value of Host towards the backend; `None`: the client's.
+    pub upstream_host: Option<Arc<str>>,
     /// What the backend is told of the client's certificate.
     pub client_identity: ClientIdentityPolicy,
     /// No request is served, over http and https alike, and none is redirected.

@@ -76,7 +76,11 @@ impl Plan {
         let treatment = Treatment::new(policies, defaults);
         let mut plan = Self {
             gates: gates(filters, policies, &treatment),
-            request: RequestPlan { identity: policies.client_identity, ..RequestPlan::default() },
+            request: RequestPlan {
+                host: policies.upstream_host.clone(),
+                identity: policies.client_identity,
+                ..RequestPlan::default()
+            },
             response: ResponsePlan { hsts: policies.hsts.clone(), ..ResponsePlan::default() },
             treatment,
         };

@@ -2,7 +2,7 @@
 
 use crate::for_each_driver;
 use crate::harness::frames::{self, END_STREAM};
-use crate::harness::{Backend, Driver, Http2, Proxy, manifest};
+use crate::harness::{Backend, Driver, Http2, Ingress, Proxy, manifest};
 
 for_each_driver!(
     upstream_learns_who_asked_and_how,
@@ -11,7 +11,28 @@ for_each_driver!(
     claims_are_passed_on_as_claims,
     names_that_backends_cannot_tell_apart_are_dropped,
     nobody_says_who_the_client_is_but_us,
+    a_backend_may_be_asked_by_another_name,
 );
+
+const VHOST: &str = "nginx.ingress.kubernetes.io/upstream-vhost";
+
+/// What the client asked for is said apart.
+fn a_backend_may_be_asked_by_another_name(driver: Driver) {
+    for (value, expected) in [
+        ("inner.example:81", "inner.example:81"),
+        ("", "a.example"),
+        ("$http_x", "a.example"),
+        ("a b", "a.example"),
+    ] {
+        let backend = Backend::echo("a");
+        let ingress = Ingress::simple("web", "a.example", "web").annotation(VHOST, value).yaml();
+        let manifests = manifest::backend("web", &[backend.address()]) + &ingress;
+        let proxy = Proxy::start(driver, manifests);
+        let response = proxy.get("a.example", "/");
+        assert_eq!(response.echoed_fields("host"), [expected], "{value}");
+        assert_eq!(response.echoed_fields("x-forwarded-host"), ["a.example"], "{value}");
+    }
+}
 
 fn start(driver: Driver) -> (Backend, Proxy) {
     let backend = Backend::echo("a");

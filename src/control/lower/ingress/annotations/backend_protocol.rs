@@ -31,13 +31,29 @@ const ROWS: &[Row] = &[
         .doc("Variables that choose the endpoint by a consistent hash."),
     row("upstream-hash-by-subset", Upstream, NotYet).doc("The hash chooses a group of endpoints."),
     row("upstream-hash-by-subset-size", Upstream, NotYet).doc("Endpoints of such a group."),
-    row("upstream-vhost", Location, NotYet).doc("Value of Host towards backends."),
+    row("upstream-vhost", Location, Partial("a name, perhaps with a port, without variables"))
+        .doc("Value of Host towards backends."),
 ];
 
 const PROTOCOL: &str = "backend-protocol";
 
-/// As in ingress-nginx, case does not matter and what is not known is HTTP.
+const VHOST: &str = "upstream-vhost";
+
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    protocol(reader, settings);
+    if let Some(text) = reader.text(VHOST) {
+        let is_usable = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
+        if is_usable {
+            settings.policies.upstream_host = Some(text.into());
+        } else {
+            let advice = "Write a name, perhaps with a port; until then the client's Host is sent.";
+            reader.invalid(VHOST, text, "it is no value of Host.", advice);
+        }
+    }
+}
+
+/// As in ingress-nginx, case does not matter and what is not known is HTTP.
+fn protocol(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let Some(text) = reader.text(PROTOCOL) else { return };
     settings.upstream.protocol = Some(match text.to_ascii_uppercase().as_str() {
         "HTTP" | "AUTO_HTTP" => BackendProtocol::Http,
