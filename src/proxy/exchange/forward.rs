@@ -227,3 +227,72 @@ pub fn put_informational(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) {
     }
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::{Edit, Filter};
+    use crate::http1::head::{HeadScan, RequestKind, parse_request, parse_response};
+    use crate::model::{Defaults, Policies};
+    use crate::table::Plan;
+
+    fn request(plan: &Plan) -> String {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nX: sent\r\nY: sent\r\nZ: sent\r\n\r\n";
+        let mut head = RequestHead::default();
+        let end = HeadScan::default().find_end(bytes).unwrap();
+        parse_request(bytes, end, &mut head).unwrap();
+        let facts = RequestFacts {
+            client: b"",
+            listener_fields: b"",
+            request_id: b"",
+            path: None,
+            host: None,
+            edits: &plan.request.fields,
+            forwards_expect: false,
+            identity: b"",
+        };
+        let mut out = Vec::new();
+        put_request(&mut out, bytes, &head, &facts);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn response(plan: &Plan) -> String {
+        let bytes = b"HTTP/1.1 200 OK\r\nX: sent\r\nY: sent\r\nZ: sent\r\nDate: d\r\n\r\n";
+        let mut head = ResponseHead::default();
+        let end = HeadScan::default().find_end(bytes).unwrap();
+        parse_response(bytes, end, RequestKind { is_head: false }, &mut head).unwrap();
+        let own = OwnFields { date: b"", hsts: None };
+        let mut out = Vec::new();
+        let (framing, edits) = (ResponseFraming::UntilClose, &plan.response.fields);
+        put_response(&mut out, bytes, &head, framing, Persistence::Keep, edits, &own);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Those of `x`, `y` and `z`, whatever else is written.
+    fn lines(head: &str) -> Vec<String> {
+        let lines = head.to_lowercase();
+        let ours = lines.lines().filter(|line| {
+            line.split_once(':').is_some_and(|(name, _)| matches!(name, "x" | "y" | "z"))
+        });
+        ours.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn edits_of_a_backend_see_what_those_of_its_rule_left() {
+        let edits = |set, add, remove| {
+            let edits = FieldEdits::new([set], [add], [remove]).unwrap();
+            [Edit::RequestFields(edits.clone()), Edit::ResponseFields(edits)]
+        };
+        let of_rule = edits(("x", "rule"), ("y", "rule"), "z").map(Filter::Edit);
+        let of_backend = edits(("y", "backend"), ("x", "backend"), "w");
+        let rule = Plan::new(&of_rule, &Policies::default(), &Defaults::default());
+        let backend = rule.with(&of_backend);
+        for (plan, expected) in [
+            (&rule, &["y: sent", "x: rule", "y: rule"][..]),
+            (&backend, &["x: rule", "y: backend", "x: backend"]),
+        ] {
+            assert_eq!(lines(&request(plan)), expected);
+            assert_eq!(lines(&response(plan)), expected);
+        }
+    }
+}
