@@ -14,8 +14,10 @@ use crate::http2::PREFACE;
 use crate::limits::OVERLOADED_LINGER;
 use crate::model::Scheme;
 use crate::proxy::client::head::Unparsed;
+use crate::proxy::client::http1;
+use crate::proxy::client::http2;
 use crate::proxy::client::proxy_header::{introduced, is_trusted};
-use crate::proxy::client::{http1, http2, tls};
+use crate::proxy::client::tls::{self, Protocol};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::{Downstream, ListenerFacts};
 use crate::proxy::exchange::end::After;
@@ -46,12 +48,13 @@ pub struct Arrived {
     pub listener: Rc<ListenerFacts>,
 }
 
-/// A connection whose protocol is known, or will be by its first octets.
+/// A connection that carries requests.
 struct Prepared {
     downstream: Rc<Downstream>,
     /// Read already.
     first: Option<Buffer>,
-    is_http2: bool,
+    /// `None`: known by its first octets.
+    protocol: Option<Protocol>,
 }
 
 /// What there is to do before the protocol is known: nothing in clear text, so that such a
@@ -72,7 +75,7 @@ pub fn serve<P: Future<Output = After> + 'static>(
     let preparation = if listener.scheme == Scheme::Http && !is_trusted(&core, peer) {
         let downstream = Downstream::new(Transport::Plain(socket), peer, listener);
         let downstream = Rc::new(downstream);
-        Preparation::Done(Prepared { downstream, first: None, is_http2: false })
+        Preparation::Done(Prepared { downstream, first: None, protocol: None })
     } else {
         Preparation::Needed(Box::pin(prepare(core, socket, peer, listener)))
     };
@@ -89,16 +92,15 @@ async fn run<P: Future<Output = After> + 'static>(
         Preparation::Done(prepared) => Some(prepared),
         Preparation::Needed(preparing) => preparing.await,
     };
-    let Some(Prepared { downstream, first, is_http2 }) = prepared else { return };
-    if is_http2 {
+    let Some(Prepared { downstream, first, protocol }) = prepared else { return };
+    if protocol == Some(Protocol::Http2) {
         let first = Buffer::unallocated();
         return Box::pin(http2::serve(core, &downstream, first, place)).await;
     }
     let Some(mut first) = http1::next_octets(core, &downstream, first, 0).await else {
         return downstream.stream.finish();
     };
-    // By TLS, ALPN has decided.
-    if downstream.listener.scheme == Scheme::Http && may_be_preface(&first) {
+    if protocol.is_none() && may_be_preface(&first) {
         match Box::pin(complete_preface(core, &downstream, first)).await {
             Sniffed::Http1(octets) => first = octets,
             Sniffed::Http2(octets) => {
@@ -121,14 +123,14 @@ async fn prepare(
     let (peer, first) = introduced(core, &socket, peer).await?;
     if listener.scheme == Scheme::Http {
         let downstream = Rc::new(Downstream::new(Transport::Plain(socket), peer, listener));
-        return Some(Prepared { downstream, first, is_http2: false });
+        return Some(Prepared { downstream, first, protocol: None });
     }
     let secured = tls::accept(core, socket, peer, &listener, first).await?;
     let mut downstream = Downstream::new(secured.transport, peer, listener);
     downstream.client_auth = secured.client_auth;
     downstream.identity = secured.identity;
-    let is_http2 = secured.is_http2;
-    Some(Prepared { downstream: Rc::new(downstream), first: None, is_http2 })
+    let protocol = Some(secured.protocol);
+    Some(Prepared { downstream: Rc::new(downstream), first: None, protocol })
 }
 
 /// The part of the preface that no request of HTTP/1.1 begins with.

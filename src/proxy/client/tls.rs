@@ -22,12 +22,21 @@ use crate::table::TableTls;
 use crate::telemetry::{self, Counter};
 use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, read_hello};
 
+/// What clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, also without ALPN.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
 /// A connection whose handshake is done.
 pub struct Secured {
     /// The connection.
     pub transport: Transport,
-    /// ALPN chose `h2`.
-    pub is_http2: bool,
+    /// What ALPN chose.
+    pub protocol: Protocol,
     /// Client certificates that the handshake was about.
     pub client_auth: ClientAuthId,
     /// Who the client is, if it was asked.
@@ -135,11 +144,14 @@ async fn terminate(
     }
     stream.socket().deadline().disarm();
     core.count(Counter::TlsHandshakes);
-    let is_http2 = stream.with_session(|session| session.alpn() == Some(b"h2"));
+    let protocol = stream.with_session(|session| match session.alpn() {
+        Some(b"h2") => Protocol::Http2,
+        _ => Protocol::Http1,
+    });
     let identity = stream.with_session(|session| tls.identify(session)).map(Rc::new);
     if let Some(Err(error)) = identity.as_ref().map(|identity| identity.admitted()) {
         telemetry::secure::client_not_admitted(peer, &error);
     }
     let transport = Transport::Tls(Box::new(stream));
-    Some(Secured { transport, is_http2, client_auth: tls.client_auth(), identity })
+    Some(Secured { transport, protocol, client_auth: tls.client_auth(), identity })
 }

@@ -15,6 +15,7 @@
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
 use std::cell::{Cell, RefCell};
+use std::net::Shutdown;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -66,20 +67,19 @@ pub enum Target {
 
 /// A stream without a socket of its own.
 pub trait SharedStream {
-    /// Reading ends, and writing too unless `is_read_only`; whatever waits on it ends.
-    fn shutdown(&self, is_read_only: bool);
+    /// These directions end; whatever waits on them ends.
+    fn shutdown(&self, how: Shutdown);
     /// Whether the peer gave the stream up.
     fn is_peer_gone(&self) -> bool;
 }
 
 impl Target {
-    fn shutdown(&self, is_read_only: bool) {
+    fn shutdown(&self, how: Shutdown) {
         match self {
             Self::Socket(descriptor) | Self::TlsSocket(descriptor) => {
-                let how = if is_read_only { libc::SHUT_RD } else { libc::SHUT_RDWR };
                 socket::shutdown(*descriptor, how);
             }
-            Self::Stream(stream) => stream.shutdown(is_read_only),
+            Self::Stream(stream) => stream.shutdown(how),
         }
     }
 
@@ -238,8 +238,8 @@ impl Wheel {
             return false;
         }
         match expiry {
-            Expiry::CloseRead | Expiry::CloseIdle => entry.target.shutdown(true),
-            Expiry::CloseBoth => entry.target.shutdown(false),
+            Expiry::CloseRead | Expiry::CloseIdle => entry.target.shutdown(Shutdown::Read),
+            Expiry::CloseBoth => entry.target.shutdown(Shutdown::Both),
             Expiry::CheckPeer { other, generation } => {
                 if !entry.target.is_peer_gone() {
                     let due = tick.saturating_add(ticks(CLIENT_CHECK_INTERVAL));
@@ -249,7 +249,7 @@ impl Wheel {
                 self.entry(index).state = State::PeerGone;
                 let other = self.entry(other);
                 if other.generation == generation {
-                    other.target.shutdown(false);
+                    other.target.shutdown(Shutdown::Both);
                 }
                 self.entry(index).due = NEVER;
                 return false;
@@ -575,7 +575,7 @@ mod tests {
     struct Still;
 
     impl SharedStream for Still {
-        fn shutdown(&self, _: bool) {}
+        fn shutdown(&self, _: Shutdown) {}
 
         fn is_peer_gone(&self) -> bool {
             false

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::RawFd;
 
 /// What is at the front of the receive queue.
@@ -51,8 +52,13 @@ fn poll(descriptor: RawFd) -> libc::c_short {
     if count > 0 { asked.revents } else { 0 }
 }
 
-/// Shuts a direction of a connection down; operations under way on it end.
-pub(super) fn shutdown(descriptor: RawFd, how: libc::c_int) {
+/// Shuts directions of a connection down; operations under way on it end.
+pub(super) fn shutdown(descriptor: RawFd, how: Shutdown) {
+    let how = match how {
+        Shutdown::Read => libc::SHUT_RD,
+        Shutdown::Write => libc::SHUT_WR,
+        Shutdown::Both => libc::SHUT_RDWR,
+    };
     // SAFETY: plain system call; a failure means that the connection is already down.
     unsafe { libc::shutdown(descriptor, how) };
 }

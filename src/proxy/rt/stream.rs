@@ -9,7 +9,7 @@
 
 use std::cell::UnsafeCell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 
@@ -169,7 +169,7 @@ impl Stream {
 
     /// Tells the peer that nothing more comes.
     pub fn close_write(&self) {
-        shutdown(self.descriptor, libc::SHUT_WR);
+        shutdown(self.descriptor, Shutdown::Write);
     }
 
     /// Makes close send a reset, so that the peer cannot take what it got for the whole.
@@ -183,6 +183,6 @@ impl Stream {
 
     /// Ends both directions; whatever waits on them ends.
     pub fn shutdown_both(&self) {
-        shutdown(self.descriptor, libc::SHUT_RDWR);
+        shutdown(self.descriptor, Shutdown::Both);
     }
 }

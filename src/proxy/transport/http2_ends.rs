@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::net::Shutdown;
 use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -104,9 +105,9 @@ struct Ends<C> {
 }
 
 impl<C: Carrier> SharedStream for Ends<C> {
-    fn shutdown(&self, is_read_only: bool) {
+    fn shutdown(&self, how: Shutdown) {
         self.is_read_closed.set(true);
-        if !is_read_only {
+        if how == Shutdown::Both {
             self.is_closed.set(true);
         }
         self.carrier.wake();
@@ -226,7 +227,7 @@ impl<C: Carrier> Http2Stream<C> {
     /// Ends both directions at once; the peer cannot take what it got for the whole.
     pub fn reset(&self) {
         self.carrier().break_off();
-        self.ends.shutdown(false);
+        self.ends.shutdown(Shutdown::Both);
     }
 }
 
