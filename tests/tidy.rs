@@ -51,6 +51,7 @@ const CLOCK_FILES: &[&str] = &[
     "src/proxy/client/head.rs",
     "src/proxy/exchange/serve.rs",
     "src/proxy/rt/",
+    "src/proxy/upstream/call.rs",
     "src/proxy/upstream/until.rs",
 ];
 

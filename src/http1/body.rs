@@ -12,6 +12,49 @@ use super::framing::BodyLength;
 #[derive(Debug)]
 pub struct BodyDecoder {
     state: State,
+    /// Octets were seen behind the end.
+    has_surplus: bool,
+}
+
+/// Proof that a message was read to its end. Only [`BodyDecoder::finish`] makes one, and without
+/// it no connection goes back to a pool.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub struct EndOfMessage {
+    trailers: Vec<u8>,
+    boundary: Boundary,
+}
+
+/// What a connection is good for behind a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundary {
+    /// The next message begins with the next octet.
+    Clean,
+    /// The sender sent more than the message: nobody knows for which request.
+    Surplus,
+    /// Nothing: its close was the end.
+    Closed,
+}
+
+impl EndOfMessage {
+    /// The trailer section: whole lines, each with its CRLF, without the empty one; at most
+    /// [`crate::limits::TRAILER_BYTES_MAX`]. Fields that have no business there are gone.
+    #[must_use]
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
+    }
+
+    /// The same, moved out.
+    #[must_use]
+    pub fn into_trailers(self) -> Vec<u8> {
+        self.trailers
+    }
+
+    /// What lies behind the message.
+    #[must_use]
+    pub fn into_boundary(self) -> Boundary {
+        self.boundary
+    }
 }
 
 #[derive(Debug)]
@@ -19,9 +62,7 @@ enum State {
     /// Octets to come.
     Known(u64),
     Chunked(ChunkedDecoder),
-    UntilClose {
-        is_closed: bool,
-    },
+    UntilClose,
 }
 
 impl BodyDecoder {
@@ -32,9 +73,9 @@ impl BodyDecoder {
             BodyLength::None => State::Known(0),
             BodyLength::Known(octets) => State::Known(octets),
             BodyLength::Chunked => State::Chunked(ChunkedDecoder::new(sender)),
-            BodyLength::UntilClose => State::UntilClose { is_closed: false },
+            BodyLength::UntilClose => State::UntilClose,
         };
-        Self { state }
+        Self { state, has_surplus: false }
     }
 
     /// Decodes from the front of `buf`: afterwards the octets of the body are `buf[..body]`, and
@@ -45,18 +86,17 @@ impl BodyDecoder {
     /// The sender's fault; the connection cannot be used any further. Octets decoded in the same
     /// call are lost. Every later call gives the same error.
     pub fn decode(&mut self, buf: &mut [u8]) -> Result<Decoded, BodyError> {
-        match &mut self.state {
+        let decoded = match &mut self.state {
             State::Known(remaining) => {
                 let run = usize::try_from(*remaining).unwrap_or(usize::MAX).min(buf.len());
                 *remaining -= run as u64;
-                Ok(Decoded { body: run, consumed: run })
+                Decoded { body: run, consumed: run }
             }
-            State::Chunked(decoder) => decoder.decode(buf),
-            State::UntilClose { is_closed: true } => Ok(Decoded { body: 0, consumed: 0 }),
-            State::UntilClose { is_closed: false } => {
-                Ok(Decoded { body: buf.len(), consumed: buf.len() })
-            }
-        }
+            State::Chunked(decoder) => decoder.decode(buf)?,
+            State::UntilClose => Decoded { body: buf.len(), consumed: buf.len() },
+        };
+        self.has_surplus |= decoded.consumed < buf.len();
+        Ok(decoded)
     }
 
     /// Counts `octets` that went past this decoder (moved by the kernel, or sent as they were
@@ -68,38 +108,40 @@ impl BodyDecoder {
             State::Known(remaining) => {
                 let run = octets.min(*remaining);
                 *remaining -= run;
+                self.has_surplus |= run < octets;
                 run
             }
-            State::Chunked(_) | State::UntilClose { is_closed: true } => 0,
-            State::UntilClose { is_closed: false } => octets,
+            State::Chunked(_) => 0,
+            State::UntilClose => octets,
         }
     }
 
-    /// Tells that the sender closed its side.
+    /// Ends the body: it [is done](Self::is_done), or the sender closed its side.
     ///
     /// # Errors
     /// [`BodyError::Truncated`], or the error of an earlier call: the body is not complete and must
     /// not be ended cleanly towards the other side.
-    pub fn finish(&mut self) -> Result<(), BodyError> {
-        match &mut self.state {
-            State::Known(0) => Ok(()),
+    pub fn finish(self) -> Result<EndOfMessage, BodyError> {
+        let boundary = if self.has_surplus { Boundary::Surplus } else { Boundary::Clean };
+        match self.state {
+            State::Known(0) => Ok(EndOfMessage { trailers: Vec::new(), boundary }),
             State::Known(_) => Err(BodyError::Truncated),
-            State::Chunked(decoder) if decoder.is_done() => Ok(()),
-            State::Chunked(decoder) => Err(decoder.failure().unwrap_or(BodyError::Truncated)),
-            State::UntilClose { is_closed } => {
-                *is_closed = true;
-                Ok(())
+            State::Chunked(decoder) => {
+                decoder.finish().map(|trailers| EndOfMessage { trailers, boundary })
+            }
+            State::UntilClose => {
+                Ok(EndOfMessage { trailers: Vec::new(), boundary: Boundary::Closed })
             }
         }
     }
 
-    /// Whether the end of the body was reached.
+    /// Whether the octets so far hold the end of the body; never where the close is the end.
     #[must_use]
     pub fn is_done(&self) -> bool {
         match &self.state {
             State::Known(remaining) => *remaining == 0,
             State::Chunked(decoder) => decoder.is_done(),
-            State::UntilClose { is_closed } => *is_closed,
+            State::UntilClose => false,
         }
     }
 
@@ -108,18 +150,16 @@ impl BodyDecoder {
     pub fn remaining(&self) -> Option<u64> {
         match &self.state {
             State::Known(remaining) => Some(*remaining),
-            State::Chunked(_) | State::UntilClose { .. } => None,
+            State::Chunked(_) | State::UntilClose => None,
         }
     }
 
-    /// The trailer section once the body is done: whole lines, each with its CRLF, without the
-    /// empty one; at most [`crate::limits::TRAILER_BYTES_MAX`]. Fields that have no business there
-    /// are gone.
+    /// As [`EndOfMessage::trailers`]; meaningful once the body is done.
     #[must_use]
     pub fn trailers(&self) -> &[u8] {
         match &self.state {
             State::Chunked(decoder) => decoder.trailers(),
-            State::Known(_) | State::UntilClose { .. } => &[],
+            State::Known(_) | State::UntilClose => &[],
         }
     }
 }
@@ -139,8 +179,13 @@ mod tests {
         assert_eq!(decoder.decode(&mut buf), Ok(Decoded { body: 2, consumed: 2 }));
         assert!(decoder.is_done());
         assert_eq!(&buf, b"deGET /");
-        assert_eq!(decoder.finish(), Ok(()));
         assert_eq!(decoder.trailers(), b"");
+        check_end(decoder, Boundary::Surplus);
+    }
+
+    #[track_caller]
+    fn check_end(decoder: BodyDecoder, boundary: Boundary) {
+        assert_eq!(decoder.finish(), Ok(EndOfMessage { trailers: Vec::new(), boundary }));
     }
 
     #[test]
@@ -149,6 +194,7 @@ mod tests {
         assert_eq!(decoder.skip(3), 3);
         assert_eq!(decoder.skip(3), 2);
         assert!(decoder.is_done());
+        check_end(decoder, Boundary::Surplus);
         assert_eq!(BodyDecoder::new(BodyLength::UntilClose, Sender::Upstream).skip(3), 3);
         assert_eq!(BodyDecoder::new(BodyLength::Chunked, Sender::Upstream).skip(3), 0);
     }
@@ -156,7 +202,7 @@ mod tests {
     #[test]
     fn an_incomplete_body_is_never_a_clean_end() {
         for length in [BodyLength::Known(1), BodyLength::Chunked] {
-            let mut decoder = BodyDecoder::new(length, Sender::Upstream);
+            let decoder = BodyDecoder::new(length, Sender::Upstream);
             assert_eq!(decoder.finish(), Err(BodyError::Truncated), "{length:?}");
         }
     }
@@ -167,18 +213,16 @@ mod tests {
         assert_eq!(decoder.decode(&mut [0; 4]), Ok(Decoded { body: 4, consumed: 4 }));
         assert!(!decoder.is_done());
         assert_eq!(decoder.remaining(), None);
-        assert_eq!(decoder.finish(), Ok(()));
-        assert!(decoder.is_done());
-        assert_eq!(decoder.decode(&mut [0; 4]), Ok(Decoded { body: 0, consumed: 0 }));
-        assert_eq!(decoder.skip(4), 0);
+        check_end(decoder, Boundary::Closed);
     }
 
     #[test]
     fn no_body_is_done_at_once() {
         let mut decoder = BodyDecoder::new(BodyLength::None, Sender::Client);
         assert!(decoder.is_done());
+        check_end(BodyDecoder::new(BodyLength::None, Sender::Client), Boundary::Clean);
         assert_eq!(decoder.decode(&mut [0; 4]), Ok(Decoded { body: 0, consumed: 0 }));
-        assert_eq!(decoder.finish(), Ok(()));
+        check_end(decoder, Boundary::Surplus);
     }
 
     #[test]
@@ -186,7 +230,7 @@ mod tests {
         let mut decoder = BodyDecoder::new(BodyLength::Chunked, Sender::Client);
         assert_eq!(decoder.decode(&mut b"x".to_owned()), Err(BodyError::ChunkSize));
         assert_eq!(decoder.decode(&mut b"0\r\n\r\n".to_owned()), Err(BodyError::ChunkSize));
-        assert_eq!(decoder.finish(), Err(BodyError::ChunkSize));
         assert!(!decoder.is_done());
+        assert_eq!(decoder.finish(), Err(BodyError::ChunkSize));
     }
 }

@@ -129,11 +129,18 @@ impl ChunkedDecoder {
         self.state == State::Done
     }
 
-    /// The error of an earlier call.
-    pub(super) fn failure(&self) -> Option<BodyError> {
+    /// The trailer lines of a body that is done.
+    ///
+    /// # Errors
+    /// It is not, or an earlier call failed.
+    pub(super) fn finish(mut self) -> Result<Vec<u8>, BodyError> {
         match self.state {
-            State::Failed(error) => Some(error),
-            _ => None,
+            State::Done => {
+                self.trailers.truncate(self.trailer_line);
+                Ok(self.trailers)
+            }
+            State::Failed(error) => Err(error),
+            _ => Err(BodyError::Truncated),
         }
     }
 

@@ -12,7 +12,7 @@ pub const CRLF: &[u8] = b"\r\n";
 /// Ends a chunked body without trailer section. With one: its first three bytes, the trailer lines
 /// and [`CRLF`].
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-/// Bytes that [`put_chunk_head`] appends at most.
+/// Bytes of a [`ChunkHead`] at most.
 pub const CHUNK_HEAD_BYTES_MAX: usize = 16 + CRLF.len();
 
 /// Appends `method SP path[?query] SP HTTP/1.1 CRLF`; the version of a forwarded message is our own
@@ -60,12 +60,39 @@ pub fn put_decimal(out: &mut Vec<u8>, value: u64) {
 
 const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Appends the size line of a chunk of `len` octets, which must not be 0: that would end the body.
-pub fn put_chunk_head(out: &mut Vec<u8>, len: usize) {
-    debug_assert_ne!(len, 0);
-    let digits = (usize::BITS - len.leading_zeros()).div_ceil(4);
-    out.extend((0..digits).rev().map(|digit| HEX_DIGITS[len >> (4 * digit) & 0xf]));
-    out.extend_from_slice(CRLF);
+/// The size line of a chunk, to be put in front of octets that are there already.
+#[derive(Debug, Clone, Copy)]
+pub struct ChunkHead {
+    line: [u8; CHUNK_HEAD_BYTES_MAX],
+    length: usize,
+}
+
+impl ChunkHead {
+    /// No chunk, no line.
+    pub const NONE: Self = Self { line: [0; CHUNK_HEAD_BYTES_MAX], length: 0 };
+
+    /// That of a chunk of `octets`, which must not be 0: that would end the body.
+    #[must_use]
+    pub fn new(octets: usize) -> Self {
+        debug_assert_ne!(octets, 0);
+        let digits = (usize::BITS - octets.leading_zeros()).div_ceil(4);
+        let hex = (0..digits).rev().map(|digit| HEX_DIGITS[octets >> (4 * digit) & 0xf]);
+        let mut head = Self { length: digits as usize + CRLF.len(), ..Self::NONE };
+        let places = head.line.iter_mut();
+        places.zip(hex.chain(CRLF.iter().copied())).for_each(|(place, octet)| *place = octet);
+        head
+    }
+
+    /// The line, CRLF included.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.line.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// Appends the size line of a chunk of `octets`, which must not be 0.
+pub fn put_chunk_head(out: &mut Vec<u8>, octets: usize) {
+    out.extend_from_slice(ChunkHead::new(octets).as_bytes());
 }
 
 /// The usual phrase of a status; empty for one without.

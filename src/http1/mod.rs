@@ -5,7 +5,7 @@
 //!  bytes ─▶ HeadScan ─▶ parse_request / parse_response ─▶ RequestHead / ResponseHead
 //!                                                             │ BodyLength (framing)
 //!  bytes ───────────────────────────────────────────────▶ BodyDecoder ─▶ octets, trailers
-//!  parsed values ─▶ encode ─▶ bytes
+//!  how it ended ─▶ reframe ─▶ how it goes on        parsed values ─▶ encode ─▶ bytes
 //! ```
 //!
 //! A message is parsed once, kept in parsed form and written anew from it. Nothing that was not
@@ -23,6 +23,7 @@ pub mod error;
 pub mod fields;
 pub mod framing;
 pub mod head;
+pub mod reframe;
 pub mod target;
 
 #[cfg(test)]

@@ -134,14 +134,13 @@ impl Message {
 
     /// Tells that no octets follow. `None`: there was no head; false: it had ended before.
     pub(super) fn finish(&mut self) -> Result<Option<bool>, BodyError> {
-        let trailers = match &mut self.state {
+        if self.is_done() {
+            return Ok(Some(false));
+        }
+        let trailers = match std::mem::replace(&mut self.state, State::Head) {
             State::Head => return Ok(None),
-            State::Body(decoder) => {
-                decoder.finish()?;
-                decoder.trailers().to_vec()
-            }
-            State::Raw => Vec::new(),
-            State::Done(_) => return Ok(Some(false)),
+            State::Body(decoder) => decoder.finish()?.into_trailers(),
+            State::Raw | State::Done(_) => Vec::new(),
         };
         self.state = State::Done(trailers);
         Ok(Some(true))

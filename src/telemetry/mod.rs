@@ -4,6 +4,7 @@
 //! are summed by the control thread at scrape.
 
 pub mod access_log;
+pub mod blame;
 pub mod counter;
 pub mod date;
 pub mod histogram;
@@ -11,7 +12,6 @@ pub mod record;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod scrape;
-pub mod secure;
 pub mod series;
 pub mod shard;
 

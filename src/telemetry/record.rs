@@ -51,6 +51,8 @@ pub struct Attempt {
     pub address: SocketAddr,
     /// Its answer; `None`: none came.
     pub status: Option<u16>,
+    /// Why there is none, or only a part of one.
+    pub reason: Option<&'static str>,
     /// Body bytes received.
     pub response_bytes: u64,
     /// Connect and response.

@@ -47,7 +47,9 @@ pub(crate) fn series(slot: u32, generation: u32) -> SeriesId {
 
 pub(crate) fn attempt(port: u16, status: Option<u16>, bytes: u64, millis: u64) -> Attempt {
     let address = SocketAddr::from(([10, 0, 0, 1], port));
-    Attempt { address, status, response_bytes: bytes, duration: Duration::from_millis(millis) }
+    let reason = if status.is_none() { Some("timeout") } else { None };
+    let duration = Duration::from_millis(millis);
+    Attempt { address, status, reason, response_bytes: bytes, duration }
 }
 
 /// A request that nothing matched, 12 ms long.

@@ -1,13 +1,126 @@
-//! The access log as a file: what is written where when it is rotated.
+//! The access log: why an endpoint gave no answer, and what is written where when it is rotated.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
+
+use serde_json::{Value, json};
 
 use crate::for_each_driver;
 use crate::harness::proxy::run;
-use crate::harness::{Backend, Builder, Driver, manifest, wait_until};
+use crate::harness::{Backend, Builder, Driver, Ingress, Proxy, manifest, wait_until};
 
-for_each_driver!(a_rotated_file_loses_no_line, a_file_that_cannot_be_opened_is_told);
+for_each_driver!(
+    a_failure_is_named_with_its_endpoint,
+    a_rotated_file_loses_no_line,
+    a_file_that_cannot_be_opened_is_told,
+);
+
+/// What an endpoint does, and what is told of it.
+struct Failing {
+    host: &'static str,
+    protocol: &'static str,
+    /// Sent behind the request, before the close; `None`: nothing until the proxy gives up.
+    says: Option<&'static str>,
+    /// Status for the client; of the endpoint; reason in the access log; cause in the debug log.
+    told: (u64, Value, &'static str, &'static str),
+}
+
+const HTTP: &str = "http";
+
+fn failing() -> Vec<Failing> {
+    let row = |host, protocol, says, client, status: Value, reason, cause| Failing {
+        host,
+        protocol,
+        says,
+        told: (client, status, reason, cause),
+    };
+    let begun = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello";
+    let not_a_chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+    let half = "HTTP/1.1 200 OK\r\nContent-Le";
+    let none = Value::Null;
+    vec![
+        row("tls", "https", Some("HTTP/1.1 400 Plain\r\n\r\n"), 502, none.clone(), "tls", ""),
+        row("timeout", HTTP, None, 504, none.clone(), "timeout", "timed out"),
+        row("closed", HTTP, Some(""), 502, none.clone(), "no_response", "it closed"),
+        row("half", HTTP, Some(half), 502, none.clone(), "truncated", "it closed"),
+        row("ssh", HTTP, Some("SSH-2.0-x\r\n\r\n"), 502, none, "malformed", ""),
+        row("chunk", HTTP, Some(not_a_chunk), 502, json!(200), "malformed", "chunk"),
+        row("cut", HTTP, Some(begun), 200, json!(200), "truncated", ""),
+    ]
+}
+
+fn manifests(host: &str, protocol: &str, address: SocketAddr) -> String {
+    let port = format!("port: 80\n      appProtocol: {protocol}");
+    let service = manifest::service(host).replace("port: 80", &port);
+    let ingress = Ingress::simple(host, &format!("{host}.example"), host);
+    service + &manifest::endpoints(host, &[address]) + &ingress.yaml()
+}
+
+/// The line of the only request for the host.
+fn line_of(proxy: &Proxy, host: &str) -> Value {
+    let is_of = |line: &&str| line.contains(&format!("\"host\":\"{host}.example\""));
+    wait_until("a line", || proxy.output().lines().any(|line| is_of(&line)));
+    let output = proxy.output();
+    serde_json::from_str(output.lines().find(is_of).expect("a line")).expect("JSON")
+}
+
+#[track_caller]
+fn check(proxy: &Proxy, host: &str, address: SocketAddr, told: &(u64, Value, &str, &str)) {
+    let (client, status, reason, cause) = told;
+    let line = line_of(proxy, host);
+    assert_eq!(line["status"], *client, "{line}");
+    let attempts = line["attempts"].as_array().expect("a list");
+    let [attempt] = attempts.as_slice() else { panic!("{line}") };
+    assert_eq!(attempt["address"], address.to_string(), "{line}");
+    assert_eq!(attempt["status"], *status, "{line}");
+    assert_eq!(attempt["reason"], *reason, "{line}");
+    let told = format!("endpoint={address} reason=\"{reason}\" cause=");
+    wait_until("the cause", || {
+        let output = proxy.output();
+        let mut causes = output.lines().filter_map(|line| line.split_once(&told));
+        causes.any(|(_, known)| !known.is_empty() && known.contains(cause))
+    });
+}
+
+fn a_failure_is_named_with_its_endpoint(driver: Driver) {
+    let backends = failing().into_iter().map(|row| {
+        let says = row.says;
+        let backend = Backend::scripted(move |mut connection| match says {
+            Some(says) if row.protocol == HTTP => {
+                connection.read_request()?;
+                connection.send(says)
+            }
+            Some(says) => connection.send(says),
+            None => connection.read_to_end().map(drop),
+        });
+        (row, backend)
+    });
+    let backends: Vec<_> = backends.collect();
+    let (refused, whole) = (Backend::closed_address(), Backend::echo("a"));
+    let mut text = manifests("refused", HTTP, refused) + &manifests("whole", HTTP, whole.address());
+    for (row, backend) in &backends {
+        text += &manifests(row.host, row.protocol, backend.address());
+    }
+    let proxy = Builder::new(driver)
+        .flag("--access-log", "json")
+        .flag("--log-level", "debug")
+        .flag("--proxy-next-upstream-tries", 1)
+        .flag("--proxy-read-timeout", 0.3)
+        .manifests(text)
+        .start();
+    for (row, backend) in &backends {
+        let mut client = proxy.client();
+        let host = format!("{}.example", row.host);
+        client.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
+        client.read_until_close();
+        check(&proxy, row.host, backend.address(), &row.told);
+    }
+    assert_eq!(proxy.get("refused.example", "/").status(), 502);
+    check(&proxy, "refused", refused, &(502, Value::Null, "connect", "refused"));
+    assert_eq!(proxy.get("whole.example", "/").status(), 200);
+    assert_eq!(line_of(&proxy, "whole")["attempts"][0]["reason"], Value::Null);
+}
 
 fn lines(path: &Path) -> usize {
     fs::read_to_string(path).unwrap_or_default().lines().count()

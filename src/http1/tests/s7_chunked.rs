@@ -31,8 +31,7 @@ fn decode_by(
             break;
         }
     }
-    decoder.finish()?;
-    Ok((body, decoder.trailers().to_vec(), bytes.len() - consumed))
+    Ok((body, decoder.finish()?.into_trailers(), bytes.len() - consumed))
 }
 
 #[track_caller]

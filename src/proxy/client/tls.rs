@@ -138,7 +138,7 @@ async fn terminate(
     };
     let stream = TlsStream::new(socket, session, first);
     if let Err(error) = stream.handshake().await {
-        telemetry::secure::client_not_secured(peer, &error);
+        telemetry::blame::client_not_secured(peer, &error);
         core.count(Counter::TlsHandshakeFailures);
         return None;
     }
@@ -150,7 +150,7 @@ async fn terminate(
     });
     let identity = stream.with_session(|session| tls.identify(session)).map(Rc::new);
     if let Some(Err(error)) = identity.as_ref().map(|identity| identity.admitted()) {
-        telemetry::secure::client_not_admitted(peer, &error);
+        telemetry::blame::client_not_admitted(peer, &error);
     }
     let transport = Transport::Tls(Box::new(stream));
     Some(Secured { transport, protocol, client_auth: tls.client_auth(), identity })

@@ -2,59 +2,69 @@
 
 use crate::http1::head::is_grpc;
 use crate::proxy::exchange::end::End;
-use crate::proxy::exchange::reply::{self, OwnFields, Persistence, Reply};
+use crate::proxy::exchange::reply::{self, Persistence, Reply};
+use crate::proxy::exchange::request::Request;
+use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::rt::buffer::{Buffer, Class};
 
 impl Exchange<'_> {
     /// Answers by ourselves.
     pub async fn answer(&mut self, reply: Reply) -> End {
-        let (persistence, end) = self.persistence_of_reply();
-        let has_body = !self.head().is_head(self.bytes);
+        self.answer_as(Unsaid::new(), reply).await
+    }
+
+    /// Answers by ourselves.
+    pub async fn answer_as(&mut self, unsaid: Unsaid, reply: Reply) -> End {
+        let request = self.request();
+        let (persistence, end) = persistence_of_reply(&request);
+        let has_body = !request.head.is_head(request.bytes);
         let mut out = Buffer::new(Class::Small);
-        let content_type = self.head().find_name(self.bytes, b"content-type");
+        let content_type = request.head.find_name(request.bytes, b"content-type");
         if content_type.is_some_and(is_grpc) && reply.status() >= 400 {
-            self.core.with_date(|date| {
-                let own = OwnFields { date, hsts: self.hsts };
-                reply::put_grpc(out.as_vec(), reply, persistence, &own);
-            });
-            return self.send_reply(out, 200, 0, end).await;
+            request.with_own_fields(|own| reply::put_grpc(out.as_vec(), reply, persistence, own));
+            return self.send_reply(unsaid, out, 200, 0, end).await;
         }
-        let octets = self.core.with_date(|date| {
-            let own = OwnFields { date, hsts: self.hsts };
-            reply::put(out.as_vec(), reply, persistence, has_body, &own)
-        });
-        self.send_reply(out, reply.status(), octets as u64, end).await
-    }
-
-    async fn send_reply(&mut self, out: Buffer, status: u16, octets: u64, end: End) -> End {
-        let (is_sent, _) = self.downstream.write(self.core, out).await;
-        self.tally.status = if is_sent { status } else { 499 };
-        self.tally.response_bytes = octets;
-        if is_sent { end } else { End::Close }
-    }
-
-    /// A reply of ours leaves the request's body where it is: the connection goes on only when the
-    /// body is here as a whole and can be stepped over.
-    fn persistence_of_reply(&self) -> (Persistence, End) {
-        match self.whole_body() {
-            Some(octets) if !self.ends_connection() => {
-                let behind = self.head().head_bytes.saturating_add(octets);
-                (self.keep(), End::Behind(behind))
-            }
-            Some(_) => (Persistence::Close, self.close()),
-            None => (Persistence::Close, End::Linger),
-        }
+        let octets = request
+            .with_own_fields(|own| reply::put(out.as_vec(), reply, persistence, has_body, own));
+        self.send_reply(unsaid, out, reply.status(), octets as u64, end).await
     }
 
     /// Sends the client elsewhere.
     pub async fn send_redirect(&mut self, status: u16, location: &[u8]) -> End {
-        let (persistence, end) = self.persistence_of_reply();
+        let unsaid = Unsaid::new();
+        let request = self.request();
+        let (persistence, end) = persistence_of_reply(&request);
         let mut out = Buffer::new(Class::Small);
-        self.core.with_date(|date| {
-            let own = OwnFields { date, hsts: self.hsts };
-            reply::put_redirect(out.as_vec(), status, location, persistence, &own);
+        request.with_own_fields(|own| {
+            reply::put_redirect(out.as_vec(), status, location, persistence, own);
         });
-        self.send_reply(out, status, 0, end).await
+        self.send_reply(unsaid, out, status, 0, end).await
+    }
+
+    async fn send_reply(
+        &mut self,
+        unsaid: Unsaid,
+        out: Buffer,
+        status: u16,
+        octets: u64,
+        end: End,
+    ) -> End {
+        let is_sent = unsaid.say_whole(&self.request(), out).await.is_ok();
+        self.tally.status = if is_sent { status } else { 499 };
+        self.tally.response_bytes = octets;
+        if is_sent { end } else { End::Close }
+    }
+}
+
+/// A reply of ours leaves the request's body where it is: the connection goes on only when the body
+/// is here as a whole and can be stepped over.
+fn persistence_of_reply(request: &Request<'_>) -> (Persistence, End) {
+    match request.whole_body() {
+        Some(octets) if !request.ends_connection() => {
+            (request.keep(), End::Behind(request.head.head_bytes.saturating_add(octets)))
+        }
+        Some(_) => (Persistence::Close, request.close()),
+        None => (Persistence::Close, End::Linger),
     }
 }

@@ -11,18 +11,22 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::proxy::exchange::conversation::{self, Conversation, Outcome};
+use crate::http1::body::EndOfMessage;
+use crate::proxy::exchange::conversation::{self, Conversation, Outcome, Record};
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
-use crate::proxy::exchange::request_body::Progress;
+use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
-use crate::proxy::exchange::state::Exchange;
+use crate::proxy::exchange::state::{Exchange, Tally};
+use crate::proxy::exchange::tunnel::{self, Relayed};
+use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::dial;
 use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::pool::Connection;
+use crate::proxy::upstream::request_body::Progress;
 use crate::proxy::upstream::until::Until;
 use crate::proxy::upstream::wire::CoreWire;
 use crate::publish::process_nanos;
@@ -41,6 +45,23 @@ struct Try<'t> {
     elsewhere: Option<&'t Backend>,
 }
 
+/// What all conversations of a request are about.
+#[derive(Clone, Copy)]
+struct About<'t> {
+    lease: &'t Lease,
+    route: Route<'t>,
+    until: Until,
+    progress: &'t Progress,
+}
+
+/// What follows from a conversation.
+enum Next {
+    Over(End),
+    Answer(Unsaid, Reply),
+    Failed(Unsaid, Failure),
+    Repeat(Unsaid),
+}
+
 impl Exchange<'_> {
     /// Tries endpoints of `backend` until one answers or nothing is left to try.
     pub async fn try_endpoints(
@@ -51,6 +72,7 @@ impl Exchange<'_> {
         mut started: u64,
     ) -> End {
         let treatment = &route.plan.treatment;
+        let mut unsaid = Unsaid::new();
         let begun = started;
         let progress = Progress::default();
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
@@ -63,7 +85,7 @@ impl Exchange<'_> {
             let Some(lease) =
                 backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
             else {
-                return self.answer(Reply::NoEndpoints).await;
+                return self.answer_as(unsaid, Reply::NoEndpoints).await;
             };
             tries += 1;
             let wire = backend.wire();
@@ -79,12 +101,19 @@ impl Exchange<'_> {
                 Ok(connection) => {
                     let is_reused = connection.is_reused;
                     let facts = self.facts(tries, treatment, is_reused, &progress);
-                    let talk =
-                        Conversation { lease: &lease, route, until, progress: &progress, facts };
-                    match conversation::run(self, connection, &talk, started).await {
-                        Outcome::Ended(end) => return end,
-                        Outcome::Failed(failure) => (failure, is_reused),
-                        Outcome::Repeat => {
+                    let about = About { lease: &lease, route, until, progress: &progress };
+                    match self.converse(about, connection, unsaid, facts, started).await {
+                        Next::Over(end) => return end,
+                        Next::Answer(unsaid, reply) => {
+                            self.is_last = true;
+                            return self.answer_as(unsaid, reply).await;
+                        }
+                        Next::Failed(back, failure) => {
+                            unsaid = back;
+                            (failure, is_reused)
+                        }
+                        Next::Repeat(back) => {
+                            unsaid = back;
                             self.tried(&lease);
                             started = process_nanos();
                             continue;
@@ -93,19 +122,69 @@ impl Exchange<'_> {
                 }
             };
             self.blame(&lease, failure, is_reused);
-            started = self.note_failure(&lease, started);
+            started = self.note_failure(&lease, failure, started);
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             let facts = self.facts(tries, treatment, is_reused, &progress);
             let has_other = self.has_other(backend, &lease);
             let room = Room { is_in_time: is_in_time(treatment, until, begun), has_other };
             if !retry::may_repeat(failure, facts, room) {
-                return self.give_up(failure, &progress).await;
+                return self.give_up(unsaid, failure, &progress).await;
             }
             self.core.count(Counter::UpstreamRetries);
             wants_fresh |= is_reused;
             if failure.is_endpoint_fault(is_reused) {
                 self.scratch.tried.push(lease.endpoint.address);
             }
+        }
+    }
+
+    /// Asks the endpoint over `connection`, which goes to the pool, to a tunnel, or is closed.
+    async fn converse(
+        &mut self,
+        about: About<'_>,
+        mut connection: Connection,
+        unsaid: Unsaid,
+        facts: Facts,
+        started: u64,
+    ) -> Next {
+        let About { lease, route, until, progress } = about;
+        let mut octets = Buffer::new(Class::Small);
+        self.put_request(octets.as_vec(), route);
+        let (request, head) = self.request_and_room();
+        let talk = Conversation { request, lease, route, until, progress, facts, started };
+        let mut record = Record::default();
+        let stream = &connection.stream;
+        let outcome = conversation::run(&talk, stream, octets, head, unsaid, &mut record).await;
+        let next = match outcome {
+            Outcome::Ended(end, message) => {
+                let seconds = self.scratch.response.keep_alive_timeout;
+                if let Some(message) = message {
+                    connection.keep_alive = seconds.map(|s| Duration::from_secs(s.into()));
+                    self.release(lease, connection, message);
+                }
+                Next::Over(end)
+            }
+            Outcome::Switched { early, behind } => {
+                let relayed = Relayed::default();
+                let client = &self.downstream.stream;
+                tunnel::relay(client, stream, early, behind, until.read, &relayed).await;
+                record.response_bytes = relayed.down.get();
+                record.finished = process_nanos();
+                progress.octets.set(progress.octets.get().saturating_add(relayed.up.get()));
+                Next::Over(End::Close)
+            }
+            Outcome::Failed(unsaid, failure) => Next::Failed(unsaid, failure),
+            Outcome::Repeat(unsaid) => Next::Repeat(unsaid),
+            Outcome::Refused(unsaid, reply) => Next::Answer(unsaid, reply),
+        };
+        self.tally.request_bytes = progress.octets.get();
+        self.note(lease, &record, started);
+        next
+    }
+
+    fn release(&self, lease: &Lease, connection: Connection, message: EndOfMessage) {
+        if self.core.upstreams.release(lease, connection, message) {
+            self.core.count(Counter::UpstreamReleases);
         }
     }
 
@@ -142,7 +221,7 @@ impl Exchange<'_> {
         }
     }
 
-    async fn give_up(&mut self, failure: Failure, progress: &Progress) -> End {
+    async fn give_up(&mut self, unsaid: Unsaid, failure: Failure, progress: &Progress) -> End {
         match failure {
             Failure::Malformed => self.core.count(Counter::UpstreamMalformed),
             Failure::Timeout | Failure::ConnectTimeout => {
@@ -151,7 +230,7 @@ impl Exchange<'_> {
             Failure::Local => self.core.count(Counter::UpstreamExhausted),
             _ => {}
         }
-        let end = self.answer(Reply::to_failure(failure)).await;
+        let end = self.answer_as(unsaid, Reply::to_failure(failure)).await;
         // Some of the body was read already, so the rest cannot be stepped over.
         if progress.has_read.get() { End::Linger } else { end }
     }
@@ -171,20 +250,31 @@ impl Exchange<'_> {
     }
 
     /// Remembers a try without an answer; gives the time of its end.
-    fn note_failure(&mut self, lease: &Lease, started: u64) -> u64 {
+    fn note_failure(&mut self, lease: &Lease, failure: Failure, started: u64) -> u64 {
         let ended = process_nanos();
-        self.note_attempt(lease, None, ended.saturating_sub(started));
+        self.scratch.attempts.push(Attempt {
+            address: lease.endpoint.address,
+            status: None,
+            reason: Some(failure.label()),
+            response_bytes: 0,
+            duration: Duration::from_nanos(ended.saturating_sub(started)),
+        });
         ended
     }
 
-    /// Remembers a try that took `nanos`.
-    pub fn note_attempt(&mut self, lease: &Lease, status: Option<u16>, nanos: u64) {
-        self.scratch.attempts.push(Attempt {
-            address: lease.endpoint.address,
-            status,
-            response_bytes: 0,
-            duration: Duration::from_nanos(nanos),
-        });
+    /// Remembers what came of a conversation.
+    fn note(&mut self, lease: &Lease, record: &Record, started: u64) {
+        let &Record { answered, finished, failure, status, response_bytes } = record;
+        self.tally = Tally { status, response_bytes, finished, ..std::mem::take(&mut self.tally) };
+        if answered.is_some() {
+            self.scratch.attempts.push(Attempt {
+                address: lease.endpoint.address,
+                status: answered,
+                reason: failure.map(Failure::label),
+                response_bytes,
+                duration: Duration::from_nanos(finished.saturating_sub(started)),
+            });
+        }
     }
 
     /// A connection for a try: a pooled one, a stream of a shared one, or a new one within the

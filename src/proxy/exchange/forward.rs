@@ -6,8 +6,8 @@
 use crate::filter::FieldEdits;
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
-use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
+use crate::http1::reframe::Framing;
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
 use crate::proxy::exchange::request_fields::{self, OfClient};
 
@@ -63,11 +63,7 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
         out.extend_from_slice(b"TE: trailers\r\n");
     }
     put_edits(out, facts.edits);
-    match head.body {
-        BodyLength::Known(length) => put_content_length(out, length),
-        BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-        BodyLength::None | BodyLength::UntilClose => {}
-    }
+    Framing::of_request(head.body).put_field(out);
     if head.is_upgrade {
         put_upgrade(out, bytes, head);
     }
@@ -123,41 +119,6 @@ fn put_edits(out: &mut Vec<u8>, edits: &FieldEdits) {
     }
 }
 
-fn put_content_length(out: &mut Vec<u8>, length: u64) {
-    out.extend_from_slice(b"Content-Length: ");
-    encode::put_decimal(out, length);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// How a response body goes to the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResponseFraming {
-    /// There is none; a Content-Length of the upstream (HEAD, 304) is kept.
-    None,
-    /// There is none and no length may be said (1xx, 204).
-    Bodiless,
-    /// As many octets.
-    Known(u64),
-    /// Chunked coding.
-    Chunked,
-    /// Until close, for HTTP/1.0 clients.
-    UntilClose,
-}
-
-/// Decides the framing towards the client.
-#[must_use]
-pub fn response_framing(request: Version, status: u16, body: BodyLength) -> ResponseFraming {
-    match body {
-        BodyLength::None if status == 204 || status < 200 => ResponseFraming::Bodiless,
-        BodyLength::None => ResponseFraming::None,
-        BodyLength::Known(length) => ResponseFraming::Known(length),
-        BodyLength::Chunked | BodyLength::UntilClose if request == Version::Http10 => {
-            ResponseFraming::UntilClose
-        }
-        BodyLength::Chunked | BodyLength::UntilClose => ResponseFraming::Chunked,
-    }
-}
-
 /// Appends the head of the downstream response.
 ///
 /// Shape: the date is used only when the upstream sent none (RFC 9110 section 6.6.1).
@@ -165,7 +126,7 @@ pub fn put_response(
     out: &mut Vec<u8>,
     bytes: &[u8],
     head: &ResponseHead,
-    framing: ResponseFraming,
+    framing: Framing,
     persistence: Persistence,
     edits: &FieldEdits,
     own: &OwnFields<'_>,
@@ -176,7 +137,7 @@ pub fn put_response(
     for field in &head.fields {
         match field.kind {
             FieldKind::ContentLength => {
-                if framing == ResponseFraming::None && !has_length {
+                if framing.keeps_length() && !has_length {
                     put_kept(out, bytes, field, FieldEdits::NONE);
                     has_length = true;
                 }
@@ -196,11 +157,7 @@ pub fn put_response(
     }
     own.put_hsts(out);
     put_edits(out, edits);
-    match framing {
-        ResponseFraming::Known(length) => put_content_length(out, length),
-        ResponseFraming::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-        ResponseFraming::None | ResponseFraming::Bodiless | ResponseFraming::UntilClose => {}
-    }
+    framing.put_field(out);
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
 }
@@ -263,7 +220,7 @@ mod tests {
         parse_response(bytes, end, RequestKind { is_head: false }, &mut head).unwrap();
         let own = OwnFields { date: b"", hsts: None };
         let mut out = Vec::new();
-        let (framing, edits) = (ResponseFraming::UntilClose, &plan.response.fields);
+        let (framing, edits) = (Framing::UntilClose, &plan.response.fields);
         put_response(&mut out, bytes, &head, framing, Persistence::Keep, edits, &own);
         String::from_utf8(out).unwrap()
     }

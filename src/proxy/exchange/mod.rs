@@ -2,16 +2,19 @@
 
 pub mod answer;
 pub mod attempts;
+pub mod coder;
 pub mod conversation;
 pub mod downstream;
 pub mod end;
 pub mod forward;
 pub mod gates;
 pub mod reading;
+pub mod relay;
 pub mod reply;
-pub mod request_body;
+pub mod request;
 pub mod request_fields;
 pub mod request_head;
+pub mod response;
 pub mod retry;
 pub mod serve;
 pub mod state;

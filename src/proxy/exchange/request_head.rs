@@ -23,7 +23,7 @@ impl Exchange<'_> {
             path: plan.path.is_some().then_some(path.as_slice()),
             host: plan.host.as_deref().map(str::as_bytes),
             edits: &plan.fields,
-            forwards_expect: head.expects_continue && self.whole_body().is_none(),
+            forwards_expect: head.expects_continue && self.request().whole_body().is_none(),
             identity: self.identity_fields(plan.identity),
         };
         forward::put_request(out, self.bytes, head, &facts);

@@ -1,16 +1,11 @@
-//! One request under way: what all its steps see.
+//! One request under way: what its steps share and change.
 
 use std::rc::Rc;
 
-use crate::http1::framing::BodyLength;
-use crate::http1::head::{RequestHead, Version};
-use crate::limits::WHOLE_BODY_BYTES_MAX;
+use crate::http1::head::{RequestHead, ResponseHead};
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
-use crate::proxy::exchange::end::End;
-use crate::proxy::exchange::reply::Persistence;
-use crate::proxy::rt::Peek;
-use crate::proxy::transport::Transport;
+use crate::proxy::exchange::request::Request;
 use crate::proxy::upstream::backend::Backend;
 use crate::table::SeriesId;
 
@@ -57,48 +52,22 @@ impl Exchange<'_> {
         &self.scratch.request
     }
 
-    /// Octets of the body that came with the head, and whether they are the whole of it.
-    pub fn whole_body(&self) -> Option<usize> {
-        let head = self.head();
-        let here = self.bytes.len().saturating_sub(head.head_bytes);
-        match head.body {
-            BodyLength::None => Some(0),
-            BodyLength::Known(length) if length <= WHOLE_BODY_BYTES_MAX as u64 => {
-                usize::try_from(length).ok().filter(|&length| length <= here)
-            }
-            _ => None,
+    /// What its steps read of it.
+    pub(super) fn request(&self) -> Request<'_> {
+        Request {
+            core: self.core,
+            downstream: self.downstream,
+            bytes: self.bytes,
+            head: &self.scratch.request,
+            is_last: self.is_last,
+            hsts: self.hsts,
         }
     }
 
-    /// The body, if the whole of it came with the head and is short enough to be kept.
-    pub fn whole_body_octets(&self) -> Option<&[u8]> {
-        let octets = self.whole_body()?;
-        let from = self.head().head_bytes;
-        self.bytes.get(from..from.checked_add(octets)?)
-    }
-
-    /// How to end the connection: octets that nobody reads would turn the close into a reset, which
-    /// may destroy the response on its way.
-    pub fn close(&self) -> End {
-        if self.downstream.stream.peek() == Peek::Data { End::Linger } else { End::Close }
-    }
-
-    /// Whether the connection ends with the response that is written now.
-    pub fn ends_connection(&self) -> bool {
-        self.is_last || self.core.is_draining.get()
-    }
-
-    /// Whether the client can take trailers: one of HTTP/1.1 says so, HTTP/2 has a place for them.
-    pub fn accepts_trailers(&self) -> bool {
-        self.head().accepts_trailers
-            || matches!(self.downstream.stream, Transport::Http2Downstream(_))
-    }
-
-    /// How persistence is said to this client.
-    pub fn keep(&self) -> Persistence {
-        match self.head().version {
-            Version::Http11 => Persistence::Keep,
-            Version::Http10 => Persistence::KeepExplicitly,
-        }
+    /// The same, and memory for the head of a response.
+    pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
+        let Scratch { request: head, response, .. } = &mut *self.scratch;
+        let &mut Self { core, downstream, bytes, is_last, hsts, .. } = self;
+        (Request { core, downstream, bytes, head, is_last, hsts }, response)
     }
 }

@@ -4,6 +4,7 @@
 //! The octets are always those of HTTP/1.1 or of what a client switched to. So whatever is decided
 //! about messages is decided once, above this.
 
+pub mod frame;
 pub mod http2_codec;
 pub mod http2_downstream;
 mod http2_ends;
@@ -201,6 +202,19 @@ impl Transport {
             Self::Plain(_) | Self::Tls(_) | Self::Http2Upstream(_) => false,
             Self::Http2Downstream(stream) => stream.is_given_up(),
         }
+    }
+
+    /// Whether the peer's protocol has a place for trailers, so that it need not ask for them.
+    #[must_use]
+    pub const fn has_place_for_trailers(&self) -> bool {
+        matches!(self, Self::Http2Downstream(_) | Self::Http2Upstream(_))
+    }
+
+    /// Whether the connection can carry another message when this one is over. A stream cannot:
+    /// what it runs over is shared.
+    #[must_use]
+    pub const fn outlives_message(&self) -> bool {
+        matches!(self, Self::Plain(_) | Self::Tls(_))
     }
 
     /// Ends both directions; whatever waits on them ends.

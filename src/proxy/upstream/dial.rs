@@ -1,5 +1,6 @@
 //! New connections to endpoints: TCP, then TLS where the backend wants it; streams of shared ones.
 
+use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -39,14 +40,12 @@ pub async fn dial(
     match rt::within(time.saturating_sub(spent), stream.handshake()).await {
         Some(Ok(())) => {}
         Some(Err(error)) => {
-            telemetry::secure::backend_not_secured(address, &error);
-            return Err(Failure::Tls);
+            return Err(failed(address, Failure::Tls, &error));
         }
-        None => return Err(Failure::ConnectTimeout),
+        None => return Err(failed(address, Failure::ConnectTimeout, &"no TLS in time")),
     }
     if wire.is_http2() && stream.with_session(|session| session.alpn() != Some(b"h2")) {
-        telemetry::secure::backend_not_secured(address, &"it does not choose h2");
-        return Err(Failure::Tls);
+        return Err(failed(address, Failure::Tls, &"it does not choose h2"));
     }
     Ok(Transport::Tls(Box::new(stream)))
 }
@@ -85,13 +84,22 @@ pub async fn connect(
     address: SocketAddr,
     time: Duration,
 ) -> Result<Stream, Failure> {
-    match rt::within(time, connect_with_room(upstreams, address)).await {
-        Some(Ok(stream)) => Ok(stream),
-        Some(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Err(Failure::ConnectTimeout),
-        Some(Err(error)) if is_local(&error) => Err(Failure::Local),
-        Some(Err(_)) => Err(Failure::Connect),
-        None => Err(Failure::ConnectTimeout),
-    }
+    let error = match rt::within(time, connect_with_room(upstreams, address)).await {
+        Some(Ok(stream)) => return Ok(stream),
+        Some(Err(error)) => error,
+        None => io::ErrorKind::TimedOut.into(),
+    };
+    let failure = match &error {
+        error if error.kind() == io::ErrorKind::TimedOut => Failure::ConnectTimeout,
+        error if is_local(error) => Failure::Local,
+        _ => Failure::Connect,
+    };
+    Err(failed(address, failure, &error))
+}
+
+fn failed(endpoint: SocketAddr, failure: Failure, cause: &dyn Display) -> Failure {
+    telemetry::blame::endpoint_failed(endpoint, failure.label(), cause);
+    failure
 }
 
 /// Whether it is this machine that lacks a descriptor, a port or memory.

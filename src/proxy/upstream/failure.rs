@@ -17,7 +17,7 @@ pub enum Failure {
     NothingSent,
     /// The connection ended before an octet of a response.
     NoResponse,
-    /// The connection ended within the response head.
+    /// The connection ended within the response.
     Truncated,
     /// No response in time.
     Timeout,
@@ -26,6 +26,23 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Name in logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Local => "local",
+            Self::Tls => "tls",
+            Self::Refused => "refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::NothingSent => "nothing_sent",
+            Self::NoResponse => "no_response",
+            Self::Truncated => "truncated",
+            Self::Timeout => "timeout",
+            Self::Malformed => "malformed",
+        }
+    }
+
     /// Whether it counts against the endpoint.
     ///
     /// A reused connection that ended is the ordinary race of keep-alive and says nothing.

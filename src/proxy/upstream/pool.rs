@@ -1,12 +1,14 @@
 //! Idle connections of one endpoint on one core.
 //!
 //! Last in, first out: busy connections stay warm, surplus ones age out. A connection comes back
-//! only with [`Reusable`], the proof that its message was read to the end; plain drop closes it.
+//! only with [`EndOfMessage`], the proof that its response was read to its end; plain drop closes
+//! it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use crate::http1::body::{Boundary, EndOfMessage};
 use crate::proxy::rt::Peek;
 use crate::proxy::transport::Transport;
 
@@ -41,10 +43,6 @@ pub struct PoolLimits {
     /// Between two writes on a connection that is shared.
     pub send_timeout: Duration,
 }
-
-/// Proof that a connection's last response was read to its end, that nothing lies behind it and
-/// that neither side asked to close.
-pub struct Reusable(pub(in crate::proxy) ());
 
 /// Idle connections of one endpoint.
 #[derive(Default)]
@@ -101,19 +99,20 @@ impl Pool {
         }
     }
 
-    /// Puts a connection back; closes it instead when it is too old or the pool is full. True:
-    /// kept.
+    /// Puts a connection back; closes it instead when something lies behind its last response, it
+    /// is too old, or the pool is full. True: kept.
     pub fn release(
         &self,
         mut connection: Connection,
-        _proof: Reusable,
+        end: EndOfMessage,
         limits: &PoolLimits,
         count: &IdleCount,
         now: u64,
     ) -> bool {
         let mut idle = self.idle.borrow_mut();
+        let is_clean = end.into_boundary() == Boundary::Clean;
         let is_full = idle.len() >= limits.idle_per_endpoint || count.get() >= limits.total;
-        if is_full || now.saturating_sub(connection.opened_at) >= limits.age_millis {
+        if !is_clean || is_full || now.saturating_sub(connection.opened_at) >= limits.age_millis {
             return false;
         }
         connection.stream.deadline().disarm();

@@ -9,13 +9,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::http1::body::EndOfMessage;
 use crate::model::{BackendKey, EndpointSet};
 use crate::proxy::rt::clock::{Deadlines, recent_millis};
 use crate::proxy::rt::random::Random;
 use crate::proxy::tasks::Tasks;
 use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::endpoint::{Endpoint, Lease};
-use crate::proxy::upstream::pool::{Connection, IdleCount, PoolLimits, Reusable};
+use crate::proxy::upstream::pool::{Connection, IdleCount, PoolLimits};
 use crate::proxy::upstream::wire::CoreWire;
 use crate::table::BackendId;
 use crate::telemetry::CoreTelemetry;
@@ -126,11 +127,12 @@ impl Upstreams {
     }
 
     /// Gives a connection back to its endpoint's pool; true: kept.
-    pub fn release(&self, lease: &Lease, connection: Connection, proof: Reusable) -> bool {
-        !lease.endpoint.is_removed.get()
+    pub fn release(&self, lease: &Lease, connection: Connection, end: EndOfMessage) -> bool {
+        connection.stream.outlives_message()
+            && !lease.endpoint.is_removed.get()
             && lease.endpoint.pool.release(
                 connection,
-                proof,
+                end,
                 &self.limits,
                 &self.idle,
                 recent_millis(),

@@ -295,6 +295,7 @@ fn write_json_attempts(out: &mut Vec<u8>, attempts: &[Attempt]) {
 fn write_json_attempt(out: &mut Vec<u8>, attempt: &Attempt) {
     write_text(out, format_args!("{{\"address\":\"{}\"", attempt.address));
     write_json_index(out, "status", attempt.status.map(u32::from));
+    write_json_name(out, "reason", attempt.reason.unwrap_or_default());
     write_json_key(out, "bytes");
     write_number(out, attempt.response_bytes);
     write_json_key(out, "duration");

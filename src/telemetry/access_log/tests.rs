@@ -74,8 +74,9 @@ fn json_lines_name_the_rule_and_every_attempt() {
     let line = line(AccessLogFormat::Json, &routed);
     let expected = "\"kind\":\"Ingress\",\"namespace\":\"shop\",\"name\":\"front\",\"rule\":0,\
          \"path\":2,\"backend\":{\"namespace\":\"shop\",\"service\":\"cart\",\"port\":\"http\"},\
-         \"attempts\":[{\"address\":\"10.0.0.1:8080\",\"status\":null,\"bytes\":0,\
-         \"duration\":5.000},{\"address\":\"10.0.0.1:8081\",\"status\":200,\"bytes\":1234,\
+         \"attempts\":[{\"address\":\"10.0.0.1:8080\",\"status\":null,\
+         \"reason\":\"timeout\",\"bytes\":0,\"duration\":5.000},\
+         {\"address\":\"10.0.0.1:8081\",\"status\":200,\"reason\":null,\"bytes\":1234,\
          \"duration\":0.007}]}\n";
     assert!(line.ends_with(expected), "{line}");
 }

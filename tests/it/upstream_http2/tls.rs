@@ -132,10 +132,7 @@ fn assert_refused(proxy: &Proxy, why: &str) {
     assert_eq!(proxy.get("a.example", "/").status(), 502);
     assert!(proxy.metric("ringway_upstream_tls_failures_total", &[]) >= 1.0);
     wait_until("why", || {
-        proxy
-            .output()
-            .lines()
-            .any(|line| line.contains("no TLS with a backend") && line.contains(why))
+        proxy.output().lines().any(|line| line.contains("reason=\"tls\"") && line.contains(why))
     });
 }
 

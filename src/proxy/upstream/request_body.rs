@@ -1,24 +1,21 @@
-//! A request body on its way from client to upstream, beside whatever the upstream answers.
+//! A request body on its way from client to endpoint, beside whatever the endpoint answers.
 //!
 //! Constant memory: one buffer, read only after what it held was taken by the upstream.
 
 use std::cell::Cell;
-use std::io::Write;
 use std::time::Duration;
 
 use crate::http1::body::{BodyDecoder, Sender};
-use crate::http1::encode;
 use crate::http1::framing::BodyLength;
+use crate::http1::reframe::Framing;
 use crate::limits::CONTINUE_TIMEOUT;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::rt::{self, Signal};
 use crate::proxy::transport::Transport;
+use crate::proxy::transport::frame::{HEADROOM, frame};
 use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::until::Until;
-
-/// Octets in front of a body buffer for the head of a chunk.
-pub const HEADROOM: usize = encode::CHUNK_HEAD_BYTES_MAX;
 
 /// How the transfer ended.
 pub enum End {
@@ -116,6 +113,7 @@ impl Transfer<'_> {
         // An earlier attempt may have counted the same octets.
         self.progress.octets.set(0);
         let mut decoder = BodyDecoder::new(self.length, Sender::Client);
+        let framing = Framing::of_request(self.length);
         let mut buffer = self.first_buffer();
         loop {
             let Ok(decoded) = decoder.decode(buffer.unread_mut()) else { return End::Malformed };
@@ -125,9 +123,7 @@ impl Transfer<'_> {
             let is_done = decoder.is_done();
             let next = if is_done { rest(&buffer, decoded.consumed) } else { None };
             buffer.truncate(decoded.body);
-            if self.length == BodyLength::Chunked {
-                frame_chunk(&mut buffer, is_done.then(|| decoder.trailers()));
-            }
+            frame(&mut buffer, framing, is_done.then(|| decoder.trailers()));
             if !buffer.is_empty() {
                 let send_timeout = self.until.send;
                 self.upstream.write_deadline().arm(send_timeout, Expiry::CloseBoth);
@@ -201,50 +197,4 @@ fn rest(buffer: &Buffer, consumed: usize) -> Option<Buffer> {
     let mut next = Buffer::new(class);
     next.as_vec().extend_from_slice(behind);
     Some(next)
-}
-
-/// Makes the unread octets one chunk; with `last` also the end of the body and its trailers.
-///
-/// Shape: needs [`HEADROOM`] octets in front unless the buffer is empty.
-pub fn frame_chunk(buffer: &mut Buffer, last: Option<&[u8]>) {
-    if !buffer.is_empty() {
-        let mut head = [0_u8; HEADROOM];
-        let mut rest = head.as_mut_slice();
-        // A length in hex and CRLF are at most HEADROOM octets.
-        drop(write!(rest, "{:x}\r\n", buffer.len()));
-        let length = HEADROOM - rest.len();
-        buffer.prepend(head.get(..length).unwrap_or_default());
-        buffer.as_vec().extend_from_slice(b"\r\n");
-    }
-    if let Some(trailers) = last {
-        buffer.as_vec().extend_from_slice(b"0\r\n");
-        buffer.as_vec().extend_from_slice(trailers);
-        buffer.as_vec().extend_from_slice(b"\r\n");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(body: &[u8], last: Option<&[u8]>, expected: &[u8]) {
-        let mut buffer = Buffer::with_headroom(Class::Small, HEADROOM);
-        buffer.as_vec().extend_from_slice(body);
-        frame_chunk(&mut buffer, last);
-        assert_eq!(buffer.unread(), expected);
-    }
-
-    #[test]
-    fn chunks_are_framed_in_place() {
-        check(b"hello", None, b"5\r\nhello\r\n");
-        check(b"", None, b"");
-        check(b"", Some(b""), b"0\r\n\r\n");
-        check(b"hi", Some(b"a: b\r\n"), b"2\r\nhi\r\n0\r\na: b\r\n\r\n");
-        let long = vec![b'x'; 4000];
-        let mut expected = b"fa0\r\n".to_vec();
-        expected.extend_from_slice(&long);
-        expected.extend_from_slice(b"\r\n0\r\n\r\n");
-        check(&long, Some(b""), &expected);
-    }
 }

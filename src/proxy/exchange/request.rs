@@ -1,0 +1,80 @@
+//! A request as the steps of its exchange read it.
+
+use crate::http1::framing::BodyLength;
+use crate::http1::head::{RequestHead, Version};
+use crate::http1::reframe::Trailers;
+use crate::limits::WHOLE_BODY_BYTES_MAX;
+use crate::proxy::core::Core;
+use crate::proxy::exchange::downstream::Downstream;
+use crate::proxy::exchange::end::End;
+use crate::proxy::exchange::reply::{OwnFields, Persistence};
+use crate::proxy::rt::Peek;
+
+/// A request and where it came from.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The core.
+    pub core: &'a Core,
+    /// The client.
+    pub downstream: &'a Downstream,
+    /// The head and what came with it.
+    pub bytes: &'a [u8],
+    /// The head in parsed form.
+    pub head: &'a RequestHead,
+    /// The connection ends after this request whatever happens.
+    pub is_last: bool,
+    /// Value of `Strict-Transport-Security`, if there is to be one.
+    pub hsts: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// Octets of the body that came with the head, and whether they are the whole of it.
+    pub fn whole_body(&self) -> Option<usize> {
+        let head = self.head;
+        let here = self.bytes.len().saturating_sub(head.head_bytes);
+        match head.body {
+            BodyLength::None => Some(0),
+            BodyLength::Known(length) if length <= WHOLE_BODY_BYTES_MAX as u64 => {
+                usize::try_from(length).ok().filter(|&length| length <= here)
+            }
+            _ => None,
+        }
+    }
+
+    /// The body, if the whole of it came with the head and is short enough to be kept.
+    pub fn whole_body_octets(&self) -> Option<&'a [u8]> {
+        let octets = self.whole_body()?;
+        let from = self.head.head_bytes;
+        self.bytes.get(from..from.checked_add(octets)?)
+    }
+
+    /// Our own fields of its response.
+    pub fn with_own_fields<T>(&self, put: impl FnOnce(&OwnFields<'_>) -> T) -> T {
+        self.core.with_date(|date| put(&OwnFields { date, hsts: self.hsts }))
+    }
+
+    /// How to end the connection: octets that nobody reads would turn the close into a reset, which
+    /// may destroy the response on its way.
+    pub fn close(&self) -> End {
+        if self.downstream.stream.peek() == Peek::Data { End::Linger } else { End::Close }
+    }
+
+    /// Whether the connection ends with the response that is written now.
+    pub fn ends_connection(&self) -> bool {
+        self.is_last || self.core.is_draining.get()
+    }
+
+    /// Whether the client can take trailers: it says so, or its protocol has a place for them.
+    pub fn trailers(&self) -> Trailers {
+        let has_place = self.downstream.stream.has_place_for_trailers();
+        if self.head.accepts_trailers || has_place { Trailers::Kept } else { Trailers::Dropped }
+    }
+
+    /// How persistence is said to this client.
+    pub fn keep(&self) -> Persistence {
+        match self.head.version {
+            Version::Http11 => Persistence::Keep,
+            Version::Http10 => Persistence::KeepExplicitly,
+        }
+    }
+}

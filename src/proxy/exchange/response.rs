@@ -1,0 +1,177 @@
+//! A response as its client gets it, in states that are left by value, so that no client gets two
+//! heads, a body before its head, or anything behind its end.
+//!
+//! ```text
+//! Unsaid ─ inform ─▶ Unsaid          1xx
+//!   ├───── say_whole ──────────▶     an answer of ours
+//!   ├───── switch ─────────────▶     101: the connection is another protocol's
+//!   └───── begin ─▶ Begun ─ send ─▶ Begun ─ end ─▶
+//!            ▲        │
+//!            └────────┘ take_back, while nothing of it was sent
+//! ```
+//!
+//! What stands on the wire is this file's: HTTP/1.1, which a stream of HTTP/2 takes apart again in
+//! its own room.
+
+use crate::filter::FieldEdits;
+use crate::http1::head::{ResponseHead, Version};
+use crate::http1::reframe::Framing;
+use crate::limits::COALESCED_BYTES_MAX;
+use crate::proxy::exchange::forward;
+use crate::proxy::exchange::reply::Persistence;
+use crate::proxy::exchange::request::Request;
+use crate::proxy::rt::Side;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::transport::Ending;
+use crate::proxy::transport::frame::frame;
+
+/// The client takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// No final head was said. There is one of it for each request.
+#[must_use]
+pub struct Unsaid(());
+
+/// A head was said; it is on its way with the first piece of body at the latest.
+#[must_use]
+pub struct Begun {
+    head: Option<Buffer>,
+    framing: Framing,
+}
+
+impl Unsaid {
+    /// INVARIANT: called once a request, where its exchange begins.
+    pub(super) const fn new() -> Self {
+        Self(())
+    }
+
+    /// Passes an informational response on, to clients that know what it is.
+    pub async fn inform(&self, request: &Request<'_>, head: &ResponseHead, octets: &[u8]) {
+        if request.head.version == Version::Http11 {
+            let mut out = Buffer::new(Class::Small);
+            forward::put_informational(out.as_vec(), octets, head);
+            // A client that is gone is found out by whatever is written or read next.
+            drop(request.downstream.write(request.core, out).await);
+        }
+    }
+
+    /// Sends a response that is `text` as a whole.
+    ///
+    /// # Errors
+    /// The client did not get it.
+    pub async fn say_whole(self, request: &Request<'_>, text: Buffer) -> Result<(), Gone> {
+        send(request, text).await
+    }
+
+    /// Hands the connection over to the protocol that `head` switches to.
+    ///
+    /// # Errors
+    /// The client did not get it.
+    pub async fn switch(
+        self,
+        request: &Request<'_>,
+        head: &ResponseHead,
+        octets: &[u8],
+    ) -> Result<(), Gone> {
+        let mut out = Buffer::new(Class::Small);
+        forward::put_informational(out.as_vec(), octets, head);
+        send(request, out).await
+    }
+
+    /// Says the final head, whose spans lie in `octets`.
+    pub fn begin(
+        self,
+        request: &Request<'_>,
+        head: &ResponseHead,
+        octets: &[u8],
+        framing: Framing,
+        persistence: Persistence,
+        edits: &FieldEdits,
+    ) -> Begun {
+        let mut out = Buffer::new(Class::Small);
+        request.with_own_fields(|own| {
+            forward::put_response(out.as_vec(), octets, head, framing, persistence, edits, own);
+        });
+        Begun { head: Some(out), framing }
+    }
+}
+
+impl Begun {
+    /// Sends a piece of body while `side` goes on.
+    ///
+    /// # Errors
+    /// The client takes no more.
+    pub async fn send<T>(
+        &mut self,
+        request: &Request<'_>,
+        side: &mut Side<'_, T>,
+        piece: Buffer,
+    ) -> Result<(), Gone> {
+        self.send_framed(request, side, piece, None).await
+    }
+
+    /// Ends the body with its last piece; `trailers` are whole lines.
+    ///
+    /// # Errors
+    /// The client takes no more.
+    pub async fn end<T>(
+        mut self,
+        request: &Request<'_>,
+        side: &mut Side<'_, T>,
+        piece: Buffer,
+        trailers: &[u8],
+    ) -> Result<(), Gone> {
+        self.send_framed(request, side, piece, Some(trailers)).await
+    }
+
+    async fn send_framed<T>(
+        &mut self,
+        request: &Request<'_>,
+        side: &mut Side<'_, T>,
+        mut piece: Buffer,
+        last: Option<&[u8]>,
+    ) -> Result<(), Gone> {
+        frame(&mut piece, self.framing, last);
+        if let Some(mut head) = self.head.take() {
+            let fits = piece.len() <= COALESCED_BYTES_MAX;
+            if fits {
+                head.as_vec().extend_from_slice(piece.unread());
+            }
+            send_beside(request, side, head).await?;
+            if fits {
+                return Ok(());
+            }
+        }
+        if piece.is_empty() { Ok(()) } else { send_beside(request, side, piece).await }
+    }
+
+    /// The response broke off. Nothing was said while nothing was sent. Else the client must not
+    /// take what it got for the whole: the length that is missing, or the last chunk, tells it so,
+    /// as nginx does; where there is neither, the connection has to.
+    ///
+    /// # Errors
+    /// How it tells.
+    pub fn break_off(self, request: &Request<'_>) -> Result<Unsaid, Ending> {
+        if self.head.is_some() {
+            return Ok(Unsaid(()));
+        }
+        let ending = if self.framing.is_until_close() { Ending::Untold } else { Ending::Told };
+        request.downstream.stream.break_off(ending);
+        Err(ending)
+    }
+}
+
+async fn send(request: &Request<'_>, text: Buffer) -> Result<(), Gone> {
+    let (is_sent, _) = request.downstream.write(request.core, text).await;
+    if is_sent { Ok(()) } else { Err(Gone) }
+}
+
+async fn send_beside<T>(
+    request: &Request<'_>,
+    side: &mut Side<'_, T>,
+    text: Buffer,
+) -> Result<(), Gone> {
+    // A transfer that fails in the meantime does not stop the response.
+    side.alongside(send(request, text), |_| false).await.unwrap_or(Err(Gone))
+}
