@@ -14,7 +14,8 @@ use tokio::time::{Duration, Instant, sleep};
 
 use super::lower::LowerOptions;
 use super::*;
-use crate::publish::{Retired, Subscriber, Update, channel};
+use crate::model::{EntryPoint, Problem, Scheme};
+use crate::publish::{Opening, Retired, Subscriber, Update, channel};
 use crate::table::{NoFields, RequestKey, Table, TableVersion};
 
 /// What a core holds.
@@ -22,6 +23,7 @@ use crate::table::{NoFields, RequestKey, Table, TableVersion};
 struct Held {
     table: Arc<Table>,
     endpoints: BTreeMap<String, Vec<String>>,
+    open: Vec<Opening>,
     /// A table named a backend that the core knew nothing of.
     is_broken: bool,
 }
@@ -68,7 +70,8 @@ impl Held {
                 self.endpoints.insert(key.to_string(), addresses);
             }
             Update::Mark(sequence) => subscriber.applied(sequence),
-            Update::Open(_) | Update::Close(_) => {}
+            Update::Open(opening) => self.open.push(opening),
+            Update::Close(id) => self.open.retain(|opening| opening.id != id),
             Update::RemoveBackend(_) | Update::Drain(_) => {}
         }
     }
@@ -114,6 +117,14 @@ fn with_world<F: Future<Output = ()>>(
     files: &[(&str, String)],
     test: impl FnOnce(Arc<World>) -> F,
 ) {
+    with_options(options(), files, test);
+}
+
+fn with_options<F: Future<Output = ()>>(
+    options: LowerOptions,
+    files: &[(&str, String)],
+    test: impl FnOnce(Arc<World>) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let dir = tempfile::tempdir().expect("a directory");
@@ -124,8 +135,7 @@ fn with_world<F: Future<Output = ()>>(
         let (publisher, mut subscribers) = channel(1).expect("a channel");
         let core = Core::start(subscribers.pop().expect("one core"));
         let state = Arc::new(ControlState::default());
-        let controller =
-            Controller::new(options(), publisher, Arc::clone(&state), Box::new(|_| {}));
+        let controller = Controller::new(options, publisher, Arc::clone(&state), Box::new(|_| {}));
         let mut control =
             ControlLoop::directory(controller, &dir.path().join("m")).expect("started");
         let world = Arc::new(World { dir, core, state });
@@ -412,5 +422,27 @@ fn a_missing_directory_is_an_error_at_start() {
         let started = ControlLoop::directory(controller, Path::new("/nowhere/at/all"));
         let error = started.err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some("the directory /nowhere/at/all cannot be read"));
+    });
+}
+
+#[test]
+fn an_entry_point_is_opened_once_its_port_is_free() {
+    let theirs = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = theirs.local_addr().expect("an address");
+    let entry_points = vec![EntryPoint { address, scheme: Scheme::Http }];
+    let options = LowerOptions { entry_points, ..options() };
+    with_options(options, &[("a.yaml", ingress("a", "/0"))], async move |world| {
+        world.becomes("/0", Some("a")).await;
+        let is_open = || !world.core.held.lock().expect("not poisoned").open.is_empty();
+        assert!(!is_open());
+        drop(theirs);
+        let is_told = |problem: &Arc<Problem>| problem.reason == "NotListening";
+        let start = Instant::now();
+        while !is_open() || world.state.snapshot().problems.iter().any(is_told) {
+            assert!(start.elapsed() < Duration::from_secs(20), "never opened");
+            sleep(Duration::from_millis(1)).await;
+        }
+        let held = world.core.held.lock().expect("not poisoned");
+        assert_eq!(held.open[0].socket.local_addr().expect("an address"), address);
     });
 }
