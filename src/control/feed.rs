@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::ControlError;
+use super::error::ControlError;
 use super::source::directory::{Directory, Scan, Wanted};
 use super::source::kubernetes::{Batch, Urgency};
 use super::source::tree::Tree;

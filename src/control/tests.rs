@@ -247,7 +247,7 @@ fn a_slow_writer_never_costs_a_route() {
             sleep(Duration::from_millis(1)).await;
             assert_eq!(world.hit("/0").as_deref(), Some("a"));
         }
-        io::Write::write_all(&mut file, ingress("a", "/1").as_bytes()).expect("written");
+        std::io::Write::write_all(&mut file, ingress("a", "/1").as_bytes()).expect("written");
         drop(file);
         world.becomes("/1", Some("a")).await;
     });
@@ -419,7 +419,7 @@ fn a_missing_directory_is_an_error_at_start() {
         let (publisher, _subscribers) = channel(1).expect("a channel");
         let state = Arc::new(ControlState::default());
         let controller = Controller::new(options(), publisher, state, Box::new(|_| {}));
-        let started = ControlLoop::directory(controller, Path::new("/nowhere/at/all"));
+        let started = ControlLoop::directory(controller, std::path::Path::new("/nowhere/at/all"));
         let error = started.err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some("the directory /nowhere/at/all cannot be read"));
     });

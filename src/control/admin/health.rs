@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
-use super::AdminState;
+use super::state::AdminState;
 use crate::limits::{CONTROL_LAG_MAX, LOOP_LAG_MAX};
 use crate::model::Problem;
 use crate::table::TableVersion;

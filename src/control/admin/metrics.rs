@@ -16,9 +16,9 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::AdminState;
 use super::health::since;
 use super::process::ProcessReading;
+use super::state::AdminState;
 use crate::control::cluster::ClusterState;
 use crate::control::source::kubernetes::KindState;
 use crate::control::write::WriterCounts;

@@ -20,9 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{LocalSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::AdminState;
 use super::door::Caller;
 use super::metrics::{self, Reading};
+use super::state::AdminState;
 use crate::control::seats::{Room, Seat, Seats};
 use crate::limits::{
     ADMIN_ANSWER_PATIENCE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS_MAX,

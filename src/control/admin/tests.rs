@@ -3,19 +3,21 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use super::metrics::Reading;
 use super::*;
 use crate::control::cluster::ClusterState;
 use crate::control::seats::ControlRoom;
+use crate::control::state::ControlState;
 use crate::control::store::Store;
 use crate::limits::{
     ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
     ADMIN_SCRAPES_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
 };
 use crate::model::{Kind, Problem, Severity};
+use crate::publish::CoreState;
 use crate::table::TableVersion;
 use crate::telemetry::samples::{attempt, labels, record, series};
 use crate::telemetry::{CoreTelemetry, Counter, ExchangeRecord, telemetry};

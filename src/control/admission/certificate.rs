@@ -22,7 +22,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::{AdmissionState, Part};
+use super::state::{AdmissionState, Part};
 use crate::control::calls::{CallError, backoff, call, jitter};
 use crate::limits::{
     ADMISSION_CALL_TIMEOUT, ADMISSION_CALM, ADMISSION_CERTIFICATE_CHECK, ADMISSION_RETRY_MAX,

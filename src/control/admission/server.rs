@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::review::{self, Answer, Asked, Malformed, Question};
-use super::{AdmissionState, ReviewRequest, Verdict};
+use super::state::{AdmissionState, ReviewRequest, Verdict};
 use crate::control::own_thread::{self, OwnThread};
 use crate::control::seats::{ControlRoom, Room, Seat, Seats};
 use crate::control::source::kubernetes::SourceState;

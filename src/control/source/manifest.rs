@@ -491,12 +491,12 @@ fn missing_identity(document: &Value) -> String {
 }
 
 /// RFC 1123 subdomain, as Kubernetes checks `metadata.name`.
-pub(in crate::control) fn is_dns_subdomain(text: &str) -> bool {
+pub(crate) fn is_dns_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label_of_any_length)
 }
 
 /// RFC 1123 label, as Kubernetes checks `metadata.namespace`.
-pub(in crate::control) fn is_dns_label(text: &str) -> bool {
+pub(crate) fn is_dns_label(text: &str) -> bool {
     text.len() <= 63 && is_dns_label_of_any_length(text)
 }
 

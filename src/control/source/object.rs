@@ -28,7 +28,7 @@ macro_rules! stored_kinds {
         }
     };
 }
-pub(in crate::control) use stored_kinds;
+pub(crate) use stored_kinds;
 
 /// The Rust type of a kind that the store holds.
 pub trait Stored:

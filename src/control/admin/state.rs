@@ -1,0 +1,30 @@
+//! What the admin listener looks at.
+
+use std::sync::{Arc, Mutex};
+
+use crate::control::cluster::ClusterState;
+use crate::control::seats::{ControlRoom, PutOff};
+use crate::control::state::ControlState;
+use crate::publish::CoreState;
+use crate::telemetry::Scrape;
+use crate::telemetry::access_log::LogWriterCounts;
+
+/// Others write it, the listener only reads.
+pub struct AdminState {
+    /// In core order, see [`crate::publish::Publisher::states`].
+    pub cores: Vec<Arc<CoreState>>,
+    /// Sums the shards.
+    pub scrape: Arc<Mutex<Scrape>>,
+    /// Tables, problems, apply times, drain.
+    pub control: Arc<ControlState>,
+    /// `None`: objects come from a directory.
+    pub cluster: Option<ClusterState>,
+    /// `None`: no access log.
+    pub log_writer: Option<Arc<LogWriterCounts>>,
+    /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].
+    pub now_nanos: fn() -> u64,
+    /// Connections that had to make room.
+    pub put_off: Arc<PutOff>,
+    /// How many of them there may be.
+    pub room: ControlRoom,
+}
