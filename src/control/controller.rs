@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 use super::admission::ReviewRequest;
 use super::lower::{LowerOptions, Lowered, Lowerer};
 use super::openings::{Bound, Openings};
-use super::outcomes::Outcomes;
+use super::outcomes::{Outcome, Outcomes};
 use super::resolve::Answer;
 use super::source::Changes;
 use super::state::ControlState;
@@ -53,22 +53,22 @@ struct Waiting {
     since: Instant,
     /// Named by the table before its own and not by that.
     removed: Vec<BackendInfo>,
-    /// Ingresses that came into force or went out of it.
-    served: Vec<(ObjectRef, bool)>,
+    /// Of objects that came into force or went out of it.
+    outcomes: Vec<(ObjectRef, Outcome)>,
 }
 
 impl Waiting {
     /// Makes one publication of this and the next: it is in force once the next is, took as long as
     /// this will have, and sets free what both do.
     fn merge(&mut self, next: Self) {
-        let Self { sequence, version, since: _, removed, served } = next;
+        let Self { sequence, version, since: _, removed, outcomes } = next;
         self.sequence = sequence;
         self.version = version.or(self.version);
         self.removed.extend(removed);
         // Told as an object twice, it counts as told last.
-        let mut latest: BTreeMap<ObjectRef, bool> = self.served.drain(..).collect();
-        latest.extend(served);
-        self.served.extend(latest);
+        let mut latest: BTreeMap<ObjectRef, Outcome> = self.outcomes.drain(..).collect();
+        latest.extend(outcomes);
+        self.outcomes.extend(latest);
     }
 }
 
@@ -120,7 +120,7 @@ impl Controller {
         }
         let lowered = self.lowerer.apply(&self.store, &dirty, SystemTime::now());
         if is_first {
-            let (all, ours) = (self.store.ingresses.len(), lowered.served.len());
+            let (all, ours) = (self.store.ingresses.len(), lowered.outcomes.len());
             tracing::info!("first reading: {all} Ingresses, {ours} of them ours and usable");
         }
         self.publish(lowered, since);
@@ -164,13 +164,13 @@ impl Controller {
                 return;
             }
             let Some(waiting) = self.waiting.pop_front() else { return };
-            let Waiting { sequence: _, version, since, removed, served } = waiting;
+            let Waiting { sequence: _, version, since, removed, outcomes } = waiting;
             self.state.acknowledged(version, now.saturating_duration_since(since));
             for backend in removed {
                 self.publisher.remove_backend(backend.id);
             }
-            if !served.is_empty() {
-                self.outcomes.served(served);
+            if !outcomes.is_empty() {
+                self.outcomes.acknowledged(outcomes);
             }
         }
     }
@@ -220,12 +220,12 @@ impl Controller {
     }
 
     fn publish(&mut self, lowered: Lowered, since: Instant) {
-        let Lowered { model, endpoints, problems, served } = lowered;
+        let Lowered { model, endpoints, problems, outcomes } = lowered;
         let of_openings = self.openings.problems();
         match model {
-            Some(model) => self.publish_model(&model, &endpoints, since, served),
+            Some(model) => self.publish_model(&model, &endpoints, since, outcomes),
             None if self.publish_endpoints(&endpoints) => {
-                self.await_cores(None, since, Vec::new(), served);
+                self.await_cores(None, since, Vec::new(), outcomes);
             }
             None => {}
         }
@@ -246,7 +246,7 @@ impl Controller {
         model: &Model,
         changed: &[(BackendKey, Arc<EndpointSet>)],
         since: Instant,
-        served: Vec<(ObjectRef, bool)>,
+        outcomes: Vec<(ObjectRef, Outcome)>,
     ) {
         let compiled = self.compiler.compile(model);
         (self.on_compiled)(&compiled);
@@ -267,7 +267,7 @@ impl Controller {
         let named = table.entry_points().iter().map(|(entry_point, _)| *entry_point);
         self.openings.follow(named, &mut self.publisher, since);
         self.state.published(table.version);
-        self.await_cores(Some(table.version), since, removed, served);
+        self.await_cores(Some(table.version), since, removed, outcomes);
     }
 
     /// Ends a publication; [`Self::on_acknowledged`] sees it come into force.
@@ -276,10 +276,10 @@ impl Controller {
         version: Option<TableVersion>,
         since: Instant,
         removed: Vec<BackendInfo>,
-        served: Vec<(ObjectRef, bool)>,
+        outcomes: Vec<(ObjectRef, Outcome)>,
     ) {
         let sequence = self.publisher.mark();
-        let publication = Waiting { sequence, version, since, removed, served };
+        let publication = Waiting { sequence, version, since, removed, outcomes };
         let is_full = self.waiting.len() >= PUBLICATIONS_WAITING_MAX;
         match self.waiting.back_mut().filter(|_| is_full) {
             Some(last) => last.merge(publication),

@@ -10,6 +10,17 @@ use tokio::sync::Notify;
 
 use crate::model::{ObjectRef, Problem};
 
+/// What became of an object, once every core acknowledged it. The status of an Ingress can say no
+/// more than this; kinds whose status has conditions will have them here, with the generation that
+/// they are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Something of it is in force.
+    Served,
+    /// Nothing of it is any more.
+    Withdrawn,
+}
+
 /// Shared by both threads.
 #[derive(Debug, Default)]
 pub struct Outcomes {
@@ -20,8 +31,8 @@ pub struct Outcomes {
 /// What changed since it was last taken.
 #[derive(Debug, Default)]
 pub struct Taken {
-    /// Ingresses that every core serves now (true), or that none of them does any more (false).
-    pub served: BTreeMap<ObjectRef, bool>,
+    /// Of objects whose status we write.
+    pub outcomes: BTreeMap<ObjectRef, Outcome>,
     /// All present problems of objects, where they changed.
     pub problems: Option<Vec<Arc<Problem>>>,
 }
@@ -38,9 +49,9 @@ impl Outcomes {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Every core acknowledged a table that gained and lost these Ingresses.
-    pub fn served(&self, changes: impl IntoIterator<Item = (ObjectRef, bool)>) {
-        self.lock().served.extend(changes);
+    /// Every core acknowledged what led to these.
+    pub fn acknowledged(&self, outcomes: impl IntoIterator<Item = (ObjectRef, Outcome)>) {
+        self.lock().outcomes.extend(outcomes);
         self.bell.notify_one();
     }
 
@@ -68,11 +79,11 @@ mod tests {
             name: name.into(),
         };
         let outcomes = Outcomes::default();
-        outcomes.served([(ingress("x"), true), (ingress("y"), true)]);
-        outcomes.served([(ingress("x"), false)]);
-        let expected = BTreeMap::from([(ingress("x"), false), (ingress("y"), true)]);
-        assert_eq!(outcomes.take().served, expected);
-        assert!(outcomes.take().served.is_empty());
+        outcomes.acknowledged([(ingress("x"), Outcome::Served), (ingress("y"), Outcome::Served)]);
+        outcomes.acknowledged([(ingress("x"), Outcome::Withdrawn)]);
+        let expected = [(ingress("x"), Outcome::Withdrawn), (ingress("y"), Outcome::Served)].into();
+        assert_eq!(outcomes.take().outcomes, expected);
+        assert!(outcomes.take().outcomes.is_empty());
         outcomes.problems(Vec::new());
         assert!(outcomes.take().problems.is_some_and(|problems| problems.is_empty()));
     }

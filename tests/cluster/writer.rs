@@ -15,7 +15,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use ringway::control::observed::Observed;
-use ringway::control::outcomes::Outcomes;
+use ringway::control::outcomes::{Outcome, Outcomes};
 use ringway::control::write::{
     self, AddressSource, FIELD_MANAGER, REPORTING_CONTROLLER, WriterOptions, WriterState,
 };
@@ -219,8 +219,8 @@ async fn watch(client: Client, namespace: &str, observed: &Observed) {
 }
 
 impl Replica {
-    fn serves(&self, ingress: &ObjectRef, is_served: bool) {
-        self.outcomes.served([(ingress.clone(), is_served)]);
+    fn serves(&self, ingress: &ObjectRef, outcome: Outcome) {
+        self.outcomes.acknowledged([(ingress.clone(), outcome)]);
     }
 
     fn is_leader(&self) -> bool {
@@ -271,8 +271,8 @@ fn one_of_two_replicas_writes_the_status_by_server_side_apply() {
     let addresses = ["lb.test", "192.0.2.1", "2001:db8::1"];
     let (leader, other) =
         in_order(world.replica("p-1", &addresses), world.replica("p-2", &addresses));
-    leader.serves(&x, true);
-    other.serves(&x, true);
+    leader.serves(&x, Outcome::Served);
+    other.serves(&x, Outcome::Served);
     wait_until("the status", || world.shown("x") == ["192.0.2.1", "2001:db8::1", "lb.test"]);
     let written = block_on(world.api::<Ingress>().get("x")).unwrap();
     let ours: Vec<_> = written
@@ -302,8 +302,8 @@ fn a_killed_holder_is_succeeded_and_a_leaving_one_at_once() {
     let x = world.ingress("x");
     let (leader, other) =
         in_order(world.replica("p-1", &["192.0.2.1"]), world.replica("p-2", &["192.0.2.2"]));
-    leader.serves(&x, true);
-    other.serves(&x, true);
+    leader.serves(&x, Outcome::Served);
+    other.serves(&x, Outcome::Served);
     wait_until("the status", || !world.shown("x").is_empty());
     let before = (world.shown("x"), world.holder());
     leader.kill();
@@ -316,7 +316,7 @@ fn a_killed_holder_is_succeeded_and_a_leaving_one_at_once() {
     assert_ne!(world.holder(), before.1);
 
     let third = world.replica("p-1", &["192.0.2.1"]);
-    third.serves(&x, true);
+    third.serves(&x, Outcome::Served);
     // It has looked at the Lease once it could have taken it.
     wait_until("a standing status", || third.observed.status(&x).is_some());
     assert!(!third.is_leader());
@@ -374,7 +374,7 @@ fn a_problem_is_one_event_whoever_tells_it() {
     });
     let (leader, other) = in_order(a, b);
     for replica in [&leader, &other] {
-        replica.serves(&x, true);
+        replica.serves(&x, Outcome::Served);
         replica.outcomes.problems(vec![problem(&x), problem(&x)]);
     }
     // As kubectl describe looks for them.
@@ -410,11 +410,11 @@ fn what_is_no_longer_served_loses_our_address_and_keeps_that_of_others() {
     world.grant();
     let (x, y) = (world.ingress("x"), world.ingress("y"));
     let replica = world.replica("p-1", &["192.0.2.1"]);
-    replica.serves(&x, true);
-    replica.serves(&y, true);
+    replica.serves(&x, Outcome::Served);
+    replica.serves(&y, Outcome::Served);
     wait_until("both", || world.shown("x") == ["192.0.2.1"] && world.shown("y") == ["192.0.2.1"]);
-    replica.serves(&x, false);
-    replica.serves(&y, false);
+    replica.serves(&x, Outcome::Withdrawn);
+    replica.serves(&y, Outcome::Withdrawn);
     // Before ours is taken back: what counts is who wrote it last, not who was first to see it.
     overwrite(&world, "y", "198.51.100.1");
     wait_until("its removal", || world.shown("x").is_empty());
@@ -432,7 +432,7 @@ fn addresses_come_from_the_service_as_it_changes() {
     let edge = ObjectRef { kind: Kind::Service, name: "edge".into(), ..x.clone() };
     let options = world.options("p-1", AddressSource::Service(edge));
     let replica = world.replica_with(&world.account(), options);
-    replica.serves(&x, true);
+    replica.serves(&x, Outcome::Served);
     wait_for_leader(&[&replica]);
     assert!(world.shown("x").is_empty());
     let services = world.api::<Service>();
@@ -478,7 +478,7 @@ fn addresses_come_from_the_nodes_and_go_with_the_last_replica() {
     // Nodes belong to no namespace, so that a Role cannot grant them.
     let admin = world.control_plane.client();
     let replica = world.replica_with(&admin, world.options("p-1", source.clone()));
-    replica.serves(&x, true);
+    replica.serves(&x, Outcome::Served);
     wait_until("both nodes", || world.shown("x") == ["192.0.2.1", "192.0.2.2"]);
     replica.leave();
     assert_eq!(world.shown("x"), ["192.0.2.1", "192.0.2.2"], "another replica runs");
@@ -486,7 +486,7 @@ fn addresses_come_from_the_nodes_and_go_with_the_last_replica() {
     let now = DeleteParams::default().grace_period(0);
     block_on(world.api::<Pod>().delete("p-2", &now)).unwrap();
     let replica = world.replica_with(&admin, world.options("p-1", source));
-    replica.serves(&x, true);
+    replica.serves(&x, Outcome::Served);
     wait_until("one node", || world.shown("x") == ["192.0.2.1"]);
     wait_until("the news of it", || replica.observed.status(&x).is_some_and(|s| s.len() == 1));
     replica.leave();
@@ -501,7 +501,7 @@ fn a_missing_right_is_said_in_words_and_not_for_ever() {
     let world = World::new("rights");
     let x = world.ingress("x");
     let replica = world.replica("p-1", &["192.0.2.1"]);
-    replica.serves(&x, true);
+    replica.serves(&x, Outcome::Served);
     wait_until("the problem", || !replica.state.problems().is_empty());
     let text = replica.state.problems()[0].to_string();
     assert!(text.contains("leases (coordination.k8s.io)"), "{text}");
@@ -519,7 +519,7 @@ fn a_missing_right_is_said_in_words_and_not_for_ever() {
     let leases: Api<Lease> = Api::namespaced(world.account(), &world.namespace);
     wait_until("the grant to be known", || block_on(leases.get_opt(ELECTION)).is_ok());
     let replica = world.replica("p-1", &["192.0.2.1"]);
-    replica.serves(&x, true);
+    replica.serves(&x, Outcome::Served);
     replica.outcomes.problems(vec![problem(&x)]);
     wait_until("both problems", || replica.state.problems().len() == 2);
     let texts: Vec<String> = replica.state.problems().iter().map(|p| p.to_string()).collect();
@@ -546,7 +546,7 @@ fn an_ingress_made_anew_gets_its_status_anew() {
     world.grant();
     let x = world.ingress("x");
     let leader = world.replica("p-1", &["192.0.2.1"]);
-    leader.serves(&x, true);
+    leader.serves(&x, Outcome::Served);
     wait_until("the status", || world.shown("x") == ["192.0.2.1"]);
     for _ in 0..3 {
         block_on(world.api::<Ingress>().delete("x", &DeleteParams::default())).unwrap();

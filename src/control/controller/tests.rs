@@ -168,8 +168,8 @@ fn publications_above_the_limit_are_made_one_and_lose_nothing() {
     }
     assert!(world.controller.waiting.is_empty());
     assert_eq!(world.state.snapshot().acknowledged, last);
-    let served = world.controller.outcomes().take().served;
-    assert_eq!(served.into_values().collect::<Vec<_>>(), [true]);
+    let served = world.controller.outcomes().take().outcomes;
+    assert_eq!(served.into_values().collect::<Vec<_>>(), [Outcome::Served]);
     let mut removed = 0;
     while let sent @ [_, ..] = &*world.sent(0) {
         removed += sent.iter().filter(|line| line.starts_with("remove")).count();

@@ -34,6 +34,7 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
+use super::outcomes::Outcome;
 use super::resolve::Answer;
 use super::store::{Dirty, Entry, Store};
 use crate::model::{
@@ -64,9 +65,8 @@ pub struct Lowered {
     pub endpoints: Vec<(BackendKey, Arc<EndpointSet>)>,
     /// All present problems, in the order of objects. Unchanged ones are the same pointer.
     pub problems: Arc<[Arc<Problem>]>,
-    /// Ingresses of which something came into force (true), and those of which nothing is any more
-    /// (false).
-    pub served: Vec<(ObjectRef, bool)>,
+    /// Of objects of which something came into force, or nothing is any more.
+    pub outcomes: Vec<(ObjectRef, Outcome)>,
 }
 
 /// Lowers objects and remembers what it lowered.
@@ -94,8 +94,8 @@ struct Touched {
     hosts: BTreeSet<HostPattern>,
     backends: backends::Touched,
     names: certificates::Touched,
-    /// See [`Lowered::served`].
-    served: Vec<(ObjectRef, bool)>,
+    /// See [`Lowered::outcomes`].
+    outcomes: Vec<(ObjectRef, Outcome)>,
 }
 
 impl Lowerer {
@@ -234,7 +234,7 @@ impl Lowerer {
                 let Some(old) = self.claims.remove(reference) else { return };
                 self.release(&old, touched);
                 if !old.is_unusable {
-                    touched.served.push((reference.clone(), false));
+                    touched.outcomes.push((reference.clone(), Outcome::Withdrawn));
                 }
             }
         }
@@ -257,7 +257,8 @@ impl Lowerer {
             self.release(old, touched);
         }
         if old.is_some_and(|old| !old.is_unusable) != is_served {
-            touched.served.push((owner.clone(), is_served));
+            let outcome = if is_served { Outcome::Served } else { Outcome::Withdrawn };
+            touched.outcomes.push((owner.clone(), outcome));
         }
         if let Some(new) = self.claims.get(&owner) {
             touched.hosts.extend(new.routes.keys().cloned());
@@ -293,7 +294,7 @@ impl Lowerer {
             self.told = self.all_problems().into();
         }
         let problems = Arc::clone(&self.told);
-        Lowered { model, endpoints: backends.endpoints, problems, served: touched.served }
+        Lowered { model, endpoints: backends.endpoints, problems, outcomes: touched.outcomes }
     }
 
     fn build_host(&mut self, pattern: HostPattern) {

@@ -95,13 +95,15 @@ fn identity(metadata: ObjectMeta) -> ObjectMeta {
     ObjectMeta { creation_timestamp, name, namespace, uid, ..ObjectMeta::default() }
 }
 
-/// Which object it is, and what its owner says in annotations.
+/// Which object it is, in which version of its `spec`, and what its owner says in annotations.
 fn owned(mut metadata: ObjectMeta) -> ObjectMeta {
+    let generation = metadata.generation;
     let annotations = metadata.annotations.take().map(|mut all| {
         all.remove(LAST_APPLIED);
         all
     });
-    ObjectMeta { annotations: annotations.filter(|all| !all.is_empty()), ..identity(metadata) }
+    let annotations = annotations.filter(|all| !all.is_empty());
+    ObjectMeta { annotations, generation, ..identity(metadata) }
 }
 
 /// Vectors that a decoder filled have room for three more elements at least.

@@ -15,6 +15,7 @@ use super::addresses::Addresses;
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call};
 use crate::control::kinds::info;
 use crate::control::observed::Address;
+use crate::control::outcomes::Outcome;
 use crate::limits::{
     API_CALL_TIMEOUT, API_RETRY_MAX, STATUS_CALM, STATUS_WRITES_BURST, STATUS_WRITES_IN_FLIGHT_MAX,
     STATUS_WRITES_PER_SECOND,
@@ -42,10 +43,10 @@ pub(super) struct StatusBook {
     writing: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Entry {
-    /// False: no longer, and our addresses may still stand there.
-    is_served: bool,
+    /// Withdrawn: our addresses may still stand there.
+    outcome: Outcome,
     is_writing: bool,
     /// Something changed while it was written.
     again: bool,
@@ -55,6 +56,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(outcome: Outcome) -> Self {
+        Self { outcome, is_writing: false, again: false, tries: 0, tried: None }
+    }
+
     fn due(&mut self, now: Instant) -> Instant {
         match self.tried {
             Some(tried) if now.saturating_duration_since(tried) < STATUS_CALM => {
@@ -90,9 +95,10 @@ impl StatusBook {
         self.schedule_all(now);
     }
 
-    pub(super) fn served(&mut self, changes: BTreeMap<ObjectRef, bool>, now: Instant) {
-        for (ingress, is_served) in changes {
-            self.entries.entry(ingress.clone()).or_default().is_served = is_served;
+    pub(super) fn became(&mut self, outcomes: BTreeMap<ObjectRef, Outcome>, now: Instant) {
+        for (ingress, outcome) in outcomes {
+            let entry = self.entries.entry(ingress.clone());
+            entry.or_insert_with(|| Entry::new(outcome)).outcome = outcome;
             self.schedule(&ingress, now);
         }
     }
@@ -122,12 +128,12 @@ impl StatusBook {
                 continue;
             };
             let shown = shown(&ingress);
-            let addresses = match (entry.is_served, &shown) {
-                (true, Some(shown)) if *shown != self.wanted => Arc::clone(&self.wanted),
-                (false, Some(shown)) if !shown.is_empty() => Arc::new([]),
-                (is_served, _) => {
+            let addresses = match (entry.outcome, &shown) {
+                (Outcome::Served, Some(shown)) if *shown != self.wanted => Arc::clone(&self.wanted),
+                (Outcome::Withdrawn, Some(shown)) if !shown.is_empty() => Arc::new([]),
+                (outcome, _) => {
                     self.agenda.remove(&ingress);
-                    if !is_served {
+                    if outcome == Outcome::Withdrawn {
                         self.entries.remove(&ingress);
                     }
                     continue;
@@ -160,7 +166,7 @@ impl StatusBook {
             Ok(()) | Err(CallError::Gone(_)) if std::mem::take(&mut entry.again) => {
                 self.schedule(ingress, now);
             }
-            Ok(()) | Err(CallError::Gone(_)) if entry.is_served => {}
+            Ok(()) | Err(CallError::Gone(_)) if entry.outcome == Outcome::Served => {}
             Ok(()) | Err(CallError::Gone(_)) => {
                 self.entries.remove(ingress);
             }
@@ -268,8 +274,8 @@ mod tests {
             Self { book, shown: RefCell::new(shown.collect()), now }
         }
 
-        fn serve(&mut self, name: &str, is_served: bool) {
-            self.book.served(BTreeMap::from([(ingress(name), is_served)]), self.now);
+        fn serve(&mut self, name: &str, outcome: Outcome) {
+            self.book.became(BTreeMap::from([(ingress(name), outcome)]), self.now);
         }
 
         fn show(&mut self, name: &str, addresses: Addresses) {
@@ -311,8 +317,8 @@ mod tests {
     #[test]
     fn only_the_leader_writes_and_a_new_one_resyncs() {
         let mut world = World::new(&["x", "y"]);
-        world.serve("x", true);
-        world.serve("y", true);
+        world.serve("x", Outcome::Served);
+        world.serve("y", Outcome::Served);
         assert!(world.settle().is_empty());
         world.show("y", ip("192.0.2.1"));
         world.book.lead(true, world.now);
@@ -329,8 +335,8 @@ mod tests {
     fn a_new_address_is_written_everywhere_and_none_nowhere() {
         let mut world = World::new(&["x", "y"]);
         world.book.lead(true, world.now);
-        world.serve("x", true);
-        world.serve("y", true);
+        world.serve("x", Outcome::Served);
+        world.serve("y", Outcome::Served);
         assert_eq!(world.settle(), ["x", "y"]);
         world.pass(SECOND);
         world.book.wanted(ip("192.0.2.2"), world.now);
@@ -345,15 +351,15 @@ mod tests {
     fn no_longer_served_is_taken_back_by_the_leader() {
         let mut world = World::new(&["x", "y", "z"]);
         world.book.lead(true, world.now);
-        world.serve("x", true);
-        world.serve("y", true);
-        world.serve("z", true);
+        world.serve("x", Outcome::Served);
+        world.serve("y", Outcome::Served);
+        world.serve("z", Outcome::Served);
         world.settle();
         world.pass(SECOND);
-        world.serve("x", false);
+        world.serve("x", Outcome::Withdrawn);
         // Deleted.
         world.shown.borrow_mut().remove(&ingress("y"));
-        world.serve("y", false);
+        world.serve("y", Outcome::Withdrawn);
         assert_eq!(world.start(), Write { ingress: ingress("x"), addresses: Arc::new([]) });
         // Forgotten on the other replica's watch: the leader took it back.
         let taken = Write { ingress: ingress("x"), addresses: Arc::new([]) };
@@ -362,13 +368,13 @@ mod tests {
         assert_eq!(world.book.entries.len(), 1);
 
         let mut follower = World::new(&["x", "y"]);
-        follower.serve("y", true);
-        follower.serve("y", false);
+        follower.serve("y", Outcome::Served);
+        follower.serve("y", Outcome::Withdrawn);
         assert!(follower.settle().is_empty());
         assert!(follower.book.entries.is_empty());
-        follower.serve("x", true);
+        follower.serve("x", Outcome::Served);
         follower.show("x", ip("192.0.2.1"));
-        follower.serve("x", false);
+        follower.serve("x", Outcome::Withdrawn);
         follower.book.lead(true, follower.now);
         assert_eq!(follower.settle(), ["x"]);
     }
@@ -377,7 +383,7 @@ mod tests {
     fn two_controllers_that_disagree_slow_down() {
         let mut world = World::new(&["x"]);
         world.book.lead(true, world.now);
-        world.serve("x", true);
+        world.serve("x", Outcome::Served);
         let mut writes = 0;
         for _ in 0..3600 {
             writes += world.settle().len();
@@ -394,7 +400,7 @@ mod tests {
     fn a_failed_write_is_tried_again_later_and_a_refused_one_much_later() {
         let mut world = World::new(&["x"]);
         world.book.lead(true, world.now);
-        world.serve("x", true);
+        world.serve("x", Outcome::Served);
         let write = world.start();
         world.book.done(&write, &Err(CallError::Slow(SECOND)), world.now);
         assert_eq!(world.next(), Next::Wait(Some(world.now + backoff(1))));
@@ -412,9 +418,9 @@ mod tests {
     fn what_changes_during_a_write_is_looked_at_after_it() {
         let mut world = World::new(&["x"]);
         world.book.lead(true, world.now);
-        world.serve("x", true);
+        world.serve("x", Outcome::Served);
         let write = world.start();
-        world.serve("x", false);
+        world.serve("x", Outcome::Withdrawn);
         world.show("x", write.addresses.clone());
         assert_eq!(world.next(), Next::Wait(None));
         world.book.done(&write, &Ok(()), world.now);
@@ -428,7 +434,7 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let mut world = World::new(&names);
         for name in &names {
-            world.serve(name, true);
+            world.serve(name, Outcome::Served);
         }
         world.book.lead(true, world.now);
         let started: Vec<Write> = (0..STATUS_WRITES_IN_FLIGHT_MAX).map(|_| world.start()).collect();
@@ -446,8 +452,8 @@ mod tests {
     #[test]
     fn at_the_end_ours_alone_are_taken_back() {
         let mut world = World::new(&["x", "y"]);
-        world.serve("x", true);
-        world.serve("y", true);
+        world.serve("x", Outcome::Served);
+        world.serve("y", Outcome::Served);
         world.show("x", ip("192.0.2.1"));
         world.show("y", ip("198.51.100.1"));
         let shown = world.shown.borrow();

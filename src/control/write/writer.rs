@@ -137,7 +137,7 @@ impl Writer {
                 () = outcomes.changed() => {
                     let taken = outcomes.take();
                     let now = Instant::now();
-                    self.status.served(taken.served, now);
+                    self.status.became(taken.outcomes, now);
                     if let Some(problems) = taken.problems {
                         let dropped = self.events.present(problems, now, |o| observed.uid(o));
                         self.state.events_dropped.fetch_add(dropped as u64, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::control::lower::backends::service::service_ref;
+use crate::control::outcomes::Outcome;
 use crate::control::source::Object;
 
 fn hosts(lowered: &Lowered) -> BTreeMap<String, Arc<crate::model::Host>> {
@@ -83,14 +84,14 @@ fn another_object_of_the_same_name_is_no_newer_version() {
         Arc::make_mut(ingress).metadata.uid = Some(uid.into());
         all
     };
-    let served = |lowered: &Lowered| lowered.served.iter().map(|(_, is)| *is).collect::<Vec<_>>();
-    assert_eq!(served(&world.apply(uid("/x", "1"))), [true]);
+    let served = |lowered: &Lowered| lowered.outcomes.iter().map(|(_, of)| *of).collect::<Vec<_>>();
+    assert_eq!(served(&world.apply(uid("/x", "1"))), [Outcome::Served]);
     let lowered = world.apply(uid("x", "1"));
-    assert!(lowered.model.is_none() && lowered.served.is_empty());
+    assert!(lowered.model.is_none() && lowered.outcomes.is_empty());
     let lowered = world.apply(uid("x", "2"));
     assert!(routes(lowered.model.as_ref().expect("a model")).is_empty());
-    assert_eq!(served(&lowered), [false]);
-    assert_eq!(served(&world.apply(uid("/x", "2"))), [true]);
+    assert_eq!(served(&lowered), [Outcome::Withdrawn]);
+    assert_eq!(served(&world.apply(uid("/x", "2"))), [Outcome::Served]);
 }
 
 #[test]

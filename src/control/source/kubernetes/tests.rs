@@ -652,6 +652,9 @@ fn what_is_trimmed_is_not_read() {
     let result = lower(kept.clone());
     assert!(result.contains("10.0.0.2:8080") && result.contains("x.test"), "{result}");
     assert_eq!(result, lower(all));
+    // What conditions in a status are about; of slices and Services it would change for nothing.
+    let generations = kept.iter().map(|source| source.object.metadata().generation);
+    assert_eq!(generations.collect::<Vec<_>>(), [Some(3), None, None, Some(3)]);
     let kept = format!("{kept:?}");
     assert_eq!(kept.matches("trigger-time").count(), 2);
     for gone in ["kubectl", "\"other\"", "Pod", "node_name: Some", "cluster_ip: Some"] {
