@@ -160,9 +160,29 @@ const TEST_CRATES: &[&str] = &["proptest", "tempfile"];
 /// Crates that files of unit tests (`tests.rs`, `tests/`) may name besides.
 const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
 
-/// Top-level modules whose every file and folder has an entry of its own, so that the edges between
-/// their rooms are data too. What only tests name of the same house is not looked at.
-const HOUSES: &[&str] = &[];
+/// Which room of a house may name which, tests left out: a room is a file or folder of the second
+/// level, or the house's own `mod.rs`. It names rooms of rows below its own alone, so that the rows
+/// are an order: who calls stands above who is called.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("proxy", &["proxy/start"]),
+    ("proxy/start", &["proxy/affinity", "proxy/rt", "proxy/worker"]),
+    (
+        "proxy/worker",
+        &["proxy/affinity", "proxy/client", "proxy/core", "proxy/exchange", "proxy/rt"],
+    ),
+    ("proxy/affinity", &[]),
+    (
+        "proxy/client",
+        &["proxy/core", "proxy/exchange", "proxy/rt", "proxy/transport", "proxy/upstream"],
+    ),
+    ("proxy/exchange", &["proxy/core", "proxy/rt", "proxy/transport", "proxy/upstream"]),
+    ("proxy/core", &["proxy/drainable", "proxy/rt", "proxy/tasks", "proxy/upstream"]),
+    ("proxy/drainable", &[]),
+    ("proxy/upstream", &["proxy/rt", "proxy/tasks", "proxy/transport"]),
+    ("proxy/tasks", &["proxy/rt"]),
+    ("proxy/transport", &["proxy/rt"]),
+    ("proxy/rt", &[]),
+];
 
 /// Names in code of every crate in Cargo.toml's dependency tables.
 pub(crate) fn dependency_names() -> BTreeSet<String> {
@@ -193,11 +213,10 @@ pub(crate) fn read() -> &'static Sources {
 /// The entry of a file, if there is one.
 fn entry_of(file: &Source) -> Option<&'static Imports> {
     let module = module_of(&file.path).replace('/', "::");
-    let entry = IMPORTS
+    IMPORTS
         .iter()
         .filter(|entry| is_within(&module, &as_module(entry.path)))
-        .max_by_key(|entry| entry.path.len())?;
-    (!HOUSES.contains(&entry.path) || module == entry.path).then_some(entry)
+        .max_by_key(|entry| entry.path.len())
 }
 
 fn as_module(path: &str) -> String {
@@ -261,6 +280,113 @@ fn check(file: &Source, findings: &mut Findings) {
             findings.add(&file.path, line_of(&file.code, name.at), &text);
         }
     }
+}
+
+/// The room of a path or module: the first two parts of it that are modules.
+fn room_of(sources: &Sources, path: &str) -> String {
+    let file = sources.file_of(path).map(|file| sources.files[file].module.as_str());
+    file.unwrap_or_default().split("::").take(2).collect::<Vec<_>>().join("/")
+}
+
+/// The rooms of its own house that `file` names, each with the place.
+fn rooms_named(sources: &Sources, file: &Source) -> Vec<(String, usize)> {
+    let own = room_of(sources, &file.module);
+    let house = own.split('/').next().unwrap_or_default().to_owned();
+    let code = file.names.iter().filter(|name| !name.in_test);
+    let named = code.filter_map(|name| match &name.target {
+        Target::Own(target) if is_within(target, &house) => {
+            Some((room_of(sources, target), name.at))
+        }
+        _ => None,
+    });
+    named.filter(|(room, _)| *room != own).collect()
+}
+
+/// Findings of `rooms` in one file; `unused` loses what it names.
+fn check_rooms<'r>(
+    sources: &Sources,
+    file: &Source,
+    rooms: &[(&'r str, &'r [&'r str])],
+    unused: &mut BTreeSet<(&'r str, &'r str)>,
+    findings: &mut Findings,
+) {
+    let own = room_of(sources, &file.module);
+    let house = own.split('/').next().unwrap_or_default();
+    if file.is_test || !rooms.iter().any(|(room, _)| *room == house) {
+        return;
+    }
+    let Some((_, allowed)) = rooms.iter().find(|(room, _)| *room == own) else {
+        let text = format!("`{own}` is not in ROOMS of tests/tidy; say what it may name");
+        return findings.add(&file.path, 1, &text);
+    };
+    for (room, at) in rooms_named(sources, file) {
+        unused.retain(|edge| *edge != (own.as_str(), room.as_str()));
+        if !allowed.contains(&room.as_str()) {
+            let text = format!(
+                "`{own}` names `{room}`, an edge that ROOMS of tests/tidy does not have; move the \
+                 code, or argue for it"
+            );
+            findings.add(&file.path, line_of(&file.code, at), &text);
+        }
+    }
+}
+
+/// Edges of `rooms` that lead to a row above, or to none.
+fn edges_upwards<'r>(rooms: &[(&'r str, &'r [&'r str])]) -> Vec<(&'r str, &'r str)> {
+    let mut wrong = Vec::new();
+    for (at, (room, named)) in rooms.iter().enumerate() {
+        let is_below = |named: &&&str| rooms[at + 1..].iter().any(|(below, _)| below == *named);
+        wrong.extend(named.iter().filter(|named| !is_below(named)).map(|named| (*room, *named)));
+    }
+    wrong
+}
+
+#[test]
+fn rooms_name_only_rooms_below_them() {
+    let sources = read();
+    let mut findings = Findings::default();
+    let mut unused: BTreeSet<_> = ROOMS
+        .iter()
+        .flat_map(|(room, named)| named.iter().map(move |named| (*room, *named)))
+        .collect();
+    for file in &sources.files {
+        check_rooms(sources, file, ROOMS, &mut unused, &mut findings);
+    }
+    findings.assert_none();
+    assert!(unused.is_empty(), "remove from ROOMS what nobody needs: {unused:?}");
+    let upwards = edges_upwards(ROOMS);
+    assert!(upwards.is_empty(), "these lead to no row below in ROOMS: {upwards:?}");
+}
+
+#[test]
+fn edges_between_rooms_are_found() {
+    let check = |path: &str, text: &str, expected: (usize, usize)| {
+        let file = |path: &str, text: &str| Text { path: path.into(), text: text.to_owned() };
+        let others = [
+            "src/h/mod.rs",
+            "src/h/top/mod.rs",
+            "src/h/top/x.rs",
+            "src/h/top/y.rs",
+            "src/h/low.rs",
+        ];
+        let texts = others.iter().filter(|other| **other != path).map(|other| file(other, ""));
+        let texts = std::iter::once(file(path, text)).chain(texts).collect();
+        let sources = Sources::new(texts, BTreeSet::new());
+        let rooms: &[(&str, &[&str])] = &[("h", &["h/top"]), ("h/top", &["h/low"]), ("h/low", &[])];
+        let mut unused = BTreeSet::from([("h", "h/top"), ("h/top", "h/low")]);
+        let mut findings = Findings::default();
+        check_rooms(&sources, &sources.files[0], rooms, &mut unused, &mut findings);
+        assert_eq!((findings.0.len(), unused.len()), expected, "{path}: {text}: {:?}", findings.0);
+    };
+    check("src/h/top/x.rs", "use crate::h::low::L; use super::y;", (0, 1));
+    check("src/h/top/x.rs", "fn f() { crate::h::low::f(); crate::other::f() }", (0, 1));
+    check("src/h/mod.rs", "mod top; pub use top::x::X;", (0, 1));
+    check("src/h/low.rs", "use super::top::x::X;", (1, 2));
+    check("src/h/low.rs", "use crate::h::Item;", (1, 2));
+    check("src/h/low.rs", "#[cfg(test)]\nmod tests { use crate::h::top::x; }", (0, 2));
+    check("src/h/new.rs", "", (1, 2));
+    check("src/g/new.rs", "use crate::h::Item;", (0, 2));
+    assert_eq!(edges_upwards(&[("a", &["b", "c"]), ("b", &["a"])]), [("a", "c"), ("b", "a")]);
 }
 
 #[test]
