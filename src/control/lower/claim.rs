@@ -34,7 +34,8 @@ pub(super) struct Claim {
     pub routes: BTreeMap<HostPattern, Vec<Route>>,
     /// For the paths of these hosts that no rule has.
     pub fallback: Option<Route>,
-    pub settings: Settings,
+    /// Those of objects that ask for nothing are one.
+    pub settings: Arc<Settings>,
     pub certificates: Certificates,
     /// Backends, each with the place that names it first.
     pub uses: BTreeMap<BackendKey, Place>,
@@ -55,7 +56,7 @@ impl Claim {
     /// What `newer`, of which nothing can be used, asks of the version in force: no request may
     /// come in that its author wants kept out.
     pub(super) fn guards_of_newer(&self, newer: &Self) -> Option<Guards> {
-        let (old, new) = (&self.settings, &newer.settings);
+        let (old, new) = (&*self.settings, &*newer.settings);
         let is_unguarded = new.guards.is_closed && new.guards != old.guards;
         let asks_more = !matches!(new.client_auth, None | Some(ClientCertificates::Off))
             && old.client_auth != new.client_auth;

@@ -66,7 +66,7 @@ pub fn secret_references(reference: &ObjectRef, ingress: &Ingress) -> BTreeSet<O
     let entries = spec.iter().flat_map(|spec| spec.tls.iter().flatten());
     let of_entries = entries.take(TLS_ENTRIES_PER_INGRESS_MAX);
     let of_entries = of_entries.filter_map(|entry| tls_secret(reference, entry));
-    let all = of_entries.chain(settings.needs);
+    let all = of_entries.chain(settings.needs.iter().cloned());
     all.filter(|secret| is_dns_subdomain(&secret.name)).collect()
 }
 
@@ -86,15 +86,17 @@ fn tls_secret(ingress: &ObjectRef, entry: &IngressTLS) -> Option<ObjectRef> {
 pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> Claim {
     let Ingress { metadata, spec, status: _ } = &*entry.object;
     let provenance = entry.provenance.as_ref();
+    let mut report = Report::new(reference, provenance);
+    let settings = annotations::read(reference, metadata.annotations.as_ref(), &mut report);
     let mut lowering = Lowering {
         reference,
         provenance,
-        report: Report::new(reference, provenance),
+        report,
         routes: BTreeMap::new(),
         fallback: None,
         uses: BTreeMap::new(),
         certificates: Certificates::default(),
-        settings: Settings::default(),
+        settings,
         paths: 0,
         tls_hosts: 0,
     };
@@ -132,7 +134,7 @@ struct Lowering<'a> {
     /// Empty: nothing leads to a Service.
     uses: BTreeMap<BackendKey, Place>,
     certificates: Certificates,
-    settings: Settings,
+    settings: Arc<Settings>,
     paths: usize,
     tls_hosts: usize,
 }
@@ -175,7 +177,6 @@ impl Lowering<'_> {
             self_link: _,
             uid: _,
         } = metadata;
-        self.settings = annotations::read(self.reference, annotations.as_ref(), &mut self.report);
         if let Some(finding) = foreign::annotations(annotations.iter().flatten()) {
             self.report.note(finding);
         }

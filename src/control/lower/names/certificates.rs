@@ -329,7 +329,7 @@ impl TlsState {
     ) {
         let claim = candidate.claim;
         self.review_secrets(sources, claim, others);
-        let Settings { passthrough, client_auth, .. } = &claim.settings;
+        let Settings { passthrough, client_auth, .. } = &*claim.settings;
         for pattern in claim.routes.keys() {
             if *passthrough {
                 match passed_through(claim, pattern) {

@@ -2,11 +2,11 @@
 
 use super::group::Group;
 use super::row::Guard::Unless;
-use super::row::Named::Secret;
 use super::row::Off::{Everybody, Never, Words};
 use super::row::Scope::Location;
 use super::row::State::NotYet;
 use super::row::{Row, row};
+use crate::model::Kind::Secret;
 
 pub(super) const GROUP: Group = Group { title: "Access", rows: ROWS, read: None };
 

@@ -3,12 +3,12 @@
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Invalid::Denied;
-use super::row::Named::ConfigMap;
 use super::row::Scope::{Location, Upstream};
 use super::row::State::{NotYet, Partial};
 use super::row::{Row, row};
 use crate::control::lower::settings::Settings;
 use crate::model::BackendProtocol;
+use crate::model::Kind::ConfigMap;
 
 pub(super) const GROUP: Group = Group { title: "Backends", rows: ROWS, read: Some(read) };
 

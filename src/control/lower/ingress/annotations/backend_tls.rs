@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Invalid::Denied;
-use super::row::Named::Secret;
 use super::row::Scope::Location;
 use super::row::State::{NotYet, Supported};
 use super::row::{Row, field, parse_bool, row};
 use crate::control::lower::settings::Settings;
+use crate::model::Kind::Secret;
 use crate::model::{DialTls, HostName};
 
 pub(super) const GROUP: Group =

@@ -4,13 +4,13 @@ use super::group::Group;
 use super::reader::Reader;
 use super::row::Guard::Unless;
 use super::row::Invalid::Ignored;
-use super::row::Named::Secret;
 use super::row::Off::{Never, Words, Zero};
 use super::row::Scope::Host;
 use super::row::State::{NotYet, Supported};
 use super::row::{Row, field, row};
 use crate::control::lower::settings::{ClientCertificates, Settings};
 use crate::limits::TLS_VERIFY_DEPTH;
+use crate::model::Kind::Secret;
 use crate::tls::client_auth::{ClientAuthMode, ClientDemand};
 
 pub(super) const GROUP: Group =

@@ -1,10 +1,10 @@
 //! Who answers when a backend cannot.
 
 use super::group::Group;
-use super::row::Named::Service;
 use super::row::Scope::Location;
 use super::row::State::NotYet;
 use super::row::{Row, row};
+use crate::model::Kind::Service;
 
 pub(super) const GROUP: Group = Group { title: "Errors", rows: ROWS, read: None };
 

@@ -3,11 +3,11 @@
 use super::group::Group;
 use super::row::Guard::{Snippet, Unless};
 use super::row::Invalid::Denied;
-use super::row::Named::ConfigMap;
 use super::row::Off::{False, Never};
 use super::row::Scope::Location;
 use super::row::State::NotYet;
 use super::row::{Row, row};
+use crate::model::Kind::ConfigMap;
 
 pub(super) const GROUP: Group = Group { title: "External authentication", rows: ROWS, read: None };
 

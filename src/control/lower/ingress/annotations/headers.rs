@@ -2,10 +2,10 @@
 
 use super::group::Group;
 use super::row::Invalid::Denied;
-use super::row::Named::ConfigMap;
 use super::row::Scope::Location;
 use super::row::State::NotYet;
 use super::row::{Row, row};
+use crate::model::Kind::ConfigMap;
 
 pub(super) const GROUP: Group = Group { title: "Headers", rows: ROWS, read: None };
 

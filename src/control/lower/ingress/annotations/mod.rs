@@ -31,7 +31,9 @@ mod timeouts;
 mod unread;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
+use crate::control::lower::guards::Guards;
 use crate::control::lower::settings::{Role, Settings};
 use crate::control::source::report::Report;
 use crate::model::ObjectRef;
@@ -41,18 +43,18 @@ use row::DIALECT;
 
 pub use page::page;
 
+/// What an Ingress without annotations asks for.
+static NOTHING: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
+
 /// Reads all annotations of `owner`.
 pub(super) fn read(
     owner: &ObjectRef,
     annotations: Option<&BTreeMap<String, String>>,
     report: &mut Report<'_>,
-) -> Settings {
+) -> Arc<Settings> {
     let mut settings = Settings::default();
     let said: Vec<_> =
         annotations.into_iter().flatten().map(|(key, value)| said(key, value)).collect();
-    if said.is_empty() {
-        return settings;
-    }
     let mut needs = std::mem::take(&mut settings.needs);
     for group in GROUPS {
         let Some(read) = group.read else { continue };
@@ -66,7 +68,10 @@ pub(super) fn read(
         // All else is that of its main Ingress.
         Role::Canary => settings = Settings { role: Role::Canary, ..Settings::default() },
     }
-    settings
+    match said.iter().all(|said| said.row.is_none()) && settings.guards == Guards::default() {
+        true => Arc::clone(&NOTHING),
+        false => Arc::new(settings),
+    }
 }
 
 fn said<'a>(key: &'a str, value: &'a str) -> Said<'a> {

@@ -2,7 +2,7 @@
 
 use super::group::Group;
 use super::groups::GROUPS;
-use super::row::{Guard, Invalid, Named, Row, Scope, State};
+use super::row::{Guard, Invalid, Row, Scope, State};
 
 const HEAD: &str = "# Annotations of ingress-nginx
 
@@ -51,12 +51,7 @@ fn line(row: &Row) -> String {
         Guard::Unless(_) => " **Guard**.",
         Guard::Snippet => " **Guard**, if a directive may turn clients away.",
     };
-    let names = match row.names {
-        Some(Named::Secret) => " Names a Secret.",
-        Some(Named::ConfigMap) => " Names a ConfigMap.",
-        Some(Named::Service) => " Names a Service.",
-        None => "",
-    };
+    let names = row.names.map(|kind| format!(" Names a {kind}.")).unwrap_or_default();
     let Row { name, doc, .. } = row;
     format!("| `{name}` | {scope} | {state} | {invalid} | {doc}{names}{guard} |\n")
 }

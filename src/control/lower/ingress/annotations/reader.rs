@@ -1,9 +1,9 @@
 //! What the annotations of one object say, and where it is told if they say nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::row::{Named, Row, field, parse_bool};
-use crate::control::lower::secrets::secret_ref;
+use super::row::{Row, field, parse_bool};
 use crate::control::source::report::{Finding, Report};
 use crate::model::ObjectRef;
 
@@ -60,17 +60,20 @@ impl<'a> Reader<'a, '_> {
     /// what follows from a value that is not so.
     pub(super) fn named(&mut self, name: &str, until: &str) -> Option<Result<ObjectRef, ()>> {
         let text = self.text(name)?;
-        let Some(Named::Secret) = self.row(name).and_then(|row| row.names) else { return None };
+        let kind = self.row(name)?.names?;
         let own = text.split_once('/').filter(|(namespace, name)| {
             **namespace == *self.owner.namespace && !name.is_empty() && !name.contains('/')
         });
         let Some((_, name_of)) = own else {
-            let why = "it names no Secret in the namespace of the Ingress.";
-            let of = "Write NAMESPACE/NAME of a Secret in the namespace of the Ingress";
-            self.invalid(name, text, why, &format!("{of}; {until}."));
+            let why = format!("it names no {kind} in the namespace of the Ingress.");
+            let advice = format!(
+                "Write NAMESPACE/NAME of a {kind} in the namespace of the Ingress; {until}."
+            );
+            self.invalid(name, text, &why, &advice);
             return Some(Err(()));
         };
-        let found = secret_ref(&self.owner.namespace, name_of);
+        let namespace = Arc::clone(&self.owner.namespace);
+        let found = ObjectRef { kind, namespace, name: name_of.into() };
         self.needs.insert(found.clone());
         Some(Ok(found))
     }

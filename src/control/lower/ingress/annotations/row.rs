@@ -1,5 +1,6 @@
 //! What is known of an annotation before anything is read: one row each.
 
+use crate::model::Kind;
 use State::{Partial, Supported};
 
 /// What the names of all annotations of the dialect begin with.
@@ -19,7 +20,7 @@ pub(crate) struct Row {
     /// What a value does that cannot be understood.
     pub invalid: Invalid,
     /// What its value is the name of.
-    pub names: Option<Named>,
+    pub names: Option<Kind>,
     /// What it means, in a sentence, for the documentation.
     pub doc: &'static str,
 }
@@ -55,17 +56,6 @@ pub(crate) enum Invalid {
     Ignored,
     /// None of their requests is served.
     Denied,
-}
-
-/// What an annotation names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Named {
-    /// A Secret.
-    Secret,
-    /// A ConfigMap.
-    ConfigMap,
-    /// A Service.
-    Service,
 }
 
 /// Whether an annotation keeps clients out.
@@ -110,8 +100,8 @@ impl Row {
         Self { invalid, ..self }
     }
 
-    pub(super) const fn names(self, named: Named) -> Self {
-        Self { names: Some(named), ..self }
+    pub(super) const fn names(self, kind: Kind) -> Self {
+        Self { names: Some(kind), ..self }
     }
 
     pub(super) const fn doc(self, doc: &'static str) -> Self {

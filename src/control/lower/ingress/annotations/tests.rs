@@ -1,10 +1,10 @@
 //! Rows keep their word.
 
 use super::groups::GROUPS;
-use super::row::{Guard, Invalid, Named};
+use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
 use crate::control::lower::tests::lower;
-use crate::model::Severity;
+use crate::model::{Kind, Severity};
 
 /// No annotation has this value, in whatever way it is read.
 const GARBAGE: &str = "%,?;{";
@@ -50,7 +50,7 @@ fn an_invalid_value_does_what_its_row_says_and_is_told() {
         // It is not looked at where no certificate is demanded.
         let is_told = told.clone().any(|p| p.severity > Severity::Note);
         assert!(is_told || name == "auth-tls-verify-depth", "{name} is not told");
-        if row.names == Some(Named::Secret) && row.is_read() {
+        if row.names == Some(Kind::Secret) && row.is_read() {
             let why = "it names no Secret in the namespace of the Ingress";
             assert!(told.clone().any(|p| p.message.contains(why)), "{name}");
         }
