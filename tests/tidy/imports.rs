@@ -77,7 +77,7 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "control",
-        modules: &["limits", "listen", "model", "table", "publish", "telemetry", "tls"],
+        modules: &["filter", "limits", "listen", "model", "table", "publish", "telemetry", "tls"],
         crates: &[
             "bytes",
             "futures_util",

@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::guards::Guards;
 use super::path::RawPath;
-use super::settings::{ClientCertificates, Settings};
+use super::settings::{ClientCertificates, HostAnswer, Settings};
 use crate::control::source::object::Provenance;
 use crate::control::source::report::Report;
 use crate::model::{BackendKey, BackendTarget, HostPattern, ObjectRef, Origin, Problem};
@@ -81,6 +81,12 @@ impl Claim {
         };
         let position = self.provenance.as_ref().map(|p| p.position(&place.field()));
         Origin { object: self.owner.clone(), rule, path, position }
+    }
+
+    /// Where an answer of it comes from.
+    pub(super) fn origin_of(&self, answer: &HostAnswer) -> Origin {
+        let position = self.provenance.as_ref().map(|p| p.position(&answer.field));
+        Origin { object: self.owner.clone(), rule: None, path: None, position }
     }
 }
 

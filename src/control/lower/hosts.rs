@@ -4,15 +4,17 @@
 //! means, and who has it; only then are rules made.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, btree_map};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::backends::service::service_ref;
-use super::claim::{Claim, Place, Route};
+use super::claim::{Claim, Route};
 use super::guards::{self, Closing};
 use super::names::host_tls::HostTls;
 use super::path::{RawPath, RoutePath};
+use super::settings::HostAnswer;
 use crate::control::source::report::{Finding, Report};
+use crate::filter::Filter;
 use crate::model::{
     BackendKey, BackendTarget, Host, HostPattern, ObjectRef, OnMiss, Origin, PathMatch, Policies,
     Problem, Refusal, RequestMatch, Rule, WeightedBackend,
@@ -63,8 +65,8 @@ struct HostWide<'a> {
 /// Shape: `claimants` are ordered by age, the oldest first, and each names the host.
 ///
 /// Two paths that are compared alike and are equal contend: the older claim wins, within a claim
-/// the first. Paths without a rule go to the default backend of the oldest claimant, if it has one,
-/// as ingress-nginx does it.
+/// the first. What hosts answer by themselves comes before all of them. Paths without a rule go to
+/// the default backend of the oldest claimant, if it has one, as ingress-nginx does it.
 pub(super) fn build<'a>(
     pattern: &HostPattern,
     claimants: impl Iterator<Item = &'a Claim> + Clone,
@@ -73,35 +75,36 @@ pub(super) fn build<'a>(
 ) -> BuiltHost {
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
     let wide = HostWide { tls, hsts, closing };
-    #[expect(clippy::mutable_key_type, reason = "paths are ordered by their text")]
-    let mut winners: BTreeMap<RoutePath, (&Claim, Place, u32)> = BTreeMap::new();
-    let (mut rules, mut problems) = (Vec::new(), Vec::new());
+    let mut contest = Contest::default();
+    let mut problems = Vec::new();
+    for claim in claimants.clone() {
+        for answer in &claim.settings.answers {
+            let path = &answer.path;
+            if let Some(winner) = contest.enter(path, || wide.answer(claim, answer)) {
+                let finding = conflict(pattern, claim, answer.field.clone(), path, winner);
+                problems.extend(told(claim, |report| report.error(finding)));
+            }
+        }
+    }
     for claim in claimants.clone() {
         let mut report = claim.report();
         for route in claim.routes.get(pattern).into_iter().flatten() {
             let (path, refusal) = meaning(claim, route);
-            match winners.entry(path) {
-                btree_map::Entry::Vacant(entry) => {
-                    rules.push(wide.rule(claim, route, entry.key(), refusal));
-                    let index = u32::try_from(rules.len().saturating_sub(1));
-                    entry.insert((claim, route.place, index.unwrap_or(u32::MAX)));
-                }
-                btree_map::Entry::Occupied(taken) => {
-                    let (winner, place, _) = taken.get();
-                    let winner = winner.origin(*place);
-                    report.error(conflict(pattern, claim, route.place, taken.key(), &winner));
-                }
+            let rule = || wide.rule(claim, route, &path, refusal);
+            if let Some(winner) = contest.enter(&path, rule) {
+                report.error(conflict(pattern, claim, route.place.field(), &path, winner));
             }
         }
         problems.extend(report.finish());
     }
-    let by_path = winners.values().map(|(.., index)| *index).collect();
+    let Contest { mut rules, winners } = contest;
+    let by_path = winners.values().map(|index| u32::try_from(*index).unwrap_or(u32::MAX)).collect();
     let root = RawPath::root().plain();
     if let Some(oldest) = claimants.clone().next()
         && let Some(fallback) = &oldest.fallback
         && !winners.contains_key(&root)
     {
-        rules.push(wide.rule(oldest, fallback, &root, None));
+        rules.push(Arc::new(wide.rule(oldest, fallback, &root, None)));
     }
     if let Some((owner, closing)) = &wide.closing {
         let others = claimants.clone().filter(|other| !other.guards().is_closed);
@@ -122,6 +125,26 @@ pub(super) fn build<'a>(
     BuiltHost { host: Arc::new(host), problems, closed_by, by_path }
 }
 
+/// Who has which path.
+#[derive(Default)]
+struct Contest {
+    rules: Vec<Arc<Rule>>,
+    /// The index of the rule that has a path.
+    winners: BTreeMap<RoutePath, usize>,
+}
+
+impl Contest {
+    /// Makes the rule of a path, unless another one has it: then says whose.
+    fn enter(&mut self, path: &RoutePath, rule: impl FnOnce() -> Rule) -> Option<&Origin> {
+        if let Some(index) = self.winners.get(path) {
+            return self.rules.get(*index).map(|winner| &winner.origin);
+        }
+        self.winners.insert(path.clone(), self.rules.len());
+        self.rules.push(Arc::new(rule()));
+        None
+    }
+}
+
 /// What a path of the claim means. With the reason why its requests are not served whatever the
 /// backend: of an expression it is only known which requests it means.
 pub(super) fn meaning(claim: &Claim, route: &Route) -> (RoutePath, Option<Refusal>) {
@@ -139,19 +162,36 @@ impl HostWide<'_> {
         route: &Route,
         path: &RoutePath,
         refusal: Option<Refusal>,
-    ) -> Arc<Rule> {
-        let policies = self.tls.policies(route.path.text(), &claim.settings, self.hsts);
-        let is_closed = self.closing.is_some() || claim.guards().is_closed;
-        let guard = is_closed.then_some(Refusal::Guard);
+    ) -> Rule {
+        let policies = self.policies(claim, route.path.text());
         let of_backend = (route.target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
-        let refusal = guard.or(policies.refusal).or(refusal).or(of_backend);
-        Arc::new(Rule {
+        let refusal = policies.refusal.or(refusal).or(of_backend);
+        Rule {
             origin: claim.origin(route.place),
             matches: vec![RequestMatch::path(path.as_match().clone())],
             filters: Vec::new(),
             backends: vec![WeightedBackend::only(route.target.clone())],
             policies: Policies { refusal, ..policies },
-        })
+        }
+    }
+
+    /// Comes before a redirect to https, as in ingress-nginx.
+    fn answer(&self, claim: &Claim, answer: &HostAnswer) -> Rule {
+        Rule {
+            origin: claim.origin_of(answer),
+            matches: vec![RequestMatch::path(answer.path.as_match().clone())],
+            filters: vec![Filter::Redirect(answer.redirect.clone())],
+            backends: Vec::new(),
+            policies: Policies { https_redirect: None, ..self.policies(claim, "/") },
+        }
+    }
+
+    /// What the claim says of all its rules, and the host.
+    fn policies(&self, claim: &Claim, path: &str) -> Policies {
+        let policies = self.tls.policies(path, &claim.settings, self.hsts);
+        let is_closed = self.closing.is_some() || claim.guards().is_closed;
+        let guard = is_closed.then_some(Refusal::Guard);
+        Policies { refusal: guard.or(policies.refusal), ..policies }
     }
 }
 
@@ -179,7 +219,7 @@ pub(super) fn closed(pattern: &HostPattern, owner: &ObjectRef, annotation: &str)
 pub(super) fn conflict(
     pattern: &HostPattern,
     claim: &Claim,
-    place: Place,
+    field: String,
     path: &RoutePath,
     winner: &Origin,
 ) -> Finding {
@@ -191,7 +231,7 @@ pub(super) fn conflict(
     };
     Finding {
         reason: "PathConflict",
-        field: place.field(),
+        field,
         message: format!(
             "host {pattern} path {path} is already taken by {}{at}, which {why}.",
             winner.object

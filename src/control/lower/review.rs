@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use super::backends::Backends;
 use super::candidate::Candidate;
-use super::claim::Place;
 use super::hosts::{self, ClosedBy};
 use super::names::certificates::{Sources, TlsState};
 use super::path::RoutePath;
@@ -48,18 +47,30 @@ fn paths(candidate: Candidate<'_>, own: &mut Report<'_>, others: &mut Report<'_>
     for (pattern, routes) in &claim.routes {
         let host = candidate.hosts.get(pattern);
         #[expect(clippy::mutable_key_type, reason = "paths are ordered by their text")]
-        let mut first: BTreeMap<RoutePath, Place> = BTreeMap::new();
-        for route in routes {
+        let mut first: BTreeMap<RoutePath, Origin> = BTreeMap::new();
+        let answers = claim.settings.answers.iter();
+        let answers = answers.map(|a| (a.path.clone(), a.field.clone(), claim.origin_of(a), true));
+        let routes = routes.iter().map(|route| {
             let (path, _) = hosts::meaning(claim, route);
-            let taken = host.and_then(|host| host.rule_of(&path));
-            let taken = taken.filter(|rule| candidate.older(&rule.origin.object).is_some());
-            let conflict =
-                |winner: &Origin| hosts::conflict(pattern, claim, route.place, &path, winner);
-            match (taken, first.get(&path)) {
-                (Some(rule), _) => others.error(conflict(&rule.origin)),
-                (None, Some(place)) => own.error(conflict(&claim.origin(*place))),
+            (path, route.place.field(), claim.origin(route.place), false)
+        });
+        for (path, field, origin, is_answer) in answers.chain(routes) {
+            let taken = host.and_then(|host| host.rule_of(&path)).filter(|rule| {
+                let is_older = candidate.older(&rule.origin.object).is_some();
+                // What a host answers by itself comes before rules of whatever age.
+                match (is_answer, rule.backends.is_empty()) {
+                    (false, true) => rule.origin.object != claim.owner,
+                    (true, false) => false,
+                    (true, true) | (false, false) => is_older,
+                }
+            });
+            let winner = taken.map(|rule| &rule.origin);
+            let conflict = |winner| hosts::conflict(pattern, claim, field.clone(), &path, winner);
+            match (winner, first.get(&path)) {
+                (Some(winner), _) => others.error(conflict(winner)),
+                (None, Some(winner)) => own.error(conflict(winner)),
                 (None, None) => {
-                    first.insert(path, route.place);
+                    first.insert(path, origin);
                 }
             }
         }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::guards::Guards;
-use super::{path, regex_path};
+use super::path::{self, RoutePath};
+use super::regex_path;
+use crate::filter::Redirect;
 use crate::model::{BackendProtocol, Dial, DialTls, ObjectRef, Policies};
 use crate::tls::client_auth::ClientDemand;
 
@@ -22,6 +24,8 @@ pub(crate) struct Settings {
     pub passthrough: bool,
     /// Of its hosts; `None`: no client certificate is asked for.
     pub client_auth: Option<ClientCertificates>,
+    /// Of its hosts.
+    pub answers: Vec<HostAnswer>,
     /// What keeps clients out and is not supported.
     pub guards: Guards,
     /// Of its backends.
@@ -45,6 +49,16 @@ impl Settings {
         };
         is_one && path::check_size(path).is_ok()
     }
+}
+
+/// What the hosts of an object answer at one path by themselves, whatever rules say; of several
+/// objects with an answer there, the oldest one's counts.
+#[derive(Debug, Clone)]
+pub(crate) struct HostAnswer {
+    pub path: RoutePath,
+    pub redirect: Redirect,
+    /// The field that asks for it.
+    pub field: String,
 }
 
 /// When requests over http are redirected to https.
