@@ -1,5 +1,6 @@
 //! Which backend a request reaches: the headings of the Ingress conformance suite.
 
+mod app_root;
 mod default_backend;
 mod endpoints;
 mod guards;

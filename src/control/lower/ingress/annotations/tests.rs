@@ -4,7 +4,8 @@ use super::groups::GROUPS;
 use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
 use crate::control::lower::tests::lower;
-use crate::model::{Kind, Severity};
+use crate::filter::{Filter, PathEdit, Redirect};
+use crate::model::{Kind, PathMatch, RequestMatch, Severity};
 
 /// No annotation has this value, in whatever way it is read.
 const GARBAGE: &str = "%,?;{";
@@ -67,5 +68,80 @@ fn what_is_not_supported_is_told_and_changes_nothing() {
             let told = lowered.problems.iter().find(|p| p.field.ends_with(name));
             assert_eq!(told.map(|p| p.reason), Some("AnnotationNotSupported"), "{name}");
         }
+    }
+}
+
+/// `host path -> location` of the rules that redirect.
+fn redirects(lowered: &Lowered) -> Vec<String> {
+    let model = lowered.model.as_ref().expect("a model");
+    let hosts = model.listeners.iter().flat_map(|listener| &listener.hosts);
+    let rules = hosts.flat_map(|host| host.rules.iter().map(move |rule| (host, rule)));
+    let found = rules.filter_map(|(host, rule)| {
+        let [Filter::Redirect(Redirect { path: Some(PathEdit::Full(to)), status, .. })] =
+            &*rule.filters
+        else {
+            return None;
+        };
+        let [RequestMatch { path: PathMatch::Exact(path), .. }] = &*rule.matches else {
+            return None;
+        };
+        let of = &rule.origin.object.name;
+        Some(format!("{} {path} -> {status} {to} ({of})", host.pattern))
+    });
+    found.collect()
+}
+
+#[test]
+fn app_root_answers_for_the_root_of_each_host() {
+    let text = |name: &str, year: &str, annotation: &str, paths: &[&str]| {
+        let backend = "backend: {service: {name: web, port: {number: 80}}}";
+        let paths = paths.iter().map(|path| format!("{{path: /, pathType: {path}, {backend}}}"));
+        let paths = paths.collect::<Vec<_>>().join(", ");
+        let rules = ["a", "b"].map(|host| format!("{{host: {host}, http: {{paths: [{paths}]}}}}"));
+        let annotations = match annotation {
+            "" => String::new(),
+            to => format!(", annotations: {{nginx.ingress.kubernetes.io/app-root: \"{to}\"}}"),
+        };
+        format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: {name}, \
+             creationTimestamp: \"{year}-01-01T00:00:00Z\"{annotations}}}\n\
+             spec: {{rules: [{}]}}\n",
+            rules.join(", ")
+        )
+    };
+    let first = ["a / -> 302 /x (i)", "b / -> 302 /x (i)"];
+    let conflict = |field: &str| format!("PathConflict {field}");
+    let taken = [0, 1].map(|rule| conflict(&format!("spec.rules[{rule}].http.paths[0]")));
+    let field = "metadata.annotations.nginx.ingress.kubernetes.io/app-root";
+    for (text, expected, told) in [
+        (text("i", "2021", "/x", &["Prefix"]), &first[..], vec![]),
+        // Requests for the root get nowhere else, whoever is older.
+        (text("i", "2021", "/x", &["Exact", "Prefix"]), &first[..], taken.to_vec()),
+        (
+            text("i", "2021", "/x", &["Prefix"]) + &text("o", "2020", "", &["Exact"]),
+            &first[..],
+            taken.to_vec(),
+        ),
+        // Of two the older one's counts.
+        (
+            text("i", "2021", "/x", &["Prefix"]) + &text("y", "2022", "/y", &["Exact"]),
+            &first[..],
+            [field, "spec.rules[0].http.paths[0]", field, "spec.rules[1].http.paths[0]"]
+                .map(conflict)
+                .to_vec(),
+        ),
+        (text("i", "2021", "", &["Prefix"]), &[][..], vec![]),
+    ] {
+        let lowered = lower(&text);
+        assert_eq!(redirects(&lowered), expected, "{text}");
+        let reasons = lowered.problems.iter().filter(|p| p.reason == "PathConflict");
+        let reasons: Vec<_> = reasons.map(|p| conflict(&p.field)).collect();
+        assert_eq!(reasons, told, "{text}");
+    }
+    for value in ["/", "x", "//x.example", "http://x.example/", "/$host", "/a b", "/a?b", "/a#b"] {
+        let lowered = lower(&text("i", "2021", value, &["Prefix"]));
+        assert_eq!(redirects(&lowered), [""; 0], "{value}");
+        let invalid = lowered.problems.iter().filter(|p| p.reason == "InvalidAnnotation");
+        assert_eq!(invalid.map(|p| &*p.field).collect::<Vec<_>>(), [field], "{value}");
     }
 }
