@@ -47,12 +47,11 @@ use claim::Claim;
 use claims::{Claims, Taken};
 use hosts::BuiltHost;
 use ingress::{class, spec};
-use names::certificates::{self, Sources, TlsState};
+use names::certificates::{self, Names, Sources};
 
-pub use backends::slices::removes_endpoints;
 pub use ingress::annotations_page;
 pub use ingress::class::Classes;
-pub use ingress::spec::{class_name, is_ours, is_usable, secret_references};
+pub use ingress::spec::{class_name, is_ours, secret_references};
 pub use interest::Interest;
 pub use options::LowerOptions;
 
@@ -77,7 +76,7 @@ pub struct Lowerer {
     classes: Classes,
     claims: Claims,
     hosts: BTreeMap<HostPattern, BuiltHost>,
-    names: TlsState,
+    names: Names,
     backends: Backends,
     /// Of classes and slices.
     problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
@@ -108,7 +107,7 @@ impl Lowerer {
         }
         Self {
             default_rule: options.default_backend.as_ref().map(hosts::default_rule),
-            names: TlsState::new(options.default_certificate.clone(), options.ticket_keys.clone()),
+            names: Names::new(options.default_certificate.clone(), options.ticket_keys.clone()),
             options,
             classes: Classes::default(),
             claims: Claims::default(),

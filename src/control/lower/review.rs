@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::backends::Backends;
 use super::candidate::Candidate;
 use super::hosts::{self, ClosedBy};
-use super::names::certificates::{Sources, TlsState};
+use super::names::certificates::{Names, Sources};
 use super::path::RoutePath;
 use crate::control::source::report::Report;
 use crate::control::store::Store;
@@ -20,7 +20,7 @@ use crate::model::{Origin, Problem, Severity};
 /// applied: objects are applied in any order, and nobody may keep another's out.
 pub(super) fn review(
     candidate: Candidate<'_>,
-    names: &TlsState,
+    names: &Names,
     backends: &Backends,
     store: &Store,
     sources: Sources<'_>,

@@ -156,8 +156,7 @@ fn zones(hints: &EndpointHints) -> Vec<&str> {
 
 /// Whether requests must be kept from an address that they may reach by `old`, so that `new`
 /// cannot wait: an endpoint is gone, or no longer ready, or no longer serves.
-#[must_use]
-pub fn removes_endpoints(old: Option<&EndpointSlice>, new: Option<&EndpointSlice>) -> bool {
+pub(crate) fn removes_endpoints(old: Option<&EndpointSlice>, new: Option<&EndpointSlice>) -> bool {
     let Some(old) = old else { return false };
     let before = usable(old);
     let Some(new) = new else { return !before.is_empty() };

@@ -71,8 +71,7 @@ pub fn secret_references(reference: &ObjectRef, ingress: &Ingress) -> BTreeSet<O
 }
 
 /// Whether anything of an Ingress could serve a request; if not, its last good version stays.
-#[must_use]
-pub fn is_usable(reference: &ObjectRef, ingress: &Arc<Ingress>) -> bool {
+pub(crate) fn is_usable(reference: &ObjectRef, ingress: &Arc<Ingress>) -> bool {
     let entry = Entry { object: Arc::clone(ingress), provenance: None };
     !lower(reference, &entry).is_unusable
 }

@@ -8,32 +8,25 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::core::v1::Secret;
 
+use super::findings::{DENIED, auth_conflict, auth_without_host, found_defect, tell_found};
 use super::host_tls::HostTls;
+use super::passthrough::{CLOSED, NOT_FIRST, not_passed_through, passed_through, passthrough};
 use super::tickets::TicketKeys;
 use crate::control::lower::candidate::Candidate;
-use crate::control::lower::claim::{Age, CertificateEntry, Claim};
+use crate::control::lower::claim::{Age, Claim};
 use crate::control::lower::claims::Claims;
-use crate::control::lower::guards;
-use crate::control::lower::ingress::annotations::{client_certificates, https};
-use crate::control::lower::secrets::{Found, SecretDefect, Secrets, is_same};
+use crate::control::lower::ingress::annotations::client_certificates;
+use crate::control::lower::secrets::{SecretDefect, Secrets, is_same};
 use crate::control::lower::settings::{ClientCertificates, Settings};
-use crate::control::source::report::{Finding, Report};
+use crate::control::source::report::Report;
 use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, ClientIdentityPolicy, HostPattern, ObjectRef, Problem, ServerName,
-    TlsAction, WildcardDepth,
+    ClientIdentityPolicy, HostPattern, ObjectRef, Problem, ServerName, TlsAction, WildcardDepth,
 };
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
 use crate::tls::server::ServerTls;
-
-/// What follows from CAs that cannot be used.
-const DENIED: &str = "all requests to the hosts of the Ingress get status 403";
-/// Why an Ingress cannot have the connections of a host passed through.
-const NOT_FIRST: &str = "an older Ingress claims the host first";
-/// The same; what is passed through would pass the guard by.
-const CLOSED: &str = "an annotation that is not supported yet protects the host";
 
 /// The hosts whose handshake or rules the Ingress has a say in. An Ingress with any TLS entry has
 /// it for all its hosts, listed or not, as in ingress-nginx.
@@ -45,7 +38,7 @@ fn names_of(claim: &Claim) -> BTreeSet<HostPattern> {
     certificates.hosts().chain(of_rules).cloned().collect()
 }
 
-/// Everything that server names are made of, besides what [`TlsState`] remembers.
+/// Everything that server names are made of, besides what [`Names`] remembers.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'a> {
     pub secrets: &'a Entries<Secret>,
@@ -85,7 +78,7 @@ pub(crate) struct Built {
 }
 
 /// Server names and what they are made of.
-pub(crate) struct TlsState {
+pub(crate) struct Names {
     secrets: Secrets,
     ticket_keys: TicketKeys,
     /// `--default-ssl-certificate`.
@@ -104,10 +97,10 @@ pub(crate) struct TlsState {
     problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
 }
 
-impl std::fmt::Debug for TlsState {
+impl std::fmt::Debug for Names {
     /// Keys and tickets stay out of logs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsState").field("names", &self.names).finish_non_exhaustive()
+        f.debug_struct("Names").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
@@ -126,7 +119,7 @@ struct BuiltName {
     problems: Vec<Arc<Problem>>,
 }
 
-impl TlsState {
+impl Names {
     /// Nothing but the default.
     pub(crate) fn new(default_secret: Option<ObjectRef>, ticket_keys: Option<ObjectRef>) -> Self {
         let self_signed = Certificate::self_signed()
@@ -416,7 +409,7 @@ impl TlsState {
             claims.filter_map(|reference| sources.claims.get(reference)).collect();
         built.host.has_entry =
             claimants.iter().any(|claim| !claim.certificates.entries().is_empty());
-        let passthrough = passthrough(sources, pattern, &mut built.problems);
+        let passthrough = passthrough(sources.claims, pattern, &mut built.problems);
         let auth = self.auth(sources, pattern, &mut built);
         if *pattern == HostPattern::Any {
             return built;
@@ -560,139 +553,9 @@ enum Choice {
     None,
 }
 
-/// Where the host's connections go as they are: its oldest Ingress alone may say so, because it
-/// takes the host's whole traffic away from all others.
-fn passthrough(
-    sources: Sources<'_>,
-    pattern: &HostPattern,
-    problems: &mut Vec<Arc<Problem>>,
-) -> Option<(BackendKey, ObjectRef)> {
-    let mut found = None;
-    let all = || sources.claims.of_host(pattern);
-    let is_closed = guards::closing(all().map(|claim| ((), claim.guards()))).is_some();
-    for (nth, claim) in all().enumerate() {
-        if !claim.settings.passthrough {
-            continue;
-        }
-        let backend = match passed_through(claim, pattern) {
-            _ if nth > 0 => Err(NOT_FIRST),
-            _ if is_closed => Err(CLOSED),
-            backend => backend,
-        };
-        match backend {
-            Ok(backend) => found = Some((backend.clone(), claim.owner.clone())),
-            Err(why) => {
-                let mut report = claim.report();
-                report.error(not_passed_through(pattern, why));
-                problems.extend(report.finish());
-            }
-        }
-    }
-    found
-}
-
-/// Where the Ingress alone would have the host's connections go, or why it cannot.
-fn passed_through<'a>(
-    claim: &'a Claim,
-    pattern: &HostPattern,
-) -> Result<&'a BackendKey, &'static str> {
-    if *pattern == HostPattern::Any {
-        return Err("a rule without a host has no server name");
-    }
-    if claim.guards().is_closed {
-        return Err(CLOSED);
-    }
-    root_backend(claim, pattern).ok_or("no rule of the Ingress leads path / to a Service")
-}
-
-fn not_passed_through(pattern: &HostPattern, why: &str) -> Finding {
-    Finding {
-        reason: "PassthroughNotUsed",
-        field: https::passthrough_field(),
-        message: format!("connections for host {pattern} are not passed through: {why}."),
-        advice: "Give the host one Ingress with path /.".into(),
-    }
-}
-
-fn auth_conflict(pattern: &HostPattern, winner: &ObjectRef) -> Finding {
-    Finding {
-        reason: "ClientAuthConflict",
-        field: client_certificates::secret_field(),
-        message: format!("for host {pattern} that of {winner} counts, which is older."),
-        advice: "Demand the same in both.".into(),
-    }
-}
-
-fn auth_without_host() -> Finding {
-    Finding {
-        reason: "ClientAuthWithoutHost",
-        field: client_certificates::secret_field(),
-        message: "a rule without a host has no handshake of its own; its requests get status 403."
-            .into(),
-        advice: "Write the host.".into(),
-    }
-}
-
-/// The Service behind the root path of the host.
-fn root_backend<'a>(claim: &'a Claim, pattern: &HostPattern) -> Option<&'a BackendKey> {
-    let routes = claim.routes.get(pattern)?;
-    let root = routes.iter().find(|route| route.path.text() == "/")?;
-    match &root.target {
-        BackendTarget::Service(key) => Some(key),
-        BackendTarget::Invalid => None,
-    }
-}
-
 /// `*.` and what follows the first label.
 fn parent_of(pattern: &HostPattern) -> Option<HostPattern> {
     let HostPattern::Exact(name) = pattern else { return None };
     let suffix = name.parent()?;
     Some(HostPattern::Wildcard { suffix, depth: WildcardDepth::One })
-}
-
-/// Tells what is wrong with the certificate of one element of `spec.tls`.
-fn tell_found(
-    report: &mut Report<'_>,
-    index: usize,
-    entry: &CertificateEntry,
-    secret: &ObjectRef,
-    found: &Found,
-) {
-    if let Some(defect) = &found.defect {
-        let field = format!("spec.tls[{index}].secretName");
-        found_defect(report, field, defect, found, "the default certificate is served");
-    }
-    let Some(certificate) = &found.certificate else { return };
-    for (nth, host) in &entry.hosts {
-        if !certificate.covers(&host.to_string()) {
-            report.error(not_covered(index, *nth, host, secret));
-        }
-    }
-}
-
-fn not_covered(index: usize, nth: usize, host: &HostPattern, secret: &ObjectRef) -> Finding {
-    Finding {
-        reason: "CertificateHost",
-        field: format!("spec.tls[{index}].hosts[{nth}]"),
-        message: format!(
-            "the certificate of the Secret {}/{} is not for {host}; another one is served.",
-            secret.namespace, secret.name
-        ),
-        advice: "Store a certificate that names the host.".into(),
-    }
-}
-
-/// Says a defect of a certificate and what follows from it; `instead`: if nothing serves.
-fn found_defect(
-    report: &mut Report<'_>,
-    field: String,
-    defect: &SecretDefect,
-    found: &Found,
-    instead: &str,
-) {
-    match (&found.certificate, found.is_last_good) {
-        (_, true) => report.error(defect.finding(field, "the last good one stays in force")),
-        (Some(_), false) => report.warning(defect.finding(field, "it is served all the same")),
-        (None, false) => report.error(defect.finding(field, instead)),
-    }
 }

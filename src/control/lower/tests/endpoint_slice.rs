@@ -264,7 +264,7 @@ fn a_change_is_urgent_if_it_takes_an_endpoint_away() {
         (of(unready), read(&port_2), false),
         (of(ready), read(&elsewhere), true),
     ] {
-        let is_urgent = removes_endpoints(old.as_ref(), new.as_ref());
+        let is_urgent = slices::removes_endpoints(old.as_ref(), new.as_ref());
         assert_eq!(is_urgent, expected, "{old:?} {new:?}");
     }
 }
