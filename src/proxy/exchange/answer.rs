@@ -10,12 +10,7 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 
 impl Exchange<'_> {
     /// Answers by ourselves.
-    pub async fn answer(&mut self, reply: Reply) -> End {
-        self.answer_as(Unsaid::new(), reply).await
-    }
-
-    /// Answers by ourselves.
-    pub async fn answer_as(&mut self, unsaid: Unsaid, reply: Reply) -> End {
+    pub async fn answer(&mut self, unsaid: Unsaid, reply: Reply) -> End {
         let request = self.request();
         let (persistence, end) = persistence_of_reply(&request);
         let has_body = !request.head.is_head(request.bytes);
@@ -31,8 +26,7 @@ impl Exchange<'_> {
     }
 
     /// Sends the client elsewhere.
-    pub async fn send_redirect(&mut self, status: u16, location: &[u8]) -> End {
-        let unsaid = Unsaid::new();
+    pub async fn send_redirect(&mut self, unsaid: Unsaid, status: u16, location: &[u8]) -> End {
         let request = self.request();
         let (persistence, end) = persistence_of_reply(&request);
         let mut out = Buffer::new(Class::Small);

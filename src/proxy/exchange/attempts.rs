@@ -11,7 +11,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::http1::body::EndOfMessage;
 use crate::proxy::exchange::conversation::{self, Conversation, Outcome, Record};
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
@@ -20,7 +19,6 @@ use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
 use crate::proxy::exchange::state::{Exchange, Tally};
 use crate::proxy::exchange::tunnel::{self, Relayed};
 use crate::proxy::rt::buffer::{Buffer, Class};
-use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::dial;
 use crate::proxy::upstream::endpoint::Lease;
@@ -69,10 +67,10 @@ impl Exchange<'_> {
         backend: &Rc<Backend>,
         route: Route<'_>,
         until: Until,
+        mut unsaid: Unsaid,
         mut started: u64,
     ) -> End {
         let treatment = &route.plan.treatment;
-        let mut unsaid = Unsaid::new();
         let begun = started;
         let progress = Progress::default();
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
@@ -85,7 +83,7 @@ impl Exchange<'_> {
             let Some(lease) =
                 backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
             else {
-                return self.answer_as(unsaid, Reply::NoEndpoints).await;
+                return self.answer(unsaid, Reply::NoEndpoints).await;
             };
             tries += 1;
             let wire = backend.wire();
@@ -106,7 +104,7 @@ impl Exchange<'_> {
                         Next::Over(end) => return end,
                         Next::Answer(unsaid, reply) => {
                             self.is_last = true;
-                            return self.answer_as(unsaid, reply).await;
+                            return self.answer(unsaid, reply).await;
                         }
                         Next::Failed(back, failure) => {
                             unsaid = back;
@@ -160,7 +158,7 @@ impl Exchange<'_> {
                 let seconds = self.scratch.response.keep_alive_timeout;
                 if let Some(message) = message {
                     connection.keep_alive = seconds.map(|s| Duration::from_secs(s.into()));
-                    self.release(lease, connection, message);
+                    self.core.upstreams.release(lease, connection, message);
                 }
                 Next::Over(end)
             }
@@ -180,12 +178,6 @@ impl Exchange<'_> {
         self.tally.request_bytes = progress.octets.get();
         self.note(lease, &record, started);
         next
-    }
-
-    fn release(&self, lease: &Lease, connection: Connection, message: EndOfMessage) {
-        if self.core.upstreams.release(lease, connection, message) {
-            self.core.count(Counter::UpstreamReleases);
-        }
     }
 
     /// The client gave the request up before it went upstream.
@@ -230,7 +222,7 @@ impl Exchange<'_> {
             Failure::Local => self.core.count(Counter::UpstreamExhausted),
             _ => {}
         }
-        let end = self.answer_as(unsaid, Reply::to_failure(failure)).await;
+        let end = self.answer(unsaid, Reply::to_failure(failure)).await;
         // Some of the body was read already, so the rest cannot be stepped over.
         if progress.has_read.get() { End::Linger } else { end }
     }
@@ -284,40 +276,21 @@ impl Exchange<'_> {
         attempt: &Try<'_>,
         connecting: &mut ConnectTime,
     ) -> Result<Connection, Failure> {
-        let core = self.core;
+        let upstreams = &self.core.upstreams;
         let &Try { lease, wire, until, .. } = attempt;
         let endpoint = &lease.endpoint;
-        let opened_at = recent_millis();
-        if !wire.is_http2() && !attempt.wants_fresh {
-            let pool = &endpoint.pool;
-            let found = pool.checkout(&core.upstreams.limits, &core.upstreams.idle, opened_at);
-            core.telemetry.add(Counter::UpstreamStale, found.stale);
-            if let Some(connection) = found.connection {
-                core.count(Counter::UpstreamReuses);
-                return Ok(connection);
-            }
+        if !wire.is_http2()
+            && !attempt.wants_fresh
+            && let Some(connection) = upstreams.checkout(endpoint)
+        {
+            return Ok(connection);
         }
         let began = process_nanos();
         let has_other = attempt.elsewhere.is_some_and(|backend| self.has_other(backend, lease));
         let time = connecting.share(has_other).min(until.left());
-        // Whoever cannot be reached is as silent as who does not answer.
-        let is_first = endpoint.asked();
-        let result = if wire.is_http2() {
-            dial::open_stream(&core.upstreams, endpoint, wire, time).await
-        } else {
-            let dialled = dial::dial(&core.upstreams, wire, endpoint.address, time).await;
-            dialled.map(|stream| Connection {
-                stream,
-                opened_at,
-                is_reused: false,
-                keep_alive: None,
-            })
-        };
+        let opened = dial::open(upstreams, endpoint, wire, time).await;
         connecting.spend(Duration::from_nanos(process_nanos().saturating_sub(began)));
-        if is_first && result.is_ok() {
-            endpoint.unasked();
-        }
-        result
+        opened
     }
 }
 

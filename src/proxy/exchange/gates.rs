@@ -8,6 +8,7 @@ use crate::proxy::core::CoreTable;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::Exchange;
 use crate::table::Match;
 use crate::telemetry::Counter;
@@ -86,20 +87,21 @@ impl Exchange<'_> {
     /// Ends a request that no backend gets.
     pub(super) async fn keep_back(
         &mut self,
+        unsaid: Unsaid,
         answer: Answer<'_>,
         matched: Option<&Match<'_>>,
     ) -> End {
         let (counter, reply) = match answer {
             Answer::ToHttps(status) => {
                 let location = self.https_location(status);
-                return self.send_redirect(status, &location).await;
+                return self.send_redirect(unsaid, status, &location).await;
             }
             Answer::Elsewhere(redirect) => {
                 let matched_bytes = matched.map_or(0, |found| found.matched_bytes);
                 let listener = &self.downstream.listener;
                 let location =
                     self.location(redirect, listener.scheme, listener.port, matched_bytes);
-                return self.send_redirect(redirect.status, &location).await;
+                return self.send_redirect(unsaid, redirect.status, &location).await;
             }
             Answer::ListenerGone => {
                 self.is_last = true;
@@ -125,7 +127,7 @@ impl Exchange<'_> {
         if let Some(counter) = counter {
             self.core.count(counter);
         }
-        self.answer(reply).await
+        self.answer(unsaid, reply).await
     }
 
     /// As ingress-nginx writes it: without port, and without one slash at the end.

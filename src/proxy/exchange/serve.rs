@@ -13,6 +13,7 @@ use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
 use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Tally};
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::until::Until;
@@ -63,7 +64,7 @@ pub async fn run(
     if downstream.listener.scheme == Scheme::Https {
         exchange.hsts = matched.as_ref().and_then(|found| found.rule.plan.response.hsts.as_deref());
     }
-    let end = exchange.serve(&table, matched.as_ref(), started).await;
+    let end = exchange.serve(&table, matched.as_ref(), Unsaid::new(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
     core.retire_table(table);
     match end {
@@ -96,26 +97,35 @@ impl Exchange<'_> {
         table.0.lookup(self.downstream.listener.id, &key)
     }
 
-    async fn serve(&mut self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) -> End {
+    async fn serve(
+        &mut self,
+        table: &CoreTable,
+        matched: Option<&Match<'_>>,
+        unsaid: Unsaid,
+        started: u64,
+    ) -> End {
         self.tally.series = matched.map(|matched| matched.rule.series);
         let matched = match self.pass_gates(table, matched) {
             Ok(matched) => matched,
-            Err(answer) => return self.keep_back(answer, matched).await,
+            Err(answer) => return self.keep_back(unsaid, answer, matched).await,
         };
         let rule = matched.rule;
         let share = self.core.random.below(rule.weight_total as usize);
         let Some(entry) = rule.backend(u32::try_from(share).unwrap_or(0)) else {
-            return self.answer(Reply::InvalidBackend).await;
+            return self.answer(unsaid, Reply::InvalidBackend).await;
         };
         self.tally.series = Some(entry.series);
-        let Some(id) = entry.backend else { return self.answer(Reply::InvalidBackend).await };
+        let Some(id) = entry.backend else {
+            return self.answer(unsaid, Reply::InvalidBackend).await;
+        };
         // A backend may vanish between the table and the request: then it has no endpoints.
         let Some(backend) = self.core.upstreams.backend(id) else {
-            return self.answer(Reply::NoEndpoints).await;
+            return self.answer(unsaid, Reply::NoEndpoints).await;
         };
         self.tally.backend = Some(Rc::clone(&backend));
         let route = matched.route(entry);
-        self.try_endpoints(&backend, route, self.until(&route.plan.treatment), started).await
+        let until = self.until(&route.plan.treatment);
+        self.try_endpoints(&backend, route, until, unsaid, started).await
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.

@@ -20,11 +20,36 @@ use crate::proxy::upstream::upstreams::Upstreams;
 use crate::proxy::upstream::wire::CoreWire;
 use crate::telemetry::{self, Counter};
 
+/// A connection for one request: a new one, or a stream of one that is shared, within `time`.
+///
+/// # Errors
+/// Whose fault it is that there is none.
+pub async fn open(
+    upstreams: &Rc<Upstreams>,
+    endpoint: &Endpoint,
+    wire: &Rc<CoreWire>,
+    time: Duration,
+) -> Result<Connection, Failure> {
+    let opened_at = recent_millis();
+    // Whoever cannot be reached is as silent as who does not answer.
+    let is_first = endpoint.asked();
+    let opened = if wire.is_http2() {
+        open_stream(upstreams, endpoint, wire, time).await
+    } else {
+        let dialled = dial(upstreams, wire, endpoint.address, time).await;
+        dialled.map(|stream| Connection { stream, opened_at, is_reused: false, keep_alive: None })
+    };
+    if is_first && opened.is_ok() {
+        endpoint.unasked();
+    }
+    opened
+}
+
 /// Opens a connection within `time`, the handshake included.
 ///
 /// # Errors
 /// Whose fault it is that there is none.
-pub async fn dial(
+async fn dial(
     upstreams: &Upstreams,
     wire: &CoreWire,
     address: SocketAddr,
@@ -54,7 +79,7 @@ pub async fn dial(
 ///
 /// # Errors
 /// No connection could be made, or all of them were full.
-pub async fn open_stream(
+async fn open_stream(
     upstreams: &Rc<Upstreams>,
     endpoint: &Endpoint,
     wire: &Rc<CoreWire>,

@@ -19,7 +19,7 @@ use crate::proxy::upstream::endpoint::{Endpoint, Lease};
 use crate::proxy::upstream::pool::{Connection, IdleCount, PoolLimits};
 use crate::proxy::upstream::wire::CoreWire;
 use crate::table::BackendId;
-use crate::telemetry::CoreTelemetry;
+use crate::telemetry::{CoreTelemetry, Counter};
 
 /// All backends of a core.
 pub struct Upstreams {
@@ -126,17 +126,22 @@ impl Upstreams {
         }
     }
 
-    /// Gives a connection back to its endpoint's pool; true: kept.
-    pub fn release(&self, lease: &Lease, connection: Connection, end: EndOfMessage) -> bool {
-        connection.stream.outlives_message()
-            && !lease.endpoint.is_removed.get()
-            && lease.endpoint.pool.release(
-                connection,
-                end,
-                &self.limits,
-                &self.idle,
-                recent_millis(),
-            )
+    /// An idle connection of an endpoint's pool, if there is one that is still good.
+    pub fn checkout(&self, endpoint: &Endpoint) -> Option<Connection> {
+        let found = endpoint.pool.checkout(&self.limits, &self.idle, recent_millis());
+        self.telemetry.add(Counter::UpstreamStale, found.stale);
+        found.connection.inspect(|_| self.telemetry.count(Counter::UpstreamReuses))
+    }
+
+    /// Gives a connection back to its endpoint's pool, or closes it.
+    pub fn release(&self, lease: &Lease, connection: Connection, end: EndOfMessage) {
+        let Endpoint { pool, is_removed, .. } = &*lease.endpoint;
+        if connection.stream.outlives_message()
+            && !is_removed.get()
+            && pool.release(connection, end, &self.limits, &self.idle, recent_millis())
+        {
+            self.telemetry.count(Counter::UpstreamReleases);
+        }
     }
 
     /// Closes an idle connection of any endpoint, so that its descriptor can be another's; false:
