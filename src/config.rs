@@ -243,7 +243,7 @@ fn check_addresses(args: &Args) -> Result<(), ConfigError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser as _;
 
     use super::*;
@@ -261,7 +261,8 @@ mod tests {
         Command::try_parse_from(flags).map(|command| command.args)
     }
 
-    fn config(flags: &str) -> Result<Config, ConfigError> {
+    /// What `flags` mean on a machine of tests.
+    pub(crate) fn config(flags: &str) -> Result<Config, ConfigError> {
         Config::new(&parse(flags).expect("flags that are each right"), &MACHINE)
     }
 

@@ -127,6 +127,10 @@ pub struct CoreState {
 #[must_use]
 pub fn process_nanos() -> u64 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    #[cfg(test)]
+    if let Some(nanos) = tests::SIMULATED_NANOS.get() {
+        return nanos;
+    }
     let start = START.get_or_init(std::time::Instant::now);
     u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
@@ -470,4 +474,4 @@ impl Pending {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -73,7 +73,7 @@ async fn work(seat: Seat) {
     }
 }
 
-fn apply<F: Future<Output = After> + 'static>(
+pub(super) fn apply<F: Future<Output = After> + 'static>(
     core: &Rc<Core>,
     update: Update,
     listeners: &mut Listeners<F>,
@@ -109,7 +109,7 @@ const TICKS_PER_SECOND: u64 = 50;
 const _: () = assert!(TICK.as_millis() * TICKS_PER_SECOND as u128 == 1000);
 
 /// The heartbeat of a core: deadlines, date, pools, log.
-async fn tick(core: &Rc<Core>) {
+pub(super) async fn tick(core: &Rc<Core>) {
     let mut count: u64 = 0;
     loop {
         rt::sleep(TICK).await;

@@ -6,6 +6,12 @@ use std::thread;
 use super::*;
 use crate::model::{PortRef, Scheme};
 
+thread_local! {
+    /// The process clock of this thread where a test moves it by hand.
+    pub(crate) static SIMULATED_NANOS: std::cell::Cell<Option<u64>> =
+        const { std::cell::Cell::new(None) };
+}
+
 fn table(version: u64) -> Arc<Table> {
     let mut table = Arc::new(Table::default());
     Arc::get_mut(&mut table).expect("not shared yet").version = TableVersion(version);

@@ -65,7 +65,11 @@ impl<F: Future<Output = After> + 'static> Listeners<F> {
             // No memory for it in the kernel. The other cores serve what comes there.
             return self.core.count(Counter::AcceptsExhausted);
         };
-        let socket = Rc::new(socket);
+        self.accept_from(id, Rc::new(socket));
+    }
+
+    /// Accepts connections of a socket until it is closed.
+    pub fn accept_from(&mut self, id: OpeningId, socket: Rc<Socket>) {
         for _ in 0..ACCEPTS_IN_FLIGHT {
             let (core, socket) = (Rc::clone(&self.core), Rc::clone(&socket));
             let (places, serve_one) = (Rc::clone(&self.places), self.serve_one);
@@ -114,6 +118,19 @@ impl Socket {
     ) -> io::Result<Self> {
         let facts = RefCell::new(facts(entry_point, listener));
         Ok(Self { listener: Listener::new(socket, driver)?, entry_point, facts })
+    }
+
+    /// One of a test.
+    #[cfg(test)]
+    pub fn simulated(entry_point: EntryPoint) -> Self {
+        let facts = RefCell::new(facts(entry_point, ListenerId::HTTP));
+        Self { listener: Listener::default(), entry_point, facts }
+    }
+
+    /// A client of a test comes.
+    #[cfg(test)]
+    pub fn come(&self, from: std::net::SocketAddr) -> Option<rt::simulated::link::Peer> {
+        self.listener.come(from)
     }
 }
 
@@ -209,28 +226,26 @@ impl Waited {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
-    use std::net::{TcpListener, TcpStream};
-    use std::sync::mpsc;
 
     use super::*;
+    use crate::proxy::rt::simulated::task;
 
-    /// Runs `test` on a core of its own, which outlives it.
-    fn on_a_core<T: Send + 'static, F: Future<Output = T> + 'static>(
-        test: impl FnOnce() -> F + Send + 'static,
-    ) -> T {
-        let (told, result) = mpsc::channel();
-        std::thread::spawn(move || {
-            rt::run(DriverChoice::Epoll, move || async move {
-                told.send(test().await).unwrap();
-                std::future::pending::<()>().await;
-            })
-        });
-        result.recv().unwrap()
+    /// Runs `test` to its end, on a clock of its own.
+    fn run(test: impl Future<Output = ()> + 'static) {
+        let is_over = Rc::new(Cell::new(false));
+        let over = Rc::clone(&is_over);
+        task::clear();
+        let marked = async move {
+            test.await;
+            over.set(true);
+        };
+        task::spawn(marked, |_| {});
+        assert!(task::drive(Duration::from_secs(60), |_| {}, || is_over.get()), "it hangs");
     }
 
     #[test]
     fn a_wait_ends_when_it_holds_or_when_its_time_is_over() {
-        let looks = on_a_core(|| async {
+        run(async {
             let looks = Cell::new(0);
             let mut time = Waited::at_most(3 * DRAIN_POLL);
             let mut all = Vec::new();
@@ -242,25 +257,20 @@ mod tests {
                 .await;
                 all.push(looks.take());
             }
-            all
+            assert_eq!(all, [1, 4, 1, 1]);
         });
-        assert_eq!(looks, [1, 4, 1, 1]);
     }
 
     #[test]
     fn a_queue_that_nobody_empties_does_not_keep_a_socket_open() {
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        let _waits = TcpStream::connect(address).unwrap();
-        let waiting = on_a_core(move || async move {
+        run(async {
+            let address = ([127, 0, 0, 1], 80).into();
             let entry_point = EntryPoint { address, scheme: Scheme::Http };
-            let socket =
-                Socket::new(socket, entry_point, ListenerId::HTTP, DriverChoice::Epoll).unwrap();
-            let waiting = socket.listener.waiting();
-            close(&[Rc::new(socket)], &mut Waited::at_most(2 * DRAIN_POLL)).await;
-            waiting
+            let socket = Rc::new(Socket::simulated(entry_point));
+            let _waits = socket.listener.come(address).unwrap();
+            assert_eq!(socket.listener.waiting(), 1);
+            close(&[Rc::clone(&socket)], &mut Waited::at_most(2 * DRAIN_POLL)).await;
+            assert!(socket.listener.come(address).is_none());
         });
-        assert_eq!(waiting, 1);
-        assert!(TcpStream::connect(address).is_err());
     }
 }

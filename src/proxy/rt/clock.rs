@@ -12,8 +12,6 @@
 //! A connection that is armed again and again is moved once per shortest timeout, not once per
 //! request.
 
-#![expect(unsafe_code, reason = "system calls that std does not offer")]
-
 use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
 use std::os::fd::RawFd;
@@ -22,6 +20,7 @@ use std::time::Duration;
 
 use crate::limits::{CLIENT_CHECK_INTERVAL, TICK};
 use crate::proxy::rt::socket::{self, Peek};
+use crate::proxy::rt::time::coarse_millis;
 
 /// Slots of the wheel: 4096 × 20 ms = 82 s; what is due later is linked at the horizon and again
 /// from there.
@@ -126,17 +125,6 @@ pub struct Deadlines {
 pub struct Deadline {
     deadlines: Rc<Deadlines>,
     index: u32,
-}
-
-/// Milliseconds of the kernel's coarse monotonic clock (resolution: one jiffy, 1 to 10 ms).
-#[must_use]
-pub fn coarse_millis() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel writes one timespec. The clock exists since Linux 2.6.32.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_COARSE, &raw mut time) };
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)
 }
 
 thread_local! {

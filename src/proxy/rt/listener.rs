@@ -3,7 +3,6 @@
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
 use std::io;
-use std::mem::{MaybeUninit, size_of};
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
@@ -12,6 +11,7 @@ use socket2::{SockFilter, SockRef};
 
 use crate::proxy::rt::clock::Deadlines;
 use crate::proxy::rt::driver::DriverChoice;
+use crate::proxy::rt::socket;
 use crate::proxy::rt::stream::Stream;
 
 /// A listening socket of one core.
@@ -45,10 +45,6 @@ const DROP_SYN: [SockFilter; 5] = [
     SockFilter::new(0x06, 0, 0, 0),
     SockFilter::new(0x06, 0, 0, u32::MAX),
 ];
-
-/// A few hundred.
-#[expect(clippy::cast_possible_truncation, reason = "no conversion that checks is const")]
-const TCP_INFO_BYTES: libc::socklen_t = size_of::<libc::tcp_info>() as libc::socklen_t;
 
 impl Listener {
     /// Takes a bound socket in listening state.
@@ -86,25 +82,10 @@ impl Listener {
         SockRef::from(&socket).attach_filter(&DROP_SYN)
     }
 
-    /// Connections whose handshake is complete and that nobody has accepted yet. tcp(7),
-    /// `TCP_INFO`: of a listening socket `tcpi_unacked` is the length of its queue.
+    /// Connections whose handshake is complete and that nobody has accepted yet.
     #[must_use]
     pub fn waiting(&self) -> u32 {
-        let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
-        let mut length = TCP_INFO_BYTES;
-        // SAFETY: the kernel writes at most `length` octets into `info`.
-        let result = unsafe {
-            libc::getsockopt(
-                self.descriptor,
-                libc::IPPROTO_TCP,
-                libc::TCP_INFO,
-                info.as_mut_ptr().cast(),
-                &raw mut length,
-            )
-        };
-        // SAFETY: integers, every one of them valid as zero, which is what the kernel left alone.
-        let info = unsafe { info.assume_init() };
-        if result == 0 { info.tcpi_unacked } else { 0 }
+        socket::waiting(self.descriptor)
     }
 
     /// Stops listening: pending accepts end with [`Accepted::Closed`].

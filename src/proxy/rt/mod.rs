@@ -14,19 +14,32 @@ mod doorbell;
 mod driver;
 mod io_buf;
 mod join;
+#[cfg(not(test))]
 mod listener;
 pub mod random;
 mod reuse;
 mod runtime;
+// What asks the kernel, or for a turn of the loop. Unit tests have a kernel and a loop of their
+// own, so that everything above runs as it is.
+#[cfg(test)]
+pub mod simulated;
 mod socket;
 pub mod spares;
+#[cfg(not(test))]
 mod stream;
+#[cfg(not(test))]
+mod task;
+#[cfg(not(test))]
+mod time;
+#[cfg(test)]
+use simulated::{listener, stream, task, time};
 
 pub use doorbell::Doorbell;
 pub use driver::{DriverChoice, RingAbility, RingFlags, examine_uring, probe_uring};
 pub use join::{Side, Signal, both, either};
 pub use listener::{Accepted, Listener};
 pub use reuse::Places;
-pub use runtime::{last_words, run, sleep, spawn, within};
+pub use runtime::{last_words, run};
 pub use socket::Peek;
 pub use stream::Stream;
+pub use task::{sleep, spawn, within};

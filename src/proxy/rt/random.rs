@@ -18,7 +18,7 @@ impl Random {
         if count == 8 {
             Self::seeded(u64::from_ne_bytes(seed))
         } else {
-            Self::seeded(crate::proxy::rt::clock::coarse_millis())
+            Self::seeded(crate::proxy::rt::time::coarse_millis())
         }
     }
 

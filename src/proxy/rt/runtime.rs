@@ -1,13 +1,6 @@
-//! The loop of a core and its tasks.
+//! The loop of a core.
 
-#![expect(unsafe_code, reason = "pin projection of a one-field wrapper")]
-
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use monoio::{IoUringDriver, LegacyDriver, RuntimeBuilder};
 
@@ -61,57 +54,4 @@ pub fn last_words(text: &str) {
     use std::io::Write as _;
     // Nobody is left to tell when standard error is closed.
     drop(writeln!(io::stderr(), "ringway: {text}"));
-}
-
-/// Starts a task on this core. When it panics, `on_panic` gets the payload and the core goes on.
-pub fn spawn<F>(task: F, on_panic: impl FnOnce(Box<dyn Any + Send>) + 'static)
-where
-    F: Future<Output = ()> + 'static,
-{
-    drop(monoio::spawn(Caught { task, on_panic: Some(on_panic) }));
-}
-
-/// A task that ends when it panics. Written by hand, because an `async` block around the task would
-/// keep room for it twice, once as captured and once as awaited.
-struct Caught<F, P> {
-    task: F,
-    on_panic: Option<P>,
-}
-
-impl<F, P> Future for Caught<F, P>
-where
-    F: Future<Output = ()>,
-    P: FnOnce(Box<dyn Any + Send>),
-{
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: `task` is pinned with `self` and never moved out of; `on_panic` is not pinned.
-        let this = unsafe { self.get_unchecked_mut() };
-        // SAFETY: see above; `Caught` has no `Drop`.
-        let task = unsafe { Pin::new_unchecked(&mut this.task) };
-        match catch_unwind(AssertUnwindSafe(|| task.poll(context))) {
-            Ok(polled) => polled,
-            Err(payload) => {
-                if let Some(on_panic) = this.on_panic.take() {
-                    on_panic(payload);
-                }
-                Poll::Ready(())
-            }
-        }
-    }
-}
-
-/// Waits. Resolution: 1 ms.
-pub async fn sleep(duration: Duration) {
-    monoio::time::sleep(duration).await;
-}
-
-/// Waits for `future` at most `duration`; the future is dropped then, so what it used must not be
-/// used again.
-///
-/// # Errors
-/// `None` when the time is over.
-pub async fn within<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
-    monoio::time::timeout(duration, future).await.ok()
 }

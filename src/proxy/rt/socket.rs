@@ -1,8 +1,9 @@
-//! What the kernel says of a connection's socket without waiting.
+//! What the kernel says of a socket without waiting.
 
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
 use std::io;
+use std::mem::{MaybeUninit, size_of};
 use std::net::Shutdown;
 use std::os::fd::RawFd;
 
@@ -52,6 +53,30 @@ fn poll(descriptor: RawFd) -> libc::c_short {
     if count > 0 { asked.revents } else { 0 }
 }
 
+/// A few hundred.
+#[expect(clippy::cast_possible_truncation, reason = "no conversion that checks is const")]
+const TCP_INFO_BYTES: libc::socklen_t = size_of::<libc::tcp_info>() as libc::socklen_t;
+
+/// Connections of a listening socket whose handshake is complete and that nobody has accepted yet.
+/// tcp(7), `TCP_INFO`: there `tcpi_unacked` is the length of its queue.
+pub(super) fn waiting(descriptor: RawFd) -> u32 {
+    let mut info = MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = TCP_INFO_BYTES;
+    // SAFETY: the kernel writes at most `length` octets into `info`.
+    let result = unsafe {
+        libc::getsockopt(
+            descriptor,
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    // SAFETY: integers, every one of them valid as zero, which is what the kernel left alone.
+    let info = unsafe { info.assume_init() };
+    if result == 0 { info.tcpi_unacked } else { 0 }
+}
+
 /// Shuts directions of a connection down; operations under way on it end.
 pub(super) fn shutdown(descriptor: RawFd, how: Shutdown) {
     let how = match how {
@@ -61,4 +86,23 @@ pub(super) fn shutdown(descriptor: RawFd, how: Shutdown) {
     };
     // SAFETY: plain system call; a failure means that the connection is already down.
     unsafe { libc::shutdown(descriptor, how) };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn connections_that_nobody_accepted_are_counted() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        assert_eq!(waiting(socket.as_raw_fd()), 0);
+        let _waits = TcpStream::connect(address).unwrap();
+        assert_eq!(waiting(socket.as_raw_fd()), 1);
+        let _accepted = socket.accept().unwrap();
+        assert_eq!(waiting(socket.as_raw_fd()), 0);
+    }
 }

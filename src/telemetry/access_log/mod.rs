@@ -113,4 +113,4 @@ impl ActiveLog {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

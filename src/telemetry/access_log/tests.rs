@@ -11,6 +11,18 @@ use crate::model::{BackendKey, PortRef};
 use crate::telemetry::samples::{attempt, backend, origin, record};
 use crate::telemetry::telemetry;
 
+/// A log of JSON without a writer, and the lines of it that were flushed.
+pub(crate) fn collected() -> (CoreLog, impl Fn() -> Vec<String>) {
+    let (full, written) = crossbeam_channel::bounded(ACCESS_LOG_BUFFERS_MAX);
+    let log = CoreLog::new(AccessLogFormat::Json, full, crossbeam_channel::never());
+    let lines = move || {
+        let text = |buffer: LogBuffer| String::from_utf8(buffer.bytes).expect("lines are UTF-8");
+        let texts: Vec<String> = written.try_iter().map(text).collect();
+        texts.iter().flat_map(|text| text.lines().map(str::to_owned)).collect()
+    };
+    (log, lines)
+}
+
 fn line(format: AccessLogFormat, record: &ExchangeRecord<'_>) -> String {
     let mut out = Vec::new();
     LineFormat::new(format).write_line(&mut out, record);
