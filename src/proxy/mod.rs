@@ -19,6 +19,8 @@ pub mod exchange;
 pub mod rt;
 mod start;
 pub mod tasks;
+#[cfg(test)]
+mod tests;
 pub mod transport;
 pub mod upstream;
 pub mod worker;

@@ -1,0 +1,160 @@
+//! Bodies of requests on their way, and answers that do not wait for them.
+
+use super::row::{Act, Act::*, END, OK, ROW, Row, check};
+
+const EXPECTS: Act =
+    Says("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+const FORBIDS: Act = Says("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
+
+#[test]
+fn a_body_goes_as_it_comes() {
+    check(&[
+        Row {
+            name: "in parts, with another request behind it",
+            client: &[
+                Says("POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nbo"),
+                Waits(100),
+                Says("dy"),
+                Waits(100),
+                Says("bodyGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"),
+            ],
+            endpoints: &[&[&[Hears("bodybody"), OK, Hears(END), OK]]],
+            gets: "200 ok; 200 ok | open",
+            at: 2,
+            asked: &[(1, 2, 1)],
+            log: &["200 a:200", "200 a:200"],
+            ..ROW
+        },
+        Row {
+            name: "in chunks",
+            client: &[
+                Says("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo"),
+                Waits(100),
+                Says("\r\n2\r\ndy\r\n0\r\n\r\n"),
+            ],
+            endpoints: &[&[&[Hears("2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"), OK]]],
+            at: 1,
+            ..ROW
+        },
+        Row {
+            name: "in chunks that are none",
+            client: &[
+                Says("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nbo"),
+                Waits(100),
+                Says("\r\nnot a size\r\n"),
+            ],
+            endpoints: &[&[&[Hears(END), HearsEnd]]],
+            lasts: 3000,
+            gets: "400 close | closed",
+            at: 1,
+            asked: &[(1, 1, 0)],
+            log: &["400"],
+            ..ROW
+        },
+        Row {
+            name: "too long by its length",
+            policies: |policies| policies.body_bytes_max = Some(10),
+            client: &[Says("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n")],
+            lasts: 3000,
+            gets: "413 close | closed",
+            asked: &[(0, 0, 0)],
+            log: &["413"],
+            ..ROW
+        },
+        Row {
+            name: "just not too long",
+            policies: |policies| policies.body_bytes_max = Some(4),
+            client: &[super::row::POST],
+            ..ROW
+        },
+        Row {
+            name: "too long in chunks",
+            policies: |policies| policies.body_bytes_max = Some(10),
+            client: &[
+                Says("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"),
+                Says("8\r\nbodybody\r\n"),
+                Waits(100),
+                Says("8\r\nbodybody\r\n"),
+            ],
+            endpoints: &[&[&[Hears(END), HearsEnd]]],
+            lasts: 3000,
+            gets: "413 close | closed",
+            at: 1,
+            asked: &[(1, 1, 0)],
+            log: &["413"],
+            ..ROW
+        },
+    ]);
+}
+
+#[test]
+fn an_answer_does_not_wait_for_the_body() {
+    let early = Row {
+        client: &[
+            Says("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n"),
+            SaysMany(1000),
+        ],
+        endpoints: &[&[&[Hears(END), FORBIDS, HearsEnd]]],
+        lasts: 3000,
+        gets: "403 close no | closed",
+        asked: &[(1, 1, 0)],
+        log: &["403 a:403"],
+        ..ROW
+    };
+    check(&[
+        Row { name: "said while the body is sent", ..early },
+        Row {
+            name: "said by who takes no more",
+            endpoints: &[&[&[Hears(END), FORBIDS, Closes]]],
+            ..early
+        },
+        Row {
+            name: "said by who did not take all of it",
+            client: &[
+                Says("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n"),
+                SaysMany(99_999),
+            ],
+            endpoints: &[&[&[Takes(2000), Hears(END), FORBIDS, HearsEnd]]],
+            ..early
+        },
+    ]);
+}
+
+#[test]
+fn permission_to_send_comes_from_the_endpoint_or_from_patience() {
+    let expects = Row {
+        client: &[EXPECTS, Hears("100 Continue"), Says("body")],
+        gets: "100; 200 ok | open",
+        ..ROW
+    };
+    check(&[
+        Row {
+            name: "from the endpoint",
+            endpoints: &[&[&[
+                Hears(END),
+                Waits(200),
+                Says("HTTP/1.1 100 Continue\r\n\r\n"),
+                Hears("body"),
+                OK,
+            ]]],
+            at: 2,
+            ..expects
+        },
+        Row {
+            name: "from us, for an endpoint that knows nothing of it",
+            endpoints: &[&[&[Hears(END), Hears("body"), OK]]],
+            lasts: 2000,
+            at: 10,
+            ..expects
+        },
+        Row {
+            name: "not at all",
+            endpoints: &[&[&[Hears(END), FORBIDS, HearsEnd]]],
+            lasts: 3000,
+            gets: "403 close no | closed",
+            asked: &[(1, 1, 0)],
+            log: &["403 a:403"],
+            ..expects
+        },
+    ]);
+}

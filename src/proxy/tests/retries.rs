@@ -1,0 +1,191 @@
+//! Which failures are made good by another try, and by whom.
+
+use super::row::{ANSWERS, Act, Act::*, END, GET, OK, POST, REFUSES, ROW, Row, WELL, check};
+
+/// Takes a request and closes.
+const CLOSES: &[Act] = &[Hears(END), Closes];
+const BREAKS: &[Act] = &[Hears(END), Says("HTTP/1.1 200 OK\r\nContent-"), Closes];
+const BABBLES: &[Act] = &[Hears(END), Says("What?\r\n\r\n")];
+const BUSY: &[Act] =
+    &[Hears(END), Says("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), Hears(END)];
+
+#[test]
+fn a_failure_is_made_good_elsewhere_where_that_does_no_harm() {
+    let good = Row { gets: "200 ok | open", asked: &[(1, 1, 0), (1, 1, 1)], ..ROW };
+    let bad = Row { client: &[POST], gets: "502 | open", asked: &[(1, 1, 0), (0, 0, 0)], ..ROW };
+    check(&[
+        Row {
+            name: "refused",
+            endpoints: &[REFUSES, WELL],
+            asked: &[(1, 0, 0), (1, 1, 1)],
+            log: &["200 a:connect b:200"],
+            ..good
+        },
+        Row {
+            name: "refused, whatever the method",
+            client: &[POST],
+            endpoints: &[REFUSES, WELL],
+            asked: &[(1, 0, 0), (1, 1, 1)],
+            log: &["200 a:connect b:200"],
+            ..good
+        },
+        Row {
+            name: "gone before it was told",
+            client: &[POST],
+            endpoints: &[&[&[Resets]], WELL],
+            asked: &[(1, 0, 0), (1, 1, 1)],
+            log: &["200 a:nothing_sent b:200"],
+            ..good
+        },
+        Row {
+            name: "no descriptor left",
+            client: &[GET],
+            endpoints: &[&[&[Lacks]], WELL],
+            lasts: 3000,
+            gets: "503 | open",
+            at: 10,
+            asked: &[(11, 0, 0), (0, 0, 0)],
+            log: &["503 a:local"],
+            ..bad
+        },
+        Row {
+            name: "no answer",
+            endpoints: &[&[CLOSES], WELL],
+            log: &["200 a:no_response b:200"],
+            ..good
+        },
+        Row {
+            name: "no answer, POST",
+            endpoints: &[&[CLOSES], WELL],
+            log: &["502 a:no_response"],
+            ..bad
+        },
+        Row {
+            name: "half a head",
+            endpoints: &[&[BREAKS], WELL],
+            log: &["200 a:truncated b:200"],
+            ..good
+        },
+        Row {
+            name: "half a head, POST",
+            endpoints: &[&[BREAKS], WELL],
+            log: &["502 a:truncated"],
+            ..bad
+        },
+        Row {
+            name: "no HTTP",
+            client: &[GET],
+            endpoints: &[&[BABBLES], WELL],
+            log: &["502 a:malformed"],
+            ..bad
+        },
+        Row {
+            name: "no HTTP where something may have been left",
+            client: &[GET, Hears("ok"), GET, Hears("ok"), GET],
+            endpoints: &[&[&[Hears(END), OK, Hears(END), Says("What?\r\n\r\n")], ANSWERS], WELL],
+            gets: "200 ok; 200 ok; 200 ok | open",
+            asked: &[(1, 2, 0), (2, 2, 2)],
+            log: &["200 a:200", "200 b:200", "200 a:malformed b:200"],
+            ..ROW
+        },
+        Row {
+            name: "a body that is not here any more",
+            client: &[
+                Says("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n"),
+                Waits(10),
+                Says("body"),
+            ],
+            endpoints: &[&[&[Hears("body"), Closes]], WELL],
+            gets: "502 close | closed",
+            lasts: 2000,
+            log: &["502 a:no_response"],
+            ..bad
+        },
+    ]);
+}
+
+#[test]
+fn tries_are_counted() {
+    check(&[
+        Row {
+            name: "the only endpoint is asked again",
+            endpoints: &[&[&[Refuses], &[Refuses], ANSWERS]],
+            asked: &[(3, 1, 1)],
+            log: &["200 a:connect a:connect a:200"],
+            ..ROW
+        },
+        Row {
+            name: "three times",
+            endpoints: &[REFUSES],
+            gets: "502 | open",
+            asked: &[(3, 0, 0)],
+            log: &["502 a:connect a:connect a:connect"],
+            ..ROW
+        },
+        Row {
+            name: "both in turn",
+            endpoints: &[REFUSES, REFUSES],
+            gets: "502 | open",
+            asked: &[(2, 0, 0), (1, 0, 0)],
+            log: &["502 a:connect b:connect a:connect"],
+            ..ROW
+        },
+        Row {
+            name: "as often as the rule says",
+            policies: |policies| policies.retry.tries = Some(1),
+            endpoints: &[REFUSES, WELL],
+            gets: "502 | open",
+            asked: &[(1, 0, 0), (0, 0, 0)],
+            log: &["502 a:connect"],
+            ..ROW
+        },
+        Row {
+            name: "as often as the flag says",
+            flags: "--proxy-next-upstream-tries 2",
+            endpoints: &[REFUSES],
+            gets: "502 | open",
+            asked: &[(2, 0, 0)],
+            log: &["502 a:connect a:connect"],
+            ..ROW
+        },
+        Row {
+            name: "nobody to ask",
+            endpoints: &[],
+            gets: "503 | open",
+            asked: &[],
+            log: &["503"],
+            ..ROW
+        },
+    ]);
+}
+
+#[test]
+fn statuses_are_failures_where_the_rule_says_so() {
+    let busy = Row {
+        policies: |policies| policies.retry.statuses = vec![503],
+        endpoints: &[&[BUSY], WELL],
+        asked: &[(1, 1, 0), (1, 1, 1)],
+        log: &["200 a:503 b:200"],
+        ..ROW
+    };
+    check(&[
+        Row { name: "tried elsewhere", ..busy },
+        Row { name: "whatever the method", client: &[POST], ..busy },
+        Row {
+            name: "the last one is the answer",
+            endpoints: &[&[BUSY], &[BUSY]],
+            gets: "503 | open",
+            asked: &[(2, 2, 1), (1, 1, 0)],
+            log: &["503 a:503 b:503 a:503"],
+            ..busy
+        },
+        Row {
+            name: "not without a rule",
+            policies: |_| {},
+            gets: "503 | open",
+            asked: &[(1, 1, 1), (0, 0, 0)],
+            log: &["503 a:503"],
+            ..busy
+        },
+    ]);
+}
