@@ -7,16 +7,13 @@ use std::time::{Duration, Instant};
 
 use crate::for_each_driver;
 use crate::harness::backend::Connection;
-use crate::harness::{Backend, Builder, Driver, holds_within, manifest, pause, wait_until};
+use crate::harness::{Backend, Builder, Driver, holds_within, manifest, wait_until};
 
 for_each_driver!(
-    pause_of_the_client_is_not_the_time_of_the_upstream,
     sending_does_not_put_off_the_end_of_a_client_that_does_not_read,
     response_given_up_has_no_clean_end,
 );
 
-/// Far more than all buffers between backend and client hold.
-const PIECES: usize = 768;
 const PIECE: usize = 64 * 1024;
 
 fn builder(driver: Driver, backend: &Backend) -> Builder {
@@ -31,27 +28,6 @@ fn send_without_end(mut connection: Connection, sent: &AtomicUsize) -> io::Resul
         connection.send(&chunk)?;
         sent.fetch_add(1, Ordering::SeqCst);
     }
-}
-
-/// `--proxy-read-timeout` runs while the upstream is waited for, not while the client is.
-fn pause_of_the_client_is_not_the_time_of_the_upstream(driver: Driver) {
-    let backend = Backend::scripted(|mut connection| {
-        connection.read_request()?;
-        connection.send("HTTP/1.1 200 OK\r\n\r\n")?;
-        let piece = vec![b'x'; PIECE];
-        (0..PIECES).try_for_each(|_| connection.send(&piece))
-    });
-    let proxy = builder(driver, &backend)
-        .flag("--proxy-read-timeout", 1)
-        .flag("--client-send-timeout", 6)
-        .start();
-    let mut client = proxy.client();
-    client.send("GET / HTTP/1.0\r\nHost: a.example\r\n\r\n");
-    assert_eq!(client.response_head().status(), 200);
-    client.take(1024 * 1024);
-    pause(Duration::from_secs(2));
-    client.take(PIECES * PIECE - 1024 * 1024);
-    client.assert_closed();
 }
 
 /// `--client-send-timeout` goes on while octets of the request still arrive.

@@ -1,11 +1,10 @@
 //! What ejects an endpoint: no answer in time, and answers that end before their end.
 
 use std::io;
-use std::time::Duration;
 
 use crate::for_each_driver;
 use crate::harness::backend::Connection;
-use crate::harness::{Backend, Driver, pause};
+use crate::harness::{Backend, Driver};
 
 for_each_driver!(what_breaks_off_or_lets_time_pass_is_ejected, whole_answers_keep_an_endpoint);
 
@@ -35,7 +34,6 @@ fn fail(fault: Fault, mut connection: Connection) -> io::Result<()> {
         }
         Fault::Reset => {
             connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello")?;
-            pause(Duration::from_millis(20));
             connection.reset()
         }
         Fault::SilentBody => {

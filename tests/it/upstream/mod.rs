@@ -6,7 +6,6 @@ mod descriptors;
 mod early_response;
 mod ejection;
 mod garbage;
-mod hung;
 mod refused;
 mod reset_mid_body;
 mod retry;
