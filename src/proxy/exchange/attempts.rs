@@ -23,7 +23,7 @@ use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::dial;
 use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
-use crate::proxy::upstream::pool::Connection;
+use crate::proxy::upstream::pool::Channel;
 use crate::proxy::upstream::request_body::Progress;
 use crate::proxy::upstream::until::Until;
 use crate::proxy::upstream::wire::CoreWire;
@@ -93,14 +93,14 @@ impl Exchange<'_> {
             let (failure, is_reused) = match obtained {
                 Err(failure) => (failure, false),
                 // It may have taken its time.
-                Ok(connection) if !connection.is_reused && self.downstream.stream.is_given_up() => {
+                Ok(channel) if !channel.is_reused && self.downstream.stream.is_given_up() => {
                     return self.client_left();
                 }
-                Ok(connection) => {
-                    let is_reused = connection.is_reused;
+                Ok(channel) => {
+                    let is_reused = channel.is_reused;
                     let facts = self.facts(tries, treatment, is_reused, &progress);
                     let about = About { lease: &lease, route, until, progress: &progress };
-                    match self.converse(about, connection, unsaid, facts, started).await {
+                    match self.converse(about, channel, unsaid, facts, started).await {
                         Next::Over(end) => return end,
                         Next::Answer(unsaid, reply) => {
                             self.is_last = true;
@@ -136,11 +136,11 @@ impl Exchange<'_> {
         }
     }
 
-    /// Asks the endpoint over `connection`, which goes to the pool, to a tunnel, or is closed.
+    /// Asks the endpoint over `channel`, which goes to the pool, to a tunnel, or is closed.
     async fn converse(
         &mut self,
         about: About<'_>,
-        mut connection: Connection,
+        mut channel: Channel,
         unsaid: Unsaid,
         facts: Facts,
         started: u64,
@@ -151,14 +151,14 @@ impl Exchange<'_> {
         let (request, head) = self.request_and_room();
         let talk = Conversation { request, lease, route, until, progress, facts, started };
         let mut record = Record::default();
-        let stream = &connection.stream;
+        let stream = &channel.stream;
         let outcome = conversation::run(&talk, stream, octets, head, unsaid, &mut record).await;
         let next = match outcome {
             Outcome::Ended(end, message) => {
                 let seconds = self.scratch.response.keep_alive_timeout;
                 if let Some(message) = message {
-                    connection.keep_alive = seconds.map(|s| Duration::from_secs(s.into()));
-                    self.core.upstreams.release(lease, connection, message);
+                    channel.keep_alive = seconds.map(|s| Duration::from_secs(s.into()));
+                    self.core.upstreams.release(lease, channel, message);
                 }
                 Next::Over(end)
             }
@@ -269,21 +269,21 @@ impl Exchange<'_> {
         }
     }
 
-    /// A connection for a try: a pooled one, a stream of a shared one, or a new one within the
+    /// A channel for a try: a pooled one, a stream of a shared one, or a new one within the
     /// try's share of `connecting`.
     async fn obtain(
         &self,
         attempt: &Try<'_>,
         connecting: &mut ConnectTime,
-    ) -> Result<Connection, Failure> {
+    ) -> Result<Channel, Failure> {
         let upstreams = &self.core.upstreams;
         let &Try { lease, wire, until, .. } = attempt;
         let endpoint = &lease.endpoint;
         if !wire.is_http2()
             && !attempt.wants_fresh
-            && let Some(connection) = upstreams.checkout(endpoint)
+            && let Some(channel) = upstreams.checkout(endpoint)
         {
-            return Ok(connection);
+            return Ok(channel);
         }
         let began = process_nanos();
         let has_other = attempt.elsewhere.is_some_and(|backend| self.has_other(backend, lease));

@@ -37,7 +37,7 @@ pub struct Slot {
 }
 
 /// A stream that may be opened.
-pub struct Checkout {
+pub struct Unopened {
     /// Opens it, once.
     pub sender: SendRequest<Payload>,
     /// To be held as long as the stream lives.
@@ -133,12 +133,12 @@ impl SharedConnection {
     }
 
     /// A place on it, if one more stream may be opened.
-    pub fn checkout(self: &Rc<Self>, turns: &Rc<Turns>) -> Option<Checkout> {
+    pub fn checkout(self: &Rc<Self>, turns: &Rc<Turns>) -> Option<Unopened> {
         let sender = self.sender()?;
         self.streams.set(self.streams.get().saturating_add(1));
         let is_reused = self.has_served.replace(true);
         let slot = Slot { connection: Rc::clone(self), turns: Rc::clone(turns) };
-        Some(Checkout { sender, slot, is_reused })
+        Some(Unopened { sender, slot, is_reused })
     }
 
     /// Whether it got GOAWAY, or failed, and its task has not said so yet.

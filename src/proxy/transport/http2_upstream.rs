@@ -27,7 +27,7 @@ use crate::http2::client::{
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Deadlines;
 use crate::proxy::transport::http2_ends::{Carrier, Http2Stream, Said, Taken, invalid};
-use crate::proxy::transport::http2_slot::{Checkout, Payload, Slot};
+use crate::proxy::transport::http2_slot::{Payload, Slot, Unopened};
 
 /// A buffer that goes back to its free list when the last frame made of it is written.
 struct Octets(Buffer);
@@ -360,7 +360,7 @@ fn is_refusal(error: &h2::Error) -> bool {
 
 impl Http2Upstream {
     /// A stream that its request will open, with `scheme` in it.
-    pub fn new(found: Checkout, scheme: Scheme, deadlines: &Rc<Deadlines>) -> Self {
+    pub fn new(found: Unopened, scheme: Scheme, deadlines: &Rc<Deadlines>) -> Self {
         let carrier = UpstreamCarrier {
             incoming: RefCell::new(Incoming {
                 state: Receiving::Nothing,

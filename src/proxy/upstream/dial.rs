@@ -15,12 +15,12 @@ use crate::proxy::transport::http2_upstream::Http2Upstream;
 use crate::proxy::transport::tls::TlsStream;
 use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::failure::Failure;
-use crate::proxy::upstream::pool::Connection;
+use crate::proxy::upstream::pool::Channel;
 use crate::proxy::upstream::upstreams::Upstreams;
 use crate::proxy::upstream::wire::CoreWire;
 use crate::telemetry::{self, Counter};
 
-/// A connection for one request: a new one, or a stream of one that is shared, within `time`.
+/// A channel for one request: a new connection, or a stream of one that is shared, within `time`.
 ///
 /// # Errors
 /// Whose fault it is that there is none.
@@ -29,7 +29,7 @@ pub async fn open(
     endpoint: &Endpoint,
     wire: &Rc<CoreWire>,
     time: Duration,
-) -> Result<Connection, Failure> {
+) -> Result<Channel, Failure> {
     let opened_at = recent_millis();
     // Whoever cannot be reached is as silent as who does not answer.
     let is_first = endpoint.asked();
@@ -37,7 +37,7 @@ pub async fn open(
         open_stream(upstreams, endpoint, wire, time).await
     } else {
         let dialled = dial(upstreams, wire, endpoint.address, time).await;
-        dialled.map(|stream| Connection { stream, opened_at, is_reused: false, keep_alive: None })
+        dialled.map(|stream| Channel { stream, opened_at, is_reused: false, keep_alive: None })
     };
     if is_first && opened.is_ok() {
         endpoint.unasked();
@@ -84,7 +84,7 @@ async fn open_stream(
     endpoint: &Endpoint,
     wire: &Rc<CoreWire>,
     time: Duration,
-) -> Result<Connection, Failure> {
+) -> Result<Channel, Failure> {
     let address = endpoint.address;
     let dial = || {
         let (upstreams, wire) = (Rc::clone(upstreams), Rc::clone(wire));
@@ -97,7 +97,7 @@ async fn open_stream(
     }
     let stream = Http2Upstream::new(found, wire.scheme(), &upstreams.deadlines);
     let stream = Transport::Http2Upstream(Box::new(stream));
-    Ok(Connection { stream, opened_at: recent_millis(), is_reused, keep_alive: None })
+    Ok(Channel { stream, opened_at: recent_millis(), is_reused, keep_alive: None })
 }
 
 /// Opens a connection within `time`.

@@ -32,7 +32,7 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::tasks::Tasks;
 use crate::proxy::transport::Transport;
-use crate::proxy::transport::http2_slot::{Checkout, Payload, SharedConnection, Turns};
+use crate::proxy::transport::http2_slot::{Payload, SharedConnection, Turns, Unopened};
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::pool::PoolLimits;
 
@@ -52,7 +52,7 @@ struct Opening {
 
 impl Http2Pool {
     /// A stream on a connection that has room; those that take none any more are let go.
-    fn checkout(&self, limits: &PoolLimits, now: u64) -> Option<Checkout> {
+    fn checkout(&self, limits: &PoolLimits, now: u64) -> Option<Unopened> {
         self.sweep(limits, now);
         self.connections.borrow().iter().find_map(|known| known.checkout(&self.turns))
     }
@@ -133,7 +133,7 @@ impl Http2Pool {
         tasks: &Tasks,
         time: Duration,
         dial: impl Fn() -> D,
-    ) -> Result<Checkout, Failure>
+    ) -> Result<Unopened, Failure>
     where
         D: Future<Output = Result<Transport, Failure>> + 'static,
     {

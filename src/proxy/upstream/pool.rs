@@ -12,11 +12,11 @@ use crate::http1::body::{Boundary, EndOfMessage};
 use crate::proxy::rt::Peek;
 use crate::proxy::transport::Transport;
 
-/// An open upstream connection with its birth (milliseconds of the coarse clock).
-pub struct Connection {
-    /// The socket.
+/// A way to an endpoint: a connection, or a stream of one that is shared.
+pub struct Channel {
+    /// What it is read from and written to.
     pub stream: Transport,
-    /// When it was opened.
+    /// When it was opened, milliseconds of the coarse clock.
     pub opened_at: u64,
     /// It served a request before.
     pub is_reused: bool,
@@ -25,7 +25,7 @@ pub struct Connection {
 }
 
 struct Idle {
-    connection: Connection,
+    channel: Channel,
     since: u64,
 }
 
@@ -73,7 +73,7 @@ impl IdleCount {
 /// What a checkout found.
 pub struct Checkout {
     /// A connection that is alive and silent; `None`: connect.
-    pub connection: Option<Connection>,
+    pub channel: Option<Channel>,
     /// Dead or talkative connections closed on the way.
     pub stale: u64,
 }
@@ -87,12 +87,12 @@ impl Pool {
         let mut stale = 0;
         loop {
             let Some(idle) = self.idle.borrow_mut().pop_back() else {
-                return Checkout { connection: None, stale };
+                return Checkout { channel: None, stale };
             };
             count.subtract(1);
             if !is_expired(&idle, limits, now) {
-                if idle.connection.stream.peek() == Peek::Silent {
-                    return Checkout { connection: Some(idle.connection), stale };
+                if idle.channel.stream.peek() == Peek::Silent {
+                    return Checkout { channel: Some(idle.channel), stale };
                 }
                 stale += 1;
             }
@@ -103,7 +103,7 @@ impl Pool {
     /// is too old, or the pool is full. True: kept.
     pub fn release(
         &self,
-        mut connection: Connection,
+        mut channel: Channel,
         end: EndOfMessage,
         limits: &PoolLimits,
         count: &IdleCount,
@@ -112,12 +112,12 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let is_clean = end.into_boundary() == Boundary::Clean;
         let is_full = idle.len() >= limits.idle_per_endpoint || count.get() >= limits.total;
-        if !is_clean || is_full || now.saturating_sub(connection.opened_at) >= limits.age_millis {
+        if !is_clean || is_full || now.saturating_sub(channel.opened_at) >= limits.age_millis {
             return false;
         }
-        connection.stream.deadline().disarm();
-        connection.is_reused = true;
-        idle.push_back(Idle { connection, since: now });
+        channel.stream.deadline().disarm();
+        channel.is_reused = true;
+        idle.push_back(Idle { channel, since: now });
         count.add(1);
         true
     }
@@ -151,10 +151,10 @@ impl Pool {
 
 fn is_expired(idle: &Idle, limits: &PoolLimits, now: u64) -> bool {
     // One second before the upstream would close it, so that the race is not run.
-    let theirs = idle.connection.keep_alive.map_or(u64::MAX, |keep| {
+    let theirs = idle.channel.keep_alive.map_or(u64::MAX, |keep| {
         u64::try_from(keep.as_millis()).unwrap_or(u64::MAX).saturating_sub(1000)
     });
     let rested = now.saturating_sub(idle.since);
     rested >= limits.idle_millis.min(theirs)
-        || now.saturating_sub(idle.connection.opened_at) >= limits.age_millis
+        || now.saturating_sub(idle.channel.opened_at) >= limits.age_millis
 }

@@ -16,7 +16,7 @@ use crate::proxy::rt::random::Random;
 use crate::proxy::tasks::Tasks;
 use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::endpoint::{Endpoint, Lease};
-use crate::proxy::upstream::pool::{Connection, IdleCount, PoolLimits};
+use crate::proxy::upstream::pool::{Channel, IdleCount, PoolLimits};
 use crate::proxy::upstream::wire::CoreWire;
 use crate::table::BackendId;
 use crate::telemetry::{CoreTelemetry, Counter};
@@ -127,18 +127,18 @@ impl Upstreams {
     }
 
     /// An idle connection of an endpoint's pool, if there is one that is still good.
-    pub fn checkout(&self, endpoint: &Endpoint) -> Option<Connection> {
+    pub fn checkout(&self, endpoint: &Endpoint) -> Option<Channel> {
         let found = endpoint.pool.checkout(&self.limits, &self.idle, recent_millis());
         self.telemetry.add(Counter::UpstreamStale, found.stale);
-        found.connection.inspect(|_| self.telemetry.count(Counter::UpstreamReuses))
+        found.channel.inspect(|_| self.telemetry.count(Counter::UpstreamReuses))
     }
 
-    /// Gives a connection back to its endpoint's pool, or closes it.
-    pub fn release(&self, lease: &Lease, connection: Connection, end: EndOfMessage) {
+    /// Gives a channel back to its endpoint's pool, or closes it.
+    pub fn release(&self, lease: &Lease, channel: Channel, end: EndOfMessage) {
         let Endpoint { pool, is_removed, .. } = &*lease.endpoint;
-        if connection.stream.outlives_message()
+        if channel.stream.outlives_message()
             && !is_removed.get()
-            && pool.release(connection, end, &self.limits, &self.idle, recent_millis())
+            && pool.release(channel, end, &self.limits, &self.idle, recent_millis())
         {
             self.telemetry.count(Counter::UpstreamReleases);
         }
