@@ -160,29 +160,34 @@ const TEST_CRATES: &[&str] = &["proptest", "tempfile"];
 /// Crates that files of unit tests (`tests.rs`, `tests/`) may name besides.
 const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
 
-/// Which room of a house may name which, tests left out: a room is a file or folder of the second
-/// level, or the house's own `mod.rs`. It names rooms of rows below its own alone, so that the rows
-/// are an order: who calls stands above who is called.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("proxy", &["proxy/start"]),
-    ("proxy/start", &["proxy/affinity", "proxy/rt", "proxy/worker"]),
-    (
-        "proxy/worker",
-        &["proxy/affinity", "proxy/client", "proxy/core", "proxy/exchange", "proxy/rt"],
-    ),
-    ("proxy/affinity", &[]),
-    (
-        "proxy/client",
-        &["proxy/core", "proxy/exchange", "proxy/rt", "proxy/transport", "proxy/upstream"],
-    ),
-    ("proxy/exchange", &["proxy/core", "proxy/rt", "proxy/transport", "proxy/upstream"]),
-    ("proxy/core", &["proxy/drainable", "proxy/rt", "proxy/tasks", "proxy/upstream"]),
-    ("proxy/drainable", &[]),
-    ("proxy/upstream", &["proxy/rt", "proxy/tasks", "proxy/transport"]),
-    ("proxy/tasks", &["proxy/rt"]),
-    ("proxy/transport", &["proxy/rt"]),
-    ("proxy/rt", &[]),
-];
+/// Which room may name which in a top-level module with many, tests left out.
+struct House {
+    path: &'static str,
+    /// Files and folders of the second level, the house's own `mod.rs` as "". Each names rooms of
+    /// rows below its own alone, so that the rows are an order: who calls stands above who is
+    /// called.
+    rooms: Rooms<'static>,
+}
+
+type Rooms<'r> = &'r [(&'r str, &'r [&'r str])];
+
+const HOUSES: &[House] = &[House {
+    path: "proxy",
+    rooms: &[
+        ("", &["start"]),
+        ("start", &["affinity", "rt", "worker"]),
+        ("worker", &["affinity", "client", "core", "exchange", "rt"]),
+        ("affinity", &[]),
+        ("client", &["core", "exchange", "rt", "transport", "upstream"]),
+        ("exchange", &["core", "rt", "transport", "upstream"]),
+        ("core", &["drainable", "rt", "tasks", "upstream"]),
+        ("drainable", &[]),
+        ("upstream", &["rt", "tasks", "transport"]),
+        ("tasks", &["rt"]),
+        ("transport", &["rt"]),
+        ("rt", &[]),
+    ],
+}];
 
 /// Names in code of every crate in Cargo.toml's dependency tables.
 pub(crate) fn dependency_names() -> BTreeSet<String> {
@@ -282,100 +287,82 @@ fn check(file: &Source, findings: &mut Findings) {
     }
 }
 
-/// The room of a path or module: the first two parts of it that are modules.
-fn room_of(sources: &Sources, path: &str) -> String {
-    let file = sources.file_of(path).map(|file| sources.files[file].module.as_str());
-    file.unwrap_or_default().split("::").take(2).collect::<Vec<_>>().join("/")
+/// The room of a house that defines `path`; `None`: it is in another house.
+fn room_of<'s>(sources: &'s Sources, house: &str, path: &str) -> Option<&'s str> {
+    let module = sources.files[sources.file_of(path)?].module.as_str();
+    let room = module.strip_prefix(house).filter(|_| is_within(module, house))?;
+    Some(room.trim_start_matches("::").split("::").next().unwrap_or_default())
 }
 
-/// The rooms of its own house that `file` names, each with the place.
-fn rooms_named(sources: &Sources, file: &Source) -> Vec<(String, usize)> {
-    let own = room_of(sources, &file.module);
-    let house = own.split('/').next().unwrap_or_default().to_owned();
-    let code = file.names.iter().filter(|name| !name.in_test);
-    let named = code.filter_map(|name| match &name.target {
-        Target::Own(target) if is_within(target, &house) => {
-            Some((room_of(sources, target), name.at))
-        }
-        _ => None,
-    });
-    named.filter(|(room, _)| *room != own).collect()
-}
-
-/// Findings of `rooms` in one file; `unused` loses what it names.
-fn check_rooms<'r>(
+/// Findings in one file of a house; `unused` loses the edges that it needs.
+fn check_room<'r>(
     sources: &Sources,
     file: &Source,
-    rooms: &[(&'r str, &'r [&'r str])],
+    (house, rooms): (&str, Rooms<'r>),
     unused: &mut BTreeSet<(&'r str, &'r str)>,
     findings: &mut Findings,
 ) {
-    let own = room_of(sources, &file.module);
-    let house = own.split('/').next().unwrap_or_default();
-    if file.is_test || !rooms.iter().any(|(room, _)| *room == house) {
-        return;
-    }
+    let Some(own) = room_of(sources, house, &file.module).filter(|_| !file.is_test) else { return };
     let Some((_, allowed)) = rooms.iter().find(|(room, _)| *room == own) else {
-        let text = format!("`{own}` is not in ROOMS of tests/tidy; say what it may name");
+        let text = format!("`{house}` has no row for `{own}` in tests/tidy; say what it may name");
         return findings.add(&file.path, 1, &text);
     };
-    for (room, at) in rooms_named(sources, file) {
-        unused.retain(|edge| *edge != (own.as_str(), room.as_str()));
-        if !allowed.contains(&room.as_str()) {
+    for name in file.names.iter().filter(|name| !name.in_test) {
+        let Target::Own(target) = &name.target else { continue };
+        let Some(room) = room_of(sources, house, target).filter(|room| *room != own) else {
+            continue;
+        };
+        unused.retain(|edge| *edge != (own, room));
+        if !allowed.contains(&room) {
             let text = format!(
-                "`{own}` names `{room}`, an edge that ROOMS of tests/tidy does not have; move the \
-                 code, or argue for it"
+                "`{own}` names `{room}`, an edge that `{house}` does not have in tests/tidy; move \
+                 the code, or argue for it"
             );
-            findings.add(&file.path, line_of(&file.code, at), &text);
+            findings.add(&file.path, line_of(&file.code, name.at), &text);
         }
     }
 }
 
-/// Edges of `rooms` that lead to a row above, or to none.
-fn edges_upwards<'r>(rooms: &[(&'r str, &'r [&'r str])]) -> Vec<(&'r str, &'r str)> {
-    let mut wrong = Vec::new();
-    for (at, (room, named)) in rooms.iter().enumerate() {
-        let is_below = |named: &&&str| rooms[at + 1..].iter().any(|(below, _)| below == *named);
-        wrong.extend(named.iter().filter(|named| !is_below(named)).map(|named| (*room, *named)));
-    }
-    wrong
+fn all_edges<'r>(rooms: Rooms<'r>) -> BTreeSet<(&'r str, &'r str)> {
+    rooms.iter().flat_map(|(room, named)| named.iter().map(move |named| (*room, *named))).collect()
+}
+
+/// Edges that lead to a row above, or to none.
+fn edges_upwards<'r>(rooms: Rooms<'r>) -> Vec<(&'r str, &'r str)> {
+    let row = |room: &str| rooms.iter().position(|(other, _)| *other == room);
+    all_edges(rooms).into_iter().filter(|(from, to)| row(to) <= row(from)).collect()
 }
 
 #[test]
 fn rooms_name_only_rooms_below_them() {
     let sources = read();
     let mut findings = Findings::default();
-    let mut unused: BTreeSet<_> = ROOMS
-        .iter()
-        .flat_map(|(room, named)| named.iter().map(move |named| (*room, *named)))
-        .collect();
-    for file in &sources.files {
-        check_rooms(sources, file, ROOMS, &mut unused, &mut findings);
+    for House { path, rooms } in HOUSES {
+        let mut unused = all_edges(rooms);
+        for file in &sources.files {
+            check_room(sources, file, (path, rooms), &mut unused, &mut findings);
+        }
+        assert!(
+            unused.is_empty(),
+            "remove from the rooms of `{path}` what is not used: {unused:?}"
+        );
+        let upwards = edges_upwards(rooms);
+        assert!(upwards.is_empty(), "these lead to no row below in `{path}`: {upwards:?}");
     }
     findings.assert_none();
-    assert!(unused.is_empty(), "remove from ROOMS what nobody needs: {unused:?}");
-    let upwards = edges_upwards(ROOMS);
-    assert!(upwards.is_empty(), "these lead to no row below in ROOMS: {upwards:?}");
 }
 
 #[test]
 fn edges_between_rooms_are_found() {
+    let rooms: Rooms<'_> = &[("", &["top"]), ("top", &["low"]), ("low", &[])];
     let check = |path: &str, text: &str, expected: (usize, usize)| {
         let file = |path: &str, text: &str| Text { path: path.into(), text: text.to_owned() };
-        let others = [
-            "src/h/mod.rs",
-            "src/h/top/mod.rs",
-            "src/h/top/x.rs",
-            "src/h/top/y.rs",
-            "src/h/low.rs",
-        ];
-        let texts = others.iter().filter(|other| **other != path).map(|other| file(other, ""));
+        let others = ["mod", "top/mod", "top/x", "top/y", "low"].map(|at| format!("src/h/{at}.rs"));
+        let texts = others.iter().filter(|other| *other != path).map(|other| file(other, ""));
         let texts = std::iter::once(file(path, text)).chain(texts).collect();
         let sources = Sources::new(texts, BTreeSet::new());
-        let rooms: &[(&str, &[&str])] = &[("h", &["h/top"]), ("h/top", &["h/low"]), ("h/low", &[])];
-        let mut unused = BTreeSet::from([("h", "h/top"), ("h/top", "h/low")]);
-        let mut findings = Findings::default();
-        check_rooms(&sources, &sources.files[0], rooms, &mut unused, &mut findings);
+        let (mut unused, mut findings) = (all_edges(rooms), Findings::default());
+        check_room(&sources, &sources.files[0], ("h", rooms), &mut unused, &mut findings);
         assert_eq!((findings.0.len(), unused.len()), expected, "{path}: {text}: {:?}", findings.0);
     };
     check("src/h/top/x.rs", "use crate::h::low::L; use super::y;", (0, 1));
