@@ -22,6 +22,8 @@ mod map;
 mod names;
 #[path = "tidy/tree.rs"]
 mod tree;
+#[path = "tidy/walks.rs"]
+mod walks;
 
 use std::collections::BTreeSet;
 use std::fs;

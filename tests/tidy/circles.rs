@@ -9,9 +9,9 @@ use super::names::{Sources, Target};
 use super::tree::Findings;
 
 /// The files that each file names, by index, and where it does so first.
-type Edges = BTreeMap<usize, BTreeMap<usize, usize>>;
+pub(crate) type Edges = BTreeMap<usize, BTreeMap<usize, usize>>;
 
-fn edges(sources: &Sources) -> Edges {
+pub(crate) fn edges(sources: &Sources) -> Edges {
     let mut edges = Edges::new();
     for (from, file) in sources.files.iter().enumerate().filter(|(_, file)| !file.is_test) {
         let named = edges.entry(from).or_default();
