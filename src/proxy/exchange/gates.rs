@@ -64,7 +64,7 @@ impl Exchange<'_> {
             Question::HasOwnRules => table.0.has_host(listener, host),
             Question::IsEvasive => matched.is_some_and(|found| {
                 reading::is_evasive(self.head().sent_path(self.bytes), found.rule, |path| {
-                    self.lookup_path(table, path).map(|found| found.rule)
+                    self.look_up(table, path).map(|found| found.rule)
                 })
             }),
         };

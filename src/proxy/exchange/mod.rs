@@ -8,6 +8,7 @@ pub mod downstream;
 pub mod end;
 pub mod forward;
 pub mod gates;
+pub mod lookup;
 pub mod reading;
 pub mod relay;
 pub mod reply;

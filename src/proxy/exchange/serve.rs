@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::http1::fields::FieldKind;
-use crate::http1::head::{RequestHead, is_grpc};
+use crate::http1::head::is_grpc;
 use crate::model::Scheme;
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
@@ -19,24 +19,8 @@ use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
 use crate::table::plan::Treatment;
-use crate::table::{FieldLookup, Match, RequestKey, TableRule};
+use crate::table::{Match, TableRule};
 use crate::telemetry::ExchangeRecord;
-
-struct Fields<'a> {
-    bytes: &'a [u8],
-    head: &'a RequestHead,
-}
-
-impl FieldLookup for Fields<'_> {
-    fn field(&self, name: &[u8]) -> Option<&[u8]> {
-        let found = self
-            .head
-            .fields
-            .iter()
-            .find(|field| field.name.of(self.bytes).eq_ignore_ascii_case(name));
-        found.map(|field| field.value.of(self.bytes))
-    }
-}
 
 /// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
 pub async fn run(
@@ -60,7 +44,7 @@ pub async fn run(
         hsts: None,
     };
     exchange.choose_request_id();
-    let matched = exchange.lookup(&table);
+    let matched = exchange.look_up(&table, &exchange.head().path);
     if downstream.listener.scheme == Scheme::Https {
         exchange.hsts = matched.as_ref().and_then(|found| found.rule.plan.response.hsts.as_deref());
     }
@@ -80,23 +64,6 @@ pub async fn run(
 }
 
 impl Exchange<'_> {
-    fn lookup<'t>(&self, table: &'t CoreTable) -> Option<Match<'t>> {
-        self.lookup_path(table, &self.head().path)
-    }
-
-    pub(super) fn lookup_path<'t>(&self, table: &'t CoreTable, path: &[u8]) -> Option<Match<'t>> {
-        let head = self.head();
-        let fields = Fields { bytes: self.bytes, head };
-        let key = RequestKey {
-            host: &head.host,
-            path,
-            query: head.query.map(|query| query.of(self.bytes)),
-            method: head.method.of(self.bytes),
-            fields: &fields,
-        };
-        table.0.lookup(self.downstream.listener.id, &key)
-    }
-
     async fn serve(
         &mut self,
         table: &CoreTable,
