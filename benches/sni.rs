@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringway::model::{
-    HostName, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, ServerName, TlsAction,
-    WildcardDepth,
+    HostName, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, ServerName, ServerTlsId,
+    TlsAction, WildcardDepth,
 };
 use ringway::table::{Compiler, Table};
 use ringway::tls::certificate::Certificate;
 use ringway::tls::client_auth::ClientAuth;
 use ringway::tls::server::ServerTls;
 use ringway::tls::tickets::Tickets;
+
+const ID: ServerTlsId = ServerTlsId(0);
 
 /// Lookups of one iteration, so that the table's memory is walked and not one line of it.
 const ASKED: usize = 1024;
@@ -29,7 +31,7 @@ fn settings() -> Arc<ServerTls> {
 fn table(names: usize, tls: &Arc<ServerTls>) -> Arc<Table> {
     let origin = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "i".into() };
     let entry = |pattern| {
-        let action = TlsAction::Terminate(Arc::clone(tls));
+        let action = TlsAction::Terminate(ID);
         Arc::new(ServerName { pattern, action, origin: origin.clone() })
     };
     let name = |text: &str| HostName::new(text).expect("a host name");
@@ -38,9 +40,11 @@ fn table(names: usize, tls: &Arc<ServerTls>) -> Arc<Table> {
         .collect();
     let suffix = name("wild.example.com");
     server_names.push(entry(HostPattern::Wildcard { suffix, depth: WildcardDepth::One }));
-    let default_tls = Some(Arc::clone(tls));
+    let default_tls = Some(ID);
     let listener = Listener { server_names, default_tls, ..Listener::default() };
-    Compiler::default().compile(&Model { listeners: vec![listener], ..Model::default() }).table
+    let mut compiler = Compiler::default();
+    compiler.set_server_tls(Arc::new([(ID, Arc::clone(tls))].into()));
+    compiler.compile(&Model { listeners: vec![listener], ..Model::default() }).table
 }
 
 fn bench(criterion: &mut Criterion) {

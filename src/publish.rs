@@ -27,8 +27,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::limits::{RETIRED_PER_CORE_MAX, UPDATES_IN_FLIGHT_MAX};
-use crate::model::{BackendKey, EndpointSet, EntryPoint};
-use crate::table::{BackendId, Table, TableVersion};
+use crate::model::{BackendKey, EntryPoint};
+use crate::table::{BackendId, EndpointSet, Table, TableVersion};
 
 /// Number of a publication, from 1, growing; 0: none yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]

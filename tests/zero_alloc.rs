@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::listen::{Listening, listen};
 use ringway::model::{
-    BackendKey, BackendTarget, Defaults, Dial, EndpointSet, EntryPoint, Host, HostPattern, Kind,
-    Listener, Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule,
-    Scheme, WeightedBackend, Wire,
+    BackendKey, BackendTarget, Defaults, Dial, EntryPoint, Host, HostPattern, Kind, Listener,
+    Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, Scheme,
+    WeightedBackend,
 };
 use ringway::publish::{Publisher, channel};
-use ringway::table::Compiler;
+use ringway::table::{Compiler, EndpointSet, Wire};
 use ringway::telemetry::access_log::{Sink, access_log};
 use ringway::{proxy, telemetry};
 

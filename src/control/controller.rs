@@ -15,9 +15,9 @@ use super::source::Changes;
 use super::state::ControlState;
 use super::store::Store;
 use crate::limits::PUBLICATIONS_WAITING_MAX;
-use crate::model::{BackendKey, EndpointSet, Model, ObjectRef, Problem, Severity};
+use crate::model::{BackendKey, Model, ObjectRef, Problem, Severity};
 use crate::publish::{Drain, Publisher, Sequence};
-use crate::table::{BackendInfo, Compiled, Compiler, TableVersion};
+use crate::table::{BackendInfo, Compiled, Compiler, EndpointSet, TableVersion};
 
 /// Told about each compilation before its table is published, for the series of metrics.
 pub type CompiledHook = Box<dyn FnMut(&Compiled)>;
@@ -220,7 +220,8 @@ impl Controller {
     }
 
     fn publish(&mut self, lowered: Lowered, since: Instant) {
-        let Lowered { model, endpoints, problems, outcomes } = lowered;
+        let Lowered { model, server_tls, endpoints, problems, outcomes } = lowered;
+        self.compiler.set_server_tls(server_tls);
         let of_openings = self.openings.problems();
         match model {
             Some(model) => self.publish_model(&model, &endpoints, since, outcomes),

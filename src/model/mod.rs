@@ -20,8 +20,7 @@ pub mod tls;
 use std::sync::Arc;
 
 pub use backend::{
-    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, EndpointSet, PortRef,
-    WeightedBackend, Wire,
+    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, WeightedBackend,
 };
 pub use defaults::Defaults;
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
@@ -31,11 +30,10 @@ pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, Valu
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{Balance, ClientIdentityPolicy, Policies, RetryPolicy, Timeouts};
 pub use problem::{Problem, Severity};
-pub use tls::{ServerName, TlsAction};
+pub use tls::{ServerName, ServerTlsId, TlsAction};
 
 use crate::filter::Filter;
 pub use crate::filter::{Refusal, Scheme};
-use crate::tls::server::ServerTls;
 
 /// Everything the data plane routes by, at one moment.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +70,7 @@ pub struct Listener {
     /// At most one per pattern, in any order. A list of the same pointers costs no compilation.
     pub server_names: Vec<Arc<ServerName>>,
     /// For connections that ask for no name or an unknown one; `None`: they are refused.
-    pub default_tls: Option<Arc<ServerTls>>,
+    pub default_tls: Option<ServerTlsId>,
 }
 
 /// One host pattern with its rules.

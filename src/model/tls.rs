@@ -1,14 +1,11 @@
 //! What a TLS server name leads to, known before any request is read.
 
-use std::sync::Arc;
-
 use super::backend::BackendKey;
 use super::host::HostPattern;
 use super::origin::ObjectRef;
-use crate::tls::server::ServerTls;
 
 /// One server name (RFC 6066 section 3) or one-label wildcard of them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerName {
     /// [`HostPattern::Exact`], or a wildcard of depth one; others are never found.
     pub pattern: HostPattern,
@@ -18,11 +15,16 @@ pub struct ServerName {
     pub origin: ObjectRef,
 }
 
+/// A certificate with its key, and what is demanded of clients. What it stands for goes to the
+/// compiler beside the model; none is used for another pair again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerTlsId(pub u64);
+
 /// What happens to a TLS connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsAction {
     /// The handshake is ours.
-    Terminate(Arc<ServerTls>),
+    Terminate(ServerTlsId),
     /// Its octets go to a backend as they are.
     Passthrough {
         /// The destination.
@@ -30,25 +32,4 @@ pub enum TlsAction {
         /// A PROXY protocol header goes first.
         send_proxy: bool,
     },
-}
-
-impl PartialEq for TlsAction {
-    /// Settings are the same if they are the same object: comparing keys is no help.
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Terminate(a), Self::Terminate(b)) => Arc::ptr_eq(a, b),
-            (
-                Self::Passthrough { backend, send_proxy },
-                Self::Passthrough { backend: other, send_proxy: other_proxy },
-            ) => backend == other && send_proxy == other_proxy,
-            _ => false,
-        }
-    }
-}
-
-impl PartialEq for ServerName {
-    fn eq(&self, other: &Self) -> bool {
-        let Self { pattern, action, origin } = self;
-        *pattern == other.pattern && *action == other.action && *origin == other.origin
-    }
 }

@@ -15,14 +15,14 @@ use super::lookup::{Table, TableListener};
 use super::names::{NameAction, Names};
 use super::plan::Plan;
 use super::rule::{TableBackend, TableRule};
+use super::server_tls::ServerTlsById;
 use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
     BackendKey, BackendTarget, Defaults, EntryPoint, Host, Kind, Listener, ListenerId, Model,
-    ObjectRef, Rule, ServerName, TlsAction,
+    ObjectRef, Rule, ServerName, ServerTlsId, TlsAction,
 };
-use crate::tls::server::ServerTls;
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
 ///
@@ -30,6 +30,8 @@ use crate::tls::server::ServerTls;
 /// last one names it.
 #[derive(Debug)]
 pub struct Compiler {
+    /// What models name.
+    server_tls: Arc<ServerTlsById>,
     version: TableVersion,
     /// By [`address`] of the model's host, which the entry keeps alive.
     hosts: HashMap<usize, CompiledHost, foldhash::fast::RandomState>,
@@ -95,7 +97,7 @@ struct CompiledListener {
     names_from: Vec<Arc<ServerName>>,
     names: Arc<Names>,
     names_uses: IdUses,
-    default_tls: Option<Arc<ServerTls>>,
+    default_tls: Option<NameAction>,
 }
 
 /// A default rule.
@@ -141,6 +143,7 @@ struct Gone {
 impl Default for Compiler {
     fn default() -> Self {
         Self {
+            server_tls: Arc::default(),
             version: TableVersion::default(),
             hosts: HashMap::default(),
             listeners: Vec::new(),
@@ -155,6 +158,11 @@ impl Default for Compiler {
 }
 
 impl Compiler {
+    /// Says what models name from now on. To be called before one is compiled that names others.
+    pub fn set_server_tls(&mut self, server_tls: Arc<ServerTlsById>) {
+        self.server_tls = server_tls;
+    }
+
     /// Compiles `model`.
     ///
     /// Shape: where a listener has a pattern twice, against the model's rule, one of them is
@@ -175,7 +183,7 @@ impl Compiler {
             self.compile_hosts(state, &listener.hosts, &mut gone);
             self.compile_default(state, listener.default_rule.as_ref(), &mut gone);
             self.compile_names(state, &listener.server_names, &mut gone);
-            state.default_tls.clone_from(&listener.default_tls);
+            state.default_tls = listener.default_tls.map(|id| terminate(&self.server_tls, id));
         }
         listeners.truncate(model.listeners.len());
         self.listeners = listeners;
@@ -255,9 +263,9 @@ impl Compiler {
             return;
         }
         let mut uses = IdUses::default();
-        let ids = &mut self.rules.ids;
+        let (ids, server_tls) = (&mut self.rules.ids, &self.server_tls);
         let names = now.iter().filter_map(|name| {
-            let action = ids.compile_action(&name.action, &mut uses)?;
+            let action = ids.compile_action(&name.action, server_tls, &mut uses)?;
             Some((&name.pattern, action))
         });
         state.names = Arc::new(Names::new(names));
@@ -373,9 +381,14 @@ impl Ids {
     }
 
     /// `None`: no id is left for the backend.
-    fn compile_action(&mut self, action: &TlsAction, uses: &mut IdUses) -> Option<NameAction> {
+    fn compile_action(
+        &mut self,
+        action: &TlsAction,
+        server_tls: &ServerTlsById,
+        uses: &mut IdUses,
+    ) -> Option<NameAction> {
         Some(match action {
-            TlsAction::Terminate(tls) => NameAction::Terminate(Arc::clone(tls)),
+            TlsAction::Terminate(id) => terminate(server_tls, *id),
             TlsAction::Passthrough { backend, send_proxy } => {
                 let backend = self.acquire_backend(backend, uses)?;
                 NameAction::Passthrough { backend, send_proxy: *send_proxy }
@@ -420,6 +433,11 @@ impl Ids {
             series_removed: series.removed.into_iter().map(|(id, _)| series_id(id)).collect(),
         }
     }
+}
+
+/// An id that stands for nothing is ours to answer for: nobody gets in by another certificate.
+fn terminate(server_tls: &ServerTlsById, id: ServerTlsId) -> NameAction {
+    server_tls.get(&id).map_or(NameAction::Nobody, |tls| NameAction::Terminate(Arc::clone(tls)))
 }
 
 fn backend_id(id: Interned) -> BackendId {

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use super::hosts::Hosts;
 use super::id::TableVersion;
 use super::key::RequestKey;
-use super::names::{Names, TableTls};
+use super::names::{NameAction, Names, TableTls};
 use super::rule::{Match, TableRule};
 use crate::model::{EntryPoint, ListenerId, OnMiss};
 use crate::tls::client_auth::ClientAuthId;
-use crate::tls::server::ServerTls;
 
 /// Everything a core routes by. Never changes once published.
 #[derive(Debug, Default)]
@@ -29,7 +28,7 @@ pub(super) struct TableListener {
     pub(super) hosts: Hosts,
     pub(super) default_rule: Option<Arc<TableRule>>,
     pub(super) names: Arc<Names>,
-    pub(super) default_tls: Option<Arc<ServerTls>>,
+    pub(super) default_tls: Option<NameAction>,
 }
 
 impl Table {
@@ -96,16 +95,19 @@ impl Table {
     /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.
     #[must_use]
     pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
+        self.name_action(listener, sni)?.lead()
+    }
+
+    fn name_action(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<&NameAction> {
         let listener = self.listener(listener)?;
-        sni.and_then(|name| listener.names.find(name))
-            .or_else(|| listener.default_tls.as_ref().map(TableTls::Terminate))
+        sni.and_then(|name| listener.names.find(name)).or(listener.default_tls.as_ref())
     }
 
     /// Whether some host demands client certificates; if not, none has to be asked.
     #[must_use]
     pub fn demands_certificates(&self, listener: ListenerId) -> bool {
         self.listener(listener).is_some_and(|listener| {
-            let default = listener.default_tls.as_ref().map(|tls| tls.client_auth());
+            let default = listener.default_tls.as_ref().map(NameAction::client_auth);
             listener.names.has_demand() || default.is_some_and(|id| id != ClientAuthId::default())
         })
     }
@@ -117,10 +119,7 @@ impl Table {
     /// Shape: `host` as in [`RequestKey`].
     #[must_use]
     pub fn client_auth(&self, listener: ListenerId, host: &[u8]) -> ClientAuthId {
-        match self.server_name(listener, Some(host)) {
-            Some(TableTls::Terminate(tls)) => tls.client_auth(),
-            Some(TableTls::Passthrough { .. }) | None => ClientAuthId(0),
-        }
+        self.name_action(listener, Some(host)).map(NameAction::client_auth).unwrap_or_default()
     }
 }
 

@@ -9,6 +9,7 @@
 
 pub mod compile;
 mod conditions;
+pub mod endpoints;
 mod hosts;
 pub mod id;
 mod index;
@@ -20,15 +21,18 @@ mod names;
 mod paths;
 pub mod plan;
 pub mod rule;
+pub mod server_tls;
 mod shared;
 #[cfg(test)]
 mod tests;
 mod vhost;
 
 pub use compile::{BackendInfo, Compiled, Compiler, SeriesLabels};
+pub use endpoints::{EndpointSet, Wire};
 pub use id::{BackendId, SeriesId, TableVersion};
 pub use key::{FieldLookup, NoFields, RequestKey};
 pub use lookup::Table;
 pub use names::TableTls;
 pub use plan::Plan;
 pub use rule::{Match, Route, TableBackend, TableRule};
+pub use server_tls::ServerTlsById;

@@ -104,7 +104,7 @@ pub fn server_name(model: &Model, listener: ListenerId, sni: Option<&[u8]>) -> O
         let names = listener.server_names.iter().filter(|name| fit(name).is_some());
         names.max_by_key(|name| fit(name))
     });
-    let default = || listener.default_tls.clone().map(TlsAction::Terminate);
+    let default = || listener.default_tls.map(TlsAction::Terminate);
     named.map(|name| name.action.clone()).or_else(default)
 }
 

@@ -46,10 +46,37 @@ struct Name {
 }
 
 /// Where a name leads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum NameAction {
     Terminate(Arc<ServerTls>),
-    Passthrough { backend: BackendId, send_proxy: bool },
+    Passthrough {
+        backend: BackendId,
+        send_proxy: bool,
+    },
+    /// Nobody answers.
+    Nobody,
+}
+
+impl NameAction {
+    pub(super) fn lead(&self) -> Option<TableTls<'_>> {
+        match self {
+            Self::Terminate(tls) => Some(TableTls::Terminate(tls)),
+            Self::Passthrough { backend, send_proxy } => {
+                Some(TableTls::Passthrough { backend: *backend, send_proxy: *send_proxy })
+            }
+            Self::Nobody => None,
+        }
+    }
+
+    /// What is demanded of clients.
+    pub(super) fn client_auth(&self) -> ClientAuthId {
+        match self {
+            Self::Terminate(tls) => tls.client_auth(),
+            Self::Passthrough { .. } => ClientAuthId::default(),
+            // No connection was made for it.
+            Self::Nobody => ClientAuthId(u64::MAX),
+        }
+    }
 }
 
 impl Names {
@@ -59,9 +86,7 @@ impl Names {
         let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
         let mut has_demand = false;
         for (pattern, action) in names {
-            if let NameAction::Terminate(tls) = &action {
-                has_demand |= tls.client_auth() != ClientAuthId::default();
-            }
+            has_demand |= action.client_auth() != ClientAuthId::default();
             let name = |text: &str| Name { text: text.into(), action };
             match pattern {
                 HostPattern::Exact(text) => exact.push(name(text.as_str())),
@@ -87,18 +112,13 @@ impl Names {
 
     /// Shape: `name` is lower case, without trailing dot. Does not allocate.
     #[inline]
-    pub(super) fn find(&self, name: &[u8]) -> Option<TableTls<'_>> {
+    pub(super) fn find(&self, name: &[u8]) -> Option<&NameAction> {
         let found = get(&self.exact, &self.exact_index, name).or_else(|| {
             // Most listeners have no wildcard, most wildcards no exception.
             let suffix = one_label_suffix(name).filter(|_| !self.wildcards.is_empty())?;
             get(&self.wildcards, &self.wildcard_index, suffix)
         })?;
-        Some(match &found.action {
-            NameAction::Terminate(tls) => TableTls::Terminate(tls),
-            NameAction::Passthrough { backend, send_proxy } => {
-                TableTls::Passthrough { backend: *backend, send_proxy: *send_proxy }
-            }
-        })
+        Some(&found.action)
     }
 }
 

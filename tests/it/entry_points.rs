@@ -12,12 +12,12 @@ use clap::Parser as _;
 use ringway::config::{Args, Config, Machine};
 use ringway::control::openings::Openings;
 use ringway::model::{
-    BackendKey, BackendTarget, Dial, EndpointSet, EntryPoint, Host, HostPattern, Kind, Listener,
-    Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, Scheme,
-    WeightedBackend, Wire,
+    BackendKey, BackendTarget, Dial, EntryPoint, Host, HostPattern, Kind, Listener, Model,
+    ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, Scheme,
+    WeightedBackend,
 };
 use ringway::publish::{Drain, Publisher, channel};
-use ringway::table::Compiler;
+use ringway::table::{Compiler, EndpointSet, Wire};
 use ringway::{proxy, telemetry};
 
 use crate::for_each_driver;

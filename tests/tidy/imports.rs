@@ -22,11 +22,7 @@ struct Imports {
 /// commit and in ARCHITECTURE.md.
 const IMPORTS: &[Imports] = &[
     Imports { path: "limits", modules: &[], crates: &[] },
-    Imports {
-        path: "model",
-        modules: &["limits", "filter", "tls"],
-        crates: &["regex", "thiserror"],
-    },
+    Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
     Imports { path: "filter", modules: &[], crates: &["itoa", "thiserror"] },
     Imports {
         path: "table",

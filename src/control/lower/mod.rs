@@ -38,9 +38,9 @@ use super::outcomes::Outcome;
 use super::resolve::Answer;
 use super::store::{Dirty, Entry, Store};
 use crate::model::{
-    BackendKey, EndpointSet, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, Problem,
-    Rule,
+    BackendKey, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, Problem, Rule,
 };
+use crate::table::{EndpointSet, ServerTlsById};
 use backends::{Backends, slices};
 use candidate::Candidate;
 use claim::Claim;
@@ -60,6 +60,8 @@ pub use options::LowerOptions;
 pub struct Lowered {
     /// The whole model; `None`: routes are as before. Unchanged hosts are the same pointers.
     pub model: Option<Model>,
+    /// What the server configurations stand for that it names.
+    pub server_tls: Arc<ServerTlsById>,
     /// Backends whose endpoints are new or changed.
     pub endpoints: Vec<(BackendKey, Arc<EndpointSet>)>,
     /// All present problems, in the order of objects. Unchanged ones are the same pointer.
@@ -293,7 +295,8 @@ impl Lowerer {
             self.told = self.all_problems().into();
         }
         let problems = Arc::clone(&self.told);
-        Lowered { model, endpoints: backends.endpoints, problems, outcomes: touched.outcomes }
+        let (server_tls, endpoints) = (Arc::clone(self.names.server_tls()), backends.endpoints);
+        Lowered { model, server_tls, endpoints, problems, outcomes: touched.outcomes }
     }
 
     fn build_host(&mut self, pattern: HostPattern) {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::config::tests::config;
 use crate::model::{
-    BackendKey, BackendTarget, Dial, EndpointSet, EntryPoint, Host, HostPattern, Kind, Listener,
-    Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, Scheme,
+    BackendKey, BackendTarget, Dial, EntryPoint, Host, HostPattern, Kind, Listener, Model,
+    ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, Scheme,
     WeightedBackend,
 };
 use crate::proxy::client::accept::{Listeners, Socket};
@@ -23,7 +23,7 @@ use crate::proxy::rt::simulated::{task, time};
 use crate::proxy::worker;
 use crate::publish::tests::SIMULATED_NANOS;
 use crate::publish::{self, Drain, OpeningId, Publisher, Update};
-use crate::table::Compiler;
+use crate::table::{Compiler, EndpointSet};
 use crate::telemetry::access_log::tests::collected;
 use crate::telemetry::telemetry;
 

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::model::{BackendKey, Balance, EndpointSet};
+use crate::model::{BackendKey, Balance};
 use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::rt::random::Random;
 use crate::proxy::upstream::balance::{self, Candidates};
 use crate::proxy::upstream::endpoint::{Endpoint, Lease};
 use crate::proxy::upstream::wire::CoreWire;
-use crate::table::BackendId;
+use crate::table::{BackendId, EndpointSet};
 
 /// One backend on one core.
 pub struct Backend {

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::http1::body::EndOfMessage;
-use crate::model::{BackendKey, EndpointSet};
+use crate::model::BackendKey;
 use crate::proxy::rt::clock::{Deadlines, recent_millis};
 use crate::proxy::rt::random::Random;
 use crate::proxy::tasks::Tasks;
@@ -18,7 +18,7 @@ use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::endpoint::{Endpoint, Lease};
 use crate::proxy::upstream::pool::{Channel, IdleCount, PoolLimits};
 use crate::proxy::upstream::wire::CoreWire;
-use crate::table::BackendId;
+use crate::table::{BackendId, EndpointSet};
 use crate::telemetry::{CoreTelemetry, Counter};
 
 /// All backends of a core.
@@ -186,7 +186,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Balance, PortRef, Wire};
+    use crate::model::{Balance, PortRef};
+    use crate::table::Wire;
     use crate::telemetry::telemetry;
 
     fn set(ports: &[u16]) -> Arc<EndpointSet> {

@@ -2,7 +2,8 @@
 
 use http::uri::Scheme;
 
-use crate::model::{BackendKey, Wire};
+use crate::model::BackendKey;
+use crate::table::Wire;
 use crate::tls::CoreClientTls;
 
 /// What a backend's connections speak, as one core sees it.

@@ -9,7 +9,7 @@ use proptest::sample::select;
 
 use super::{Arc, Listener, Model, ObjectRef};
 use super::{backend_key, generate, pattern};
-use crate::model::{Kind, ListenerId, ServerName, TlsAction};
+use crate::model::{Kind, ListenerId, ServerName, ServerTlsId, TlsAction};
 use crate::table::{BackendId, Compiled, Compiler, Table, TableTls, naive};
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
@@ -27,6 +27,18 @@ fn tls(number: usize) -> Arc<ServerTls> {
     Arc::clone(&made[number])
 }
 
+fn id(number: usize) -> ServerTlsId {
+    ServerTlsId(u64::try_from(number).expect("small"))
+}
+
+/// Knows the settings.
+fn compiler() -> Compiler {
+    let server_tls = (0..3).map(|number| (id(number), tls(number))).collect();
+    let mut compiler = Compiler::default();
+    compiler.set_server_tls(Arc::new(server_tls));
+    compiler
+}
+
 fn name(text: &str, action: TlsAction) -> Arc<ServerName> {
     let origin = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: text.into() };
     Arc::new(ServerName { pattern: pattern(text), action, origin })
@@ -36,7 +48,7 @@ fn passthrough(service: &str) -> TlsAction {
     TlsAction::Passthrough { backend: backend_key(service), send_proxy: service == "t" }
 }
 
-fn model(server_names: Vec<Arc<ServerName>>, default_tls: Option<Arc<ServerTls>>) -> Model {
+fn model(server_names: Vec<Arc<ServerName>>, default_tls: Option<ServerTlsId>) -> Model {
     Model {
         listeners: vec![Listener { server_names, default_tls, ..Listener::default() }],
         ..Model::default()
@@ -58,7 +70,7 @@ fn text(found: Option<TableTls<'_>>) -> String {
 
 #[test]
 fn exact_then_one_label_then_default() {
-    let terminate = |n| TlsAction::Terminate(tls(n));
+    let terminate = |n| TlsAction::Terminate(id(n));
     let names = vec![
         name("a.b", terminate(1)),
         name("*.b", terminate(2)),
@@ -66,7 +78,7 @@ fn exact_then_one_label_then_default() {
         name("*", terminate(1)),
         name("p.b", passthrough("t")),
     ];
-    let table = Compiler::default().compile(&model(names.clone(), Some(tls(0)))).table;
+    let table = compiler().compile(&model(names.clone(), Some(id(0)))).table;
     let ask = |sni: Option<&str>| text(table.server_name(ListenerId::HTTP, sni.map(str::as_bytes)));
     for (sni, expected) in [
         (Some("a.b"), "tls Some(1)"),
@@ -82,7 +94,7 @@ fn exact_then_one_label_then_default() {
         assert_eq!(ask(sni), expected, "{sni:?}");
     }
     assert_eq!(table.client_auth(ListenerId::HTTP, b"p.b"), ClientAuthId(0));
-    let table = Compiler::default().compile(&model(names, None)).table;
+    let table = compiler().compile(&model(names, None)).table;
     assert_eq!(text(table.server_name(ListenerId::HTTP, Some(b"x"))), "none");
     assert_eq!(
         text(table.server_name(ListenerId { slot: 7, generation: 0 }, Some(b"a.b"))),
@@ -90,12 +102,25 @@ fn exact_then_one_label_then_default() {
     );
 }
 
+/// Neither the wildcard nor the default serves in its place.
+#[test]
+fn nobody_answers_for_what_the_compiler_was_not_told() {
+    let unknown = TlsAction::Terminate(id(7));
+    let names = vec![name("a.b", unknown), name("*.b", TlsAction::Terminate(id(1)))];
+    let table = compiler().compile(&model(names, Some(id(0)))).table;
+    let ask = |sni: &str| text(table.server_name(ListenerId::HTTP, Some(sni.as_bytes())));
+    assert_eq!([ask("a.b"), ask("x.b")], ["none", "tls Some(1)"]);
+    assert!(table.demands_certificates(ListenerId::HTTP));
+    assert_ne!(table.client_auth(ListenerId::HTTP, b"a.b"), ClientAuthId(0));
+    assert_eq!(table.client_auth(ListenerId::HTTP, b"x.b"), ClientAuthId(0));
+}
+
 #[test]
 fn an_unchanged_list_is_shared_between_tables() {
-    let names = vec![name("a.b", TlsAction::Terminate(tls(1)))];
-    let mut compiler = Compiler::default();
+    let names = vec![name("a.b", TlsAction::Terminate(id(1)))];
+    let mut compiler = compiler();
     let mut index = |names: &[Arc<ServerName>]| {
-        Arc::clone(&compiler.compile(&model(names.to_vec(), Some(tls(0)))).table.listeners[0].names)
+        Arc::clone(&compiler.compile(&model(names.to_vec(), Some(id(0)))).table.listeners[0].names)
     };
     let first = index(&names);
     assert!(Arc::ptr_eq(&first, &index(&names)));
@@ -104,7 +129,7 @@ fn an_unchanged_list_is_shared_between_tables() {
 
 fn action() -> impl Strategy<Value = TlsAction> {
     prop_oneof![
-        (0..3_usize).prop_map(|n| TlsAction::Terminate(tls(n))),
+        (0..3_usize).prop_map(|n| TlsAction::Terminate(id(n))),
         select(vec!["s", "t"]).prop_map(passthrough),
     ]
 }
@@ -120,8 +145,8 @@ fn names() -> impl Strategy<Value = Vec<Arc<ServerName>>> {
     })
 }
 
-fn default_tls() -> impl Strategy<Value = Option<Arc<ServerTls>>> {
-    proptest::option::of((0..3_usize).prop_map(tls))
+fn default_tls() -> impl Strategy<Value = Option<ServerTlsId>> {
+    proptest::option::of((0..3_usize).prop_map(id))
 }
 
 /// Whether the table says what the oracle says; `backends` is what a core knows.
@@ -135,7 +160,7 @@ fn is_same(
     match (found, naive::server_name(model, ListenerId::HTTP, sni)) {
         (None, None) => true,
         (Some(TableTls::Terminate(found)), Some(TlsAction::Terminate(wanted))) => {
-            Arc::ptr_eq(found, &wanted)
+            (0..3).any(|n| id(n) == wanted && Arc::ptr_eq(found, &tls(n)))
         }
         (
             Some(TableTls::Passthrough { backend, send_proxy }),
@@ -153,7 +178,7 @@ proptest! {
         lists in vec((names(), default_tls()), 1..5),
         asked in vec(generate::name(), 12),
     ) {
-        let mut compiler = Compiler::default();
+        let mut compiler = compiler();
         let mut backends = Vec::new();
         for (names, default_tls) in lists {
             let model = model(names, default_tls);

@@ -13,7 +13,8 @@ use crate::control::lower::secrets::SecretDefect;
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;
 use crate::control::store::Store;
-use crate::model::{BackendKey, EndpointSet, Wire};
+use crate::model::BackendKey;
+use crate::table::{EndpointSet, Wire};
 
 /// One backend at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use super::service::SlicePort;
 use crate::control::lower::options::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
-use crate::model::{BackendKey, EndpointSet, ObjectRef, Problem};
+use crate::model::{BackendKey, ObjectRef, Problem};
+use crate::table::EndpointSet;
 
 /// Names the Service that a slice belongs to.
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";

@@ -2,7 +2,7 @@
 //!
 //! A changed certificate makes new server names and no new host: routes stay as they are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -22,8 +22,10 @@ use crate::control::source::report::Report;
 use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
 use crate::model::{
-    ClientIdentityPolicy, HostPattern, ObjectRef, Problem, ServerName, TlsAction, WildcardDepth,
+    ClientIdentityPolicy, HostPattern, ObjectRef, Problem, ServerName, ServerTlsId, TlsAction,
+    WildcardDepth,
 };
+use crate::table::ServerTlsById;
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
 use crate::tls::server::ServerTls;
@@ -86,10 +88,14 @@ pub(crate) struct Names {
     self_signed: Option<Arc<Certificate>>,
     no_auth: Arc<ClientAuth>,
     default_certificate: Option<Arc<Certificate>>,
-    default_tls: Option<Arc<ServerTls>>,
+    default_tls: Option<ServerTlsId>,
     default_problems: Vec<Arc<Problem>>,
     /// One for each certificate, by address, and demand on clients; they keep the address.
-    settings: HashMap<(usize, ClientAuthId), Arc<ServerTls>>,
+    settings: HashMap<(usize, ClientAuthId), ServerTlsId>,
+    /// What they stand for.
+    server_tls: Arc<ServerTlsById>,
+    /// Of them, in all.
+    made: u64,
     /// Who has a say about a name, the oldest first.
     claims: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     names: BTreeMap<HostPattern, BuiltName>,
@@ -139,6 +145,8 @@ impl Names {
             default_tls: None,
             default_problems: Vec::new(),
             settings: HashMap::new(),
+            server_tls: Arc::default(),
+            made: 0,
             claims: BTreeMap::new(),
             names: BTreeMap::new(),
             problems: BTreeMap::new(),
@@ -192,9 +200,14 @@ impl Names {
     }
 
     /// Server names and default for the model.
-    pub(crate) fn server_names(&self) -> (Vec<Arc<ServerName>>, Option<Arc<ServerTls>>) {
+    pub(crate) fn server_names(&self) -> (Vec<Arc<ServerName>>, Option<ServerTlsId>) {
         let names = self.names.values().filter_map(|built| built.name.clone()).collect();
-        (names, self.default_tls.clone())
+        (names, self.default_tls)
+    }
+
+    /// What the ids stand for that these name.
+    pub(crate) fn server_tls(&self) -> &Arc<ServerTlsById> {
+        &self.server_tls
     }
 
     /// What TLS means for the rules of `pattern`.
@@ -254,8 +267,9 @@ impl Names {
         }
         if is_touched || built.is_changed {
             self.secrets.forget_unused();
-            // What no name holds any more is held here alone.
-            self.settings.retain(|_, tls| Arc::strong_count(tls) > 1);
+        }
+        if built.is_changed {
+            self.forget_settings();
         }
         built
     }
@@ -526,22 +540,39 @@ impl Names {
         fallback
     }
 
+    /// Lets go of what no name leads to any more.
+    fn forget_settings(&mut self) {
+        let names = self.names.values().filter_map(|built| built.name.as_ref());
+        let of_names = names.filter_map(|name| match name.action {
+            TlsAction::Terminate(id) => Some(id),
+            TlsAction::Passthrough { .. } => None,
+        });
+        let used: HashSet<ServerTlsId> = of_names.chain(self.default_tls).collect();
+        if self.server_tls.keys().any(|id| !used.contains(id)) {
+            Arc::make_mut(&mut self.server_tls).retain(|id, _| used.contains(id));
+            self.settings.retain(|_, id| used.contains(id));
+        }
+    }
+
     /// The one set of settings for the pair.
     fn settings(
         &mut self,
         certificate: &Arc<Certificate>,
         auth: &Arc<ClientAuth>,
-    ) -> Option<Arc<ServerTls>> {
+    ) -> Option<ServerTlsId> {
         let key = (Arc::as_ptr(certificate).addr(), auth.id());
-        if let Some(tls) = self.settings.get(&key) {
-            return Some(Arc::clone(tls));
+        if let Some(id) = self.settings.get(&key) {
+            return Some(*id);
         }
         // A pair that was checked makes settings; if not, the default serves.
         let tls = ServerTls::new(certificate, auth, self.ticket_keys.tickets())
             .inspect_err(|error| tracing::error!(%error, "a certificate cannot be served"))
             .ok()?;
-        self.settings.insert(key, Arc::clone(&tls));
-        Some(tls)
+        let id = ServerTlsId(self.made);
+        self.made = self.made.saturating_add(1);
+        self.settings.insert(key, id);
+        Arc::make_mut(&mut self.server_tls).insert(id, tls);
+        Some(id)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::tls::{Pair, delete, pair, pair_of, secret, secret_of, tls_ingress};
 use super::*;
-use crate::model::{BackendProtocol, Kind, Wire};
+use crate::model::{BackendProtocol, Kind};
+use crate::table::Wire;
 
 /// The Service `web` with a port of that `appProtocol`, and its slice.
 fn service(app_protocol: &str) -> String {

@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
 use super::*;
-use crate::model::{ClientIdentityPolicy, Kind, TlsAction};
+use crate::model::{ClientIdentityPolicy, Kind, ServerTlsId, TlsAction};
 use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
 
@@ -68,10 +68,16 @@ fn listener(lowered: &Lowered) -> &Listener {
     &lowered.model.as_ref().expect("a model").listeners[0]
 }
 
+/// What an id stands for.
+fn server_tls(lowered: &Lowered, id: ServerTlsId) -> &Arc<ServerTls> {
+    lowered.server_tls.get(&id).expect("settings")
+}
+
 /// `pattern -> last name of the certificate [auth]`, or the backend that it is passed to.
 fn names(lowered: &Lowered) -> Vec<String> {
     let names = listener(lowered).server_names.iter().map(|name| match &name.action {
-        TlsAction::Terminate(tls) => {
+        TlsAction::Terminate(id) => {
+            let tls = server_tls(lowered, *id);
             let served = tls.certificate().names().last().map_or("", String::as_str);
             let auth = if tls.client_auth() == ClientAuthId(0) { "" } else { " auth" };
             format!("{} -> {served}{auth}", name.pattern)
@@ -315,7 +321,7 @@ fn hosts_with_the_same_certificate_share_settings() {
     let secret = secret("s", &pair(&["*.w"]));
     let lowered = lower(&format!("{secret}{}", tls_ingress(("i", ""), "a.w", tls, &[])));
     let settings = listener(&lowered).server_names.iter().filter_map(|name| match &name.action {
-        TlsAction::Terminate(tls) => Some(Arc::as_ptr(tls)),
+        TlsAction::Terminate(id) => Some(*id),
         TlsAction::Passthrough { .. } => None,
     });
     let settings: Vec<_> = settings.collect();
@@ -328,8 +334,8 @@ fn default_certificate_is_that_of_the_flag_or_self_signed() {
     let options = LowerOptions { default_certificate: Some(reference.clone()), ..options() };
     let mut world = World::new(options);
     let served = |lowered: &Lowered| {
-        let tls = listener(lowered).default_tls.as_ref().expect("a default");
-        tls.certificate().names().last().cloned()
+        let tls = listener(lowered).default_tls.expect("a default");
+        server_tls(lowered, tls).certificate().names().last().cloned()
     };
     let lowered = world.apply(changes(&tls_ingress(("i", ""), "h", "[{hosts: [h]}]", &[])));
     assert_eq!(served(&lowered).as_deref(), Some("ringway.local"));
@@ -359,14 +365,17 @@ fn ticket_keys_are_those_of_the_flag_or_random() {
         let ticket = from.config().ticketer.encrypt(b"state").expect("a ticket");
         to.config().ticketer.decrypt(&ticket).is_some()
     };
-    let of = |lowered: &Lowered| listener(lowered).default_tls.clone().expect("a default");
+    let of = |lowered: &Lowered| {
+        let id = listener(lowered).default_tls.expect("a default");
+        Arc::clone(server_tls(lowered, id))
+    };
     let random = of(&lowered);
     let first = world.apply(changes(&secret_of("t", &[("keys", &one)])));
     assert!(reasons(&first).is_empty());
     let TlsAction::Terminate(of_host) = &listener(&first).server_names[0].action else {
         panic!("passed through")
     };
-    assert!(Arc::ptr_eq(of_host, &of(&first)), "every name has them");
+    assert_eq!(Some(*of_host), listener(&first).default_tls, "every name has them");
     assert!(!opens(&random, &of(&first)));
     // Another entry makes them no others.
     let same = world.apply(changes(&secret_of("t", &[("keys", &one), ("more", "x")])));
@@ -381,8 +390,8 @@ fn ticket_keys_are_those_of_the_flag_or_random() {
     ] {
         let broken = world.apply(changes(&secret_of("t", values)));
         assert_eq!(reasons(&broken), expected);
-        if let Some(model) = &broken.model {
-            let now = model.listeners[0].default_tls.clone().expect("a default");
+        if broken.model.is_some() {
+            let now = of(&broken);
             assert!(!opens(&before, &now));
             before = now;
         }
@@ -507,7 +516,7 @@ fn demand(lowered: &Lowered, host: &str) -> Option<ClientAuthId> {
     let mut names = listener(lowered).server_names.iter();
     let name = names.find(|name| name.pattern.to_string() == host)?;
     match &name.action {
-        TlsAction::Terminate(tls) => Some(tls.client_auth()),
+        TlsAction::Terminate(id) => Some(server_tls(lowered, *id).client_auth()),
         TlsAction::Passthrough { .. } => None,
     }
 }
