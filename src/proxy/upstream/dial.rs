@@ -90,7 +90,8 @@ async fn open_stream(
         let (upstreams, wire) = (Rc::clone(upstreams), Rc::clone(wire));
         async move { dial(&upstreams, &wire, address, time).await }
     };
-    let found = endpoint.http2.obtain(&upstreams.limits, &upstreams.tasks, time, dial).await?;
+    let found = endpoint.http2.obtain(&upstreams.limits, &upstreams.tasks, time, dial).await;
+    let found = found.map_err(|failure| failed(address, failure, &"no stream of a connection"))?;
     let is_reused = found.is_reused;
     if is_reused {
         upstreams.telemetry.count(Counter::UpstreamReuses);

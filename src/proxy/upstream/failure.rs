@@ -66,6 +66,28 @@ mod tests {
     use super::Failure::*;
 
     #[test]
+    fn every_reason_is_explained_to_operators() {
+        let page = include_str!("../../../docs/operations.md");
+        let explained = page.split_once("and `reason`, which").expect("the access log").1;
+        let explained = explained.split_once("\n\n").expect("a paragraph").0;
+        for failure in [
+            Connect,
+            Local,
+            Tls,
+            Refused,
+            ConnectTimeout,
+            NothingSent,
+            NoResponse,
+            Truncated,
+            Timeout,
+            Malformed,
+        ] {
+            let label = format!("`{}`", failure.label());
+            assert_eq!(explained.matches(&label).count(), 1, "{label}");
+        }
+    }
+
+    #[test]
     fn the_race_of_keep_alive_is_nobodys_fault() {
         assert!(!NoResponse.is_endpoint_fault(true));
         assert!(NoResponse.is_endpoint_fault(false));
