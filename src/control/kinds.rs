@@ -7,6 +7,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
 use kube::{Api, Client};
 
+use super::source::gateway_class::GatewayClass;
 use crate::limits::{KUBE_PAGE_OBJECTS, KUBE_PAGE_SLICES};
 use crate::model::Kind;
 
@@ -29,6 +30,8 @@ pub struct KindInfo {
     pub need: Need,
     /// What its objects say about others.
     pub role: Role,
+    /// What becomes of its objects.
+    pub serving: Serving,
     /// What happens where it cannot be read: a clause.
     pub unread: &'static str,
     /// What happens where it is not watched: a sentence.
@@ -72,6 +75,8 @@ pub enum Need {
     Wanted,
     /// Routing goes on without it.
     Optional,
+    /// Nothing where the API server does not serve it, which is no fault: it is an extension.
+    IfServed,
 }
 
 /// What objects of a kind say about others, for what is read of those.
@@ -85,6 +90,15 @@ pub enum Role {
     Plain,
 }
 
+/// What becomes of objects of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    /// What they say is done.
+    Served,
+    /// They are read and stored, and their owners told that nothing more is done.
+    NotYet,
+}
+
 /// All kinds, in their order.
 pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     KindInfo { base64: "binaryData", ..row::<ConfigMap>(Kind::ConfigMap) },
@@ -95,6 +109,13 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         page: KUBE_PAGE_SLICES,
         old_versions: &["discovery.k8s.io/v1beta1"],
         ..row::<EndpointSlice>(Kind::EndpointSlice)
+    },
+    KindInfo {
+        reading: Reading::Whole,
+        need: Need::IfServed,
+        serving: Serving::NotYet,
+        unread: "classes of Gateways are not known",
+        ..row::<GatewayClass>(Kind::GatewayClass)
     },
     KindInfo {
         reading: Reading::Whole,
@@ -145,6 +166,7 @@ const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
         reading: Reading::Nothing,
         need: Need::Optional,
         role: Role::Plain,
+        serving: Serving::Served,
         unread: "",
         unseen: "Their changes are not seen.",
         page: KUBE_PAGE_OBJECTS,

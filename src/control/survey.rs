@@ -20,7 +20,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use super::kinds::{KindInfo, KindScope, Place as _, Reading as Read};
+use super::kinds::{KindInfo, KindScope, Need, Place as _, Reading as Read};
 use super::lower::secret_references;
 use super::source::object::{ForType, Object, SourceObject, Stored, for_type};
 use super::source::reach::Reach;
@@ -182,10 +182,11 @@ pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Rea
     };
     let within = Within { client, reach, namespaces };
     let all = [KindScope::Cluster, KindScope::Namespaced].into_iter().flat_map(KindInfo::followed);
-    for KindInfo { kind, .. } in all.filter(|info| info.reading == Read::Whole) {
+    for KindInfo { kind, need, .. } in all.filter(|info| info.reading == Read::Whole) {
         let Some(listed) = for_type(*kind, List(&within)) else { continue };
         match listed.await {
             Ok(objects) => reading.objects.extend(objects),
+            Err(Unanswered::Refused { code: 404, .. }) if *need == Need::IfServed => {}
             Err(error) => reading.unread.push((*kind, error)),
         }
     }
@@ -315,7 +316,13 @@ mod tests {
         assert!(matches!(error, Unanswered::Broken(_) | Unanswered::Late(_)), "{error}");
         let reading = read(&client, &Reach::Namespaces(vec!["a".into()]), &[]).await;
         let unread: Vec<_> = reading.unread.iter().map(|(kind, _)| *kind).collect();
-        let whole = [Kind::IngressClass, Kind::EndpointSlice, Kind::Ingress, Kind::Service];
+        let whole = [
+            Kind::GatewayClass,
+            Kind::IngressClass,
+            Kind::EndpointSlice,
+            Kind::Ingress,
+            Kind::Service,
+        ];
         assert_eq!(unread, whole);
     }
 }

@@ -32,6 +32,7 @@ macro_rules! kinds {
 kinds! {
     ConfigMap,
     EndpointSlice,
+    GatewayClass,
     Ingress,
     IngressClass,
     Namespace,

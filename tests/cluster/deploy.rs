@@ -334,7 +334,11 @@ fn expand(right: &str) -> Vec<String> {
 }
 
 /// Of the whole cluster, whatever is watched.
-const OF_THE_CLUSTER: [&str; 2] = ["list,watch ingressclasses.networking.k8s.io", "get nodes"];
+const OF_THE_CLUSTER: [&str; 3] = [
+    "list,watch ingressclasses.networking.k8s.io",
+    "list,watch gatewayclasses.gateway.networking.k8s.io",
+    "get nodes",
+];
 
 /// Where Ingresses are watched. There is no right to the metadata of Secrets alone, so that what
 /// is listed for its metadata could be read, and RBAC cannot exclude kube-system either.

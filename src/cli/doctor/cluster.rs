@@ -183,7 +183,7 @@ fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Res
         let KindInfo { plural, need, .. } = info(*kind);
         let found = format!("{plural} cannot be read: {error}.");
         report.line(&match need {
-            Need::Optional => Line::warning("objects", found, advice),
+            Need::Optional | Need::IfServed => Line::warning("objects", found, advice),
             Need::Required | Need::Wanted => Line::error("objects", found, advice),
         })?;
     }

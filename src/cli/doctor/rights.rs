@@ -56,7 +56,7 @@ impl Need {
         let verbs = if info.reading == Reading::Named { READ } else { FOLLOW };
         let need = Self::new(info.group, info.plural, verbs, info.unread);
         let verdict = match info.need {
-            kinds::Need::Optional => Verdict::Warning,
+            kinds::Need::Optional | kinds::Need::IfServed => Verdict::Warning,
             kinds::Need::Required | kinds::Need::Wanted => Verdict::Error,
         };
         Self { verdict, is_namespaced: info.scope == KindScope::Namespaced, ..need }

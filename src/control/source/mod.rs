@@ -5,6 +5,7 @@
 //! business.
 
 pub mod directory;
+pub mod gateway_class;
 pub mod inotify;
 pub mod interest;
 pub mod kubernetes;

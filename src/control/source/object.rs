@@ -9,6 +9,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 
+use super::gateway_class::GatewayClass;
 use super::trim::Trim;
 use super::yaml::Positions;
 use crate::control::kinds::Place;
@@ -21,6 +22,7 @@ macro_rules! stored_kinds {
         $make! {
             ConfigMap(config_maps),
             EndpointSlice(endpoint_slices),
+            GatewayClass(gateway_classes),
             Ingress(ingresses),
             IngressClass(ingress_classes),
             Secret(secrets),

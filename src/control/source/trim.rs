@@ -96,7 +96,7 @@ fn identity(metadata: ObjectMeta) -> ObjectMeta {
 }
 
 /// Which object it is, in which version of its `spec`, and what its owner says in annotations.
-fn owned(mut metadata: ObjectMeta) -> ObjectMeta {
+pub(super) fn owned(mut metadata: ObjectMeta) -> ObjectMeta {
     let generation = metadata.generation;
     let annotations = metadata.annotations.take().map(|mut all| {
         all.remove(LAST_APPLIED);

@@ -156,6 +156,12 @@ impl Collector {
                 self.are_problems_stale = true;
                 self.count_error(kind);
             }
+            // An extension that the cluster does not have; what there was of it stays.
+            Step::Failed(_, Failure::NotServed(_)) if info(kind).need == Need::IfServed => {
+                stream.is_synced = true;
+                self.state.update(kind, |state| state.is_synced = true);
+                self.set_failure(id, None);
+            }
             Step::Failed(verb, failure) => {
                 self.count_error(kind);
                 self.set_failure(id, Some((verb, failure)));

@@ -151,6 +151,7 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
             ),
         };
         let severity = match info.need {
+            Need::IfServed => Severity::Note,
             Need::Wanted | Need::Optional => Severity::Warning,
             Need::Required => Severity::Error,
         };

@@ -16,15 +16,17 @@ use super::collect::{Collector, Setup};
 use super::failure::Failure;
 use super::item::{Content, Item, Watched};
 use super::watch::{Step, Verb};
-use super::{Batch, SourceState, Urgency, extents};
+use super::{Batch, KindState, SourceState, Urgency, extents};
 use crate::control::calls::alive;
+use crate::control::kinds::{Need, info};
 use crate::control::lower::{Interest, LowerOptions, Lowerer};
 use crate::control::observed::Observed;
+use crate::control::source::gateway_class::GatewayClass;
 use crate::control::source::object::{Change, Object, SourceObject};
 use crate::control::source::reach::Reach;
 use crate::control::store::Store;
 use crate::limits::{KUBE_REFUSED_RETRY, SECRET_REFRESH, SECRET_RETRY, SECRET_WAIT};
-use crate::model::{Kind, ObjectRef, Problem};
+use crate::model::{Kind, ObjectRef, Problem, Severity};
 
 fn options() -> LowerOptions {
     LowerOptions::cluster("ringway", "ringway.dev/ingress")
@@ -162,7 +164,14 @@ impl Bench {
             observed: Arc::clone(&observed),
             state: Arc::clone(&state),
         };
-        Self { collector: Collector::new(setup, now), ids, state, observed, now }
+        let mut bench = Self { collector: Collector::new(setup, now), ids, state, observed, now };
+        // A cluster without any extension.
+        for (kind, _) in bench.ids.clone() {
+            if info(kind).need == Need::IfServed {
+                bench.step(kind, Step::Failed(Verb::List, Failure::NotServed("no".into())));
+            }
+        }
+        bench
     }
 
     /// All kinds are empty and told.
@@ -175,6 +184,10 @@ impl Bench {
         }
         assert_eq!(bench.changes(), Some(Vec::new()));
         bench
+    }
+
+    fn of(&self, kind: Kind) -> KindState {
+        self.state.snapshot().into_iter().find(|state| state.kind == kind).unwrap()
     }
 
     fn id(&self, kind: Kind, namespace: Option<&str>) -> usize {
@@ -268,6 +281,7 @@ fn the_first_reading_waits_for_all_kinds_and_referenced_secrets() {
     let objects: Vec<_> = snapshot.iter().map(|s| (s.kind, s.objects, s.is_synced)).collect();
     let expected = [
         (Kind::EndpointSlice, 0, true),
+        (Kind::GatewayClass, 0, true),
         (Kind::Ingress, 2, true),
         (Kind::IngressClass, 0, true),
         (Kind::Secret, 2, true),
@@ -301,7 +315,7 @@ fn a_list_read_anew_comes_to_what_differs() {
     bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     bench.apply(ingress("x", None));
     assert_eq!(bench.changes(), strings(&["+x"]));
-    assert_eq!(bench.state.snapshot()[1].objects, 2);
+    assert_eq!(bench.of(Kind::Ingress).objects, 2);
 }
 
 #[test]
@@ -482,6 +496,31 @@ fn no_secret_is_shown() {
     assert_eq!(shown, "Secret(Some(\"s\"))");
 }
 
+/// Whoever installs the Gateway API later needs no restart; whoever takes the right away is told.
+#[test]
+fn a_kind_that_the_cluster_does_not_have_is_no_fault() {
+    let mut bench = Bench::ready();
+    assert_eq!(bench.problems(), None);
+    let state = bench.of(Kind::GatewayClass);
+    assert_eq!((state.is_synced, state.objects, state.errors), (true, 0, 0));
+    let class = json!({
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": metadata("", "edge"),
+        "spec": {"controllerName": "example.com/edge", "description": "d"},
+        "status": {"conditions": []},
+    });
+    bench.list(Kind::GatewayClass, vec![item::<GatewayClass>(class)]);
+    assert_eq!(bench.changes(), strings(&["+edge"]));
+    // A server that starts may not know its extensions yet: nothing is taken away.
+    bench.step(Kind::GatewayClass, Step::Failed(Verb::List, Failure::NotServed("no".into())));
+    assert_eq!((bench.changes(), bench.problems()), (None, None));
+    bench.step(Kind::GatewayClass, forbidden());
+    let problems = bench.problems().unwrap();
+    assert_eq!((problems[0].reason, problems[0].severity), ("Forbidden", Severity::Note));
+    assert!(problems[0].message.contains("gatewayclasses.gateway.networking.k8s.io"));
+}
+
 #[test]
 fn a_kind_that_is_not_needed_may_be_forbidden() {
     let mut bench = Bench::new(&Reach::All);
@@ -556,7 +595,7 @@ fn an_outage_is_said_once_and_clears_nothing() {
     let mut expected = vec!["Unauthorized", "ApiServerError", "InvalidSelector"];
     expected.extend(["UnreadableAnswer", "NotServed"]);
     assert_eq!(bench.reasons(), Some(expected));
-    assert_eq!(bench.state.snapshot()[1].errors, 3);
+    assert_eq!(bench.of(Kind::Ingress).errors, 3);
 }
 
 #[test]

@@ -533,3 +533,21 @@ fn base64_may_be_broken_into_lines() {
     let manifest = read(&"f".into(), &format!("{head}data:\n  k: >-\n    aGVs\n    bG8g\n"));
     assert_eq!(manifest.broken.len(), 1);
 }
+
+#[test]
+fn a_kind_that_is_not_served_yet_is_stored_and_said() {
+    let text = "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\n\
+                metadata: {name: edge, generation: 7}\nspec: {controllerName: example.com/edge, \
+                colour: red}\nstatus: {conditions: []}\n";
+    let Manifest { objects, problems, .. } = read(&"f.yaml".into(), text);
+    assert_eq!(objects[0].reference.to_string(), "GatewayClass edge");
+    assert_eq!(objects[0].object.metadata().generation, Some(7));
+    let told: Vec<_> = problems.iter().map(|p| (p.severity, p.reason, &*p.field)).collect();
+    let expected =
+        [(Severity::Warning, "UnknownField", "spec.colour"), (Severity::Note, "NotServedYet", "")];
+    assert_eq!(told, expected);
+    // An API server would not take it.
+    let Manifest { objects, broken, .. } =
+        read(&"f.yaml".into(), &text.replace("controllerName", "x"));
+    assert_eq!((objects.len(), broken.len()), (0, 1));
+}
