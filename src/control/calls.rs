@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
+use kube::runtime::watcher;
 use tokio::task::JoinError;
 use tokio::time::timeout;
 
@@ -46,26 +47,51 @@ impl From<kube::Error> for CallError {
     }
 }
 
-/// The error and what caused it: kube's own text stops at "ServiceError".
-fn chain(error: &dyn std::error::Error) -> String {
+impl From<watcher::Error> for CallError {
+    fn from(error: watcher::Error) -> Self {
+        match error {
+            watcher::Error::InitialListFailed(error)
+            | watcher::Error::WatchStartFailed(error)
+            | watcher::Error::WatchFailed(error) => error.into(),
+            watcher::Error::WatchError(status) => kube::Error::Api(status).into(),
+            other @ watcher::Error::NoResourceVersion => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// Nothing came in time.
+pub(super) struct Late(pub Duration);
+
+impl From<Late> for CallError {
+    fn from(Late(limit): Late) -> Self {
+        Self::Slow(limit)
+    }
+}
+
+/// An error and its causes, each said once: kube's own text stops at "ServiceError".
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
-        next = cause.source();
+        next = error.source();
     }
     text
 }
 
 /// One call, or several that belong together.
-pub(super) async fn call<T>(
+pub(super) async fn call<T, E: From<kube::Error> + From<Late>>(
     limit: Duration,
     calls: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, CallError> {
-    timeout(limit, calls).await.map_err(|_elapsed| CallError::Slow(limit))?.map_err(Into::into)
+) -> Result<T, E> {
+    match timeout(limit, calls).await {
+        Ok(answer) => Ok(answer?),
+        Err(_elapsed) => Err(Late(limit).into()),
+    }
 }
 
 /// At most `bytes` of a text without control characters, cut between characters.
@@ -205,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_ends() {
-        let slow = call::<()>(Duration::from_millis(1), std::future::pending()).await;
+        let slow = call::<(), CallError>(Duration::from_millis(1), std::future::pending()).await;
         assert!(matches!(slow, Err(CallError::Slow(_))));
     }
 

@@ -18,8 +18,9 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 
+pub use super::calls::chain;
+use super::calls::{Late, call};
 use super::kinds::{KindInfo, KindScope, Need, Place as _, Reading as Read};
 use super::lower::secret_references;
 use super::source::object::{ForType, Object, SourceObject, Stored, for_type};
@@ -63,19 +64,10 @@ impl From<kube::Error> for Unanswered {
     }
 }
 
-/// An error and its causes, each said once.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
+impl From<Late> for Unanswered {
+    fn from(Late(limit): Late) -> Self {
+        Self::Late(limit)
     }
-    text
 }
 
 /// One verb on one resource, as RBAC has it.
@@ -106,18 +98,8 @@ pub struct Reading {
     pub unread_secrets: Vec<(ObjectRef, Option<Unanswered>)>,
 }
 
-async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = kube::Result<T>>,
-) -> Result<T, Unanswered> {
-    match timeout(limit, answer).await {
-        Ok(answer) => Ok(answer?),
-        Err(_elapsed) => Err(Unanswered::Late(limit)),
-    }
-}
-
 async fn ask<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, Unanswered> {
-    within(DOCTOR_ANSWER_TIMEOUT, answer).await
+    call(DOCTOR_ANSWER_TIMEOUT, answer).await
 }
 
 /// The API server's version, such as `v1.36.3`.
@@ -307,7 +289,8 @@ mod tests {
         let error = Unanswered::from(kube::Error::Api(Box::new(status)));
         assert_eq!(error.to_string(), "no (status 403)");
         let never = std::future::pending::<kube::Result<()>>();
-        let error = within(Duration::from_millis(1), never).await.expect_err("late");
+        let late: Result<(), Unanswered> = call(Duration::from_millis(1), never).await;
+        let error = late.expect_err("late");
         assert!(matches!(error, Unanswered::Late(_)), "{error}");
         // Port 1 of loopback: nobody listens, and nobody may take it.
         let config = kube::Config::new("http://127.0.0.1:1".parse().expect("an address"));

@@ -340,7 +340,9 @@ impl Keeper {
         let written = match written {
             Ok(written) => written,
             Err(CallError::Conflict(_)) => {
-                if let Ok(read) = call(ADMISSION_CALL_TIMEOUT, self.secrets.get_opt(name)).await {
+                let read: Result<_, CallError> =
+                    call(ADMISSION_CALL_TIMEOUT, self.secrets.get_opt(name)).await;
+                if let Ok(read) = read {
                     self.secret.take(Ok(read));
                 }
                 return Err(Failure::Late);
@@ -435,9 +437,9 @@ impl Keeper {
         match call(ADMISSION_CALL_TIMEOUT, self.configurations.patch(name, &how, &patch)).await {
             Ok(configuration) => self.configuration.take(Ok(Some(configuration))),
             Err(CallError::Conflict(_)) => {
-                if let Ok(read) =
-                    call(ADMISSION_CALL_TIMEOUT, self.configurations.get_opt(name)).await
-                {
+                let read: Result<_, CallError> =
+                    call(ADMISSION_CALL_TIMEOUT, self.configurations.get_opt(name)).await;
+                if let Ok(read) = read {
                     self.configuration.take(Ok(read));
                 }
                 return Err(Failure::Late);
@@ -492,7 +494,7 @@ impl Keeper {
     /// Takes what a watch said.
     fn hear_secret(&mut self, seen: Result<Option<Secret>, watcher::Error>) {
         let part = Part::SecretWatch;
-        let seen = seen.map_err(|error| self.call_problem(part, "read", &cause(error)));
+        let seen = seen.map_err(|error| self.call_problem(part, "read", &error.into()));
         self.state.tell(part, seen.as_ref().err().cloned());
         self.secret.take(seen.map_err(drop));
     }
@@ -503,20 +505,9 @@ impl Keeper {
         seen: Result<Option<ValidatingWebhookConfiguration>, watcher::Error>,
     ) {
         let part = Part::ConfigurationWatch;
-        let seen = seen.map_err(|error| self.call_problem(part, "read", &cause(error)));
+        let seen = seen.map_err(|error| self.call_problem(part, "read", &error.into()));
         self.state.tell(part, seen.as_ref().err().cloned());
         self.configuration.take(seen.map_err(drop));
-    }
-}
-
-/// What a watch ended with.
-fn cause(error: watcher::Error) -> CallError {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => error.into(),
-        watcher::Error::WatchError(status) => kube::Error::Api(status).into(),
-        other @ watcher::Error::NoResourceVersion => CallError::Failed(other.to_string()),
     }
 }
 

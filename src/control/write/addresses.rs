@@ -304,14 +304,8 @@ fn told_watch<K>(
     namespace: &str,
     event: Result<watcher::Event<K>, watcher::Error>,
 ) -> Option<watcher::Event<K>> {
-    let event = event.map_err(|error| match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-            CallError::from(error)
-        }
-        error => CallError::Failed(error.to_string()),
-    });
     rights
-        .noted(Right::Service, namespace, event)
+        .noted(Right::Service, namespace, event.map_err(CallError::from))
         .inspect_err(|error| tracing::debug!(%error, "watch of the Service"))
         .ok()
 }

@@ -153,7 +153,8 @@ impl Candidate {
         if self.held.take().is_none() {
             return;
         }
-        if let Err(error) = call(FAREWELL_TIMEOUT, self.give_up()).await {
+        let given: Result<(), CallError> = call(FAREWELL_TIMEOUT, self.give_up()).await;
+        if let Err(error) = given {
             tracing::warn!(lease = %self.name, %error, "the Lease could not be given up");
         }
     }

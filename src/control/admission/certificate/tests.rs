@@ -172,7 +172,7 @@ fn a_watch_ends_with_what_the_api_server_said() {
         watcher::Error::InitialListFailed(kube::Error::Api(status())),
         watcher::Error::WatchError(status()),
     ] {
-        assert!(matches!(cause(error), CallError::Refused(_)));
+        assert!(matches!(CallError::from(error), CallError::Refused(_)));
     }
-    assert!(matches!(cause(watcher::Error::NoResourceVersion), CallError::Failed(_)));
+    assert!(matches!(CallError::from(watcher::Error::NoResourceVersion), CallError::Failed(_)));
 }
