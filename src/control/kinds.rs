@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
 use kube::{Api, Client};
 
-use super::source::gateway_class::GatewayClass;
+use super::gateway_class::GatewayClass;
 use crate::limits::{KUBE_PAGE_OBJECTS, KUBE_PAGE_SLICES};
 use crate::model::Kind;
 

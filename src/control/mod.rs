@@ -18,6 +18,7 @@ mod control_loop;
 pub mod controller;
 mod error;
 mod feed;
+pub mod gateway_class;
 pub mod kinds;
 pub mod lower;
 pub mod observed;

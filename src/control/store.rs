@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
-use super::source::gateway_class::GatewayClass;
+use super::gateway_class::GatewayClass;
 use super::source::object::{Change, Object, Provenance, STORED, SourceObject, stored_kinds};
 use crate::model::{Kind, ObjectRef};
 

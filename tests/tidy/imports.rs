@@ -167,23 +167,73 @@ struct House {
 
 type Rooms<'r> = &'r [(&'r str, &'r [&'r str])];
 
-const HOUSES: &[House] = &[House {
-    path: "proxy",
-    rooms: &[
-        ("", &["start"]),
-        ("start", &["affinity", "rt", "worker"]),
-        ("worker", &["affinity", "client", "core", "exchange", "rt"]),
-        ("affinity", &[]),
-        ("client", &["core", "exchange", "rt", "transport", "upstream"]),
-        ("exchange", &["core", "rt", "transport", "upstream"]),
-        ("core", &["drainable", "rt", "tasks", "upstream"]),
-        ("drainable", &[]),
-        ("upstream", &["rt", "tasks", "transport"]),
-        ("tasks", &["rt"]),
-        ("transport", &["rt"]),
-        ("rt", &[]),
-    ],
-}];
+const HOUSES: &[House] = &[
+    House {
+        path: "control",
+        rooms: &[
+            (
+                "",
+                &["cluster", "control_loop", "controller", "error", "own_thread", "seats", "state"],
+            ),
+            ("admin", &["cluster", "own_thread", "seats", "source", "state", "write"]),
+            ("survey", &["calls", "kinds", "lower", "source"]),
+            (
+                "control_loop",
+                &["acks", "admission", "cluster", "controller", "error", "feed", "resolve"],
+            ),
+            ("cluster", &["admission", "client", "observed", "outcomes", "source", "write"]),
+            (
+                "controller",
+                &[
+                    "admission",
+                    "lower",
+                    "openings",
+                    "outcomes",
+                    "resolve",
+                    "source",
+                    "state",
+                    "store",
+                ],
+            ),
+            ("feed", &["error", "source"]),
+            ("admission", &["calls", "own_thread", "seats", "source"]),
+            ("client", &[]),
+            ("error", &["acks"]),
+            ("lower", &["outcomes", "resolve", "source", "store"]),
+            ("openings", &[]),
+            ("state", &["source"]),
+            ("write", &["calls", "kinds", "observed", "outcomes"]),
+            ("acks", &[]),
+            ("outcomes", &[]),
+            ("own_thread", &[]),
+            ("resolve", &[]),
+            ("seats", &[]),
+            ("store", &["gateway_class", "source"]),
+            ("source", &["calls", "gateway_class", "kinds", "observed"]),
+            ("calls", &[]),
+            ("kinds", &["gateway_class"]),
+            ("observed", &[]),
+            ("gateway_class", &[]),
+        ],
+    },
+    House {
+        path: "proxy",
+        rooms: &[
+            ("", &["start"]),
+            ("start", &["affinity", "rt", "worker"]),
+            ("worker", &["affinity", "client", "core", "exchange", "rt"]),
+            ("affinity", &[]),
+            ("client", &["core", "exchange", "rt", "transport", "upstream"]),
+            ("exchange", &["core", "rt", "transport", "upstream"]),
+            ("core", &["drainable", "rt", "tasks", "upstream"]),
+            ("drainable", &[]),
+            ("upstream", &["rt", "tasks", "transport"]),
+            ("tasks", &["rt"]),
+            ("transport", &["rt"]),
+            ("rt", &[]),
+        ],
+    },
+];
 
 /// Names in code of every crate in Cargo.toml's dependency tables.
 pub(crate) fn dependency_names() -> BTreeSet<String> {

@@ -5,7 +5,6 @@
 //! business.
 
 pub mod directory;
-pub mod gateway_class;
 pub mod inotify;
 pub mod interest;
 pub mod kubernetes;

@@ -9,9 +9,9 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 
-use super::gateway_class::GatewayClass;
 use super::trim::Trim;
 use super::yaml::Positions;
+use crate::control::gateway_class::GatewayClass;
 use crate::control::kinds::Place;
 use crate::model::{Kind, ObjectRef, Problem, SourcePosition};
 

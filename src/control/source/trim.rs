@@ -10,6 +10,8 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::control::gateway_class::GatewayClass;
+
 /// `kubectl apply` keeps the whole object in it.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// The only label that routing reads.
@@ -89,6 +91,12 @@ impl Trim for ConfigMap {
     }
 }
 
+impl Trim for GatewayClass {
+    fn trim(self) -> Self {
+        Self::new(owned(self.metadata), self.spec)
+    }
+}
+
 /// Which object it is.
 fn identity(metadata: ObjectMeta) -> ObjectMeta {
     let ObjectMeta { creation_timestamp, name, namespace, uid, .. } = metadata;
@@ -96,7 +104,7 @@ fn identity(metadata: ObjectMeta) -> ObjectMeta {
 }
 
 /// Which object it is, in which version of its `spec`, and what its owner says in annotations.
-pub(super) fn owned(mut metadata: ObjectMeta) -> ObjectMeta {
+fn owned(mut metadata: ObjectMeta) -> ObjectMeta {
     let generation = metadata.generation;
     let annotations = metadata.annotations.take().map(|mut all| {
         all.remove(LAST_APPLIED);

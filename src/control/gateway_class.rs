@@ -5,8 +5,6 @@ use k8s_openapi::{ClusterResourceScope, Metadata, Resource};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::trim::{Trim, owned};
-
 /// Who is responsible for the Gateways of a class (`gateway.networking.k8s.io/v1`).
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +49,14 @@ pub struct ParametersReference {
     pub namespace: Option<String>,
 }
 
+impl GatewayClass {
+    /// Nothing but what is of use here.
+    #[must_use]
+    pub fn new(metadata: ObjectMeta, spec: GatewayClassSpec) -> Self {
+        Self { metadata, spec, ..Self::default() }
+    }
+}
+
 impl Resource for GatewayClass {
     const API_VERSION: &'static str = "gateway.networking.k8s.io/v1";
     const GROUP: &'static str = "gateway.networking.k8s.io";
@@ -69,11 +75,5 @@ impl Metadata for GatewayClass {
 
     fn metadata_mut(&mut self) -> &mut ObjectMeta {
         &mut self.metadata
-    }
-}
-
-impl Trim for GatewayClass {
-    fn trim(self) -> Self {
-        Self { metadata: owned(self.metadata), spec: self.spec, ..Self::default() }
     }
 }
