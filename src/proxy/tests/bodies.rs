@@ -148,6 +148,22 @@ fn permission_to_send_comes_from_the_endpoint_or_from_patience() {
             ..expects
         },
         Row {
+            name: "not within a response that takes its time",
+            endpoints: &[&[&[
+                Hears(END),
+                Says("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nn"),
+                Waits(1500),
+                Says("o"),
+                HearsEnd,
+            ]]],
+            lasts: 3000,
+            gets: "403 close no | closed",
+            at: 15,
+            asked: &[(1, 1, 0)],
+            log: &["403 a:403"],
+            ..expects
+        },
+        Row {
             name: "not at all",
             endpoints: &[&[&[Hears(END), FORBIDS, HearsEnd]]],
             lasts: 3000,

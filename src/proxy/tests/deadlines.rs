@@ -140,7 +140,7 @@ fn one_sides_time_is_not_the_others() {
                 SaysMany(49_999),
             ],
             endpoints: &[&[&[
-                Takes(1000),
+                Takes(10_000),
                 Hears(END),
                 Waits(2500),
                 Takes(usize::MAX),
@@ -235,6 +235,14 @@ fn endpoints_have_so_long() {
             ]]],
             gets: "200 x*40 | closed",
             at: 18,
+            log: &["200 a:200-timeout"],
+            ..late
+        },
+        Row {
+            name: "between two parts of a body that only the close ends",
+            client: &[Says("GET / HTTP/1.0\r\nHost: h\r\n\r\n")],
+            endpoints: &[&[&[Hears(END), Says("HTTP/1.1 200 OK\r\n\r\nok"), HearsEnd]]],
+            gets: "200 close ok | reset",
             log: &["200 a:200-timeout"],
             ..late
         },
