@@ -334,11 +334,10 @@ fn expand(right: &str) -> Vec<String> {
 }
 
 /// Of the whole cluster, whatever is watched.
-const OF_THE_CLUSTER: [&str; 3] = [
-    "list,watch ingressclasses.networking.k8s.io",
-    "list,watch gatewayclasses.gateway.networking.k8s.io",
-    "get nodes",
-];
+const OF_THE_CLUSTER: [&str; 2] = ["list,watch ingressclasses.networking.k8s.io", "get nodes"];
+
+/// The same of kinds that this API server does not serve.
+const OF_EXTENSIONS: &str = "list,watch gatewayclasses.gateway.networking.k8s.io";
 
 /// Where Ingresses are watched. There is no right to the metadata of Secrets alone, so that what
 /// is listed for its metadata could be read, and RBAC cannot exclude kube-system either.
@@ -406,6 +405,8 @@ fn the_account_may_do_what_the_chart_says_and_no_more() {
             ("", &format!("get,list,watch,patch {webhooks} {admission}"), true),
             ("", &format!("create,update,delete {webhooks} {admission}"), false),
             ("", &format!("get,patch {webhooks} other"), false),
+            ("", OF_EXTENSIONS, true),
+            ("", "get gatewayclasses.gateway.networking.k8s.io", false),
         ],
     );
 }
@@ -430,6 +431,7 @@ fn scoped_rights_end_at_their_namespaces() {
             (home, "get services other", false),
             (home, "get secrets other", false),
             ("default", &format!("get services {home}-controller"), false),
+            ("", OF_EXTENSIONS, true),
         ],
     );
 

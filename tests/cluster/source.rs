@@ -297,9 +297,13 @@ fn a_missing_right_is_said_until_it_is_granted() {
     let says = |source: &Running, what: &str| {
         source.problems.iter().any(|problem| problem.message.contains(what))
     };
-    let kinds = ["list ingressclasses.networking.k8s.io:", "endpointslices.discovery.k8s.io in"];
+    let kinds = [
+        "list ingressclasses.networking.k8s.io:",
+        "endpointslices.discovery.k8s.io in",
+        "list gatewayclasses.gateway.networking.k8s.io:",
+    ];
     source.until("what is missing", |source| {
-        source.problems.len() == 3 && kinds.iter().all(|kind| says(source, kind))
+        source.problems.len() == 4 && kinds.iter().all(|kind| says(source, kind))
     });
     assert!(says(&source, "every 60 s"), "{:?}", source.problems);
     assert!(!source.has_begun);
@@ -307,7 +311,7 @@ fn a_missing_right_is_said_until_it_is_granted() {
     merge(&roles, "ringway", json!({ "rules": rules }));
     source.until("the first reading", |source| source.has_begun);
     assert_eq!(source.names(), ["Ingress x", "Secret named"]);
-    source.until("two", |source| source.problems.len() == 2);
+    source.until("three", |source| source.problems.len() == 3);
     assert!(source.problems.iter().all(|problem| problem.reason == "Forbidden"));
 }
 
