@@ -503,8 +503,6 @@ pub const API_CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub const API_RETRY_MIN: Duration = Duration::from_secs(1);
 /// Longest pause between two writes of an object that fail or that somebody else undoes.
 pub const API_RETRY_MAX: Duration = Duration::from_secs(300);
-/// Pause after a call that the account has no right to; an operator binds roles by hand.
-pub const MISSING_RIGHT_RETRY: Duration = Duration::from_secs(60);
 /// Missing rights told at a time, one for each kind of call and namespace; the first say it all.
 pub const MISSING_RIGHTS_MAX: usize = 16;
 /// Bytes of an answer of the API server that a message repeats.
@@ -580,7 +578,8 @@ pub const KUBE_BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// Longest pause: changes are caught up this long after the server came back. Seven watches that
 /// knock every five seconds are no burden to a server that starts.
 pub const KUBE_BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// Pause after an answer that only a change of rights or flags can make better.
+/// Pause after an answer that only a change of rights or flags can make better. An API server that
+/// starts refuses everything for some seconds, which must not hold up status for long.
 pub const KUBE_REFUSED_RETRY: Duration = Duration::from_secs(10);
 /// Longest pause that a server may ask for (Retry-After).
 pub const KUBE_RETRY_AFTER_MAX: Duration = Duration::from_secs(30);

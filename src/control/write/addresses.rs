@@ -18,7 +18,7 @@ use super::rights::{Right, Rights};
 use crate::control::calls::{CallError, call, jitter};
 use crate::control::observed::Address;
 use crate::limits::{
-    API_CALL_TIMEOUT, HOST_BYTES_MAX, LEASE_RETRY, MISSING_RIGHT_RETRY, NODE_ADDRESSES_REFRESH,
+    API_CALL_TIMEOUT, HOST_BYTES_MAX, KUBE_REFUSED_RETRY, LEASE_RETRY, NODE_ADDRESSES_REFRESH,
     REPLICAS_MAX, STATUS_ADDRESSES_MAX,
 };
 use crate::model::ObjectRef;
@@ -244,7 +244,7 @@ pub(super) async fn follow(
                         is_failing = false;
                         NODE_ADDRESSES_REFRESH
                     }
-                    Err(CallError::Refused(_)) => MISSING_RIGHT_RETRY,
+                    Err(CallError::Refused(_)) => KUBE_REFUSED_RETRY,
                     Err(error) => {
                         if !std::mem::replace(&mut is_failing, true) {
                             tracing::warn!(

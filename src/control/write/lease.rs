@@ -19,8 +19,8 @@ use tokio::time::sleep;
 use super::rights::{Right, Rights};
 use crate::control::calls::{CallError, call, jitter, random};
 use crate::limits::{
-    API_CALL_TIMEOUT, FAREWELL_TIMEOUT, LEASE_DURATION, LEASE_DURATION_MAX, LEASE_RENEW,
-    LEASE_RENEW_DEADLINE, LEASE_RETRY, MISSING_RIGHT_RETRY,
+    API_CALL_TIMEOUT, FAREWELL_TIMEOUT, KUBE_REFUSED_RETRY, LEASE_DURATION, LEASE_DURATION_MAX,
+    LEASE_RENEW, LEASE_RENEW_DEADLINE, LEASE_RETRY,
 };
 
 /// What to do about the record.
@@ -123,7 +123,7 @@ impl Candidate {
                     is_failing = false;
                     pause
                 }
-                Err(CallError::Refused(_)) => MISSING_RIGHT_RETRY,
+                Err(CallError::Refused(_)) => KUBE_REFUSED_RETRY,
                 // Another was faster.
                 Err(CallError::Conflict(_)) => jitter(LEASE_RETRY),
                 Err(error) => {
