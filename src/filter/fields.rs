@@ -91,6 +91,7 @@ impl FieldEdits {
 
     /// Whether there is nothing to do.
     #[must_use]
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.add.is_empty() && self.remove.is_empty()
     }
@@ -99,7 +100,12 @@ impl FieldEdits {
     ///
     /// Shape: `name` in any case; does not allocate.
     #[must_use]
+    #[inline]
     pub fn is_dropped(&self, name: &[u8]) -> bool {
+        !self.is_empty() && self.drops(name)
+    }
+
+    fn drops(&self, name: &[u8]) -> bool {
         let is_it = |edited: &Arc<str>| edited.as_bytes().eq_ignore_ascii_case(name);
         self.set.iter().any(|(edited, _)| is_it(edited)) || self.remove.iter().any(is_it)
     }

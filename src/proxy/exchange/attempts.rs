@@ -16,7 +16,7 @@ use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
-use crate::proxy::exchange::state::{Exchange, Tally};
+use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::tunnel::{self, Relayed};
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::upstream::backend::Backend;
@@ -257,7 +257,9 @@ impl Exchange<'_> {
     /// Remembers what came of a conversation.
     fn note(&mut self, lease: &Lease, record: &Record, started: u64) {
         let &Record { answered, finished, failure, status, response_bytes } = record;
-        self.tally = Tally { status, response_bytes, finished, ..std::mem::take(&mut self.tally) };
+        self.tally.status = status;
+        self.tally.response_bytes = response_bytes;
+        self.tally.finished = finished;
         if answered.is_some() {
             self.scratch.attempts.push(Attempt {
                 address: lease.endpoint.address,

@@ -112,12 +112,12 @@ pub async fn run(
     let inform = async |head: &ResponseHead, octets: &[u8]| {
         pass_informational(talk, &unsaid, head, octets).await;
     };
-    let reply = match call::call(question, octets, sending, head, inform).await {
+    let mut reply = match call::call(question, octets, sending, head, inform).await {
         Ok(reply) => reply,
         Err(unanswered) => return unanswered_outcome(request, unsaid, &unanswered, record),
     };
     if head.status == 101 {
-        return switch(talk, reply, head, unsaid, record).await;
+        return switch(talk, &mut reply, head, unsaid, record).await;
     }
     let facts = Facts { is_replayable: !talk.progress.has_read.get(), ..talk.facts };
     if retry::is_farewell(head.status, head.is_persistent, facts) {
@@ -128,7 +128,7 @@ pub async fn run(
         record.finished = process_nanos();
         return Outcome::Repeat(unsaid);
     }
-    answer(talk, reply, head, unsaid, record).await
+    answer(talk, &mut reply, head, unsaid, record).await
 }
 
 fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> {
@@ -196,7 +196,7 @@ fn unanswered_outcome(
 /// Relays the final response; its head is parsed.
 async fn answer(
     talk: &Conversation<'_>,
-    mut reply: call::Reply<'_>,
+    reply: &mut call::Reply<'_>,
     head: &ResponseHead,
     unsaid: Unsaid,
     record: &mut Record,
@@ -214,7 +214,7 @@ async fn answer(
         recoding: coder.recoding(),
         trailers: request.trailers(),
     });
-    let next = body_end(request, &mut reply);
+    let next = body_end(request, reply);
     let is_last = request.ends_connection() || next.is_none() || framing.is_until_close();
     let persistence = if is_last { Persistence::Close } else { request.keep() };
     let edits = &talk.route.plan.response.fields;
@@ -222,7 +222,7 @@ async fn answer(
     let begun = unsaid.begin(request, head, octets, framing, persistence, edits);
     reply.octets.consume(head.head_bytes);
     let sent = &mut record.response_bytes;
-    let relayed = relay(request, &mut reply, head.body, coder, begun, sent).await;
+    let relayed = relay(request, reply, head.body, coder, begun, sent).await;
     record.status = head.status;
     record.answered = Some(head.status);
     record.finished = process_nanos();
@@ -292,7 +292,7 @@ fn body_end(request: &Request<'_>, reply: &mut call::Reply<'_>) -> Option<End> {
 /// under way is sent first.
 async fn switch(
     talk: &Conversation<'_>,
-    mut reply: call::Reply<'_>,
+    reply: &mut call::Reply<'_>,
     head: &ResponseHead,
     unsaid: Unsaid,
     record: &mut Record,
@@ -307,7 +307,7 @@ async fn switch(
     {
         return unanswered_outcome(request, unsaid, &Unanswered::Body(end), record);
     }
-    let Some(early) = early_octets(request, &mut reply) else {
+    let Some(early) = early_octets(request, reply) else {
         let unanswered = reply.failed(Failure::Truncated, &"it took only a part of the request");
         return unanswered_outcome(request, unsaid, &unanswered, record);
     };
@@ -317,7 +317,8 @@ async fn switch(
     match unsaid.switch(request, head, reply.octets.unread()).await {
         Ok(()) => {
             reply.octets.consume(head.head_bytes);
-            Outcome::Switched { early, behind: reply.octets }
+            let behind = std::mem::replace(&mut reply.octets, Buffer::unallocated());
+            Outcome::Switched { early, behind }
         }
         Err(Gone) => {
             record.finished = process_nanos();

@@ -173,5 +173,8 @@ async fn send_beside<T>(
     text: Buffer,
 ) -> Result<(), Gone> {
     // A transfer that fails in the meantime does not stop the response.
-    side.alongside(send(request, text), |_| false).await.unwrap_or(Err(Gone))
+    match side.alongside(request.downstream.write(request.core, text), |_| false).await {
+        Some((true, _)) => Ok(()),
+        Some((false, _)) | None => Err(Gone),
+    }
 }
