@@ -2,7 +2,7 @@
 //! a request.
 //!
 //! A plan is compiled once from filters, policies and defaults; equal ones are one, see
-//! [`super::shared`].
+//! `shared`.
 
 use std::sync::Arc;
 use std::time::Duration;

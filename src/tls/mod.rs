@@ -1,8 +1,8 @@
 //! TLS on both sides: certificates, policies and configurations made on the control thread, and the
 //! record engine that a core drives. No socket, no clock of the data plane, no Kubernetes.
 //!
-//! The one crypto provider is [`provider`]; it is passed wherever a configuration is built, because
-//! with a second provider in the process, brought by some crate, rustls cannot choose and panics.
+//! The one crypto provider is [`provider()`]; it is passed wherever a configuration is built: with
+//! a second provider in the process, brought by some crate, rustls cannot choose and panics.
 
 pub mod certificate;
 pub mod chain;
