@@ -37,6 +37,7 @@ enum Head {
 }
 
 impl Unparsed {
+    #[inline]
     fn new(core: &Rc<Core>, downstream: &Rc<Downstream>, buffer: Buffer, served: u64) -> Self {
         let (core, downstream) = (Rc::clone(core), Rc::clone(downstream));
         let (started, head) = (process_nanos(), Head::Gone);

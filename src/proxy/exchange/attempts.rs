@@ -36,7 +36,7 @@ use crate::telemetry::{Attempt, Counter};
 struct Try<'t> {
     lease: &'t Lease,
     wire: &'t Rc<CoreWire>,
-    until: Until,
+    until: &'t Until,
     /// A pooled connection failed this request already.
     wants_fresh: bool,
     /// Where a failure may be made good, if another try is allowed.
@@ -48,7 +48,7 @@ struct Try<'t> {
 struct About<'t> {
     lease: &'t Lease,
     route: Route<'t>,
-    until: Until,
+    until: &'t Until,
     progress: &'t Progress,
 }
 
@@ -66,7 +66,7 @@ impl Exchange<'_> {
         &mut self,
         backend: &Rc<Backend>,
         route: Route<'_>,
-        until: Until,
+        until: &Until,
         mut unsaid: Unsaid,
         mut started: u64,
     ) -> End {
@@ -297,7 +297,7 @@ impl Exchange<'_> {
 }
 
 /// Whether another try may begin, when the first one began at `begun` (process clock).
-fn is_in_time(treatment: &Treatment, until: Until, begun: u64) -> bool {
+fn is_in_time(treatment: &Treatment, until: &Until, begun: u64) -> bool {
     let spent = Duration::from_nanos(process_nanos().saturating_sub(begun));
     let time = treatment.tries_time;
     !until.left().is_zero() && (time.is_zero() || spent < time)

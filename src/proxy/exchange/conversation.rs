@@ -36,7 +36,7 @@ pub struct Conversation<'a> {
     /// What is done on the way.
     pub route: Route<'a>,
     /// How long the endpoint may take.
-    pub until: Until,
+    pub until: &'a Until,
     /// State of the request body.
     pub progress: &'a Progress,
     /// For the decision to repeat on a status.
@@ -112,10 +112,10 @@ pub async fn run(
     let inform = async |head: &ResponseHead, octets: &[u8]| {
         pass_informational(talk, &unsaid, head, octets).await;
     };
-    let mut reply = match call::call(question, octets, sending, head, inform).await {
-        Ok(reply) => reply,
-        Err(unanswered) => return unanswered_outcome(request, unsaid, &unanswered, record),
-    };
+    let mut reply = call::Reply::to(question, sending);
+    if let Err(unanswered) = reply.call(octets, head, inform).await {
+        return unanswered_outcome(request, unsaid, &unanswered, record);
+    }
     if head.status == 101 {
         return switch(talk, &mut reply, head, unsaid, record).await;
     }

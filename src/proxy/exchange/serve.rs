@@ -92,7 +92,7 @@ impl Exchange<'_> {
         self.tally.backend = Some(Rc::clone(&backend));
         let route = matched.route(entry);
         let until = self.until(&route.plan.treatment);
-        self.try_endpoints(&backend, route, until, unsaid, started).await
+        self.try_endpoints(&backend, route, &until, unsaid, started).await
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.

@@ -32,7 +32,7 @@ pub struct Call<'a> {
     /// An open connection to it.
     pub stream: &'a Transport,
     /// How long it may take.
-    pub until: Until,
+    pub until: &'a Until,
     /// What the end of the response depends on.
     pub kind: RequestKind,
     /// Whether 101 is an answer.
@@ -60,12 +60,7 @@ pub struct Reply<'a> {
     pub octets: Buffer,
     /// The transfer of the request's body.
     pub sending: Side<'a, End>,
-    /// From the beginning of the try to the head.
-    pub latency: Duration,
-    endpoint: &'a Endpoint,
-    stream: &'a Transport,
-    until: Until,
-    asker: Option<&'a Deadline>,
+    call: Call<'a>,
 }
 
 /// Whether octets are likely to be there already.
@@ -89,53 +84,54 @@ pub enum Read {
     BodyFailed,
 }
 
-/// Sends a request: `octets` with its head, then, beside all that follows, what `sending` sends.
-/// Reads until the answer is parsed into `head`; `inform` gets informational responses before it.
-///
-/// # Errors
-/// Nothing of an answer may be used.
-pub async fn call<'a>(
-    call: Call<'a>,
-    octets: Buffer,
-    sending: Side<'a, End>,
-    head: &mut ResponseHead,
-    inform: impl AsyncFnMut(&ResponseHead, &[u8]),
-) -> Result<Reply<'a>, Unanswered> {
-    let Call { endpoint, stream, until, kind, is_upgrade, asker, started } = call;
-    let offered = octets.len();
-    stream.write_deadline().arm(until.send, Expiry::CloseBoth);
-    let (sent, octets) = stream.write_all(octets).await;
-    stream.write_deadline().disarm();
-    let is_untouched = octets.len() == offered;
-    // Given back now, so that one buffer less is held while the endpoint thinks.
-    drop(octets);
-    let latency = Duration::ZERO;
-    let octets = Buffer::unallocated();
-    let mut reply = Reply { octets, sending, latency, endpoint, stream, until, asker };
-    if let Err(error) = &sent
-        && is_untouched
-    {
-        return Err(reply.failed(Failure::NothingSent, error));
+impl<'a> Reply<'a> {
+    /// That to a call which was not made yet; `sending` is what sends the rest of its body.
+    pub const fn to(call: Call<'a>, sending: Side<'a, End>) -> Self {
+        Self { octets: Buffer::unallocated(), sending, call }
     }
-    if sent.is_err() {
-        // An endpoint that broke off while it was sent to may have answered before; that is read.
-        reply.sending.stop();
-    }
-    if !reply.sending.is_running() {
-        endpoint.asked();
-    }
-    reply.octets = Buffer::new(Class::Medium);
-    reply.await_head(kind, is_upgrade, head, inform).await?;
-    reply.latency = Duration::from_nanos(process_nanos().saturating_sub(started));
-    endpoint.succeeded(reply.latency);
-    Ok(reply)
-}
 
-impl Reply<'_> {
+    /// Makes the call: sends `octets`, which begin with the head of the request, then, beside all
+    /// that follows, the rest of its body. Reads until the answer is parsed into `head`; `inform`
+    /// gets informational responses before it.
+    ///
+    /// # Errors
+    /// Nothing of an answer may be used.
+    pub async fn call(
+        &mut self,
+        octets: Buffer,
+        head: &mut ResponseHead,
+        inform: impl AsyncFnMut(&ResponseHead, &[u8]),
+    ) -> Result<(), Unanswered> {
+        let stream = self.call.stream;
+        let offered = octets.len();
+        stream.write_deadline().arm(self.call.until.send, Expiry::CloseBoth);
+        let (sent, octets) = stream.write_all(octets).await;
+        stream.write_deadline().disarm();
+        let is_untouched = octets.len() == offered;
+        // Given back now, so that one buffer less is held while the endpoint thinks.
+        drop(octets);
+        if let Err(error) = &sent
+            && is_untouched
+        {
+            return Err(self.failed(Failure::NothingSent, error));
+        }
+        if sent.is_err() {
+            // An endpoint that broke off while it was sent to may have answered before; that is
+            // read.
+            self.sending.stop();
+        }
+        if !self.sending.is_running() {
+            self.call.endpoint.asked();
+        }
+        self.octets = Buffer::new(Class::Medium);
+        self.await_head(head, inform).await?;
+        let latency = Duration::from_nanos(process_nanos().saturating_sub(self.call.started));
+        self.call.endpoint.succeeded(latency);
+        Ok(())
+    }
+
     async fn await_head(
         &mut self,
-        kind: RequestKind,
-        is_upgrade: bool,
         head: &mut ResponseHead,
         mut inform: impl AsyncFnMut(&ResponseHead, &[u8]),
     ) -> Result<(), Unanswered> {
@@ -149,11 +145,11 @@ impl Reply<'_> {
                 self.await_octets(informational > 0).await?;
                 continue;
             };
-            if let Err(error) = parse_response(self.octets.unread(), end, kind, head) {
+            if let Err(error) = parse_response(self.octets.unread(), end, self.call.kind, head) {
                 return Err(self.malformed(&error));
             }
             match head.status {
-                101 if !is_upgrade || head.switches_to_http(self.octets.unread()) => {
+                101 if !self.call.is_upgrade || head.switches_to_http(self.octets.unread()) => {
                     return Err(self.failed(Failure::Malformed, &"it switches unasked"));
                 }
                 100 | 102..=199 => {
@@ -196,11 +192,11 @@ impl Reply<'_> {
         if buffer.spare() == 0 {
             buffer.grow(Class::Large);
         }
-        let stream = self.stream;
+        let stream = self.call.stream;
         if !self.sending.is_running() {
             // Anew for each piece: one that stops half-way would be waited for without end.
-            stream.deadline().arm(self.until.wait(), Expiry::CloseBoth);
-            if let Some(asker) = self.asker {
+            stream.deadline().arm(self.call.until.wait(), Expiry::CloseBoth);
+            if let Some(asker) = self.call.asker {
                 asker.watch_peer_for(stream.deadline());
             }
         }
@@ -235,7 +231,8 @@ impl Reply<'_> {
 
     /// Whether it was this side that ended the connection.
     fn is_given_up(&self) -> bool {
-        self.stream.deadline().is_expired() || self.asker.is_some_and(Deadline::is_peer_gone)
+        self.call.stream.deadline().is_expired()
+            || self.call.asker.is_some_and(Deadline::is_peer_gone)
     }
 
     fn malformed(&self, error: &ResponseError) -> Unanswered {
@@ -253,17 +250,17 @@ impl Reply<'_> {
     /// What became of the endpoint's part, when it looks like `failure`; `None`: who asked left, so
     /// that nobody failed.
     pub fn blame(&self, failure: Failure, cause: &dyn Display) -> Option<Failure> {
-        if self.asker.is_some_and(Deadline::is_peer_gone) {
+        if self.call.asker.is_some_and(Deadline::is_peer_gone) {
             return None;
         }
-        let stream = self.stream;
+        let stream = self.call.stream;
         let is_late = stream.deadline().is_expired() || stream.write_deadline().is_expired();
         let failure = match failure {
             _ if stream.is_refused() => Failure::Refused,
             _ if is_late => Failure::Timeout,
             failure => failure,
         };
-        telemetry::blame::endpoint_failed(self.endpoint.address, failure.label(), cause);
+        telemetry::blame::endpoint_failed(self.call.endpoint.address, failure.label(), cause);
         Some(failure)
     }
 }

@@ -71,7 +71,7 @@ pub struct Transfer<'a> {
     /// Between two reads from the client.
     pub read_timeout: Duration,
     /// Of the upstream: between two writes, and for its answer once all is sent.
-    pub until: Until,
+    pub until: &'a Until,
     /// Shared with the exchange.
     pub progress: &'a Progress,
 }
