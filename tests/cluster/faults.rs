@@ -32,7 +32,7 @@ fn an_api_server_that_is_away_costs_no_request() {
         installation.objects.backend("web", &[Endpoint::ready(network.address(1))]);
         installation.objects.backend("other", &[Endpoint::ready(network.address(2))]);
         installation.objects.ingress(&installation.class, "a", "a.example", "web");
-        let proxy = installation.start();
+        let proxy = installation.start_on_two_cores();
         let Installation { objects, class, .. } = installation;
         (objects, class, proxy)
     };
@@ -134,7 +134,7 @@ fn a_watch_that_expired_is_listed_again_without_a_gap() {
         installation.objects.backend("web", &[Endpoint::ready(network.address(1))]);
         installation.objects.ingress(&installation.class, "kept", "kept.example", "web");
         installation.objects.ingress(&installation.class, "gone", "gone.example", "web");
-        let proxy = installation.start();
+        let proxy = installation.start_on_two_cores();
         let Installation { objects, class, .. } = installation;
         (objects, class, proxy)
     };
@@ -163,7 +163,7 @@ fn a_relist_of_5000_ingresses_loses_and_keeps_what_it_must() {
             ingress(class, &format!("many-{number}"), &format!("many-{number}.example"), "web")
         });
         installation.objects.create_many("Ingress", all);
-        let proxy = installation.start();
+        let proxy = installation.start_on_two_cores();
         let Installation { objects, class, .. } = installation;
         (objects, class, proxy)
     };

@@ -49,7 +49,7 @@ fn a_rolling_update_costs_no_request() {
     };
     objects.backend("web", &ready(&running));
     objects.ingress(class, "web", "web.example", "web");
-    let proxy = installation.start();
+    let proxy = installation.start_on_two_cores();
     let load = Load::start(proxy.http, "web.example");
     for _ in 0..rounds() {
         for index in 0..SIZE {
@@ -82,7 +82,7 @@ fn readiness_of_a_pod_that_cannot_serve_yet() {
     let (objects, class) = (&installation.objects, &installation.class);
     objects.backend("web", &[Endpoint::ready(network.address(1))]);
     objects.ingress(class, "web", "web.example", "web");
-    let proxy = installation.start();
+    let proxy = installation.start_on_two_cores();
     let load = Load::start(proxy.http, "web.example");
     // Said to be ready a moment before it listens: its first requests go elsewhere.
     for number in 2..8 {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::objects::{Endpoint, ingress, slice};
 use crate::harness::{
-    ControlPlane, Installation, Network, Objects, Options, backend, pause, wait_until,
+    ControlPlane, Installation, Network, Objects, Options, TWO_CORES, backend, pause, wait_until,
 };
 use crate::peers::pki::Authority;
 use crate::peers::{Client, Proxy};
@@ -115,7 +115,7 @@ fn a_large_cluster_is_ready_soon_and_small() {
     fill(objects, class, &size, &authority, network.address(1));
 
     let start = Instant::now();
-    let flags = ["--update-status=false", &installation.webhook_flag()];
+    let flags = ["--update-status=false", TWO_CORES, &installation.webhook_flag()];
     let proxy = installation.start_unready("ringway-0", &flags);
     let started = start.elapsed();
     proxy.wait_for_readiness();
@@ -195,7 +195,7 @@ fn a_new_ingress_reaches_every_core_soon() {
     let installation = Installation::with(&control_plane, WEBHOOK);
     let (objects, class) = (&installation.objects, &installation.class);
     objects.backend("web", &[Endpoint::ready(network.address(1))]);
-    let flags = ["--update-status=false", &installation.webhook_flag()];
+    let flags = ["--update-status=false", TWO_CORES, &installation.webhook_flag()];
     let proxy = installation.start_unready("ringway-0", &flags);
     proxy.wait_for_readiness();
     wait_for_webhook(objects, class, &proxy);

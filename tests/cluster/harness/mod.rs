@@ -24,7 +24,7 @@ pub(crate) use control_plane::{ControlPlane, Identity, Options};
 pub(crate) use network::Network;
 pub(crate) use objects::{Endpoint, Objects};
 pub(crate) use pod::{Pod, backend};
-pub(crate) use ringway::Installation;
+pub(crate) use ringway::{Installation, TWO_CORES};
 
 /// Longest wait for anything that ought to happen soon. Generous: two cores, other work beside.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);

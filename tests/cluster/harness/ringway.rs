@@ -14,6 +14,9 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/chart/ringway")
 /// The ServiceAccount and the workload of the chart are named so, for every release of these tests.
 const NAME: &str = "ringway";
 
+/// For [`Installation::start_unready`].
+pub(crate) const TWO_CORES: &str = "--cores=2";
+
 /// A release of the chart in a namespace of its own. Its class is named after the namespace, so
 /// that many can share one control plane.
 pub(crate) struct Installation<'a> {
@@ -85,6 +88,14 @@ impl<'a> Installation<'a> {
         replica
     }
 
+    /// The same on two cores, for what has to hold at any time.
+    #[track_caller]
+    pub(crate) fn start_on_two_cores(&self) -> Proxy {
+        let replica = self.start_unready("ringway-0", &[TWO_CORES]);
+        replica.wait_for_readiness();
+        replica
+    }
+
     /// Starts a replica named `pod` with further flags, ready or not.
     #[track_caller]
     pub(crate) fn start_unready(&self, pod: &str, flags: &[&str]) -> Proxy {
@@ -93,6 +104,8 @@ impl<'a> Installation<'a> {
     }
 
     /// The command of the chart; listeners are on loopback instead, and a drain waits for nobody.
+    /// On one core unless `flags` say otherwise: each core takes up a table when it comes to it, so
+    /// that of several what one connection showed the next one need not show yet.
     pub(crate) fn command(&self, pod: &str, flags: &[&str]) -> Command {
         let binary = std::env::var_os("RINGWAY_BIN");
         let mut command =
@@ -111,7 +124,10 @@ impl<'a> Installation<'a> {
             own.contains(&name) || flags.iter().any(|flag| flag.split('=').next() == Some(name))
         };
         command.args(self.arguments.iter().filter(|argument| !is_replaced(argument)));
-        command.args(["--drain-delay=0", "--drain-timeout=10", "--cores=2", "--access-log=off"]);
+        command.args(["--drain-delay=0", "--drain-timeout=10", "--access-log=off"]);
+        if !flags.iter().any(|flag| flag.starts_with("--cores")) {
+            command.arg("--cores=1");
+        }
         command.arg("--kubeconfig").arg(&self.kubeconfig).args(flags);
         command.env("POD_NAME", pod).env("POD_NAMESPACE", &self.objects.namespace);
         command.env_remove("KUBECONFIG").env_remove("KUBERNETES_SERVICE_HOST");
