@@ -325,6 +325,9 @@ pub const YAML_NODES_MAX: usize = 2_000_000;
 pub const YAML_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Paths of one Ingress; the surplus is a problem on it.
 pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
+/// Variables of one text that is put together for a request; the surplus is a problem on its owner.
+/// Each may stand for as much as a request head holds.
+pub const TEXT_VARIABLES_MAX: usize = 32;
 /// TLS entries of one Ingress; the surplus is a problem on it. A host that no entry lists is held
 /// against the certificate of each.
 pub const TLS_ENTRIES_PER_INGRESS_MAX: usize = 1_000;

@@ -25,17 +25,18 @@ pub enum Place {
     Misdirected,
     /// [`Gate::Refusal`].
     Refusal,
+    /// [`Gate::BodySize`].
+    BodySize,
+    /// [`Gate::Redirect`].
+    Redirect,
     /// [`Gate::HttpsRedirect`].
     HttpsRedirect,
     /// No TLS, where the host demands certificates.
     ClearText,
-    /// [`Gate::Redirect`].
-    Redirect,
-    /// [`Gate::BodySize`].
-    BodySize,
 }
 
-/// The order in which requests come to them.
+/// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
+/// There, length and redirects are settled before anyone is asked who he is.
 const ORDER: [Place; 11] = [
     Place::Listener,
     Place::Certificate,
@@ -44,10 +45,13 @@ const ORDER: [Place; 11] = [
     Place::Spelling,
     Place::Misdirected,
     Place::Refusal,
+    Place::BodySize,
+    // Here: CORS preflight.
+    Place::Redirect,
     Place::HttpsRedirect,
     Place::ClearText,
-    Place::Redirect,
-    Place::BodySize,
+    // Here: no endpoint; requests in a time, requests at a time; addresses, password, another
+    // server's word.
 ];
 
 /// By place, its index in [`ORDER`].
@@ -419,10 +423,12 @@ mod tests {
             // Whoever is refused is not told where else to go.
             (Place::Refusal, Place::HttpsRedirect),
             (Place::Refusal, Place::Redirect),
+            (Place::Refusal, Place::BodySize),
+            (Place::BodySize, Place::Redirect),
+            // Elsewhere may be http again.
+            (Place::Redirect, Place::HttpsRedirect),
             // Over https the demand can be met.
             (Place::HttpsRedirect, Place::ClearText),
-            (Place::ClearText, Place::Redirect),
-            (Place::Redirect, Place::BodySize),
         ] {
             check(&[second, first], &[], Some(first));
         }

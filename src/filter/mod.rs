@@ -9,12 +9,14 @@ mod gates;
 mod redirect;
 mod rewrite;
 mod scheme;
+mod text;
 
 pub use fields::{FieldEditError, FieldEdits};
 pub use gates::{Answer, Facts, Gate, Gates, Place, Question, Raised, Refusal, Said, Step, Walk};
 pub use redirect::{Redirect, RedirectParts};
 pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;
+pub use text::{Text, TextError, Variable, Variables};
 
 /// One step of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

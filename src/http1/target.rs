@@ -51,6 +51,34 @@ pub fn put_percent_encoded(out: &mut Vec<u8>, octet: u8) {
     out.extend_from_slice(&[b'%', high, low]);
 }
 
+/// Appends `path`, a normal form, percent-decoded. What may not stand in a field value stays encoded.
+pub fn put_decoded(path: &[u8], out: &mut Vec<u8>) {
+    let mut rest = path;
+    while let Some((&byte, behind)) = rest.split_first() {
+        let decoded = if byte == b'%' { decode(behind).ok() } else { None };
+        match decoded {
+            Some((octet, behind)) if !octet.is_ascii_control() => {
+                out.push(octet);
+                rest = behind;
+            }
+            _ => {
+                out.push(byte);
+                rest = behind;
+            }
+        }
+    }
+}
+
+/// Appends `text` with all but unreserved characters percent-encoded.
+pub fn put_escaped(text: &[u8], out: &mut Vec<u8>) {
+    for &octet in text {
+        match is_unreserved(octet) {
+            true => out.push(octet),
+            false => put_percent_encoded(out, octet),
+        }
+    }
+}
+
 /// Splits a target.
 ///
 /// Shape: `target` has no blanks or control characters; the head parser saw to that.

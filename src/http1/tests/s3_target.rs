@@ -2,7 +2,9 @@
 
 use super::{RequestError, parse, refused};
 use crate::http1::error::HeadError;
-use crate::http1::target::{TargetForm, has_lax_reading, is_target_byte, lax_path};
+use crate::http1::target::{
+    TargetForm, has_lax_reading, is_target_byte, lax_path, put_decoded, put_escaped,
+};
 use crate::limits::{FIELDS_MAX, HOST_BYTES_MAX};
 
 /// What a target and a Host come to, as text.
@@ -330,4 +332,21 @@ fn what_an_absolute_target_leaves_out_is_forwarded() {
         let found = parse(&bytes).map(|head| head.sent_path(&bytes).to_vec());
         assert_eq!(found, Ok(path.into()), "{line}");
     }
+}
+
+#[test]
+fn paths_and_targets_are_decoded_and_escaped() {
+    for (path, expected) in [
+        ("/a%20b/%C3%A9%2F", "/a b/é/"),
+        // Nothing that ends a line.
+        ("/%0d%0aX:%09%7f", "/%0d%0aX:%09%7f"),
+        ("/%2525", "/%25"),
+    ] {
+        let mut out = Vec::new();
+        put_decoded(path.as_bytes(), &mut out);
+        assert_eq!(String::from_utf8(out).unwrap(), expected, "{path}");
+    }
+    let mut out = Vec::new();
+    put_escaped("/a-b?c=d&e%20~é".as_bytes(), &mut out);
+    assert_eq!(out, b"%2Fa-b%3Fc%3Dd%26e%2520~%C3%A9");
 }

@@ -20,3 +20,4 @@ pub mod retry;
 pub mod serve;
 pub mod state;
 pub mod tunnel;
+pub mod variables;

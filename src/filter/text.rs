@@ -1,0 +1,299 @@
+//! Texts with variables, as nginx writes them: read once, put together for each request.
+
+use std::sync::Arc;
+
+use crate::limits::TEXT_VARIABLES_MAX;
+
+/// A text with variables. Equal texts are equal values.
+///
+/// Source: nginx, "A guide to variables": `$name` takes letters, digits and `_`; `${name}` ends the
+/// name where text follows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Text(Arc<[Piece]>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Piece {
+    Literal(Box<str>),
+    Variable(Variable),
+}
+
+/// What stands for a part of the request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Variable {
+    /// `$host`, `$server_name`: the host asked for, lower case, without port.
+    Host,
+    /// `$http_host`, `$best_http_host`: the host as sent, with its port.
+    Authority,
+    /// `$request_uri`: the target as sent.
+    RequestUri,
+    /// `$escaped_request_uri`: the same, with all but unreserved characters percent-encoded.
+    EscapedRequestUri,
+    /// `$uri`, `$document_uri`: the path that rules are matched with, percent-decoded.
+    Path,
+    /// `$args`, `$query_string`: behind `?`.
+    Query,
+    /// `$is_args`: `?` if there is a query that is not empty.
+    QuestionMark,
+    /// `$scheme`, `$pass_access_scheme`, `$pass_scheme`.
+    Scheme,
+    /// `$remote_addr`, `$the_real_ip`: the client's address.
+    ClientAddress,
+    /// `$remote_port`.
+    ClientPort,
+    /// `$remote_user`: the name of a client that gave a password.
+    User,
+    /// `$request_method`.
+    Method,
+    /// `$server_protocol`.
+    Protocol,
+    /// `$server_port`, `$pass_server_port`, `$pass_port`.
+    ServerPort,
+    /// `$req_id`, `$request_id`.
+    RequestId,
+    /// `$namespace`: of the object that the rule comes from.
+    Namespace,
+    /// `$ingress_name`: its name.
+    ObjectName,
+    /// `$service_name`: of the backend.
+    ServiceName,
+    /// `$service_port`: of the backend.
+    ServicePort,
+    /// `$http_NAME`: the field of that name, in lower case, with `-` for `_`.
+    Field(Box<str>),
+    /// `$cookie_NAME`.
+    Cookie(Box<str>),
+    /// `$arg_NAME`: the parameter of that name, as sent.
+    Parameter(Box<str>),
+    /// `$1` to `$9`: what the expression of the path captured.
+    Capture(u8),
+    /// A group of the expression of the path by its name, where the owner of the text has such.
+    NamedCapture(Box<str>),
+}
+
+/// Why a text cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// `$` with no name behind it.
+    #[error("a $ has no name behind it")]
+    NoName,
+    /// `${` without `}`.
+    #[error("a ${{ has no }} behind its name")]
+    Open,
+    /// A variable that is not known.
+    #[error("the variable ${0} is not known")]
+    Unknown(String),
+    /// More than [`TEXT_VARIABLES_MAX`].
+    #[error("it has more than {TEXT_VARIABLES_MAX} variables")]
+    TooMany,
+    /// A control character.
+    #[error("it has a control character")]
+    Control,
+}
+
+/// Who knows the values of variables.
+pub trait Variables {
+    /// Appends the value of `variable`; one that the request does not have is empty.
+    ///
+    /// INVARIANT: no control characters but those that a field value may hold.
+    fn put(&self, variable: &Variable, out: &mut Vec<u8>);
+}
+
+impl Text {
+    /// Reads `text`. `groups`: names of groups that the text may refer to.
+    ///
+    /// # Errors
+    /// The owner of the text is at fault; see [`TextError`].
+    pub fn new<'g>(text: &str, groups: impl Fn(&str) -> bool + 'g) -> Result<Self, TextError> {
+        if text.chars().any(char::is_control) {
+            return Err(TextError::Control);
+        }
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        let mut variables = 0;
+        while let Some((literal, behind)) = rest.split_once('$') {
+            push_literal(&mut pieces, literal);
+            let (name, behind) = split_name(behind)?;
+            let variable = match groups(name) {
+                true => Variable::NamedCapture(name.into()),
+                false => {
+                    Variable::named(name).ok_or_else(|| TextError::Unknown(name.to_owned()))?
+                }
+            };
+            variables += 1;
+            if variables > TEXT_VARIABLES_MAX {
+                return Err(TextError::TooMany);
+            }
+            pieces.push(Piece::Variable(variable));
+            rest = behind;
+        }
+        push_literal(&mut pieces, rest);
+        Ok(Self(pieces.into()))
+    }
+
+    /// The text, if no part of it depends on the request.
+    #[must_use]
+    pub fn constant(&self) -> Option<&str> {
+        match &*self.0 {
+            [] => Some(""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Its variables, in order.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable) => Some(variable),
+            Piece::Literal(_) => None,
+        })
+    }
+
+    /// Appends the text with the values of `of`.
+    pub fn put(&self, of: &impl Variables, out: &mut Vec<u8>) {
+        for piece in &*self.0 {
+            match piece {
+                Piece::Literal(text) => out.extend_from_slice(text.as_bytes()),
+                Piece::Variable(variable) => of.put(variable, out),
+            }
+        }
+    }
+}
+
+impl Variable {
+    /// The variable of a name without `$`; `None`: there is no such.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let known = match name {
+            "host" | "server_name" => Self::Host,
+            "http_host" | "best_http_host" => Self::Authority,
+            "request_uri" => Self::RequestUri,
+            "escaped_request_uri" => Self::EscapedRequestUri,
+            "uri" | "document_uri" => Self::Path,
+            "args" | "query_string" => Self::Query,
+            "is_args" => Self::QuestionMark,
+            "scheme" | "pass_access_scheme" | "pass_scheme" => Self::Scheme,
+            "remote_addr" | "the_real_ip" => Self::ClientAddress,
+            "remote_port" => Self::ClientPort,
+            "remote_user" => Self::User,
+            "request_method" => Self::Method,
+            "server_protocol" => Self::Protocol,
+            "server_port" | "pass_server_port" | "pass_port" => Self::ServerPort,
+            "req_id" | "request_id" => Self::RequestId,
+            "namespace" => Self::Namespace,
+            "ingress_name" => Self::ObjectName,
+            "service_name" => Self::ServiceName,
+            "service_port" => Self::ServicePort,
+            "content_type" => Self::Field("content-type".into()),
+            "content_length" => Self::Field("content-length".into()),
+            _ => return Self::of_family(name),
+        };
+        Some(known)
+    }
+
+    fn of_family(name: &str) -> Option<Self> {
+        let of = |prefix: &str| name.strip_prefix(prefix).filter(|name| !name.is_empty());
+        if let [digit @ b'1'..=b'9'] = name.as_bytes() {
+            Some(Self::Capture(digit - b'0'))
+        } else if let Some(field) = of("http_") {
+            Some(Self::Field(field.to_ascii_lowercase().replace('_', "-").into()))
+        } else if let Some(cookie) = of("cookie_") {
+            Some(Self::Cookie(cookie.into()))
+        } else {
+            of("arg_").map(|parameter| Self::Parameter(parameter.into()))
+        }
+    }
+}
+
+fn push_literal(pieces: &mut Vec<Piece>, text: &str) {
+    if !text.is_empty() {
+        pieces.push(Piece::Literal(text.into()));
+    }
+}
+
+/// What stands behind `$`: the name, and what follows it.
+fn split_name(text: &str) -> Result<(&str, &str), TextError> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (name, behind) = match text.strip_prefix('{') {
+        Some(text) => text.split_once('}').ok_or(TextError::Open)?,
+        None => {
+            // `$1x` is the first group with an x behind it.
+            let is_group = text.starts_with(|c: char| c.is_ascii_digit());
+            let end = match is_group {
+                true => text.find(|c: char| !c.is_ascii_digit()),
+                false => text.find(|c| !is_name(c)),
+            };
+            text.split_at(end.unwrap_or(text.len()))
+        }
+    };
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(TextError::NoName);
+    }
+    Ok((name, behind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says the names of the variants.
+    struct Names;
+
+    impl Variables for Names {
+        fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
+            out.extend_from_slice(format!("<{variable:?}>").as_bytes());
+        }
+    }
+
+    #[test]
+    fn texts_are_put_together_from_pieces() {
+        for (text, expected) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("$host", "<Host>"),
+            ("a-$host-b", "a-<Host>-b"),
+            ("${host}name", "<Host>name"),
+            ("$scheme://$http_host$request_uri", "<Scheme>://<Authority><RequestUri>"),
+            ("$http_x_real_ip", "<Field(\"x-real-ip\")>"),
+            ("$cookie_Session_1", "<Cookie(\"Session_1\")>"),
+            ("$arg_q", "<Parameter(\"q\")>"),
+            ("/$1x$2", "/<Capture(1)>x<Capture(2)>"),
+            ("$group/", "<NamedCapture(\"group\")>/"),
+            ("$content_type", "<Field(\"content-type\")>"),
+        ] {
+            let text = Text::new(text, |name| name == "group").unwrap();
+            let mut out = Vec::new();
+            text.put(&Names, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_text_is_told() {
+        let many = "$host".repeat(TEXT_VARIABLES_MAX + 1);
+        for (text, expected) in [
+            ("a$", TextError::NoName),
+            ("$-", TextError::NoName),
+            ("${}", TextError::NoName),
+            ("${a b}", TextError::NoName),
+            ("${host", TextError::Open),
+            ("$nothing", TextError::Unknown("nothing".into())),
+            ("$http_", TextError::Unknown("http_".into())),
+            ("$0", TextError::Unknown("0".into())),
+            ("$10", TextError::Unknown("10".into())),
+            ("a\r\nb", TextError::Control),
+            (&many, TextError::TooMany),
+        ] {
+            assert_eq!(Text::new(text, |_| false), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn constants_are_known_as_such() {
+        let constant = |text| Text::new(text, |_| false).unwrap().constant().map(str::to_owned);
+        assert_eq!(constant("").as_deref(), Some(""));
+        assert_eq!(constant("a").as_deref(), Some("a"));
+        assert_eq!(constant("a$host"), None);
+        let text = Text::new("$1$host", |_| false).unwrap();
+        assert!(text.variables().eq(&[Variable::Capture(1), Variable::Host]));
+    }
+}

@@ -1,0 +1,116 @@
+//! The values of variables for one request.
+
+use crate::filter::{Variable, Variables};
+use crate::http1::target::{put_decoded, put_escaped};
+use crate::model::{BackendKey, Origin, PortRef};
+use crate::proxy::exchange::request::Request;
+
+/// What is known of a request on its way. What is not known is empty.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The request.
+    pub request: Request<'a>,
+    /// Its id.
+    pub request_id: &'a [u8],
+    /// Who its client is, once a password said it.
+    pub user: &'a [u8],
+    /// Where its rule comes from.
+    pub origin: Option<&'a Origin>,
+    /// Where it goes, once that is known.
+    pub backend: Option<&'a BackendKey>,
+}
+
+impl Variables for Known<'_> {
+    fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
+        let Request { downstream, bytes, head, .. } = self.request;
+        let query = head.query.map_or(&b""[..], |query| query.of(bytes));
+        let listener = &downstream.listener;
+        let part: &[u8] = match variable {
+            Variable::Host => &head.host,
+            Variable::Authority => head.authority.of(bytes),
+            Variable::RequestUri => head.target.of(bytes),
+            Variable::EscapedRequestUri => return put_escaped(head.target.of(bytes), out),
+            Variable::Path => return put_decoded(&head.path, out),
+            Variable::Query => query,
+            Variable::QuestionMark if query.is_empty() => b"",
+            Variable::QuestionMark => b"?",
+            Variable::Scheme => listener.scheme.as_str().as_bytes(),
+            Variable::ClientAddress => downstream.client.as_bytes(),
+            Variable::ClientPort => return put_number(downstream.peer.port(), out),
+            Variable::User => self.user,
+            Variable::Method => head.method.of(bytes),
+            Variable::Protocol => {
+                downstream.protocol.unwrap_or_else(|| head.version.as_str()).as_bytes()
+            }
+            Variable::ServerPort => return put_number(listener.port, out),
+            Variable::RequestId => self.request_id,
+            Variable::Namespace => self.origin.map_or(b"", |from| from.object.namespace.as_bytes()),
+            Variable::ObjectName => self.origin.map_or(b"", |from| from.object.name.as_bytes()),
+            Variable::ServiceName => self.backend.map_or(b"", |key| key.service.as_bytes()),
+            Variable::ServicePort => match self.backend.map(|key| &key.port) {
+                Some(PortRef::Number(number)) => return put_number(*number, out),
+                Some(PortRef::Name(name)) => name.as_bytes(),
+                None => b"",
+            },
+            Variable::Field(name) => head.find_name(bytes, name.as_bytes()).unwrap_or_default(),
+            Variable::Cookie(name) => self.cookie(name.as_bytes()),
+            Variable::Parameter(name) => parameter(query, name.as_bytes()),
+            // Whoever has an expression knows what it captured.
+            Variable::Capture(_) | Variable::NamedCapture(_) => b"",
+        };
+        out.extend_from_slice(part);
+    }
+}
+
+impl<'a> Known<'a> {
+    /// The value of the first cookie of `name`, any case, as nginx has it.
+    fn cookie(&self, name: &[u8]) -> &'a [u8] {
+        let Request { bytes, head, .. } = self.request;
+        let lines = head.fields.iter();
+        let lines = lines.filter(|line| line.name.of(bytes).eq_ignore_ascii_case(b"cookie"));
+        lines
+            .flat_map(|line| line.value.of(bytes).split(|&octet| octet == b';'))
+            .find_map(|pair| value_of(pair.trim_ascii(), name))
+            .unwrap_or_default()
+    }
+}
+
+/// The value of the first parameter of `name`, any case, as it was sent.
+fn parameter<'a>(query: &'a [u8], name: &[u8]) -> &'a [u8] {
+    query.split(|&octet| octet == b'&').find_map(|pair| value_of(pair, name)).unwrap_or_default()
+}
+
+/// What stands behind `name=`.
+fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (found, rest) = pair.split_at_checked(name.len())?;
+    let value = rest.strip_prefix(b"=")?;
+    found.eq_ignore_ascii_case(name).then_some(value)
+}
+
+fn put_number(number: u16, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_by_name() {
+        for (query, name, expected) in [
+            ("a=1&b=2", "b", "2"),
+            ("a=1&B=2", "b", "2"),
+            ("a=1&a=2", "a", "1"),
+            ("ab=1", "a", ""),
+            ("a", "a", ""),
+            ("a=%41=x", "a", "%41=x"),
+            ("", "a", ""),
+        ] {
+            assert_eq!(
+                parameter(query.as_bytes(), name.as_bytes()),
+                expected.as_bytes(),
+                "{query}"
+            );
+        }
+    }
+}
