@@ -51,7 +51,8 @@ pub fn put_percent_encoded(out: &mut Vec<u8>, octet: u8) {
     out.extend_from_slice(&[b'%', high, low]);
 }
 
-/// Appends `path`, a normal form, percent-decoded. What may not stand in a field value stays encoded.
+/// Appends `path`, a normal form, percent-decoded. What may not stand in a field value stays as it
+/// is.
 pub fn put_decoded(path: &[u8], out: &mut Vec<u8>) {
     let mut rest = path;
     while let Some((&byte, behind)) = rest.split_first() {

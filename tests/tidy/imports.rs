@@ -23,7 +23,7 @@ struct Imports {
 const IMPORTS: &[Imports] = &[
     Imports { path: "limits", modules: &[], crates: &[] },
     Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
-    Imports { path: "filter", modules: &[], crates: &["itoa", "thiserror"] },
+    Imports { path: "filter", modules: &["limits"], crates: &["itoa", "thiserror"] },
     Imports {
         path: "table",
         modules: &["model", "filter", "limits", "tls"],

@@ -1,6 +1,7 @@
 //! The values of variables for one request.
 
 use crate::filter::{Variable, Variables};
+use crate::http1::encode::put_decimal;
 use crate::http1::target::{put_decoded, put_escaped};
 use crate::model::{BackendKey, Origin, PortRef};
 use crate::proxy::exchange::request::Request;
@@ -36,19 +37,19 @@ impl Variables for Known<'_> {
             Variable::QuestionMark => b"?",
             Variable::Scheme => listener.scheme.as_str().as_bytes(),
             Variable::ClientAddress => downstream.client.as_bytes(),
-            Variable::ClientPort => return put_number(downstream.peer.port(), out),
+            Variable::ClientPort => return put_decimal(out, downstream.peer.port().into()),
             Variable::User => self.user,
             Variable::Method => head.method.of(bytes),
             Variable::Protocol => {
                 downstream.protocol.unwrap_or_else(|| head.version.as_str()).as_bytes()
             }
-            Variable::ServerPort => return put_number(listener.port, out),
+            Variable::ServerPort => return put_decimal(out, listener.port.into()),
             Variable::RequestId => self.request_id,
             Variable::Namespace => self.origin.map_or(b"", |from| from.object.namespace.as_bytes()),
             Variable::ObjectName => self.origin.map_or(b"", |from| from.object.name.as_bytes()),
             Variable::ServiceName => self.backend.map_or(b"", |key| key.service.as_bytes()),
             Variable::ServicePort => match self.backend.map(|key| &key.port) {
-                Some(PortRef::Number(number)) => return put_number(*number, out),
+                Some(PortRef::Number(number)) => return put_decimal(out, (*number).into()),
                 Some(PortRef::Name(name)) => name.as_bytes(),
                 None => b"",
             },
@@ -85,10 +86,6 @@ fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (found, rest) = pair.split_at_checked(name.len())?;
     let value = rest.strip_prefix(b"=")?;
     found.eq_ignore_ascii_case(name).then_some(value)
-}
-
-fn put_number(number: u16, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 #[cfg(test)]
