@@ -1,10 +1,13 @@
 //! What stands between a request and its backend: every question that may keep it back, in one
 //! order, whoever asks it.
 //!
-//! Sans-IO: a [`Walk`] goes from gate to gate. What a gate cannot know it has the driver find out
-//! ([`Step::Ask`]), who comes back with what was said. Questions to tables are answered at once;
-//! one to another server is no different here.
+//! Sans-IO: a [`Walk`] goes from gate to gate. What a gate cannot know it has the driver find out,
+//! who comes back with what was said: from tables, at once ([`Step::Ask`]), or from somebody else,
+//! who takes his time ([`Step::Inquire`]).
 
+use std::sync::Arc;
+
+use super::external_auth::ExternalAuth;
 use super::redirect::Redirect;
 use super::scheme::Scheme;
 
@@ -33,11 +36,13 @@ pub enum Place {
     HttpsRedirect,
     /// No TLS, where the host demands certificates.
     ClearText,
+    /// [`Gate::ExternalAuth`].
+    ExternalAuth,
 }
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 11] = [
+const ORDER: [Place; 12] = [
     Place::Listener,
     Place::Certificate,
     Place::Probe,
@@ -50,8 +55,8 @@ const ORDER: [Place; 11] = [
     Place::Redirect,
     Place::HttpsRedirect,
     Place::ClearText,
-    // Here: no endpoint; requests in a time, requests at a time; addresses, password, another
-    // server's word.
+    // Here: no endpoint; requests in a time, requests at a time; addresses, password.
+    Place::ExternalAuth,
 ];
 
 /// By place, its index in [`ORDER`].
@@ -80,6 +85,8 @@ pub enum Gate {
     Redirect(Redirect),
     /// Longest request body.
     BodySize(u64),
+    /// Another server is asked.
+    ExternalAuth(Arc<ExternalAuth>),
 }
 
 /// Why no request of a rule is served.
@@ -121,7 +128,7 @@ pub struct Facts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Raised(u32);
 
-/// What only the driver can find out.
+/// What only the driver can find out, from what it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// Whether what the host demands of clients is what the connection was made with.
@@ -132,13 +139,22 @@ pub enum Question {
     IsEvasive,
 }
 
-/// The answer to a [`Question`].
+/// Whether the client may come in, which somebody else has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inquiry<'g> {
+    /// The server of [`Gate::ExternalAuth`].
+    ExternalAuth(&'g ExternalAuth),
+}
+
+/// The answer to a [`Question`] or an [`Inquiry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Said {
     /// It is so.
     Yes,
     /// It is not.
     No,
+    /// Nobody could say: of inquiries alone.
+    Unknown,
 }
 
 /// What to do next.
@@ -150,6 +166,15 @@ pub enum Step<'g> {
     Answer(Answer<'g>),
     /// Find that out and come back.
     Ask(Question),
+    /// The same, from somebody else.
+    Inquire(Inquiry<'g>),
+}
+
+impl Step<'_> {
+    /// Whether the gate is come back to.
+    const fn is_open(&self) -> bool {
+        matches!(self, Self::Ask(_) | Self::Inquire(_))
+    }
 }
 
 /// How a request ends that no backend gets.
@@ -177,6 +202,10 @@ pub enum Answer<'g> {
     Elsewhere(&'g Redirect),
     /// Of [`Place::BodySize`].
     BodyTooLarge,
+    /// Of [`Place::ExternalAuth`]: the server denied.
+    NotAdmitted(&'g ExternalAuth),
+    /// The same: nobody could say.
+    Undecided,
 }
 
 impl Place {
@@ -195,9 +224,11 @@ impl Place {
             Self::Misdirected => (Question::IsDemandMet, Said::No, Answer::Misdirected),
             Self::ClearText => (Question::IsDemandMet, Said::No, Answer::Denied),
             // Rules set these up.
-            Self::Refusal | Self::HttpsRedirect | Self::Redirect | Self::BodySize => {
-                return Step::Pass;
-            }
+            Self::Refusal
+            | Self::HttpsRedirect
+            | Self::Redirect
+            | Self::BodySize
+            | Self::ExternalAuth => return Step::Pass,
         };
         match said {
             None => Step::Ask(question),
@@ -214,18 +245,19 @@ impl Gate {
             Self::HttpsRedirect(_) => Place::HttpsRedirect,
             Self::Redirect(_) => Place::Redirect,
             Self::BodySize(_) => Place::BodySize,
+            Self::ExternalAuth(_) => Place::ExternalAuth,
         }
     }
 
     /// Whether it keeps some clients from what others get.
     fn is_guard(&self) -> bool {
         match self {
-            Self::Refusal(_) => true,
+            Self::Refusal(_) | Self::ExternalAuth(_) => true,
             Self::HttpsRedirect(_) | Self::Redirect(_) | Self::BodySize(_) => false,
         }
     }
 
-    fn pass(&self, facts: &Facts) -> Step<'_> {
+    fn pass(&self, facts: &Facts, said: Option<Said>) -> Step<'_> {
         let answer = match self {
             Self::Refusal(refusal) => Some(Answer::Refused(*refusal)),
             Self::HttpsRedirect(status) => {
@@ -236,6 +268,12 @@ impl Gate {
                 let is_more = facts.body_bytes.is_some_and(|bytes| bytes > *most);
                 is_more.then_some(Answer::BodyTooLarge)
             }
+            Self::ExternalAuth(auth) => match said {
+                None => return Step::Inquire(Inquiry::ExternalAuth(auth)),
+                Some(Said::Yes) => None,
+                Some(Said::No) => Some(Answer::NotAdmitted(auth)),
+                Some(Said::Unknown) => Some(Answer::Undecided),
+            },
         };
         answer.map_or(Step::Pass, Step::Answer)
     }
@@ -288,13 +326,16 @@ impl<'g> Walk<'g> {
             let raised = self.facts.raised.first();
             let step = match self.rest.split_first() {
                 Some((gate, rest)) if gate.place().rank() < raised => {
-                    self.rest = rest;
-                    gate.pass(&self.facts)
+                    let step = gate.pass(&self.facts, said.take());
+                    if !step.is_open() {
+                        self.rest = rest;
+                    }
+                    step
                 }
                 _ => {
                     let Some(place) = ORDER.get(raised as usize) else { return Step::Pass };
                     let step = place.pass(said.take());
-                    if !matches!(step, Step::Ask(_)) {
+                    if !step.is_open() {
                         self.facts.raised.lower(raised);
                     }
                     step
@@ -309,6 +350,7 @@ impl<'g> Walk<'g> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::external_auth::tests::question;
     use super::*;
 
     const ELSEWHERE: Redirect =
@@ -318,8 +360,13 @@ mod tests {
     enum Shut {
         Rule(Gate),
         Said(Question, Said),
+        Inquired(Gate),
         Raised,
         NoRule,
+    }
+
+    fn auth() -> Gate {
+        Gate::ExternalAuth(Arc::new(question()))
     }
 
     fn shut(place: Place) -> Shut {
@@ -334,23 +381,25 @@ mod tests {
             Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308)),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
             Place::BodySize => Shut::Rule(Gate::BodySize(9)),
+            Place::ExternalAuth => Shut::Inquired(auth()),
         }
     }
 
-    fn answer(place: Place) -> Answer<'static> {
-        const REDIRECT: &Redirect = &ELSEWHERE;
-        match place {
-            Place::Certificate => Answer::Certificate,
-            Place::Probe => Answer::Healthy,
-            Place::Listener => Answer::ListenerGone,
-            Place::NoRule => Answer::NotFound,
-            Place::Spelling => Answer::Ambiguous,
-            Place::Misdirected => Answer::Misdirected,
-            Place::Refusal => Answer::Refused(Refusal::Guard),
-            Place::HttpsRedirect => Answer::ToHttps(308),
-            Place::ClearText => Answer::Denied,
-            Place::Redirect => Answer::Elsewhere(REDIRECT),
-            Place::BodySize => Answer::BodyTooLarge,
+    /// Whose answer it is.
+    fn place(answer: Answer<'_>) -> Place {
+        match answer {
+            Answer::Certificate => Place::Certificate,
+            Answer::Healthy => Place::Probe,
+            Answer::ListenerGone => Place::Listener,
+            Answer::NotFound => Place::NoRule,
+            Answer::Ambiguous => Place::Spelling,
+            Answer::Misdirected => Place::Misdirected,
+            Answer::Refused(_) => Place::Refusal,
+            Answer::ToHttps(_) => Place::HttpsRedirect,
+            Answer::Denied => Place::ClearText,
+            Answer::Elsewhere(_) => Place::Redirect,
+            Answer::BodyTooLarge => Place::BodySize,
+            Answer::NotAdmitted(_) | Answer::Undecided => Place::ExternalAuth,
         }
     }
 
@@ -360,17 +409,18 @@ mod tests {
     fn check(places: &[Place], open: &[Place], wanted: Option<Place>) {
         let (mut raised, mut has_rule) = (Raised::default(), true);
         let (mut gates, mut world) = (Vec::new(), Vec::new());
+        let is_open = |place| open.contains(&place);
         for &place in places {
             match shut(place) {
-                Shut::Rule(gate) => gates.push(gate),
+                Shut::Rule(gate) | Shut::Inquired(gate) => gates.push(gate),
                 Shut::Raised => raised.raise(place, true),
                 Shut::NoRule => has_rule = false,
                 Shut::Said(question, said) => {
                     raised.raise(place, true);
-                    let said = match (open.contains(&place), said) {
+                    let said = match (is_open(place), said) {
                         (false, said) => said,
                         (true, Said::Yes) => Said::No,
-                        (true, Said::No) => Said::Yes,
+                        (true, _) => Said::Yes,
                     };
                     world.push((question, said));
                 }
@@ -390,21 +440,28 @@ mod tests {
                     let known = world.iter().find(|(asked, _)| *asked == question);
                     said = Some(known.expect("a question of a gate that is there").1);
                 }
+                Step::Inquire(Inquiry::ExternalAuth(_)) => {
+                    let is_open = is_open(Place::ExternalAuth);
+                    said = Some(if is_open { Said::Yes } else { Said::No });
+                }
             }
         };
-        assert_eq!(end, wanted.map(answer), "{places:?} {open:?}");
+        assert_eq!(end.map(place), wanted, "{places:?} {open:?}");
     }
 
     #[test]
     fn of_neighbours_the_first_in_order_answers() {
         for place in ORDER {
             check(&[place], &[], Some(place));
+            if let Shut::Said(..) | Shut::Inquired(_) = shut(place) {
+                check(&[place], &[place], None);
+            }
         }
         for pair in ORDER.windows(2) {
             let &[first, second] = pair else { panic!("two") };
             check(&[first, second], &[], Some(first));
             check(&[second, first], &[], Some(first));
-            if let Shut::Said(..) = shut(first) {
+            if let Shut::Said(..) | Shut::Inquired(_) = shut(first) {
                 check(&[first, second], &[first], Some(second));
             }
         }
@@ -434,6 +491,26 @@ mod tests {
         }
     }
 
+    /// Whoever is not answered does not let pass.
+    #[test]
+    fn an_inquiry_decides_for_its_gate_alone() {
+        let facts = Facts { scheme: Scheme::Http, body_bytes: None, raised: Raised::default() };
+        let gates = Gates::from_iter([auth()]);
+        let Gate::ExternalAuth(asked) = auth() else { panic!("another gate") };
+        for (said, expected) in [
+            (Said::Yes, Step::Pass),
+            (Said::No, Step::Answer(Answer::NotAdmitted(&asked))),
+            (Said::Unknown, Step::Answer(Answer::Undecided)),
+        ] {
+            let mut walk = Walk::new(Some(&gates), facts);
+            let question = Step::Inquire(Inquiry::ExternalAuth(&asked));
+            assert_eq!(walk.next(None), question);
+            // Asked again until something is said.
+            assert_eq!(walk.next(None), question);
+            assert_eq!(walk.next(Some(said)), expected, "{said:?}");
+        }
+    }
+
     #[test]
     fn gates_look_at_facts() {
         let step = |gate: Gate, scheme, body_bytes| {
@@ -459,6 +536,7 @@ mod tests {
     fn a_gate_that_keeps_clients_out_is_a_guard() {
         let is_guarded = |gate: Gate| Gates::from_iter([gate]).is_guarded();
         assert!(is_guarded(Gate::Refusal(Refusal::NotSupported)));
+        assert!(is_guarded(auth()));
         assert!(!is_guarded(Gate::HttpsRedirect(308)));
         assert!(!is_guarded(Gate::Redirect(ELSEWHERE)));
         assert!(!is_guarded(Gate::BodySize(9)));

@@ -4,15 +4,21 @@
 //! (CORS, mirror, access lists, auth, rate limits) are absent, not stubbed: each arrives as a
 //! variant with the issue that needs it.
 
+mod external_auth;
 mod fields;
 mod gates;
+mod overlay;
 mod redirect;
 mod rewrite;
 mod scheme;
 mod text;
 
+pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
+pub use external_auth::{CookiePolicy, ExternalAuth, Verdict};
 pub use fields::{FieldEditError, FieldEdits};
-pub use gates::{Answer, Facts, Gate, Gates, Place, Question, Raised, Refusal, Said, Step, Walk};
+pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Place, Question, Raised, Refusal, Said};
+pub use gates::{Step, Walk};
+pub use overlay::RequestOverlay;
 pub use redirect::{Redirect, RedirectParts};
 pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
+use crate::filter::RequestOverlay;
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::proxy::drainable::Drainable;
@@ -75,6 +76,8 @@ pub struct Scratch {
     pub attempts: Vec<Attempt>,
     /// Endpoints that are not to be tried again.
     pub tried: Vec<SocketAddr>,
+    /// What gates change of the request's fields.
+    pub overlay: RequestOverlay,
     /// Rewritten path.
     pub path: Vec<u8>,
     /// Request id sent upstream.

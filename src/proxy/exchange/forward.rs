@@ -3,7 +3,7 @@
 //!
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
-use crate::filter::FieldEdits;
+use crate::filter::{FieldEdits, RequestOverlay};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
@@ -27,6 +27,8 @@ pub struct RequestFacts<'a> {
     pub host: Option<&'a [u8]>,
     /// Field edits.
     pub edits: &'a FieldEdits,
+    /// What gates said about fields; edits come behind it.
+    pub overlay: &'a RequestOverlay,
     /// Whether `Expect: 100-continue` goes on.
     pub forwards_expect: bool,
     /// Whole lines that say who the client is by its certificate; empty where nobody asked it.
@@ -62,6 +64,7 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     if head.accepts_trailers {
         out.extend_from_slice(b"TE: trailers\r\n");
     }
+    out.extend_from_slice(facts.overlay.lines());
     put_edits(out, facts.edits);
     Framing::of_request(head.body).put_field(out);
     if head.is_upgrade {
@@ -100,7 +103,7 @@ fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &Req
     match request_fields::of_client(field.kind) {
         OfClient::Removed => {}
         OfClient::Renamed(name) => encode::put_field(out, name.as_bytes(), field.value.of(bytes)),
-        OfClient::Kept if field.dropped => {}
+        OfClient::Kept if field.dropped || facts.overlay.is_dropped(field.name.of(bytes)) => {}
         OfClient::Kept => put_kept(out, bytes, field, facts.edits),
     }
 }
@@ -194,6 +197,10 @@ mod tests {
     use crate::table::Plan;
 
     fn request(plan: &Plan) -> String {
+        request_with(plan, &RequestOverlay::default())
+    }
+
+    fn request_with(plan: &Plan, overlay: &RequestOverlay) -> String {
         let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nX: sent\r\nY: sent\r\nZ: sent\r\n\r\n";
         let mut head = RequestHead::default();
         let end = HeadScan::default().find_end(bytes).unwrap();
@@ -205,6 +212,7 @@ mod tests {
             path: None,
             host: None,
             edits: &plan.request.fields,
+            overlay,
             forwards_expect: false,
             identity: b"",
         };
@@ -232,6 +240,17 @@ mod tests {
             line.split_once(':').is_some_and(|(name, _)| matches!(name, "x" | "y" | "z"))
         });
         ours.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn gates_replace_what_the_client_says() {
+        let plan = Plan::new(&[], &Policies::default(), &Defaults::default());
+        let mut overlay = RequestOverlay::default();
+        assert_eq!(lines(&request_with(&plan, &overlay)), ["x: sent", "y: sent", "z: sent"]);
+        overlay.remove(b"X");
+        overlay.remove(b"y");
+        overlay.add(b"X", b"ours");
+        assert_eq!(lines(&request_with(&plan, &overlay)), ["z: sent", "x: ours"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The gates at work on one request: what it brings to them, what they ask of the table, and what
 //! their answers become.
 
-use crate::filter::{Answer, Facts, Place, Question, Raised, Redirect, RedirectParts, Said};
-use crate::filter::{Scheme, Step, Walk};
+use crate::filter::{Answer, Facts, Inquiry, Place, Question, Raised, Redirect, RedirectParts};
+use crate::filter::{Said, Scheme, Step, Walk};
 use crate::http1::framing::BodyLength;
 use crate::proxy::core::CoreTable;
 use crate::proxy::exchange::end::End;
@@ -14,22 +14,67 @@ use crate::table::Match;
 use crate::telemetry::Counter;
 use crate::tls::{ClientAuthId, ClientRefusal};
 
+/// Why a request is not through the gates.
+pub(super) enum Held<'t> {
+    /// It ends here.
+    Answered(Answer<'t>),
+    /// Somebody else has to be asked; then it goes on from there.
+    Inquiring(Walk<'t>, Inquiry<'t>),
+}
+
 impl Exchange<'_> {
     /// The rule, if every gate lets the request pass.
+    ///
+    /// PERF: nothing here waits, so that requests whose rules have nobody asked pay for no future.
     pub(super) fn pass_gates<'m, 't>(
         &self,
         table: &CoreTable,
         matched: Option<&'m Match<'t>>,
-    ) -> Result<&'m Match<'t>, Answer<'t>> {
+    ) -> Result<&'m Match<'t>, Held<'t>> {
         let gates = matched.map(|found| &found.rule.plan.gates);
-        let mut walk = Walk::new(gates, self.gate_facts(table, matched));
-        let mut said = None;
+        let walk = Walk::new(gates, self.gate_facts(table, matched));
+        self.pass_rest(walk, None, table, matched)
+    }
+
+    /// The same, of a request that somebody else has to be asked about.
+    pub(super) async fn pass_inquiries<'m, 't>(
+        &mut self,
+        mut walk: Walk<'t>,
+        mut inquiry: Inquiry<'t>,
+        table: &CoreTable,
+        matched: Option<&'m Match<'t>>,
+    ) -> Result<&'m Match<'t>, Answer<'t>> {
+        loop {
+            let said = self.inquire(inquiry).await;
+            match self.pass_rest(walk, Some(said), table, matched) {
+                Ok(matched) => return Ok(matched),
+                Err(Held::Answered(answer)) => return Err(answer),
+                Err(Held::Inquiring(rest, next)) => (walk, inquiry) = (rest, next),
+            }
+        }
+    }
+
+    fn pass_rest<'m, 't>(
+        &self,
+        mut walk: Walk<'t>,
+        mut said: Option<Said>,
+        table: &CoreTable,
+        matched: Option<&'m Match<'t>>,
+    ) -> Result<&'m Match<'t>, Held<'t>> {
         loop {
             match walk.next(said) {
-                Step::Pass => return matched.ok_or(Answer::NotFound),
-                Step::Answer(answer) => return Err(answer),
+                Step::Pass => return matched.ok_or(Held::Answered(Answer::NotFound)),
+                Step::Answer(answer) => return Err(Held::Answered(answer)),
                 Step::Ask(question) => said = Some(self.find_out(question, table, matched)),
+                Step::Inquire(inquiry) => return Err(Held::Inquiring(walk, inquiry)),
             }
+        }
+    }
+
+    async fn inquire(&mut self, inquiry: Inquiry<'_>) -> Said {
+        match inquiry {
+            // No plan has such a gate yet.
+            Inquiry::ExternalAuth(_) => Said::Unknown,
         }
     }
 
@@ -123,6 +168,8 @@ impl Exchange<'_> {
             Answer::Refused(refusal) => (None, Reply::of_refusal(refusal)),
             Answer::Denied => (None, Reply::Denied),
             Answer::BodyTooLarge => (Some(Counter::BodiesTooLarge), Reply::BodyTooLarge),
+            Answer::NotAdmitted(_) => (None, Reply::Denied),
+            Answer::Undecided => (None, Reply::Undecided),
         };
         if let Some(counter) = counter {
             self.core.count(counter);

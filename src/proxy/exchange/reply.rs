@@ -42,6 +42,8 @@ pub enum Reply {
     Healthy,
     /// The route is not served until its owner changes it.
     Refused,
+    /// Whoever should say whether the client may come in did not.
+    Undecided,
 }
 
 impl Reply {
@@ -88,7 +90,7 @@ impl Reply {
             Self::ClientTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::NotFound => 404,
-            Self::InvalidBackend => 500,
+            Self::InvalidBackend | Self::Undecided => 500,
             Self::BadGateway => 502,
             Self::NoEndpoints | Self::Overloaded | Self::Refused => 503,
             Self::GatewayTimeout => 504,
@@ -128,6 +130,7 @@ impl Reply {
                 "400 Bad Request: the SSL certificate error\nReason: "
             }
             Self::Refused => "503 Service Unavailable: the route is not served\n",
+            Self::Undecided => "500 Internal Server Error: nobody could say who may come in\n",
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
         }
     }
@@ -319,6 +322,7 @@ mod tests {
         check(Reply::BodyTooLarge, 413);
         check(Reply::NotFound, 404);
         check(Reply::InvalidBackend, 500);
+        check(Reply::Undecided, 500);
         check(Reply::NoEndpoints, 503);
         check(Reply::Overloaded, 503);
         check(Reply::of_refusal(Refusal::Guard), 503);

@@ -155,7 +155,7 @@ pub fn of_client(kind: FieldKind) -> OfClient {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::FieldEdits;
+    use crate::filter::{FieldEdits, RequestOverlay};
     use crate::http1::fields::{is_forbidden_trailer, is_hop_by_hop, is_nomination_refused};
     use crate::http1::head::{HeadScan, RequestHead, parse_request};
     use crate::proxy::exchange::forward::{RequestFacts, put_listener_fields, put_request};
@@ -175,6 +175,7 @@ mod tests {
             path: None,
             host: None,
             edits: FieldEdits::NONE,
+            overlay: &RequestOverlay::default(),
             forwards_expect: head.expects_continue,
             identity: &[],
         };

@@ -23,6 +23,7 @@ impl Exchange<'_> {
             path: plan.path.is_some().then_some(path.as_slice()),
             host: plan.host.as_deref().map(str::as_bytes),
             edits: &plan.fields,
+            overlay: &self.scratch.overlay,
             forwards_expect: head.expects_continue && self.request().whole_body().is_none(),
             identity: self.identity_fields(plan.identity),
         };

@@ -12,6 +12,7 @@ use crate::model::Scheme;
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
+use crate::proxy::exchange::gates::Held;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Tally};
@@ -34,6 +35,7 @@ pub async fn run(
     let table = core.table();
     scratch.attempts.clear();
     scratch.tried.clear();
+    scratch.overlay.clear();
     let mut exchange = Exchange {
         core,
         downstream,
@@ -72,7 +74,15 @@ impl Exchange<'_> {
         started: u64,
     ) -> End {
         self.tally.series = matched.map(|matched| matched.rule.series);
-        let matched = match self.pass_gates(table, matched) {
+        let passed = match self.pass_gates(table, matched) {
+            Ok(matched) => Ok(matched),
+            Err(Held::Answered(answer)) => Err(answer),
+            // PERF: its future is large, and few rules have anybody asked.
+            Err(Held::Inquiring(walk, inquiry)) => {
+                Box::pin(self.pass_inquiries(walk, inquiry, table, matched)).await
+            }
+        };
+        let matched = match passed {
             Ok(matched) => matched,
             Err(answer) => return self.keep_back(unsaid, answer, matched).await,
         };

@@ -1,0 +1,280 @@
+//! Another server's word on who may come in: what it is asked, and what its answer means. Pure.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::text::Text;
+
+/// What another server is asked about each request of a rule.
+///
+/// INVARIANT: names of fields are tokens that say nothing about where a message ends, texts and
+/// values hold no control characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ExternalAuth {
+    /// Method of the question.
+    pub method: &'static str,
+    /// Path and query of the question, beginning with a slash.
+    pub target: Text,
+    /// Where clients are sent that are not known (401); `None`: they are told the status.
+    pub signin: Option<Text>,
+    /// Fields of its answer that backends get. What clients send under these names, they do not.
+    pub response_names: Box<[Box<str>]>,
+    /// Fields of the question, `Host` among them; the client's others go along. One that comes to
+    /// nothing keeps the client's out.
+    pub fields: Box<[(Box<str>, Text)]>,
+    /// On which responses its cookies are set.
+    pub cookies: CookiePolicy,
+    /// Which answers are kept; `None`: none.
+    pub cache: Option<AuthCachePolicy>,
+}
+
+/// On which responses cookies of the server are set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CookiePolicy {
+    /// On those with a status of nginx' `add_header`.
+    Listed,
+    /// On all.
+    Always,
+}
+
+/// Which answers are kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AuthCachePolicy {
+    /// Requests for which it comes to the same get the same answer.
+    pub key: Text,
+    /// For how long.
+    pub durations: AuthDurations,
+}
+
+/// How long an answer is good, by its status.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AuthDurations(Box<[(Box<[u16]>, Duration)]>);
+
+/// Why a list of durations cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthDurationsError {
+    /// Neither a status nor a time.
+    #[error("each entry is statuses, then a time such as 5m")]
+    Entry,
+    /// Not in time.
+    #[error("a time is too long")]
+    Time,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The request may pass.
+    Admitted,
+    /// It may not; the client is told the status.
+    Denied(u16),
+    /// Nobody can tell, so it may not.
+    Undecided,
+}
+
+impl Verdict {
+    /// Of the status of the answer.
+    ///
+    /// Source: nginx, module `ngx_http_auth_request_module`.
+    #[must_use]
+    pub const fn of(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Admitted,
+            401 | 403 => Self::Denied(status),
+            _ => Self::Undecided,
+        }
+    }
+}
+
+impl ExternalAuth {
+    /// A number that another question has not, in all likelihood.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Whether the question has a field of this name, so that the client's does not go along.
+    #[must_use]
+    pub fn has_field(&self, name: &[u8]) -> bool {
+        self.fields.iter().any(|(own, _)| own.as_bytes().eq_ignore_ascii_case(name))
+    }
+}
+
+impl CookiePolicy {
+    /// Whether cookies are set on a response with `status`.
+    ///
+    /// Source: nginx, directive `add_header`.
+    #[must_use]
+    pub const fn covers(self, status: u16) -> bool {
+        matches!(self, Self::Always)
+            || matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
+    }
+}
+
+impl AuthDurations {
+    /// Reads a list such as `200 202 401 5m, 403 10s`. A time without statuses is that of nginx: of
+    /// 200, 301 and 302.
+    ///
+    /// # Errors
+    /// The owner of the text is at fault.
+    ///
+    /// Source: nginx, directive `proxy_cache_valid`, and "Configuration file measurement units".
+    pub fn new(text: &str) -> Result<Self, AuthDurationsError> {
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        entries.map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// How long an answer with `status` is good; zero: not at all, like every answer that decides
+    /// nothing.
+    #[must_use]
+    pub fn of(&self, status: u16) -> Duration {
+        if Verdict::of(status) == Verdict::Undecided {
+            return Duration::ZERO;
+        }
+        let found = self.0.iter().find(|(statuses, _)| statuses.contains(&status));
+        found.map_or(Duration::ZERO, |(_, time)| *time)
+    }
+}
+
+fn entry(text: &str) -> Result<(Box<[u16]>, Duration), AuthDurationsError> {
+    const UNNAMED: [u16; 3] = [200, 301, 302];
+    let (statuses, last) = text.rsplit_once(' ').unwrap_or(("", text));
+    let status = |word: &str| {
+        let is_status = matches!(word.as_bytes(), [b'1'..=b'5', b'0'..=b'9', b'0'..=b'9']);
+        word.parse().ok().filter(|_| is_status).ok_or(AuthDurationsError::Entry)
+    };
+    let statuses: Box<[u16]> = statuses.split_whitespace().map(status).collect::<Result<_, _>>()?;
+    let statuses = if statuses.is_empty() { UNNAMED.into() } else { statuses };
+    Ok((statuses, time(last)?))
+}
+
+fn time(text: &str) -> Result<Duration, AuthDurationsError> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60 * 1_000,
+        "h" => 3_600 * 1_000,
+        "d" => 24 * 3_600 * 1_000,
+        "w" => 7 * 24 * 3_600 * 1_000,
+        "M" => 30 * 24 * 3_600 * 1_000,
+        "y" => 365 * 24 * 3_600 * 1_000,
+        _ => return Err(AuthDurationsError::Entry),
+    };
+    if number.is_empty() {
+        return Err(AuthDurationsError::Entry);
+    }
+    let count: Option<u64> = number.parse().ok();
+    let millis = count.and_then(|count| count.checked_mul(millis));
+    millis.map(Duration::from_millis).ok_or(AuthDurationsError::Time)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A question without anything special.
+    pub(in super::super) fn question() -> ExternalAuth {
+        let text = |text| Text::new(text, |_| false).unwrap();
+        ExternalAuth {
+            method: "GET",
+            target: text("/check"),
+            signin: None,
+            response_names: [].into(),
+            fields: [("Host".into(), text("auth.example"))].into(),
+            cookies: CookiePolicy::Listed,
+            cache: None,
+        }
+    }
+
+    #[test]
+    fn only_2xx_lets_pass() {
+        for (status, expected) in [
+            (200, Verdict::Admitted),
+            (204, Verdict::Admitted),
+            (299, Verdict::Admitted),
+            (401, Verdict::Denied(401)),
+            (403, Verdict::Denied(403)),
+            (302, Verdict::Undecided),
+            (304, Verdict::Undecided),
+            (400, Verdict::Undecided),
+            (404, Verdict::Undecided),
+            (407, Verdict::Undecided),
+            (500, Verdict::Undecided),
+            (503, Verdict::Undecided),
+        ] {
+            assert_eq!(Verdict::of(status), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn questions_are_told_from_each_other() {
+        let other = ExternalAuth { cookies: CookiePolicy::Always, ..question() };
+        assert_eq!(question().fingerprint(), question().fingerprint());
+        assert_ne!(question().fingerprint(), other.fingerprint());
+        assert!(question().has_field(b"HOST") && !question().has_field(b"x-host"));
+    }
+
+    #[test]
+    fn cookies_are_set_by_status() {
+        for (status, expected) in
+            [(200, true), (302, true), (304, true), (202, false), (401, false), (500, false)]
+        {
+            assert_eq!(CookiePolicy::Listed.covers(status), expected, "{status}");
+            assert!(CookiePolicy::Always.covers(status));
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, status: u16, seconds: u64) {
+        let durations = AuthDurations::new(text).unwrap();
+        assert_eq!(durations.of(status), Duration::from_secs(seconds), "{text}");
+    }
+
+    #[test]
+    fn durations_go_by_status() {
+        let text = "200 202 401 5m, 403 10s,201  204 1h";
+        for (status, seconds) in
+            [(200, 300), (202, 300), (401, 300), (403, 10), (201, 3600), (204, 3600), (203, 0)]
+        {
+            check(text, status, seconds);
+        }
+        // Of two the first counts.
+        check("200 1s, 200 2s", 200, 1);
+        check("7d", 200, 7 * 24 * 3600);
+        check("7d", 401, 0);
+        check("1M", 200, 30 * 24 * 3600);
+        check("2000ms", 200, 2);
+        check("", 200, 0);
+        // Nothing that decides nothing is kept, whatever the list says.
+        check("500 502 404 200 1h", 500, 0);
+        check("500 502 404 200 1h", 404, 0);
+    }
+
+    #[test]
+    fn what_is_no_list_is_told() {
+        use AuthDurationsError::{Entry, Time};
+        for (text, expected) in [
+            ("200", Entry),
+            ("200 ", Entry),
+            ("5m 200", Entry),
+            ("5", Entry),
+            ("m", Entry),
+            ("200 5x", Entry),
+            ("200 -5m", Entry),
+            ("20 5m", Entry),
+            ("600 5m", Entry),
+            ("2000 5m", Entry),
+            ("any 5m", Entry),
+            ("200 1h30m", Entry),
+            ("200 5m 1h", Entry),
+            ("99999999999999999999s", Time),
+            ("18446744073709551615y", Time),
+        ] {
+            assert_eq!(AuthDurations::new(text), Err(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Fields of a request that gates set or take away on its way to the backend.
+
+/// What gates said about fields. For almost every request nothing, and then it costs a look.
+///
+/// INVARIANT: what stands in it is safe to write into a head as it is: names are tokens, values
+/// hold no control characters but tabs.
+#[derive(Debug, Default)]
+pub struct RequestOverlay {
+    /// Of lines that do not pass, each with a line feed behind it.
+    names: Vec<u8>,
+    /// Whole lines, CRLF included.
+    lines: Vec<u8>,
+}
+
+impl RequestOverlay {
+    /// Nothing to do; the memory stays.
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.lines.clear();
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.lines.is_empty()
+    }
+
+    /// No line of this name passes that the client sent.
+    pub fn remove(&mut self, name: &[u8]) {
+        debug_assert!(!name.contains(&b'\n'), "a name is a token");
+        self.names.extend_from_slice(name);
+        self.names.push(b'\n');
+    }
+
+    /// Adds a line.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        debug_assert!(!value.iter().any(|octet| matches!(octet, b'\r' | b'\n')), "one line");
+        for part in [name, b": ", value, b"\r\n"] {
+            self.lines.extend_from_slice(part);
+        }
+    }
+
+    /// Whether a line of this name is left out. Names are compared as backends of the CGI kind read
+    /// them: no case, and one sign for all that is neither letter nor digit.
+    #[must_use]
+    #[inline]
+    pub fn is_dropped(&self, name: &[u8]) -> bool {
+        !self.names.is_empty() && self.drops(name)
+    }
+
+    fn drops(&self, name: &[u8]) -> bool {
+        self.names.split(|octet| *octet == b'\n').any(|known| is_same_name(known, name))
+    }
+
+    /// The lines that are added.
+    #[must_use]
+    pub fn lines(&self) -> &[u8] {
+        &self.lines
+    }
+}
+
+/// Whether backends of the CGI kind cannot tell two names from each other.
+fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    let is_sign = |octet: u8| !octet.is_ascii_alphanumeric();
+    one.len() == other.len()
+        && one.iter().zip(other).all(|(&one, &other)| {
+            one.eq_ignore_ascii_case(&other) || (is_sign(one) && is_sign(other))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removed_names_have_many_spellings() {
+        let mut overlay = RequestOverlay::default();
+        assert!(overlay.is_empty() && !overlay.is_dropped(b"x-user"));
+        overlay.remove(b"X-User");
+        overlay.remove(b"Authorization");
+        for (name, expected) in [
+            ("X-User", true),
+            ("x-user", true),
+            ("X_USER", true),
+            ("x.user", true),
+            ("AUTHORIZATION", true),
+            ("X-Use", false),
+            ("X-User2", false),
+            ("XaUser", false),
+            ("User", false),
+        ] {
+            assert_eq!(overlay.is_dropped(name.as_bytes()), expected, "{name}");
+        }
+        assert!(!overlay.is_empty());
+        overlay.clear();
+        assert!(overlay.is_empty() && !overlay.is_dropped(b"x-user"));
+    }
+
+    #[test]
+    fn lines_are_added_as_they_are() {
+        let mut overlay = RequestOverlay::default();
+        overlay.remove(b"X-User");
+        overlay.add(b"X-User", b"ann");
+        overlay.add(b"X-User", b"");
+        assert_eq!(overlay.lines(), b"X-User: ann\r\nX-User: \r\n");
+    }
+}
