@@ -54,6 +54,13 @@ impl Ingress {
         self
     }
 
+    /// An annotation of the ingress-nginx dialect, whatever its value holds.
+    pub(crate) fn nginx(mut self, name: &str, value: &str) -> Self {
+        let value = serde_json::to_string(value).expect("a text");
+        self.annotations += &format!("    nginx.ingress.kubernetes.io/{name}: {value}\n");
+        self
+    }
+
     /// `metadata.creationTimestamp`.
     pub(crate) fn created(mut self, timestamp: &str) -> Self {
         self.metadata += &format!("  creationTimestamp: \"{timestamp}\"\n");

@@ -1,0 +1,113 @@
+//! One proxy with everything that its tables of requests go to.
+
+use std::collections::BTreeMap;
+
+use super::Row;
+use crate::harness::pki::Authority;
+use crate::harness::{Backend, Builder, Client, Driver, Ingress, Proxy, manifest};
+
+/// What is to be served: backends, certificates, Ingresses, other objects.
+pub(crate) struct Area {
+    builder: Builder,
+    backends: BTreeMap<&'static str, Backend>,
+    authority: Authority,
+}
+
+/// The same, served.
+pub(crate) struct Served {
+    pub(crate) proxy: Proxy,
+    backends: BTreeMap<&'static str, Backend>,
+    authority: Authority,
+}
+
+impl Area {
+    /// Nothing yet.
+    pub(crate) fn new(driver: Driver) -> Self {
+        let (builder, authority) = (Builder::new(driver), Authority::new());
+        Self { builder, backends: BTreeMap::new(), authority }
+    }
+
+    /// Echo backends, each behind port 80 of a Service of its name.
+    pub(crate) fn echoes(self, names: &[&'static str]) -> Self {
+        names.iter().fold(self, |area, name| area.backend(name, Backend::echo(name)))
+    }
+
+    /// A backend behind port 80 of a Service of this name.
+    pub(crate) fn backend(mut self, name: &'static str, backend: Backend) -> Self {
+        self = self.object(manifest::backend(name, &[backend.address()]));
+        self.backends.insert(name, backend);
+        self
+    }
+
+    /// A Secret with a certificate for these hosts.
+    pub(crate) fn certificate(self, secret: &str, hosts: &[&str]) -> Self {
+        let leaf = self.authority.issue(hosts);
+        self.object(manifest::tls_secret(secret, &leaf.chain, &leaf.key))
+    }
+
+    /// An Ingress.
+    pub(crate) fn ingress(self, ingress: &Ingress) -> Self {
+        self.object(ingress.yaml())
+    }
+
+    /// Any other object: YAML with a `---` at its end.
+    pub(crate) fn object(self, yaml: impl AsRef<str>) -> Self {
+        Self { builder: self.builder.manifests(yaml), ..self }
+    }
+
+    /// A flag of the binary.
+    pub(crate) fn flag(self, name: &str, value: impl std::fmt::Display) -> Self {
+        Self { builder: self.builder.flag(name, value), ..self }
+    }
+
+    #[track_caller]
+    pub(crate) fn start(self) -> Served {
+        let Self { builder, backends, authority } = self;
+        Served { proxy: builder.start(), backends, authority }
+    }
+}
+
+impl Served {
+    /// Sends each row's request, those of a scheme and host on one connection as long as it lives.
+    ///
+    /// # Panics
+    /// With all rows whose answer is another.
+    #[track_caller]
+    pub(crate) fn check(&self, rows: &[Row]) {
+        let mut clients: BTreeMap<(bool, &str), Client> = BTreeMap::new();
+        let mut failures = String::new();
+        for row in rows {
+            let key = (row.is_tls(), if row.is_tls() { row.host_name() } else { "" });
+            let mut client = clients.remove(&key).unwrap_or_else(|| self.connect(key));
+            match row.run(&mut client) {
+                Ok(true) => drop(clients.insert(key, client)),
+                Ok(false) => {}
+                Err(failure) => failures += &failure,
+            }
+        }
+        assert!(failures.is_empty(), "of {} rows these differ:\n{failures}", rows.len());
+    }
+
+    /// Waits until the proxy has told each of these words to the owners of its objects.
+    #[track_caller]
+    pub(crate) fn told(&self, words: &[&str]) {
+        words.iter().for_each(|words| self.proxy.wait_for_output(words));
+    }
+
+    /// The backend behind the Service of this name.
+    #[track_caller]
+    pub(crate) fn backend(&self, name: &str) -> &Backend {
+        &self.backends[name]
+    }
+
+    /// A client that trusts the certificates, for a host.
+    #[track_caller]
+    pub(crate) fn tls_client(&self, host: &str) -> Client {
+        Client::tls(self.proxy.https, &self.authority.trusting(&[]), host)
+    }
+
+    #[track_caller]
+    fn connect(&self, (is_tls, host): (bool, &str)) -> Client {
+        if is_tls { self.tls_client(host) } else { self.proxy.client() }
+    }
+}

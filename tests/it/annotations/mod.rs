@@ -1,0 +1,13 @@
+//! What annotations do, seen from outside. A file is an area: all its Ingresses are served by one
+//! proxy per driver, and tables of requests go over it.
+//!
+//! An area is made of an [`Area`] (backends, Secrets, Ingresses), then [`Area::start`]ed; its rows
+//! ([`row`]) say what is sent, what is answered, and what the backend saw.
+
+mod area;
+mod row;
+
+mod paths;
+
+pub(crate) use area::Area;
+pub(crate) use row::{Row, row};
