@@ -25,6 +25,8 @@ pub mod http2;
 
 pub mod filter;
 
+pub mod passwords;
+
 pub mod tls;
 
 pub mod telemetry;

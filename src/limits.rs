@@ -302,6 +302,30 @@ pub const SILENCE_PROBE_MAX: Duration = Duration::from_secs(20);
 /// Decay time of the peak EWMA of an endpoint's response time, as in ingress-nginx's `ewma`.
 pub const EWMA_DECAY: Duration = Duration::from_secs(10);
 
+// ---- Passwords ----------------------------------------------------------------------------------
+
+/// Octets of a password that can be right: as many as crypt(3) takes.
+pub const PASSWORD_BYTES_MAX: usize = 512;
+/// Octets of name, colon and password together; more are no credentials. A name of any use is no
+/// longer than a password.
+pub const PASSWORD_CREDENTIALS_BYTES_MAX: usize = 1024;
+/// Octets of the text of a hash: a plain password, or a salted digest with a salt of any use.
+pub const PASSWORD_HASH_BYTES_MAX: usize = 1024;
+/// Highest cost of bcrypt that is looked at: 2 to 3 s. A higher one would hold up everybody's.
+pub const PASSWORD_BCRYPT_COST_MAX: u32 = 15;
+/// Most rounds of SHA crypt that are looked at, for the same reason.
+pub const PASSWORD_ROUNDS_MAX: u32 = 1_000_000;
+/// Users of one Secret; the surplus is a problem on who names it. A Secret holds 1 MiB.
+pub const PASSWORD_USERS_MAX: usize = 20_000;
+/// Defects of one Secret with passwords that are told; the first say it all.
+pub const PASSWORD_DEFECTS_TOLD_MAX: usize = 5;
+/// Passwords that wait on a core to be checked, of all clients. Each is a request that waits.
+pub const PASSWORDS_WAITING_MAX: usize = 1024;
+/// Of them of one client for the users of one Secret: an office behind one address.
+pub const PASSWORDS_WAITING_PER_CLIENT_MAX: usize = 64;
+/// Users whose last right password a core remembers. 80 bytes each.
+pub const PASSWORDS_REMEMBERED_MAX: usize = 8 * 1024;
+
 // ---- Control plane ------------------------------------------------------------------------------
 
 /// Bytes of one manifest file; larger: the file is a problem and keeps its last good objects.
@@ -328,6 +352,8 @@ pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
 /// Variables of one text that is put together for a request; the surplus is a problem on its owner.
 /// Each may stand for as much as a request head holds.
 pub const TEXT_VARIABLES_MAX: usize = 32;
+/// Entries of one list of addresses; more are an error on its owner. An object holds some 13,000.
+pub const ADDRESS_RANGES_MAX: usize = 10_000;
 /// TLS entries of one Ingress; the surplus is a problem on it. A host that no entry lists is held
 /// against the certificate of each.
 pub const TLS_ENTRIES_PER_INGRESS_MAX: usize = 1_000;

@@ -4,6 +4,7 @@
 //! (CORS, mirror, access lists, auth, rate limits) are absent, not stubbed: each arrives as a
 //! variant with the issue that needs it.
 
+mod addresses;
 mod external_auth;
 mod fields;
 mod gates;
@@ -13,6 +14,7 @@ mod rewrite;
 mod scheme;
 mod text;
 
+pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
 pub use external_auth::{CookiePolicy, ExternalAuth, Verdict};
 pub use fields::{FieldEditError, FieldEdits};

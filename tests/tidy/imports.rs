@@ -25,6 +25,11 @@ const IMPORTS: &[Imports] = &[
     Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
     Imports { path: "filter", modules: &["limits"], crates: &["itoa", "thiserror"] },
     Imports {
+        path: "passwords",
+        modules: &["limits"],
+        crates: &["aws_lc_rs", "base64ct", "bcrypt", "md5", "sha_crypt", "thiserror"],
+    },
+    Imports {
         path: "table",
         modules: &["model", "filter", "limits", "tls"],
         crates: &["foldhash", "memchr"],
