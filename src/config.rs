@@ -20,7 +20,7 @@ pub use host::Host;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, OWN_DESCRIPTORS};
-use crate::model::Defaults;
+use crate::model::{Defaults, RetryCauses};
 
 /// Everything the data plane is told by flags.
 #[derive(Debug, Clone)]
@@ -190,6 +190,7 @@ fn defaults(args: &Args) -> Defaults {
         read_timeout: args.proxy_read_timeout,
         tries: args.proxy_next_upstream_tries,
         tries_time: args.proxy_next_upstream_timeout,
+        retry_causes: RetryCauses::DEFAULT,
         body_bytes_max: (args.client_max_body_size > 0).then_some(args.client_max_body_size),
         balance: args.load_balance.into(),
     }
@@ -283,7 +284,7 @@ pub(crate) mod tests {
             proxy.defaults.read_timeout,
         ];
         assert_eq!(timeouts.map(|t| t.as_secs()), [60, 60, 75, 5, 60, 60]);
-        assert_eq!((proxy.keep_alive_requests, proxy.defaults.body_bytes_max), (0, None));
+        assert_eq!((proxy.keep_alive_requests, proxy.defaults.body_bytes_max), (0, Some(1 << 20)));
         assert_eq!(&*proxy.health_check_path, "/healthz");
         let (tries, time) = (proxy.defaults.tries, proxy.defaults.tries_time);
         assert_eq!((tries, time.as_secs()), (3, 0));

@@ -347,6 +347,9 @@ pub const YAML_NODES_MAX: usize = 2_000_000;
 /// Bytes of keys and scalars of one YAML document, aliases expanded; twice a file, so that only
 /// aliases reach it.
 pub const YAML_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of a request body where neither a flag nor the Ingress says how many: ingress-nginx's
+/// `proxy-body-size`.
+pub const INGRESS_BODY_BYTES_MAX: u64 = 1024 * 1024;
 /// Paths of one Ingress; the surplus is a problem on it.
 pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
 /// Variables of one text that is put together for a request; the surplus is a problem on its owner.

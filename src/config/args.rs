@@ -158,10 +158,11 @@ pub struct Args {
     )]
     pub client_send_timeout: Duration,
 
-    /// Longest request body in bytes, with an optional k, m or g; longer: status 413; 0: no limit
+    /// Longest request body in bytes, with an optional k, m or g, where an Ingress says nothing;
+    /// longer: status 413; 0: no limit
     #[arg(
         long, env = "RINGWAY_CLIENT_MAX_BODY_SIZE", value_name = "BYTES",
-        default_value = "0", value_parser = parse::bytes, help_heading = "Clients"
+        default_value = "1m", value_parser = parse::bytes, help_heading = "Clients"
     )]
     pub client_max_body_size: u64,
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::policy::Balance;
+use super::policy::{Balance, RetryCauses};
+use crate::limits::INGRESS_BODY_BYTES_MAX;
 
 /// Every value that a rule's [`super::Policies`] may leave open. Said by flags; part of the model,
 /// so that another value makes other plans and no request looks anywhere else.
@@ -18,6 +19,8 @@ pub struct Defaults {
     pub tries: u32,
     /// How long after its beginning a request may be passed on; zero: at any time.
     pub tries_time: Duration,
+    /// After which failures it may be.
+    pub retry_causes: RetryCauses,
     /// Longest request body; `None`: any.
     pub body_bytes_max: Option<u64>,
     /// Choice of an endpoint.
@@ -25,7 +28,7 @@ pub struct Defaults {
 }
 
 impl Default for Defaults {
-    /// Those of the flags, which are those of ingress-nginx but for the length of bodies.
+    /// Those of the flags, which are those of ingress-nginx.
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
@@ -33,7 +36,8 @@ impl Default for Defaults {
             read_timeout: Duration::from_secs(60),
             tries: 3,
             tries_time: Duration::ZERO,
-            body_bytes_max: None,
+            retry_causes: RetryCauses::DEFAULT,
+            body_bytes_max: Some(INGRESS_BODY_BYTES_MAX),
             balance: Balance::RoundRobin,
         }
     }

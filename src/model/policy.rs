@@ -14,7 +14,8 @@ pub struct Policies {
     pub retry: RetryPolicy,
     /// Choice of an endpoint.
     pub balance: Option<Balance>,
-    /// Longest request body, 0: any; longer: 413.
+    /// Longest request body, 0: any; longer: 413. What is left open is what Ingresses have; other
+    /// kinds say 0.
     pub body_bytes_max: Option<u64>,
     /// Status of the redirect to https that a request over http gets; `None`: it is served.
     pub https_redirect: Option<u16>,
@@ -55,18 +56,54 @@ pub struct Timeouts {
     pub read: Option<Duration>,
 }
 
-/// When an attempt is repeated on another endpoint, beyond failures and timeouts before a response
-/// of requests that may be repeated.
+/// When an attempt is repeated on another endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RetryPolicy {
     /// Tries in all, at most [`crate::limits::TRIES_MAX`].
     pub tries: Option<u32>,
     /// How long after the first try begun another one may begin; zero: at any time.
     pub time: Option<Duration>,
-    /// Response status codes that count as a failed attempt.
+    /// What counts as a failed attempt that another endpoint may make good.
+    pub causes: Option<RetryCauses>,
+    /// Response status codes that do, too.
     pub statuses: Vec<u16>,
     /// Least pause before a repetition.
     pub backoff: Option<Duration>,
+}
+
+/// Why an attempt may be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryCause {
+    /// The connection could not be made, or broke before the response.
+    Error,
+    /// The connection or the response took too long.
+    Timeout,
+    /// What came is no response.
+    InvalidHead,
+    /// Requests that may have been processed and do something each time are repeated, too.
+    NonIdempotent,
+}
+
+/// Some of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct RetryCauses(u8);
+
+impl RetryCauses {
+    /// Those of ingress-nginx.
+    pub const DEFAULT: Self = Self::NONE.with(RetryCause::Error).with(RetryCause::Timeout);
+    const NONE: Self = Self(0);
+
+    /// The same and one more.
+    #[must_use]
+    pub const fn with(self, cause: RetryCause) -> Self {
+        Self(self.0 | 1 << cause as u8)
+    }
+
+    /// Whether it is one of them.
+    #[must_use]
+    pub const fn has(self, cause: RetryCause) -> bool {
+        self.0 & 1 << cause as u8 != 0
+    }
 }
 
 /// How an endpoint is chosen.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::filter::{Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
 use crate::limits::TRIES_MAX;
-use crate::model::{Balance, ClientIdentityPolicy, Defaults, Policies, Timeouts};
+use crate::model::{Balance, ClientIdentityPolicy, Defaults, Policies, RetryCauses, Timeouts};
 
 /// What is done with the requests of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,7 +63,9 @@ pub struct Treatment {
     pub tries_max: u32,
     /// How long after the first try another one may begin; zero: at any time.
     pub tries_time: Duration,
-    /// Statuses of responses that count as a failed try.
+    /// What counts as a failed try.
+    pub retry_causes: RetryCauses,
+    /// Statuses of responses that do, too.
     pub retried_statuses: Box<[u16]>,
     /// Choice of an endpoint.
     pub balance: Balance,
@@ -127,6 +129,7 @@ impl Treatment {
             body_bytes_max: body_bytes_max.filter(|&most| most > 0),
             tries_max: policies.retry.tries.unwrap_or(defaults.tries).min(TRIES_MAX),
             tries_time: policies.retry.time.unwrap_or(defaults.tries_time),
+            retry_causes: policies.retry.causes.unwrap_or(defaults.retry_causes),
             retried_statuses: policies.retry.statuses.as_slice().into(),
             balance: policies.balance.unwrap_or(defaults.balance),
         }

@@ -71,7 +71,6 @@ impl Exchange<'_> {
         mut started: u64,
     ) -> End {
         let treatment = &route.plan.treatment;
-        let begun = started;
         let progress = Progress::default();
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
         let mut wants_fresh = false;
@@ -124,7 +123,7 @@ impl Exchange<'_> {
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             let facts = self.facts(tries, treatment, is_reused, &progress);
             let has_other = self.has_other(backend, &lease);
-            let room = Room { is_in_time: is_in_time(treatment, until, begun), has_other };
+            let room = Room { is_in_time: until.may_repeat(), has_other };
             if !retry::may_repeat(failure, facts, room) {
                 return self.give_up(unsaid, failure, &progress).await;
             }
@@ -207,6 +206,7 @@ impl Exchange<'_> {
         Facts {
             tries,
             tries_max: treatment.tries_max,
+            causes: treatment.retry_causes,
             is_reused,
             is_idempotent: self.head().is_idempotent(self.bytes),
             is_replayable: !progress.has_read.get(),
@@ -294,11 +294,4 @@ impl Exchange<'_> {
         connecting.spend(Duration::from_nanos(process_nanos().saturating_sub(began)));
         opened
     }
-}
-
-/// Whether another try may begin, when the first one began at `begun` (process clock).
-fn is_in_time(treatment: &Treatment, until: &Until, begun: u64) -> bool {
-    let spent = Duration::from_nanos(process_nanos().saturating_sub(begun));
-    let time = treatment.tries_time;
-    !until.left().is_zero() && (time.is_zero() || spent < time)
 }

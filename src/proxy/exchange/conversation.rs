@@ -14,7 +14,7 @@ use crate::proxy::exchange::relay::{Relayed, relay};
 use crate::proxy::exchange::reply::{Persistence, Reply};
 use crate::proxy::exchange::request::Request;
 use crate::proxy::exchange::response::{Gone, Unsaid};
-use crate::proxy::exchange::retry::{self, Facts};
+use crate::proxy::exchange::retry::{self, Facts, Room};
 use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::transport::{Ending, Transport};
@@ -123,7 +123,9 @@ pub async fn run(
     if retry::is_farewell(head.status, head.is_persistent, facts) {
         return Outcome::Failed(unsaid, Failure::NoResponse);
     }
-    if retry::is_status_repeated(head.status, &talk.route.plan.treatment.retried_statuses, facts) {
+    let room = Room { is_in_time: talk.until.may_repeat(), has_other: true };
+    let statuses = &talk.route.plan.treatment.retried_statuses;
+    if retry::is_status_repeated(head.status, statuses, facts, room) {
         record.answered = Some(head.status);
         record.finished = process_nanos();
         return Outcome::Repeat(unsaid);

@@ -1,12 +1,13 @@
 //! May a failed attempt be repeated, and how long may it look for a connection? Pure.
 //!
-//! As `proxy_next_upstream error timeout` of ingress-nginx: what nothing was sent of is repeated
-//! whatever the method, what may have reached an application only where that does no harm.
+//! As `proxy_next_upstream` of nginx: what nothing was sent of is repeated whatever the method, what
+//! may have reached an application only where that does no harm, or where the owner says so.
 //!
 //! Source: RFC 9110 section 9.2.2, RFC 9112 section 9.3.1; nginx `proxy_next_upstream`.
 
 use std::time::Duration;
 
+use crate::model::{RetryCause, RetryCauses};
 use crate::proxy::upstream::failure::Failure;
 
 /// What the decision depends on.
@@ -16,6 +17,8 @@ pub struct Facts {
     pub tries: u32,
     /// Tries allowed.
     pub tries_max: u32,
+    /// What another try may make good.
+    pub causes: RetryCauses,
     /// The connection had served a request before.
     pub is_reused: bool,
     /// The method may be repeated by definition.
@@ -38,17 +41,31 @@ pub struct Room {
 /// Where there is no other endpoint the same one is asked again, as ingress-nginx does. The time
 /// for connections is one for all tries, so that it is used up when the only endpoint let it pass.
 #[must_use]
-pub const fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
+pub fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
     if !facts.is_replayable || facts.tries >= facts.tries_max || !room.is_in_time {
         return false;
     }
+    let is_cause = |cause| facts.causes.has(cause);
     match failure {
-        Failure::Connect | Failure::Tls | Failure::NothingSent | Failure::Refused => true,
-        Failure::ConnectTimeout => room.has_other,
-        Failure::NoResponse | Failure::Truncated | Failure::Timeout => facts.is_idempotent,
+        Failure::Connect | Failure::Tls | Failure::Refused => is_cause(RetryCause::Error),
+        // The race of keep-alive, of which the endpoint knows nothing.
+        Failure::NothingSent => is_cause(RetryCause::Error) || facts.is_reused,
+        Failure::ConnectTimeout => is_cause(RetryCause::Timeout) && room.has_other,
+        Failure::NoResponse | Failure::Truncated => is_cause(RetryCause::Error) && facts.is_safe(),
+        Failure::Timeout => is_cause(RetryCause::Timeout) && facts.is_safe(),
         // What lies on a connection since it was idle answers nothing.
-        Failure::Malformed => facts.is_idempotent && facts.is_reused,
+        Failure::Malformed => {
+            let is_left_over = facts.is_reused && is_cause(RetryCause::Error);
+            (is_left_over || is_cause(RetryCause::InvalidHead)) && facts.is_safe()
+        }
         Failure::Local => false,
+    }
+}
+
+impl Facts {
+    /// Whether an application may be asked the same again that may have done it already.
+    fn is_safe(self) -> bool {
+        self.is_idempotent || self.causes.has(RetryCause::NonIdempotent)
     }
 }
 
@@ -64,7 +81,7 @@ pub const fn is_free(failure: Failure, is_reused: bool, wants_fresh: bool) -> bo
 ///
 /// Source: RFC 9110 section 15.5.9: the request may be repeated on a new connection.
 #[must_use]
-pub const fn is_farewell(status: u16, is_persistent: bool, facts: Facts) -> bool {
+pub fn is_farewell(status: u16, is_persistent: bool, facts: Facts) -> bool {
     let room = Room { is_in_time: true, has_other: true };
     status == 408
         && !is_persistent
@@ -98,8 +115,12 @@ impl ConnectTime {
 
 /// Whether a response with this status counts as a failed attempt that is to be repeated.
 #[must_use]
-pub fn is_status_repeated(status: u16, statuses: &[u16], facts: Facts) -> bool {
-    facts.is_replayable && facts.tries < facts.tries_max && statuses.contains(&status)
+pub fn is_status_repeated(status: u16, statuses: &[u16], facts: Facts, room: Room) -> bool {
+    statuses.contains(&status)
+        && facts.is_replayable
+        && facts.is_safe()
+        && facts.tries < facts.tries_max
+        && room.is_in_time
 }
 
 #[cfg(test)]
@@ -109,6 +130,7 @@ mod tests {
     const FACTS: Facts = Facts {
         tries: 1,
         tries_max: 3,
+        causes: RetryCauses::DEFAULT,
         is_reused: false,
         is_idempotent: true,
         is_replayable: true,
@@ -164,6 +186,27 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_says_what_is_made_good() {
+        let of = |facts, causes| Facts { causes, ..facts };
+        let reused = |facts| Facts { is_reused: true, ..facts };
+        let none = RetryCauses::default();
+        let only = |cause| none.with(cause);
+        let unsent = [Connect, Tls, Refused, NothingSent];
+        check(of(FACTS, none), ROOM, &[]);
+        check(reused(of(POST, none)), ROOM, &[NothingSent]);
+        let errors = [&unsent[..], &[NoResponse, Truncated]].concat();
+        check(of(FACTS, only(RetryCause::Error)), ROOM, &errors);
+        check(of(FACTS, only(RetryCause::Timeout)), ROOM, &[ConnectTimeout, Timeout]);
+        check(of(POST, only(RetryCause::Timeout)), ROOM, &[ConnectTimeout]);
+        check(of(FACTS, only(RetryCause::InvalidHead)), ROOM, &[Malformed]);
+        check(of(POST, only(RetryCause::InvalidHead)), ROOM, &[]);
+        let any = RetryCauses::DEFAULT.with(RetryCause::NonIdempotent);
+        let sent = [NoResponse, Truncated, Timeout];
+        check(of(POST, any), ROOM, &[&unsent[..], &[ConnectTimeout], &sent].concat());
+        check(of(POST, only(RetryCause::NonIdempotent)), ROOM, &[]);
+    }
+
+    #[test]
     fn the_race_of_keep_alive_is_no_try_once() {
         for failure in ALL {
             let expected = matches!(failure, NothingSent | NoResponse);
@@ -200,9 +243,21 @@ mod tests {
     }
 
     #[test]
-    fn status_codes_are_repeated_by_policy_alone() {
-        assert!(is_status_repeated(503, &[503], FACTS));
-        assert!(!is_status_repeated(500, &[503], FACTS));
-        assert!(!is_status_repeated(503, &[], FACTS));
+    fn status_codes_are_repeated_by_policy_alone_and_where_that_does_no_harm() {
+        let late = Room { is_in_time: false, ..ROOM };
+        let careless = RetryCauses::DEFAULT.with(RetryCause::NonIdempotent);
+        for (status, statuses, facts, room, expected) in [
+            (503, &[503][..], FACTS, ROOM, true),
+            (500, &[503], FACTS, ROOM, false),
+            (503, &[], FACTS, ROOM, false),
+            (503, &[503], POST, ROOM, false),
+            (503, &[503], Facts { causes: careless, ..POST }, ROOM, true),
+            (503, &[503], Facts { tries: 3, ..FACTS }, ROOM, false),
+            (503, &[503], Facts { is_replayable: false, ..FACTS }, ROOM, false),
+            (503, &[503], FACTS, late, false),
+        ] {
+            let found = is_status_repeated(status, statuses, facts, room);
+            assert_eq!(found, expected, "{status} {statuses:?} {facts:?}");
+        }
     }
 }

@@ -101,14 +101,17 @@ impl Exchange<'_> {
         };
         self.tally.backend = Some(Rc::clone(&backend));
         let route = matched.route(entry);
-        let until = self.until(&route.plan.treatment);
+        let until = self.until(&route.plan.treatment, started);
         self.try_endpoints(&backend, route, &until, unsaid, started).await
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.
-    fn until(&self, treatment: &Treatment) -> Until {
+    fn until(&self, treatment: &Treatment, begun: u64) -> Until {
         let &Treatment { send_timeout: send, read_timeout: read, exchange_timeout, .. } = treatment;
-        let mut until = Until { send, read, ends_at: None };
+        let mut until = Until { send, read, ends_at: None, repeats_until: None };
+        if !treatment.tries_time.is_zero() {
+            until.repeat_within(treatment.tries_time, begun);
+        }
         for time in [exchange_timeout, self.grpc_timeout()].into_iter().flatten() {
             until.end_within(time);
         }

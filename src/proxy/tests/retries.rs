@@ -1,13 +1,16 @@
 //! Which failures are made good by another try, and by whom.
 
+use std::time::Duration;
+
 use super::row::{ANSWERS, Act, Act::*, END, GET, OK, POST, REFUSES, ROW, Row, WELL, check};
+use crate::model::{RetryCause, RetryCauses};
 
 /// Takes a request and closes.
 const CLOSES: &[Act] = &[Hears(END), Closes];
 const BREAKS: &[Act] = &[Hears(END), Says("HTTP/1.1 200 OK\r\nContent-"), Closes];
 const BABBLES: &[Act] = &[Hears(END), Says("What?\r\n\r\n")];
-const BUSY: &[Act] =
-    &[Hears(END), Says("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"), Hears(END)];
+const BUSY_SAYS: Act = Says("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+const BUSY: &[Act] = &[Hears(END), BUSY_SAYS, Hears(END)];
 
 #[test]
 fn a_failure_is_made_good_elsewhere_where_that_does_no_harm() {
@@ -170,7 +173,38 @@ fn statuses_are_failures_where_the_rule_says_so() {
     };
     check(&[
         Row { name: "tried elsewhere", ..busy },
-        Row { name: "whatever the method", client: &[POST], ..busy },
+        Row {
+            name: "not what may have been done",
+            client: &[POST],
+            gets: "503 | open",
+            asked: &[(1, 1, 1), (0, 0, 0)],
+            log: &["503 a:503"],
+            ..busy
+        },
+        Row {
+            name: "that, too, where its owner says so",
+            policies: |policies| {
+                policies.retry.statuses = vec![503];
+                policies.retry.causes =
+                    Some(RetryCauses::default().with(RetryCause::NonIdempotent));
+            },
+            client: &[POST],
+            ..busy
+        },
+        Row {
+            name: "in time only",
+            policies: |policies| {
+                policies.retry.statuses = vec![503];
+                policies.retry.time = Some(Duration::from_millis(500));
+            },
+            endpoints: &[&[&[Hears(END), Waits(1000), BUSY_SAYS, Hears(END)]], WELL],
+            gets: "503 | open",
+            at: 10,
+            lasts: 1500,
+            asked: &[(1, 1, 1), (0, 0, 0)],
+            log: &["503 a:503"],
+            ..busy
+        },
         Row {
             name: "the last one is the answer",
             endpoints: &[&[BUSY], &[BUSY]],
@@ -186,6 +220,57 @@ fn statuses_are_failures_where_the_rule_says_so() {
             asked: &[(1, 1, 1), (0, 0, 0)],
             log: &["503 a:503"],
             ..busy
+        },
+    ]);
+}
+
+#[test]
+fn what_is_made_good_is_what_the_rule_says() {
+    let off = Row {
+        policies: |policies| policies.retry.causes = Some(RetryCauses::default()),
+        gets: "502 | open",
+        asked: &[(1, 1, 0), (0, 0, 0)],
+        ..ROW
+    };
+    let careless = Row {
+        policies: |policies| {
+            policies.retry.causes = Some(RetryCauses::DEFAULT.with(RetryCause::NonIdempotent));
+        },
+        client: &[POST],
+        asked: &[(1, 1, 0), (1, 1, 1)],
+        ..ROW
+    };
+    check(&[
+        Row {
+            name: "nothing: refused",
+            endpoints: &[REFUSES, WELL],
+            asked: &[(1, 0, 0), (0, 0, 0)],
+            log: &["502 a:connect"],
+            ..off
+        },
+        Row {
+            name: "nothing: no answer",
+            endpoints: &[&[CLOSES], WELL],
+            log: &["502 a:no_response"],
+            ..off
+        },
+        Row {
+            name: "what may have been done",
+            endpoints: &[&[CLOSES], WELL],
+            log: &["200 a:no_response b:200"],
+            ..careless
+        },
+        Row {
+            name: "no HTTP",
+            policies: |policies| {
+                let causes = RetryCauses::default().with(RetryCause::InvalidHead);
+                policies.retry.causes = Some(causes);
+            },
+            endpoints: &[&[BABBLES], WELL],
+            gets: "200 ok | open",
+            asked: &[(1, 1, 0), (1, 1, 1)],
+            log: &["200 a:malformed b:200"],
+            ..ROW
         },
     ]);
 }

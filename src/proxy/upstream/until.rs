@@ -13,14 +13,26 @@ pub struct Until {
     pub read: Duration,
     /// Nanoseconds of the process clock at which the exchange must be over.
     pub ends_at: Option<u64>,
+    /// From when on no other endpoint may be asked, likewise.
+    pub repeats_until: Option<u64>,
 }
 
 impl Until {
     /// Bounds the exchange further.
     pub fn end_within(&mut self, time: Duration) {
-        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        let end = process_nanos().saturating_add(nanos);
+        let end = process_nanos().saturating_add(nanos(time));
         self.ends_at = Some(self.ends_at.map_or(end, |known| known.min(end)));
+    }
+
+    /// Bounds the time for further tries of a request that began at `begun` (process clock).
+    pub fn repeat_within(&mut self, time: Duration, begun: u64) {
+        self.repeats_until = Some(begun.saturating_add(nanos(time)));
+    }
+
+    /// Whether another try may begin.
+    #[must_use]
+    pub fn may_repeat(&self) -> bool {
+        !self.left().is_zero() && self.repeats_until.is_none_or(|end| process_nanos() < end)
     }
 
     /// Time to wait for the upstream now: the read timeout, or what is left of the whole.
@@ -35,4 +47,8 @@ impl Until {
         self.ends_at
             .map_or(Duration::MAX, |end| Duration::from_nanos(end.saturating_sub(process_nanos())))
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -7,7 +7,8 @@ use super::{backend, get, host, model, path, rule};
 use crate::filter::{Edit, FieldEdits, Filter, Gate, PathEdit, Redirect, Rewrite};
 use crate::limits::TRIES_MAX;
 use crate::model::{
-    Balance, Defaults, Host, ListenerId, Model, OnMiss, Policies, RetryPolicy, Rule, Timeouts,
+    Balance, Defaults, Host, ListenerId, Model, OnMiss, Policies, RetryCause, RetryCauses,
+    RetryPolicy, Rule, Timeouts,
 };
 use crate::table::plan::{Plan, Treatment};
 use crate::table::{Compiler, Match, Table};
@@ -21,6 +22,7 @@ fn defaults() -> Defaults {
         read_timeout: 3 * SECOND,
         tries: 4,
         tries_time: 5 * SECOND,
+        retry_causes: RetryCauses::DEFAULT,
         body_bytes_max: Some(6),
         balance: Balance::PeakEwma,
     }
@@ -40,6 +42,7 @@ fn what_a_rule_leaves_open_is_the_default() {
         body_bytes_max: Some(6),
         tries_max: 4,
         tries_time: 5 * SECOND,
+        retry_causes: RetryCauses::DEFAULT,
         retried_statuses: Box::default(),
         balance: Balance::PeakEwma,
     };
@@ -59,6 +62,7 @@ fn what_a_rule_says_counts() {
         retry: RetryPolicy {
             tries: Some(2),
             time: Some(Duration::ZERO),
+            causes: Some(RetryCauses::default().with(RetryCause::InvalidHead)),
             statuses: vec![500, 503],
             ..RetryPolicy::default()
         },
@@ -74,6 +78,7 @@ fn what_a_rule_says_counts() {
         body_bytes_max: Some(7),
         tries_max: 2,
         tries_time: Duration::ZERO,
+        retry_causes: RetryCauses::default().with(RetryCause::InvalidHead),
         retried_statuses: [500, 503].into(),
         balance: Balance::LeastRequest,
     };

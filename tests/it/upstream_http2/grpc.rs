@@ -23,7 +23,7 @@ use tonic_prost::ProstCodec;
 use super::{Peer, ingress, manifests, runtime};
 use crate::for_each_driver;
 use crate::harness::pki::Authority;
-use crate::harness::{Backend, Driver, Proxy, manifest};
+use crate::harness::{Backend, Builder, Driver, Proxy, manifest};
 
 for_each_driver!(
     calls_of_all_four_kinds_in_clear_text,
@@ -224,9 +224,15 @@ fn start(driver: Driver, peer: &Peer) -> Proxy {
     Proxy::start(driver, manifests(peer.address, "kubernetes.io/h2c", &ingress()))
 }
 
+/// For messages above the length that Ingresses have by default.
+fn unbounded(driver: Driver, manifests: String) -> Proxy {
+    Builder::new(driver).flag("--client-max-body-size", 0).manifests(manifests).start()
+}
+
 fn calls_of_all_four_kinds_in_clear_text(driver: Driver) {
     let peer = server();
-    let proxy = start(driver, &peer);
+    let text = manifests(peer.address, "kubernetes.io/h2c", &ingress());
+    let proxy = unbounded(driver, text);
     runtime().block_on(async { Caller::plain(&proxy).await.all_four_kinds().await });
 }
 
@@ -236,7 +242,7 @@ fn calls_of_all_four_kinds_over_tls(driver: Driver) {
     let secret = manifest::tls_secret("leaf", &leaf.chain, &leaf.key);
     let ingress = ingress().tls(&["a.example"], "leaf");
     let text = secret + &manifests(peer.address, "kubernetes.io/h2c", &ingress);
-    let proxy = Proxy::start(driver, text);
+    let proxy = unbounded(driver, text);
     runtime().block_on(async { Caller::secure(&proxy, &authority).await.all_four_kinds().await });
 }
 

@@ -1,6 +1,7 @@
 //! What the annotations of one object say, and where it is told if they say nothing.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::row::{Row, field, parse_bool};
@@ -56,6 +57,30 @@ impl<'a> Reader<'a, '_> {
         })
     }
 
+    /// A number without sign; one that cannot be understood has no effect.
+    pub(super) fn number(&mut self, name: &str) -> Option<u32> {
+        let text = self.text(name)?;
+        let number = decimal(text);
+        if number.is_none() {
+            let why = format!("it is no number from 0 to {}, and the default counts.", u32::MAX);
+            self.invalid(name, text, &why, "Write digits alone, without a unit.");
+        }
+        number
+    }
+
+    /// Octets, with one of `suffixes` for more: `k`, `m`, `g`. What cannot be understood has no
+    /// effect.
+    pub(super) fn size(&mut self, name: &str, suffixes: &str) -> Option<u64> {
+        let text = self.text(name)?;
+        let size = size(text, suffixes);
+        if size.is_none() {
+            let suffixes = suffixes.split("").filter(|s| !s.is_empty()).collect::<Vec<_>>();
+            let advice = format!("Write digits, and perhaps one of {}.", suffixes.join(", "));
+            self.invalid(name, text, "it is no size, and the default counts.", &advice);
+        }
+        size
+    }
+
     /// The object that the value names: NAMESPACE/NAME, in the namespace of the owner. `until`:
     /// what follows from a value that is not so.
     pub(super) fn named(&mut self, name: &str, until: &str) -> Option<Result<ObjectRef, ()>> {
@@ -99,11 +124,61 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
+fn decimal<T: FromStr>(text: &str) -> Option<T> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+fn size(text: &str, suffixes: &str) -> Option<u64> {
+    let suffix = text.chars().last().map(|last| last.to_ascii_lowercase());
+    let (digits, factor) = match suffix.filter(|suffix| suffixes.contains(*suffix)) {
+        Some('k') => (text.get(..text.len().saturating_sub(1))?, 1 << 10),
+        Some('m') => (text.get(..text.len().saturating_sub(1))?, 1 << 20),
+        Some('g') => (text.get(..text.len().saturating_sub(1))?, 1 << 30),
+        _ => (text, 1),
+    };
+    decimal::<u64>(digits)?.checked_mul(factor)
+}
+
 fn invalid(name: &str, value: &str, why: &str, advice: &str) -> Finding {
     Finding {
         reason: "InvalidAnnotation",
         field: field(name),
         message: format!("{value:?} cannot be used: {why}"),
         advice: advice.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_sizes_are_digits_and_perhaps_a_suffix() {
+        for (text, number, bytes) in [
+            ("0", Some(0), Some(0)),
+            ("007", Some(7), Some(7)),
+            ("4294967295", Some(u32::MAX), Some(u64::from(u32::MAX))),
+            ("4294967296", None, Some(1 << 32)),
+            ("8k", None, Some(8 << 10)),
+            ("8K", None, Some(8 << 10)),
+            ("1m", None, Some(1 << 20)),
+            ("2G", None, Some(2 << 30)),
+            ("18446744073709551615k", None, None),
+            ("18446744073709551616", None, None),
+            ("8b", None, None),
+            ("8kb", None, None),
+            ("k", None, None),
+            ("-1", None, None),
+            ("+1", None, None),
+            ("1.5", None, None),
+            ("1 k", None, None),
+            ("1s", None, None),
+            ("\u{661}", None, None),
+            ("1\u{212a}", None, None),
+        ] {
+            assert_eq!(decimal(text), number, "{text}");
+            assert_eq!(size(text, "kmg"), bytes, "{text}");
+        }
+        assert_eq!(size("1g", "km"), None);
     }
 }

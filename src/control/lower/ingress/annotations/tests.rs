@@ -1,11 +1,17 @@
 //! Rows keep their word.
 
+use std::time::Duration;
+
 use super::groups::GROUPS;
 use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
 use crate::control::lower::tests::lower;
 use crate::filter::{Filter, PathEdit, Redirect};
-use crate::model::{Kind, PathMatch, RequestMatch, Severity};
+use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
+use crate::model::{
+    Kind, PathMatch, Policies, RequestMatch, RetryCause, RetryCauses, RetryPolicy, Severity,
+    Timeouts,
+};
 
 /// No annotation has this value, in whatever way it is read.
 const GARBAGE: &str = "%,?;{";
@@ -69,6 +75,118 @@ fn what_is_not_supported_is_told_and_changes_nothing() {
             assert_eq!(told.map(|p| p.reason), Some("AnnotationNotSupported"), "{name}");
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Told {
+    Yes,
+    No,
+}
+
+/// What the rule of such an Ingress asks for, and whether anything was told.
+fn policies(annotations: &str) -> (Policies, Told) {
+    let prefixed = annotations.split(", ").filter(|one| !one.is_empty());
+    let prefixed = prefixed.map(|one| format!("nginx.ingress.kubernetes.io/{one}"));
+    let lowered = lowered(&prefixed.collect::<Vec<_>>().join(", "));
+    let model = lowered.model.as_ref().expect("a model");
+    let hosts = model.listeners.iter().flat_map(|listener| &listener.hosts);
+    let rule = hosts.flat_map(|host| &host.rules).next().expect("a rule");
+    let is_told = lowered.problems.iter().any(|p| p.severity > Severity::Note);
+    (rule.policies.clone(), if is_told { Told::Yes } else { Told::No })
+}
+
+#[track_caller]
+fn check_policies(rows: &[(&str, Policies, Told)]) {
+    for (text, expected, is_told) in rows {
+        // A comma in a value is none between annotations.
+        let text = text.replace("\"error, ", "\"error,").replace("\"off, ", "\"off,");
+        assert_eq!(policies(&text), (expected.clone(), *is_told), "{text}");
+    }
+}
+
+/// Those of an Ingress that says nothing, changed.
+fn changed(change: impl FnOnce(&mut Policies)) -> Policies {
+    let mut policies = policies("").0;
+    change(&mut policies);
+    policies
+}
+
+#[test]
+fn sizes_and_times_become_policies() {
+    let seconds = Duration::from_secs;
+    let default = changed(|_| {});
+    check_policies(&[
+        ("", default.clone(), Told::No),
+        ("proxy-body-size: 8m", changed(|p| p.body_bytes_max = Some(8 << 20)), Told::No),
+        ("proxy-body-size: \"0\"", changed(|p| p.body_bytes_max = Some(0)), Told::No),
+        ("proxy-body-size: 8b", default.clone(), Told::Yes),
+        ("proxy-body-size: \"\"", default.clone(), Told::No),
+        ("client-body-buffer-size: 1M", default.clone(), Told::No),
+        ("client-body-buffer-size: 1g", default.clone(), Told::Yes),
+        ("client-body-buffer-size: 1b", default.clone(), Told::Yes),
+        ("proxy-buffering: \"on\", proxy-request-buffering: \"off\"", default.clone(), Told::No),
+        ("proxy-buffering: \"yes\"", default.clone(), Told::Yes),
+        ("proxy-buffer-size: 8k, proxy-buffers-number: \"8\"", default.clone(), Told::No),
+        ("proxy-busy-buffers-size: 1G, proxy-max-temp-file-size: \"0\"", default.clone(), Told::No),
+        ("proxy-buffers-number: 8k", default.clone(), Told::Yes),
+        (
+            "proxy-connect-timeout: \"7\", proxy-send-timeout: \"8\", proxy-read-timeout: \"9\"",
+            Policies {
+                timeouts: Timeouts {
+                    connect: Some(seconds(7)),
+                    send: Some(seconds(8)),
+                    read: Some(seconds(9)),
+                    ..Timeouts::default()
+                },
+                ..default.clone()
+            },
+            Told::No,
+        ),
+        ("proxy-read-timeout: 9s", default.clone(), Told::Yes),
+        ("proxy-read-timeout: \"0\"", default.clone(), Told::Yes),
+        ("proxy-read-timeout: \"-1\"", default, Told::Yes),
+        (
+            "proxy-read-timeout: \"4294967295\"",
+            changed(|p| p.timeouts.read = Some(Duration::from_secs(FLAG_SECONDS_MAX.into()))),
+            Told::No,
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_tried_again_becomes_a_policy() {
+    let default = changed(|_| {});
+    let retried = |causes: &[RetryCause], statuses: &[u16]| {
+        let causes = causes.iter().fold(RetryCauses::default(), |all, cause| all.with(*cause));
+        let statuses = statuses.into();
+        changed(|p| p.retry = RetryPolicy { causes: Some(causes), statuses, ..p.retry.clone() })
+    };
+    let (error, timeout) = (RetryCause::Error, RetryCause::Timeout);
+    check_policies(&[
+        (
+            "proxy-next-upstream-tries: \"0\"",
+            changed(|p| p.retry.tries = Some(TRIES_MAX)),
+            Told::No,
+        ),
+        ("proxy-next-upstream-tries: \"5\"", changed(|p| p.retry.tries = Some(5)), Told::No),
+        ("proxy-next-upstream-tries: x", default.clone(), Told::Yes),
+        (
+            "proxy-next-upstream-timeout: \"0\"",
+            changed(|p| p.retry.time = Some(Duration::ZERO)),
+            Told::No,
+        ),
+        ("proxy-next-upstream: error timeout", retried(&[error, timeout], &[]), Told::No),
+        (
+            "proxy-next-upstream: \"http_503  http_404 invalid_header non_idempotent\"",
+            retried(&[RetryCause::InvalidHead, RetryCause::NonIdempotent], &[503, 404]),
+            Told::No,
+        ),
+        ("proxy-next-upstream: \"off\"", retried(&[], &[]), Told::No),
+        ("proxy-next-upstream: error off http_500", retried(&[], &[]), Told::No),
+        ("proxy-next-upstream: \"error, http_503\"", default.clone(), Told::Yes),
+        ("proxy-next-upstream: error http_501", default.clone(), Told::Yes),
+        ("proxy-next-upstream: \"off, error\"", default, Told::Yes),
+    ]);
 }
 
 /// `host path -> location` of the rules that redirect.

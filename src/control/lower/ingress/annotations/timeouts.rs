@@ -1,19 +1,99 @@
 //! How long backends may take, and who is asked next.
 
-use super::group::Group;
-use super::row::Scope::Location;
-use super::row::State::NotYet;
-use super::row::{Row, row};
+use std::time::Duration;
 
-pub(super) const GROUP: Group = Group { title: "Timeouts and retries", rows: ROWS, read: None };
+use super::group::Group;
+use super::reader::Reader;
+use super::row::Scope::Location;
+use super::row::State::{Partial, Supported};
+use super::row::{Row, row};
+use crate::control::lower::settings::Settings;
+use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
+use crate::model::{RetryCause, RetryCauses, RetryPolicy, Timeouts};
+
+pub(super) const GROUP: Group =
+    Group { title: "Timeouts and retries", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
-    row("proxy-connect-timeout", Location, NotYet).doc("Seconds for a connection to a backend."),
-    row("proxy-next-upstream", Location, NotYet)
-        .doc("Failures after which another endpoint is asked."),
-    row("proxy-next-upstream-timeout", Location, NotYet).doc("Seconds within which it is."),
-    row("proxy-next-upstream-tries", Location, NotYet)
-        .doc("How many are asked, the first among them."),
-    row("proxy-read-timeout", Location, NotYet).doc("Seconds between two reads from a backend."),
-    row("proxy-send-timeout", Location, NotYet).doc("Seconds between two writes to a backend."),
+    row(CONNECT, Location, Partial("for all endpoints that a request tries together"))
+        .doc("Seconds for a connection to a backend."),
+    row(CONDITIONS, Location, Partial("bodies that are not here as a whole are not sent again"))
+        .doc("Failures after which another endpoint is asked; off: none."),
+    row(TIME, Location, Supported).doc("Seconds within which it is; 0: any time."),
+    row(TRIES, Location, Supported).doc("How many are asked, the first among them; 0: up to 20."),
+    row(READ, Location, Supported).doc("Seconds between two reads from a backend."),
+    row(SEND, Location, Supported).doc("Seconds between two writes to a backend."),
+];
+
+const CONNECT: &str = "proxy-connect-timeout";
+const SEND: &str = "proxy-send-timeout";
+const READ: &str = "proxy-read-timeout";
+const CONDITIONS: &str = "proxy-next-upstream";
+const TIME: &str = "proxy-next-upstream-timeout";
+const TRIES: &str = "proxy-next-upstream-tries";
+
+fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    let (connect, send, read) = (wait(reader, CONNECT), wait(reader, SEND), wait(reader, READ));
+    let timeouts = &mut settings.policies.timeouts;
+    *timeouts = Timeouts { connect, send, read, ..timeouts.clone() };
+    let retry = &mut settings.policies.retry;
+    if let Some((causes, statuses)) = conditions(reader) {
+        *retry = RetryPolicy { causes: Some(causes), statuses, ..retry.clone() };
+    }
+    retry.tries = reader.number(TRIES).map(|tries| if tries == 0 { TRIES_MAX } else { tries });
+    retry.time = seconds(reader, TIME);
+}
+
+fn seconds(reader: &mut Reader<'_, '_>, name: &str) -> Option<Duration> {
+    let seconds = reader.number(name)?.min(FLAG_SECONDS_MAX);
+    Some(Duration::from_secs(seconds.into()))
+}
+
+/// Zero would fail every request.
+fn wait(reader: &mut Reader<'_, '_>, name: &str) -> Option<Duration> {
+    let time = seconds(reader, name)?;
+    if time.is_zero() {
+        let advice = "Write at least 1, or leave it out for the default.";
+        reader.invalid(name, "0", "every request would fail by it.", advice);
+        return None;
+    }
+    Some(time)
+}
+
+/// What counts as a failure, and which statuses do. One word that is none spoils all of them, as
+/// in ingress-nginx.
+fn conditions(reader: &mut Reader<'_, '_>) -> Option<(RetryCauses, Vec<u16>)> {
+    let text = reader.text(CONDITIONS)?;
+    let (mut causes, mut statuses, mut is_off) = (RetryCauses::default(), Vec::new(), false);
+    for word in text.split_ascii_whitespace() {
+        match word {
+            "off" => is_off = true,
+            "error" => causes = causes.with(RetryCause::Error),
+            "timeout" => causes = causes.with(RetryCause::Timeout),
+            "invalid_header" => causes = causes.with(RetryCause::InvalidHead),
+            "non_idempotent" => causes = causes.with(RetryCause::NonIdempotent),
+            _ => match STATUSES.iter().find(|(name, _)| *name == word) {
+                Some((_, status)) => statuses.push(*status),
+                None => {
+                    let why = format!("{word:?} is no condition, and the default counts.");
+                    let advice = "Write words with spaces between: error, timeout, \
+                                  invalid_header, http_500, http_502, http_503, http_504, \
+                                  http_403, http_404, http_429, non_idempotent; or off.";
+                    reader.invalid(CONDITIONS, text, &why, advice);
+                    return None;
+                }
+            },
+        }
+    }
+    Some(if is_off { Default::default() } else { (causes, statuses) })
+}
+
+const STATUSES: [(&str, u16); 7] = [
+    ("http_500", 500),
+    ("http_502", 502),
+    ("http_503", 503),
+    ("http_504", 504),
+    ("http_403", 403),
+    ("http_404", 404),
+    ("http_429", 429),
 ];
