@@ -1,7 +1,7 @@
 //! May a failed attempt be repeated, and how long may it look for a connection? Pure.
 //!
-//! As `proxy_next_upstream` of nginx: what nothing was sent of is repeated whatever the method, what
-//! may have reached an application only where that does no harm, or where the owner says so.
+//! As `proxy_next_upstream` of nginx: what nothing was sent of is repeated whatever the method,
+//! what may have reached an application only where that does no harm, or its owner says so.
 //!
 //! Source: RFC 9110 section 9.2.2, RFC 9112 section 9.3.1; nginx `proxy_next_upstream`.
 
