@@ -33,6 +33,17 @@ impl RequestOverlay {
         self.names.push(b'\n');
     }
 
+    /// Has a line in the place of the client's.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.remove(name);
+        self.add(name, value);
+    }
+
+    /// Takes back what was added; what was removed stays so.
+    pub fn withhold(&mut self) {
+        self.lines.clear();
+    }
+
     /// Adds a line.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         debug_assert!(!value.iter().any(|octet| matches!(octet, b'\r' | b'\n')), "one line");
@@ -104,5 +115,9 @@ mod tests {
         overlay.add(b"X-User", b"ann");
         overlay.add(b"X-User", b"");
         assert_eq!(overlay.lines(), b"X-User: ann\r\nX-User: \r\n");
+        overlay.withhold();
+        overlay.set(b"X-Code", b"401");
+        assert_eq!(overlay.lines(), b"X-Code: 401\r\n");
+        assert!(overlay.is_dropped(b"x-user") && overlay.is_dropped(b"x_code"));
     }
 }

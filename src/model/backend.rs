@@ -73,13 +73,15 @@ pub struct DialTls {
     pub sends_server_name: bool,
 }
 
-/// A Service port by number or by name.
+/// A Service port by number, by name, or whichever it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PortRef {
     /// `port.number`.
     Number(u16),
     /// `port.name`.
     Name(Arc<str>),
+    /// The first one that the Service has.
+    First,
 }
 
 impl fmt::Display for PortRef {
@@ -87,6 +89,7 @@ impl fmt::Display for PortRef {
         match self {
             Self::Number(number) => write!(f, "{number}"),
             Self::Name(name) => f.write_str(name),
+            Self::First => f.write_str("first"),
         }
     }
 }

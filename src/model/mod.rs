@@ -29,7 +29,8 @@ pub use listener::{EntryPoint, ListenerId};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{
-    Balance, ClientIdentityPolicy, Policies, RetryCause, RetryCauses, RetryPolicy, Timeouts,
+    Balance, ClientIdentityPolicy, ErrorPages, Policies, Replaced, RetryCause, RetryCauses,
+    RetryPolicy, Timeouts,
 };
 pub use problem::{Problem, Severity};
 pub use tls::{ServerName, ServerTlsId, TlsAction};

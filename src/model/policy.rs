@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backend::BackendKey;
 use crate::filter::Refusal;
 
 /// Treatment of one rule's requests.
@@ -27,6 +28,30 @@ pub struct Policies {
     pub client_identity: ClientIdentityPolicy,
     /// No request is served, over http and https alike, and none is redirected.
     pub refusal: Option<Refusal>,
+    /// Which answers another backend gives instead.
+    pub error_pages: Option<Arc<ErrorPages>>,
+    /// Answers in the place of a backend without endpoints.
+    pub stand_in: Option<BackendKey>,
+}
+
+/// Answers that are replaced by those of another backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorPages {
+    /// Who gives them.
+    pub backend: BackendKey,
+    /// Those with these statuses; ascending, from 400 to 599.
+    pub statuses: Box<[u16]>,
+    /// Whose they are.
+    pub replaced: Replaced,
+}
+
+/// Whose answers are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// Those that no backend gave.
+    Ours,
+    /// Those of the rule's backends, too.
+    All,
 }
 
 /// What a backend is told of the client's certificate.

@@ -14,14 +14,14 @@ use super::intern::{Changes, Interned, Interner};
 use super::lookup::{Table, TableListener};
 use super::names::{NameAction, Names};
 use super::plan::Plan;
-use super::rule::{TableBackend, TableRule};
+use super::rule::{PageSource, Standing, Substitutes, TableBackend, TableRule};
 use super::server_tls::ServerTlsById;
 use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
     BackendKey, BackendTarget, Defaults, EntryPoint, Host, Kind, Listener, ListenerId, Model,
-    ObjectRef, Rule, ServerName, ServerTlsId, TlsAction,
+    ObjectRef, Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -351,12 +351,41 @@ impl RuleCompiler {
         });
         let backends = backends.collect();
         TableRule {
+            substitutes: self.substitutes(rule, &plan, uses),
             origin: rule.origin.clone(),
             plan,
             backends,
             weight_total,
             series: self.ids.acquire_series(&rule.origin.object, None, uses),
         }
+    }
+
+    fn substitutes(
+        &mut self,
+        rule: &Rule,
+        plan: &Plan,
+        uses: &mut IdUses,
+    ) -> Option<Box<Substitutes>> {
+        let Policies { error_pages, stand_in, .. } = &rule.policies;
+        let pages = error_pages.as_deref().and_then(|pages| {
+            let is_same = |key: &BackendKey| {
+                key.namespace == pages.backend.namespace && key.service == pages.backend.service
+            };
+            let is_behind = |entry: &WeightedBackend| match &entry.target {
+                BackendTarget::Service(key) => is_same(key),
+                BackendTarget::Invalid => false,
+            };
+            let is_behind = rule.backends.iter().any(is_behind);
+            Some(PageSource {
+                backend: self.ids.acquire_backend(&pages.backend, uses)?,
+                plan: self.plans.get(plan.for_pages()),
+                statuses: pages.statuses.clone(),
+                standing: if is_behind { Standing::Behind } else { Standing::Outside },
+            })
+        });
+        let stand_in = stand_in.as_ref().and_then(|key| self.ids.acquire_backend(key, uses));
+        let has_any = pages.is_some() || stand_in.is_some();
+        has_any.then(|| Box::new(Substitutes { pages, stand_in }))
     }
 }
 

@@ -34,5 +34,5 @@ pub use key::{FieldLookup, NoFields, RequestKey};
 pub use lookup::Table;
 pub use names::TableTls;
 pub use plan::Plan;
-pub use rule::{Match, Route, TableBackend, TableRule};
+pub use rule::{Match, PageSource, Route, Standing, Substitutes, TableBackend, TableRule};
 pub use server_tls::ServerTlsById;

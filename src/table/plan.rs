@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use crate::filter::{Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
 use crate::limits::TRIES_MAX;
-use crate::model::{Balance, ClientIdentityPolicy, Defaults, Policies, RetryCauses, Timeouts};
+use crate::model::{
+    Balance, ClientIdentityPolicy, Defaults, ErrorPages, Policies, Replaced, RetryCauses, Timeouts,
+};
 
 /// What is done with the requests of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,6 +46,8 @@ pub struct ResponsePlan {
     pub fields: FieldEdits,
     /// Value of Strict-Transport-Security, on every answer over https.
     pub hsts: Option<Arc<str>>,
+    /// Statuses of a backend's answers that are not passed on, see `Substitutes`; ascending.
+    pub replaced_statuses: Box<[u16]>,
 }
 
 /// How a backend is asked.
@@ -83,7 +87,11 @@ impl Plan {
                 identity: policies.client_identity,
                 ..RequestPlan::default()
             },
-            response: ResponsePlan { hsts: policies.hsts.clone(), ..ResponsePlan::default() },
+            response: ResponsePlan {
+                hsts: policies.hsts.clone(),
+                replaced_statuses: replaced_statuses(policies.error_pages.as_deref()),
+                ..ResponsePlan::default()
+            },
             treatment,
         };
         for filter in filters {
@@ -100,6 +108,20 @@ impl Plan {
         let mut plan = self.clone();
         edits.iter().for_each(|edit| plan.edit(edit));
         plan
+    }
+
+    /// How a backend is asked for an answer in the place of another one: it is told by fields what
+    /// it is about, and what it says holds.
+    #[must_use]
+    pub fn for_pages(&self) -> Self {
+        let Self { gates: _, request: _, response, treatment } = self.clone();
+        let path = Some(PathEdit::Full("/".into()));
+        Self {
+            gates: Gates::default(),
+            request: RequestPlan { path, ..RequestPlan::default() },
+            response: ResponsePlan { replaced_statuses: Box::default(), ..response },
+            treatment: Treatment { retried_statuses: Box::default(), ..treatment },
+        }
     }
 
     /// Of rewrites the last that says something counts.
@@ -134,6 +156,11 @@ impl Treatment {
             balance: policies.balance.unwrap_or(defaults.balance),
         }
     }
+}
+
+fn replaced_statuses(pages: Option<&ErrorPages>) -> Box<[u16]> {
+    let of_backend = pages.filter(|pages| pages.replaced == Replaced::All);
+    of_backend.map(|pages| pages.statuses.clone()).unwrap_or_default()
 }
 
 /// Of redirects the first counts.

@@ -31,6 +31,39 @@ pub struct TableRule {
     pub weight_total: u32,
     /// Counts requests that reach no backend (redirects, 500).
     pub series: SeriesId,
+    /// Who else may answer them.
+    pub substitutes: Option<Box<Substitutes>>,
+}
+
+/// Backends that answer in the place of a rule's own, or of ours.
+#[derive(Debug)]
+pub struct Substitutes {
+    /// For answers that are not to be given.
+    pub pages: Option<PageSource>,
+    /// For a backend without endpoints.
+    pub stand_in: Option<BackendId>,
+}
+
+/// Who gives an answer in the place of another one.
+#[derive(Debug)]
+pub struct PageSource {
+    /// The backend.
+    pub backend: BackendId,
+    /// How it is asked, see [`Plan::for_pages`].
+    pub plan: Arc<Plan>,
+    /// Statuses of answers that are replaced; ascending.
+    pub statuses: Box<[u16]>,
+    /// What it is to the rule.
+    pub standing: Standing,
+}
+
+/// What another backend is to a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Its gates are not there for it.
+    Outside,
+    /// It is the Service that the rule leads to: who is kept out gets nothing of it either.
+    Behind,
 }
 
 /// A weighted destination in compiled form.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::guards::Guards;
+use super::ingress::annotations::row::field as annotation_field;
 use super::path::RawPath;
 use super::settings::{ClientCertificates, HostAnswer, Settings};
 use crate::control::source::object::Provenance;
@@ -76,7 +77,7 @@ impl Claim {
     /// Where a rule of it comes from.
     pub(super) fn origin(&self, place: Place) -> Origin {
         let (rule, path) = match place {
-            Place::Default => (None, None),
+            Place::Default | Place::Annotation(_) => (None, None),
             Place::Path { rule, path } => (Some(rule), Some(path)),
         };
         let position = self.provenance.as_ref().map(|p| p.position(&place.field()));
@@ -105,6 +106,8 @@ pub(super) enum Place {
     Default,
     /// By indices.
     Path { rule: u32, path: u32 },
+    /// An annotation of the dialect, by its name.
+    Annotation(&'static str),
 }
 
 impl Place {
@@ -113,14 +116,23 @@ impl Place {
         match self {
             Self::Default => "spec.defaultBackend".into(),
             Self::Path { rule, path } => format!("spec.rules[{rule}].http.paths[{path}]"),
+            Self::Annotation(name) => annotation_field(name),
         }
     }
 
     /// The field of its backend.
     pub(super) fn backend_field(self) -> String {
         match self {
-            Self::Default => self.field(),
+            Self::Default | Self::Annotation(_) => self.field(),
             Self::Path { .. } => self.field() + ".backend",
+        }
+    }
+
+    /// What follows where its backend has no endpoint.
+    pub(super) fn effect(self) -> &'static str {
+        match self {
+            Self::Default | Self::Path { .. } => "its requests get status 503",
+            Self::Annotation(_) => "it answers no request",
         }
     }
 }

@@ -11,6 +11,7 @@ use super::backends::service::service_ref;
 use super::claim::{Claim, Route};
 use super::guards::{self, Closing};
 use super::names::host_tls::HostTls;
+use super::options::LowerOptions;
 use super::path::{RawPath, RoutePath};
 use super::settings::HostAnswer;
 use crate::control::source::report::{Finding, Report};
@@ -54,8 +55,7 @@ impl BuiltHost {
 /// What holds for all rules of a host, whoever claims them.
 struct HostWide<'a> {
     tls: HostTls,
-    /// `--hsts`.
-    hsts: Option<&'a Arc<str>>,
+    options: &'a LowerOptions,
     /// What closes all of them.
     closing: Option<(&'a Claim, Closing<'a>)>,
 }
@@ -71,10 +71,10 @@ pub(super) fn build<'a>(
     pattern: &HostPattern,
     claimants: impl Iterator<Item = &'a Claim> + Clone,
     tls: HostTls,
-    hsts: Option<&Arc<str>>,
+    options: &LowerOptions,
 ) -> BuiltHost {
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
-    let wide = HostWide { tls, hsts, closing };
+    let wide = HostWide { tls, options, closing };
     let mut contest = Contest::default();
     let mut problems = Vec::new();
     for claim in claimants.clone() {
@@ -188,10 +188,16 @@ impl HostWide<'_> {
 
     /// What the claim says of all its rules, and the host.
     fn policies(&self, claim: &Claim, path: &str) -> Policies {
-        let policies = self.tls.policies(path, &claim.settings, self.hsts);
+        let policies = self.tls.policies(path, &claim.settings, self.options.hsts.as_ref());
         let is_closed = self.closing.is_some() || claim.guards().is_closed;
         let guard = is_closed.then_some(Refusal::Guard);
-        Policies { refusal: guard.or(policies.refusal), ..policies }
+        let errors = &claim.settings.errors;
+        Policies {
+            refusal: guard.or(policies.refusal),
+            error_pages: errors.pages(self.options.default_backend.as_ref()),
+            stand_in: errors.backend.clone(),
+            ..policies
+        }
     }
 }
 

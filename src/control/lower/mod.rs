@@ -304,8 +304,8 @@ impl Lowerer {
             self.hosts.remove(&pattern);
             return;
         }
-        let (tls, hsts) = (self.names.host(&pattern), self.options.hsts.as_ref());
-        let built = hosts::build(&pattern, self.claims.of_host(&pattern), tls, hsts);
+        let (tls, claimants) = (self.names.host(&pattern), self.claims.of_host(&pattern));
+        let built = hosts::build(&pattern, claimants, tls, &self.options);
         self.hosts.insert(pattern, built);
     }
 

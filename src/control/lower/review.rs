@@ -32,7 +32,7 @@ pub(super) fn review(
     for (key, place) in &claim.uses {
         let Some(defect) = backends.review(key, store) else { continue };
         let report = if defect.is_own() { &mut own } else { &mut others };
-        report.error(defect.finding(&place.backend_field()));
+        report.error(defect.finding(&place.backend_field(), place.effect()));
     }
     let others = others.finish();
     let others = others.iter().map(|problem| warning(problem));

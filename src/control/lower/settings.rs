@@ -8,7 +8,9 @@ use super::guards::Guards;
 use super::path::{self, RoutePath};
 use super::regex_path;
 use crate::filter::Redirect;
-use crate::model::{BackendProtocol, Dial, DialTls, ObjectRef, Policies};
+use crate::model::{
+    BackendKey, BackendProtocol, Dial, DialTls, ErrorPages, ObjectRef, Policies, Replaced,
+};
 use crate::tls::client_auth::ClientDemand;
 
 /// See the module. By default what an Ingress without annotations asks for.
@@ -28,6 +30,8 @@ pub(crate) struct Settings {
     pub answers: Vec<HostAnswer>,
     /// What keeps clients out and is not supported.
     pub guards: Guards,
+    /// Of its rules.
+    pub errors: Errors,
     /// Of its backends.
     pub upstream: Upstream,
     pub role: Role,
@@ -36,6 +40,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Backends besides those of its rules, each with the annotation that names it.
+    pub(crate) fn named_backends(&self) -> impl Iterator<Item = (&BackendKey, &'static str)> {
+        self.errors.backend.iter().map(|key| (key, "default-backend"))
+    }
+
     /// Whether the text of a path is a regular expression. Those of a closed object are all taken
     /// for expressions if one is: an expression matches more than the same text does, and so less
     /// leads around the guard.
@@ -87,6 +96,34 @@ pub(crate) enum Role {
     Main,
     /// It repeats hosts and paths of another one, and has none of its own.
     Canary,
+}
+
+/// Who answers in the place of a rule's backends, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Errors {
+    /// Ascending; empty: nothing is replaced.
+    pub statuses: Box<[u16]>,
+    pub replaced: Replaced,
+    /// `None`: the default backend of the process, and for error pages alone.
+    pub backend: Option<BackendKey>,
+}
+
+impl Default for Errors {
+    fn default() -> Self {
+        Self { statuses: Box::default(), replaced: Replaced::All, backend: None }
+    }
+}
+
+impl Errors {
+    /// Error pages, if there are to be any and somebody has them.
+    pub(crate) fn pages(&self, default: Option<&BackendKey>) -> Option<Arc<ErrorPages>> {
+        if self.statuses.is_empty() {
+            return None;
+        }
+        let backend = self.backend.as_ref().or(default)?.clone();
+        let (statuses, replaced) = (self.statuses.clone(), self.replaced);
+        Some(Arc::new(ErrorPages { backend, statuses, replaced }))
+    }
 }
 
 /// What clients must prove.

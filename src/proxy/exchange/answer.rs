@@ -1,6 +1,5 @@
 //! Answers of our own to a request under way.
 
-use crate::http1::head::is_grpc;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::{self, Persistence, Reply};
 use crate::proxy::exchange::request::Request;
@@ -15,8 +14,7 @@ impl Exchange<'_> {
         let (persistence, end) = persistence_of_reply(&request);
         let has_body = !request.head.is_head(request.bytes);
         let mut out = Buffer::new(Class::Small);
-        let content_type = request.head.find_name(request.bytes, b"content-type");
-        if content_type.is_some_and(is_grpc) && reply.status() >= 400 {
+        if request.is_grpc() && reply.status() >= 400 {
             request.with_own_fields(|own| reply::put_grpc(out.as_vec(), reply, persistence, own));
             return self.send_reply(unsaid, out, 200, 0, end).await;
         }
@@ -47,6 +45,8 @@ impl Exchange<'_> {
         let is_sent = unsaid.say_whole(&self.request(), out).await.is_ok();
         self.tally.status = if is_sent { status } else { 499 };
         self.tally.response_bytes = octets;
+        // What an attempt before it took is not all.
+        self.tally.finished = 0;
         if is_sent { end } else { End::Close }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! pick ─▶ obtain (pool, HTTP/2, dial) ─▶ conversation ─▶ the answer
 //!   ▲          └───────── failure ◀──────────┘
-//!   └── blame the endpoint, note the try ── may it be repeated? ── no ─▶ 502, 503, 504
+//!   └── blame the endpoint, note the try ── may it be repeated? ── no ─▶ 502, 503, 504 are due
 //! ```
 //!
 //! Decisions are in `retry`, `upstream::balance` and `upstream::health`, and pure.
@@ -11,12 +11,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::http1::body::EndOfMessage;
 use crate::proxy::exchange::conversation::{self, Conversation, Outcome, Record};
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
-use crate::proxy::exchange::state::Exchange;
+use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::exchange::tunnel::{self, Relayed};
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::upstream::backend::Backend;
@@ -28,8 +29,8 @@ use crate::proxy::upstream::request_body::Progress;
 use crate::proxy::upstream::until::Until;
 use crate::proxy::upstream::wire::CoreWire;
 use crate::publish::process_nanos;
-use crate::table::Route;
 use crate::table::plan::Treatment;
+use crate::table::{BackendId, Route};
 use crate::telemetry::{Attempt, Counter};
 
 /// One try.
@@ -56,12 +57,14 @@ struct About<'t> {
 enum Next {
     Over(End),
     Answer(Unsaid, Reply),
+    Replace(Unsaid, u16),
     Failed(Unsaid, Failure),
     Repeat(Unsaid),
 }
 
 impl Exchange<'_> {
-    /// Tries endpoints of `backend` until one answers or nothing is left to try.
+    /// Tries endpoints of `backend` until one answers or nothing is left to try. The client is told
+    /// what an endpoint says, and nothing else.
     pub async fn try_endpoints(
         &mut self,
         backend: &Rc<Backend>,
@@ -69,7 +72,7 @@ impl Exchange<'_> {
         until: &Until,
         mut unsaid: Unsaid,
         mut started: u64,
-    ) -> End {
+    ) -> Served {
         let treatment = &route.plan.treatment;
         let progress = Progress::default();
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
@@ -77,12 +80,12 @@ impl Exchange<'_> {
         let mut tries = 0;
         loop {
             if self.downstream.stream.is_given_up() {
-                return self.client_left();
+                return Served::Over(self.client_left());
             }
             let Some(lease) =
                 backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
             else {
-                return self.answer(unsaid, Reply::NoEndpoints).await;
+                return Served::Owed(unsaid, Reply::NoEndpoints);
             };
             tries += 1;
             let wire = backend.wire();
@@ -93,17 +96,20 @@ impl Exchange<'_> {
                 Err(failure) => (failure, false),
                 // It may have taken its time.
                 Ok(channel) if !channel.is_reused && self.downstream.stream.is_given_up() => {
-                    return self.client_left();
+                    return Served::Over(self.client_left());
                 }
                 Ok(channel) => {
                     let is_reused = channel.is_reused;
                     let facts = self.facts(tries, treatment, is_reused, &progress);
                     let about = About { lease: &lease, route, until, progress: &progress };
                     match self.converse(about, channel, unsaid, facts, started).await {
-                        Next::Over(end) => return end,
+                        Next::Over(end) => return Served::Over(end),
                         Next::Answer(unsaid, reply) => {
                             self.is_last = true;
-                            return self.answer(unsaid, reply).await;
+                            return Served::Owed(unsaid, reply);
+                        }
+                        Next::Replace(unsaid, status) => {
+                            return Served::Owed(unsaid, Reply::Replaced(status));
                         }
                         Next::Failed(back, failure) => {
                             unsaid = back;
@@ -125,7 +131,8 @@ impl Exchange<'_> {
             let has_other = self.has_other(backend, &lease);
             let room = Room { is_in_time: until.may_repeat(), has_other };
             if !retry::may_repeat(failure, facts, room) {
-                return self.give_up(unsaid, failure, &progress).await;
+                self.count_failure(failure);
+                return Served::Owed(unsaid, Reply::to_failure(failure));
             }
             self.core.count(Counter::UpstreamRetries);
             wants_fresh |= is_reused;
@@ -135,11 +142,27 @@ impl Exchange<'_> {
         }
     }
 
+    /// Asks a backend that is not the one that was asked before.
+    pub(super) async fn ask_another(
+        &mut self,
+        id: BackendId,
+        route: Route<'_>,
+        unsaid: Unsaid,
+    ) -> Served {
+        let Some(backend) = self.core.upstreams.backend(id) else {
+            return Served::Owed(unsaid, Reply::NoEndpoints);
+        };
+        self.scratch.tried.clear();
+        let started = process_nanos();
+        let until = self.until(&route.plan.treatment, started);
+        self.try_endpoints(&backend, route, &until, unsaid, started).await
+    }
+
     /// Asks the endpoint over `channel`, which goes to the pool, to a tunnel, or is closed.
     async fn converse(
         &mut self,
         about: About<'_>,
-        mut channel: Channel,
+        channel: Channel,
         unsaid: Unsaid,
         facts: Facts,
         started: u64,
@@ -154,12 +177,12 @@ impl Exchange<'_> {
         let outcome = conversation::run(&talk, stream, octets, head, unsaid, &mut record).await;
         let next = match outcome {
             Outcome::Ended(end, message) => {
-                let seconds = self.scratch.response.keep_alive_timeout;
-                if let Some(message) = message {
-                    channel.keep_alive = seconds.map(|s| Duration::from_secs(s.into()));
-                    self.core.upstreams.release(lease, channel, message);
-                }
+                self.release(lease, channel, message);
                 Next::Over(end)
+            }
+            Outcome::Replace(unsaid, message) => {
+                self.release(lease, channel, message);
+                Next::Replace(unsaid, self.scratch.response.status)
             }
             Outcome::Switched { early, behind } => {
                 let relayed = Relayed::default();
@@ -177,6 +200,15 @@ impl Exchange<'_> {
         self.tally.request_bytes = progress.octets.get();
         self.note(lease, &record, started);
         next
+    }
+
+    /// Gives a channel back whose last message came to its end, or closes it.
+    fn release(&self, lease: &Lease, mut channel: Channel, message: Option<EndOfMessage>) {
+        let seconds = self.scratch.response.keep_alive_timeout;
+        if let Some(message) = message {
+            channel.keep_alive = seconds.map(|s| Duration::from_secs(s.into()));
+            self.core.upstreams.release(lease, channel, message);
+        }
     }
 
     /// The client gave the request up before it went upstream.
@@ -213,7 +245,7 @@ impl Exchange<'_> {
         }
     }
 
-    async fn give_up(&mut self, unsaid: Unsaid, failure: Failure, progress: &Progress) -> End {
+    fn count_failure(&self, failure: Failure) {
         match failure {
             Failure::Malformed => self.core.count(Counter::UpstreamMalformed),
             Failure::Timeout | Failure::ConnectTimeout => {
@@ -222,9 +254,6 @@ impl Exchange<'_> {
             Failure::Local => self.core.count(Counter::UpstreamExhausted),
             _ => {}
         }
-        let end = self.answer(unsaid, Reply::to_failure(failure)).await;
-        // Some of the body was read already, so the rest cannot be stepped over.
-        if progress.has_read.get() { End::Linger } else { end }
     }
 
     fn blame(&self, lease: &Lease, failure: Failure, is_reused: bool) {

@@ -4,7 +4,7 @@
 //! may fail and be repeated; after it, a failure breaks the client connection, never ends it
 //! cleanly.
 
-use crate::http1::body::EndOfMessage;
+use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::error::RequestFault;
 use crate::http1::head::{RequestKind, ResponseHead};
 use crate::http1::reframe::{Framing, ResponseFacts};
@@ -12,7 +12,7 @@ use crate::proxy::exchange::coder::Coder;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::relay::{Relayed, relay};
 use crate::proxy::exchange::reply::{Persistence, Reply};
-use crate::proxy::exchange::request::Request;
+use crate::proxy::exchange::request::{Body, Request};
 use crate::proxy::exchange::response::{Gone, Unsaid};
 use crate::proxy::exchange::retry::{self, Facts, Room};
 use crate::proxy::rt::Side;
@@ -61,6 +61,9 @@ pub enum Outcome {
     Failed(Unsaid, Failure),
     /// Nothing was said to the client: the response's status is to be tried elsewhere.
     Repeat(Unsaid),
+    /// Nothing was said to the client: what the endpoint answers is not to be passed on; with the
+    /// end of its message as above.
+    Replace(Unsaid, Option<EndOfMessage>),
     /// Nothing was said to the client, and no other attempt would help.
     Refused(Unsaid, Reply),
 }
@@ -130,7 +133,35 @@ pub async fn run(
         record.finished = process_nanos();
         return Outcome::Repeat(unsaid);
     }
+    if is_replaced(talk, head.status) {
+        record.answered = Some(head.status);
+        record.finished = process_nanos();
+        return Outcome::Replace(unsaid, step_over(talk, &mut reply, head));
+    }
     answer(talk, &mut reply, head, unsaid, record).await
+}
+
+/// Whether another backend says what the client gets instead.
+fn is_replaced(talk: &Conversation<'_>, status: u16) -> bool {
+    let statuses = &talk.route.plan.response.replaced_statuses;
+    status >= 400 && statuses.binary_search(&status).is_ok() && !talk.request.is_grpc()
+}
+
+/// The end of a message that nobody gets, if all of it is here and another request may follow.
+fn step_over(
+    talk: &Conversation<'_>,
+    reply: &mut call::Reply<'_>,
+    head: &ResponseHead,
+) -> Option<EndOfMessage> {
+    let is_sent = body_end(&talk.request, reply).is_some();
+    reply.octets.consume(head.head_bytes);
+    let mut decoder = BodyDecoder::new(head.body, Sender::Upstream);
+    decoder.decode(reply.octets.unread_mut()).ok()?;
+    if !decoder.is_done() || !head.is_persistent || !is_sent {
+        return None;
+    }
+    talk.lease.endpoint.completed();
+    decoder.finish().ok()
 }
 
 fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> {
@@ -231,7 +262,8 @@ async fn answer(
     let (end, message) = match (relayed, next) {
         (Relayed::Complete(message), next) => {
             talk.lease.endpoint.completed();
-            let is_reusable = head.is_persistent && !reply.sending.is_running() && next.is_some();
+            let is_sent = next.is_some() || request.body == Body::Spent;
+            let is_reusable = head.is_persistent && !reply.sending.is_running() && is_sent;
             let end = match next {
                 None => End::Linger,
                 Some(_) if is_last => request.close(),

@@ -6,6 +6,7 @@
 use crate::filter::{FieldEdits, RequestOverlay};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
+use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
 use crate::http1::reframe::Framing;
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
@@ -33,6 +34,8 @@ pub struct RequestFacts<'a> {
     pub forwards_expect: bool,
     /// Whole lines that say who the client is by its certificate; empty where nobody asked it.
     pub identity: &'a [u8],
+    /// How its body ends.
+    pub body: BodyLength,
 }
 
 /// Appends the fields that are the same for every request of a listener. The port of https is 443
@@ -66,7 +69,7 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     }
     out.extend_from_slice(facts.overlay.lines());
     put_edits(out, facts.edits);
-    Framing::of_request(head.body).put_field(out);
+    Framing::of_request(facts.body).put_field(out);
     if head.is_upgrade {
         put_upgrade(out, bytes, head);
     }
@@ -215,6 +218,7 @@ mod tests {
             overlay,
             forwards_expect: false,
             identity: b"",
+            body: head.body,
         };
         let mut out = Vec::new();
         put_request(&mut out, bytes, &head, &facts);

@@ -5,11 +5,10 @@ use crate::filter::{Answer, Facts, Inquiry, Place, Question, Raised, Redirect, R
 use crate::filter::{Said, Scheme, Step, Walk};
 use crate::http1::framing::BodyLength;
 use crate::proxy::core::CoreTable;
-use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
-use crate::proxy::exchange::state::Exchange;
+use crate::proxy::exchange::state::{Exchange, Served};
 use crate::table::Match;
 use crate::telemetry::Counter;
 use crate::tls::{ClientAuthId, ClientRefusal};
@@ -129,24 +128,25 @@ impl Exchange<'_> {
             && matched.is_none_or(|found| !found.is_routed || found.matched_bytes < path.len())
     }
 
-    /// Ends a request that no backend gets.
+    /// What is due to a request that no backend gets.
     pub(super) async fn keep_back(
         &mut self,
         unsaid: Unsaid,
         answer: Answer<'_>,
         matched: Option<&Match<'_>>,
-    ) -> End {
+    ) -> Served {
         let (counter, reply) = match answer {
             Answer::ToHttps(status) => {
                 let location = self.https_location(status);
-                return self.send_redirect(unsaid, status, &location).await;
+                return Served::Over(self.send_redirect(unsaid, status, &location).await);
             }
             Answer::Elsewhere(redirect) => {
                 let matched_bytes = matched.map_or(0, |found| found.matched_bytes);
                 let listener = &self.downstream.listener;
                 let location =
                     self.location(redirect, listener.scheme, listener.port, matched_bytes);
-                return self.send_redirect(unsaid, redirect.status, &location).await;
+                let end = self.send_redirect(unsaid, redirect.status, &location).await;
+                return Served::Over(end);
             }
             Answer::ListenerGone => {
                 self.is_last = true;
@@ -174,7 +174,7 @@ impl Exchange<'_> {
         if let Some(counter) = counter {
             self.core.count(counter);
         }
-        self.answer(unsaid, reply).await
+        Served::Owed(unsaid, reply)
     }
 
     /// As ingress-nginx writes it: without port, and without one slash at the end.

@@ -19,5 +19,6 @@ pub mod response;
 pub mod retry;
 pub mod serve;
 pub mod state;
+pub mod substitute;
 pub mod tunnel;
 pub mod variables;

@@ -42,6 +42,7 @@ mod tests {
             backends: Box::default(),
             weight_total: 0,
             series: SeriesId { slot: 0, generation: 0 },
+            substitutes: None,
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Reply {
     Refused,
     /// Whoever should say whether the client may come in did not.
     Undecided,
+    /// What a backend answered with this status is not passed on.
+    Replaced(u16),
 }
 
 impl Reply {
@@ -96,6 +98,7 @@ impl Reply {
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
             Self::Denied => 403,
+            Self::Replaced(status) => status,
             // As nginx, whose own 495 and 496 become 400 on the wire.
             Self::Certificate(_) => 400,
         }
@@ -112,7 +115,7 @@ impl Reply {
                 RequestFault::NotImplemented => "501 Not Implemented: transfer coding\n",
                 RequestFault::VersionNotSupported => "505 HTTP Version Not Supported\n",
             },
-            Self::Healthy => "",
+            Self::Healthy | Self::Replaced(_) => "",
             Self::Ambiguous => "400 Bad Request: the path can be read in more than one way\n",
             Self::ClientTimeout => "408 Request Timeout\n",
             Self::BodyTooLarge => "413 Content Too Large\n",
@@ -136,10 +139,36 @@ impl Reply {
     }
 
     /// What else there is to say to who can mend it; behind the text.
-    const fn reason(self) -> &'static str {
+    fn reason(self) -> &'static str {
         match self {
             Self::Certificate(ClientRefusal::Untrusted(error)) => error.words(),
+            Self::Replaced(status) => encode::reason_phrase(status),
             _ => "",
+        }
+    }
+
+    /// Whether another backend may give it: not where the client broke HTTP, or where a connection
+    /// cannot be used for the host.
+    #[must_use]
+    pub const fn may_be_replaced(self) -> bool {
+        match self {
+            Self::Malformed(_)
+            | Self::Ambiguous
+            | Self::ClientTimeout
+            | Self::Misdirected
+            | Self::Certificate(_)
+            | Self::Healthy => false,
+            Self::BodyTooLarge
+            | Self::NotFound
+            | Self::InvalidBackend
+            | Self::NoEndpoints
+            | Self::BadGateway
+            | Self::GatewayTimeout
+            | Self::Overloaded
+            | Self::Denied
+            | Self::Refused
+            | Self::Undecided
+            | Self::Replaced(_) => true,
         }
     }
 

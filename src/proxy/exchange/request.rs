@@ -1,7 +1,7 @@
 //! A request as the steps of its exchange read it.
 
 use crate::http1::framing::BodyLength;
-use crate::http1::head::{RequestHead, Version};
+use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::http1::reframe::Trailers;
 use crate::limits::WHOLE_BODY_BYTES_MAX;
 use crate::proxy::core::Core;
@@ -25,12 +25,26 @@ pub struct Request<'a> {
     pub is_last: bool,
     /// Value of `Strict-Transport-Security`, if there is to be one.
     pub hsts: Option<&'a str>,
+    /// What is left of its body.
+    pub body: Body,
+}
+
+/// What is left of the body of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// All of it, as far as it came.
+    Untouched,
+    /// Perhaps not all: it goes to no other backend, and the connection ends.
+    Spent,
 }
 
 impl<'a> Request<'a> {
-    /// Octets of the body that came with the head, and whether they are the whole of it.
+    /// Octets of the body that came with the head, if they are the whole of it.
     pub fn whole_body(&self) -> Option<usize> {
         let head = self.head;
+        if self.body == Body::Spent {
+            return None;
+        }
         let here = self.bytes.len().saturating_sub(head.head_bytes);
         match head.body {
             BodyLength::None => Some(0),
@@ -41,11 +55,28 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The body, if the whole of it came with the head and is short enough to be kept.
+    /// What a backend gets as the body, if the whole of it came with the head and is short enough
+    /// to be kept, or nothing is to be sent of it.
     pub fn whole_body_octets(&self) -> Option<&'a [u8]> {
+        if self.body == Body::Spent {
+            return Some(&[]);
+        }
         let octets = self.whole_body()?;
         let from = self.head.head_bytes;
         self.bytes.get(from..from.checked_add(octets)?)
+    }
+
+    /// How long the body is that a backend gets.
+    pub fn body_length(&self) -> BodyLength {
+        match self.body {
+            Body::Untouched => self.head.body,
+            Body::Spent => BodyLength::None,
+        }
+    }
+
+    /// Whether it is a gRPC call, to which a page is no answer.
+    pub fn is_grpc(&self) -> bool {
+        self.head.find_name(self.bytes, b"content-type").is_some_and(is_grpc)
     }
 
     /// Our own fields of its response.

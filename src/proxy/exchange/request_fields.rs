@@ -178,6 +178,7 @@ mod tests {
             overlay: &RequestOverlay::default(),
             forwards_expect: head.expects_continue,
             identity: &[],
+            body: head.body,
         };
         let mut out = Vec::new();
         put_request(&mut out, request.as_bytes(), &head, &facts);

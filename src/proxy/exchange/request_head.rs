@@ -16,6 +16,7 @@ impl Exchange<'_> {
             path.clear();
             edit.apply(&head.path, route.matched_bytes, &mut path);
         }
+        let request = self.request();
         let facts = RequestFacts {
             client: self.downstream.client.as_bytes(),
             listener_fields: &self.downstream.listener.fields,
@@ -24,7 +25,8 @@ impl Exchange<'_> {
             host: plan.host.as_deref().map(str::as_bytes),
             edits: &plan.fields,
             overlay: &self.scratch.overlay,
-            forwards_expect: head.expects_continue && self.request().whole_body().is_none(),
+            forwards_expect: head.expects_continue && request.whole_body_octets().is_none(),
+            body: request.body_length(),
             identity: self.identity_fields(plan.identity),
         };
         forward::put_request(out, self.bytes, head, &facts);

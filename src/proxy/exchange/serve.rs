@@ -14,8 +14,10 @@ use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
 use crate::proxy::exchange::gates::Held;
 use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::request::Body;
 use crate::proxy::exchange::response::Unsaid;
-use crate::proxy::exchange::state::{Exchange, Tally};
+use crate::proxy::exchange::state::{Exchange, Served, Tally};
+use crate::proxy::exchange::substitute::Cause;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
@@ -44,6 +46,7 @@ pub async fn run(
         tally: Tally::default(),
         is_last,
         hsts: None,
+        body: Body::Untouched,
     };
     exchange.choose_request_id();
     let matched = exchange.look_up(&table, &exchange.head().path);
@@ -82,22 +85,37 @@ impl Exchange<'_> {
                 Box::pin(self.pass_inquiries(walk, inquiry, table, matched)).await
             }
         };
-        let matched = match passed {
-            Ok(matched) => matched,
-            Err(answer) => return self.keep_back(unsaid, answer, matched).await,
+        let (served, cause) = match passed {
+            Ok(matched) => (self.ask(matched, unsaid, started).await, Cause::Backend),
+            Err(answer) => (self.keep_back(unsaid, answer, matched).await, Cause::Gate),
         };
+        let (unsaid, reply) = match served {
+            Served::Over(end) => return end,
+            Served::Owed(unsaid, reply) => (unsaid, reply),
+        };
+        match matched.and_then(|found| Some((found, found.rule.substitutes.as_deref()?))) {
+            // Boxed, so that no other request has room for it.
+            Some((found, substitutes)) => {
+                Box::pin(self.substitute(found, substitutes, unsaid, reply, cause)).await
+            }
+            None => self.answer(unsaid, reply).await,
+        }
+    }
+
+    /// Asks a backend of the rule.
+    async fn ask(&mut self, matched: &Match<'_>, unsaid: Unsaid, started: u64) -> Served {
         let rule = matched.rule;
         let share = self.core.random.below(rule.weight_total as usize);
         let Some(entry) = rule.backend(u32::try_from(share).unwrap_or(0)) else {
-            return self.answer(unsaid, Reply::InvalidBackend).await;
+            return Served::Owed(unsaid, Reply::InvalidBackend);
         };
         self.tally.series = Some(entry.series);
         let Some(id) = entry.backend else {
-            return self.answer(unsaid, Reply::InvalidBackend).await;
+            return Served::Owed(unsaid, Reply::InvalidBackend);
         };
         // A backend may vanish between the table and the request: then it has no endpoints.
         let Some(backend) = self.core.upstreams.backend(id) else {
-            return self.answer(unsaid, Reply::NoEndpoints).await;
+            return Served::Owed(unsaid, Reply::NoEndpoints);
         };
         self.tally.backend = Some(Rc::clone(&backend));
         let route = matched.route(entry);
@@ -106,7 +124,7 @@ impl Exchange<'_> {
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.
-    fn until(&self, treatment: &Treatment, begun: u64) -> Until {
+    pub(super) fn until(&self, treatment: &Treatment, begun: u64) -> Until {
         let &Treatment { send_timeout: send, read_timeout: read, exchange_timeout, .. } = treatment;
         let mut until = Until { send, read, ends_at: None, repeats_until: None };
         if !treatment.tries_time.is_zero() {

@@ -5,7 +5,10 @@ use std::rc::Rc;
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
-use crate::proxy::exchange::request::Request;
+use crate::proxy::exchange::end::End;
+use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::request::{Body, Request};
+use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::upstream::backend::Backend;
 use crate::table::SeriesId;
 
@@ -44,6 +47,16 @@ pub struct Exchange<'a> {
     pub is_last: bool,
     /// Value of `Strict-Transport-Security`, if there is to be one.
     pub hsts: Option<&'a str>,
+    /// What is left of the request's body.
+    pub body: Body,
+}
+
+/// What came of asking a backend, or of not asking one.
+pub enum Served {
+    /// The client has its answer, or is gone.
+    Over(End),
+    /// An answer is due.
+    Owed(Unsaid, Reply),
 }
 
 impl Exchange<'_> {
@@ -61,13 +74,14 @@ impl Exchange<'_> {
             head: &self.scratch.request,
             is_last: self.is_last,
             hsts: self.hsts,
+            body: self.body,
         }
     }
 
     /// The same, and memory for the head of a response.
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
         let Scratch { request: head, response, .. } = &mut *self.scratch;
-        let &mut Self { core, downstream, bytes, is_last, hsts, .. } = self;
-        (Request { core, downstream, bytes, head, is_last, hsts }, response)
+        let &mut Self { core, downstream, bytes, is_last, hsts, body, .. } = self;
+        (Request { core, downstream, bytes, head, is_last, hsts, body }, response)
     }
 }

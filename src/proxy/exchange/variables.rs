@@ -51,7 +51,7 @@ impl Variables for Known<'_> {
             Variable::ServicePort => match self.backend.map(|key| &key.port) {
                 Some(PortRef::Number(number)) => return put_decimal(out, (*number).into()),
                 Some(PortRef::Name(name)) => name.as_bytes(),
-                None => b"",
+                Some(PortRef::First) | None => b"",
             },
             Variable::Field(name) => head.find_name(bytes, name.as_bytes()).unwrap_or_default(),
             Variable::Cookie(name) => self.cookie(name.as_bytes()),

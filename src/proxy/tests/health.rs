@@ -194,8 +194,8 @@ fn an_endpoint_that_owes_an_answer_is_asked_now_and_then() {
 /// Sends `count` requests, one every 5 ms, each on a connection of its own, to one of three
 /// endpoints that hangs and two that answer. Gives how many got 200 and how many the first got.
 fn load(request: &'static [Act], count: usize) -> (usize, usize) {
-    let world = World::new("--proxy-read-timeout 1", Policies::default(), 3);
-    let connections = serve(&world, &[&[&[HearsEnd]], WELL, WELL]);
+    let world = World::new("--proxy-read-timeout 1", Policies::default(), 3, 0);
+    let connections = serve(&world, vec![&[&[HearsEnd]], WELL, WELL]);
     let mut clients = Vec::new();
     for _ in 0..count {
         let client = world.connect();

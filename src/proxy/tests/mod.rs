@@ -11,6 +11,7 @@ mod bodies;
 mod connecting;
 mod deadlines;
 mod drain;
+mod error_pages;
 mod health;
 mod keep_alive;
 mod responses;

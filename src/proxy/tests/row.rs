@@ -67,6 +67,8 @@ pub(super) struct Row {
     /// Clients that are there as well; what they get is in the log.
     pub(super) beside: &'static [&'static [Act]],
     pub(super) endpoints: &'static [Endpoint],
+    /// Those of the Service that policies may name: `ns/other`.
+    pub(super) others: &'static [Endpoint],
     /// Milliseconds that are looked at.
     pub(super) lasts: u64,
     /// What the client got.
@@ -103,6 +105,7 @@ pub(super) const ROW: Row = Row {
     client: &[GET],
     beside: &[],
     endpoints: &[WELL],
+    others: &[],
     lasts: 1000,
     gets: "200 ok | open",
     at: 0,
@@ -138,9 +141,9 @@ pub(super) type Connections = Rc<RefCell<Vec<Vec<Option<Peer>>>>>;
 fn run(row: &Row) -> Outcome {
     let mut policies = Policies::default();
     (row.policies)(&mut policies);
-    let count = u8::try_from(row.endpoints.len()).expect("a few endpoints");
-    let world = World::new(row.flags, policies, count);
-    let connections = serve(&world, row.endpoints);
+    let count = |endpoints: &[Endpoint]| u8::try_from(endpoints.len()).expect("a few endpoints");
+    let world = World::new(row.flags, policies, count(row.endpoints), count(row.others));
+    let connections = serve(&world, [row.endpoints, row.others].concat());
     let client = world.connect();
     world.play(act(client.clone(), row.client, Some(Box::new(world.drain()))));
     for script in row.beside {
@@ -154,7 +157,7 @@ fn run(row: &Row) -> Outcome {
 }
 
 /// Has the endpoints of a world do as they are told.
-pub(super) fn serve(world: &World, endpoints: &'static [Endpoint]) -> Connections {
+pub(super) fn serve(world: &World, endpoints: Vec<Endpoint>) -> Connections {
     let connections: Connections = Rc::new(RefCell::new(vec![Vec::new(); endpoints.len()]));
     let known = Rc::clone(&connections);
     world.route(move |number, knock| {

@@ -1,4 +1,5 @@
-//! A core with one rule, `*/`, and the endpoints 10.0.0.1, 10.0.0.2, … of its backend.
+//! A core with one rule, `*/`, and the endpoints 10.0.0.1, 10.0.0.2, … of its backend; those that
+//! follow are of another one.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -44,7 +45,7 @@ pub(super) struct World {
 impl World {
     /// A core with `flags` and with `policies` of its only rule. The first request goes to the
     /// first endpoint, the others follow in turn.
-    pub(super) fn new(flags: &str, policies: Policies, endpoints: u8) -> Self {
+    pub(super) fn new(flags: &str, policies: Policies, endpoints: u8, others: u8) -> Self {
         task::clear();
         SIMULATED_NANOS.set(Some(time::nanos()));
         let config = config(flags).expect("usable flags").proxy;
@@ -72,35 +73,35 @@ impl World {
             apply: Rc::new(RefCell::new(apply)),
             started: time::nanos(),
         };
-        world.serve(policies, defaults, endpoints);
+        world.serve(policies, defaults, [endpoints, others]);
         world
     }
 
-    fn serve(&self, policies: Policies, defaults: crate::model::Defaults, endpoints: u8) {
+    fn serve(&self, policies: Policies, defaults: crate::model::Defaults, counts: [u8; 2]) {
         let object = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "web".into() };
-        let key = BackendKey {
-            namespace: "ns".into(),
-            service: "web".into(),
-            port: PortRef::Number(80),
-            dial: Dial::default(),
-        };
         let rule = Rule {
             origin: Origin { object, rule: Some(0), path: None, position: None },
             matches: vec![RequestMatch::path(PathMatch::Prefix("/".into()))],
             filters: Vec::new(),
-            backends: vec![WeightedBackend::only(BackendTarget::Service(key))],
+            backends: vec![WeightedBackend::only(BackendTarget::Service(key("web")))],
             policies,
         };
         let (pattern, on_miss) = (HostPattern::Any, OnMiss::Default);
         let hosts = vec![Arc::new(Host { pattern, on_miss, rules: vec![Arc::new(rule)] })];
         let listeners = vec![Listener { hosts, ..Listener::default() }];
         let compiled = Compiler::default().compile(&Model { listeners, defaults });
-        let backend = compiled.added.first().expect("the backend of the rule");
-        let addresses = (1..=endpoints).map(address).collect();
-        let set = Arc::new(EndpointSet { addresses, ..EndpointSet::default() });
-        let turn = |seed: &u64| Random::seeded(*seed).below(endpoints.into()) == 0;
-        let random = Random::seeded((1..).find(turn).expect("some seed"));
-        self.core.upstreams.apply(backend.id, Arc::clone(&backend.key), set, &random);
+        let [endpoints, others] = counts;
+        for backend in &compiled.added {
+            let (first, count) = match &*backend.key.service {
+                "web" => (1, endpoints),
+                _ => (endpoints + 1, others),
+            };
+            let addresses = (first..first + count).map(address).collect();
+            let set = Arc::new(EndpointSet { addresses, ..EndpointSet::default() });
+            let turn = |seed: &u64| Random::seeded(*seed).below(count.max(1).into()) == 0;
+            let random = Random::seeded((1..).find(turn).expect("some seed"));
+            self.core.upstreams.apply(backend.id, Arc::clone(&backend.key), set, &random);
+        }
         self.apply(Update::Table(compiled.table));
     }
 
@@ -155,6 +156,16 @@ impl Drop for World {
         network::route(None);
         task::clear();
         SIMULATED_NANOS.set(None);
+    }
+}
+
+/// The port 80 of `ns/service`.
+pub(super) fn key(service: &str) -> BackendKey {
+    BackendKey {
+        namespace: "ns".into(),
+        service: service.into(),
+        port: PortRef::Number(80),
+        dial: Dial::default(),
     }
 }
 

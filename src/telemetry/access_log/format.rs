@@ -165,6 +165,7 @@ fn write_upstream_name(out: &mut Vec<u8>, backend: Option<&BackendKey>) {
     match &key.port {
         PortRef::Number(port) => write_number(out, (*port).into()),
         PortRef::Name(name) => write_nginx_escaped(out, name.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX),
+        PortRef::First => out.extend_from_slice(b"first"),
     }
 }
 
@@ -276,6 +277,7 @@ fn write_json_backend(out: &mut Vec<u8>, backend: Option<&BackendKey>) {
     match &key.port {
         PortRef::Number(port) => write_json_index(out, "port", Some((*port).into())),
         PortRef::Name(name) => write_json_name(out, "port", name),
+        PortRef::First => write_json_name(out, "port", "first"),
     }
     out.push(b'}');
 }

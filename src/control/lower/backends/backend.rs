@@ -80,8 +80,8 @@ impl Defect {
         matches!(self, Self::Dial(DialDefect::NoCa))
     }
 
-    /// For the owner of the rule that names the backend.
-    pub(crate) fn finding(&self, field: &str) -> Finding {
+    /// For the owner of what names the backend in `field`; `effect` is what follows from it.
+    pub(crate) fn finding(&self, field: &str, effect: &str) -> Finding {
         let (reason, advice) = match self {
             Self::MissingService(_) => ("ServiceMissing", "Create it, or correct the name."),
             Self::RefusedService(_) => ("ServiceRefused", "Correct it."),
@@ -90,14 +90,14 @@ impl Defect {
             Self::NoEndpoints(_) => ("NoEndpoints", "See why its pods are not ready."),
             Self::Unresolved { .. } => ("NameNotResolved", "Correct spec.externalName."),
             Self::ExternalRefused(_) => ("AddressRefused", "Name another host."),
-            Self::Dial(defect) => return defect.finding("its requests get status 503"),
+            Self::Dial(defect) => return defect.finding(effect),
             Self::ClientCertificate(defect) => {
                 let field =
                     crate::control::lower::ingress::annotations::backend_tls::secret_field();
                 return defect.finding(field, "the backend is shown it or the last good one");
             }
         };
-        let message = format!("{self}; its requests get status 503.");
+        let message = format!("{self}; {effect}.");
         Finding { reason, field: field.to_owned(), message, advice: advice.into() }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::claim::Claim;
+use super::claim::{Claim, Place};
 use super::claims::Claims;
 use super::options::LowerOptions;
 use crate::control::resolve::{Answer, Resolution};
@@ -223,11 +223,12 @@ fn told_user(
     let claim = claims.get(user);
     let place = claim.and_then(|claim| claim.uses.get(key));
     let field = place.map(|place| place.backend_field()).unwrap_or_default();
+    let effect = place.copied().unwrap_or(Place::Default).effect();
     let mut report = Report::new(user, claim.and_then(|claim| claim.provenance.as_ref()));
     if defect.is_error() {
-        report.error(defect.finding(&field));
+        report.error(defect.finding(&field, effect));
     } else if !defect.is_told() {
-        report.warning(defect.finding(&field));
+        report.warning(defect.finding(&field, effect));
     }
     report.finish()
 }

@@ -135,6 +135,7 @@ fn find<'a>(ports: &'a [ServicePort], wanted: &PortRef) -> Option<&'a ServicePor
     let by_port = |port: &&ServicePort| match wanted {
         PortRef::Number(number) => port.port == i32::from(*number),
         PortRef::Name(name) => port.name.as_deref() == Some(&**name),
+        PortRef::First => true,
     };
     let by_target = |port: &&ServicePort| match (wanted, &port.target_port) {
         (PortRef::Number(number), Some(IntOrString::Int(target))) => *target == i32::from(*number),
@@ -167,11 +168,13 @@ fn external(name: &str, ports: &[ServicePort], wanted: &PortRef) -> Result<Locat
     let port = match (wanted, find(ports, wanted)) {
         // Nothing translates ports on the way to a foreign host.
         (PortRef::Number(number), _) => *number,
-        (PortRef::Name(_), Some(port)) => {
+        (PortRef::Name(_) | PortRef::First, Some(port)) => {
             tcp(port.protocol.as_deref())?;
             port_number(port.port)?
         }
-        (PortRef::Name(_), None) => return Err(ServiceError::NoSuchPort(list(ports))),
+        (PortRef::Name(_) | PortRef::First, None) => {
+            return Err(ServiceError::NoSuchPort(list(ports)));
+        }
     };
     Ok(Location::External { name: name.to_owned(), port })
 }

@@ -104,7 +104,11 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> Claim {
         Some(spec) => lowering.spec(spec, metadata),
         None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
     }
-    let Lowering { report, routes, fallback, uses, certificates, settings, .. } = lowering;
+    let Lowering { report, routes, fallback, mut uses, certificates, settings, .. } = lowering;
+    let is_unusable = report.errors() > 0 && uses.is_empty();
+    for (key, name) in settings.named_backends() {
+        uses.entry(key.clone()).or_insert(Place::Annotation(name));
+    }
     Claim {
         age: Age {
             created,
@@ -113,7 +117,7 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> Claim {
         },
         owner: reference.clone(),
         provenance: provenance.cloned(),
-        is_unusable: report.errors() > 0 && uses.is_empty(),
+        is_unusable,
         problems: report.finish(),
         routes,
         fallback,

@@ -23,7 +23,7 @@ mod page;
 mod paths;
 mod reader;
 mod redirects;
-pub(super) mod row;
+pub(in super::super) mod row;
 mod snippet;
 mod snippets;
 mod telemetry;

@@ -131,7 +131,7 @@ impl Off {
 }
 
 /// The field of an annotation, for problems.
-pub(super) fn field(name: &str) -> String {
+pub(crate) fn field(name: &str) -> String {
     format!("metadata.annotations.{DIALECT}{name}")
 }
 
