@@ -357,6 +357,9 @@ pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
 pub const TEXT_VARIABLES_MAX: usize = 32;
 /// Entries of one list of addresses; more are an error on its owner. An object holds some 13,000.
 pub const ADDRESS_RANGES_MAX: usize = 10_000;
+/// Origins that CORS lets in by one Ingress; the surplus is a problem on it. A request is compared
+/// with each.
+pub const CORS_ORIGINS_MAX: usize = 256;
 /// TLS entries of one Ingress; the surplus is a problem on it. A host that no entry lists is held
 /// against the certificate of each.
 pub const TLS_ENTRIES_PER_INGRESS_MAX: usize = 1_000;

@@ -30,6 +30,8 @@ pub enum Place {
     Refusal,
     /// [`Gate::BodySize`].
     BodySize,
+    /// [`Gate::Preflight`].
+    Preflight,
     /// [`Gate::Redirect`].
     Redirect,
     /// [`Gate::HttpsRedirect`].
@@ -42,7 +44,7 @@ pub enum Place {
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 12] = [
+const ORDER: [Place; 13] = [
     Place::Listener,
     Place::Certificate,
     Place::Probe,
@@ -51,7 +53,7 @@ const ORDER: [Place; 12] = [
     Place::Misdirected,
     Place::Refusal,
     Place::BodySize,
-    // Here: CORS preflight.
+    Place::Preflight,
     Place::Redirect,
     Place::HttpsRedirect,
     Place::ClearText,
@@ -79,6 +81,8 @@ const RANKS: [u32; ORDER.len()] = {
 pub enum Gate {
     /// No request is served, over http and https alike, and none is redirected.
     Refusal(Refusal),
+    /// Browsers are told what scripts may ask for, before they ask.
+    Preflight,
     /// Requests over http are sent to https, with this status.
     HttpsRedirect(u16),
     /// Requests are sent elsewhere.
@@ -120,8 +124,19 @@ pub struct Facts {
     pub scheme: Scheme,
     /// Length of the body; `None`: nobody said it.
     pub body_bytes: Option<u64>,
+    /// What it asks for.
+    pub intent: Intent,
     /// Gates that no rule sets up.
     pub raised: Raised,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Something of the backend.
+    Content,
+    /// What its origin may ask for: it has the method OPTIONS, and an origin that CORS lets in.
+    Permission,
 }
 
 /// Places of gates that the request itself brings along, whatever its rule.
@@ -194,6 +209,8 @@ pub enum Answer<'g> {
     Misdirected,
     /// Of [`Place::Refusal`].
     Refused(Refusal),
+    /// Of [`Place::Preflight`].
+    Permission,
     /// Of [`Place::HttpsRedirect`]; the status.
     ToHttps(u16),
     /// Of [`Place::ClearText`].
@@ -225,9 +242,10 @@ impl Place {
             Self::ClearText => (Question::IsDemandMet, Said::No, Answer::Denied),
             // Rules set these up.
             Self::Refusal
-            | Self::HttpsRedirect
-            | Self::Redirect
             | Self::BodySize
+            | Self::Preflight
+            | Self::Redirect
+            | Self::HttpsRedirect
             | Self::ExternalAuth => return Step::Pass,
         };
         match said {
@@ -242,6 +260,7 @@ impl Gate {
     fn place(&self) -> Place {
         match self {
             Self::Refusal(_) => Place::Refusal,
+            Self::Preflight => Place::Preflight,
             Self::HttpsRedirect(_) => Place::HttpsRedirect,
             Self::Redirect(_) => Place::Redirect,
             Self::BodySize(_) => Place::BodySize,
@@ -253,13 +272,16 @@ impl Gate {
     fn is_guard(&self) -> bool {
         match self {
             Self::Refusal(_) | Self::ExternalAuth(_) => true,
-            Self::HttpsRedirect(_) | Self::Redirect(_) | Self::BodySize(_) => false,
+            Self::Preflight | Self::HttpsRedirect(_) | Self::Redirect(_) | Self::BodySize(_) => {
+                false
+            }
         }
     }
 
     fn pass(&self, facts: &Facts, said: Option<Said>) -> Step<'_> {
         let answer = match self {
             Self::Refusal(refusal) => Some(Answer::Refused(*refusal)),
+            Self::Preflight => (facts.intent == Intent::Permission).then_some(Answer::Permission),
             Self::HttpsRedirect(status) => {
                 (facts.scheme == Scheme::Http).then_some(Answer::ToHttps(*status))
             }
@@ -378,6 +400,7 @@ mod tests {
             Place::Spelling => Shut::Said(Question::IsEvasive, Said::Yes),
             Place::Misdirected | Place::ClearText => Shut::Said(Question::IsDemandMet, Said::No),
             Place::Refusal => Shut::Rule(Gate::Refusal(Refusal::Guard)),
+            Place::Preflight => Shut::Rule(Gate::Preflight),
             Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308)),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
             Place::BodySize => Shut::Rule(Gate::BodySize(9)),
@@ -395,6 +418,7 @@ mod tests {
             Answer::Ambiguous => Place::Spelling,
             Answer::Misdirected => Place::Misdirected,
             Answer::Refused(_) => Place::Refusal,
+            Answer::Permission => Place::Preflight,
             Answer::ToHttps(_) => Place::HttpsRedirect,
             Answer::Denied => Place::ClearText,
             Answer::Elsewhere(_) => Place::Redirect,
@@ -429,7 +453,8 @@ mod tests {
         // The order of a list is that of the places, whatever it was made of.
         gates.reverse();
         let gates = Gates::from_iter(gates);
-        let facts = Facts { scheme: Scheme::Http, body_bytes: Some(10), raised };
+        let intent = Intent::Permission;
+        let facts = Facts { scheme: Scheme::Http, body_bytes: Some(10), intent, raised };
         let mut walk = Walk::new(has_rule.then_some(&gates), facts);
         let mut said = None;
         let end = loop {
@@ -481,7 +506,9 @@ mod tests {
             (Place::Refusal, Place::HttpsRedirect),
             (Place::Refusal, Place::Redirect),
             (Place::Refusal, Place::BodySize),
-            (Place::BodySize, Place::Redirect),
+            (Place::BodySize, Place::Preflight),
+            (Place::Preflight, Place::Redirect),
+            (Place::Preflight, Place::HttpsRedirect),
             // Elsewhere may be http again.
             (Place::Redirect, Place::HttpsRedirect),
             // Over https the demand can be met.
@@ -494,7 +521,12 @@ mod tests {
     /// Whoever is not answered does not let pass.
     #[test]
     fn an_inquiry_decides_for_its_gate_alone() {
-        let facts = Facts { scheme: Scheme::Http, body_bytes: None, raised: Raised::default() };
+        let facts = Facts {
+            scheme: Scheme::Http,
+            body_bytes: None,
+            intent: Intent::Content,
+            raised: Raised::default(),
+        };
         let gates = Gates::from_iter([auth()]);
         let Gate::ExternalAuth(asked) = auth() else { panic!("another gate") };
         for (said, expected) in [
@@ -513,22 +545,29 @@ mod tests {
 
     #[test]
     fn gates_look_at_facts() {
-        let step = |gate: Gate, scheme, body_bytes| {
-            let facts = Facts { scheme, body_bytes, raised: Raised::default() };
-            let gates = Gates::from_iter([gate]);
-            Walk::new(Some(&gates), facts).next(None) == Step::Pass
-        };
         let (http, https) = (Scheme::Http, Scheme::Https);
-        for (gate, scheme, body_bytes, passes) in [
-            (Gate::HttpsRedirect(308), http, None, false),
-            (Gate::HttpsRedirect(308), https, None, true),
-            (Gate::BodySize(9), http, Some(9), true),
-            (Gate::BodySize(9), http, Some(10), false),
+        let request = Facts {
+            scheme: http,
+            body_bytes: None,
+            intent: Intent::Content,
+            raised: Raised::default(),
+        };
+        let secure = Facts { scheme: https, ..request };
+        let with_body = |bytes| Facts { body_bytes: Some(bytes), ..request };
+        for (gate, facts, passes) in [
+            (Gate::HttpsRedirect(308), request, false),
+            (Gate::HttpsRedirect(308), secure, true),
+            (Gate::Preflight, request, true),
+            (Gate::Preflight, Facts { intent: Intent::Permission, ..request }, false),
+            (Gate::BodySize(9), with_body(9), true),
+            (Gate::BodySize(9), with_body(10), false),
             // Counted as it comes.
-            (Gate::BodySize(9), http, None, true),
-            (Gate::Refusal(Refusal::NotSupported), https, None, false),
+            (Gate::BodySize(9), request, true),
+            (Gate::Refusal(Refusal::NotSupported), secure, false),
         ] {
-            assert_eq!(step(gate.clone(), scheme, body_bytes), passes, "{gate:?} {scheme:?}");
+            let gates = Gates::from_iter([gate]);
+            let is_passed = Walk::new(Some(&gates), facts).next(None) == Step::Pass;
+            assert_eq!(is_passed, passes, "{gates:?} {facts:?}");
         }
     }
 
@@ -537,6 +576,7 @@ mod tests {
         let is_guarded = |gate: Gate| Gates::from_iter([gate]).is_guarded();
         assert!(is_guarded(Gate::Refusal(Refusal::NotSupported)));
         assert!(is_guarded(auth()));
+        assert!(!is_guarded(Gate::Preflight));
         assert!(!is_guarded(Gate::HttpsRedirect(308)));
         assert!(!is_guarded(Gate::Redirect(ELSEWHERE)));
         assert!(!is_guarded(Gate::BodySize(9)));

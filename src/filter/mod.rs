@@ -1,10 +1,12 @@
 //! Decisions about one request between match and forward: pure, no I/O, no clock.
 //!
 //! Policy is written once here; protocols only carry the result. Filters that are not built yet
-//! (CORS, mirror, access lists, auth, rate limits) are absent, not stubbed: each arrives as a
+//! (mirror, access lists, auth, rate limits) are absent, not stubbed: each arrives as a
 //! variant with the issue that needs it.
 
 mod addresses;
+mod answer_fields;
+mod cors;
 mod external_auth;
 mod fields;
 mod gates;
@@ -15,11 +17,13 @@ mod scheme;
 mod text;
 
 pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
+pub use answer_fields::{AddedFields, AnswerFields, CorsAnswer, Statuses};
+pub use cors::{Cors, OriginError, OriginPattern};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
 pub use external_auth::{CookiePolicy, ExternalAuth, Verdict};
 pub use fields::{FieldEditError, FieldEdits};
-pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Place, Question, Raised, Refusal, Said};
-pub use gates::{Step, Walk};
+pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Place, Question, Raised, Refusal};
+pub use gates::{Said, Step, Walk};
 pub use overlay::RequestOverlay;
 pub use redirect::{Redirect, RedirectParts};
 pub use rewrite::{PathEdit, Rewrite};

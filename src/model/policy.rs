@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::BackendKey;
-use crate::filter::Refusal;
+use crate::filter::{Cors, FieldEdits, Refusal};
 
 /// Treatment of one rule's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +24,10 @@ pub struct Policies {
     pub hsts: Option<Arc<str>>,
     /// Value of Host towards the backend; `None`: the client's.
     pub upstream_host: Option<Arc<str>>,
+    /// What every answer has set, whoever makes it; `None`: nothing.
+    pub answer_fields: Option<Arc<FieldEdits>>,
+    /// What scripts of other origins may ask for; `None`: what the backend says.
+    pub cors: Option<Arc<Cors>>,
     /// What the backend is told of the client's certificate.
     pub client_identity: ClientIdentityPolicy,
     /// No request is served, over http and https alike, and none is redirected.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
-use crate::filter::RequestOverlay;
+use crate::filter::{AddedFields, RequestOverlay};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::proxy::drainable::Drainable;
@@ -82,6 +82,8 @@ pub struct Scratch {
     pub path: Vec<u8>,
     /// Request id sent upstream.
     pub request_id: Vec<u8>,
+    /// What gates and balance add to the answer.
+    pub added: AddedFields,
 }
 
 impl Core {

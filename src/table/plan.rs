@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::filter::{Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
+use crate::filter::{Cors, Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     Balance, ClientIdentityPolicy, Defaults, ErrorPages, Policies, Replaced, RetryCauses, Timeouts,
@@ -46,6 +46,10 @@ pub struct ResponsePlan {
     pub fields: FieldEdits,
     /// Value of Strict-Transport-Security, on every answer over https.
     pub hsts: Option<Arc<str>>,
+    /// What is set on every answer, whoever makes it.
+    pub set: FieldEdits,
+    /// What CORS says, where that depends on the request.
+    pub cors: Option<Arc<Cors>>,
     /// Statuses of a backend's answers that are not passed on, see `Substitutes`; ascending.
     pub replaced_statuses: Box<[u16]>,
 }
@@ -87,11 +91,7 @@ impl Plan {
                 identity: policies.client_identity,
                 ..RequestPlan::default()
             },
-            response: ResponsePlan {
-                hsts: policies.hsts.clone(),
-                replaced_statuses: replaced_statuses(policies.error_pages.as_deref()),
-                ..ResponsePlan::default()
-            },
+            response: ResponsePlan::new(policies),
             treatment,
         };
         for filter in filters {
@@ -138,6 +138,28 @@ impl Plan {
     }
 }
 
+impl ResponsePlan {
+    /// What CORS says counts before what else is set, as in ingress-nginx.
+    fn new(policies: &Policies) -> Self {
+        let mut set = policies.answer_fields.as_deref().cloned().unwrap_or_default();
+        let cors = match policies.cors.as_ref().map(|cors| (cors, &**cors)) {
+            Some((_, Cors::Any(fields))) => {
+                set.append(fields);
+                None
+            }
+            Some((cors, Cors::Listed { .. })) => Some(Arc::clone(cors)),
+            None => None,
+        };
+        Self {
+            fields: FieldEdits::default(),
+            hsts: policies.hsts.clone(),
+            set,
+            cors,
+            replaced_statuses: replaced_statuses(policies.error_pages.as_deref()),
+        }
+    }
+}
+
 impl Treatment {
     fn new(policies: &Policies, defaults: &Defaults) -> Self {
         let Timeouts { request, backend_request, connect, send, read } = policies.timeouts;
@@ -173,6 +195,7 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
         policies.refusal.map(Gate::Refusal),
         policies.https_redirect.map(Gate::HttpsRedirect),
         treatment.body_bytes_max.map(Gate::BodySize),
+        policies.cors.as_ref().map(|_| Gate::Preflight),
         redirect,
     ];
     gates.into_iter().flatten().collect()

@@ -165,7 +165,7 @@ async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buff
 pub async fn turn_away(core: Rc<Core>, stream: Stream) {
     let mut out = Buffer::new(Class::Small);
     core.with_date(|date| {
-        let own = OwnFields { date, hsts: None };
+        let own = OwnFields::dated(date);
         reply::put(out.as_vec(), Reply::Overloaded, Persistence::Close, true, &own)
     });
     // The socket is new, so its send queue takes a short answer at once or never.

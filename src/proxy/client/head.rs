@@ -144,7 +144,7 @@ async fn refuse(
     }
     let mut out = Buffer::new(Class::Small);
     let octets = core.with_date(|date| {
-        let own = OwnFields { date, hsts: None };
+        let own = OwnFields::dated(date);
         reply::put(out.as_vec(), reply, Persistence::Close, true, &own)
     });
     let (is_sent, _) = downstream.write(core, out).await;

@@ -34,6 +34,15 @@ impl Exchange<'_> {
         self.send_reply(unsaid, out, status, 0, end).await
     }
 
+    /// Tells a browser what scripts may ask for, which stands in the fields of the rule.
+    pub async fn send_permission(&mut self, unsaid: Unsaid) -> End {
+        let request = self.request();
+        let (persistence, end) = persistence_of_reply(&request);
+        let mut out = Buffer::new(Class::Small);
+        request.with_own_fields(|own| reply::put_permission(out.as_vec(), persistence, own));
+        self.send_reply(unsaid, out, 204, 0, end).await
+    }
+
     async fn send_reply(
         &mut self,
         unsaid: Unsaid,

@@ -148,10 +148,10 @@ pub fn put_response(
                     has_length = true;
                 }
             }
-            _ if own.hsts.is_some() && is_hsts(field.name.of(bytes)) => {}
             // As ingress-nginx, which hides what runs behind it.
             FieldKind::Server => {}
             kind if field.dropped || is_hop_by_hop(kind) => {}
+            _ if own.answer.replaces(field.name.of(bytes)) => {}
             kind => {
                 has_date |= kind == FieldKind::Date;
                 put_kept(out, bytes, field, edits);
@@ -159,36 +159,44 @@ pub fn put_response(
         }
     }
     if !has_date {
-        encode::put_field(out, b"Date", own.date);
+        own.put_field(out, "Date", own.date);
     }
-    own.put_hsts(out);
-    put_edits(out, edits);
+    own.put(out, head.status);
+    for (name, value) in edits.appended() {
+        own.put_field(out, name, value.as_bytes());
+    }
     framing.put_field(out);
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
 }
 
-fn is_hsts(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"strict-transport-security")
-}
-
-/// Appends an informational response, or the 101 that opens a tunnel.
+/// Appends an informational response.
 pub fn put_informational(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead) {
     encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
     for field in &head.fields {
         match field.kind {
-            FieldKind::Upgrade if head.status == 101 => {
-                put_kept(out, bytes, field, FieldEdits::NONE);
-            }
             FieldKind::ContentLength => {}
             kind if field.dropped || is_hop_by_hop(kind) => {}
             _ => put_kept(out, bytes, field, FieldEdits::NONE),
         }
     }
-    if head.status == 101 {
-        out.extend_from_slice(b"Connection: upgrade\r\n");
-    }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the 101 that opens a tunnel.
+pub fn put_switch(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead, own: &OwnFields<'_>) {
+    encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
+    for field in &head.fields {
+        match field.kind {
+            FieldKind::Upgrade => put_kept(out, bytes, field, FieldEdits::NONE),
+            FieldKind::ContentLength => {}
+            kind if field.dropped || is_hop_by_hop(kind) => {}
+            _ if own.answer.replaces(field.name.of(bytes)) => {}
+            _ => put_kept(out, bytes, field, FieldEdits::NONE),
+        }
+    }
+    own.put(out, head.status);
+    out.extend_from_slice(b"Connection: upgrade\r\n\r\n");
 }
 
 #[cfg(test)]
@@ -230,7 +238,7 @@ mod tests {
         let mut head = ResponseHead::default();
         let end = HeadScan::default().find_end(bytes).unwrap();
         parse_response(bytes, end, RequestKind { is_head: false }, &mut head).unwrap();
-        let own = OwnFields { date: b"", hsts: None };
+        let own = OwnFields::dated(b"");
         let mut out = Vec::new();
         let (framing, edits) = (Framing::UntilClose, &plan.response.fields);
         put_response(&mut out, bytes, &head, framing, Persistence::Keep, edits, &own);

@@ -1,8 +1,10 @@
 //! The gates at work on one request: what it brings to them, what they ask of the table, and what
 //! their answers become.
 
-use crate::filter::{Answer, Facts, Inquiry, Place, Question, Raised, Redirect, RedirectParts};
-use crate::filter::{Said, Scheme, Step, Walk};
+use crate::filter::{
+    Answer, CorsAnswer, Facts, Inquiry, Intent, Place, Question, Raised, Redirect,
+};
+use crate::filter::{RedirectParts, Said, Scheme, Step, Walk};
 use crate::http1::framing::BodyLength;
 use crate::proxy::core::CoreTable;
 use crate::proxy::exchange::reading;
@@ -96,7 +98,12 @@ impl Exchange<'_> {
             BodyLength::Known(length) => Some(length),
             BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => None,
         };
-        Facts { scheme: listener.scheme, body_bytes, raised }
+        let is_asking = head.method.of(self.bytes) == b"OPTIONS";
+        let intent = match is_asking && self.answer.cors != CorsAnswer::Refused {
+            true => Intent::Permission,
+            false => Intent::Content,
+        };
+        Facts { scheme: listener.scheme, body_bytes, intent, raised }
     }
 
     fn find_out(&self, question: Question, table: &CoreTable, matched: Option<&Match<'_>>) -> Said {
@@ -148,6 +155,7 @@ impl Exchange<'_> {
                 let end = self.send_redirect(unsaid, redirect.status, &location).await;
                 return Served::Over(end);
             }
+            Answer::Permission => return Served::Over(self.send_permission(unsaid).await),
             Answer::ListenerGone => {
                 self.is_last = true;
                 (Some(Counter::RequestsMisdirected), Reply::Misdirected)

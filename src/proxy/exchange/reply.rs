@@ -2,6 +2,7 @@
 //!
 //! Texts are fixed: nothing of the request is repeated in them.
 
+use crate::filter::{AddedFields, AnswerFields};
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::head::Version;
@@ -189,39 +190,55 @@ impl Reply {
         }
     }
 
-    /// Extra field lines, CRLF included.
-    const fn fields(self) -> &'static [u8] {
+    /// An extra field.
+    const fn field(self) -> Option<(&'static str, &'static str)> {
         match self {
             // RFC 9110 section 15.5.6 asks for the list; a proxy knows only what it refuses itself.
             Self::Malformed(RequestFault::MethodNotAllowed) => {
-                b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH\r\n"
+                Some(("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
             }
-            Self::NoEndpoints | Self::Overloaded => b"Retry-After: 1\r\n",
-            _ => b"",
+            Self::NoEndpoints | Self::Overloaded => Some(("Retry-After", "1")),
+            _ => None,
         }
     }
 }
 
-/// Fields that every response gets from us.
+/// Fields that a response gets from us, whoever makes it.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnFields<'a> {
     /// An IMF-fixdate (RFC 9110 section 6.6.1).
     pub date: &'a [u8],
-    /// Value of `Strict-Transport-Security` (RFC 6797).
-    pub hsts: Option<&'a str>,
+    /// Of the rule.
+    pub answer: AnswerFields<'a>,
+    /// Of the request.
+    pub added: &'a AddedFields,
 }
 
-impl OwnFields<'_> {
-    fn put(&self, out: &mut Vec<u8>) {
-        encode::put_field(out, b"Date", self.date);
-        self.put_hsts(out);
+impl<'a> OwnFields<'a> {
+    /// Those of a response that no rule has to do with.
+    #[must_use]
+    pub const fn dated(date: &'a [u8]) -> Self {
+        Self { date, answer: AnswerFields::NONE, added: AddedFields::NONE }
     }
 
-    /// Appends the one that an upstream has no say in.
-    pub fn put_hsts(&self, out: &mut Vec<u8>) {
-        if let Some(value) = self.hsts {
-            encode::put_field(out, b"Strict-Transport-Security", value.as_bytes());
+    /// Appends a line of the response's maker, unless the rule has another one.
+    pub fn put_field(&self, out: &mut Vec<u8>, name: &str, value: &[u8]) {
+        if !self.answer.replaces(name.as_bytes()) {
+            encode::put_field(out, name.as_bytes(), value);
         }
+    }
+
+    /// Appends those of a response with `status` that its maker has no say in.
+    pub fn put(&self, out: &mut Vec<u8>, status: u16) {
+        for (name, value) in self.answer.lines().chain(self.added.lines(status)) {
+            encode::put_field(out, name.as_bytes(), value);
+        }
+    }
+
+    /// Appends all of them.
+    fn put_dated(&self, out: &mut Vec<u8>, status: u16) {
+        self.put_field(out, "Date", self.date);
+        self.put(out, status);
     }
 }
 
@@ -267,11 +284,14 @@ pub fn put(
         reply.status(),
         encode::reason_phrase(reply.status()).as_bytes(),
     );
-    own.put(out);
-    out.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: ");
+    own.put_dated(out, reply.status());
+    own.put_field(out, "Content-Type", b"text/plain; charset=utf-8");
+    out.extend_from_slice(b"Content-Length: ");
     encode::put_decimal(out, octets as u64);
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(reply.fields());
+    if let Some((name, value)) = reply.field() {
+        own.put_field(out, name, value.as_bytes());
+    }
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
     if !has_body {
@@ -288,14 +308,15 @@ pub fn put(
 /// Source: gRPC `doc/PROTOCOL-HTTP2.md`, Trailers-Only.
 pub fn put_grpc(out: &mut Vec<u8>, reply: Reply, persistence: Persistence, own: &OwnFields<'_>) {
     encode::put_status_line(out, Version::Http11, 200, encode::reason_phrase(200).as_bytes());
-    own.put(out);
-    out.extend_from_slice(b"Content-Type: application/grpc\r\nGrpc-Status: ");
+    own.put_dated(out, reply.status());
+    own.put_field(out, "Content-Type", b"application/grpc");
+    out.extend_from_slice(b"Grpc-Status: ");
     encode::put_decimal(out, u64::from(reply.grpc_status()));
-    // Percent-encoding is for other characters than those of our texts.
     out.extend_from_slice(b"\r\n");
+    // Percent-encoding is for other characters than those of our texts.
     let text = reply.text();
     let text = text.split_once('\n').map_or(text, |(line, _)| line);
-    encode::put_field(out, b"Grpc-Message", text.as_bytes());
+    own.put_field(out, "Grpc-Message", text.as_bytes());
     out.extend_from_slice(b"Content-Length: 0\r\n");
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
@@ -311,9 +332,19 @@ pub fn put_redirect(
 ) {
     let reason = encode::reason_phrase(status);
     encode::put_status_line(out, Version::Http11, status, reason.as_bytes());
-    own.put(out);
-    encode::put_field(out, b"Location", location);
+    own.put_dated(out, status);
+    own.put_field(out, "Location", location);
     out.extend_from_slice(b"Content-Length: 0\r\n");
+    out.extend_from_slice(persistence.field());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the answer to a CORS preflight. Without the Content-Length that ingress-nginx has there
+/// (RFC 9110 section 8.6), and with its Content-Type.
+pub fn put_permission(out: &mut Vec<u8>, persistence: Persistence, own: &OwnFields<'_>) {
+    encode::put_status_line(out, Version::Http11, 204, encode::reason_phrase(204).as_bytes());
+    own.put_dated(out, 204);
+    own.put_field(out, "Content-Type", b"text/plain charset=UTF-8");
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
 }
@@ -326,8 +357,7 @@ mod tests {
     fn check(reply: Reply, status: u16) {
         let mut out = Vec::new();
         let date = b"Tue, 15 Nov 1994 08:12:31 GMT";
-        let octets =
-            put(&mut out, reply, Persistence::Close, true, &OwnFields { date, hsts: None });
+        let octets = put(&mut out, reply, Persistence::Close, true, &OwnFields::dated(date));
         let text = String::from_utf8(out).unwrap();
         assert_eq!(reply.status(), status);
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
@@ -380,7 +410,7 @@ mod tests {
         ];
         for (reply, status) in expected {
             let mut out = Vec::new();
-            put_grpc(&mut out, reply, Persistence::Keep, &OwnFields { date: b"x", hsts: None });
+            put_grpc(&mut out, reply, Persistence::Keep, &OwnFields::dated(b"x"));
             let text = String::from_utf8(out).unwrap();
             assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
             assert!(text.contains(&format!("\r\nGrpc-Status: {status}\r\n")), "{text}");
@@ -401,13 +431,7 @@ mod tests {
     #[test]
     fn head_gets_the_length_without_the_body() {
         let mut out = Vec::new();
-        put(
-            &mut out,
-            Reply::NotFound,
-            Persistence::Keep,
-            false,
-            &OwnFields { date: b"x", hsts: None },
-        );
+        put(&mut out, Reply::NotFound, Persistence::Keep, false, &OwnFields::dated(b"x"));
         assert!(out.ends_with(b"\r\n\r\n"));
     }
 }

@@ -1,5 +1,6 @@
 //! A request as the steps of its exchange read it.
 
+use crate::filter::{AddedFields, AnswerFields};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::http1::reframe::Trailers;
@@ -23,8 +24,10 @@ pub struct Request<'a> {
     pub head: &'a RequestHead,
     /// The connection ends after this request whatever happens.
     pub is_last: bool,
-    /// Value of `Strict-Transport-Security`, if there is to be one.
-    pub hsts: Option<&'a str>,
+    /// What its rule has in every answer.
+    pub answer: AnswerFields<'a>,
+    /// What else is added to the answer.
+    pub added: &'a AddedFields,
     /// What is left of its body.
     pub body: Body,
 }
@@ -81,7 +84,8 @@ impl<'a> Request<'a> {
 
     /// Our own fields of its response.
     pub fn with_own_fields<T>(&self, put: impl FnOnce(&OwnFields<'_>) -> T) -> T {
-        self.core.with_date(|date| put(&OwnFields { date, hsts: self.hsts }))
+        let (answer, added) = (self.answer, self.added);
+        self.core.with_date(|date| put(&OwnFields { date, answer, added }))
     }
 
     /// How to end the connection: octets that nobody reads would turn the close into a reset, which

@@ -75,7 +75,7 @@ impl Unsaid {
         octets: &[u8],
     ) -> Result<(), Gone> {
         let mut out = Buffer::new(Class::Small);
-        forward::put_informational(out.as_vec(), octets, head);
+        request.with_own_fields(|own| forward::put_switch(out.as_vec(), octets, head, own));
         send(request, out).await
     }
 

@@ -6,8 +6,9 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use crate::filter::{AnswerFields, CorsAnswer};
 use crate::http1::fields::FieldKind;
-use crate::http1::head::is_grpc;
+use crate::http1::head::{Field, is_grpc};
 use crate::model::Scheme;
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
@@ -21,7 +22,7 @@ use crate::proxy::exchange::substitute::Cause;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
-use crate::table::plan::Treatment;
+use crate::table::plan::{ResponsePlan, Treatment};
 use crate::table::{Match, TableRule};
 use crate::telemetry::ExchangeRecord;
 
@@ -38,6 +39,7 @@ pub async fn run(
     scratch.attempts.clear();
     scratch.tried.clear();
     scratch.overlay.clear();
+    scratch.added.clear();
     let mut exchange = Exchange {
         core,
         downstream,
@@ -45,13 +47,13 @@ pub async fn run(
         scratch,
         tally: Tally::default(),
         is_last,
-        hsts: None,
+        answer: AnswerFields::NONE,
         body: Body::Untouched,
     };
     exchange.choose_request_id();
     let matched = exchange.look_up(&table, &exchange.head().path);
-    if downstream.listener.scheme == Scheme::Https {
-        exchange.hsts = matched.as_ref().and_then(|found| found.rule.plan.response.hsts.as_deref());
+    if let Some(matched) = &matched {
+        exchange.answer = exchange.answer_fields(&matched.rule.plan.response);
     }
     let end = exchange.serve(&table, matched.as_ref(), Unsaid::new(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
@@ -68,7 +70,7 @@ pub async fn run(
     }
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
     async fn serve(
         &mut self,
         table: &CoreTable,
@@ -121,6 +123,21 @@ impl Exchange<'_> {
         let route = matched.route(entry);
         let until = self.until(&route.plan.treatment, started);
         self.try_endpoints(&backend, route, &until, unsaid, started).await
+    }
+
+    /// What the plan has in every answer to this request.
+    fn answer_fields<'p>(&self, plan: &'p ResponsePlan) -> AnswerFields<'p>
+    where
+        'a: 'p,
+    {
+        let is_https = self.downstream.listener.scheme == Scheme::Https;
+        let hsts = plan.hsts.as_deref().filter(|_| is_https);
+        let cors = plan.cors.as_deref().map_or(CorsAnswer::Nothing, |cors| {
+            let (head, bytes) = (self.head(), self.bytes);
+            let is_origin = |field: &&Field| field.name.of(bytes).eq_ignore_ascii_case(b"origin");
+            cors.answer(head.fields.iter().filter(is_origin).map(|field| field.value.of(bytes)))
+        });
+        AnswerFields { hsts, set: &plan.set, cors }
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::filter::AnswerFields;
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
@@ -45,8 +46,8 @@ pub struct Exchange<'a> {
     pub tally: Tally,
     /// The connection ends after this request whatever happens.
     pub is_last: bool,
-    /// Value of `Strict-Transport-Security`, if there is to be one.
-    pub hsts: Option<&'a str>,
+    /// What its rule has in every answer.
+    pub answer: AnswerFields<'a>,
     /// What is left of the request's body.
     pub body: Body,
 }
@@ -73,15 +74,16 @@ impl Exchange<'_> {
             bytes: self.bytes,
             head: &self.scratch.request,
             is_last: self.is_last,
-            hsts: self.hsts,
+            answer: self.answer,
+            added: &self.scratch.added,
             body: self.body,
         }
     }
 
     /// The same, and memory for the head of a response.
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
-        let Scratch { request: head, response, .. } = &mut *self.scratch;
-        let &mut Self { core, downstream, bytes, is_last, hsts, body, .. } = self;
-        (Request { core, downstream, bytes, head, is_last, hsts, body }, response)
+        let Scratch { request: head, response, added, .. } = &mut *self.scratch;
+        let &mut Self { core, downstream, bytes, is_last, answer, body, .. } = self;
+        (Request { core, downstream, bytes, head, is_last, answer, added, body }, response)
     }
 }

@@ -98,7 +98,7 @@ fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
         "limit-allowlist",
         "limit-burst-multiplier",
         "limit-rate-after",
-        "enable-cors",
+        "http2-push-preload",
         "rewrite-target",
         "lua-resty-waf",
         "no-such",
