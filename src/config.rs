@@ -369,6 +369,7 @@ pub(crate) mod tests {
             "--client-max-body-size 1x",
             "--default-backend-service web",
             "--default-ssl-certificate web",
+            "--configmap web",
             "--hsts-max-age -1",
             "--health-check-path healthz",
             "--health-check-path /a/../healthz",

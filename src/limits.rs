@@ -624,15 +624,15 @@ pub const KUBE_STEPS_MAX: usize = 64;
 pub const KUBE_DRAIN_MAX: Duration = Duration::from_millis(10);
 /// Bytes of what the server says that are kept in a problem.
 pub const KUBE_TEXT_BYTES_MAX: usize = 300;
-/// Secrets that are read at a time; 1,000 take half a second.
-pub const SECRET_GETS_MAX: usize = 8;
-/// How long an Ingress waits for Secrets that were never read, so that no host answers with the
-/// default certificate in between.
-pub const SECRET_WAIT: Duration = Duration::from_millis(500);
-/// How often Secrets that we may read, not watch, are read again.
-pub const SECRET_REFRESH: Duration = Duration::from_secs(60);
-/// How soon a Secret that could not be read is tried again.
-pub const SECRET_RETRY: Duration = Duration::from_secs(2);
+/// Secrets and ConfigMaps that are read at a time; 1,000 take half a second.
+pub const NAMED_GETS_MAX: usize = 8;
+/// How long an Ingress waits for Secrets and ConfigMaps that were never read, so that no host
+/// answers with the default certificate, and no rule with 503, in between.
+pub const NAMED_WAIT: Duration = Duration::from_millis(500);
+/// How often Secrets and ConfigMaps that we may read, not watch, are read again.
+pub const NAMED_REFRESH: Duration = Duration::from_secs(60);
+/// How soon one of them that could not be read is tried again.
+pub const NAMED_RETRY: Duration = Duration::from_secs(2);
 
 // ---- Doctor -------------------------------------------------------------------------------------
 
@@ -651,8 +651,9 @@ pub const DOCTOR_PAGE_OBJECTS: u32 = 500;
 /// Objects read of one kind; with more, objects are not judged. In a pod `doctor` shares the memory
 /// limit with the Ringway that serves.
 pub const DOCTOR_OBJECTS_MAX: usize = 20_000;
-/// Secrets read; what is wrong with the rest is not told.
-pub const DOCTOR_SECRETS_MAX: usize = 1_000;
+/// Secrets and ConfigMaps that Ingresses name and that are read; what is wrong with the rest is not
+/// told.
+pub const DOCTOR_NAMED_MAX: usize = 1_000;
 /// Problems of objects printed; the rest is counted.
 pub const DOCTOR_PROBLEMS_MAX: usize = 50;
 /// Names listed in one line; the rest is counted.

@@ -83,6 +83,13 @@ pub struct CheckArgs {
         value_parser = parse::secret
     )]
     pub tls_ticket_keys: Option<ObjectRef>,
+
+    /// ConfigMap with settings that hold for all Ingresses
+    #[arg(
+        long, env = "RINGWAY_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map
+    )]
+    pub configmap: Option<ObjectRef>,
 }
 
 /// Why nothing could be checked.
@@ -197,6 +204,7 @@ fn lower_options(args: &CheckArgs) -> LowerOptions {
         default_backend: args.default_backend_service.clone(),
         default_certificate: args.default_ssl_certificate.clone(),
         ticket_keys: args.tls_ticket_keys.clone(),
+        config_map: args.configmap.clone(),
         is_offline: true,
         ..LowerOptions::directory("", &args.controller_class)
     }

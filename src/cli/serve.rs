@@ -210,8 +210,7 @@ fn cluster_options(
     state: &ClusterState,
 ) -> ClusterOptions {
     let reach = reach(args);
-    let secrets = [&lower.default_certificate, &lower.ticket_keys];
-    let secrets = secrets.into_iter().flatten().cloned().collect();
+    let named = lower.named().cloned().collect();
     let interest = Box::new(Interest::new(lower));
     let certificate = (!args.admission_bind.is_empty()).then(|| CertificateOptions {
         secret: args.admission_secret.clone(),
@@ -219,7 +218,7 @@ fn cluster_options(
         configuration: args.admission_configuration.clone(),
     });
     ClusterOptions {
-        source: KubernetesOptions { reach, interest, secrets, state: Arc::clone(&state.source) },
+        source: KubernetesOptions { reach, interest, named, state: Arc::clone(&state.source) },
         writer: writer_options(args, &api),
         config: api,
         certificate,
@@ -387,6 +386,7 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
         default_backend: common.default_backend_service.clone(),
         default_certificate: common.default_ssl_certificate.clone(),
         ticket_keys: common.tls_ticket_keys.clone(),
+        config_map: common.configmap.clone(),
         ..of_source
     }
 }

@@ -313,6 +313,13 @@ pub struct Args {
     )]
     pub default_backend_service: Option<BackendKey>,
 
+    /// ConfigMap with settings that hold for all Ingresses
+    #[arg(
+        long, env = "RINGWAY_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map, help_heading = "Routing"
+    )]
+    pub configmap: Option<ObjectRef>,
+
     /// Path that is answered with 200 for hosts without rules, so that load balancers can probe the
     /// traffic ports; empty: none
     #[arg(

@@ -37,6 +37,9 @@ pub enum ParseError {
     /// Not namespace/name.
     #[error("write NAMESPACE/NAME, such as ringway/ringway-controller")]
     Service,
+    /// Not namespace/name.
+    #[error("write NAMESPACE/NAME, such as ringway/ringway-config")]
+    ConfigMap,
     /// Not a DNS label.
     #[error("write the name of a namespace: lower-case letters, digits and hyphens")]
     Namespace,
@@ -147,6 +150,14 @@ pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
 /// [`ParseError::Secret`].
 pub fn secret(text: &str) -> Result<ObjectRef, ParseError> {
     reference(Kind::Secret, text).ok_or(ParseError::Secret)
+}
+
+/// A ConfigMap as `namespace/name`.
+///
+/// # Errors
+/// [`ParseError::ConfigMap`].
+pub fn config_map(text: &str) -> Result<ObjectRef, ParseError> {
+    reference(Kind::ConfigMap, text).ok_or(ParseError::ConfigMap)
 }
 
 /// A Service as `namespace/name`.
@@ -271,6 +282,9 @@ mod tests {
         let named = |text| service(text).map(|service| service.to_string());
         assert_eq!(named("a/b"), Ok("Service a/b".into()));
         assert_eq!(named("a"), Err(ParseError::Service));
+        let named = |text| config_map(text).map(|map| map.to_string());
+        assert_eq!(named("a/b.c"), Ok("ConfigMap a/b.c".into()));
+        assert_eq!(named("a/b/c"), Err(ParseError::ConfigMap));
         assert_eq!(namespace("a-1"), Ok("a-1".into()));
         assert_eq!(namespace("a.b"), Err(ParseError::Namespace));
         assert_eq!(object_name("a.b"), Ok("a.b".into()));

@@ -36,6 +36,8 @@ pub struct KindInfo {
     pub unread: &'static str,
     /// What happens where it is not watched: a sentence.
     pub unseen: &'static str,
+    /// What happens where those that others name cannot be read: a sentence.
+    pub unnamed: &'static str,
     /// Objects of a page of a list.
     pub page: u32,
     /// Versions that Kubernetes itself no longer serves.
@@ -101,7 +103,15 @@ pub enum Serving {
 
 /// All kinds, in their order.
 pub static KINDS: [KindInfo; Kind::ALL.len()] = [
-    KindInfo { base64: "binaryData", ..row::<ConfigMap>(Kind::ConfigMap) },
+    KindInfo {
+        reading: Reading::Named,
+        need: Need::Wanted,
+        role: Role::Chooses,
+        unread: "--configmap has no effect, and rules that need a ConfigMap get status 503",
+        unnamed: "Rules of Ingresses that name them get status 503; settings stay as they were.",
+        base64: "binaryData",
+        ..row::<ConfigMap>(Kind::ConfigMap)
+    },
     KindInfo {
         reading: Reading::Whole,
         need: Need::Required,
@@ -143,6 +153,7 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         reading: Reading::Named,
         need: Need::Wanted,
         unread: "no certificate is served but a self-signed one",
+        unnamed: "Hosts of Ingresses that name them answer with the default certificate.",
         base64: "data",
         ..row::<Secret>(Kind::Secret)
     },
@@ -169,6 +180,7 @@ const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
         serving: Serving::Served,
         unread: "",
         unseen: "Their changes are not seen.",
+        unnamed: "",
         page: KUBE_PAGE_OBJECTS,
         old_versions: &[],
         base64: "",
@@ -243,7 +255,8 @@ mod tests {
         assert_eq!(info(Kind::Ingress).resource(), "ingresses.networking.k8s.io");
         assert_eq!(info(Kind::Secret).resource(), "secrets");
         let followed: Vec<_> = KindInfo::followed(KindScope::Namespaced).map(|i| i.kind).collect();
-        let expected = [Kind::EndpointSlice, Kind::Ingress, Kind::Secret, Kind::Service];
+        let expected =
+            [Kind::ConfigMap, Kind::EndpointSlice, Kind::Ingress, Kind::Secret, Kind::Service];
         assert_eq!(followed, expected);
     }
 }

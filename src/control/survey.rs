@@ -14,7 +14,7 @@ use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -22,12 +22,12 @@ use serde::de::DeserializeOwned;
 pub use super::calls::chain;
 use super::calls::{Late, call};
 use super::kinds::{KindInfo, KindScope, Need, Place as _, Reading as Read};
-use super::lower::secret_references;
+use super::lower::{LowerOptions, globals_of, needs};
 use super::source::object::{ForType, Object, SourceObject, Stored, for_type};
 use super::source::reach::Reach;
 use crate::limits::{
-    DOCTOR_ANSWER_TIMEOUT, DOCTOR_OBJECTS_MAX, DOCTOR_PAGE_OBJECTS, DOCTOR_QUESTIONS_IN_FLIGHT,
-    DOCTOR_SECRETS_MAX,
+    DOCTOR_ANSWER_TIMEOUT, DOCTOR_NAMED_MAX, DOCTOR_OBJECTS_MAX, DOCTOR_PAGE_OBJECTS,
+    DOCTOR_QUESTIONS_IN_FLIGHT,
 };
 use crate::model::{Kind, ObjectRef};
 
@@ -94,8 +94,8 @@ pub struct Reading {
     pub objects: Vec<SourceObject>,
     /// Kinds that could not be read in full, and why.
     pub unread: Vec<(Kind, Unanswered)>,
-    /// Secrets that may exist and were not read: why, for those that were asked for.
-    pub unread_secrets: Vec<(ObjectRef, Option<Unanswered>)>,
+    /// Secrets and ConfigMaps that may exist and were not read: why, for those that were asked for.
+    pub unread_named: Vec<(ObjectRef, Option<Unanswered>)>,
 }
 
 async fn ask<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, Unanswered> {
@@ -148,8 +148,8 @@ async fn is_given(client: &Client, right: &Right) -> Result<bool, Unanswered> {
     Ok(review.status.is_some_and(|status| status.allowed))
 }
 
-/// Reads what routing depends on, and of Secrets `secrets` and those that Ingresses name.
-pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Reading {
+/// Reads what routing depends on, and of Secrets and ConfigMaps what flags and Ingresses name.
+pub async fn read(client: &Client, reach: &Reach, options: &LowerOptions) -> Reading {
     let mut reading = Reading::default();
     let namespaces = match reach {
         Reach::All => None,
@@ -172,29 +172,56 @@ pub async fn read(client: &Client, reach: &Reach, secrets: &[&ObjectRef]) -> Rea
             Err(error) => reading.unread.push((*kind, error)),
         }
     }
-    let referenced = reading.objects.iter().filter_map(|source| match &source.object {
-        Object::Ingress(ingress) => Some(secret_references(&source.reference, ingress)),
+    let named: BTreeSet<_> = options.named().cloned().collect();
+    reading.get(client, &named).await;
+    let objects = reading.objects.iter().map(|source| (&source.reference, &source.object));
+    let globals = globals_of(objects, options);
+    let ingresses = reading.objects.iter().filter_map(|source| match &source.object {
+        Object::Ingress(ingress) => Some((&source.reference, ingress)),
         _ => None,
     });
-    let mut wanted: BTreeSet<_> = secrets.iter().copied().cloned().collect();
-    wanted.extend(referenced.flatten());
-    let mut wanted = wanted.into_iter();
-    let asked = wanted.by_ref().take(DOCTOR_SECRETS_MAX).map(|reference| async {
-        let api = Api::<Secret>::namespaced(client.clone(), &reference.namespace);
-        let answer = ask(api.get_opt(&reference.name)).await;
-        (reference, answer)
-    });
-    let answers: Vec<_> =
-        stream::iter(asked).buffer_unordered(DOCTOR_QUESTIONS_IN_FLIGHT).collect().await;
-    for (reference, answer) in answers {
-        match answer {
-            Ok(Some(secret)) => reading.objects.extend(kept(secret)),
-            Ok(None) => {}
-            Err(error) => reading.unread_secrets.push((reference, Some(error))),
-        }
-    }
-    reading.unread_secrets.extend(wanted.map(|reference| (reference, None)));
+    let needed = ingresses.flat_map(|(reference, ingress)| needs(reference, ingress, &globals));
+    let needed: BTreeSet<_> = needed.filter(|object| !named.contains(object)).collect();
+    reading.get(client, &needed).await;
     reading
+}
+
+impl Reading {
+    /// Reads objects by their names.
+    async fn get(&mut self, client: &Client, wanted: &BTreeSet<ObjectRef>) {
+        let mut wanted = wanted.iter();
+        let asked = wanted.by_ref().take(DOCTOR_NAMED_MAX).filter_map(|reference| {
+            let answer = for_type(reference.kind, Get { client, reference })?;
+            Some(async move { (reference.clone(), answer.await) })
+        });
+        let answers: Vec<_> =
+            stream::iter(asked).buffer_unordered(DOCTOR_QUESTIONS_IN_FLIGHT).collect().await;
+        for (reference, answer) in answers {
+            match answer {
+                Ok(found) => self.objects.extend(found),
+                Err(error) => self.unread_named.push((reference, Some(error))),
+            }
+        }
+        self.unread_named.extend(wanted.map(|reference| (reference.clone(), None)));
+    }
+}
+
+/// Reads one object by its name.
+struct Get<'a> {
+    client: &'a Client,
+    reference: &'a ObjectRef,
+}
+
+impl<'a> ForType for Get<'a> {
+    type Output = LocalBoxFuture<'a, Result<Option<SourceObject>, Unanswered>>;
+
+    fn run<K: Stored>(self) -> Self::Output {
+        let Self { client, reference } = self;
+        Box::pin(async {
+            let api = K::Scope::api::<K>(client.clone(), Some(&reference.namespace));
+            Ok(ask(api.get_opt(&reference.name)).await?.and_then(kept))
+        })
+    }
 }
 
 /// The object as the store takes it, without what nobody reads.
@@ -297,7 +324,8 @@ mod tests {
         let client = Client::try_from(config).expect("a client");
         let error = version(&client).await.expect_err("nobody there");
         assert!(matches!(error, Unanswered::Broken(_) | Unanswered::Late(_)), "{error}");
-        let reading = read(&client, &Reach::Namespaces(vec!["a".into()]), &[]).await;
+        let reach = Reach::Namespaces(vec!["a".into()]);
+        let reading = read(&client, &reach, &LowerOptions::cluster("", "")).await;
         let unread: Vec<_> = reading.unread.iter().map(|(kind, _)| *kind).collect();
         let whole = [
             Kind::GatewayClass,

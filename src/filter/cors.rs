@@ -1,7 +1,6 @@
 //! What scripts of other origins may ask for, as browsers are told.
 //!
-//! Source: the Fetch standard, CORS protocol; ingress-nginx, from which the fields and the languages
-//! of origins are.
+//! Source: the Fetch standard, CORS protocol; ingress-nginx, whose fields and origins these are.
 
 use super::answer_fields::CorsAnswer;
 use super::fields::FieldEdits;

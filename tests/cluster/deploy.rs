@@ -341,12 +341,13 @@ const OF_EXTENSIONS: &str = "list,watch gatewayclasses.gateway.networking.k8s.io
 
 /// Where Ingresses are watched. There is no right to the metadata of Secrets alone, so that what
 /// is listed for its metadata could be read, and RBAC cannot exclude kube-system either.
-const WHERE_WATCHED: [&str; 6] = [
+const WHERE_WATCHED: [&str; 7] = [
     "list,watch ingresses.networking.k8s.io",
     "patch ingresses/status.networking.k8s.io",
     "list,watch services",
     "list,watch endpointslices.discovery.k8s.io",
     "get,list,watch secrets",
+    "get,list,watch configmaps",
     "create,get,patch events.events.k8s.io",
 ];
 

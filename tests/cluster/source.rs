@@ -50,8 +50,8 @@ impl Running {
         let options = LowerOptions::cluster("ringway", "ringway.dev/ingress");
         let interest = Box::new(Interest::new(options));
         let (state, observed) = (Arc::<SourceState>::default(), Arc::<Observed>::default());
-        let secrets = Vec::new();
-        let options = KubernetesOptions { reach, interest, secrets, state: Arc::clone(&state) };
+        let named = Vec::new();
+        let options = KubernetesOptions { reach, interest, named, state: Arc::clone(&state) };
         let (sink, batches) = mpsc::channel(64);
         let source = run(client, options, Arc::clone(&observed), sink);
         block_on(async { drop(tokio::spawn(source)) });

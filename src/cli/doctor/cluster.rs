@@ -10,13 +10,13 @@ use super::{objects, rights};
 use crate::cli::check::count;
 use crate::cli::serve::{ServeArgs, lower_options, reach};
 use crate::control::client::{self, Cluster, ConnectError};
-use crate::control::kinds::{KindInfo, Need, info};
+use crate::control::kinds::{KindInfo, KindScope, Need, Reading as Read, info};
 use crate::control::lower::Lowerer;
 use crate::control::source::object::Change;
 use crate::control::store::Store;
 use crate::control::survey::{self, Reading, Unanswered};
 use crate::limits::{
-    DOCTOR_ANSWER_SLOW, DOCTOR_ANSWER_TIMEOUT, DOCTOR_SECRETS_MAX, DOCTOR_TIME_MAX,
+    DOCTOR_ANSWER_SLOW, DOCTOR_ANSWER_TIMEOUT, DOCTOR_NAMED_MAX, DOCTOR_TIME_MAX,
     KUBERNETES_MINOR_LEAST,
 };
 use crate::model::{Kind, ObjectRef, Problem};
@@ -56,9 +56,7 @@ async fn ask(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
     let asked = rights::questions(&needs);
     let answers = survey::rights(&cluster.client, &asked.0).await;
     report.lines(rights::judge(&needs, &asked, &answers, &account))?;
-    let secrets = [&args.common.default_ssl_certificate, &args.common.tls_ticket_keys];
-    let secrets: Vec<_> = secrets.into_iter().flatten().collect();
-    let reading = survey::read(&cluster.client, &reach, &secrets).await;
+    let reading = survey::read(&cluster.client, &reach, &lower_options(args)).await;
     judge(args, reading, report)
 }
 
@@ -165,7 +163,7 @@ fn account_line(account: &Result<String, Unanswered>) -> Line {
 /// Judges objects as lowering does. Where something could not be read, what depends on it is left
 /// out rather than told wrong.
 fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Result<()> {
-    let Reading { objects, unread, unread_secrets } = reading;
+    let Reading { objects, unread, unread_named } = reading;
     let mut store = Store::default();
     let dirty = store.apply(objects.into_iter().map(|object| Change::Apply(Box::new(object))));
     for (kind, error) in &unread {
@@ -196,7 +194,7 @@ fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Res
         report.line(&objects::class(&store, args))?;
         report.lines(objects::ingresses(&store, &options))?;
     }
-    report.lines(secrets_line(&unread_secrets))?;
+    report.lines(named_lines(&unread_named))?;
     if is_read(&[Kind::Service]) {
         report.lines(objects::published(&store, args, &reach(&args.cluster)))?;
     }
@@ -205,7 +203,7 @@ fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Res
     }
     let mut problems =
         Lowerer::new(options).apply(&store, &dirty, SystemTime::now()).problems.to_vec();
-    problems.retain(|problem| !is_guess(problem, &unread_secrets));
+    problems.retain(|problem| !is_guess(problem, &unread_named));
     if problems.is_empty() {
         let number = store.counts().iter().map(|(_, count)| count).sum();
         return report
@@ -214,27 +212,31 @@ fn judge(args: &ServeArgs, reading: Reading, report: &mut Report<'_>) -> io::Res
     report.problems("objects", &problems)
 }
 
-/// A Secret that was not read counts as missing there.
+/// A Secret or a ConfigMap that was not read counts as missing there.
 fn is_guess(problem: &Problem, unread: &[(ObjectRef, Option<Unanswered>)]) -> bool {
-    unread.iter().any(|(secret, _)| {
-        let name = format!("Secret {}/{}", secret.namespace, secret.name);
-        problem.message.contains(&name)
-    })
+    unread.iter().any(|(object, _)| problem.message.contains(&object.to_string()))
 }
 
-fn secrets_line(unread: &[(ObjectRef, Option<Unanswered>)]) -> Option<Line> {
-    let references: Vec<_> = unread.iter().map(|(reference, _)| reference).collect();
+/// One line for each kind of what was not read.
+fn named_lines(unread: &[(ObjectRef, Option<Unanswered>)]) -> Vec<Line> {
+    let named =
+        KindInfo::followed(KindScope::Namespaced).filter(|info| info.reading == Read::Named);
+    named.filter_map(|info| named_line(info, unread)).collect()
+}
+
+fn named_line(info: &KindInfo, unread: &[(ObjectRef, Option<Unanswered>)]) -> Option<Line> {
+    let unread = unread.iter().filter(|(object, _)| object.kind == info.kind);
+    let references: Vec<_> = unread.clone().map(|(reference, _)| reference).collect();
     let names = objects::names(&references);
     let found = format!("{} not read: {names}", references.len());
-    match unread.iter().find_map(|(_, error)| error.as_ref()) {
-        Some(error) => Some(Line::error(
-            "secrets",
-            format!("{found}: {error}."),
-            "Give the rights that are named above; hosts of these Secrets have no certificate.",
-        )),
-        None if !unread.is_empty() => Some(Line::warning(
-            "secrets",
-            format!("{found}: no more than {DOCTOR_SECRETS_MAX} are."),
+    match unread.clone().find_map(|(_, error)| error.as_ref()) {
+        Some(error) => {
+            let advice = format!("Give the rights that are named above. {}", info.unnamed);
+            Some(Line::error(info.plural, format!("{found}: {error}."), advice))
+        }
+        None if !references.is_empty() => Some(Line::warning(
+            info.plural,
+            format!("{found}: no more than {DOCTOR_NAMED_MAX} are."),
             "Run this with --watch-namespace, one namespace at a time.",
         )),
         None => None,
@@ -321,12 +323,12 @@ spec: {controller: ringway.dev/ingress}
 
     #[test]
     fn what_was_not_read_is_not_judged() {
-        let text = judged("", SHOP, |reading| reading.unread_secrets.push((secret("shop"), None)));
+        let text = judged("", SHOP, |reading| reading.unread_named.push((secret("shop"), None)));
         assert!(!text.contains("there is no Secret"), "{text}");
         assert!(text.contains("warning  secrets: 1 not read: a/shop"), "{text}");
         let late = || Unanswered::Late(Duration::from_secs(5));
         let text = judged("", SHOP, |reading| {
-            reading.unread_secrets.push((secret("shop"), Some(late())));
+            reading.unread_named.push((secret("shop"), Some(late())));
             reading.unread.push((Kind::Service, late()));
             reading.unread.push((Kind::IngressClass, late()));
         });

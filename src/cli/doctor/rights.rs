@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::report::{Line, Verdict};
-use crate::cli::serve::ServeArgs;
+use crate::cli::serve::{ServeArgs, lower_options};
 use crate::control::kinds::{self, KindInfo, KindScope, Reading, info};
 use crate::control::source::reach::Reach;
 use crate::control::survey::{Right, Unanswered};
@@ -106,12 +106,11 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
         needs.extend(of_namespace(namespace, cluster.update_status));
     }
     let watched = |namespace: &Arc<str>| namespaces.iter().any(|n| n.is_empty() || n == namespace);
-    let common = &args.common;
-    for secret in [&common.default_ssl_certificate, &common.tls_ticket_keys].into_iter().flatten() {
-        if !watched(&secret.namespace) {
-            let without = "the Secret that a flag names is not used";
-            let need = Need::new("", "secrets", READ, without).namespace(&secret.namespace);
-            needs.push(need.name(&secret.name));
+    for named in lower_options(args).named() {
+        if !watched(&named.namespace) {
+            let (without, plural) = ("what a flag names is not used", info(named.kind).plural);
+            let need = Need::new("", plural, READ, without).namespace(&named.namespace);
+            needs.push(need.name(&named.name));
         }
     }
     needs.extend(of_writer(args, own, &watched));
@@ -300,6 +299,7 @@ mod tests {
             "patch ingresses/status [networking.k8s.io] :",
             "watch ingressclasses/ [networking.k8s.io] :",
             "get secrets/ [] :",
+            "watch configmaps/ [] :",
             "create events/ [events.k8s.io] :",
             "update leases/ [coordination.k8s.io] edge:ringway-leader",
             "create leases/ [coordination.k8s.io] edge:",
@@ -312,13 +312,14 @@ mod tests {
         assert!(!is_asked(&all, "validating") && !is_asked(&all, "get ingresses"));
 
         let flags = "--update-status false --default-ssl-certificate certs/wild --node-name n \
-                     --admission-bind 0.0.0.0:8443";
+                     --admission-bind 0.0.0.0:8443 --configmap edge/settings";
         let reach = Reach::Namespaces(vec!["a".into(), "b".into()]);
         let some = rights_of(flags, &reach);
         for right in [
             "list ingresses/ [networking.k8s.io] b:",
             "get secrets/ [] certs:wild",
             "watch secrets/ [] certs:wild",
+            "watch configmaps/ [] edge:settings",
             "get nodes/ [] :",
             "patch validatingwebhookconfigurations/ [admissionregistration.k8s.io] \
              :ringway-admission",

@@ -1,6 +1,6 @@
 //! The claims in force, and who of them names a host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::claim::{Age, Claim};
@@ -13,6 +13,8 @@ pub(super) struct Claims {
     pub in_force: BTreeMap<ObjectRef, InForce>,
     /// The oldest first.
     by_host: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+    /// Who names an object in its settings.
+    by_need: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
 }
 
 /// A claim and what is wrong with the newer version that could not replace it.
@@ -58,6 +60,11 @@ impl Claims {
         self.in_force.keys()
     }
 
+    /// Whose settings name `object`.
+    pub(super) fn needing(&self, object: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+        self.by_need.get(object).into_iter().flatten()
+    }
+
     /// Takes a new version of an object.
     pub(super) fn take(&mut self, claim: Claim, uid: Option<&str>) -> Taken {
         let owner = claim.owner.clone();
@@ -78,6 +85,9 @@ impl Claims {
             let claims = self.by_host.entry(host.clone()).or_default();
             claims.insert(claim.age.clone(), owner.clone());
         }
+        for need in &claim.settings.needs {
+            self.by_need.entry(need.clone()).or_default().insert(owner.clone());
+        }
         let uid = uid.map(Into::into);
         self.in_force.insert(owner, InForce { claim: Box::new(claim), newer: Vec::new(), uid });
         Taken::InForce { old }
@@ -91,6 +101,14 @@ impl Claims {
                 claims.remove(&claim.age);
                 if claims.is_empty() {
                     self.by_host.remove(host);
+                }
+            }
+        }
+        for need in &claim.settings.needs {
+            if let Some(owners) = self.by_need.get_mut(need) {
+                owners.remove(owner);
+                if owners.is_empty() {
+                    self.by_need.remove(need);
                 }
             }
         }

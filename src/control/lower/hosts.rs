@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::backends::service::service_ref;
 use super::claim::{Claim, Route};
 use super::guards::{self, Closing};
+use super::named::Named;
 use super::names::host_tls::HostTls;
 use super::options::LowerOptions;
 use super::path::{RawPath, RoutePath};
@@ -56,6 +57,7 @@ impl BuiltHost {
 struct HostWide<'a> {
     tls: HostTls,
     options: &'a LowerOptions,
+    named: &'a Named,
     /// What closes all of them.
     closing: Option<(&'a Claim, Closing<'a>)>,
 }
@@ -72,9 +74,10 @@ pub(super) fn build<'a>(
     claimants: impl Iterator<Item = &'a Claim> + Clone,
     tls: HostTls,
     options: &LowerOptions,
+    named: &Named,
 ) -> BuiltHost {
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
-    let wide = HostWide { tls, options, closing };
+    let wide = HostWide { tls, options, named, closing };
     let mut contest = Contest::default();
     let mut problems = Vec::new();
     for claim in claimants.clone() {
@@ -175,20 +178,27 @@ impl HostWide<'_> {
         }
     }
 
-    /// Comes before a redirect to https, as in ingress-nginx.
+    /// Comes before a redirect to https and without what locations add, as in ingress-nginx, where
+    /// the server answers it.
     fn answer(&self, claim: &Claim, answer: &HostAnswer) -> Rule {
         Rule {
             origin: claim.origin_of(answer),
             matches: vec![RequestMatch::path(answer.path.as_match().clone())],
             filters: vec![Filter::Redirect(answer.redirect.clone())],
             backends: Vec::new(),
-            policies: Policies { https_redirect: None, ..self.policies(claim, "/") },
+            policies: Policies {
+                https_redirect: None,
+                answer_fields: None,
+                cors: None,
+                ..self.policies(claim, "/")
+            },
         }
     }
 
     /// What the claim says of all its rules, and the host.
     fn policies(&self, claim: &Claim, path: &str) -> Policies {
         let policies = self.tls.policies(path, &claim.settings, self.options.hsts.as_ref());
+        let policies = self.named.policies(claim, policies);
         let is_closed = self.closing.is_some() || claim.guards().is_closed;
         let guard = is_closed.then_some(Refusal::Guard);
         let errors = &claim.settings.errors;

@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::backends::slices;
+use super::configmap::globals::Globals;
+use super::configmap::globals_of;
 use super::ingress::class::Classes;
 use super::ingress::spec;
 use super::options::LowerOptions;
@@ -15,18 +17,19 @@ use crate::control::source::interest::{self as source, Choice};
 use crate::control::source::object::Object;
 use crate::model::ObjectRef;
 
-/// Follows the IngressClasses of the source, and judges its other objects by them.
+/// Follows IngressClasses and the controller's ConfigMap, and judges its other objects by them.
 #[derive(Debug, Clone)]
 pub struct Interest {
     options: LowerOptions,
     classes: Classes,
+    globals: Globals,
 }
 
 impl Interest {
-    /// No IngressClass is known yet.
+    /// Neither is known yet.
     #[must_use]
     pub fn new(options: LowerOptions) -> Self {
-        Self { classes: Classes::of([], &options), options }
+        Self { classes: Classes::of([], &options), globals: Globals::default(), options }
     }
 }
 
@@ -37,8 +40,9 @@ impl source::Interest for Interest {
             _ => None,
         });
         let classes = Classes::of(classes, &self.options);
-        let is_changed = classes != self.classes;
-        self.classes = classes;
+        let globals = globals_of(choosers.iter().copied(), &self.options);
+        let is_changed = classes != self.classes || globals != self.globals;
+        (self.classes, self.globals) = (classes, globals);
         if is_changed { Choice::Changed } else { Choice::Same }
     }
 
@@ -47,7 +51,7 @@ impl source::Interest for Interest {
     fn needs(&self, reference: &ObjectRef, object: &Object) -> BTreeSet<ObjectRef> {
         match object {
             Object::Ingress(ingress) if spec::is_ours(ingress, &self.classes, &self.options) => {
-                spec::secret_references(reference, ingress)
+                spec::needs(reference, ingress, &self.globals)
             }
             _ => BTreeSet::new(),
         }
@@ -57,7 +61,7 @@ impl source::Interest for Interest {
         match object {
             Object::Ingress(ingress) => {
                 spec::is_ours(ingress, &self.classes, &self.options)
-                    && !spec::is_usable(reference, ingress)
+                    && !spec::is_usable(reference, ingress, &self.globals)
             }
             _ => false,
         }

@@ -16,10 +16,12 @@ mod backends;
 mod candidate;
 mod claim;
 mod claims;
+mod configmap;
 mod guards;
 mod hosts;
 mod ingress;
 mod interest;
+mod named;
 mod names;
 mod options;
 mod path;
@@ -47,11 +49,14 @@ use claim::Claim;
 use claims::{Claims, Taken};
 use hosts::BuiltHost;
 use ingress::{class, spec};
+use named::{Difference, Named};
 use names::certificates::{self, Names, Sources};
 
+pub use configmap::globals::Globals;
+pub use configmap::globals_of;
 pub use ingress::annotations_page;
 pub use ingress::class::Classes;
-pub use ingress::spec::{class_name, is_ours, secret_references};
+pub use ingress::spec::{class_name, is_ours, needs};
 pub use interest::Interest;
 pub use options::LowerOptions;
 
@@ -75,12 +80,14 @@ pub struct Lowered {
 pub struct Lowerer {
     options: LowerOptions,
     default_rule: Option<Arc<Rule>>,
+    globals: Globals,
     classes: Classes,
     claims: Claims,
     hosts: BTreeMap<HostPattern, BuiltHost>,
     names: Names,
     backends: Backends,
-    /// Of classes and slices.
+    named: Named,
+    /// Of classes, slices and the controller's ConfigMap.
     problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
     /// All of them, as last told.
     told: Arc<[Arc<Problem>]>,
@@ -95,6 +102,8 @@ struct Touched {
     hosts: BTreeSet<HostPattern>,
     backends: backends::Touched,
     names: certificates::Touched,
+    /// Claims whose named objects may come to something else.
+    named: BTreeSet<ObjectRef>,
     /// See [`Lowered::outcomes`].
     outcomes: Vec<(ObjectRef, Outcome)>,
 }
@@ -110,11 +119,13 @@ impl Lowerer {
         Self {
             default_rule: options.default_backend.as_ref().map(hosts::default_rule),
             names: Names::new(options.default_certificate.clone(), options.ticket_keys.clone()),
+            globals: Globals { defaults: options.defaults.clone(), ..Globals::default() },
             options,
             classes: Classes::default(),
             claims: Claims::default(),
             hosts: BTreeMap::new(),
             backends,
+            named: Named::default(),
             problems: BTreeMap::new(),
             told: Arc::default(),
             are_problems_stale: true,
@@ -130,7 +141,8 @@ impl Lowerer {
         }
         self.check_slices(store, dirty);
         self.backends.touch(store, dirty, now, &mut touched.backends);
-        if self.apply_classes(store, dirty) {
+        let are_globals_changed = self.apply_globals(store, dirty);
+        if self.apply_classes(store, dirty) | are_globals_changed {
             let known = self.claims.owners().filter(|owner| owner.kind == Kind::Ingress);
             let all: BTreeSet<_> = store.ingresses.keys().chain(known).cloned().collect();
             all.iter().for_each(|ingress| self.apply_ingress(store, ingress, &mut touched));
@@ -138,6 +150,8 @@ impl Lowerer {
             let dirty = dirty.of_kind(Kind::Ingress);
             dirty.for_each(|ingress| self.apply_ingress(store, ingress, &mut touched));
         }
+        let named = dirty.of_kind(Kind::Secret).chain(dirty.of_kind(Kind::ConfigMap));
+        touched.named.extend(named.flat_map(|object| self.claims.needing(object)).cloned());
         let sources = sources(store, &self.claims, now);
         self.names.touch_secrets(dirty.of_kind(Kind::Secret), sources, &mut touched.names);
         self.finish(store, touched, now)
@@ -174,11 +188,19 @@ impl Lowerer {
             return Vec::new();
         }
         let is_new = ingress.metadata.creation_timestamp.is_none();
-        let claim = spec::lower(reference, &Entry { object: ingress, provenance: None });
+        let entry = Entry { object: ingress, provenance: None };
+        let claim = spec::lower(reference, &entry, &self.globals);
         let (claims, hosts) = (&self.claims, &self.hosts);
         let candidate = Candidate { claim: &claim, claims, hosts, is_new };
         let sources = sources(store, claims, now);
-        review::review(candidate, &self.names, &self.backends, store, sources)
+        let world = review::World {
+            names: &self.names,
+            backends: &self.backends,
+            globals: &self.globals,
+            store,
+            sources,
+        };
+        review::review(candidate, world)
     }
 
     /// Names that have to be resolved for the backends in use.
@@ -212,6 +234,20 @@ impl Lowerer {
         is_changed
     }
 
+    /// Reads the controller's ConfigMap again if it changed; whether anything is different then.
+    fn apply_globals(&mut self, store: &Store, dirty: &Dirty) -> bool {
+        let Some(flag) = self.options.config_map.clone() else { return false };
+        if !self.is_first && !dirty.0.contains(&flag) {
+            return false;
+        }
+        let (maps, defaults) = (&store.config_maps, &self.options.defaults);
+        let (globals, problems) = configmap::read(&flag, maps.get(&flag), defaults);
+        set_problems(&mut self.problems, &flag, problems);
+        self.are_problems_stale = true;
+        let old = std::mem::replace(&mut self.globals, globals);
+        old != self.globals
+    }
+
     fn check_slices(&mut self, store: &Store, dirty: &Dirty) {
         for reference in dirty.of_kind(Kind::EndpointSlice) {
             let entry = store.endpoint_slices.get(reference);
@@ -228,12 +264,13 @@ impl Lowerer {
             |entry: &&Entry<Ingress>| is_ours(&entry.object, &self.classes, &self.options);
         match store.ingresses.get(reference).filter(is_ours) {
             Some(entry) => {
-                let claim = spec::lower(reference, entry);
+                let claim = spec::lower(reference, entry, &self.globals);
                 self.take(claim, entry.object.metadata.uid.as_deref(), touched);
             }
             None => {
                 let Some(old) = self.claims.remove(reference) else { return };
                 self.release(&old, touched);
+                touched.named.insert(reference.clone());
                 if !old.is_unusable {
                     touched.outcomes.push((reference.clone(), Outcome::Withdrawn));
                 }
@@ -245,6 +282,7 @@ impl Lowerer {
     fn take(&mut self, claim: Claim, uid: Option<&str>, touched: &mut Touched) {
         let (owner, is_served) = (claim.owner.clone(), !claim.is_unusable);
         touched.backends.owners.insert(owner.clone());
+        touched.named.insert(owner.clone());
         let old = match self.claims.take(claim, uid) {
             Taken::Kept { are_guards_changed } => {
                 if are_guards_changed && let Some(kept) = self.claims.get(&owner) {
@@ -279,6 +317,7 @@ impl Lowerer {
         touched.names.names.extend(touched.hosts.iter().cloned());
         let old_flag_problems: Vec<_> = self.names.flag_problems().cloned().collect();
         self.are_problems_stale |= !touched.backends.owners.is_empty() || !touched.names.is_empty();
+        self.find_named(store, &mut touched);
         let built = self.names.build(sources(store, &self.claims, now), touched.names);
         touched.hosts.extend(built.hosts);
         self.are_problems_stale |= built.is_changed || !touched.hosts.is_empty();
@@ -299,13 +338,27 @@ impl Lowerer {
         Lowered { model, server_tls, endpoints, problems, outcomes: touched.outcomes }
     }
 
+    fn find_named(&mut self, store: &Store, touched: &mut Touched) {
+        for owner in std::mem::take(&mut touched.named) {
+            let claim = self.claims.get(&owner);
+            match self.named.update(&owner, claim, store, &self.globals) {
+                Difference::Same => {}
+                Difference::Problems => self.are_problems_stale = true,
+                Difference::Rules => {
+                    self.are_problems_stale = true;
+                    touched.hosts.extend(claim.into_iter().flat_map(|c| c.routes.keys().cloned()));
+                }
+            }
+        }
+    }
+
     fn build_host(&mut self, pattern: HostPattern) {
         if !self.claims.has_host(&pattern) {
             self.hosts.remove(&pattern);
             return;
         }
         let (tls, claimants) = (self.names.host(&pattern), self.claims.of_host(&pattern));
-        let built = hosts::build(&pattern, claimants, tls, &self.options);
+        let built = hosts::build(&pattern, claimants, tls, &self.options, &self.named);
         self.hosts.insert(pattern, built);
     }
 
@@ -317,13 +370,14 @@ impl Lowerer {
         let generation = ListenerId::HTTP.generation;
         let listener =
             Listener { generation, entry_points, hosts, default_rule, server_names, default_tls };
-        Model { listeners: vec![listener], defaults: self.options.defaults.clone() }
+        Model { listeners: vec![listener], defaults: self.globals.defaults.clone() }
     }
 
     fn all_problems(&self) -> Vec<Arc<Problem>> {
         let mut problems: Vec<_> = self.problems.values().flatten().cloned().collect();
         problems.extend(self.claims.problems());
         problems.extend(self.hosts.values().flat_map(|built| built.problems.iter().cloned()));
+        problems.extend(self.named.problems().cloned());
         problems.extend(self.names.problems().cloned());
         problems.extend(self.backends.problems().cloned());
         problems

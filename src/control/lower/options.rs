@@ -21,6 +21,8 @@ pub struct LowerOptions {
     pub default_certificate: Option<ObjectRef>,
     /// `--tls-ticket-keys`; `None`: keys of this process alone.
     pub ticket_keys: Option<ObjectRef>,
+    /// `--configmap`; `None`: flags alone count.
+    pub config_map: Option<ObjectRef>,
     /// Value of Strict-Transport-Security for hosts with a TLS entry; `None`: none is sent.
     pub hsts: Option<Arc<str>>,
     /// What rules leave open.
@@ -53,6 +55,7 @@ impl LowerOptions {
             default_backend: None,
             default_certificate: None,
             ticket_keys: None,
+            config_map: None,
             hsts: None,
             defaults: Defaults::default(),
             allow_local_addresses: false,
@@ -61,6 +64,12 @@ impl LowerOptions {
             zone: None,
             node: None,
         }
+    }
+
+    /// Objects that flags name, of kinds of which only those are read that something names.
+    pub fn named(&self) -> impl Iterator<Item = &ObjectRef> {
+        let all = [&self.default_certificate, &self.ticket_keys, &self.config_map];
+        all.into_iter().flatten()
     }
 
     /// Objects of a directory: it belongs to whoever runs the process, so that local addresses are

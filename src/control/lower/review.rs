@@ -8,27 +8,35 @@ use std::sync::Arc;
 
 use super::backends::Backends;
 use super::candidate::Candidate;
+use super::configmap::globals::Globals;
 use super::hosts::{self, ClosedBy};
+use super::named;
 use super::names::certificates::{Names, Sources};
 use super::path::RoutePath;
 use crate::control::source::report::Report;
 use crate::control::store::Store;
 use crate::model::{Origin, Problem, Severity};
 
+/// What a claim is judged by.
+#[derive(Clone, Copy)]
+pub(super) struct World<'a> {
+    pub names: &'a Names,
+    pub backends: &'a Backends,
+    pub globals: &'a Globals,
+    pub store: &'a Store,
+    pub sources: Sources<'a>,
+}
+
 /// Errors are what the object is at fault for by itself. What others have to do with (an older
 /// object has the path, a Service or a Secret is missing) is a warning here, whatever it is once
 /// applied: objects are applied in any order, and nobody may keep another's out.
-pub(super) fn review(
-    candidate: Candidate<'_>,
-    names: &Names,
-    backends: &Backends,
-    store: &Store,
-    sources: Sources<'_>,
-) -> Vec<Arc<Problem>> {
+pub(super) fn review(candidate: Candidate<'_>, world: World<'_>) -> Vec<Arc<Problem>> {
+    let World { names, backends, globals, store, sources } = world;
     let claim = candidate.claim;
     let (mut own, mut others) = (claim.report(), claim.report());
     paths(candidate, &mut own, &mut others);
     names.review(sources, candidate, &mut own, &mut others);
+    named::find(claim, store, globals, &mut others);
     for (key, place) in &claim.uses {
         let Some(defect) = backends.review(key, store) else { continue };
         let report = if defect.is_own() { &mut own } else { &mut others };

@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     pub policies: Policies,
     /// Of its rules.
     pub https_redirect: HttpsRedirect,
+    /// The ConfigMap with fields of every answer to its rules.
+    pub answer_fields: Option<ObjectRef>,
     /// Of its rules.
     pub paths: PathStyle,
     /// Of its hosts: connections go to the backend of the root path as they are.

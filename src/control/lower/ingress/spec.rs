@@ -14,6 +14,7 @@ use super::annotations::row::field_of;
 use super::class::Classes;
 use super::{annotations, foreign};
 use crate::control::lower::claim::{Age, CertificateEntry, Certificates, Claim, Place, Route};
+use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::path::{self, PathType, RawPath};
 use crate::control::lower::regex_path;
@@ -55,14 +56,15 @@ fn class_annotation(ingress: &Ingress) -> Option<&str> {
     ingress.metadata.annotations.as_ref()?.get(CLASS_ANNOTATION).map(String::as_str)
 }
 
-/// Every Secret that lowering `ingress` may read, ours or not. A name that no object can have is
-/// left out: it is for the author to correct, and goes into no request.
+/// Every Secret and ConfigMap that lowering `ingress` may read, ours or not. A name that no object
+/// can have is left out: it is for the author to correct, and goes into no request.
 #[must_use]
-pub fn secret_references(reference: &ObjectRef, ingress: &Ingress) -> BTreeSet<ObjectRef> {
+pub fn needs(reference: &ObjectRef, ingress: &Ingress, globals: &Globals) -> BTreeSet<ObjectRef> {
     let Ingress { metadata, spec, status: _ } = ingress;
     // Told when the Ingress is lowered.
     let mut report = Report::new(reference, None);
-    let settings = annotations::read(reference, metadata.annotations.as_ref(), &mut report);
+    let annotations = metadata.annotations.as_ref();
+    let settings = annotations::read(reference, annotations, globals, &mut report);
     let entries = spec.iter().flat_map(|spec| spec.tls.iter().flatten());
     let of_entries = entries.take(TLS_ENTRIES_PER_INGRESS_MAX);
     let of_entries = of_entries.filter_map(|entry| tls_secret(reference, entry));
@@ -71,9 +73,9 @@ pub fn secret_references(reference: &ObjectRef, ingress: &Ingress) -> BTreeSet<O
 }
 
 /// Whether anything of an Ingress could serve a request; if not, its last good version stays.
-pub(crate) fn is_usable(reference: &ObjectRef, ingress: &Arc<Ingress>) -> bool {
+pub(crate) fn is_usable(reference: &ObjectRef, ingress: &Arc<Ingress>, globals: &Globals) -> bool {
     let entry = Entry { object: Arc::clone(ingress), provenance: None };
-    !lower(reference, &entry).is_unusable
+    !lower(reference, &entry, globals).is_unusable
 }
 
 fn tls_secret(ingress: &ObjectRef, entry: &IngressTLS) -> Option<ObjectRef> {
@@ -82,11 +84,12 @@ fn tls_secret(ingress: &ObjectRef, entry: &IngressTLS) -> Option<ObjectRef> {
 }
 
 /// Lowers one Ingress that is ours. Total: what cannot be used is a problem.
-pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>) -> Claim {
+pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>, globals: &Globals) -> Claim {
     let Ingress { metadata, spec, status: _ } = &*entry.object;
     let provenance = entry.provenance.as_ref();
     let mut report = Report::new(reference, provenance);
-    let settings = annotations::read(reference, metadata.annotations.as_ref(), &mut report);
+    let annotations = metadata.annotations.as_ref();
+    let settings = annotations::read(reference, annotations, globals, &mut report);
     let mut lowering = Lowering {
         reference,
         provenance,

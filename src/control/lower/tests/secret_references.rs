@@ -1,4 +1,4 @@
-//! Lowering asks for no Secret that [`secret_references`] does not know of.
+//! Lowering asks for no Secret that [`needs`] does not know of.
 
 use std::path::Path;
 
@@ -17,7 +17,8 @@ pub(super) fn check(world: &World) {
         if !in_force.newer.is_empty() {
             continue;
         }
-        let known = secret_references(reference, &world.store.ingresses[reference].object);
+        let known =
+            needs(reference, &world.store.ingresses[reference].object, &world.lowerer.globals);
         let claim = &in_force.claim;
         let of_backends = claim.uses.keys().filter_map(backends::dial::secret_of);
         let asked = claim.needs().cloned().chain(of_backends);
@@ -42,7 +43,8 @@ fn of_all_sample_manifests() {
             world.apply(objects.map(|object| Change::Apply(Box::new(object))).collect());
         }
         let ingresses = world.store.ingresses.iter();
-        asked += ingresses.map(|(r, e)| secret_references(r, &e.object).len()).sum::<usize>();
+        asked +=
+            ingresses.map(|(r, e)| needs(r, &e.object, &Globals::default()).len()).sum::<usize>();
     }
     assert_eq!(asked, 12);
 }
@@ -86,7 +88,7 @@ fn of_fields_and_annotations() {
         let mut world = World::new(options());
         world.apply(changes(text));
         let (reference, entry) = world.store.ingresses.first_key_value().expect("an Ingress");
-        secret_references(reference, &entry.object)
+        needs(reference, &entry.object, &Globals::default())
     };
     for (text, expected) in cases {
         let found = references(&text);

@@ -1,4 +1,4 @@
-//! Steps of all watches, and Secrets as they were read → batches for the store.
+//! Steps of all watches, and objects as they were read by name → batches for the store.
 //!
 //! Decides and never waits; time is handed in. Keeps every trimmed object (the store shares it), so
 //! that a list that is read anew comes to what differs, never to an empty table, and so that what
@@ -6,8 +6,8 @@
 //!
 //! ```text
 //!  Step ─▶ held ─▶ dirty ──┬────────────▶ Batch::Changes
-//!             │            └─ waiting ──▶   (an Ingress, until its Secrets were read)
-//!  Ingress ───┴▶ references ─▶ Secrets ─▶ GET ─▶ held
+//!             │            └─ waiting ──▶   (an Ingress, until what it names was read)
+//!  Ingress ───┴▶ references ─▶ Named ─▶ GET ─▶ held
 //! ```
 
 mod needs;
@@ -18,14 +18,13 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 
 use super::batch::{Batch, Urgency};
 use super::failure::Failure;
 use super::item::{Content, Item};
+use super::named::{Answer, Named};
 use super::problems::{self, Trouble};
-use super::secrets::{Answer, Secrets};
 use super::state::SourceState;
 use super::stream::{Extent, Stream};
 use super::watch::{Step, Verb};
@@ -33,8 +32,7 @@ use crate::control::kinds::{KindInfo, KindScope, Need, Reading, Role, info};
 use crate::control::observed::Observed;
 use crate::control::source::interest::Interest;
 use crate::control::source::object::{Change, Object, SourceObject};
-use crate::control::source::trim::Trim as _;
-use crate::limits::{SECRET_REFRESH, SECRET_WAIT};
+use crate::limits::{NAMED_REFRESH, NAMED_WAIT};
 use crate::model::{Kind, ObjectRef, Problem};
 use references::References;
 
@@ -47,7 +45,7 @@ pub(super) struct Setup {
     /// Whose objects are ours.
     pub interest: Box<dyn Interest>,
     /// Wanted whoever names them.
-    pub secrets: Vec<ObjectRef>,
+    pub named: Vec<ObjectRef>,
     /// For the writer.
     pub observed: Arc<Observed>,
     /// For metrics.
@@ -61,17 +59,17 @@ pub(super) struct Collector {
     namespaces: Option<BTreeSet<Arc<str>>>,
     held: BTreeMap<ObjectRef, Held>,
     interest: Box<dyn Interest>,
-    /// Secrets that Ingresses of ours name.
+    /// What Ingresses of ours name.
     references: BTreeMap<ObjectRef, References>,
-    secrets: Secrets,
+    named: Named,
     refresh_at: Instant,
     /// Differs from what was told.
     dirty: BTreeSet<ObjectRef>,
-    /// Some of the dirty ones: since when and until when they wait for Secrets.
+    /// Some of the dirty ones: since when and until when they wait for what they name.
     waiting: BTreeMap<ObjectRef, Wait>,
     /// When the first of them has waited long enough, or earlier.
     wait_until: Option<Instant>,
-    /// Which Ingresses may wait for an open Secret.
+    /// Which Ingresses may wait for an open object.
     waiters: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
     since: Option<Instant>,
     urgency: Urgency,
@@ -100,13 +98,13 @@ struct Wait {
 
 impl Collector {
     pub(super) fn new(setup: Setup, now: Instant) -> Self {
-        let Setup { extents, is_selective, interest, secrets: wanted, observed, state } = setup;
-        let mut secrets = Secrets::default();
-        wanted.iter().for_each(|secret| secrets.want(secret));
+        let Setup { extents, is_selective, interest, named: wanted, observed, state } = setup;
+        let mut named = Named::default();
+        wanted.iter().for_each(|object| named.want(object));
         extents.iter().for_each(|extent| state.update(extent.kind, |_| {}));
         let ingresses = extents.iter().filter(|extent| extent.kind == Kind::Ingress);
-        let named: Option<_> = ingresses.map(|extent| extent.namespace.clone()).collect();
-        if let Some(namespaces) = if is_selective { Some(BTreeSet::new()) } else { named } {
+        let fixed: Option<_> = ingresses.map(|extent| extent.namespace.clone()).collect();
+        if let Some(namespaces) = if is_selective { Some(BTreeSet::new()) } else { fixed } {
             state.watch_only(namespaces);
         }
         Self {
@@ -115,8 +113,8 @@ impl Collector {
             held: BTreeMap::new(),
             interest,
             references: BTreeMap::new(),
-            secrets,
-            refresh_at: now + SECRET_REFRESH,
+            named,
+            refresh_at: now + NAMED_REFRESH,
             dirty: BTreeSet::new(),
             waiting: BTreeMap::new(),
             wait_until: None,
@@ -169,47 +167,43 @@ impl Collector {
         }
     }
 
-    /// The next Secret to read.
-    pub(super) fn next_secret(&mut self) -> Option<ObjectRef> {
-        self.secrets.next()
+    /// The next object to read by its name.
+    pub(super) fn next_named(&mut self) -> Option<ObjectRef> {
+        self.named.next()
     }
 
-    /// Takes a Secret that was read; `None`: there is none.
-    pub(super) fn secret(
+    /// Takes an object that was read by its name, with its version; `None`: there is none.
+    pub(super) fn read(
         &mut self,
-        secret: &ObjectRef,
-        result: Result<Option<Secret>, Failure>,
+        reference: &ObjectRef,
+        result: Result<Option<(Box<str>, Object)>, Failure>,
         now: Instant,
     ) {
         let (answer, content) = match result {
-            Ok(Some(mut object)) => {
-                let version = object.metadata.resource_version.take().unwrap_or_default();
-                let object = Object::Secret(Arc::new(object.trim()));
-                (Answer::Present(version.into()), Some(Some(object)))
-            }
+            Ok(Some((version, object))) => (Answer::Present(version), Some(Some(object))),
             Ok(None) => (Answer::Absent, Some(None)),
             Err(failure) => {
-                self.count_error(Kind::Secret);
+                self.count_error(reference.kind);
                 (Answer::Failed(failure), None)
             }
         };
-        let failure = self.secrets.failure(secret).cloned();
-        if !self.secrets.answer(secret, answer, now) {
+        let failure = self.named.failure(reference).cloned();
+        if !self.named.answer(reference, answer, now) {
             return;
         }
-        self.are_problems_stale |= failure.as_ref() != self.secrets.failure(secret);
+        self.are_problems_stale |= failure.as_ref() != self.named.failure(reference);
         match content {
-            Some(Some(object)) => self.hold(secret, object, Vec::new(), now),
-            Some(None) => self.drop_held(secret, now),
+            Some(Some(object)) => self.hold(reference, object, Vec::new(), now),
+            Some(None) => self.drop_held(reference, now),
             // What was read before stays in force.
             None => {}
         }
-        self.stop_waiting(secret);
+        self.stop_waiting(reference);
     }
 
     /// When [`Self::tick`] has something to do.
     pub(super) fn deadline(&self) -> Instant {
-        let others = self.wait_until.into_iter().chain(self.secrets.retry_at());
+        let others = self.wait_until.into_iter().chain(self.named.retry_at());
         others.fold(self.refresh_at, Instant::min)
     }
 
@@ -219,16 +213,16 @@ impl Collector {
             self.waiting.retain(|_, wait| wait.until > now);
             self.wait_until = self.waiting.values().map(|wait| wait.until).min();
         }
-        self.secrets.retry(now);
+        self.named.retry(now);
         if self.refresh_at <= now {
-            self.refresh_at = now + SECRET_REFRESH;
-            let is_watched = |secret: &ObjectRef| {
+            self.refresh_at = now + NAMED_REFRESH;
+            let is_watched = |object: &ObjectRef| {
                 let refused = |s: &Stream| s.failure.as_ref().is_some_and(|(_, f)| f.is_refusal());
-                self.streams.iter().any(|s| s.extent.covers(secret) && !refused(s))
+                self.streams.iter().any(|s| s.extent.covers(object) && !refused(s))
             };
             let blind: Vec<_> =
-                self.secrets.wanted().filter(|secret| !is_watched(secret)).cloned().collect();
-            blind.iter().for_each(|secret| self.secrets.demand(secret));
+                self.named.wanted().filter(|object| !is_watched(object)).cloned().collect();
+            blind.iter().for_each(|object| self.named.demand(object));
         }
     }
 
@@ -263,7 +257,7 @@ impl Collector {
         if !std::mem::take(&mut self.are_problems_stale) {
             return None;
         }
-        let problems = problems::of(&self.streams, &self.secrets, &mut self.trouble);
+        let problems = problems::of(&self.streams, &self.named, &mut self.trouble);
         if problems == self.told_problems {
             return None;
         }
@@ -282,7 +276,7 @@ impl Collector {
             |kind| self.streams.iter().any(|stream| stream.extent.kind == kind && stream.is_synced);
         self.streams.iter().all(|stream| stream.is_synced || excused(stream))
             && required.all(is_known)
-            && !self.secrets.is_any_open()
+            && !self.named.is_any_open()
     }
 
     fn count_error(&self, kind: Kind) {
@@ -308,10 +302,10 @@ impl Collector {
                 let known = known.map(|name| ObjectRef { name: Arc::clone(name), ..first.clone() });
                 known.filter(|namespace| !listed.contains(namespace)).collect()
             }
-            Kind::Secret => {
-                let known = self.secrets.known_from(&first).take_while(|s| s.kind == extent.kind);
-                let known = known.filter(|secret| extent.covers(secret));
-                known.filter(|secret| !listed.contains(*secret)).cloned().collect()
+            kind if is_named(kind) => {
+                let known = self.named.known_from(&first).take_while(|known| known.kind == kind);
+                let known = known.filter(|known| extent.covers(known));
+                known.filter(|known| !listed.contains(*known)).cloned().collect()
             }
             kind => {
                 let known = self.held.range(&first..).map(|(object, _)| object);
@@ -321,11 +315,11 @@ impl Collector {
             }
         };
         gone.iter().for_each(|object| self.remove(object, now));
-        if extent.kind == Kind::Secret {
+        if is_named(extent.kind) {
             // Read while nothing was watched, and perhaps gone since.
-            let doubtful = self.secrets.doubtful().filter(|secret| extent.covers(secret));
+            let doubtful = self.named.doubtful().filter(|object| extent.covers(object));
             let doubtful: Vec<_> = doubtful.cloned().collect();
-            doubtful.iter().for_each(|secret| self.secrets.demand(secret));
+            doubtful.iter().for_each(|object| self.named.demand(object));
         }
         let is_synced = self.streams.iter().all(|s| s.extent.kind != extent.kind || s.is_synced);
         self.state.update(extent.kind, |state| {
@@ -340,8 +334,9 @@ impl Collector {
         match content {
             Content::Object(object, addresses) => self.hold(&reference, object, addresses, now),
             Content::Version(version) => {
-                self.secrets.exists(reference, version);
-                self.count_objects(Kind::Secret, self.secrets.count());
+                let kind = reference.kind;
+                self.named.exists(reference, version);
+                self.count_objects(kind, self.named.count(kind));
             }
             Content::Presence => self.set_namespace(&reference.name, true, now),
         }
@@ -350,13 +345,13 @@ impl Collector {
     fn remove(&mut self, object: &ObjectRef, now: Instant) {
         match object.kind {
             Kind::Namespace => self.set_namespace(&object.name, false, now),
-            Kind::Secret => {
-                if self.secrets.gone(object) {
+            kind if is_named(kind) => {
+                if self.named.gone(object) {
                     self.drop_held(object, now);
                     self.are_problems_stale = true;
                     self.stop_waiting(object);
                 }
-                self.count_objects(Kind::Secret, self.secrets.count());
+                self.count_objects(kind, self.named.count(kind));
             }
             _ => self.drop_held(object, now),
         }
@@ -387,7 +382,7 @@ impl Collector {
         let held = self.held.remove(reference);
         let (old, is_told) = held.map_or((None, false), |held| (held.object, held.is_told));
         let urgency = self.urgency(old.as_ref(), Some(&object));
-        if old.is_none() && reference.kind != Kind::Secret {
+        if old.is_none() && !is_named(reference.kind) {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_add(1));
         }
         let held = Held { object: Some(object), addresses, is_told };
@@ -400,7 +395,7 @@ impl Collector {
         let Some(held) = self.held.get_mut(reference) else { return };
         let Some(old) = held.object.take() else { return };
         held.addresses = Vec::new();
-        if reference.kind != Kind::Secret {
+        if !is_named(reference.kind) {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_sub(1));
         }
         let urgency = self.urgency(Some(&old), None);
@@ -436,48 +431,49 @@ impl Collector {
         self.urgency = self.urgency.max(urgency);
         // Of the first reading everything waits.
         if self.has_told && self.must_wait(object) {
-            let wait = Wait { since: now, until: now + SECRET_WAIT };
+            let wait = Wait { since: now, until: now + NAMED_WAIT };
             let wait = self.waiting.entry(object.clone()).or_insert(wait);
             self.wait_until = Some(self.wait_until.map_or(wait.until, |at| at.min(wait.until)));
             let named = self.references.get(object).into_iter().flat_map(|all| &*all.newest);
-            for secret in named.filter(|secret| self.secrets.is_open(secret)) {
-                self.waiters.entry(secret.clone()).or_default().insert(object.clone());
+            for named in named.filter(|named| self.named.is_open(named)) {
+                self.waiters.entry(named.clone()).or_default().insert(object.clone());
             }
         } else {
             self.waiting.remove(object);
         }
     }
 
-    /// Whether hosts would be without their certificates if this were told now.
+    /// Whether hosts would be without their certificates, or rules without what they need, if this
+    /// were told now.
     fn must_wait(&self, object: &ObjectRef) -> bool {
         match info(object.kind).role {
             Role::Names => {
                 let named = self.references.get(object).into_iter().flat_map(|all| &*all.newest);
-                named.into_iter().any(|secret| self.secrets.is_open(secret))
+                named.into_iter().any(|named| self.named.is_open(named))
             }
-            Role::Chooses => self.secrets.is_any_open(),
+            Role::Chooses => self.named.is_any_open(),
             Role::Plain => false,
         }
     }
 
-    /// The Secret is open no more.
-    fn stop_waiting(&mut self, secret: &ObjectRef) {
-        if self.secrets.is_open(secret) {
+    /// The object is open no more.
+    fn stop_waiting(&mut self, object: &ObjectRef) {
+        if self.named.is_open(object) {
             return;
         }
-        for ingress in self.waiters.remove(secret).into_iter().flatten() {
+        for ingress in self.waiters.remove(object).into_iter().flatten() {
             if !self.must_wait(&ingress) {
                 self.waiting.remove(&ingress);
             }
         }
-        if !self.secrets.is_any_open() {
+        if !self.named.is_any_open() {
             self.waiting.clear();
         }
     }
 
     fn is_visible(&self, object: &ObjectRef) -> bool {
-        if object.kind == Kind::Secret {
-            return self.secrets.is_wanted(object);
+        if is_named(object.kind) {
+            return self.named.is_wanted(object);
         }
         object.namespace.is_empty()
             || self.namespaces.as_ref().is_none_or(|all| all.contains(&object.namespace))
@@ -539,6 +535,11 @@ impl Collector {
             _ => was_told.then_some(Change::Delete(reference)),
         }
     }
+}
+
+/// Whether only what others name is read of the kind.
+fn is_named(kind: Kind) -> bool {
+    info(kind).reading == Reading::Named
 }
 
 fn uid(object: &Object) -> Option<&str> {

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
@@ -26,7 +26,7 @@ pub(super) struct Item {
 pub(super) enum Content {
     /// For the store, and the addresses in the status of an Ingress.
     Object(Object, Vec<IngressLoadBalancerIngress>),
-    /// A Secret of this `metadata.resourceVersion` exists.
+    /// An object of this `metadata.resourceVersion` exists.
     Version(Box<str>),
     /// A namespace exists.
     Presence,
@@ -65,8 +65,9 @@ impl<K: Stored> Watched for K {
     }
 }
 
-impl Watched for PartialObjectMeta<Secret> {
-    const KIND: Kind = Kind::Secret;
+/// Of kinds of which only what others name is read.
+impl<K: Stored> Watched for PartialObjectMeta<K> {
+    const KIND: Kind = <K as Stored>::KIND;
 
     fn content(self) -> Content {
         Content::Version(self.metadata.resource_version.unwrap_or_default().into())

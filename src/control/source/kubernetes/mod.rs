@@ -3,15 +3,15 @@
 //!
 //! ```text
 //!  list + watch, one task per kind and namespace ─Step─▶ Collector ─Batch─▶ sink
-//!  GET of Secrets that Ingresses of ours name ─────────────┘
+//!  GET of what Ingresses of ours name ─────────────────────┘
 //! ```
 
 mod batch;
 mod collect;
 mod failure;
 mod item;
+mod named;
 mod problems;
-mod secrets;
 mod state;
 mod stream;
 #[cfg(test)]
@@ -22,9 +22,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use futures_util::future::BoxFuture;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
 use kube::core::PartialObjectMeta;
-use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
@@ -33,9 +34,9 @@ use crate::control::calls::alive;
 use crate::control::kinds::{KindInfo, KindScope, Place, Reading, info};
 use crate::control::observed::Observed;
 use crate::control::source::interest::Interest;
-use crate::control::source::object::{ForType, Stored, for_type};
+use crate::control::source::object::{ForType, Object, Stored, for_type};
 use crate::control::source::reach::Reach;
-use crate::limits::{KUBE_ANSWER_TIMEOUT, KUBE_DRAIN_MAX, KUBE_STEPS_MAX, SECRET_GETS_MAX};
+use crate::limits::{KUBE_ANSWER_TIMEOUT, KUBE_DRAIN_MAX, KUBE_STEPS_MAX, NAMED_GETS_MAX};
 use crate::model::{Kind, ObjectRef};
 pub use batch::{Batch, Urgency};
 use collect::{Collector, Setup};
@@ -51,8 +52,9 @@ pub struct KubernetesOptions {
     pub reach: Reach,
     /// Whose objects are ours.
     pub interest: Box<dyn Interest>,
-    /// Secrets that flags name, wherever they are.
-    pub secrets: Vec<ObjectRef>,
+    /// Objects that flags name, wherever they are, of kinds of which only those are read that
+    /// something names.
+    pub named: Vec<ObjectRef>,
     /// For metrics and readiness.
     pub state: Arc<SourceState>,
 }
@@ -66,24 +68,27 @@ pub async fn run(
     observed: Arc<Observed>,
     sink: mpsc::Sender<Batch>,
 ) {
-    let KubernetesOptions { reach, interest, secrets, state } = options;
-    let extents = extents(&reach, &secrets);
+    let KubernetesOptions { reach, interest, named, state } = options;
+    let extents = extents(&reach, &named);
     let (out, mut steps) = mpsc::channel(KUBE_STEPS_MAX);
     let mut watches = JoinSet::new();
     for (id, extent) in extents.iter().enumerate() {
         spawn(&mut watches, &client, &reach, extent, id, out.clone());
     }
     let is_selective = matches!(reach, Reach::Selector(_));
-    let setup = Setup { extents, is_selective, interest, secrets, observed, state };
+    let setup = Setup { extents, is_selective, interest, named, observed, state };
     let mut collector = Collector::new(setup, Instant::now());
-    let mut reads: JoinSet<(ObjectRef, Result<Option<Secret>, Failure>)> = JoinSet::new();
+    let mut reads: JoinSet<(ObjectRef, ReadResult)> = JoinSet::new();
     let mut problems = None;
     let mut received = Vec::new();
     loop {
-        while reads.len() < SECRET_GETS_MAX
-            && let Some(secret) = collector.next_secret()
+        while reads.len() < NAMED_GETS_MAX
+            && let Some(object) = collector.next_named()
         {
-            reads.spawn(read(client.clone(), secret));
+            let kind = object.kind;
+            if let Some(read) = for_type(kind, Read { client: client.clone(), object }) {
+                reads.spawn(read);
+            }
         }
         problems = collector.take_problems().or(problems);
         let pending = collector.pending_since();
@@ -101,8 +106,8 @@ pub async fn run(
                 received.drain(..).for_each(|(id, step)| collector.step(id, step, now));
             }
             Some(ended) = reads.join_next() => {
-                let (secret, result) = alive(ended);
-                collector.secret(&secret, result, Instant::now());
+                let (object, result) = alive(ended);
+                collector.read(&object, result, Instant::now());
             }
             Some(ended) = watches.join_next() => alive(ended),
             permit = sink.reserve(), if wants && !is_late => match permit {
@@ -121,7 +126,7 @@ fn tell(permit: mpsc::Permit<'_, Batch>, problems: &mut Option<Batch>, collector
 }
 
 /// Everything that is watched.
-fn extents(reach: &Reach, secrets: &[ObjectRef]) -> Vec<Extent> {
+fn extents(reach: &Reach, named: &[ObjectRef]) -> Vec<Extent> {
     let followed = |scope| KindInfo::followed(scope).map(|info| info.kind);
     let mut extents: Vec<_> = followed(KindScope::Cluster).map(Extent::all).collect();
     match reach {
@@ -138,12 +143,12 @@ fn extents(reach: &Reach, secrets: &[ObjectRef]) -> Vec<Extent> {
                 let extent = |kind| Extent { kind, namespace: namespace(), name: None };
                 extents.extend(followed(KindScope::Namespaced).map(extent));
             }
-            let secrets: BTreeSet<_> = secrets.iter().collect();
-            for secret in secrets.into_iter().filter(|s| !namespaces.contains(&s.namespace)) {
+            let named: BTreeSet<_> = named.iter().collect();
+            for object in named.into_iter().filter(|o| !namespaces.contains(&o.namespace)) {
                 extents.push(Extent {
-                    kind: Kind::Secret,
-                    namespace: Some(Arc::clone(&secret.namespace)),
-                    name: Some(Arc::clone(&secret.name)),
+                    kind: object.kind,
+                    namespace: Some(Arc::clone(&object.namespace)),
+                    name: Some(Arc::clone(&object.name)),
                 });
             }
         }
@@ -168,11 +173,25 @@ impl Start<'_> {
     }
 }
 
-impl ForType for Start<'_> {
+/// Watches whole objects.
+struct Whole<'a>(Start<'a>);
+
+/// Watches which objects there are.
+struct Versions<'a>(Start<'a>);
+
+impl ForType for Whole<'_> {
     type Output = ();
 
     fn run<K: Stored>(self) {
-        self.follow::<K>();
+        self.0.follow::<K>();
+    }
+}
+
+impl ForType for Versions<'_> {
+    type Output = ();
+
+    fn run<K: Stored>(self) {
+        self.0.follow::<PartialObjectMeta<K>>();
     }
 }
 
@@ -193,18 +212,39 @@ fn spawn(
     let (client, namespace) = (client.clone(), extent.namespace.as_deref());
     let start = Start { watches, client, query: Query { labels, fields }, namespace, id, out };
     match reading {
-        Reading::Whole => _ = for_type(extent.kind, start),
-        Reading::Named => start.follow::<PartialObjectMeta<Secret>>(),
+        Reading::Whole => _ = for_type(extent.kind, Whole(start)),
+        Reading::Named => _ = for_type(extent.kind, Versions(start)),
         Reading::Presence => start.follow::<Namespace>(),
         Reading::Nothing => {}
     }
 }
 
-async fn read(client: Client, secret: ObjectRef) -> (ObjectRef, Result<Option<Secret>, Failure>) {
-    let api: Api<Secret> = Api::namespaced(client, &secret.namespace);
-    let result = match timeout(KUBE_ANSWER_TIMEOUT, api.get_opt(&secret.name)).await {
-        Ok(result) => result.map_err(Failure::from),
-        Err(_) => Err(Failure::silence(KUBE_ANSWER_TIMEOUT)),
-    };
-    (secret, result)
+/// An object and its version; `None`: there is none.
+type ReadResult = Result<Option<(Box<str>, Object)>, Failure>;
+
+/// Reads an object by its name.
+struct Read {
+    client: Client,
+    object: ObjectRef,
+}
+
+impl ForType for Read {
+    type Output = BoxFuture<'static, (ObjectRef, ReadResult)>;
+
+    fn run<K: Stored>(self) -> Self::Output {
+        let Self { client, object } = self;
+        Box::pin(async move {
+            let api = K::Scope::api::<K>(client, Some(&object.namespace));
+            let result = match timeout(KUBE_ANSWER_TIMEOUT, api.get_opt(&object.name)).await {
+                Ok(result) => result.map(|found| found.map(versioned)).map_err(Failure::from),
+                Err(_) => Err(Failure::silence(KUBE_ANSWER_TIMEOUT)),
+            };
+            (object, result)
+        })
+    }
+}
+
+fn versioned<K: Stored>(mut object: K) -> (Box<str>, Object) {
+    let version = object.meta_mut().resource_version.take().unwrap_or_default();
+    (version.into(), K::wrap(Arc::new(object.trim())))
 }

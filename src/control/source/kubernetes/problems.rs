@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::secrets::Secrets;
+use super::named::Named;
 use super::stream::Stream;
 use super::watch::Verb;
 use crate::control::kinds::{KindInfo, Need, Reading, info};
-use crate::limits::{KUBERNETES_MINOR_LEAST, NAMESPACES_SHOWN_MAX, SECRET_REFRESH};
+use crate::limits::{KUBERNETES_MINOR_LEAST, NAMED_REFRESH, NAMESPACES_SHOWN_MAX};
 use crate::model::{Kind, Problem, Severity};
 
 /// Who needs the rights.
@@ -24,15 +24,11 @@ pub(super) struct Trouble {
 }
 
 /// All present problems, in a fixed order.
-pub(super) fn of(
-    streams: &[Stream],
-    secrets: &Secrets,
-    trouble: &mut Trouble,
-) -> Vec<Arc<Problem>> {
+pub(super) fn of(streams: &[Stream], named: &Named, trouble: &mut Trouble) -> Vec<Arc<Problem>> {
     let mut problems = Vec::new();
     let failures = || {
         let of_streams = streams.iter().filter_map(|stream| stream.failure.as_ref());
-        of_streams.map(|(_, failure)| failure).chain(secrets.failures().map(|(_, f)| f))
+        of_streams.map(|(_, failure)| failure).chain(named.failures().map(|(_, f)| f))
     };
     keep(
         &mut trouble.unreachable,
@@ -82,7 +78,7 @@ pub(super) fn of(
         ));
     }
     of_kinds(streams, &mut problems);
-    of_secrets(secrets, &mut problems);
+    of_named(named, &mut problems);
     problems.into_iter().map(Arc::new).collect()
 }
 
@@ -159,37 +155,37 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
     }
 }
 
-fn of_secrets(secrets: &Secrets, problems: &mut Vec<Problem>) {
-    let mut forbidden: Option<(Places, &String)> = None;
-    let mut unreadable: Option<&String> = None;
-    for (secret, failure) in secrets.failures() {
+fn of_named(named: &Named, problems: &mut Vec<Problem>) {
+    let mut forbidden: BTreeMap<Kind, (Places, &String)> = BTreeMap::new();
+    let mut unreadable: BTreeMap<Kind, &String> = BTreeMap::new();
+    for (object, failure) in named.failures() {
         match failure {
             Failure::Forbidden(text) => {
-                let (places, _) = forbidden.get_or_insert_with(|| (Places::default(), text));
-                places.add(Some(&secret.namespace));
+                let new = || (Places::default(), text);
+                let (places, _) = forbidden.entry(object.kind).or_insert_with(new);
+                places.add(Some(&object.namespace));
             }
             Failure::Unreadable(text) | Failure::Invalid(text) | Failure::NotServed(text) => {
-                _ = unreadable.get_or_insert(text);
+                unreadable.entry(object.kind).or_insert(text);
             }
             _ => {}
         }
     }
-    if let Some((places, text)) = forbidden {
+    for (kind, (places, text)) in forbidden {
+        let info = info(kind);
+        let (resource, unnamed) = (info.resource(), info.unnamed);
         problems.push(problem(
             Severity::Error,
             "Forbidden",
-            format!(
-                "we may not get secrets{places}: {text}. Hosts of Ingresses that name them answer \
-                 with the default certificate."
-            ),
-            &format!("Bind a role with the verbs get, list and watch on secrets to {ACCOUNT}."),
+            format!("we may not get {resource}{places}: {text}. {unnamed}"),
+            &format!("Bind a role with the verbs get, list and watch on {resource} to {ACCOUNT}."),
         ));
     }
-    if let Some(text) = unreadable {
+    for (kind, text) in unreadable {
         problems.push(problem(
             Severity::Error,
             "UnreadableAnswer",
-            format!("a Secret cannot be read: {text}. What was read before stays in force."),
+            format!("a {kind} cannot be read: {text}. What was read before stays in force."),
             "See whether something between us and the API server changes answers.",
         ));
     }
@@ -227,7 +223,7 @@ fn effect(info: &KindInfo) -> String {
     match info.reading {
         Reading::Named => format!(
             "Those that Ingresses name are read every {} s instead.",
-            SECRET_REFRESH.as_secs()
+            NAMED_REFRESH.as_secs()
         ),
         Reading::Whole | Reading::Presence | Reading::Nothing => info.unseen.into(),
     }

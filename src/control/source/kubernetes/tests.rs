@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::core::PartialObjectMeta;
@@ -16,16 +16,17 @@ use super::collect::{Collector, Setup};
 use super::failure::Failure;
 use super::item::{Content, Item, Watched};
 use super::watch::{Step, Verb};
-use super::{Batch, KindState, SourceState, Urgency, extents};
+use super::{Batch, KindState, SourceState, Urgency, extents, versioned};
 use crate::control::calls::alive;
 use crate::control::gateway_class::GatewayClass;
 use crate::control::kinds::{Need, info};
 use crate::control::lower::{Interest, LowerOptions, Lowerer};
 use crate::control::observed::Observed;
-use crate::control::source::object::{Change, Object, SourceObject};
+use crate::control::source::interest::{Choice, Interest as _};
+use crate::control::source::object::{Change, Object, SourceObject, Stored};
 use crate::control::source::reach::Reach;
 use crate::control::store::Store;
-use crate::limits::{KUBE_REFUSED_RETRY, SECRET_REFRESH, SECRET_RETRY, SECRET_WAIT};
+use crate::limits::{KUBE_REFUSED_RETRY, NAMED_REFRESH, NAMED_RETRY, NAMED_WAIT};
 use crate::model::{Kind, ObjectRef, Problem, Severity};
 
 fn options() -> LowerOptions {
@@ -160,16 +161,21 @@ impl Bench {
             extents,
             is_selective: matches!(reach, Reach::Selector(_)),
             interest: Box::new(Interest::new(options())),
-            secrets: Vec::new(),
+            named: Vec::new(),
             observed: Arc::clone(&observed),
             state: Arc::clone(&state),
         };
         let mut bench = Self { collector: Collector::new(setup, now), ids, state, observed, now };
-        // A cluster without any extension.
-        for (kind, _) in bench.ids.clone() {
-            if info(kind).need == Need::IfServed {
-                bench.step(kind, Step::Failed(Verb::List, Failure::NotServed("no".into())));
-            }
+        // A cluster without any extension, and without ConfigMaps.
+        for (id, (kind, _)) in bench.ids.clone().into_iter().enumerate() {
+            let steps = match kind {
+                Kind::ConfigMap => vec![Step::Begin, Step::Done],
+                kind if info(kind).need == Need::IfServed => {
+                    vec![Step::Failed(Verb::List, Failure::NotServed("no".into()))]
+                }
+                _ => Vec::new(),
+            };
+            steps.into_iter().for_each(|step| bench.collector.step(id, step, now));
         }
         bench
     }
@@ -241,8 +247,14 @@ impl Bench {
     }
 
     fn read(&mut self, name: &str, result: Result<Option<Secret>, Failure>) {
-        assert_eq!(self.collector.next_secret(), Some(secret_ref(name)));
-        self.collector.secret(&secret_ref(name), result, self.now);
+        assert_eq!(self.collector.next_named(), Some(secret_ref(name)));
+        self.answer(&secret_ref(name), result);
+    }
+
+    /// An object was read by its name.
+    fn answer<K: Stored>(&mut self, object: &ObjectRef, result: Result<Option<K>, Failure>) {
+        let result = result.map(|found| found.map(versioned));
+        self.collector.read(object, result, self.now);
     }
 
     fn pass(&mut self, time: Duration) {
@@ -274,12 +286,13 @@ fn the_first_reading_waits_for_all_kinds_and_referenced_secrets() {
     bench.list(Kind::Secret, vec![seen("s", "1"), seen("unused", "1")]);
     assert_eq!(bench.changes(), None);
     bench.read("s", Ok(Some(secret("s", "1"))));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     assert_eq!(bench.changes(), strings(&["+x", "+y", "+s", "+app"]));
     assert_eq!(bench.changes(), None);
     let snapshot = bench.state.snapshot();
     let objects: Vec<_> = snapshot.iter().map(|s| (s.kind, s.objects, s.is_synced)).collect();
     let expected = [
+        (Kind::ConfigMap, 0, true),
         (Kind::EndpointSlice, 0, true),
         (Kind::GatewayClass, 0, true),
         (Kind::Ingress, 2, true),
@@ -364,7 +377,7 @@ fn an_ingress_waits_for_its_secret_a_while() {
     assert_eq!(bench.changes(), strings(&["+x", "+s"]));
     // It is known: nothing waits for a new version.
     bench.apply(seen("s", "1"));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     bench.apply(seen("s", "2"));
     bench.apply(ingress("x2", Some("s")));
     assert_eq!(bench.changes(), strings(&["+x2"]));
@@ -373,10 +386,10 @@ fn an_ingress_waits_for_its_secret_a_while() {
     // The server is slow.
     let began = bench.now;
     bench.apply(ingress("z", Some("slow")));
-    bench.pass(SECRET_WAIT / 2);
+    bench.pass(NAMED_WAIT / 2);
     assert_eq!(bench.changes(), None);
     bench.apply(ingress("z", Some("slow")));
-    bench.pass(SECRET_WAIT / 2);
+    bench.pass(NAMED_WAIT / 2);
     assert_eq!(bench.batch().map(|(changes, _, since)| (changes.len(), since)), Some((1, began)));
     // No such Secret: that is known as well.
     bench.read("slow", Ok(None));
@@ -396,7 +409,7 @@ fn a_class_that_becomes_ours_waits_for_all_their_secrets() {
     bench.apply(item::<Ingress>(value));
     bench.apply(class("somebody.else"));
     assert_eq!(bench.changes(), strings(&["+x", "+other"]));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     bench.apply(class("ringway.dev/ingress"));
     assert_eq!(bench.changes(), None);
     bench.read("s", Ok(Some(secret("s", "1"))));
@@ -409,7 +422,7 @@ fn a_class_that_becomes_ours_waits_for_all_their_secrets() {
 fn a_secret_goes_with_its_last_user_or_its_owner() {
     let mut bench = Bench::ready();
     bench.apply(seen("s", "1"));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     bench.apply(ingress("x", Some("s")));
     bench.apply(ingress("y", Some("s")));
     bench.read("s", Ok(Some(secret("s", "1"))));
@@ -435,17 +448,17 @@ fn what_changes_while_it_is_read_is_read_again() {
     let mut bench = Bench::ready();
     bench.apply(seen("s", "1"));
     bench.apply(ingress("x", Some("s")));
-    assert_eq!(bench.collector.next_secret(), Some(secret_ref("s")));
+    assert_eq!(bench.collector.next_named(), Some(secret_ref("s")));
     bench.apply(seen("s", "2"));
-    bench.collector.secret(&secret_ref("s"), Ok(Some(secret("s", "1"))), bench.now);
+    bench.answer(&secret_ref("s"), Ok(Some(secret("s", "1"))));
     bench.read("s", Ok(Some(secret("s", "2"))));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     assert_eq!(bench.changes(), strings(&["+x", "+s"]));
     // Deleted while an older answer is under way.
     bench.apply(seen("s", "3"));
-    assert_eq!(bench.collector.next_secret(), Some(secret_ref("s")));
+    assert_eq!(bench.collector.next_named(), Some(secret_ref("s")));
     bench.step(Kind::Secret, Step::Delete(secret_ref("s")));
-    bench.collector.secret(&secret_ref("s"), Ok(Some(secret("s", "3"))), bench.now);
+    bench.answer(&secret_ref("s"), Ok(Some(secret("s", "3"))));
     bench.read("s", Ok(None));
     assert_eq!(bench.changes(), strings(&["-s"]));
 }
@@ -460,13 +473,13 @@ fn a_secret_that_cannot_be_read_stays_and_is_tried_again() {
     bench.read("s", Err(Failure::Forbidden("no".into())));
     assert_eq!(bench.reasons(), Some(vec!["Forbidden"]));
     assert_eq!(bench.changes(), None);
-    assert_eq!(bench.collector.next_secret(), None);
-    bench.pass(SECRET_RETRY);
-    assert_eq!(bench.collector.next_secret(), None);
-    bench.pass(KUBE_REFUSED_RETRY - SECRET_RETRY);
+    assert_eq!(bench.collector.next_named(), None);
+    bench.pass(NAMED_RETRY);
+    assert_eq!(bench.collector.next_named(), None);
+    bench.pass(KUBE_REFUSED_RETRY - NAMED_RETRY);
     bench.read("s", Err(Failure::Unreadable("what".into())));
     assert_eq!(bench.reasons(), Some(vec!["UnreadableAnswer"]));
-    bench.pass(SECRET_RETRY);
+    bench.pass(NAMED_RETRY);
     bench.read("s", Ok(Some(secret("s", "2"))));
     assert_eq!(bench.changes(), strings(&["+s"]));
     assert_eq!(bench.problems(), Some(Vec::new()));
@@ -481,10 +494,10 @@ fn a_server_that_does_not_answer_is_waited_for() {
     }
     bench.read("s", Err(Failure::Unreachable("gone".into())));
     assert_eq!(bench.changes(), None);
-    bench.pass(SECRET_RETRY);
+    bench.pass(NAMED_RETRY);
     bench.read("s", Err(Failure::Busy("429 too many requests".into(), Duration::ZERO)));
     assert_eq!(bench.changes(), None);
-    bench.pass(SECRET_RETRY);
+    bench.pass(NAMED_RETRY);
     bench.read("s", Err(Failure::Refused("500 cannot decrypt".into(), Duration::ZERO)));
     assert_eq!(bench.reasons(), Some(vec!["ApiServerError"]));
     assert_eq!(bench.changes(), strings(&["+x"]));
@@ -536,15 +549,15 @@ fn a_kind_that_is_not_needed_may_be_forbidden() {
     bench.read("s", Ok(Some(secret("s", "1"))));
     assert_eq!(bench.changes(), strings(&["+x", "+s"]));
     // Nothing tells of its changes.
-    bench.pass(SECRET_REFRESH);
+    bench.pass(NAMED_REFRESH);
     bench.read("s", Ok(Some(secret("s", "2"))));
     assert_eq!(bench.changes(), strings(&["+s"]));
     bench.step(Kind::Secret, forbidden());
     assert_eq!(bench.problems(), None);
     bench.list(Kind::Secret, vec![seen("s", "2")]);
     assert_eq!(bench.reasons(), Some(vec!["Forbidden"]));
-    bench.pass(SECRET_REFRESH);
-    assert_eq!(bench.collector.next_secret(), None);
+    bench.pass(NAMED_REFRESH);
+    assert_eq!(bench.collector.next_named(), None);
 }
 
 #[test]
@@ -615,7 +628,7 @@ fn objects_of_a_namespace_come_and_go_with_its_labels() {
     let namespace = |name| item::<Namespace>(json!({"metadata": {"name": name}}));
     bench.list(Kind::Namespace, vec![namespace("b")]);
     assert_eq!(bench.changes(), strings(&["+app"]));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     assert_eq!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")), None);
     bench.apply(namespace("a"));
     bench.read("s", Ok(Some(secret("s", "1"))));
@@ -633,22 +646,97 @@ fn objects_of_a_namespace_come_and_go_with_its_labels() {
 }
 
 #[test]
-fn secrets_of_flags_are_read_wherever_they_are() {
+fn what_flags_name_is_read_wherever_it_is() {
     let reach = Reach::Namespaces(vec!["b".into()]);
-    let all =
-        extents(&reach, &[secret_ref("s"), reference(Kind::Secret, "b", "s"), secret_ref("s")]);
-    let names: Vec<_> = all.iter().filter_map(|extent| extent.name.as_deref()).collect();
-    assert_eq!(names, ["s"]);
+    let map = reference(Kind::ConfigMap, "a", "m");
+    let near = reference(Kind::Secret, "b", "s");
+    let all = extents(&reach, &[secret_ref("s"), near, map, secret_ref("s")]);
+    let names = all.iter().filter_map(|e| Some((e.kind, e.name.as_deref()?)));
+    assert_eq!(names.collect::<Vec<_>>(), [(Kind::ConfigMap, "m"), (Kind::Secret, "s")]);
     let setup = Setup {
         extents: all,
         is_selective: false,
         interest: Box::new(Interest::new(options())),
-        secrets: vec![secret_ref("s")],
+        named: vec![secret_ref("s")],
         observed: Arc::default(),
         state: Arc::default(),
     };
     let mut collector = Collector::new(setup, Instant::now());
-    assert_eq!(collector.next_secret(), Some(secret_ref("s")));
+    assert_eq!(collector.next_named(), Some(secret_ref("s")));
+}
+
+fn map(name: &str, version: &str, data: &Value) -> ConfigMap {
+    let metadata = json!({"name": name, "namespace": "a", "resourceVersion": version});
+    serde_json::from_value(json!({"metadata": metadata, "data": data})).unwrap()
+}
+
+#[test]
+fn config_maps_are_read_by_name_like_secrets() {
+    let mut bench = Bench::ready();
+    let mut value = ingress_value("a", "x", "x.test", None);
+    let annotation = "nginx.ingress.kubernetes.io/custom-headers";
+    value["metadata"]["annotations"] = json!({annotation: "m"});
+    bench.apply(item::<Ingress>(value));
+    // It waits for what it names.
+    assert_eq!(bench.changes(), None);
+    let of_map = reference(Kind::ConfigMap, "a", "m");
+    assert_eq!(bench.collector.next_named(), Some(of_map.clone()));
+    bench.answer(&of_map, Ok(Some(map("m", "1", &json!({"x": "1"})))));
+    assert_eq!(bench.changes(), strings(&["+m", "+x"]));
+    let metadata = |name: &str, version: &str| {
+        let metadata = json!({"name": name, "namespace": "a", "resourceVersion": version});
+        item::<PartialObjectMeta<ConfigMap>>(json!({"metadata": metadata}))
+    };
+    for (name, version) in [("m", "1"), ("other", "5")] {
+        bench.apply(metadata(name, version));
+        assert_eq!(bench.collector.next_named(), None, "{name}");
+    }
+    assert_eq!((bench.of(Kind::ConfigMap).objects, bench.of(Kind::Secret).objects), (2, 0));
+    bench.apply(metadata("m", "2"));
+    assert_eq!(bench.collector.next_named(), Some(of_map.clone()));
+    bench.answer(&of_map, Ok(Some(map("m", "2", &json!({"x": "2"})))));
+    assert_eq!(bench.changes(), strings(&["+m"]));
+    bench.step(Kind::ConfigMap, Step::Delete(of_map));
+    assert_eq!(bench.changes(), strings(&["-m"]));
+    assert_eq!(bench.of(Kind::ConfigMap).objects, 1);
+}
+
+#[test]
+fn without_the_right_to_config_maps_all_else_is_served() {
+    let mut bench = Bench::ready();
+    bench.step(Kind::ConfigMap, forbidden());
+    let told: Vec<_> = bench.problems().unwrap();
+    let [problem] = &*told else { panic!("{told:?}") };
+    assert!(problem.message.starts_with("we may not list configmaps: no."), "{problem}");
+    assert_eq!(problem.severity, Severity::Warning);
+    let mut value = ingress_value("a", "x", "x.test", None);
+    value["metadata"]["annotations"] = json!({"nginx.ingress.kubernetes.io/custom-headers": "a/m"});
+    bench.apply(item::<Ingress>(value));
+    let of_map = bench.collector.next_named().unwrap();
+    bench.answer::<ConfigMap>(&of_map, Err(Failure::Forbidden("no".into())));
+    assert_eq!(bench.changes(), strings(&["+x"]));
+    let told: Vec<_> = bench.problems().unwrap();
+    let text =
+        "we may not get configmaps in the namespace a: no. Rules of Ingresses that name them";
+    assert!(told.iter().any(|problem| problem.message.starts_with(text)), "{told:?}");
+}
+
+#[test]
+fn the_controllers_config_map_says_what_may_be_named() {
+    let flag = reference(Kind::ConfigMap, "a", "c");
+    let mut interest = Interest::new(LowerOptions { config_map: Some(flag.clone()), ..options() });
+    let mut value = ingress_value("a", "x", "x.test", None);
+    value["metadata"]["annotations"] = json!({"nginx.ingress.kubernetes.io/custom-headers": "b/m"});
+    let ingress: Ingress = serde_json::from_value(value).unwrap();
+    let (reference, ingress) =
+        (reference(Kind::Ingress, "a", "x"), Object::Ingress(ingress.into()));
+    assert!(interest.needs(&reference, &ingress).is_empty());
+    let data = json!({"allow-cross-namespace-resources": "true"});
+    let config = Object::ConfigMap(Arc::new(map("c", "1", &data)));
+    assert_eq!(interest.choose(&[(&flag, &config)]), Choice::Changed);
+    assert_eq!(interest.choose(&[(&flag, &config)]), Choice::Same);
+    let needs: Vec<_> = interest.needs(&reference, &ingress).into_iter().collect();
+    assert_eq!(needs, [super::tests::reference(Kind::ConfigMap, "b", "m")]);
 }
 
 #[test]
@@ -719,16 +807,16 @@ fn what_is_served_keeps_its_secret_until_the_next_version_is_told() {
     assert_eq!(bench.changes(), None);
     bench.apply(seen("old", "2"));
     bench.apply(class("somebody.else"));
-    bench.pass(SECRET_WAIT / 2);
-    assert_eq!(bench.collector.next_secret(), Some(secret_ref("new")));
+    bench.pass(NAMED_WAIT / 2);
+    assert_eq!(bench.collector.next_named(), Some(secret_ref("new")));
     bench.read("old", Ok(Some(secret("old", "2"))));
     assert_eq!(bench.changes(), strings(&["+old"]));
-    bench.collector.secret(&secret_ref("new"), Ok(Some(secret("new", "1"))), bench.now);
+    bench.answer(&secret_ref("new"), Ok(Some(secret("new", "1"))));
     assert_eq!(bench.changes(), strings(&["+x", "+other", "+new", "-old"]));
     // Back before it is told: nothing is read again.
     bench.apply(ingress("x", None));
     bench.apply(ingress("x", Some("new")));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     assert_eq!(bench.changes(), strings(&["+x"]));
 }
 
@@ -768,15 +856,15 @@ fn an_answer_that_was_overtaken_is_not_the_last() {
     let mut bench = Bench::ready();
     bench.apply(seen("s", "1"));
     bench.apply(ingress("x", Some("s")));
-    assert_eq!(bench.collector.next_secret(), Some(secret_ref("s")));
+    assert_eq!(bench.collector.next_named(), Some(secret_ref("s")));
     // Let go of and wanted again while it is being read: not read twice at a time.
     bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     bench.apply(seen("s", "2"));
     bench.apply(ingress("x", Some("s")));
-    assert_eq!(bench.collector.next_secret(), None);
-    bench.collector.secret(&secret_ref("s"), Ok(Some(secret("s", "1"))), bench.now);
+    assert_eq!(bench.collector.next_named(), None);
+    bench.answer(&secret_ref("s"), Ok(Some(secret("s", "1"))));
     bench.read("s", Ok(Some(secret("s", "2"))));
-    assert_eq!(bench.collector.next_secret(), None);
+    assert_eq!(bench.collector.next_named(), None);
     assert_eq!(bench.changes(), strings(&["+x", "+s"]));
 }
 
@@ -832,10 +920,10 @@ fn time_to_read(count: usize) -> Duration {
     for kind in [Kind::IngressClass, Kind::Service, Kind::EndpointSlice, Kind::Secret] {
         bench.list(kind, Vec::new());
     }
-    while let Some(reference) = bench.collector.next_secret() {
+    while let Some(reference) = bench.collector.next_named() {
         assert_eq!(bench.collector.pending_since(), None);
         let read = Ok(Some(secret(&reference.name, "1")));
-        bench.collector.secret(&reference, read, bench.now);
+        bench.answer(&reference, read);
         drop(bench.collector.take_problems());
         assert!(bench.collector.deadline() > bench.now);
     }

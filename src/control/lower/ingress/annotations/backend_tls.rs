@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::group::Group;
-use super::reader::Reader;
+use super::reader::{NameForm, Reader};
 use super::row::Invalid::Denied;
 use super::row::Scope::Location;
 use super::row::State::{NotYet, Supported};
@@ -61,10 +61,12 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         let advice = "Write a DNS name or an address.";
         reader.invalid(NAME, text, "it is not the name of a server.", advice);
     }
-    let named = reader.named(SECRET, "until then its requests get status 503");
+    let named = reader.named(SECRET, NameForm::Qualified, "until then its requests get status 503");
     let namespace = Arc::clone(&reader.owner.namespace);
     // No object has an empty name.
-    let secret = named.map(|named| (namespace, named.map_or_else(|()| "".into(), |s| s.name)));
+    let secret = named.map(|named| {
+        named.map_or_else(|()| (namespace, "".into()), |secret| (secret.namespace, secret.name))
+    });
     settings.upstream.tls = DialTls { secret, verify, server_name, sends_server_name };
 }
 

@@ -1,7 +1,7 @@
 //! Certificates that clients have to show.
 
 use super::group::Group;
-use super::reader::Reader;
+use super::reader::{NameForm, Reader};
 use super::row::Guard::Unless;
 use super::row::Invalid::Ignored;
 use super::row::Off::{Never, Words, Zero};
@@ -77,7 +77,8 @@ fn client_auth(
             ClientAuthMode::Required
         }
     };
-    let named = reader.named(SECRET, "until then all requests get status 403")?;
+    let named =
+        reader.named(SECRET, NameForm::Qualified, "until then all requests get status 403")?;
     let Ok(secret) = named else { return Some(ClientCertificates::Invalid) };
     let demand = ClientDemand { mode, depth: depth(reader) };
     Some(ClientCertificates::Demanded { secret, demand, passes_certificate })

@@ -14,7 +14,7 @@ mod external_auth;
 mod firewall;
 mod group;
 mod groups;
-mod headers;
+pub(in super::super) mod headers;
 pub(in super::super) mod https;
 mod index;
 mod limits;
@@ -33,6 +33,7 @@ mod unread;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::guards::Guards;
 use crate::control::lower::settings::{Role, Settings};
 use crate::control::source::report::Report;
@@ -50,6 +51,7 @@ static NOTHING: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
 pub(super) fn read(
     owner: &ObjectRef,
     annotations: Option<&BTreeMap<String, String>>,
+    globals: &Globals,
     report: &mut Report<'_>,
 ) -> Arc<Settings> {
     let mut settings = Settings::default();
@@ -59,7 +61,7 @@ pub(super) fn read(
     for group in GROUPS {
         let Some(read) = group.read else { continue };
         let rows = group.rows;
-        let mut reader = Reader { owner, report, needs: &mut needs, said: &said, rows };
+        let mut reader = Reader { owner, globals, report, needs: &mut needs, said: &said, rows };
         read(&mut reader, &mut settings);
     }
     settings.needs = needs;

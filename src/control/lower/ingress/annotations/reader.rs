@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::row::{Row, field, parse_bool};
+use crate::control::lower::configmap::globals::{Globals, NamingScope};
 use crate::control::source::report::{Finding, Report};
 use crate::model::ObjectRef;
 
@@ -19,10 +20,21 @@ pub(super) struct Said<'a> {
     pub row: Option<&'static Row>,
 }
 
+/// How a value may name an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NameForm {
+    /// NAMESPACE/NAME.
+    Qualified,
+    /// The same, or NAME for one in the namespace of the owner.
+    Short,
+}
+
 /// Hands a group its annotations.
 pub(crate) struct Reader<'a, 'r> {
     /// Whose annotations they are.
     pub owner: &'a ObjectRef,
+    /// What holds for all objects.
+    pub globals: &'a Globals,
     pub report: &'a mut Report<'r>,
     /// What they name, of what is to be read.
     pub needs: &'a mut BTreeSet<ObjectRef>,
@@ -81,23 +93,35 @@ impl<'a> Reader<'a, '_> {
         size
     }
 
-    /// The object that the value names: NAMESPACE/NAME, in the namespace of the owner. `until`:
-    /// what follows from a value that is not so.
-    pub(super) fn named(&mut self, name: &str, until: &str) -> Option<Result<ObjectRef, ()>> {
+    /// The object that the value names, in a namespace where it may be. `until`: what follows from
+    /// a value that names none.
+    pub(super) fn named(
+        &mut self,
+        name: &str,
+        form: NameForm,
+        until: &str,
+    ) -> Option<Result<ObjectRef, ()>> {
         let text = self.text(name)?;
         let kind = self.row(name)?.names?;
-        let own = text.split_once('/').filter(|(namespace, name)| {
-            **namespace == *self.owner.namespace && !name.is_empty() && !name.contains('/')
-        });
-        let Some((_, name_of)) = own else {
+        let own = &*self.owner.namespace;
+        let (namespace, name_of) = match (text.split_once('/'), form) {
+            (Some((namespace, name)), _) => (namespace, name),
+            (None, NameForm::Short) => (own, text),
+            (None, NameForm::Qualified) => ("", text),
+        };
+        let is_near = namespace == own || self.globals.naming == NamingScope::Any;
+        if !is_near || namespace.is_empty() || name_of.is_empty() || name_of.contains('/') {
             let why = format!("it names no {kind} in the namespace of the Ingress.");
             let advice = format!(
                 "Write NAMESPACE/NAME of a {kind} in the namespace of the Ingress; {until}."
             );
             self.invalid(name, text, &why, &advice);
             return Some(Err(()));
+        }
+        let namespace = match namespace == own {
+            true => Arc::clone(&self.owner.namespace),
+            false => namespace.into(),
         };
-        let namespace = Arc::clone(&self.owner.namespace);
         let found = ObjectRef { kind, namespace, name: name_of.into() };
         self.needs.insert(found.clone());
         Some(Ok(found))

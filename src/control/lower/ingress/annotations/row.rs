@@ -141,7 +141,7 @@ pub(crate) fn field_of(key: &str) -> String {
 }
 
 /// A truth value as Go's `strconv.ParseBool` has it.
-pub(super) fn parse_bool(text: &str) -> Option<bool> {
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),

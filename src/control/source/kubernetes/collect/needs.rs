@@ -23,13 +23,13 @@ impl Collector {
         }
     }
 
-    /// Finds out anew which Secrets an object of ours names.
+    /// Finds out anew what an object of ours names.
     pub(super) fn find_references(&mut self, object: &ObjectRef, now: Instant) {
         let content = self.content(object);
         let found = content.map(|content| self.interest.needs(object, content)).unwrap_or_default();
         let old = self.references.get(object).cloned().unwrap_or_default();
         let newest = if *old.newest == found { old.newest } else { Arc::new(found) };
-        // What is served keeps its certificates until the new version is told.
+        // What is served keeps what it needs until the new version is told.
         self.set_references(object, References { newest, in_force: old.in_force }, now);
     }
 
@@ -40,11 +40,11 @@ impl Collector {
 
     fn set_references(&mut self, ingress: &ObjectRef, new: References, now: Instant) {
         let old = self.references.remove(ingress).unwrap_or_default();
-        new.without(&old).for_each(|secret| self.secrets.want(secret));
-        for secret in old.without(&new) {
-            if self.secrets.release(secret) {
-                self.drop_held(secret, now);
-                self.stop_waiting(secret);
+        new.without(&old).for_each(|named| self.named.want(named));
+        for named in old.without(&new) {
+            if self.named.release(named) {
+                self.drop_held(named, now);
+                self.stop_waiting(named);
                 self.are_problems_stale = true;
             }
         }
@@ -53,7 +53,7 @@ impl Collector {
         }
     }
 
-    /// What is told now comes into force: lets go of Secrets that only older versions name.
+    /// What is told now comes into force: lets go of what only older versions name.
     pub(super) fn settle_told(&mut self, now: Instant) {
         let waits = |object: &ObjectRef| self.waiting.contains_key(object);
         let told = || self.dirty.iter().filter(|object| !waits(object));

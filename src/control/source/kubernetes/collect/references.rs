@@ -1,12 +1,12 @@
-//! Which Secrets an object of ours names, and how long each of them is needed: what is served keeps
-//! its certificates until what replaces it was told.
+//! What an object of ours names, and how long each of that is needed: what is served keeps it, its
+//! certificates for instance, until what replaces it was told.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::ObjectRef;
 
-/// Secrets of one object of ours.
+/// What one object of ours names.
 #[derive(Clone, Default)]
 pub(super) struct References {
     /// Named by its newest version.
@@ -17,12 +17,12 @@ pub(super) struct References {
 }
 
 impl References {
-    fn contains(&self, secret: &ObjectRef) -> bool {
-        self.newest.contains(secret) || self.in_force.contains(secret)
+    fn contains(&self, named: &ObjectRef) -> bool {
+        self.newest.contains(named) || self.in_force.contains(named)
     }
 
     /// Those that `other` does not name.
     pub(super) fn without<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a ObjectRef> {
-        self.newest.union(&self.in_force).filter(|secret| !other.contains(secret))
+        self.newest.union(&self.in_force).filter(|named| !other.contains(named))
     }
 }
