@@ -360,6 +360,21 @@ pub const ADDRESS_RANGES_MAX: usize = 10_000;
 /// Origins that CORS lets in by one Ingress; the surplus is a problem on it. A request is compared
 /// with each.
 pub const CORS_ORIGINS_MAX: usize = 256;
+/// Points that an endpoint has on the ring of consistent hashing; as many as in ingress-nginx, so
+/// that sessions stay where they are when somebody comes from there.
+pub const RING_POINTS_PER_ENDPOINT: usize = 160;
+/// Endpoints that a ring leads to; those beyond get no requests that are bound. A ring of so many
+/// has 13 MiB.
+pub const RING_ENDPOINTS_MAX: usize = 10_000;
+/// Points of a ring that one request looks at for an endpoint that does well.
+pub const RING_STEPS_MAX: usize = 1_024;
+/// Endpoints that share the requests of one hash, at most (`upstream-hash-by-subset-size`).
+pub const HASH_GROUP_MAX: usize = 64;
+/// Keys that are drawn for a new session until one leads to an endpoint that does well.
+pub const SESSION_PICKS_MAX: usize = 64;
+/// Longest key of a session that is looked at; those of ingress-nginx have 30 octets or so. A
+/// client with a longer one begins a new session.
+pub const SESSION_KEY_BYTES_MAX: usize = 128;
 /// TLS entries of one Ingress; the surplus is a problem on it. A host that no entry lists is held
 /// against the certificate of each.
 pub const TLS_ENTRIES_PER_INGRESS_MAX: usize = 1_000;

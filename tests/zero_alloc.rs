@@ -20,7 +20,7 @@ use ringway::model::{
     WeightedBackend,
 };
 use ringway::publish::{Publisher, channel};
-use ringway::table::{Compiler, EndpointSet, Wire};
+use ringway::table::{Compiler, EndpointSet};
 use ringway::telemetry::access_log::{Sink, access_log};
 use ringway::{proxy, telemetry};
 
@@ -142,7 +142,7 @@ fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAd
         dial: Dial::default(),
     };
     let compiled = Compiler::default().compile(&model(&key, entry_point));
-    let set = Arc::new(EndpointSet { addresses: vec![backend], wire: Wire::default() });
+    let set = Arc::new(EndpointSet { addresses: vec![backend], ..EndpointSet::default() });
     for added in &compiled.added {
         publisher.publish_endpoints(added.id, &added.key, &set);
     }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod answer_fields;
+mod binding;
 mod cors;
 mod external_auth;
 mod fields;
@@ -14,10 +15,12 @@ mod overlay;
 mod redirect;
 mod rewrite;
 mod scheme;
+mod session;
 mod text;
 
 pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
 pub use answer_fields::{AddedFields, AnswerFields, CorsAnswer, Statuses};
+pub use binding::{Binding, HashBy};
 pub use cors::{Cors, OriginError, OriginPattern};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
 pub use external_auth::{CookiePolicy, ExternalAuth, Verdict};
@@ -28,6 +31,9 @@ pub use overlay::RequestOverlay;
 pub use redirect::{Redirect, RedirectParts};
 pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;
+pub use session::{
+    NewKey, OnFailure, SameSite, Secure, Session, SessionCookie, SessionMode, Setting,
+};
 pub use text::{Text, TextError, Variable, Variables};
 
 /// One step of a rule.

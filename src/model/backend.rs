@@ -28,6 +28,18 @@ pub struct Dial {
     /// `None`: where TLS is spoken, nothing is verified and nothing shown. Always `None` for a
     /// `protocol` in clear text.
     pub tls: Option<Arc<DialTls>>,
+    /// What of the Service is spoken to.
+    pub reach: Reach,
+}
+
+/// What of a Service is spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reach {
+    /// Its endpoints.
+    #[default]
+    Endpoints,
+    /// Its own address, whoever is behind it; where it has none, its endpoints.
+    Service,
 }
 
 /// What a backend speaks.
@@ -109,13 +121,15 @@ pub struct WeightedBackend {
     pub weight: u32,
     /// Behind those of the rule, in this order.
     pub edits: Vec<Edit>,
+    /// What sessions call it, where the rule has any.
+    pub tag: Option<Arc<str>>,
 }
 
 impl WeightedBackend {
     /// All of a rule's requests, as they are.
     #[must_use]
     pub fn only(target: BackendTarget) -> Self {
-        Self { target, weight: 1, edits: Vec::new() }
+        Self { target, weight: 1, edits: Vec::new(), tag: None }
     }
 }
 
@@ -134,8 +148,9 @@ mod tests {
 
     #[test]
     fn the_default_dial_is_the_least() {
-        let plain = Dial { protocol: Some(BackendProtocol::Http), tls: None };
-        let tls = Dial { protocol: None, tls: Some(Arc::default()) };
-        assert!(Dial::default() < plain && Dial::default() < tls);
+        let plain = Dial { protocol: Some(BackendProtocol::Http), ..Dial::default() };
+        let tls = Dial { tls: Some(Arc::default()), ..Dial::default() };
+        let service = Dial { reach: Reach::Service, ..Dial::default() };
+        assert!([plain, tls, service].iter().all(|other| Dial::default() < *other));
     }
 }

@@ -20,7 +20,7 @@ pub mod tls;
 use std::sync::Arc;
 
 pub use backend::{
-    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, WeightedBackend,
+    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, Reach, WeightedBackend,
 };
 pub use defaults::Defaults;
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};

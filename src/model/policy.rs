@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::BackendKey;
-use crate::filter::{Cors, FieldEdits, Refusal};
+use crate::filter::{Binding, Cors, FieldEdits, Refusal};
 
 /// Treatment of one rule's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,6 +15,8 @@ pub struct Policies {
     pub retry: RetryPolicy,
     /// Choice of an endpoint.
     pub balance: Option<Balance>,
+    /// What decides ahead of it.
+    pub binding: Option<Arc<Binding>>,
     /// Longest request body, 0: any; longer: 413. What is left open is what Ingresses have; other
     /// kinds say 0.
     pub body_bytes_max: Option<u64>,

@@ -80,6 +80,8 @@ pub struct Scratch {
     pub overlay: RequestOverlay,
     /// Rewritten path.
     pub path: Vec<u8>,
+    /// A text with variables.
+    pub text: Vec<u8>,
     /// Request id sent upstream.
     pub request_id: Vec<u8>,
     /// What gates and balance add to the answer.

@@ -346,6 +346,7 @@ impl RuleCompiler {
                 backend: key.and_then(|key| self.ids.acquire_backend(key, uses)),
                 weight_end: weight_total,
                 plan: own,
+                tag: entry.tag.clone(),
                 series: self.ids.acquire_series(&rule.origin.object, key, uses),
             }
         });

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::ring::Ring;
 use crate::tls::client::ClientTls;
 
 /// How the endpoints of a backend are spoken to. By default HTTP/1.1 in clear text.
@@ -31,13 +32,29 @@ impl Eq for Wire {}
 /// The usable endpoints of one backend at one moment.
 ///
 /// Sorted by address, no duplicates. Published apart from the table.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct EndpointSet {
     /// Addresses that may get new requests.
     pub addresses: Vec<SocketAddr>,
     /// How they are spoken to.
     pub wire: Wire,
+    /// Leads to them; `None`: no rule binds requests.
+    pub ring: Option<Arc<Ring>>,
 }
+
+impl PartialEq for EndpointSet {
+    /// Of the same addresses the ring is the same, as long as it gives them the same names.
+    fn eq(&self, other: &Self) -> bool {
+        let is_same_ring = match (&self.ring, &other.ring) {
+            (Some(a), Some(b)) => a.has_names_of(b),
+            (None, None) => true,
+            _ => false,
+        };
+        self.addresses == other.addresses && self.wire == other.wire && is_same_ring
+    }
+}
+
+impl Eq for EndpointSet {}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::filter::{Cors, Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
+use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     Balance, ClientIdentityPolicy, Defaults, ErrorPages, Policies, Replaced, RetryCauses, Timeouts,
@@ -77,6 +77,8 @@ pub struct Treatment {
     pub retried_statuses: Box<[u16]>,
     /// Choice of an endpoint.
     pub balance: Balance,
+    /// What decides ahead of it.
+    pub binding: Option<Arc<Binding>>,
 }
 
 impl Plan {
@@ -176,6 +178,7 @@ impl Treatment {
             retry_causes: policies.retry.causes.unwrap_or(defaults.retry_causes),
             retried_statuses: policies.retry.statuses.as_slice().into(),
             balance: policies.balance.unwrap_or(defaults.balance),
+            binding: policies.binding.clone(),
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct TableBackend {
     pub weight_end: u32,
     /// The rule's plan with the edits of this destination behind its own; `None`: it has none.
     pub plan: Option<Arc<Plan>>,
+    /// What sessions call it; see [`crate::model::WeightedBackend::tag`].
+    pub tag: Option<Arc<str>>,
     /// Counts its requests.
     pub series: SeriesId,
 }
@@ -86,6 +88,8 @@ pub struct Route<'t> {
     pub plan: &'t Plan,
     /// As [`Match::matched_bytes`].
     pub matched_bytes: usize,
+    /// As [`TableBackend::tag`]; empty: it has none.
+    pub tag: &'t str,
 }
 
 impl<'t> Match<'t> {
@@ -93,7 +97,8 @@ impl<'t> Match<'t> {
     #[must_use]
     pub fn route(&self, entry: &'t TableBackend) -> Route<'t> {
         let plan = entry.plan.as_ref().unwrap_or(&self.rule.plan);
-        Route { plan, matched_bytes: self.matched_bytes }
+        let tag = entry.tag.as_deref().unwrap_or_default();
+        Route { plan, matched_bytes: self.matched_bytes, tag }
     }
 }
 

@@ -17,7 +17,7 @@ use ringway::model::{
     WeightedBackend,
 };
 use ringway::publish::{Drain, Publisher, channel};
-use ringway::table::{Compiler, EndpointSet, Wire};
+use ringway::table::{Compiler, EndpointSet};
 use ringway::{proxy, telemetry};
 
 use crate::for_each_driver;
@@ -66,7 +66,7 @@ impl Plane {
         for added in &compiled.added {
             let backend = usize::from(&*added.key.service == "b");
             let addresses = vec![self.backends[backend].address()];
-            let set = Arc::new(EndpointSet { addresses, wire: Wire::default() });
+            let set = Arc::new(EndpointSet { addresses, ..EndpointSet::default() });
             self.publisher.publish_endpoints(added.id, &added.key, &set);
         }
         self.publisher.publish_table(&compiled.table);

@@ -80,6 +80,7 @@ const IMPORTS: &[Imports] = &[
         path: "control",
         modules: &["filter", "limits", "listen", "model", "table", "publish", "telemetry", "tls"],
         crates: &[
+            "aws_lc_rs",
             "bytes",
             "futures_util",
             "http_body_util",
@@ -88,6 +89,7 @@ const IMPORTS: &[Imports] = &[
             "k8s_openapi",
             "kube",
             "libc",
+            "md5",
             "prometheus_client",
             "rcgen",
             "rustix",

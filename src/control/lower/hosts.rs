@@ -14,6 +14,7 @@ use super::named::Named;
 use super::names::host_tls::HostTls;
 use super::options::LowerOptions;
 use super::path::{RawPath, RoutePath};
+use super::sessions;
 use super::settings::HostAnswer;
 use crate::control::source::report::{Finding, Report};
 use crate::filter::Filter;
@@ -169,12 +170,14 @@ impl HostWide<'_> {
         let policies = self.policies(claim, route.path.text());
         let of_backend = (route.target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
         let refusal = policies.refusal.or(refusal).or(of_backend);
+        let binding = policies.binding.as_ref();
+        let binding = binding.map(|binding| sessions::of_rule(binding, route.path.text()));
         Rule {
             origin: claim.origin(route.place),
             matches: vec![RequestMatch::path(path.as_match().clone())],
             filters: Vec::new(),
-            backends: vec![WeightedBackend::only(route.target.clone())],
-            policies: Policies { refusal, ..policies },
+            backends: vec![sessions::tagged(route.target.clone(), binding.as_deref())],
+            policies: Policies { refusal, binding, ..policies },
         }
     }
 

@@ -28,6 +28,7 @@ mod path;
 mod regex_path;
 mod review;
 mod secrets;
+mod sessions;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,7 +9,7 @@ use super::path::{self, RoutePath};
 use super::regex_path;
 use crate::filter::Redirect;
 use crate::model::{
-    BackendKey, BackendProtocol, Dial, DialTls, ErrorPages, ObjectRef, Policies, Replaced,
+    BackendKey, BackendProtocol, Dial, DialTls, ErrorPages, ObjectRef, Policies, Reach, Replaced,
 };
 use crate::tls::client_auth::ClientDemand;
 
@@ -152,6 +152,7 @@ pub(crate) struct Upstream {
     /// `None`: as the Service port says.
     pub protocol: Option<BackendProtocol>,
     pub tls: DialTls,
+    pub reach: Reach,
 }
 
 impl Upstream {
@@ -165,6 +166,7 @@ impl Upstream {
             tls.server_name = Some(format!("{service}.{namespace}.svc").into());
         }
         let says_nothing = is_clear || tls == DialTls::default();
-        Dial { protocol: self.protocol, tls: (!says_nothing).then(|| Arc::new(tls)) }
+        let tls = (!says_nothing).then(|| Arc::new(tls));
+        Dial { protocol: self.protocol, tls, reach: self.reach }
     }
 }

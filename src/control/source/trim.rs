@@ -49,10 +49,11 @@ impl Trim for IngressClass {
 
 impl Trim for Service {
     fn trim(self) -> Self {
-        let spec = self.spec.map(|ServiceSpec { mut ports, type_, external_name, .. }| {
-            ports.iter_mut().for_each(Vec::shrink_to_fit);
-            ServiceSpec { ports, type_, external_name, ..ServiceSpec::default() }
-        });
+        let spec =
+            self.spec.map(|ServiceSpec { mut ports, type_, external_name, cluster_ip, .. }| {
+                ports.iter_mut().for_each(Vec::shrink_to_fit);
+                ServiceSpec { ports, type_, external_name, cluster_ip, ..ServiceSpec::default() }
+            });
         Self { metadata: identity(self.metadata), spec, status: None }
     }
 }

@@ -21,6 +21,7 @@ use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::exchange::tunnel::{self, Relayed};
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::upstream::backend::Backend;
+use crate::proxy::upstream::bound::Stay;
 use crate::proxy::upstream::dial;
 use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
@@ -82,14 +83,13 @@ impl Exchange<'_> {
             if self.downstream.stream.is_given_up() {
                 return Served::Over(self.client_left());
             }
-            let Some(lease) =
-                backend.pick(treatment.balance, &self.scratch.tried, &self.core.random)
-            else {
+            let Some((lease, stay)) = self.pick(backend, route) else {
                 return Served::Owed(unsaid, Reply::NoEndpoints);
             };
             tries += 1;
             let wire = backend.wire();
-            let elsewhere = (tries < treatment.tries_max).then_some(&**backend);
+            let may_leave = tries < treatment.tries_max && stay != Stay::Kept;
+            let elsewhere = may_leave.then_some(&**backend);
             let attempt = Try { lease: &lease, wire: &wire, until, wants_fresh, elsewhere };
             let obtained = self.obtain(&attempt, &mut connecting).await;
             let (failure, is_reused) = match obtained {
@@ -128,7 +128,7 @@ impl Exchange<'_> {
             started = self.note_failure(&lease, failure, started);
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             let facts = self.facts(tries, treatment, is_reused, &progress);
-            let has_other = self.has_other(backend, &lease);
+            let has_other = stay != Stay::Kept && self.has_other(backend, &lease);
             let room = Room { is_in_time: until.may_repeat(), has_other };
             if !retry::may_repeat(failure, facts, room) {
                 self.count_failure(failure);

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod attempts;
+mod binding;
 pub mod coder;
 pub mod conversation;
 pub mod downstream;

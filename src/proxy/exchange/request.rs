@@ -42,6 +42,14 @@ pub enum Body {
 }
 
 impl<'a> Request<'a> {
+    /// The values of the Cookie fields.
+    pub fn cookies(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let Self { bytes, head, .. } = *self;
+        let lines = head.fields.iter();
+        let lines = lines.filter(|line| line.name.of(bytes).eq_ignore_ascii_case(b"cookie"));
+        lines.map(|line| line.value.of(bytes))
+    }
+
     /// Octets of the body that came with the head, if they are the whole of it.
     pub fn whole_body(&self) -> Option<usize> {
         let head = self.head;

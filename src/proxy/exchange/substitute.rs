@@ -53,7 +53,7 @@ impl Exchange<'_> {
             && self.has_endpoints(id)
         {
             self.tell(rule, reply.status(), &[]);
-            let route = Route { plan: &rule.plan, matched_bytes: found.matched_bytes };
+            let route = Route { plan: &rule.plan, matched_bytes: found.matched_bytes, tag: "" };
             match self.ask_another(id, route, unsaid).await {
                 Served::Over(end) => return end,
                 Served::Owed(back, due) => (unsaid, reply) = (back, due),
@@ -65,7 +65,7 @@ impl Exchange<'_> {
             self.end_request(reply);
             self.scratch.overlay.withhold();
             self.tell(rule, reply.status(), TARGET);
-            let route = Route { plan: &pages.plan, matched_bytes: 0 };
+            let route = Route { plan: &pages.plan, matched_bytes: 0, tag: "" };
             match self.ask_another(pages.backend, route, unsaid).await {
                 Served::Over(end) => return end,
                 Served::Owed(back, _) => unsaid = back,

@@ -66,11 +66,9 @@ impl Variables for Known<'_> {
 impl<'a> Known<'a> {
     /// The value of the first cookie of `name`, any case, as nginx has it.
     fn cookie(&self, name: &[u8]) -> &'a [u8] {
-        let Request { bytes, head, .. } = self.request;
-        let lines = head.fields.iter();
-        let lines = lines.filter(|line| line.name.of(bytes).eq_ignore_ascii_case(b"cookie"));
-        lines
-            .flat_map(|line| line.value.of(bytes).split(|&octet| octet == b';'))
+        self.request
+            .cookies()
+            .flat_map(|cookies| cookies.split(|&octet| octet == b';'))
             .find_map(|pair| value_of(pair.trim_ascii(), name))
             .unwrap_or_default()
     }

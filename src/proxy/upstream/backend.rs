@@ -9,6 +9,7 @@ use crate::model::{BackendKey, Balance};
 use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::rt::random::Random;
 use crate::proxy::upstream::balance::{self, Candidates};
+use crate::proxy::upstream::bound::{self, Bond, Choice, Stay};
 use crate::proxy::upstream::endpoint::{Endpoint, Lease};
 use crate::proxy::upstream::wire::CoreWire;
 use crate::table::{BackendId, EndpointSet};
@@ -66,6 +67,28 @@ impl Backend {
         let index = balance::pick(balance, &view, &mut cursor, random)?;
         self.cursor.set(cursor);
         endpoints.get(index).map(|endpoint| Lease::new(Rc::clone(endpoint), view.now))
+    }
+
+    /// The same for a request that `bond` binds, if it does. With what follows from it.
+    pub fn pick_bound(
+        &self,
+        balance: Balance,
+        bond: Option<Bond<'_>>,
+        tried: &[SocketAddr],
+        random: &Random,
+    ) -> Option<(Lease, Stay)> {
+        let set = self.set.borrow();
+        // One that was bound to nothing a moment ago has no ring yet.
+        let (Some(bond), Some(ring)) = (bond, &set.ring) else {
+            return Some((self.pick(balance, tried, random)?, Stay::Free));
+        };
+        let endpoints = Rc::clone(&self.endpoints.borrow());
+        let view = View { endpoints: &endpoints, tried, now: recent_millis() };
+        let mut cursor = self.cursor.get();
+        let Choice { index, stay } = bound::pick(bond, balance, ring, &view, &mut cursor, random)?;
+        self.cursor.set(cursor);
+        let lease = endpoints.get(index).map(|endpoint| Lease::new(Rc::clone(endpoint), view.now));
+        Some((lease?, stay))
     }
 
     /// Whether there is an endpoint beside `current` that is not among the `tried` ones.

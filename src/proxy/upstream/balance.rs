@@ -23,6 +23,36 @@ pub trait Candidates {
     fn latency(&self, index: usize) -> Option<f64>;
 }
 
+/// How good an endpoint has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fitness {
+    /// Neither tried, ejected nor silent.
+    Fit,
+    /// Neither tried nor ejected.
+    Well,
+    /// Not tried.
+    Untried,
+    /// It exists.
+    Any,
+}
+
+impl Fitness {
+    /// From the strictest on.
+    pub const ALL: [Self; 4] = [Self::Fit, Self::Well, Self::Untried, Self::Any];
+
+    /// Whether an endpoint is so good.
+    pub fn allows(self, candidates: &impl Candidates, index: usize) -> bool {
+        let is_untried = || !candidates.is_tried(index);
+        let is_well = || is_untried() && !candidates.is_ejected(index);
+        match self {
+            Self::Fit => is_well() && !candidates.is_silent(index),
+            Self::Well => is_well(),
+            Self::Untried => is_untried(),
+            Self::Any => true,
+        }
+    }
+}
+
 /// Picks an endpoint; `None`: there is none.
 ///
 /// Shape: `cursor` is the backend's turn counter, moved by round robin. Does not allocate; visits
@@ -36,13 +66,9 @@ pub fn pick(
     if candidates.count() == 0 {
         return None;
     }
-    let well = |index: usize| !candidates.is_tried(index) && !candidates.is_ejected(index);
-    let fit = |index: usize| well(index) && !candidates.is_silent(index);
-    let untried = |index: usize| !candidates.is_tried(index);
-    choose(balance, candidates, cursor, random, fit)
-        .or_else(|| choose(balance, candidates, cursor, random, well))
-        .or_else(|| choose(balance, candidates, cursor, random, untried))
-        .or_else(|| choose(balance, candidates, cursor, random, |_| true))
+    Fitness::ALL.into_iter().find_map(|fitness| {
+        choose(balance, candidates, cursor, random, |index| fitness.allows(candidates, index))
+    })
 }
 
 fn choose(

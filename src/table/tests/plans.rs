@@ -1,10 +1,13 @@
 //! What rules say and leave open, in; plans out.
 
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{backend, get, host, model, path, rule};
-use crate::filter::{Edit, FieldEdits, Filter, Gate, PathEdit, Redirect, Rewrite};
+use crate::filter::{
+    Binding, Edit, FieldEdits, Filter, Gate, HashBy, PathEdit, Redirect, Rewrite, Text,
+};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     Balance, Defaults, Host, ListenerId, Model, OnMiss, Policies, RetryCause, RetryCauses,
@@ -45,12 +48,15 @@ fn what_a_rule_leaves_open_is_the_default() {
         retry_causes: RetryCauses::DEFAULT,
         retried_statuses: Box::default(),
         balance: Balance::PeakEwma,
+        binding: None,
     };
     assert_eq!(treatment(&Policies::default()), expected);
 }
 
 #[test]
 fn what_a_rule_says_counts() {
+    let text = Text::new("$request_uri", |_| false).expect("a text");
+    let binding = Arc::new(Binding::Hash(HashBy { text, group: NonZeroU8::MIN }));
     let policies = Policies {
         timeouts: Timeouts {
             request: Some(9 * SECOND),
@@ -67,6 +73,7 @@ fn what_a_rule_says_counts() {
             ..RetryPolicy::default()
         },
         balance: Some(Balance::LeastRequest),
+        binding: Some(Arc::clone(&binding)),
         body_bytes_max: Some(7),
         ..Policies::default()
     };
@@ -81,6 +88,7 @@ fn what_a_rule_says_counts() {
         retry_causes: RetryCauses::default().with(RetryCause::InvalidHead),
         retried_statuses: [500, 503].into(),
         balance: Balance::LeastRequest,
+        binding: Some(binding),
     };
     assert_eq!(treatment(&policies), expected);
 }

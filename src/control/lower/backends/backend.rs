@@ -13,7 +13,7 @@ use crate::control::lower::secrets::SecretDefect;
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;
 use crate::control::store::Store;
-use crate::model::BackendKey;
+use crate::model::{BackendKey, Reach};
 use crate::table::{EndpointSet, Wire};
 
 /// One backend at one moment.
@@ -172,6 +172,16 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
         };
         return Backend { defect: Some(defect), ..Backend::default() };
     };
+    if key.dial.reach == Reach::Service {
+        match service::own_address(&entry.object, &key.port) {
+            Ok(Some(at)) if slices::refusal(&at.ip(), sources.options).is_none() => {
+                let set = EndpointSet { addresses: vec![at], ..EndpointSet::default() };
+                return Backend { set: Arc::new(set), ..Backend::default() };
+            }
+            Ok(_) => {}
+            Err(error) => return Backend { defect: Some(error.into()), ..Backend::default() },
+        }
+    }
     match service::locate(&entry.object, &key.port) {
         Ok(Location::Slices(port)) => from_slices(key, &port, sources),
         Ok(Location::External { name, port }) => external(name.into(), port, sources),

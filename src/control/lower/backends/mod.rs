@@ -2,6 +2,7 @@
 
 pub(super) mod backend;
 pub(super) mod dial;
+mod rings;
 pub(super) mod service;
 pub(super) mod slices;
 mod uses;
@@ -13,6 +14,7 @@ use std::time::SystemTime;
 use super::claim::{Claim, Place};
 use super::claims::Claims;
 use super::options::LowerOptions;
+use super::settings::Role;
 use crate::control::resolve::{Answer, Resolution};
 use crate::control::source::report::Report;
 use crate::control::store::{Dirty, Store};
@@ -22,7 +24,7 @@ use backend::{Backend, Defect, Sources};
 use dial::Dialers;
 use service::service_ref;
 use slices::SliceIndex;
-use uses::Uses;
+use uses::{Use, Uses};
 
 /// All backends in use.
 #[derive(Debug, Default)]
@@ -59,13 +61,17 @@ pub(super) struct Built {
 impl Backends {
     /// The backend of a flag is in use.
     pub(super) fn pin(&mut self, key: &BackendKey) {
-        self.uses.acquire(key, &service_ref(key));
+        self.uses.acquire(key, &service_ref(key), Use::Plain);
     }
 
     /// A claim came into force.
     pub(super) fn claim(&mut self, claim: &Claim, touched: &mut Touched) {
+        let settings = &claim.settings;
+        // What binds the requests of a canary is said by its main object.
+        let binds = settings.policies.binding.is_some() || settings.role == Role::Canary;
+        let how = if binds { Use::Binding } else { Use::Plain };
         for key in claim.uses.keys() {
-            self.uses.acquire(key, &claim.owner);
+            self.uses.acquire(key, &claim.owner, how);
             touched.keys.insert(key.clone());
         }
         touched.owners.insert(claim.owner.clone());
@@ -135,7 +141,12 @@ impl Backends {
             let (slices, resolutions) = (&self.slices, &self.resolutions);
             let sources = Sources { store, slices, resolutions, options, now };
             self.dialers.acquire(&key);
-            let backend = backend::lower(&key, &sources, &mut self.dialers);
+            let mut backend = backend::lower(&key, &sources, &mut self.dialers);
+            if self.uses.binds(&key) {
+                let service = store.services.get(&service_ref(&key)).map(|entry| &*entry.object);
+                let before = self.built.get(&key).map(|old| &*old.set);
+                rings::add(Arc::make_mut(&mut backend.set), &key, service, before);
+            }
             let old = self.built.insert(key.clone(), backend.clone());
             if old.as_ref().is_none_or(|old| old.set != backend.set) {
                 built.endpoints.push((key.clone(), Arc::clone(&backend.set)));

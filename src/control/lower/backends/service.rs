@@ -1,5 +1,6 @@
 //! Service and the port an Ingress names → where its endpoints are to be found.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
@@ -114,6 +115,24 @@ pub(crate) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
         }
         (None, _) => Err(ServiceError::NoSuchPort(list(ports))),
     }
+}
+
+/// The Service's own address with the port that `wanted` means; `None`: it has none, be it headless
+/// or a name elsewhere.
+///
+/// # Errors
+/// As [`locate`].
+pub(crate) fn own_address(
+    service: &Service,
+    wanted: &PortRef,
+) -> Result<Option<SocketAddr>, ServiceError> {
+    let address = service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref());
+    // "None" is what headless Services have there.
+    let Some(address) = address.and_then(|text| text.parse().ok()) else { return Ok(None) };
+    let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
+    let port = find(ports, wanted).ok_or_else(|| ServiceError::NoSuchPort(list(ports)))?;
+    tcp(port.protocol.as_deref())?;
+    Ok(Some(SocketAddr::new(address, port_number(port.port)?)))
 }
 
 /// What the port that `wanted` means speaks, as its `appProtocol` says: the names of Kubernetes

@@ -1,14 +1,19 @@
 //! What backends speak, and how one is chosen.
 
+use std::num::NonZeroU8;
+use std::sync::Arc;
+
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Invalid::Denied;
 use super::row::Scope::{Location, Upstream};
-use super::row::State::{NotYet, Partial};
+use super::row::State::{NotYet, Partial, Supported};
 use super::row::{Row, row};
 use crate::control::lower::settings::Settings;
-use crate::model::BackendProtocol;
+use crate::filter::{Binding, HashBy, Text, Variable};
+use crate::limits::HASH_GROUP_MAX;
 use crate::model::Kind::ConfigMap;
+use crate::model::{BackendProtocol, Balance, Reach};
 
 pub(super) const GROUP: Group = Group { title: "Backends", rows: ROWS, read: Some(read) };
 
@@ -22,15 +27,15 @@ const ROWS: &[Row] = &[
         .invalid(Denied)
         .names(ConfigMap)
         .doc("ConfigMap with parameters for FastCGI backends."),
-    row("load-balance", Upstream, NotYet).doc("round_robin or ewma."),
+    row(BALANCE, Upstream, Supported).doc("round_robin or ewma."),
     row("proxy-http-version", Location, NotYet)
         .doc("Version of HTTP/1 that backends are spoken to in."),
-    row("service-upstream", Upstream, NotYet)
+    row(SERVICE, Upstream, Supported)
         .doc("Requests go to the address of the Service, not to its endpoints."),
-    row("upstream-hash-by", Upstream, NotYet)
-        .doc("Variables that choose the endpoint by a consistent hash."),
-    row("upstream-hash-by-subset", Upstream, NotYet).doc("The hash chooses a group of endpoints."),
-    row("upstream-hash-by-subset-size", Upstream, NotYet).doc("Endpoints of such a group."),
+    row(HASH_BY, Upstream, Supported)
+        .doc("Text with variables that chooses the endpoint by a consistent hash."),
+    row(SUBSET, Upstream, Supported).doc("The hash chooses a group of endpoints."),
+    row(SUBSET_SIZE, Upstream, Partial("64 at most")).doc("Endpoints of such a group; 3."),
     row("upstream-vhost", Location, Partial("a name, perhaps with a port, without variables"))
         .doc("Value of Host towards backends."),
 ];
@@ -39,8 +44,22 @@ const PROTOCOL: &str = "backend-protocol";
 
 const VHOST: &str = "upstream-vhost";
 
+const BALANCE: &str = "load-balance";
+const SERVICE: &str = "service-upstream";
+const HASH_BY: &str = "upstream-hash-by";
+const SUBSET: &str = "upstream-hash-by-subset";
+const SUBSET_SIZE: &str = "upstream-hash-by-subset-size";
+
+/// Endpoints of a group, where nothing is said.
+const GROUP_SIZE: NonZeroU8 = NonZeroU8::new(3).unwrap();
+
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     protocol(reader, settings);
+    settings.policies.balance = balance(reader);
+    settings.policies.binding = hash(reader).map(|by| Arc::new(Binding::Hash(by)));
+    if reader.flag(SERVICE, false) {
+        settings.upstream.reach = Reach::Service;
+    }
     if let Some(text) = reader.text(VHOST) {
         let is_usable = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
         if is_usable {
@@ -66,4 +85,52 @@ fn protocol(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
             BackendProtocol::Http
         }
     });
+}
+
+/// What ingress-nginx calls its other ways inside is no choice of an author there either.
+fn balance(reader: &mut Reader<'_, '_>) -> Option<Balance> {
+    match reader.text(BALANCE)? {
+        "round_robin" => Some(Balance::RoundRobin),
+        "ewma" => Some(Balance::PeakEwma),
+        other => {
+            reader.taken_for(BALANCE, other, "round_robin", "Write round_robin or ewma.");
+            Some(Balance::RoundRobin)
+        }
+    }
+}
+
+fn hash(reader: &mut Reader<'_, '_>) -> Option<HashBy> {
+    let is_subset = reader.flag(SUBSET, false);
+    let size = group_size(reader);
+    let text = reader.text(HASH_BY)?;
+    let why = match Text::new(text, |_| false) {
+        Ok(_) if !text.bytes().all(is_hash_text) => "it has other characters than those".to_owned(),
+        Ok(found) if found.variables().any(|v| matches!(v, Variable::Capture(_))) => {
+            "no expression captures anything for it".to_owned()
+        }
+        Ok(text) => {
+            return Some(HashBy { text, group: if is_subset { size } else { NonZeroU8::MIN } });
+        }
+        Err(why) => why.to_string(),
+    };
+    let advice = "Write variables, letters, digits, - and _, such as $request_uri; until then \
+                  requests go in turn.";
+    reader.invalid(HASH_BY, text, &format!("{why}."), advice);
+    None
+}
+
+/// What ingress-nginx takes.
+fn is_hash_text(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_${}".contains(&byte)
+}
+
+fn group_size(reader: &mut Reader<'_, '_>) -> NonZeroU8 {
+    let Some(text) = reader.text(SUBSET_SIZE) else { return GROUP_SIZE };
+    let is_small = |size: &NonZeroU8| usize::from(size.get()) <= HASH_GROUP_MAX;
+    text.parse().ok().filter(is_small).unwrap_or_else(|| {
+        let advice = format!("Write a number from 1 to {HASH_GROUP_MAX}.");
+        let why = format!("it is no number of endpoints, and {GROUP_SIZE} counts.");
+        reader.invalid(SUBSET_SIZE, text, &why, &advice);
+        GROUP_SIZE
+    })
 }

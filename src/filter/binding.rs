@@ -1,0 +1,24 @@
+//! What binds requests to endpoints, ahead of any balance.
+
+use std::num::NonZeroU8;
+
+use super::session::SessionCookie;
+use super::text::Text;
+
+/// What decides which endpoint a request gets.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Binding {
+    /// A client keeps the endpoint that it had.
+    Session(SessionCookie),
+    /// Requests go where others went that have the same text.
+    Hash(HashBy),
+}
+
+/// A text that chooses by a consistent hash.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HashBy {
+    /// What is hashed.
+    pub text: Text,
+    /// So many endpoints share its requests, at most [`crate::limits::HASH_GROUP_MAX`].
+    pub group: NonZeroU8,
+}

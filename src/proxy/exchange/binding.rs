@@ -1,0 +1,49 @@
+//! Which endpoint a request gets: the one that its text or its client's session is bound to, else
+//! what the balance says.
+
+use crate::filter::{Binding, HashBy, SessionCookie};
+use crate::proxy::exchange::state::Exchange;
+use crate::proxy::exchange::variables::Known;
+use crate::proxy::upstream::backend::Backend;
+use crate::proxy::upstream::bound::{Bond, Stay};
+use crate::proxy::upstream::endpoint::Lease;
+use crate::table::{Ring, Route};
+
+impl Exchange<'_> {
+    /// Picks an endpoint that was not tried, if it may be another one and there is one; `None`:
+    /// there is none at all.
+    pub(super) fn pick(&mut self, backend: &Backend, route: Route<'_>) -> Option<(Lease, Stay)> {
+        let treatment = &route.plan.treatment;
+        let bond = match treatment.binding.as_deref() {
+            // Sessions are those of a rule's own backends.
+            Some(Binding::Session(_)) if route.tag.is_empty() => None,
+            None => None,
+            Some(Binding::Hash(by)) => Some(Bond::Hash(self.hash(by, backend), by.group.get())),
+            Some(Binding::Session(cookie)) => Some(self.session(cookie, route.tag)),
+        };
+        backend.pick_bound(treatment.balance, bond, &self.scratch.tried, &self.core.random)
+    }
+
+    fn hash(&mut self, by: &HashBy, backend: &Backend) -> u32 {
+        let mut text = std::mem::take(&mut self.scratch.text);
+        text.clear();
+        let known = Known {
+            request: self.request(),
+            request_id: &self.scratch.request_id,
+            user: b"",
+            // The same for all requests of a rule.
+            origin: None,
+            backend: Some(&backend.key),
+        };
+        by.text.put(&known, &mut text);
+        let hash = Ring::hash(&text);
+        self.scratch.text = text;
+        hash
+    }
+
+    fn session<'s>(&'s self, cookie: &SessionCookie, tag: &str) -> Bond<'s> {
+        let session = cookie.find(self.request().cookies(), tag);
+        let &SessionCookie { mode, on_failure, .. } = cookie;
+        Bond::Session { mode, on_failure, key: session.map(|session| session.key) }
+    }
+}
