@@ -41,6 +41,7 @@ fn host(n: usize, edition: usize) -> Arc<Host> {
             matches: vec![RequestMatch::path(from)],
             filters: Vec::new(),
             backends: vec![WeightedBackend::only(BackendTarget::Service(service))],
+            canaries: Vec::new(),
             policies: Policies::default(),
         })
     });

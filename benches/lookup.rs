@@ -29,6 +29,7 @@ fn rule(object: &str, path: &str) -> Arc<Rule> {
         matches: vec![RequestMatch::path(PathMatch::Prefix(path.into()))],
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(service))],
+        canaries: Vec::new(),
         policies: Policies::default(),
     })
 }

@@ -111,6 +111,7 @@ fn model(key: &BackendKey, entry_point: EntryPoint) -> Model {
         matches: vec![RequestMatch::path(PathMatch::Prefix("/shop".into()))],
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
+        canaries: Vec::new(),
         policies: Policies::default(),
     };
     let host =

@@ -117,6 +117,7 @@ impl Input<'_> {
             matches: (0..self.below(4)).map(|_| self.request_match()).collect(),
             filters: Vec::new(),
             backends: vec![WeightedBackend::only(BackendTarget::Invalid)],
+            canaries: Vec::new(),
             policies: Policies::default(),
         }
     }

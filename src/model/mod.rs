@@ -7,6 +7,7 @@
 //! result.
 
 pub mod backend;
+pub mod canary;
 pub mod defaults;
 pub mod host;
 pub mod kind;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub use backend::{
     BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, Reach, WeightedBackend,
 };
+pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
 pub use defaults::Defaults;
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use kind::Kind;
@@ -98,6 +100,8 @@ pub struct Rule {
     pub filters: Vec<Filter>,
     /// Empty only when a filter answers the request by itself; otherwise an empty list is a 500.
     pub backends: Vec<WeightedBackend>,
+    /// Who gets some of their requests instead, the oldest first.
+    pub canaries: Vec<Canary>,
     /// What is done with their requests.
     pub policies: Policies,
 }

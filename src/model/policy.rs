@@ -60,6 +60,17 @@ pub enum Replaced {
     All,
 }
 
+impl Policies {
+    /// With the choice of an endpoint that `other` says, if it says any. Sessions go on there as
+    /// these say, unless `other` binds requests itself.
+    #[must_use]
+    pub fn balanced_as(&self, other: &Self) -> Self {
+        let session = self.binding.as_ref().filter(|b| matches!(***b, Binding::Session(_)));
+        let binding = other.binding.as_ref().or(session).cloned();
+        Self { balance: other.balance.or(self.balance), binding, ..self.clone() }
+    }
+}
+
 /// What a backend is told of the client's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum ClientIdentityPolicy {

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::canary::Canaries;
 use super::hosts::Hosts;
 use super::id::{BackendId, SeriesId, TableVersion};
 use super::intern::{Changes, Interned, Interner};
@@ -20,8 +21,8 @@ use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, Defaults, EntryPoint, Host, Kind, Listener, ListenerId, Model,
-    ObjectRef, Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
+    BackendKey, BackendTarget, Canary, Defaults, EntryPoint, Host, Kind, Listener, ListenerId,
+    Model, ObjectRef, Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -74,6 +75,8 @@ pub struct SeriesLabels {
     pub object: ObjectRef,
     /// The destination; `None`: answered without one.
     pub backend: Option<BackendKey>,
+    /// The canary that stood in for it.
+    pub canary: Option<BackendKey>,
 }
 
 /// A host of the model with its compiled form.
@@ -324,7 +327,7 @@ impl SeriesLabels {
         // A name that no object can have.
         let name: Arc<str> = "_overflow".into();
         let object = ObjectRef { kind: Kind::Ingress, namespace: "".into(), name };
-        Self { object, backend: None }
+        Self { object, backend: None, canary: None }
     }
 }
 
@@ -347,17 +350,46 @@ impl RuleCompiler {
                 weight_end: weight_total,
                 plan: own,
                 tag: entry.tag.clone(),
-                series: self.ids.acquire_series(&rule.origin.object, key, uses),
+                series: self.ids.acquire_series(&rule.origin.object, [key, None], uses),
             }
         });
         let backends = backends.collect();
+        let canaries = rule.canaries.iter().map(|canary| {
+            (Arc::clone(&canary.criteria), self.compile_canary(rule, canary, &plan, uses))
+        });
+        let canaries = Canaries::new(canaries);
         TableRule {
             substitutes: self.substitutes(rule, &plan, uses),
             origin: rule.origin.clone(),
             plan,
             backends,
+            canaries,
             weight_total,
-            series: self.ids.acquire_series(&rule.origin.object, None, uses),
+            series: self.ids.acquire_series(&rule.origin.object, [None, None], uses),
+        }
+    }
+}
+
+impl RuleCompiler {
+    fn compile_canary(
+        &mut self,
+        rule: &Rule,
+        canary: &Canary,
+        plan: &Arc<Plan>,
+        uses: &mut IdUses,
+    ) -> TableBackend {
+        let own = Plan::new(&rule.filters, &canary.policies, &self.defaults);
+        let main = rule.backends.iter().find_map(|entry| match &entry.target {
+            BackendTarget::Service(key) => Some(key),
+            BackendTarget::Invalid => None,
+        });
+        let series = [main, Some(&canary.backend)];
+        TableBackend {
+            backend: self.ids.acquire_backend(&canary.backend, uses),
+            weight_end: 0,
+            plan: (own != **plan).then(|| self.plans.get(own)),
+            tag: canary.tag.clone(),
+            series: self.ids.acquire_series(&rule.origin.object, series, uses),
         }
     }
 
@@ -429,10 +461,11 @@ impl Ids {
     fn acquire_series(
         &mut self,
         object: &ObjectRef,
-        backend: Option<&BackendKey>,
+        [backend, canary]: [Option<&BackendKey>; 2],
         uses: &mut IdUses,
     ) -> SeriesId {
-        let labels = SeriesLabels { object: object.clone(), backend: backend.cloned() };
+        let object = object.clone();
+        let labels = SeriesLabels { object, backend: backend.cloned(), canary: canary.cloned() };
         let id = self.series.acquire(&labels);
         uses.series.extend(id.map(|id| id.slot));
         series_id(id.unwrap_or(self.overflow))

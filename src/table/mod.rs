@@ -7,6 +7,7 @@
 //! listener ─▶ hosts (shards by hash) ─▶ vhost ─▶ paths (list or tree) ─▶ conditions ─▶ TableRule
 //! ```
 
+pub mod canary;
 pub mod compile;
 mod conditions;
 pub mod endpoints;
@@ -28,6 +29,7 @@ mod shared;
 mod tests;
 mod vhost;
 
+pub use canary::{Canaries, CanaryRequest};
 pub use compile::{BackendInfo, Compiled, Compiler, SeriesLabels};
 pub use endpoints::{EndpointSet, Wire};
 pub use id::{BackendId, SeriesId, TableVersion};

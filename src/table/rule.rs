@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::canary::Canaries;
 use super::id::{BackendId, SeriesId};
 use super::plan::Plan;
 use crate::model::Origin;
@@ -27,6 +28,8 @@ pub struct TableRule {
     pub plan: Arc<Plan>,
     /// With cumulative weights; entries of weight 0 are left out.
     pub backends: Box<[TableBackend]>,
+    /// Who gets some of their requests instead; `None`: nobody.
+    pub canaries: Option<Box<Canaries<TableBackend>>>,
     /// Sum of the weights; 0: every request gets 500 unless a filter answers.
     pub weight_total: u32,
     /// Counts requests that reach no backend (redirects, 500).
@@ -71,7 +74,7 @@ pub enum Standing {
 pub struct TableBackend {
     /// `None`: an invalid reference, answered with 500.
     pub backend: Option<BackendId>,
-    /// This entry is chosen by `n` with `previous end <= n < weight_end`, `0 <= n < weight_total`.
+    /// Among those of a rule: this entry is chosen by `n` with `previous end <= n < weight_end`, `0 <= n < weight_total`.
     pub weight_end: u32,
     /// The rule's plan with the edits of this destination behind its own; `None`: it has none.
     pub plan: Option<Arc<Plan>>,

@@ -12,8 +12,10 @@ pub struct ExchangeRecord<'a> {
     pub series: Option<SeriesId>,
     /// Where the rule comes from; `None`: nothing matched.
     pub origin: Option<&'a Origin>,
-    /// The chosen backend.
+    /// The chosen backend of the rule.
     pub backend: Option<&'a BackendKey>,
+    /// The canary that was asked in its place.
+    pub canary: Option<&'a BackendKey>,
     /// Status sent; 499: the client went away first; 0: connection broken before any status.
     pub status: u16,
     /// Wall clock at its start.

@@ -38,7 +38,7 @@ pub(crate) fn origin() -> Origin {
 pub(crate) fn labels(ingress: &str, service: &str) -> SeriesLabels {
     let object = ObjectRef { kind: Kind::Ingress, namespace: "shop".into(), name: ingress.into() };
     let key = BackendKey { service: service.into(), ..backend() };
-    SeriesLabels { object, backend: (!service.is_empty()).then_some(key) }
+    SeriesLabels { object, backend: (!service.is_empty()).then_some(key), canary: None }
 }
 
 pub(crate) fn series(slot: u32, generation: u32) -> SeriesId {
@@ -58,6 +58,7 @@ pub(crate) fn record() -> ExchangeRecord<'static> {
         series: None,
         origin: None,
         backend: None,
+        canary: None,
         status: 404,
         started_at: started_at(),
         duration: Duration::from_millis(12),

@@ -13,6 +13,7 @@ use super::counter::{Counter, Gauge};
 use super::series::{IdentifiedBlock, SeriesTotals};
 use super::shard::CoreCounters;
 use crate::limits::SERIES_MAX;
+use crate::model::BackendKey;
 use crate::table::SeriesId;
 use crate::table::compile::SeriesLabels;
 
@@ -25,18 +26,28 @@ pub struct MetricLabels {
     pub ingress: Arc<str>,
     /// Name of the Service; empty: answered without one.
     pub service: Arc<str>,
+    /// `NAMESPACE-SERVICE-PORT` of the canary that stood in for it; empty: none did.
+    pub canary: Arc<str>,
 }
 
 impl MetricLabels {
     fn new(labels: &SeriesLabels) -> Self {
         let service = labels.backend.as_ref().map_or_else(|| "".into(), |b| Arc::clone(&b.service));
         let namespace = Arc::clone(&labels.object.namespace);
-        Self { namespace, ingress: Arc::clone(&labels.object.name), service }
+        let canary = labels.canary.as_ref().map_or_else(|| "".into(), upstream_name);
+        Self { namespace, ingress: Arc::clone(&labels.object.name), service, canary }
     }
 
     fn fixed(ingress: &str) -> Self {
-        Self { namespace: "".into(), ingress: ingress.into(), service: "".into() }
+        let none: Arc<str> = "".into();
+        let (namespace, service) = (Arc::clone(&none), Arc::clone(&none));
+        Self { namespace, ingress: ingress.into(), service, canary: none }
     }
+}
+
+/// The name of a backend in ingress-nginx.
+fn upstream_name(key: &BackendKey) -> Arc<str> {
+    format!("{}-{}-{}", key.namespace, key.service, key.port).into()
 }
 
 /// The scraping end of all shards.

@@ -108,6 +108,7 @@ fn listener(service: &str, generation: u32, entry_points: &[EntryPoint]) -> List
         matches: vec![RequestMatch::path(PathMatch::Prefix("/".into()))],
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(key))],
+        canaries: Vec::new(),
         policies: Policies::default(),
     };
     let rules = vec![Arc::new(rule)];

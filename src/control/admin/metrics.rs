@@ -172,10 +172,10 @@ impl Families<'_, '_> {
     fn series(&mut self, series: &[SeriesRow]) -> fmt::Result {
         self.family("ringway_requests", "Requests answered.", MetricType::Counter, |rows| {
             for (labels, totals) in series {
-                let [namespace, ingress, service] = label_set(labels);
+                let [namespace, ingress, service, canary] = label_set(labels);
                 for (status, count) in &totals.statuses {
                     let status = status.to_string();
-                    let set = [namespace, ingress, service, ("status", status.as_str())];
+                    let set = [namespace, ingress, service, canary, ("status", status.as_str())];
                     encode_counter(&mut rows.encode_family(&set)?, count)?;
                 }
             }
@@ -402,8 +402,9 @@ impl Families<'_, '_> {
     }
 }
 
-fn label_set(labels: &MetricLabels) -> [(&'static str, &str); 3] {
-    [("namespace", &labels.namespace), ("ingress", &labels.ingress), ("service", &labels.service)]
+fn label_set(labels: &MetricLabels) -> [(&'static str, &str); 4] {
+    let MetricLabels { namespace, ingress, service, canary } = labels;
+    [("namespace", namespace), ("ingress", ingress), ("service", service), ("canary", canary)]
 }
 
 fn encode_counter(row: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) -> fmt::Result {

@@ -69,6 +69,14 @@ impl Claim {
         self.certificates.secrets().chain(&self.settings.needs)
     }
 
+    /// Where it names a backend first, however that is spoken to: canaries are spoken to as what
+    /// they stand in for.
+    pub(super) fn place_of(&self, key: &BackendKey) -> Option<&Place> {
+        let is_it = |used: &BackendKey| used.service == key.service && used.port == key.port;
+        let alike = || self.uses.iter().find(|(used, _)| is_it(used)).map(|(_, place)| place);
+        self.uses.get(key).or_else(alike)
+    }
+
     /// An empty report on the object.
     pub(super) fn report(&self) -> Report<'_> {
         Report::new(&self.owner, self.provenance.as_ref())

@@ -13,6 +13,8 @@ pub(super) struct Claims {
     pub in_force: BTreeMap<ObjectRef, InForce>,
     /// The oldest first.
     by_host: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+    /// Canaries, likewise.
+    canaries: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     /// Who names an object in its settings.
     by_need: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
 }
@@ -42,6 +44,12 @@ impl Claims {
     /// The claims with rules for the host, the oldest first.
     pub(super) fn of_host(&self, host: &HostPattern) -> impl Iterator<Item = &Claim> + Clone {
         let owners = self.by_host.get(host).into_iter().flat_map(BTreeMap::values);
+        owners.filter_map(|owner| self.get(owner))
+    }
+
+    /// The canaries of the host, the oldest first.
+    pub(super) fn canaries_of(&self, host: &HostPattern) -> impl Iterator<Item = &Claim> {
+        let owners = self.canaries.get(host).into_iter().flat_map(BTreeMap::values);
         owners.filter_map(|owner| self.get(owner))
     }
 
@@ -81,8 +89,9 @@ impl Claims {
             return Taken::Kept { are_guards_changed };
         }
         let old = self.remove(&owner);
+        let by_host = self.index_of(&claim);
         for host in claim.routes.keys() {
-            let claims = self.by_host.entry(host.clone()).or_default();
+            let claims = by_host.entry(host.clone()).or_default();
             claims.insert(claim.age.clone(), owner.clone());
         }
         for need in &claim.settings.needs {
@@ -96,11 +105,12 @@ impl Claims {
     /// The object is gone, or no longer ours.
     pub(super) fn remove(&mut self, owner: &ObjectRef) -> Option<Box<Claim>> {
         let InForce { claim, .. } = self.in_force.remove(owner)?;
+        let by_host = self.index_of(&claim);
         for host in claim.routes.keys() {
-            if let Some(claims) = self.by_host.get_mut(host) {
+            if let Some(claims) = by_host.get_mut(host) {
                 claims.remove(&claim.age);
                 if claims.is_empty() {
-                    self.by_host.remove(host);
+                    by_host.remove(host);
                 }
             }
         }
@@ -113,6 +123,13 @@ impl Claims {
             }
         }
         Some(claim)
+    }
+
+    fn index_of(&mut self, claim: &Claim) -> &mut BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>> {
+        match claim.settings.is_canary() {
+            true => &mut self.canaries,
+            false => &mut self.by_host,
+        }
     }
 
     /// What is wrong with each by itself.

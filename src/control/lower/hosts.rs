@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::backends::service::service_ref;
+use super::canaries::{Canaries, CanaryUse};
 use super::claim::{Claim, Route};
 use super::guards::{self, Closing};
 use super::named::Named;
@@ -26,9 +27,12 @@ use crate::model::{
 /// A host and the problems of its making.
 #[derive(Debug)]
 pub(super) struct BuiltHost {
-    pub host: Arc<Host>,
+    /// `None`: only canaries name it.
+    pub host: Option<Arc<Host>>,
     pub problems: Vec<Arc<Problem>>,
     pub closed_by: Option<ClosedBy>,
+    /// What canaries beside its rules use.
+    pub canaries: Vec<CanaryUse>,
     /// Indices of the rules that paths lead to, in the order of their paths.
     by_path: Box<[u32]>,
 }
@@ -45,7 +49,8 @@ pub(super) struct ClosedBy {
 impl BuiltHost {
     /// The rule that a path leads to.
     pub(super) fn rule_of(&self, path: &RoutePath) -> Option<&Arc<Rule>> {
-        let rule = |index: &u32| self.host.rules.get(usize::try_from(*index).ok()?);
+        let host = self.host.as_ref()?;
+        let rule = |index: &u32| host.rules.get(usize::try_from(*index).ok()?);
         let found = self.by_path.binary_search_by(|index| {
             let matched = rule(index).and_then(|rule| rule.matches.first());
             matched.map_or(Ordering::Less, |matched| path.compare_to(&matched.path).reverse())
@@ -61,11 +66,12 @@ struct HostWide<'a> {
     named: &'a Named,
     /// What closes all of them.
     closing: Option<(&'a Claim, Closing<'a>)>,
+    canaries: Canaries<'a>,
 }
 
 /// Builds one host.
 ///
-/// Shape: `claimants` are ordered by age, the oldest first, and each names the host.
+/// Shape: `claimants` and `canaries` are ordered by age, the oldest first, and each names the host.
 ///
 /// Two paths that are compared alike and are equal contend: the older claim wins, within a claim
 /// the first. What hosts answer by themselves comes before all of them. Paths without a rule go to
@@ -73,12 +79,15 @@ struct HostWide<'a> {
 pub(super) fn build<'a>(
     pattern: &HostPattern,
     claimants: impl Iterator<Item = &'a Claim> + Clone,
+    canaries: impl Iterator<Item = &'a Claim>,
     tls: HostTls,
     options: &LowerOptions,
     named: &Named,
 ) -> BuiltHost {
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
-    let wide = HostWide { tls, options, named, closing };
+    let canaries = Canaries::new(pattern, canaries);
+    let wide = HostWide { tls, options, named, closing, canaries };
+    let mut uses = Vec::new();
     let mut contest = Contest::default();
     let mut problems = Vec::new();
     for claim in claimants.clone() {
@@ -94,7 +103,7 @@ pub(super) fn build<'a>(
         let mut report = claim.report();
         for route in claim.routes.get(pattern).into_iter().flatten() {
             let (path, refusal) = meaning(claim, route);
-            let rule = || wide.rule(claim, route, &path, refusal);
+            let rule = || wide.rule(claim, route, &path, refusal, &mut uses);
             if let Some(winner) = contest.enter(&path, rule) {
                 report.error(conflict(pattern, claim, route.place.field(), &path, winner));
             }
@@ -108,7 +117,7 @@ pub(super) fn build<'a>(
         && let Some(fallback) = &oldest.fallback
         && !winners.contains_key(&root)
     {
-        rules.push(Arc::new(wide.rule(oldest, fallback, &root, None)));
+        rules.push(Arc::new(wide.rule(oldest, fallback, &root, None, &mut uses)));
     }
     if let Some((owner, closing)) = &wide.closing {
         let others = claimants.clone().filter(|other| !other.guards().is_closed);
@@ -116,17 +125,20 @@ pub(super) fn build<'a>(
             told(other, |report| report.error(closed(pattern, &owner.owner, closing.text)))
         }));
     }
-    let younger = claimants.skip(1).filter(|claim| claim.fallback.is_some());
+    let younger = claimants.clone().skip(1).filter(|claim| claim.fallback.is_some());
     problems.extend(
         younger.flat_map(|claim| told(claim, |report| report.warning(unused_fallback(pattern)))),
     );
+    problems.extend(wide.canaries.problems(pattern));
+    let has_rules = claimants.clone().next().is_some();
     let closed_by = wide.closing.map(|(owner, by)| ClosedBy {
         owner: owner.owner.clone(),
         name: by.name,
         text: by.text.to_owned(),
     });
     let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
-    BuiltHost { host: Arc::new(host), problems, closed_by, by_path }
+    let host = has_rules.then(|| Arc::new(host));
+    BuiltHost { host, problems, closed_by, by_path, canaries: uses }
 }
 
 /// Who has which path.
@@ -166,18 +178,21 @@ impl HostWide<'_> {
         route: &Route,
         path: &RoutePath,
         refusal: Option<Refusal>,
+        uses: &mut Vec<CanaryUse>,
     ) -> Rule {
         let policies = self.policies(claim, route.path.text());
         let of_backend = (route.target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
         let refusal = policies.refusal.or(refusal).or(of_backend);
         let binding = policies.binding.as_ref();
         let binding = binding.map(|binding| sessions::of_rule(binding, route.path.text()));
+        let policies = Policies { refusal, binding, ..policies };
         Rule {
             origin: claim.origin(route.place),
             matches: vec![RequestMatch::path(path.as_match().clone())],
             filters: Vec::new(),
-            backends: vec![sessions::tagged(route.target.clone(), binding.as_deref())],
-            policies: Policies { refusal, binding, ..policies },
+            backends: vec![sessions::tagged(route.target.clone(), policies.binding.as_deref())],
+            canaries: self.canaries.of_rule(claim, route, &policies, uses),
+            policies,
         }
     }
 
@@ -189,6 +204,7 @@ impl HostWide<'_> {
             matches: vec![RequestMatch::path(answer.path.as_match().clone())],
             filters: vec![Filter::Redirect(answer.redirect.clone())],
             backends: Vec::new(),
+            canaries: Vec::new(),
             policies: Policies {
                 https_redirect: None,
                 answer_fields: None,
@@ -287,6 +303,7 @@ pub(super) fn default_rule(key: &BackendKey) -> Arc<Rule> {
         matches: vec![RequestMatch::path(RawPath::root().plain().as_match().clone())],
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
+        canaries: Vec::new(),
         policies: Policies::default(),
     })
 }

@@ -13,6 +13,7 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod backends;
+mod canaries;
 mod candidate;
 mod claim;
 mod claims;
@@ -325,7 +326,7 @@ impl Lowerer {
         self.are_problems_stale |= !self.names.flag_problems().eq(&old_flag_problems);
         let are_routes_changed = is_first || built.is_changed || !touched.hosts.is_empty();
         for pattern in touched.hosts {
-            self.build_host(pattern);
+            self.build_host(pattern, &mut touched.backends);
         }
         let backends =
             self.backends.build(store, &self.options, &self.claims, now, touched.backends);
@@ -353,18 +354,21 @@ impl Lowerer {
         }
     }
 
-    fn build_host(&mut self, pattern: HostPattern) {
-        if !self.claims.has_host(&pattern) {
-            self.hosts.remove(&pattern);
-            return;
+    fn build_host(&mut self, pattern: HostPattern, touched: &mut backends::Touched) {
+        let tls = self.names.host(&pattern);
+        let (claimants, canaries) =
+            (self.claims.of_host(&pattern), self.claims.canaries_of(&pattern));
+        let built = hosts::build(&pattern, claimants, canaries, tls, &self.options, &self.named);
+        let old = self.hosts.get(&pattern).map(|old| &*old.canaries).unwrap_or_default();
+        self.backends.canaries(old, &built.canaries, touched);
+        match built.host.is_some() || !built.problems.is_empty() {
+            true => drop(self.hosts.insert(pattern, built)),
+            false => drop(self.hosts.remove(&pattern)),
         }
-        let (tls, claimants) = (self.names.host(&pattern), self.claims.of_host(&pattern));
-        let built = hosts::build(&pattern, claimants, tls, &self.options, &self.named);
-        self.hosts.insert(pattern, built);
     }
 
     fn model(&self) -> Model {
-        let hosts = self.hosts.values().map(|built| Arc::clone(&built.host)).collect();
+        let hosts = self.hosts.values().filter_map(|built| built.host.clone()).collect();
         let (server_names, default_tls) = self.names.server_names();
         let default_rule = self.default_rule.clone();
         let entry_points = self.options.entry_points.clone();

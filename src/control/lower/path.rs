@@ -17,7 +17,7 @@ pub(super) struct RawPath {
 }
 
 /// `pathType`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum PathType {
     /// Byte for byte.
     Exact,
@@ -42,6 +42,15 @@ impl RawPath {
 
     pub(super) fn kind(&self) -> PathType {
         self.kind
+    }
+
+    /// What ingress-nginx tells paths apart by.
+    pub(super) fn written(&self) -> (&str, PathType) {
+        let kind = match self.kind {
+            PathType::ImplementationSpecific => PathType::Prefix,
+            kind => kind,
+        };
+        (&self.text, kind)
     }
 
     /// What it means as plain text.

@@ -1,12 +1,13 @@
 //! What would be wrong with a claim if it were in force now. Judges, and changes nothing.
 //!
 //! Costs what the object costs: of others it asks who is first at its hosts and paths, which is
-//! known, and never walks through them.
+//! known. Only for a canary it walks through the Ingresses that it may stand beside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::backends::Backends;
+use super::canaries::without_main;
 use super::candidate::Candidate;
 use super::configmap::globals::Globals;
 use super::hosts::{self, ClosedBy};
@@ -52,6 +53,9 @@ pub(super) fn review(candidate: Candidate<'_>, world: World<'_>) -> Vec<Arc<Prob
 /// what it is.
 fn paths(candidate: Candidate<'_>, own: &mut Report<'_>, others: &mut Report<'_>) {
     let claim = candidate.claim;
+    if claim.settings.is_canary() {
+        return canaries(candidate, others);
+    }
     for (pattern, routes) in &claim.routes {
         let host = candidate.hosts.get(pattern);
         #[expect(clippy::mutable_key_type, reason = "paths are ordered by their text")]
@@ -89,6 +93,18 @@ fn paths(candidate: Candidate<'_>, own: &mut Report<'_>, others: &mut Report<'_>
             && !claim.settings.guards.is_closed
         {
             others.error(hosts::closed(pattern, owner, text));
+        }
+    }
+}
+
+/// Which paths nobody has that a canary repeats.
+fn canaries(candidate: Candidate<'_>, others: &mut Report<'_>) {
+    for (pattern, routes) in &candidate.claim.routes {
+        let mains = candidate.claims.of_host(pattern);
+        let mains = mains.filter_map(|claim| claim.routes.get(pattern)).flatten();
+        let paths: BTreeSet<_> = mains.map(|route| route.path.written()).collect();
+        for route in routes.iter().filter(|route| !paths.contains(&route.path.written())) {
+            others.warning(without_main(pattern, route.place));
         }
     }
 }

@@ -9,7 +9,8 @@ use super::path::{self, RoutePath};
 use super::regex_path;
 use crate::filter::Redirect;
 use crate::model::{
-    BackendKey, BackendProtocol, Dial, DialTls, ErrorPages, ObjectRef, Policies, Reach, Replaced,
+    BackendKey, BackendProtocol, CanaryCriteria, Dial, DialTls, ErrorPages, ObjectRef, Policies,
+    Reach, Replaced,
 };
 use crate::tls::client_auth::ClientDemand;
 
@@ -45,6 +46,16 @@ impl Settings {
     /// Backends besides those of its rules, each with the annotation that names it.
     pub(crate) fn named_backends(&self) -> impl Iterator<Item = (&BackendKey, &'static str)> {
         self.errors.backend.iter().map(|key| (key, "default-backend"))
+    }
+
+    /// What of them counts for a canary: all else is that of its main Ingress.
+    pub(crate) fn of_canary(self) -> Self {
+        let policies = Policies::default().balanced_as(&self.policies);
+        Self { role: self.role, policies, ..Self::default() }
+    }
+
+    pub(crate) fn is_canary(&self) -> bool {
+        matches!(self.role, Role::Canary(_))
     }
 
     /// Whether the text of a path is a regular expression. Those of a closed object are all taken
@@ -92,12 +103,13 @@ pub(crate) enum PathStyle {
 }
 
 /// Whether an object has hosts of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) enum Role {
     #[default]
     Main,
-    /// It repeats hosts and paths of another one, and has none of its own.
-    Canary,
+    /// It repeats hosts and paths of another one, has none of its own, and gets some of its
+    /// requests.
+    Canary(Arc<CanaryCriteria>),
 }
 
 /// Who answers in the place of a rule's backends, and when.

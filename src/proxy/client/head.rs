@@ -152,6 +152,7 @@ async fn refuse(
         series: None,
         origin: None,
         backend: None,
+        canary: None,
         status: if is_sent { reply.status() } else { 499 },
         started_at: SystemTime::now(),
         duration: Duration::from_nanos(process_nanos().saturating_sub(started)),

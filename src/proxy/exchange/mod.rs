@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod attempts;
 mod binding;
+mod canary;
 pub mod coder;
 pub mod conversation;
 pub mod downstream;

@@ -40,6 +40,7 @@ mod tests {
             origin: Origin { object, rule: None, path: None, position: None },
             plan: Plan::new(&[], &policies, &Defaults::default()).into(),
             backends: Box::default(),
+            canaries: None,
             weight_total: 0,
             series: SeriesId { slot: 0, generation: 0 },
             substitutes: None,

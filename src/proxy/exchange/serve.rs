@@ -120,6 +120,14 @@ impl<'a> Exchange<'a> {
             return Served::Owed(unsaid, Reply::NoEndpoints);
         };
         self.tally.backend = Some(Rc::clone(&backend));
+        let (entry, backend) = match self.canary(rule, entry, &backend) {
+            Some((entry, canary)) => {
+                self.tally.series = Some(entry.series);
+                self.tally.canary = Some(Rc::clone(&canary));
+                (entry, canary)
+            }
+            None => (entry, backend),
+        };
         let route = matched.route(entry);
         let until = self.until(&route.plan.treatment, started);
         self.try_endpoints(&backend, route, &until, unsaid, started).await
@@ -194,6 +202,7 @@ impl<'a> Exchange<'a> {
             series: self.tally.series,
             origin: rule.map(|rule| &rule.origin),
             backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
+            canary: self.tally.canary.as_ref().map(|backend| &*backend.key),
             status: self.tally.status,
             started_at: if is_logged {
                 SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH)

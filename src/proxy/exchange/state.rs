@@ -24,8 +24,10 @@ pub struct Tally {
     pub request_bytes: u64,
     /// Counts the request.
     pub series: Option<SeriesId>,
-    /// The chosen backend.
+    /// The chosen backend of the rule.
     pub backend: Option<Rc<Backend>>,
+    /// The canary that was asked in its place.
+    pub canary: Option<Rc<Backend>>,
     /// Process clock when the response was through; 0: not yet.
     pub finished: u64,
     /// A load balancer's question: counted, not logged.

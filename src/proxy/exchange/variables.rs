@@ -54,7 +54,7 @@ impl Variables for Known<'_> {
                 Some(PortRef::First) | None => b"",
             },
             Variable::Field(name) => head.find_name(bytes, name.as_bytes()).unwrap_or_default(),
-            Variable::Cookie(name) => self.cookie(name.as_bytes()),
+            Variable::Cookie(name) => cookie(self.request, name.as_bytes()).unwrap_or_default(),
             Variable::Parameter(name) => parameter(query, name.as_bytes()),
             // Whoever has an expression knows what it captured.
             Variable::Capture(_) | Variable::NamedCapture(_) => b"",
@@ -63,15 +63,10 @@ impl Variables for Known<'_> {
     }
 }
 
-impl<'a> Known<'a> {
-    /// The value of the first cookie of `name`, any case, as nginx has it.
-    fn cookie(&self, name: &[u8]) -> &'a [u8] {
-        self.request
-            .cookies()
-            .flat_map(|cookies| cookies.split(|&octet| octet == b';'))
-            .find_map(|pair| value_of(pair.trim_ascii(), name))
-            .unwrap_or_default()
-    }
+/// The value of the first cookie of `name`, any case, as nginx has it.
+pub fn cookie<'a>(request: Request<'a>, name: &[u8]) -> Option<&'a [u8]> {
+    let lines = request.cookies().flat_map(|cookies| cookies.split(|&octet| octet == b';'));
+    lines.map(<[u8]>::trim_ascii).find_map(|pair| value_of(pair, name))
 }
 
 /// The value of the first parameter of `name`, any case, as it was sent.

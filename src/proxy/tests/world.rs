@@ -84,6 +84,7 @@ impl World {
             matches: vec![RequestMatch::path(PathMatch::Prefix("/".into()))],
             filters: Vec::new(),
             backends: vec![WeightedBackend::only(BackendTarget::Service(key("web")))],
+            canaries: Vec::new(),
             policies,
         };
         let (pattern, on_miss) = (HostPattern::Any, OnMiss::Default);

@@ -84,6 +84,7 @@ fn rule(object: &str, number: u32, matches: Vec<RequestMatch>) -> Rule {
         matches,
         filters: Vec::<Filter>::new(),
         backends: vec![backend("web", 1)],
+        canaries: Vec::new(),
         policies: Policies::default(),
     }
 }

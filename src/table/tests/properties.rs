@@ -158,7 +158,9 @@ impl Book {
     fn check_rule(&self, compiled: &TableRule, rule: &Rule) -> Result<(), TestCaseError> {
         let series = |backend: Option<&BackendKey>| {
             let object = rule.origin.object.clone();
-            self.series.get(&SeriesLabels { object, backend: backend.cloned() }).copied()
+            self.series
+                .get(&SeriesLabels { object, backend: backend.cloned(), canary: None })
+                .copied()
         };
         prop_assert_eq!(Some(compiled.series), series(None));
         let weighted = rule.backends.iter().filter(|entry| entry.weight > 0);

@@ -61,9 +61,16 @@ impl LineFormat {
         out.push(b' ');
         write_seconds(out, record.duration);
         out.extend_from_slice(b" [");
-        write_upstream_name(out, record.backend);
-        // The alternative upstream is a variable set to nothing, which nginx logs as nothing.
-        out.extend_from_slice(b"] [] ");
+        match record.backend {
+            Some(key) => write_upstream_name(out, key),
+            None => out.push(b'-'),
+        }
+        out.extend_from_slice(b"] [");
+        // A variable set to nothing, which nginx logs as nothing.
+        if let Some(key) = record.canary {
+            write_upstream_name(out, key);
+        }
+        out.extend_from_slice(b"] ");
         write_nginx_attempts(out, record.attempts);
         out.push(b' ');
         write_nginx_field(out, record.request_id);
@@ -92,7 +99,8 @@ impl LineFormat {
         write_json_field(out, "user_agent", record.user_agent);
         write_json_field(out, "request_id", record.request_id);
         write_json_origin(out, record.origin);
-        write_json_backend(out, record.backend);
+        write_json_backend(out, "backend", record.backend);
+        write_json_backend(out, "canary", record.canary);
         write_json_attempts(out, record.attempts);
         out.push(b'}');
     }
@@ -156,8 +164,7 @@ fn write_nginx_escaped(out: &mut Vec<u8>, value: &[u8], bytes_max: usize) {
 }
 
 /// `namespace-service-port`, ingress-nginx' name of an upstream.
-fn write_upstream_name(out: &mut Vec<u8>, backend: Option<&BackendKey>) {
-    let Some(key) = backend else { return out.push(b'-') };
+fn write_upstream_name(out: &mut Vec<u8>, key: &BackendKey) {
     write_nginx_escaped(out, key.namespace.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX);
     out.push(b'-');
     write_nginx_escaped(out, key.service.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX);
@@ -265,12 +272,10 @@ fn write_json_index(out: &mut Vec<u8>, key: &str, index: Option<u32>) {
     }
 }
 
-fn write_json_backend(out: &mut Vec<u8>, backend: Option<&BackendKey>) {
-    let Some(key) = backend else {
-        write_json_key(out, "backend");
-        return out.extend_from_slice(b"null");
-    };
-    out.extend_from_slice(b",\"backend\":{\"namespace\":\"");
+fn write_json_backend(out: &mut Vec<u8>, field: &str, backend: Option<&BackendKey>) {
+    write_json_key(out, field);
+    let Some(key) = backend else { return out.extend_from_slice(b"null") };
+    out.extend_from_slice(b"{\"namespace\":\"");
     write_json_escaped(out, key.namespace.as_bytes(), ACCESS_LOG_NAME_BYTES_MAX);
     out.push(b'"');
     write_json_name(out, "service", &key.service);

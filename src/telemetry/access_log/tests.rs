@@ -47,6 +47,7 @@ fn nginx_lines_have_the_default_format_of_ingress_nginx() {
     let routed = ExchangeRecord {
         status: 200,
         backend: Some(&backend),
+        canary: Some(&backend),
         origin: Some(&origin),
         attempts: &attempts,
         duration: Duration::from_millis(61_750),
@@ -58,7 +59,7 @@ fn nginx_lines_have_the_default_format_of_ingress_nginx() {
         AccessLogFormat::Nginx,
         &routed,
         "2001:db8::1 - - [02/Jan/2006:15:05:07 +0000] \"GET /a?b=c HTTP/1.1\" 200 19 \
-         \"http://shop.example/\" \"curl/8\" 80 61.750 [shop-cart-http] [] \
+         \"http://shop.example/\" \"curl/8\" 80 61.750 [shop-cart-http] [shop-cart-http] \
          10.0.0.1:8080, 10.0.0.1:8081 0, 1234 5.000, 0.007 -, 200 0123456789abcdef\n",
     );
 }
@@ -73,12 +74,13 @@ fn json_lines_name_the_rule_and_every_attempt() {
          \"protocol\":\"HTTP/1.1\",\"status\":404,\"duration\":0.012,\"request_bytes\":80,\
          \"response_bytes\":19,\"referer\":null,\"user_agent\":\"curl/8\",\
          \"request_id\":\"0123456789abcdef\",\"kind\":null,\"namespace\":null,\"name\":null,\
-         \"rule\":null,\"path\":null,\"backend\":null,\"attempts\":[]}\n",
+         \"rule\":null,\"path\":null,\"backend\":null,\"canary\":null,\"attempts\":[]}\n",
     );
     let (backend, origin) = (backend(), origin());
     let attempts = [attempt(8080, None, 0, 5_000), attempt(8081, Some(200), 1_234, 7)];
     let routed = ExchangeRecord {
         backend: Some(&backend),
+        canary: Some(&backend),
         origin: Some(&origin),
         attempts: &attempts,
         ..record()
@@ -86,6 +88,7 @@ fn json_lines_name_the_rule_and_every_attempt() {
     let line = line(AccessLogFormat::Json, &routed);
     let expected = "\"kind\":\"Ingress\",\"namespace\":\"shop\",\"name\":\"front\",\"rule\":0,\
          \"path\":2,\"backend\":{\"namespace\":\"shop\",\"service\":\"cart\",\"port\":\"http\"},\
+         \"canary\":{\"namespace\":\"shop\",\"service\":\"cart\",\"port\":\"http\"},\
          \"attempts\":[{\"address\":\"10.0.0.1:8080\",\"status\":null,\
          \"reason\":\"timeout\",\"bytes\":0,\"duration\":5.000},\
          {\"address\":\"10.0.0.1:8081\",\"status\":200,\"reason\":null,\"bytes\":1234,\

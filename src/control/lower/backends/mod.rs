@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::canaries::CanaryUse;
 use super::claim::{Claim, Place};
 use super::claims::Claims;
 use super::options::LowerOptions;
@@ -64,13 +65,10 @@ impl Backends {
         self.uses.acquire(key, &service_ref(key), Use::Plain);
     }
 
-    /// A claim came into force.
+    /// A claim came into force. What a canary uses is known with the rules that it stands beside.
     pub(super) fn claim(&mut self, claim: &Claim, touched: &mut Touched) {
-        let settings = &claim.settings;
-        // What binds the requests of a canary is said by its main object.
-        let binds = settings.policies.binding.is_some() || settings.role == Role::Canary;
-        let how = if binds { Use::Binding } else { Use::Plain };
-        for key in claim.uses.keys() {
+        let how = use_of(claim);
+        for key in claim.uses.keys().filter(|_| !claim.settings.is_canary()) {
             self.uses.acquire(key, &claim.owner, how);
             touched.keys.insert(key.clone());
         }
@@ -79,11 +77,27 @@ impl Backends {
 
     /// A claim is no longer in force.
     pub(super) fn release(&mut self, claim: &Claim, touched: &mut Touched) {
-        for key in claim.uses.keys() {
-            self.uses.release(key, &claim.owner);
+        for key in claim.uses.keys().filter(|_| !claim.settings.is_canary()) {
+            self.uses.release(key, &claim.owner, use_of(claim));
             touched.keys.insert(key.clone());
         }
         touched.owners.insert(claim.owner.clone());
+    }
+
+    /// Canaries of a host use `new` in place of `old`.
+    pub(super) fn canaries(
+        &mut self,
+        old: &[CanaryUse],
+        new: &[CanaryUse],
+        touched: &mut Touched,
+    ) {
+        let how = |used: &CanaryUse| if used.is_bound { Use::Binding } else { Use::Plain };
+        new.iter().for_each(|used| self.uses.acquire(&used.backend, &used.canary, how(used)));
+        old.iter().for_each(|used| self.uses.release(&used.backend, &used.canary, how(used)));
+        for CanaryUse { canary, backend, .. } in old.iter().chain(new) {
+            touched.keys.insert(backend.clone());
+            touched.owners.insert(canary.clone());
+        }
     }
 
     /// Marks what changed objects are part of: Services, slices and Secrets. Time alone changes
@@ -208,21 +222,33 @@ impl Backends {
     ) -> bool {
         let Some(defect) = &backend.defect else { return self.problems.remove(key).is_some() };
         let mut told = self.problems.remove(key).unwrap_or_default();
-        let no_users = BTreeSet::new();
-        let users = self.uses.users(key).unwrap_or(&no_users);
-        if among.is_none() {
-            told.clear();
-        }
-        for user in among.unwrap_or(users) {
-            if users.contains(user) {
-                told.insert(user.clone(), told_user(claims, user, key, defect));
-            } else {
-                told.remove(user);
+        let uses = &self.uses;
+        match among {
+            None => {
+                let users = uses.users(key);
+                told = users.map(|u| (u.clone(), told_user(claims, u, key, defect))).collect();
+            }
+            Some(among) => {
+                for user in among {
+                    match uses.is_user(key, user) {
+                        true => {
+                            told.insert(user.clone(), told_user(claims, user, key, defect));
+                        }
+                        false => {
+                            told.remove(user);
+                        }
+                    }
+                }
             }
         }
         self.problems.insert(key.clone(), told);
         true
     }
+}
+
+/// What it does with its backends.
+fn use_of(claim: &Claim) -> Use {
+    if claim.settings.policies.binding.is_some() { Use::Binding } else { Use::Plain }
 }
 
 fn told_user(
@@ -232,7 +258,7 @@ fn told_user(
     defect: &Defect,
 ) -> Vec<Arc<Problem>> {
     let claim = claims.get(user);
-    let place = claim.and_then(|claim| claim.uses.get(key));
+    let place = claim.and_then(|claim| claim.place_of(key));
     let field = place.map(|place| place.backend_field()).unwrap_or_default();
     let effect = place.copied().unwrap_or(Place::Default).effect();
     let mut report = Report::new(user, claim.and_then(|claim| claim.provenance.as_ref()));

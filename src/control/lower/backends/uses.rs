@@ -1,11 +1,12 @@
 //! Who names which Service port.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{BackendKey, Dial, ObjectRef, PortRef};
 
-type Users = BTreeMap<BackendKey, BTreeSet<ObjectRef>>;
+/// How often each uses it.
+type Users = BTreeMap<BackendKey, BTreeMap<ObjectRef, usize>>;
 
 /// The users of each backend.
 #[derive(Debug, Default)]
@@ -26,15 +27,17 @@ pub(super) enum Use {
 
 impl Uses {
     pub(super) fn acquire(&mut self, key: &BackendKey, user: &ObjectRef, how: Use) {
-        self.all.entry(key.clone()).or_default().insert(user.clone());
+        acquire(&mut self.all, key, user);
         if how == Use::Binding {
-            self.binding.entry(key.clone()).or_default().insert(user.clone());
+            acquire(&mut self.binding, key, user);
         }
     }
 
-    pub(super) fn release(&mut self, key: &BackendKey, user: &ObjectRef) {
+    pub(super) fn release(&mut self, key: &BackendKey, user: &ObjectRef, how: Use) {
         release(&mut self.all, key, user);
-        release(&mut self.binding, key, user);
+        if how == Use::Binding {
+            release(&mut self.binding, key, user);
+        }
     }
 
     pub(super) fn contains(&self, key: &BackendKey) -> bool {
@@ -46,8 +49,12 @@ impl Uses {
         self.binding.contains_key(key)
     }
 
-    pub(super) fn users(&self, key: &BackendKey) -> Option<&BTreeSet<ObjectRef>> {
-        self.all.get(key)
+    pub(super) fn users(&self, key: &BackendKey) -> impl Iterator<Item = &ObjectRef> {
+        self.all.get(key).into_iter().flat_map(BTreeMap::keys)
+    }
+
+    pub(super) fn is_user(&self, key: &BackendKey, user: &ObjectRef) -> bool {
+        self.all.get(key).is_some_and(|users| users.contains_key(user))
     }
 
     /// Every backend in use that is a port of the Service.
@@ -68,9 +75,19 @@ impl Uses {
     }
 }
 
+fn acquire(all: &mut Users, key: &BackendKey, user: &ObjectRef) {
+    let count = all.entry(key.clone()).or_default().entry(user.clone()).or_default();
+    *count = count.saturating_add(1);
+}
+
 fn release(all: &mut Users, key: &BackendKey, user: &ObjectRef) {
     if let Some(users) = all.get_mut(key) {
-        users.remove(user);
+        if let Some(count) = users.get_mut(user) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                users.remove(user);
+            }
+        }
         if users.is_empty() {
             all.remove(key);
         }

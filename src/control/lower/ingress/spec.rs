@@ -19,7 +19,7 @@ use crate::control::lower::options::LowerOptions;
 use crate::control::lower::path::{self, PathType, RawPath};
 use crate::control::lower::regex_path;
 use crate::control::lower::secrets::secret_ref;
-use crate::control::lower::settings::{Role, Settings};
+use crate::control::lower::settings::Settings;
 use crate::control::source::manifest::{is_dns_label, is_dns_subdomain};
 use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
@@ -192,12 +192,10 @@ impl Lowering<'_> {
     fn spec(&mut self, spec: &IngressSpec, metadata: &ObjectMeta) {
         let IngressSpec { default_backend, ingress_class_name, rules, tls } = spec;
         self.class(metadata, ingress_class_name.as_deref());
-        if self.settings.role == Role::Canary {
-            // Its hosts, certificates and paths are those of the main Ingress.
-            return;
-        }
+        let is_canary = self.settings.is_canary();
         let rules = rules.as_deref().unwrap_or_default();
-        for (index, entry) in tls.iter().flatten().enumerate() {
+        // The certificates of a canary are those of the main Ingress.
+        for (index, entry) in tls.iter().flatten().filter(|_| !is_canary).enumerate() {
             if index >= TLS_ENTRIES_PER_INGRESS_MAX {
                 let message =
                     format!("only the first {TLS_ENTRIES_PER_INGRESS_MAX} entries are used.");
@@ -224,7 +222,7 @@ impl Lowering<'_> {
                 None => {}
             }
         } else {
-            self.fallback = default;
+            self.fallback = default.filter(|_| !is_canary);
         }
         for (index, rule) in rules.iter().enumerate() {
             self.rule(index, rule);
@@ -347,6 +345,10 @@ impl Lowering<'_> {
             }
         };
         let path = RawPath::new(text, kind);
+        if self.settings.is_canary() && path::check_size(text).is_ok() {
+            // The main Ingress says what it means.
+            return Some(path);
+        }
         let field = format!("{field}.path");
         let is_usable = match self.settings.is_expression(text) && path.expression().is_some() {
             true => self.expression(&field, text),

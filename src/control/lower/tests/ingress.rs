@@ -228,37 +228,6 @@ fn resource_backends_get_503_and_a_message() {
     }
 }
 
-/// It repeats the paths of the main Ingress, takes nothing from it, and says that it is not served.
-#[test]
-fn a_canary_is_not_served_and_takes_nothing_from_the_main_ingress() {
-    let canary = |value: &str, year: &str, host: &str| {
-        let annotations = format!(
-            "name: canary, annotations: {{nginx.ingress.kubernetes.io/canary: {value:?}, \
-             nginx.ingress.kubernetes.io/canary-weight: \"10\", \
-             nginx.ingress.kubernetes.io/auth-url: x, \
-             nginx.ingress.kubernetes.io/auth-tls-secret: default/s}}"
-        );
-        ingress("canary", year, host, "/").replace("name: canary", &annotations)
-    };
-    let main = ingress("main", "2024", "h", "/");
-    let told = ["CanaryNotServed metadata.annotations.nginx.ingress.kubernetes.io/canary"];
-    for year in ["2023", "2025", ""] {
-        let lowered = lower(&format!("{main}{}", canary("true", year, "h")));
-        let model = lowered.model.as_ref().expect("a model");
-        assert_eq!(routes(model), ["h / -> default/web:80 (main)"], "{year}");
-        assert_eq!(model.listeners[0].hosts[0].rules[0].policies, Policies::default());
-        assert_eq!(reasons(&lowered), told, "{year}");
-    }
-    // Alone it is no host at all.
-    let lowered = lower(&canary("true", "2024", "h"));
-    assert!(lowered.model.expect("a model").listeners[0].hosts.is_empty());
-    // What is not true is an Ingress like any other.
-    for value in ["false", "yes"] {
-        let lowered = lower(&format!("{main}{}", canary(value, "2025", "h")));
-        assert!(reasons(&lowered).iter().any(|r| r.starts_with("PathConflict ")), "{value}");
-    }
-}
-
 #[test]
 fn default_backend_without_rules_serves_every_host() {
     let backend = "  defaultBackend: {service: {name: d, port: {number: 80}}}\n";

@@ -1,6 +1,7 @@
 //! Lowering, one file per kind: manifests in, hosts, endpoints and problems out.
 
 mod binding;
+mod canaries;
 mod conflicts;
 mod dial;
 mod endpoint_slice;

@@ -67,8 +67,7 @@ pub(super) fn read(
     settings.needs = needs;
     match settings.role {
         Role::Main => unread::judge(&said, &mut settings.guards, report),
-        // All else is that of its main Ingress.
-        Role::Canary => settings = Settings { role: Role::Canary, ..Settings::default() },
+        Role::Canary(_) => settings = settings.of_canary(),
     }
     match said.iter().all(|said| said.row.is_none()) && settings.guards == Guards::default() {
         true => Arc::clone(&NOTHING),

@@ -1,0 +1,73 @@
+//! Backends that get some of the requests of a rule in place of its own.
+
+use std::sync::Arc;
+
+use super::backend::BackendKey;
+use super::matches::Pattern;
+use super::policy::Policies;
+
+/// A backend beside that of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Canary {
+    /// The destination.
+    pub backend: BackendKey,
+    /// Which requests it gets.
+    pub criteria: Arc<CanaryCriteria>,
+    /// See [`super::WeightedBackend::tag`].
+    pub tag: Option<Arc<str>>,
+    /// Those of the rule, but for the choice of an endpoint.
+    pub policies: Policies,
+}
+
+/// Which requests a canary gets: the first criterion that says yes or no decides, in this order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CanaryCriteria {
+    /// A field of the request.
+    pub field: Option<FieldCriterion>,
+    /// Name of a cookie: `always` is yes, `never` is no.
+    pub cookie: Option<Arc<str>>,
+    /// Of what is left.
+    pub share: Share,
+}
+
+/// What a field of the request says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldCriterion {
+    /// Name of the field, lower case.
+    pub name: Arc<str>,
+    /// By its value.
+    pub meaning: FieldMeaning,
+}
+
+/// What the values of a field mean.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FieldMeaning {
+    /// `always` is yes, `never` is no.
+    Words,
+    /// This one is yes.
+    Value(Arc<str>),
+    /// Those that it matches are yes.
+    Pattern(Pattern),
+    /// Whatever it is, it is no: nobody knows what the owner meant.
+    Unknown,
+}
+
+/// Parts of a total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// 0: none; as many as `total` or more: all.
+    pub weight: u32,
+    /// At least 1.
+    pub total: u32,
+}
+
+impl Share {
+    /// What a total is if nobody says it, and the least that it can be, as in ingress-nginx.
+    pub const TOTAL: u32 = 100;
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { weight: 0, total: Self::TOTAL }
+    }
+}
