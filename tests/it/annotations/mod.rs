@@ -7,6 +7,7 @@
 mod area;
 mod row;
 
+mod canary;
 mod paths;
 
 pub(crate) use area::Area;

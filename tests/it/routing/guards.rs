@@ -13,7 +13,6 @@ for_each_driver!(
     a_guard_that_comes_closes_and_one_that_goes_opens,
     the_last_good_version_is_no_way_around_a_guard,
     an_expression_of_a_guarded_ingress_is_no_way_around_it,
-    a_canary_takes_nothing_from_its_main_ingress,
     a_resource_backend_is_503,
 );
 
@@ -163,18 +162,6 @@ fn an_expression_of_a_guarded_ingress_is_no_way_around_it(driver: Driver) {
     {
         assert_eq!(proxy.get("a.example", path).status(), status, "{path}");
     }
-}
-
-fn a_canary_takes_nothing_from_its_main_ingress(driver: Driver) {
-    let (_backends, mut text) = echoes(&["main", "canary"]);
-    let canary = Ingress::simple("canary", "a.example", "canary").created("2020-01-01T00:00:00Z");
-    text +=
-        &canary.annotation(&key("canary"), "true").annotation(&key("canary-weight"), "100").yaml();
-    text += &Ingress::simple("main", "a.example", "main").created("2024-01-01T00:00:00Z").yaml();
-    let proxy = Proxy::start(driver, text);
-    assert_eq!(proxy.get("a.example", "/").backend(), "main");
-    proxy.wait_for_output("canary Ingresses are not supported yet");
-    assert!(!proxy.output().contains("already taken"), "{}", proxy.output());
 }
 
 fn a_resource_backend_is_503(driver: Driver) {
