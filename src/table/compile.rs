@@ -368,9 +368,7 @@ impl RuleCompiler {
             series: self.ids.acquire_series(&rule.origin.object, [None, None], uses),
         }
     }
-}
 
-impl RuleCompiler {
     fn compile_canary(
         &mut self,
         rule: &Rule,
