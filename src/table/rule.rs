@@ -74,7 +74,8 @@ pub enum Standing {
 pub struct TableBackend {
     /// `None`: an invalid reference, answered with 500.
     pub backend: Option<BackendId>,
-    /// Among those of a rule: this entry is chosen by `n` with `previous end <= n < weight_end`, `0 <= n < weight_total`.
+    /// Among those of a rule: this entry is chosen by `n` with `previous end <= n < weight_end`, `0
+    /// <= n < weight_total`.
     pub weight_end: u32,
     /// The rule's plan with the edits of this destination behind its own; `None`: it has none.
     pub plan: Option<Arc<Plan>>,
