@@ -15,7 +15,6 @@ use super::canaries::CanaryUse;
 use super::claim::{Claim, Place};
 use super::claims::Claims;
 use super::options::LowerOptions;
-use super::settings::Role;
 use crate::control::resolve::{Answer, Resolution};
 use crate::control::source::report::Report;
 use crate::control::store::{Dirty, Store};
@@ -85,12 +84,7 @@ impl Backends {
     }
 
     /// Canaries of a host use `new` in place of `old`.
-    pub(super) fn canaries(
-        &mut self,
-        old: &[CanaryUse],
-        new: &[CanaryUse],
-        touched: &mut Touched,
-    ) {
+    pub(super) fn canaries(&mut self, old: &[CanaryUse], new: &[CanaryUse], touched: &mut Touched) {
         let how = |used: &CanaryUse| if used.is_bound { Use::Binding } else { Use::Plain };
         new.iter().for_each(|used| self.uses.acquire(&used.backend, &used.canary, how(used)));
         old.iter().for_each(|used| self.uses.release(&used.backend, &used.canary, how(used)));
