@@ -125,12 +125,12 @@ pub(super) fn build<'a>(
             told(other, |report| report.error(closed(pattern, &owner.owner, closing.text)))
         }));
     }
-    let younger = claimants.clone().skip(1).filter(|claim| claim.fallback.is_some());
+    let has_rules = claimants.clone().next().is_some();
+    let younger = claimants.skip(1).filter(|claim| claim.fallback.is_some());
     problems.extend(
         younger.flat_map(|claim| told(claim, |report| report.warning(unused_fallback(pattern)))),
     );
     problems.extend(wide.canaries.problems(pattern));
-    let has_rules = claimants.clone().next().is_some();
     let closed_by = wide.closing.map(|(owner, by)| ClosedBy {
         owner: owner.owner.clone(),
         name: by.name,
