@@ -13,6 +13,7 @@ mod fields;
 mod gates;
 mod overlay;
 mod redirect;
+mod returned_places;
 mod rewrite;
 mod scheme;
 mod session;
@@ -29,6 +30,7 @@ pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Place, Question, Ra
 pub use gates::{Said, Step, Walk};
 pub use overlay::RequestOverlay;
 pub use redirect::{Redirect, RedirectParts};
+pub use returned_places::{Replacement, ReturnedPlaces};
 pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;
 pub use session::{

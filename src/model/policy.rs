@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::BackendKey;
-use crate::filter::{Binding, Cors, FieldEdits, Refusal};
+use crate::filter::{Binding, Cors, FieldEdits, Refusal, ReturnedPlaces};
 
 /// Treatment of one rule's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,6 +28,12 @@ pub struct Policies {
     pub upstream_host: Option<Arc<str>>,
     /// What every answer has set, whoever makes it; `None`: nothing.
     pub answer_fields: Option<Arc<FieldEdits>>,
+    /// Places in a backend's answers that are replaced; `None`: none.
+    pub returned_places: Option<Arc<ReturnedPlaces>>,
+    /// Whether requests are in the access log.
+    pub access_log: AccessLog,
+    /// What is said of the connection to backends; `None`: nothing, it is kept.
+    pub connection: Option<ConnectionOption>,
     /// What scripts of other origins may ask for; `None`: what the backend says.
     pub cors: Option<Arc<Cors>>,
     /// What the backend is told of the client's certificate.
@@ -81,6 +87,36 @@ pub enum ClientIdentityPolicy {
     Told,
     /// The same, and the certificate itself.
     WithCertificate,
+}
+
+/// Whether requests of a rule are in the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum AccessLog {
+    /// They are, if there is one.
+    #[default]
+    Written,
+    /// They are not.
+    LeftOut,
+}
+
+/// What a backend is told of its connection (RFC 9112 section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConnectionOption {
+    /// It ends with the response.
+    Close,
+    /// It is to be kept.
+    KeepAlive,
+}
+
+impl ConnectionOption {
+    /// The field line, CRLF included.
+    #[must_use]
+    pub const fn field(self) -> &'static [u8] {
+        match self {
+            Self::Close => b"Connection: close\r\n",
+            Self::KeepAlive => b"Connection: keep-alive\r\n",
+        }
+    }
 }
 
 /// Deadlines of one rule.

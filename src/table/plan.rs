@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::filter::ReturnedPlaces;
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
 use crate::limits::TRIES_MAX;
 use crate::model::{
-    Balance, ClientIdentityPolicy, Defaults, ErrorPages, Policies, Replaced, RetryCauses, Timeouts,
+    AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, Defaults, ErrorPages, Policies,
+    Replaced, RetryCauses, Timeouts,
 };
 
 /// What is done with the requests of a rule.
@@ -24,6 +26,8 @@ pub struct Plan {
     pub response: ResponsePlan,
     /// Between the two.
     pub treatment: Treatment,
+    /// Whether requests are logged.
+    pub access_log: AccessLog,
 }
 
 /// What a request becomes on its way to the backend.
@@ -35,6 +39,8 @@ pub struct RequestPlan {
     pub path: Option<PathEdit>,
     /// Its fields.
     pub fields: FieldEdits,
+    /// What is said of the connection.
+    pub connection: Option<ConnectionOption>,
     /// What is told of the client's certificate.
     pub identity: ClientIdentityPolicy,
 }
@@ -44,6 +50,8 @@ pub struct RequestPlan {
 pub struct ResponsePlan {
     /// The fields of what a backend answers.
     pub fields: FieldEdits,
+    /// Places in what a backend answers that are replaced.
+    pub places: Option<Arc<ReturnedPlaces>>,
     /// Value of Strict-Transport-Security, on every answer over https.
     pub hsts: Option<Arc<str>>,
     /// What is set on every answer, whoever makes it.
@@ -90,11 +98,13 @@ impl Plan {
             gates: gates(filters, policies, &treatment),
             request: RequestPlan {
                 host: policies.upstream_host.clone(),
+                connection: policies.connection,
                 identity: policies.client_identity,
                 ..RequestPlan::default()
             },
             response: ResponsePlan::new(policies),
             treatment,
+            access_log: policies.access_log,
         };
         for filter in filters {
             if let Filter::Edit(edit) = filter {
@@ -116,13 +126,14 @@ impl Plan {
     /// it is about, and what it says holds.
     #[must_use]
     pub fn for_pages(&self) -> Self {
-        let Self { gates: _, request: _, response, treatment } = self.clone();
+        let Self { gates: _, request: _, response, treatment, access_log } = self.clone();
         let path = Some(PathEdit::Full("/".into()));
         Self {
             gates: Gates::default(),
             request: RequestPlan { path, ..RequestPlan::default() },
             response: ResponsePlan { replaced_statuses: Box::default(), ..response },
             treatment: Treatment { retried_statuses: Box::default(), ..treatment },
+            access_log,
         }
     }
 
@@ -154,6 +165,7 @@ impl ResponsePlan {
         };
         Self {
             fields: FieldEdits::default(),
+            places: policies.returned_places.clone(),
             hsts: policies.hsts.clone(),
             set,
             cors,

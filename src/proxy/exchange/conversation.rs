@@ -250,9 +250,9 @@ async fn answer(
     let next = body_end(request, reply);
     let is_last = request.ends_connection() || next.is_none() || framing.is_until_close();
     let persistence = if is_last { Persistence::Close } else { request.keep() };
-    let edits = &talk.route.plan.response.fields;
+    let plan = &talk.route.plan.response;
     let octets = reply.octets.unread();
-    let begun = unsaid.begin(request, head, octets, framing, persistence, edits);
+    let begun = unsaid.begin(request, head, octets, framing, persistence, plan);
     reply.octets.consume(head.head_bytes);
     let sent = &mut record.response_bytes;
     let relayed = relay(request, reply, head.body, coder, begun, sent).await;

@@ -3,14 +3,16 @@
 //!
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
-use crate::filter::{FieldEdits, RequestOverlay};
+use crate::filter::{FieldEdits, RequestOverlay, ReturnedPlaces};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
 use crate::http1::reframe::Framing;
+use crate::model::ConnectionOption;
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
 use crate::proxy::exchange::request_fields::{self, OfClient};
+use crate::proxy::exchange::variables::Known;
 
 const HTTPS_PORT: u16 = 443;
 
@@ -32,6 +34,8 @@ pub struct RequestFacts<'a> {
     pub overlay: &'a RequestOverlay,
     /// Whether `Expect: 100-continue` goes on.
     pub forwards_expect: bool,
+    /// What is said of the connection.
+    pub connection: Option<ConnectionOption>,
     /// Whole lines that say who the client is by its certificate; empty where nobody asked it.
     pub identity: &'a [u8],
     /// How its body ends.
@@ -72,6 +76,8 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     Framing::of_request(facts.body).put_field(out);
     if head.is_upgrade {
         put_upgrade(out, bytes, head);
+    } else if let Some(connection) = facts.connection {
+        out.extend_from_slice(connection.field());
     }
     if facts.forwards_expect {
         out.extend_from_slice(b"Expect: 100-continue\r\n");
@@ -125,6 +131,32 @@ fn put_edits(out: &mut Vec<u8>, edits: &FieldEdits) {
     }
 }
 
+/// What becomes of a backend's fields.
+pub struct Returned<'a> {
+    /// Edits.
+    pub fields: &'a FieldEdits,
+    /// Places that are replaced, and what their texts know.
+    pub places: Option<(&'a ReturnedPlaces, Known<'a>)>,
+}
+
+impl Returned<'_> {
+    fn put(&self, out: &mut Vec<u8>, bytes: &[u8], field: &Field) {
+        let Some((places, known)) = &self.places else {
+            return put_kept(out, bytes, field, self.fields);
+        };
+        let (name, value) = (field.name.of(bytes), field.value.of(bytes));
+        if self.fields.is_dropped(name) {
+            return;
+        }
+        out.extend_from_slice(name);
+        out.extend_from_slice(b": ");
+        if places.put(name, value, known, out).is_none() {
+            out.extend_from_slice(value);
+        }
+        out.extend_from_slice(encode::CRLF);
+    }
+}
+
 /// Appends the head of the downstream response.
 ///
 /// Shape: the date is used only when the upstream sent none (RFC 9110 section 6.6.1).
@@ -134,7 +166,7 @@ pub fn put_response(
     head: &ResponseHead,
     framing: Framing,
     persistence: Persistence,
-    edits: &FieldEdits,
+    edits: &Returned<'_>,
     own: &OwnFields<'_>,
 ) {
     encode::put_status_line(out, Version::Http11, head.status, head.reason.of(bytes));
@@ -154,7 +186,7 @@ pub fn put_response(
             _ if own.answer.replaces(field.name.of(bytes)) => {}
             kind => {
                 has_date |= kind == FieldKind::Date;
-                put_kept(out, bytes, field, edits);
+                edits.put(out, bytes, field);
             }
         }
     }
@@ -162,7 +194,7 @@ pub fn put_response(
         own.put_field(out, "Date", own.date);
     }
     own.put(out, head.status);
-    for (name, value) in edits.appended() {
+    for (name, value) in edits.fields.appended() {
         own.put_field(out, name, value.as_bytes());
     }
     framing.put_field(out);
@@ -225,6 +257,7 @@ mod tests {
             edits: &plan.request.fields,
             overlay,
             forwards_expect: false,
+            connection: None,
             identity: b"",
             body: head.body,
         };
@@ -240,8 +273,9 @@ mod tests {
         parse_response(bytes, end, RequestKind { is_head: false }, &mut head).unwrap();
         let own = OwnFields::dated(b"");
         let mut out = Vec::new();
-        let (framing, edits) = (Framing::UntilClose, &plan.response.fields);
-        put_response(&mut out, bytes, &head, framing, Persistence::Keep, edits, &own);
+        let (framing, fields) = (Framing::UntilClose, &plan.response.fields);
+        let edits = Returned { fields, places: None };
+        put_response(&mut out, bytes, &head, framing, Persistence::Keep, &edits, &own);
         String::from_utf8(out).unwrap()
     }
 

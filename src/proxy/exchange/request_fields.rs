@@ -177,6 +177,7 @@ mod tests {
             edits: FieldEdits::NONE,
             overlay: &RequestOverlay::default(),
             forwards_expect: head.expects_continue,
+            connection: None,
             identity: &[],
             body: head.body,
         };

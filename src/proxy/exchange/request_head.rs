@@ -27,6 +27,7 @@ impl Exchange<'_> {
             overlay: &self.scratch.overlay,
             forwards_expect: head.expects_continue && request.whole_body_octets().is_none(),
             body: request.body_length(),
+            connection: plan.connection,
             identity: self.identity_fields(plan.identity),
         };
         forward::put_request(out, self.bytes, head, &facts);

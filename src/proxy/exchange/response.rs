@@ -13,17 +13,18 @@
 //! What stands on the wire is this file's: HTTP/1.1, which a stream of HTTP/2 takes apart again in
 //! its own room.
 
-use crate::filter::FieldEdits;
 use crate::http1::head::{ResponseHead, Version};
 use crate::http1::reframe::Framing;
 use crate::limits::COALESCED_BYTES_MAX;
-use crate::proxy::exchange::forward;
+use crate::proxy::exchange::forward::{self, Returned};
 use crate::proxy::exchange::reply::Persistence;
 use crate::proxy::exchange::request::Request;
+use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::transport::Ending;
 use crate::proxy::transport::frame::frame;
+use crate::table::plan::ResponsePlan;
 
 /// The client takes no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +88,16 @@ impl Unsaid {
         octets: &[u8],
         framing: Framing,
         persistence: Persistence,
-        edits: &FieldEdits,
+        plan: &ResponsePlan,
     ) -> Begun {
         let mut out = Buffer::new(Class::Small);
+        // Texts know of the request what it brought along.
+        let (request_id, user) = (&b""[..], &b""[..]);
+        let known = Known { request: *request, request_id, user, origin: None, backend: None };
+        let places = plan.places.as_deref().map(|places| (places, known));
+        let edits = Returned { fields: &plan.fields, places };
         request.with_own_fields(|own| {
-            forward::put_response(out.as_vec(), octets, head, framing, persistence, edits, own);
+            forward::put_response(out.as_vec(), octets, head, framing, persistence, &edits, own);
         });
         Begun { head: Some(out), framing }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use crate::filter::{AnswerFields, CorsAnswer};
 use crate::http1::fields::FieldKind;
 use crate::http1::head::{Field, is_grpc};
-use crate::model::Scheme;
+use crate::model::{AccessLog, Scheme};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
@@ -193,7 +193,8 @@ impl<'a> Exchange<'a> {
             let found = head.fields.iter().find(|field| field.kind == kind);
             found.map_or(&b""[..], |field| field.value.of(self.bytes))
         };
-        let is_logged = self.core.is_logged();
+        let is_wanted = rule.is_none_or(|rule| rule.plan.access_log == AccessLog::Written);
+        let is_logged = self.core.is_logged() && is_wanted && !self.tally.is_probe;
         let finished = if self.tally.finished > 0 { self.tally.finished } else { process_nanos() };
         let elapsed = Duration::from_nanos(finished.saturating_sub(started));
         // What only the log needs is looked for only when there is one.
@@ -222,10 +223,10 @@ impl<'a> Exchange<'a> {
             response_body_bytes: self.tally.response_bytes,
             attempts: &self.scratch.attempts,
         };
-        if self.tally.is_probe {
-            self.core.telemetry.record(&record);
-        } else {
+        if is_logged {
             self.core.record(&record);
+        } else {
+            self.core.telemetry.record(&record);
         }
     }
 }

@@ -8,6 +8,8 @@ mod area;
 mod row;
 
 mod canary;
+mod cors;
+mod headers;
 mod paths;
 
 pub(crate) use area::Area;

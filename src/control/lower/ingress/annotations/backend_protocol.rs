@@ -13,14 +13,15 @@ use crate::control::lower::settings::Settings;
 use crate::filter::{Binding, HashBy, Text, Variable};
 use crate::limits::HASH_GROUP_MAX;
 use crate::model::Kind::ConfigMap;
-use crate::model::{BackendProtocol, Balance, Reach};
+use crate::model::{BackendProtocol, Balance, ConnectionOption, Reach};
 
 pub(super) const GROUP: Group = Group { title: "Backends", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
     row("backend-protocol", Location, Partial("AUTO_HTTP is HTTP; FCGI is not spoken"))
         .doc("HTTP, HTTPS, GRPC or GRPCS."),
-    row("connection-proxy-header", Location, NotYet).doc("Value of Connection towards backends."),
+    row(CONNECTION, Location, Partial("an upgrade, such as of a websocket, stays one"))
+        .doc("close or keep-alive: value of Connection towards backends."),
     row("fastcgi-index", Location, NotYet)
         .doc("File that FastCGI backends take for a path that ends in a slash."),
     row("fastcgi-params-configmap", Location, NotYet)
@@ -42,6 +43,8 @@ const ROWS: &[Row] = &[
 
 const PROTOCOL: &str = "backend-protocol";
 
+const CONNECTION: &str = "connection-proxy-header";
+
 const VHOST: &str = "upstream-vhost";
 
 const BALANCE: &str = "load-balance";
@@ -60,6 +63,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     if reader.flag(SERVICE, false) {
         settings.upstream.reach = Reach::Service;
     }
+    connection(reader, settings);
     if let Some(text) = reader.text(VHOST) {
         let is_usable = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
         if is_usable {
@@ -69,6 +73,19 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
             reader.invalid(VHOST, text, "it is no value of Host.", advice);
         }
     }
+}
+
+fn connection(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    let Some(text) = reader.text(CONNECTION) else { return };
+    settings.policies.connection = match text {
+        "close" => Some(ConnectionOption::Close),
+        "keep-alive" => Some(ConnectionOption::KeepAlive),
+        _ => {
+            let advice = "Write close or keep-alive; until then connections are kept.";
+            reader.invalid(CONNECTION, text, "it is neither.", advice);
+            None
+        }
+    };
 }
 
 /// As in ingress-nginx, case does not matter and what is not known is HTTP.
