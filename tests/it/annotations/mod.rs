@@ -9,6 +9,7 @@ mod row;
 
 mod canary;
 mod cors;
+mod errors;
 mod headers;
 mod paths;
 

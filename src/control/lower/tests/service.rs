@@ -41,6 +41,36 @@ fn ports_are_found_by_number_name_and_target_port() {
     }
 }
 
+/// And nobody is told that requests get 503 because of it.
+#[test]
+fn default_backend_means_the_first_tcp_port() {
+    let web = "{name: web, port: 80, targetPort: http}";
+    let admin = "{name: admin, port: 81, targetPort: 9090}";
+    let udp = "{name: quic, port: 79, protocol: UDP}";
+    for (spec, expected, problem) in [
+        (format!("ports: [{web}, {admin}]"), "default/s:first = 10.0.0.1:8080", ""),
+        (format!("ports: [{udp}, {admin}, {web}]"), "default/s:first = 10.0.0.1:9090", ""),
+        (
+            "type: ExternalName, externalName: x.example".to_owned(),
+            "",
+            "the Service has no such port; it has none; it answers no request.",
+        ),
+    ] {
+        let lowered = lower(&format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a, annotations: \
+             {{nginx.ingress.kubernetes.io/default-backend: s}}}}\n\
+             spec: {{defaultBackend: {{service: {{name: gone, port: {{number: 80}}}}}}}}\n---\n\
+             apiVersion: v1\nkind: Service\nmetadata: {{name: s}}\nspec: {{{spec}}}\n{SLICE}"
+        ));
+        assert!(endpoints(&lowered).iter().any(|set| set.starts_with(expected)), "{spec}");
+        let field = "metadata.annotations.nginx.ingress.kubernetes.io/default-backend";
+        let told = lowered.problems.iter().filter(|p| p.field == field);
+        let told: Vec<_> = told.map(|p| &*p.message).collect();
+        let wanted: &[&str] = if problem.is_empty() { &[] } else { &[problem] };
+        assert_eq!(told, wanted, "{spec}");
+    }
+}
+
 #[test]
 fn of_a_number_with_several_protocols_the_tcp_port_is_meant() {
     let web = "{name: web, port: 80, targetPort: 9090}";
