@@ -352,6 +352,8 @@ pub const YAML_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const INGRESS_BODY_BYTES_MAX: u64 = 1024 * 1024;
 /// Paths of one Ingress; the surplus is a problem on it.
 pub const PATHS_PER_INGRESS_MAX: usize = 10_000;
+/// Names in one `server-alias`; the surplus is a problem on the Ingress.
+pub const ALIASES_PER_INGRESS_MAX: usize = 128;
 /// Canaries of one path; the surplus is a problem on the youngest. A request asks each of them.
 pub const CANARIES_PER_RULE_MAX: usize = 64;
 /// Variables of one text that is put together for a request; the surplus is a problem on its owner.

@@ -65,6 +65,7 @@ fn rule(matches: Vec<RequestMatch>) -> Arc<Rule> {
         matches,
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Invalid)],
+        canaries: Vec::new(),
         policies: Policies::default(),
     })
 }

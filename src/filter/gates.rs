@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::external_auth::ExternalAuth;
+use super::goto::{Goto, HttpsForm};
 use super::redirect::Redirect;
 use super::scheme::Scheme;
 
@@ -32,7 +33,7 @@ pub enum Place {
     BodySize,
     /// [`Gate::Preflight`].
     Preflight,
-    /// [`Gate::Redirect`].
+    /// [`Gate::Redirect`], [`Gate::Goto`].
     Redirect,
     /// [`Gate::HttpsRedirect`].
     HttpsRedirect,
@@ -84,9 +85,11 @@ pub enum Gate {
     /// Browsers are told what scripts may ask for, before they ask.
     Preflight,
     /// Requests over http are sent to https, with this status.
-    HttpsRedirect(u16),
+    HttpsRedirect(u16, HttpsForm),
     /// Requests are sent elsewhere.
     Redirect(Redirect),
+    /// The same, to one place.
+    Goto(Goto),
     /// Longest request body.
     BodySize(u64),
     /// Another server is asked.
@@ -212,11 +215,13 @@ pub enum Answer<'g> {
     /// Of [`Place::Preflight`].
     Permission,
     /// Of [`Place::HttpsRedirect`]; the status.
-    ToHttps(u16),
+    ToHttps(u16, HttpsForm),
     /// Of [`Place::ClearText`].
     Denied,
     /// Of [`Place::Redirect`].
     Elsewhere(&'g Redirect),
+    /// The same.
+    To(&'g Goto),
     /// Of [`Place::BodySize`].
     BodyTooLarge,
     /// Of [`Place::ExternalAuth`]: the server denied.
@@ -261,7 +266,8 @@ impl Gate {
         match self {
             Self::Refusal(_) => Place::Refusal,
             Self::Preflight => Place::Preflight,
-            Self::HttpsRedirect(_) => Place::HttpsRedirect,
+            Self::HttpsRedirect(..) => Place::HttpsRedirect,
+            Self::Goto(_) => Place::Redirect,
             Self::Redirect(_) => Place::Redirect,
             Self::BodySize(_) => Place::BodySize,
             Self::ExternalAuth(_) => Place::ExternalAuth,
@@ -272,9 +278,11 @@ impl Gate {
     fn is_guard(&self) -> bool {
         match self {
             Self::Refusal(_) | Self::ExternalAuth(_) => true,
-            Self::Preflight | Self::HttpsRedirect(_) | Self::Redirect(_) | Self::BodySize(_) => {
-                false
-            }
+            Self::Preflight
+            | Self::HttpsRedirect(..)
+            | Self::Goto(_)
+            | Self::Redirect(_)
+            | Self::BodySize(_) => false,
         }
     }
 
@@ -282,9 +290,10 @@ impl Gate {
         let answer = match self {
             Self::Refusal(refusal) => Some(Answer::Refused(*refusal)),
             Self::Preflight => (facts.intent == Intent::Permission).then_some(Answer::Permission),
-            Self::HttpsRedirect(status) => {
-                (facts.scheme == Scheme::Http).then_some(Answer::ToHttps(*status))
+            Self::HttpsRedirect(status, form) => {
+                (facts.scheme == Scheme::Http).then_some(Answer::ToHttps(*status, *form))
             }
+            Self::Goto(goto) => Some(Answer::To(goto)),
             Self::Redirect(redirect) => Some(Answer::Elsewhere(redirect)),
             Self::BodySize(most) => {
                 let is_more = facts.body_bytes.is_some_and(|bytes| bytes > *most);
@@ -401,7 +410,7 @@ mod tests {
             Place::Misdirected | Place::ClearText => Shut::Said(Question::IsDemandMet, Said::No),
             Place::Refusal => Shut::Rule(Gate::Refusal(Refusal::Guard)),
             Place::Preflight => Shut::Rule(Gate::Preflight),
-            Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308)),
+            Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308, HttpsForm::default())),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
             Place::BodySize => Shut::Rule(Gate::BodySize(9)),
             Place::ExternalAuth => Shut::Inquired(auth()),
@@ -419,9 +428,9 @@ mod tests {
             Answer::Misdirected => Place::Misdirected,
             Answer::Refused(_) => Place::Refusal,
             Answer::Permission => Place::Preflight,
-            Answer::ToHttps(_) => Place::HttpsRedirect,
+            Answer::ToHttps(..) => Place::HttpsRedirect,
             Answer::Denied => Place::ClearText,
-            Answer::Elsewhere(_) => Place::Redirect,
+            Answer::Elsewhere(_) | Answer::To(_) => Place::Redirect,
             Answer::BodyTooLarge => Place::BodySize,
             Answer::NotAdmitted(_) | Answer::Undecided => Place::ExternalAuth,
         }
@@ -555,8 +564,8 @@ mod tests {
         let secure = Facts { scheme: https, ..request };
         let with_body = |bytes| Facts { body_bytes: Some(bytes), ..request };
         for (gate, facts, passes) in [
-            (Gate::HttpsRedirect(308), request, false),
-            (Gate::HttpsRedirect(308), secure, true),
+            (Gate::HttpsRedirect(308, HttpsForm::default()), request, false),
+            (Gate::HttpsRedirect(308, HttpsForm::default()), secure, true),
             (Gate::Preflight, request, true),
             (Gate::Preflight, Facts { intent: Intent::Permission, ..request }, false),
             (Gate::BodySize(9), with_body(9), true),
@@ -577,7 +586,7 @@ mod tests {
         assert!(is_guarded(Gate::Refusal(Refusal::NotSupported)));
         assert!(is_guarded(auth()));
         assert!(!is_guarded(Gate::Preflight));
-        assert!(!is_guarded(Gate::HttpsRedirect(308)));
+        assert!(!is_guarded(Gate::HttpsRedirect(308, HttpsForm::default())));
         assert!(!is_guarded(Gate::Redirect(ELSEWHERE)));
         assert!(!is_guarded(Gate::BodySize(9)));
         assert!(!Gates::default().is_guarded());

@@ -85,7 +85,7 @@ impl Redirect {
 }
 
 /// Visible ASCII, without `#`, which would begin a fragment, and `\`, which browsers turn into `/`.
-fn is_repeated(byte: u8) -> bool {
+pub(super) fn is_repeated(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\')
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::BackendKey;
-use crate::filter::{Binding, Cors, FieldEdits, Refusal, ReturnedPlaces};
+use crate::filter::{Binding, Cors, FieldEdits, Goto, HttpsForm, Refusal, ReturnedPlaces};
 
 /// Treatment of one rule's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +22,10 @@ pub struct Policies {
     pub body_bytes_max: Option<u64>,
     /// Status of the redirect to https that a request over http gets; `None`: it is served.
     pub https_redirect: Option<u16>,
+    /// How.
+    pub https_form: HttpsForm,
+    /// Where all requests are sent.
+    pub goto: Option<Goto>,
     /// Value of Strict-Transport-Security (RFC 6797 section 6.1), on answers over https alone.
     pub hsts: Option<Arc<str>>,
     /// Value of Host towards the backend; `None`: the client's.

@@ -208,10 +208,11 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
     });
     let gates = [
         policies.refusal.map(Gate::Refusal),
-        policies.https_redirect.map(Gate::HttpsRedirect),
+        policies.https_redirect.map(|status| Gate::HttpsRedirect(status, policies.https_form)),
         treatment.body_bytes_max.map(Gate::BodySize),
         policies.cors.as_ref().map(|_| Gate::Preflight),
         redirect,
+        policies.goto.clone().map(Gate::Goto),
     ];
     gates.into_iter().flatten().collect()
 }

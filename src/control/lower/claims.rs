@@ -15,6 +15,8 @@ pub(super) struct Claims {
     by_host: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     /// Canaries, likewise.
     canaries: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
+    /// Names besides those of rules, likewise.
+    others: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     /// Who names an object in its settings.
     by_need: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
 }
@@ -50,6 +52,12 @@ impl Claims {
     /// The canaries of the host, the oldest first.
     pub(super) fn canaries_of(&self, host: &HostPattern) -> impl Iterator<Item = &Claim> {
         let owners = self.canaries.get(host).into_iter().flat_map(BTreeMap::values);
+        owners.filter_map(|owner| self.get(owner))
+    }
+
+    /// The claims that want the name without rules for it, the oldest first.
+    pub(super) fn wanting(&self, name: &HostPattern) -> impl Iterator<Item = &Claim> {
+        let owners = self.others.get(name).into_iter().flat_map(BTreeMap::values);
         owners.filter_map(|owner| self.get(owner))
     }
 
@@ -89,6 +97,9 @@ impl Claims {
             return Taken::Kept { are_guards_changed };
         }
         let old = self.remove(&owner);
+        for name in claim.other_names() {
+            self.others.entry(name).or_default().insert(claim.age.clone(), owner.clone());
+        }
         let by_host = self.index_of(&claim);
         for host in claim.routes.keys() {
             let claims = by_host.entry(host.clone()).or_default();
@@ -105,6 +116,14 @@ impl Claims {
     /// The object is gone, or no longer ours.
     pub(super) fn remove(&mut self, owner: &ObjectRef) -> Option<Box<Claim>> {
         let InForce { claim, .. } = self.in_force.remove(owner)?;
+        for name in claim.other_names() {
+            if let Some(claims) = self.others.get_mut(&name) {
+                claims.remove(&claim.age);
+                if claims.is_empty() {
+                    self.others.remove(&name);
+                }
+            }
+        }
         let by_host = self.index_of(&claim);
         for host in claim.routes.keys() {
             if let Some(claims) = by_host.get_mut(host) {

@@ -25,7 +25,7 @@ use crate::model::{
 };
 
 /// A host and the problems of its making.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct BuiltHost {
     /// `None`: only canaries name it.
     pub host: Option<Arc<Host>>,
@@ -47,6 +47,18 @@ pub(super) struct ClosedBy {
 }
 
 impl BuiltHost {
+    /// One that nobody claims.
+    pub(super) fn lone(host: Host) -> Self {
+        Self { host: Some(Arc::new(host)), ..Self::default() }
+    }
+
+    /// The same by another name. What is wrong with it is told by its own.
+    pub(super) fn as_alias(self, pattern: &HostPattern) -> Self {
+        let pattern = pattern.clone();
+        let host = self.host.map(|host| Arc::new(Host { pattern, ..Host::clone(&host) }));
+        Self { host, problems: Vec::new(), ..self }
+    }
+
     /// The rule that a path leads to.
     pub(super) fn rule_of(&self, path: &RoutePath) -> Option<&Arc<Rule>> {
         let host = self.host.as_ref()?;

@@ -25,6 +25,7 @@ mod interest;
 mod named;
 mod names;
 mod options;
+mod other_names;
 mod path;
 mod regex_path;
 mod review;
@@ -53,6 +54,8 @@ use hosts::BuiltHost;
 use ingress::{class, spec};
 use named::{Difference, Named};
 use names::certificates::{self, Names, Sources};
+use names::host_tls::HostTls;
+use other_names::{Source, twin_host};
 
 pub use configmap::globals::Globals;
 pub use configmap::globals_of;
@@ -302,26 +305,28 @@ impl Lowerer {
             touched.outcomes.push((owner.clone(), outcome));
         }
         if let Some(new) = self.claims.get(&owner) {
-            touched.hosts.extend(new.routes.keys().cloned());
+            touched.hosts.extend(new.routes.keys().cloned().chain(new.other_names()));
             self.backends.claim(new, &mut touched.backends);
             self.names.claim(new, &mut touched.names);
         }
     }
 
     fn release(&mut self, old: &Claim, touched: &mut Touched) {
-        touched.hosts.extend(old.routes.keys().cloned());
+        touched.hosts.extend(old.routes.keys().cloned().chain(old.other_names()));
         self.backends.release(old, &mut touched.backends);
         self.names.release(old, &mut touched.names);
     }
 
     fn finish(&mut self, store: &Store, mut touched: Touched, now: SystemTime) -> Lowered {
         let is_first = std::mem::take(&mut self.is_first);
+        self.follow(&mut touched.hosts);
         touched.names.names.extend(touched.hosts.iter().cloned());
         let old_flag_problems: Vec<_> = self.names.flag_problems().cloned().collect();
         self.are_problems_stale |= !touched.backends.owners.is_empty() || !touched.names.is_empty();
         self.find_named(store, &mut touched);
         let built = self.names.build(sources(store, &self.claims, now), touched.names);
         touched.hosts.extend(built.hosts);
+        self.follow(&mut touched.hosts);
         self.are_problems_stale |= built.is_changed || !touched.hosts.is_empty();
         self.are_problems_stale |= !self.names.flag_problems().eq(&old_flag_problems);
         let are_routes_changed = is_first || built.is_changed || !touched.hosts.is_empty();
@@ -354,17 +359,38 @@ impl Lowerer {
         }
     }
 
+    /// Adds the names that stand for hosts.
+    fn follow(&self, hosts: &mut BTreeSet<HostPattern>) {
+        let names: Vec<_> = hosts.iter().flat_map(|host| self.claims.following(host)).collect();
+        hosts.extend(names);
+    }
+
     fn build_host(&mut self, pattern: HostPattern, touched: &mut backends::Touched) {
         let tls = self.names.host(&pattern);
-        let (claimants, canaries) =
-            (self.claims.of_host(&pattern), self.claims.canaries_of(&pattern));
-        let built = hosts::build(&pattern, claimants, canaries, tls, &self.options, &self.named);
+        let source = self.claims.source(&pattern);
+        let mut built = match &source {
+            None => self.built(&pattern, tls),
+            Some(Source::Alias(host)) => self.built(host, tls).as_alias(&pattern),
+            Some(Source::Twin(host)) => {
+                let mut owners = self.claims.wanting(&pattern);
+                let owner = owners.find(|claim| claim.routes.contains_key(host));
+                let hsts = self.options.hsts.as_ref().filter(|_| tls.has_entry).cloned();
+                let host = owner.map(|owner| twin_host(&pattern, host, owner, hsts));
+                host.map(BuiltHost::lone).unwrap_or_default()
+            }
+        };
+        built.problems.extend(self.claims.names_lost(&pattern));
         let old = self.hosts.get(&pattern).map(|old| &*old.canaries).unwrap_or_default();
         self.backends.canaries(old, &built.canaries, touched);
         match built.host.is_some() || !built.problems.is_empty() {
             true => drop(self.hosts.insert(pattern, built)),
             false => drop(self.hosts.remove(&pattern)),
         }
+    }
+
+    fn built(&self, host: &HostPattern, tls: HostTls) -> BuiltHost {
+        let (claimants, canaries) = (self.claims.of_host(host), self.claims.canaries_of(host));
+        hosts::build(host, claimants, canaries, tls, &self.options, &self.named)
     }
 
     fn model(&self) -> Model {

@@ -9,8 +9,8 @@ use super::path::{self, RoutePath};
 use super::regex_path;
 use crate::filter::Redirect;
 use crate::model::{
-    BackendKey, BackendProtocol, CanaryCriteria, Dial, DialTls, ErrorPages, ObjectRef, Policies,
-    Reach, Replaced,
+    BackendKey, BackendProtocol, CanaryCriteria, Dial, DialTls, ErrorPages, HostPattern, ObjectRef,
+    Policies, Reach, Replaced,
 };
 use crate::tls::client_auth::ClientDemand;
 
@@ -31,6 +31,12 @@ pub(crate) struct Settings {
     pub client_auth: Option<ClientCertificates>,
     /// Of its hosts.
     pub answers: Vec<HostAnswer>,
+    /// More names of its hosts.
+    pub aliases: Vec<HostPattern>,
+    /// Its hosts are also reached by their names with or without `www.`.
+    pub has_twins: bool,
+    /// Nothing of this version may be served.
+    pub is_refused: bool,
     /// What keeps clients out and is not supported.
     pub guards: Guards,
     /// Of its rules.

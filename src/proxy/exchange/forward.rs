@@ -14,7 +14,8 @@ use crate::proxy::exchange::reply::{OwnFields, Persistence};
 use crate::proxy::exchange::request_fields::{self, OfClient};
 use crate::proxy::exchange::variables::Known;
 
-const HTTPS_PORT: u16 = 443;
+/// Of https, whatever is bound: a Service stands in front.
+pub const HTTPS_PORT: u16 = 443;
 
 /// What the upstream is told about a request beyond its own head.
 pub struct RequestFacts<'a> {

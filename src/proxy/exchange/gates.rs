@@ -1,12 +1,11 @@
 //! The gates at work on one request: what it brings to them, what they ask of the table, and what
 //! their answers become.
 
-use crate::filter::{
-    Answer, CorsAnswer, Facts, Inquiry, Intent, Place, Question, Raised, Redirect,
-};
+use crate::filter::{Answer, CorsAnswer, Facts, Inquiry, Intent, Place, Question, Raised};
 use crate::filter::{RedirectParts, Said, Scheme, Step, Walk};
 use crate::http1::framing::BodyLength;
 use crate::proxy::core::CoreTable;
+use crate::proxy::exchange::forward::HTTPS_PORT;
 use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
@@ -143,16 +142,22 @@ impl Exchange<'_> {
         matched: Option<&Match<'_>>,
     ) -> Served {
         let (counter, reply) = match answer {
-            Answer::ToHttps(status) => {
-                let location = self.https_location(status);
+            Answer::ToHttps(status, form) => {
+                let mut location = Vec::new();
+                form.location(&self.redirect_parts(0), HTTPS_PORT, &mut location);
                 return Served::Over(self.send_redirect(unsaid, status, &location).await);
             }
             Answer::Elsewhere(redirect) => {
                 let matched_bytes = matched.map_or(0, |found| found.matched_bytes);
-                let listener = &self.downstream.listener;
-                let location =
-                    self.location(redirect, listener.scheme, listener.port, matched_bytes);
+                let mut location = Vec::new();
+                redirect.location(&self.redirect_parts(matched_bytes), &mut location);
                 let end = self.send_redirect(unsaid, redirect.status, &location).await;
+                return Served::Over(end);
+            }
+            Answer::To(goto) => {
+                let mut location = Vec::new();
+                goto.location(&self.redirect_parts(0), HTTPS_PORT, &mut location);
+                let end = self.send_redirect(unsaid, goto.status, &location).await;
                 return Served::Over(end);
             }
             Answer::Permission => return Served::Over(self.send_permission(unsaid).await),
@@ -185,35 +190,17 @@ impl Exchange<'_> {
         Served::Owed(unsaid, reply)
     }
 
-    /// As ingress-nginx writes it: without port, and without one slash at the end.
-    fn https_location(&self, status: u16) -> Vec<u8> {
-        let keep = Redirect { scheme: None, hostname: None, port: None, path: None, status };
-        let mut location = self.location(&keep, Scheme::Https, 443, 0);
-        if location.last() == Some(&b'/') {
-            location.pop();
-        }
-        location
-    }
-
-    fn location(
-        &self,
-        redirect: &Redirect,
-        scheme: Scheme,
-        listener_port: u16,
-        matched_bytes: usize,
-    ) -> Vec<u8> {
-        let head = self.head();
-        let parts = RedirectParts {
-            scheme: scheme.as_str(),
+    /// What redirects read of the request.
+    fn redirect_parts(&self, matched_bytes: usize) -> RedirectParts<'_> {
+        let (head, listener) = (self.head(), &self.downstream.listener);
+        RedirectParts {
+            scheme: listener.scheme.as_str(),
             host: &head.host,
-            listener_port,
+            listener_port: listener.port,
             path: &head.path,
             sent_path: head.sent_path(self.bytes),
             query: head.query.map(|query| query.of(self.bytes)),
             matched_bytes,
-        };
-        let mut location = Vec::new();
-        redirect.location(&parts, &mut location);
-        location
+        }
     }
 }

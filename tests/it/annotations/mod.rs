@@ -12,6 +12,7 @@ mod cors;
 mod errors;
 mod headers;
 mod paths;
+mod redirects;
 
 pub(crate) use area::Area;
 pub(crate) use row::{Row, row};

@@ -107,8 +107,13 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>, globals: &Glo
         Some(spec) => lowering.spec(spec, metadata),
         None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
     }
-    let Lowering { report, routes, fallback, mut uses, certificates, settings, .. } = lowering;
-    let is_unusable = report.errors() > 0 && uses.is_empty();
+    let Lowering { report, mut routes, mut fallback, mut uses, mut certificates, settings, .. } =
+        lowering;
+    if settings.is_refused {
+        (routes, fallback, uses) = (BTreeMap::new(), None, BTreeMap::new());
+        certificates = Certificates::default();
+    }
+    let is_unusable = settings.is_refused || report.errors() > 0 && uses.is_empty();
     for (key, name) in settings.named_backends() {
         uses.entry(key.clone()).or_insert(Place::Annotation(name));
     }
@@ -211,6 +216,7 @@ impl Lowering<'_> {
             Some(Route { path: RawPath::root(), target, place: Place::Default })
         });
         if rules.is_empty() {
+            self.no_redirect();
             match default {
                 Some(route) => self.routes.entry(HostPattern::Any).or_default().push(route),
                 None if default_backend.is_none() => self.error(
@@ -226,6 +232,16 @@ impl Lowering<'_> {
         }
         for (index, rule) in rules.iter().enumerate() {
             self.rule(index, rule);
+        }
+    }
+
+    /// As in ingress-nginx, where the requests of all hosts without rules would be redirected.
+    fn no_redirect(&mut self) {
+        if self.settings.policies.goto.is_some() {
+            Arc::make_mut(&mut self.settings).policies.goto = None;
+            let message = "an Ingress without rules redirects nobody; its requests are served.";
+            let advice = "Write a rule with path / instead of a default backend.";
+            self.warning("RedirectNotUsed", "spec.defaultBackend", message, advice);
         }
     }
 

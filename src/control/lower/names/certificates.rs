@@ -36,8 +36,9 @@ fn names_of(claim: &Claim) -> BTreeSet<HostPattern> {
     let Claim { certificates, settings, .. } = claim;
     let has_entry = !certificates.entries().is_empty();
     let has_say = has_entry || settings.client_auth.is_some() || settings.passthrough;
-    let of_rules = claim.routes.keys().filter(|_| has_say);
-    certificates.hosts().chain(of_rules).cloned().collect()
+    let of_rules = claim.routes.keys().filter(|_| has_say).cloned();
+    let others = claim.other_names().filter(|_| has_say);
+    certificates.hosts().cloned().chain(of_rules).chain(others).collect()
 }
 
 /// Everything that server names are made of, besides what [`Names`] remembers.
@@ -259,7 +260,7 @@ impl Names {
             let known = sources.claims.hosts().chain(self.claims.keys());
             let follow = known.filter(|p| parent_of(p).is_some_and(|p| below.contains(&p)));
             let follow: BTreeSet<HostPattern> = follow.cloned().collect();
-            built.hosts.extend(follow.iter().filter(|p| sources.claims.has_host(p)).cloned());
+            built.hosts.extend(follow.iter().filter(|p| sources.claims.is_served(p)).cloned());
             others.extend(follow);
         }
         for pattern in others {
@@ -402,7 +403,7 @@ impl Names {
         } else if new.name.is_some() || old.name.is_some() {
             built.is_changed = true;
         }
-        if new.host != old.host && sources.claims.has_host(pattern) {
+        if new.host != old.host && sources.claims.is_served(pattern) {
             built.hosts.insert(pattern.clone());
         }
         let is_followed = new.host.has_entry != old.host.has_entry
@@ -421,8 +422,17 @@ impl Names {
         let claims = self.claims.get(pattern).into_iter().flat_map(BTreeMap::values);
         let claimants: Vec<&Claim> =
             claims.filter_map(|reference| sources.claims.get(reference)).collect();
-        built.host.has_entry =
-            claimants.iter().any(|claim| !claim.certificates.entries().is_empty());
+        let source = sources.claims.source(pattern);
+        let is_behind = |claim: &&Claim| match &source {
+            Some(source) => claim.routes.contains_key(source.host()),
+            None => true,
+        };
+        let claimants: Vec<&Claim> = claimants.into_iter().filter(is_behind).collect();
+        built.host.has_entry = match &source {
+            // As in ingress-nginx, where a certificate of the host counts that covers the name.
+            Some(_) => matches!(self.certificate(sources, pattern, &claimants), Choice::Own(..)),
+            None => claimants.iter().any(|claim| !claim.certificates.entries().is_empty()),
+        };
         let passthrough = passthrough(sources.claims, pattern, &mut built.problems);
         let auth = self.auth(sources, pattern, &mut built);
         if *pattern == HostPattern::Any {
@@ -438,7 +448,7 @@ impl Names {
         built.is_special = auth.is_some();
         let parent = parent_of(pattern).and_then(|parent| self.names.get(&parent));
         let special_parent = parent
-            .filter(|parent| parent.is_special && sources.claims.has_host(pattern))
+            .filter(|parent| parent.is_special && sources.claims.is_served(pattern))
             .map(|parent| (parent.certificate.clone(), parent.name.clone()));
         let (found, origin) = match self.certificate(sources, pattern, &claimants) {
             Choice::Own(certificate, origin) => (Some(certificate), Some(origin)),
@@ -474,7 +484,7 @@ impl Names {
     ) -> Option<(Arc<ClientAuth>, ObjectRef)> {
         let mut with_auth = sources
             .claims
-            .of_host(pattern)
+            .behind(pattern)
             .filter_map(|claim| Some((claim, claim.settings.client_auth.as_ref()?)));
         let (winner, wanted) = with_auth.next()?;
         built.auth_by = Some(winner.owner.clone());

@@ -9,6 +9,7 @@ mod guards;
 mod incremental;
 mod ingress;
 mod ingress_class;
+mod other_names;
 mod review;
 mod secret_references;
 mod served;

@@ -6,6 +6,7 @@ use super::row::Scope::{Host, Location};
 use super::row::State::{NotYet, Supported};
 use super::row::{Row, field, row};
 use crate::control::lower::settings::{HttpsRedirect, Settings};
+use crate::filter::LastSlash;
 
 pub(super) const GROUP: Group = Group { title: "HTTPS", rows: ROWS, read: Some(read) };
 
@@ -13,7 +14,7 @@ const ROWS: &[Row] = &[
     row("force-ssl-redirect", Location, Supported).doc(
         "Requests over http are redirected to https, whether or not the host has a certificate.",
     ),
-    row("preserve-trailing-slash", Location, NotYet)
+    row("preserve-trailing-slash", Location, Supported)
         .doc("The redirect to https keeps a slash at the end."),
     row("ssl-ciphers", Host, NotYet).doc("Cipher suites of TLS 1.2 that clients are offered."),
     row("ssl-passthrough", Host, Supported)
@@ -35,6 +36,9 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         (false, true) => HttpsRedirect::WithCertificate,
         (false, false) => HttpsRedirect::Never,
     };
+    if reader.flag("preserve-trailing-slash", false) {
+        settings.policies.https_form.last_slash = LastSlash::Kept;
+    }
     settings.passthrough = reader.flag(SSL_PASSTHROUGH, false);
 }
 

@@ -22,7 +22,7 @@ mod mirror;
 mod page;
 mod paths;
 mod reader;
-mod redirects;
+pub(in super::super) mod redirects;
 pub(in super::super) mod row;
 mod snippet;
 mod snippets;

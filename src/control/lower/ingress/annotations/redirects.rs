@@ -2,12 +2,15 @@
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Invalid::Denied;
 use super::row::Scope::{Host, Location};
-use super::row::State::{NotYet, Partial};
-use super::row::{Row, field, row};
+use super::row::State::{Partial, Supported};
+use super::row::{Row, field, parse_bool, row};
 use crate::control::lower::path::{PathType, RawPath};
 use crate::control::lower::settings::{HostAnswer, Settings};
-use crate::filter::{PathEdit, Redirect};
+use crate::filter::{Destination, Goto, PathEdit, Redirect, RedirectPort};
+use crate::limits::ALIASES_PER_INGRESS_MAX;
+use crate::model::{HostName, HostPattern, Refusal, WildcardDepth};
 
 pub(super) const GROUP: Group =
     Group { title: "Redirects and names", rows: ROWS, read: Some(read) };
@@ -15,23 +18,179 @@ pub(super) const GROUP: Group =
 const ROWS: &[Row] = &[
     row("app-root", Host, Partial("the query is kept, and the port is that of the listener"))
         .doc("Where requests for / are redirected to."),
-    row("from-to-www-redirect", Host, NotYet)
-        .doc("The host without www. is redirected to the one with it, or the other way round."),
-    row("permanent-redirect", Location, NotYet)
-        .doc("Where all requests are redirected to, for good."),
-    row("permanent-redirect-code", Location, NotYet).doc("Its status."),
-    row("relative-redirects", Location, NotYet).doc("Redirects name no host."),
-    row("server-alias", Host, NotYet).doc("More names of the hosts."),
-    row("temporal-redirect", Location, NotYet)
-        .doc("Where all requests are redirected to, for now."),
-    row("temporal-redirect-code", Location, NotYet).doc("Its status."),
-    row("use-port-in-redirects", Location, NotYet).doc("Redirects name the port."),
+    row(TWIN, Host, Supported).doc(
+        "true: www. and the name of the host, or the name without it, is redirected to the host, \
+         unless an Ingress has it; a value that is none refuses the Ingress.",
+    ),
+    row(PERMANENT, Location, Supported).doc(
+        "Where all requests are redirected to, as it is written; a path is one of the host. Other \
+         characters than those of addresses refuse the Ingress.",
+    ),
+    row(PERMANENT_CODE, Location, Supported)
+        .doc("Its status: 301, 302, 303, 307 or 308; 301 by default."),
+    row(RELATIVE, Location, Supported).doc("true: a redirect to a path names no host."),
+    row(
+        ALIAS,
+        Host,
+        Partial("names and *.names of any depth; expressions and names that end in * are told"),
+    )
+    .doc("More names of the hosts, with commas between; those that have an Ingress stay its own."),
+    row(TEMPORAL, Location, Supported)
+        .invalid(Denied)
+        .doc("The same for now; comes before permanent-redirect. An http or https address."),
+    row(TEMPORAL_CODE, Location, Supported)
+        .doc("Its status: 301, 302, 303 or 307; 302 by default."),
+    row(USE_PORT, Location, Supported)
+        .doc("The redirect to https names the port 443, one to a path that of the listener."),
 ];
 
 const APP_ROOT: &str = "app-root";
+const TWIN: &str = "from-to-www-redirect";
+const PERMANENT: &str = "permanent-redirect";
+const PERMANENT_CODE: &str = "permanent-redirect-code";
+const RELATIVE: &str = "relative-redirects";
+const ALIAS: &str = "server-alias";
+const TEMPORAL: &str = "temporal-redirect";
+const TEMPORAL_CODE: &str = "temporal-redirect-code";
+const USE_PORT: &str = "use-port-in-redirects";
+
+/// The field that asks for aliases.
+pub(crate) fn alias_field() -> String {
+    field(ALIAS)
+}
+
+/// The field that asks for the other name.
+pub(crate) fn twin_field() -> String {
+    field(TWIN)
+}
+
+fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    app_root(reader, settings);
+    let port = match reader.flag(USE_PORT, false) {
+        true => RedirectPort::Written,
+        false => RedirectPort::Omitted,
+    };
+    settings.policies.https_form.port = port;
+    settings.has_twins = strict_flag(reader, settings, TWIN);
+    aliases(reader, settings);
+    let is_relative = strict_flag(reader, settings, RELATIVE);
+    let permanent = code(reader, settings, PERMANENT_CODE, 301);
+    let temporal = code(reader, settings, TEMPORAL_CODE, 302);
+    let (name, status) = match (reader.text(TEMPORAL), reader.text(PERMANENT)) {
+        (Some(_), Some(other)) => {
+            let why = "temporal-redirect comes first.";
+            reader.doubtful(PERMANENT, other, why, "Remove one of the two.");
+            (TEMPORAL, temporal)
+        }
+        (Some(_), None) => (TEMPORAL, temporal),
+        (None, _) => (PERMANENT, permanent),
+    };
+    if let Some(text) = target(reader, settings, name) {
+        let to = match text.starts_with('/') && !is_relative {
+            true => Destination::Path(text.into(), port),
+            false => Destination::Fixed(text.into()),
+        };
+        settings.policies.goto = Some(Goto { to, status });
+    }
+}
+
+/// A truth value; without one the object is not served.
+fn strict_flag(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str) -> bool {
+    let Some(text) = reader.text(name) else { return false };
+    parse_bool(text).unwrap_or_else(|| {
+        refuse(reader, settings, name, "it is no truth value.");
+        false
+    })
+}
+
+/// A value that ingress-nginx has the whole Ingress refused for.
+fn refuse(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str, why: &str) {
+    let text = reader.text(name).unwrap_or_default();
+    let advice = "Correct it; until then nothing of this version is served.";
+    reader.invalid(name, text, why, advice);
+    settings.is_refused = true;
+}
+
+/// A status with which nginx sends a Location.
+fn code(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str, default: u16) -> u16 {
+    let Some(text) = reader.text(name) else { return default };
+    let Ok(code) = text.parse::<i64>() else {
+        refuse(reader, settings, name, "it is no number.");
+        return default;
+    };
+    let is_temporal = name == TEMPORAL_CODE;
+    match u16::try_from(code) {
+        Ok(code @ (301..=303 | 307)) => code,
+        Ok(308) if !is_temporal => 308,
+        _ => {
+            let why = match is_temporal {
+                true => "only 301, 302, 303 and 307 are possible.",
+                false => "only 301, 302, 303, 307 and 308 are possible.",
+            };
+            reader.invalid(name, text, why, &format!("Correct it; until then it is {default}."));
+            default
+        }
+    }
+}
+
+/// Where all requests go.
+fn target<'a>(
+    reader: &mut Reader<'a, '_>,
+    settings: &mut Settings,
+    name: &'static str,
+) -> Option<&'a str> {
+    let text = reader.text(name)?;
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:,?&=".contains(&b)) {
+        refuse(reader, settings, name, "only letters, digits and -._~/:,?&= are possible.");
+        return None;
+    }
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if name == TEMPORAL && !matches!(scheme.as_deref(), Some("http" | "https")) {
+        let advice = "Correct it; until then all requests to the Ingress get status 503.";
+        reader.invalid(name, text, "it begins neither with http:// nor with https://.", advice);
+        settings.policies.refusal = Some(Refusal::NotSupported);
+        return None;
+    }
+    Some(text)
+}
+
+/// More names of the hosts.
+fn aliases(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    let Some(text) = reader.text(ALIAS) else { return };
+    let of_expressions = b"-._~/:^$[](){}*+?|&=\\, ";
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || of_expressions.contains(&b)) {
+        return refuse(reader, settings, ALIAS, "no name has such characters.");
+    }
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    for (nth, name) in names.enumerate() {
+        if nth >= ALIASES_PER_INGRESS_MAX {
+            let why = format!("only the first {ALIASES_PER_INGRESS_MAX} names are used.");
+            return reader.invalid(ALIAS, text, &why, "Split the Ingress.");
+        }
+        match alias(name) {
+            Some(patterns) => settings.aliases.extend(patterns),
+            None => {
+                let advice = "Write a DNS name, or *.name; this one leads nowhere.";
+                reader.invalid(ALIAS, name, "it is neither a name nor a wildcard.", advice);
+            }
+        }
+    }
+}
+
+/// What nginx takes a server name for: `*.x` is any number of labels, `.x` the same and `x`.
+fn alias(text: &str) -> Option<Vec<HostPattern>> {
+    let wildcard = |suffix| HostPattern::Wildcard { suffix, depth: WildcardDepth::Any };
+    let (stars, name) = match (text.strip_prefix("*."), text.strip_prefix('.')) {
+        (Some(suffix), _) => return Some(vec![wildcard(HostName::new(suffix).ok()?)]),
+        (None, Some(name)) => (Some(HostName::new(name).ok()?), name),
+        (None, None) => (None, text),
+    };
+    let exact = HostPattern::Exact(HostName::new(name).ok()?);
+    Some(stars.map(wildcard).into_iter().chain([exact]).collect())
+}
 
 /// Before all that rules ask for, as in ingress-nginx, where the server answers it.
-fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+fn app_root(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let Some(text) = reader.text(APP_ROOT) else { return };
     if let Err(why) = check_path(text) {
         let advice = "Write a path, such as /app; until then requests for / go to their backend.";
