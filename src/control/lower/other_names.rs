@@ -126,8 +126,8 @@ impl Claims {
         one_label || self.has_host(pattern)
     }
 
-    /// The host of the claim whose alias it is: the oldest Ingress of a host that has any says which
-    /// aliases it has.
+    /// The host of the claim whose alias it is: of a host the oldest Ingress that has any aliases
+    /// says which.
     fn aliased(&self, claim: &Claim, pattern: &HostPattern) -> Option<HostPattern> {
         let decides = |host: &&HostPattern| {
             let mut with_any =

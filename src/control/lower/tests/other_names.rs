@@ -125,7 +125,8 @@ fn what_ingress_nginx_refuses_is_refused_as_a_whole() {
         world.apply(changes(&of("a", "2024", "", "h")));
         let lowered = world.apply(changes(&bad));
         assert!(lowered.model.is_none(), "{annotation}");
-        assert!(reasons(&lowered).iter().any(|r| r.starts_with("LastGoodVersion")), "{annotation}");
+        let told = reasons(&lowered);
+        assert!(told.iter().any(|told| told.starts_with("LastGoodVersion")), "{annotation}");
     }
 }
 
@@ -143,8 +144,8 @@ fn other_values_have_a_default_or_close() {
         ("temporal-redirect=ftp://y", "none closed !"),
     ] {
         let lowered = lower(&of("a", "2024", annotations, "h"));
-        let policies =
-            &lowered.model.as_ref().expect("a model").listeners[0].hosts[0].rules[0].policies;
+        let model = lowered.model.as_ref().expect("a model");
+        let policies = &model.listeners[0].hosts[0].rules[0].policies;
         let mut text = policies.goto.as_ref().map_or("none".into(), |goto| {
             let (Destination::Fixed(to) | Destination::Path(to, _) | Destination::Host(to)) =
                 &goto.to;
@@ -158,12 +159,10 @@ fn other_values_have_a_default_or_close() {
 
 #[test]
 fn an_ingress_without_rules_redirects_nobody() {
-    let text = format!(
-        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: a\n  annotations:\n    \
-         {DIALECT}/permanent-redirect: https://x\nspec:\n  defaultBackend: {{service: {{name: d, \
-         port: {{number: 80}}}}}}\n"
-    );
-    check(&text, &["* a"], &["RedirectNotUsed"]);
+    let text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: a\n  \
+                annotations: {nginx.ingress.kubernetes.io/permanent-redirect: \"https://x\"}\n\
+                spec:\n  defaultBackend: {service: {name: d, port: {number: 80}}}\n";
+    check(text, &["* a"], &["RedirectNotUsed"]);
 }
 
 #[test]
