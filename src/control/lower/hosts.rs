@@ -53,7 +53,7 @@ impl BuiltHost {
     }
 
     /// The same by another name. What is wrong with it is told by its own.
-    pub(super) fn as_alias(self, pattern: &HostPattern) -> Self {
+    pub(super) fn called(self, pattern: &HostPattern) -> Self {
         let pattern = pattern.clone();
         let host = self.host.map(|host| Arc::new(Host { pattern, ..Host::clone(&host) }));
         Self { host, problems: Vec::new(), ..self }

@@ -370,7 +370,7 @@ impl Lowerer {
         let source = self.claims.source(&pattern);
         let mut built = match &source {
             None => self.built(&pattern, tls),
-            Some(Source::Alias(host)) => self.built(host, tls).as_alias(&pattern),
+            Some(Source::Alias(host)) => self.built(host, tls).called(&pattern),
             Some(Source::Twin(host)) => {
                 let mut owners = self.claims.wanting(&pattern);
                 let owner = owners.find(|claim| claim.routes.contains_key(host));
