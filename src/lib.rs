@@ -19,6 +19,8 @@ pub mod table;
 
 pub mod publish;
 
+pub mod quota;
+
 pub mod http1;
 
 pub mod http2;

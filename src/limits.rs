@@ -326,6 +326,28 @@ pub const PASSWORDS_WAITING_PER_CLIENT_MAX: usize = 64;
 /// Users whose last right password a core remembers. 80 bytes each.
 pub const PASSWORDS_REMEMBERED_MAX: usize = 8 * 1024;
 
+// ---- Limits of clients --------------------------------------------------------------------------
+
+/// Requests in a second, or in a minute, that an annotation may allow; more is no limit to anybody.
+pub const CLIENT_RATE_MAX: u32 = 1_000_000;
+/// How many times as many it may allow at once.
+pub const CLIENT_BURST_MULTIPLIER_MAX: u32 = 100_000;
+/// Buckets of seven clients that are counted at a time, of the process and for each of three kinds
+/// of limit; a power of two. 229,376 clients, nearly three times what ingress-nginx has room for
+/// in each of its zones.
+pub const QUOTA_BUCKETS: usize = 1 << 15;
+/// Bytes that they take, once a rule has all kinds of limits.
+pub const QUOTA_BYTES_MAX: usize = 3 * QUOTA_BUCKETS * 128;
+/// How long a request may wait for another one of its client to be over, where there are as many as
+/// may be: that it is over is known to its core alone until that turns.
+pub const CLIENT_ROOM_PATIENCE: Duration = TICK;
+/// Least pause of a response that is held back (`limit-rate`): ten pieces a second, whatever the
+/// rate.
+pub const PACE_PAUSE_MIN: Duration = Duration::from_millis(100);
+const _: () = assert!(PACE_PAUSE_MIN.as_millis() < CLIENT_CHECK_INTERVAL.as_millis());
+const _: () = assert!(QUOTA_BUCKETS.is_power_of_two());
+const _: () = assert!(QUOTA_BYTES_MAX <= 16 * 1024 * 1024);
+
 // ---- Control plane ------------------------------------------------------------------------------
 
 /// Bytes of one manifest file; larger: the file is a problem and keeps its last good objects.

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::client_limits::{ClientLimits, Excess};
 use super::external_auth::ExternalAuth;
 use super::goto::{Goto, HttpsForm};
 use super::redirect::Redirect;
@@ -39,13 +40,17 @@ pub enum Place {
     HttpsRedirect,
     /// No TLS, where the host demands certificates.
     ClearText,
+    /// [`Gate::Rate`].
+    Rate,
+    /// [`Gate::Open`].
+    Open,
     /// [`Gate::ExternalAuth`].
     ExternalAuth,
 }
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 13] = [
+const ORDER: [Place; 15] = [
     Place::Listener,
     Place::Certificate,
     Place::Probe,
@@ -58,7 +63,10 @@ const ORDER: [Place; 13] = [
     Place::Redirect,
     Place::HttpsRedirect,
     Place::ClearText,
-    // Here: no endpoint; requests in a time, requests at a time; addresses, password.
+    // Here: no endpoint.
+    Place::Rate,
+    Place::Open,
+    // Here: addresses, password.
     Place::ExternalAuth,
 ];
 
@@ -92,6 +100,10 @@ pub enum Gate {
     Goto(Goto),
     /// Longest request body.
     BodySize(u64),
+    /// A client may ask so much in a time.
+    Rate(Arc<ClientLimits>),
+    /// A client may have so many requests under way.
+    Open(Arc<ClientLimits>),
     /// Another server is asked.
     ExternalAuth(Arc<ExternalAuth>),
 }
@@ -148,13 +160,18 @@ pub struct Raised(u32);
 
 /// What only the driver can find out, from what it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
+pub enum Question<'g> {
     /// Whether what the host demands of clients is what the connection was made with.
     IsDemandMet,
     /// Whether the host has rules of its own that are asked.
     HasOwnRules,
     /// Whether the laxest reading of the path leads past a rule.
     IsEvasive,
+    /// Whether the client has not asked too much of late; if so, it has asked once more.
+    IsWithinRate(&'g ClientLimits),
+    /// Whether not too many requests of the client are under way; if so, there is one more.
+    /// Unknown: there are too many as far as one can see.
+    HasRoom(&'g ClientLimits),
 }
 
 /// Whether the client may come in, which somebody else has to say.
@@ -162,6 +179,8 @@ pub enum Question {
 pub enum Inquiry<'g> {
     /// The server of [`Gate::ExternalAuth`].
     ExternalAuth(&'g ExternalAuth),
+    /// Whether, a moment later, there is room after all; see [`Question::HasRoom`].
+    Room(&'g ClientLimits),
 }
 
 /// The answer to a [`Question`] or an [`Inquiry`].
@@ -171,7 +190,7 @@ pub enum Said {
     Yes,
     /// It is not.
     No,
-    /// Nobody could say: of inquiries alone.
+    /// Nobody could say.
     Unknown,
 }
 
@@ -183,7 +202,7 @@ pub enum Step<'g> {
     /// The request ends here.
     Answer(Answer<'g>),
     /// Find that out and come back.
-    Ask(Question),
+    Ask(Question<'g>),
     /// The same, from somebody else.
     Inquire(Inquiry<'g>),
 }
@@ -224,6 +243,8 @@ pub enum Answer<'g> {
     To(&'g Goto),
     /// Of [`Place::BodySize`].
     BodyTooLarge,
+    /// Of [`Place::Rate`] and [`Place::Open`].
+    Limited(Excess),
     /// Of [`Place::ExternalAuth`]: the server denied.
     NotAdmitted(&'g ExternalAuth),
     /// The same: nobody could say.
@@ -251,6 +272,8 @@ impl Place {
             | Self::Preflight
             | Self::Redirect
             | Self::HttpsRedirect
+            | Self::Rate
+            | Self::Open
             | Self::ExternalAuth => return Step::Pass,
         };
         match said {
@@ -270,6 +293,8 @@ impl Gate {
             Self::Goto(_) => Place::Redirect,
             Self::Redirect(_) => Place::Redirect,
             Self::BodySize(_) => Place::BodySize,
+            Self::Rate(_) => Place::Rate,
+            Self::Open(_) => Place::Open,
             Self::ExternalAuth(_) => Place::ExternalAuth,
         }
     }
@@ -277,7 +302,7 @@ impl Gate {
     /// Whether it keeps some clients from what others get.
     fn is_guard(&self) -> bool {
         match self {
-            Self::Refusal(_) | Self::ExternalAuth(_) => true,
+            Self::Refusal(_) | Self::Rate(_) | Self::Open(_) | Self::ExternalAuth(_) => true,
             Self::Preflight
             | Self::HttpsRedirect(..)
             | Self::Goto(_)
@@ -299,6 +324,17 @@ impl Gate {
                 let is_more = facts.body_bytes.is_some_and(|bytes| bytes > *most);
                 is_more.then_some(Answer::BodyTooLarge)
             }
+            Self::Rate(limits) => match said {
+                None => return Step::Ask(Question::IsWithinRate(limits)),
+                Some(Said::Yes) => None,
+                Some(Said::No | Said::Unknown) => Some(Answer::Limited(Excess::Rate)),
+            },
+            Self::Open(limits) => match said {
+                None => return Step::Ask(Question::HasRoom(limits)),
+                Some(Said::Unknown) => return Step::Inquire(Inquiry::Room(limits)),
+                Some(Said::Yes) => None,
+                Some(Said::No) => Some(Answer::Limited(Excess::Open)),
+            },
             Self::ExternalAuth(auth) => match said {
                 None => return Step::Inquire(Inquiry::ExternalAuth(auth)),
                 Some(Said::Yes) => None,
@@ -381,6 +417,8 @@ impl<'g> Walk<'g> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::addresses::AddressRanges;
+    use super::super::client_limits::Zone;
     use super::super::external_auth::tests::question;
     use super::*;
 
@@ -390,10 +428,15 @@ mod tests {
     /// What makes the gate of a place shut: what a rule has, or what is said of the request.
     enum Shut {
         Rule(Gate),
-        Said(Question, Said),
+        Said(Question<'static>, Said),
         Inquired(Gate),
         Raised,
         NoRule,
+    }
+
+    fn limits() -> ClientLimits {
+        let (zone, exempt) = (Zone::of("a", "b", None), AddressRanges::default());
+        ClientLimits { zone, per_second: None, per_minute: None, open: None, exempt }
     }
 
     fn auth() -> Gate {
@@ -413,6 +456,8 @@ mod tests {
             Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308, HttpsForm::default())),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
             Place::BodySize => Shut::Rule(Gate::BodySize(9)),
+            Place::Rate => Shut::Inquired(Gate::Rate(Arc::new(limits()))),
+            Place::Open => Shut::Inquired(Gate::Open(Arc::new(limits()))),
             Place::ExternalAuth => Shut::Inquired(auth()),
         }
     }
@@ -432,6 +477,8 @@ mod tests {
             Answer::Denied => Place::ClearText,
             Answer::Elsewhere(_) | Answer::To(_) => Place::Redirect,
             Answer::BodyTooLarge => Place::BodySize,
+            Answer::Limited(Excess::Rate) => Place::Rate,
+            Answer::Limited(Excess::Open) => Place::Open,
             Answer::NotAdmitted(_) | Answer::Undecided => Place::ExternalAuth,
         }
     }
@@ -443,6 +490,7 @@ mod tests {
         let (mut raised, mut has_rule) = (Raised::default(), true);
         let (mut gates, mut world) = (Vec::new(), Vec::new());
         let is_open = |place| open.contains(&place);
+        let whether = |place| if is_open(place) { Said::Yes } else { Said::No };
         for &place in places {
             match shut(place) {
                 Shut::Rule(gate) | Shut::Inquired(gate) => gates.push(gate),
@@ -470,13 +518,15 @@ mod tests {
             match walk.next(said.take()) {
                 Step::Pass => break None,
                 Step::Answer(answer) => break Some(answer),
+                Step::Ask(Question::HasRoom(_)) => said = Some(Said::Unknown),
+                Step::Ask(Question::IsWithinRate(_)) => said = Some(whether(Place::Rate)),
                 Step::Ask(question) => {
                     let known = world.iter().find(|(asked, _)| *asked == question);
                     said = Some(known.expect("a question of a gate that is there").1);
                 }
+                Step::Inquire(Inquiry::Room(_)) => said = Some(whether(Place::Open)),
                 Step::Inquire(Inquiry::ExternalAuth(_)) => {
-                    let is_open = is_open(Place::ExternalAuth);
-                    said = Some(if is_open { Said::Yes } else { Said::No });
+                    said = Some(whether(Place::ExternalAuth));
                 }
             }
         };
@@ -522,6 +572,13 @@ mod tests {
             (Place::Redirect, Place::HttpsRedirect),
             // Over https the demand can be met.
             (Place::HttpsRedirect, Place::ClearText),
+            // Whoever is sent elsewhere, or knocks at the wrong door, has not asked yet.
+            (Place::Preflight, Place::Rate),
+            (Place::Redirect, Place::Rate),
+            (Place::ClearText, Place::Rate),
+            (Place::Rate, Place::Open),
+            // Whoever may not come in has asked all the same.
+            (Place::Open, Place::ExternalAuth),
         ] {
             check(&[second, first], &[], Some(first));
         }
@@ -549,6 +606,27 @@ mod tests {
             // Asked again until something is said.
             assert_eq!(walk.next(None), question);
             assert_eq!(walk.next(Some(said)), expected, "{said:?}");
+        }
+    }
+
+    /// Who is over the limit as far as one can see is looked at again.
+    #[test]
+    fn room_may_come_a_moment_later() {
+        let (scheme, intent, raised) = (Scheme::Http, Intent::Content, Raised::default());
+        let facts = Facts { scheme, body_bytes: None, intent, raised };
+        let (gates, limits) = (Gates::from_iter([Gate::Open(Arc::new(limits()))]), limits());
+        let crowded = Step::Answer(Answer::Limited(Excess::Open));
+        let later = Step::Inquire(Inquiry::Room(&limits));
+        for (said, expected) in [
+            (&[Said::Yes][..], Step::Pass),
+            (&[Said::Unknown], later),
+            (&[Said::Unknown, Said::Yes], Step::Pass),
+            (&[Said::Unknown, Said::No], crowded),
+        ] {
+            let mut walk = Walk::new(Some(&gates), facts);
+            assert_eq!(walk.next(None), Step::Ask(Question::HasRoom(&limits)));
+            let steps: Vec<_> = said.iter().map(|said| walk.next(Some(*said))).collect();
+            assert_eq!(steps.last(), Some(&expected), "{said:?}");
         }
     }
 
@@ -587,6 +665,8 @@ mod tests {
         assert!(is_guarded(auth()));
         assert!(!is_guarded(Gate::Preflight));
         assert!(!is_guarded(Gate::HttpsRedirect(308, HttpsForm::default())));
+        assert!(is_guarded(Gate::Rate(Arc::new(limits()))));
+        assert!(is_guarded(Gate::Open(Arc::new(limits()))));
         assert!(!is_guarded(Gate::Redirect(ELSEWHERE)));
         assert!(!is_guarded(Gate::BodySize(9)));
         assert!(!Gates::default().is_guarded());

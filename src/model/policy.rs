@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::BackendKey;
-use crate::filter::{Binding, Cors, FieldEdits, Goto, HttpsForm, Refusal, ReturnedPlaces};
+use crate::filter::{
+    Binding, ClientLimits, Cors, FieldEdits, Goto, HttpsForm, Pace, Refusal, ReturnedPlaces,
+};
 
 /// Treatment of one rule's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,6 +22,10 @@ pub struct Policies {
     /// Longest request body, 0: any; longer: 413. What is left open is what Ingresses have; other
     /// kinds say 0.
     pub body_bytes_max: Option<u64>,
+    /// How much one client may ask.
+    pub limits: Option<Arc<ClientLimits>>,
+    /// How fast a response may go.
+    pub pace: Option<Pace>,
     /// Status of the redirect to https that a request over http gets; `None`: it is served.
     pub https_redirect: Option<u16>,
     /// How.

@@ -20,7 +20,8 @@ use crate::proxy::rt::spares::{self, Spares};
 use crate::proxy::tasks::Tasks;
 use crate::proxy::upstream::pool::PoolLimits;
 use crate::proxy::upstream::upstreams::Upstreams;
-use crate::publish::{Retired, Subscriber};
+use crate::publish::{Retired, Subscriber, process_nanos};
+use crate::quota::Quotas;
 use crate::table::Table;
 use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord};
 
@@ -52,6 +53,8 @@ pub struct Core {
     open_before: Cell<usize>,
     /// Access log, if there is one; taken by the end of a drain.
     log: RefCell<Option<CoreLog>>,
+    /// What clients asked, on all cores.
+    pub quotas: Arc<Quotas>,
     admission: Arc<Admission>,
     table: RefCell<Rc<CoreTable>>,
     date: RefCell<String>,
@@ -97,6 +100,7 @@ impl Core {
         telemetry: CoreTelemetry,
         log: Option<CoreLog>,
         admission: Arc<Admission>,
+        quotas: Arc<Quotas>,
     ) -> Rc<Self> {
         let limits = pool_limits(&config);
         let (telemetry, deadlines) = (Rc::new(telemetry), Deadlines::new());
@@ -115,6 +119,7 @@ impl Core {
             open: Cell::new(0),
             open_before: Cell::new(0),
             log: RefCell::new(log.filter(CoreLog::is_active)),
+            quotas,
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
             date: RefCell::new(String::new()),
@@ -139,6 +144,11 @@ impl Core {
         if let Some(CoreTable(shared)) = Rc::into_inner(table) {
             self.subscriber.retire(Retired::Table(shared));
         }
+    }
+
+    /// Nanoseconds of the process clock.
+    pub fn now(&self) -> u64 {
+        process_nanos()
     }
 
     /// Counts one.

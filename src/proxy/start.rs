@@ -53,7 +53,7 @@ pub fn start(
     rustix::thread::disable_transparent_huge_pages(true).unwrap_or_default();
     let (driver, fallback) = choose_driver(config)?;
     let cpus = affinity::allowed_cpus().map_err(StartError::Affinity)?;
-    let admission = Arc::default();
+    let (admission, quotas) = (Arc::default(), Arc::default());
     let parts = subscribers.into_iter().zip(telemetry.into_iter().zip(logs));
     for (index, (subscriber, (telemetry, log))) in parts.enumerate() {
         let seat = Seat {
@@ -64,6 +64,7 @@ pub fn start(
             telemetry,
             log,
             admission: Arc::clone(&admission),
+            quotas: Arc::clone(&quotas),
         };
         start_thread(index, seat)?;
     }

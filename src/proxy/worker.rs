@@ -13,6 +13,7 @@ use crate::proxy::core::{Admission, Core};
 use crate::proxy::exchange::end::After;
 use crate::proxy::rt::{self, DriverChoice};
 use crate::publish::{Drain, Retired, Subscriber, Update};
+use crate::quota::Quotas;
 use crate::telemetry::{CoreLog, CoreTelemetry, Gauge};
 
 /// Everything a worker is given; moves to its thread.
@@ -31,6 +32,8 @@ pub struct Seat {
     pub log: Option<CoreLog>,
     /// Connections of the process.
     pub admission: Arc<Admission>,
+    /// What clients asked of the process.
+    pub quotas: Arc<Quotas>,
 }
 
 /// Runs a core on the calling thread; does not return unless the driver cannot be set up.
@@ -46,9 +49,9 @@ pub fn run(seat: Seat) -> io::Result<std::convert::Infallible> {
 }
 
 async fn work(seat: Seat) {
-    let Seat { config, driver, subscriber, telemetry, log, admission, .. } = seat;
+    let Seat { config, driver, subscriber, telemetry, log, admission, quotas, .. } = seat;
     let doorbell = subscriber.doorbell_reader().and_then(|half| rt::Doorbell::new(half, driver));
-    let core = Core::new(config, subscriber, telemetry, log, admission);
+    let core = Core::new(config, subscriber, telemetry, log, admission, quotas);
     core.refresh_date();
     let ticking = Rc::clone(&core);
     core.tasks.start(async move { tick(&ticking).await });

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::filter::ReturnedPlaces;
-use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, PathEdit};
+use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, Pace, PathEdit};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, Defaults, ErrorPages, Policies,
@@ -83,6 +83,8 @@ pub struct Treatment {
     pub retry_causes: RetryCauses,
     /// Statuses of responses that do, too.
     pub retried_statuses: Box<[u16]>,
+    /// How fast the response may go; `None`: as fast as it can.
+    pub pace: Option<Pace>,
     /// Choice of an endpoint.
     pub balance: Balance,
     /// What decides ahead of it.
@@ -189,6 +191,7 @@ impl Treatment {
             tries_time: policies.retry.time.unwrap_or(defaults.tries_time),
             retry_causes: policies.retry.causes.unwrap_or(defaults.retry_causes),
             retried_statuses: policies.retry.statuses.as_slice().into(),
+            pace: policies.pace,
             balance: policies.balance.unwrap_or(defaults.balance),
             binding: policies.binding.clone(),
         }
@@ -206,11 +209,16 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
         Filter::Redirect(redirect) => Some(Gate::Redirect(redirect.clone())),
         Filter::Edit(_) => None,
     });
+    let limits = || policies.limits.as_ref();
+    let rate = limits().filter(|limits| limits.has_rate()).cloned();
+    let open = limits().filter(|limits| limits.open.is_some()).cloned();
     let gates = [
         policies.refusal.map(Gate::Refusal),
         policies.https_redirect.map(|status| Gate::HttpsRedirect(status, policies.https_form)),
         treatment.body_bytes_max.map(Gate::BodySize),
         policies.cors.as_ref().map(|_| Gate::Preflight),
+        rate.map(Gate::Rate),
+        open.map(Gate::Open),
         redirect,
         policies.goto.clone().map(Gate::Goto),
     ];

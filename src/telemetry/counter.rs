@@ -71,10 +71,17 @@ pub enum Counter {
     UpstreamExhausted,
     /// Access-log lines dropped because the writer was behind.
     AccessLogDropped,
+    /// Requests refused (503) because their client asked too much of late.
+    ClientRateExceeded,
+    /// Requests refused (503) because too many of their client were under way.
+    ClientRoomExceeded,
+    /// Clients that were forgotten, although they had asked a while ago or still did, for want of
+    /// room to count others.
+    ClientLimitEvictions,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::AccessLogDropped as usize + 1;
+pub const COUNTERS: usize = Counter::ClientLimitEvictions as usize + 1;
 
 /// Name (without prefix and `_total`) and help of every counter, in the order of the enum.
 const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
@@ -178,6 +185,21 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::AccessLogDropped,
         "access_log_dropped",
         "Access-log lines dropped because the writer was behind.",
+    ),
+    (
+        Counter::ClientRateExceeded,
+        "client_rate_exceeded",
+        "Requests refused because of limit-rps or limit-rpm.",
+    ),
+    (
+        Counter::ClientRoomExceeded,
+        "client_room_exceeded",
+        "Requests refused because of limit-connections.",
+    ),
+    (
+        Counter::ClientLimitEvictions,
+        "client_limit_evictions",
+        "Clients whose requests were forgotten for want of room to count others.",
     ),
 ];
 

@@ -3,6 +3,7 @@
 //! Owned by its core: it can move to the core's thread but cannot be shared, so that every atomic
 //! in it has one writer. Allocates once per series and never again.
 
+use std::array;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -19,7 +20,7 @@ use crate::table::SeriesId;
 
 /// The counts of a core that have no labels, and the two blocks for requests without a series of
 /// their own.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct CoreCounters {
     counters: [AtomicU64; COUNTERS],
@@ -28,6 +29,15 @@ pub struct CoreCounters {
     pub(super) unmatched: SeriesBlock,
     /// Requests whose series has no block: too many series, or a request that outlived its rule.
     pub(super) overflow: SeriesBlock,
+}
+
+impl Default for CoreCounters {
+    fn default() -> Self {
+        // Arrays of more than 32 have none of their own.
+        let counters = array::from_fn(|_| AtomicU64::new(0));
+        let (gauges, unmatched, overflow) = Default::default();
+        Self { counters, gauges, unmatched, overflow }
+    }
 }
 
 impl CoreCounters {

@@ -119,9 +119,12 @@ const IMPORTS: &[Imports] = &[
             "http2",
             "tls",
             "proxy_protocol",
+            "quota",
         ],
         crates: &["bytes", "h2", "http", "httpdate", "rustix", "libc", "thiserror"],
     },
+    // What the cores share: as little as that takes.
+    Imports { path: "quota", modules: &["filter", "limits"], crates: &[] },
     Imports { path: "proxy_protocol", modules: &["limits"], crates: &["thiserror"] },
     // The only place of the data-plane runtime: small enough to be replaced.
     Imports {

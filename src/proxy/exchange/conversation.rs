@@ -10,6 +10,7 @@ use crate::http1::head::{RequestKind, ResponseHead};
 use crate::http1::reframe::{Framing, ResponseFacts};
 use crate::proxy::exchange::coder::Coder;
 use crate::proxy::exchange::end::End;
+use crate::proxy::exchange::pacing::Pacing;
 use crate::proxy::exchange::relay::{Relayed, relay};
 use crate::proxy::exchange::reply::{Persistence, Reply};
 use crate::proxy::exchange::request::{Body, Request};
@@ -255,7 +256,9 @@ async fn answer(
     let begun = unsaid.begin(request, head, octets, framing, persistence, plan);
     reply.octets.consume(head.head_bytes);
     let sent = &mut record.response_bytes;
-    let relayed = relay(request, reply, head.body, coder, begun, sent).await;
+    let pace = talk.route.plan.treatment.pace;
+    let pacing = pace.map(|pace| Pacing::new(pace, process_nanos()));
+    let relayed = relay(request, reply, head.body, coder, pacing, begun, sent).await;
     record.status = head.status;
     record.answered = Some(head.status);
     record.finished = process_nanos();

@@ -1,15 +1,20 @@
 //! The gates at work on one request: what it brings to them, what they ask of the table, and what
 //! their answers become.
 
-use crate::filter::{Answer, CorsAnswer, Facts, Inquiry, Intent, Place, Question, Raised};
+use crate::filter::{
+    Answer, ClientLimits, CorsAnswer, Excess, Facts, Inquiry, Intent, Place, Question, Raised,
+};
 use crate::filter::{RedirectParts, Said, Scheme, Step, Walk};
 use crate::http1::framing::BodyLength;
+use crate::limits::CLIENT_ROOM_PATIENCE;
 use crate::proxy::core::CoreTable;
 use crate::proxy::exchange::forward::HTTPS_PORT;
 use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Served};
+use crate::proxy::rt;
+use crate::quota::Judged;
 use crate::table::Match;
 use crate::telemetry::Counter;
 use crate::tls::{ClientAuthId, ClientRefusal};
@@ -75,6 +80,10 @@ impl Exchange<'_> {
         match inquiry {
             // No plan has such a gate yet.
             Inquiry::ExternalAuth(_) => Said::Unknown,
+            Inquiry::Room(limits) => {
+                rt::sleep(CLIENT_ROOM_PATIENCE).await;
+                if self.has_room(limits) { Said::Yes } else { Said::No }
+            }
         }
     }
 
@@ -105,12 +114,20 @@ impl Exchange<'_> {
         Facts { scheme: listener.scheme, body_bytes, intent, raised }
     }
 
-    fn find_out(&self, question: Question, table: &CoreTable, matched: Option<&Match<'_>>) -> Said {
+    fn find_out(
+        &self,
+        question: Question<'_>,
+        table: &CoreTable,
+        matched: Option<&Match<'_>>,
+    ) -> Said {
         let (listener, host) = (self.downstream.listener.id, &self.head().host);
         let is_so = match question {
             Question::IsDemandMet => {
                 table.0.client_auth(listener, host) == self.downstream.client_auth
             }
+            Question::IsWithinRate(limits) => self.is_within_rate(limits),
+            Question::HasRoom(limits) if self.has_room(limits) => true,
+            Question::HasRoom(_) => return Said::Unknown,
             Question::HasOwnRules => table.0.has_host(listener, host),
             Question::IsEvasive => matched.is_some_and(|found| {
                 reading::is_evasive(self.head().sent_path(self.bytes), found.rule, |path| {
@@ -119,6 +136,30 @@ impl Exchange<'_> {
             }),
         };
         if is_so { Said::Yes } else { Said::No }
+    }
+
+    fn is_within_rate(&self, limits: &ClientLimits) -> bool {
+        let client = self.downstream.peer.ip();
+        if limits.exempt.contains(client) {
+            return true;
+        }
+        let core = self.core;
+        let Judged { verdict, evictions } = core.quotas.count(limits, client, core.now());
+        core.telemetry.add(Counter::ClientLimitEvictions, evictions);
+        verdict.is_ok()
+    }
+
+    /// Whether the request may be under way beside the others of its client; if so it is, until the
+    /// exchange is over.
+    fn has_room(&self, limits: &ClientLimits) -> bool {
+        let client = self.downstream.peer.ip();
+        if limits.exempt.contains(client) {
+            return true;
+        }
+        let core = self.core;
+        let Judged { verdict, evictions } = core.quotas.hold(limits, client);
+        core.telemetry.add(Counter::ClientLimitEvictions, evictions);
+        verdict.map(|hold| self.hold.set(hold)).is_ok()
     }
 
     /// What the handshake lacks that it asked for.
@@ -180,6 +221,8 @@ impl Exchange<'_> {
             Answer::Misdirected => (Some(Counter::RequestsMisdirected), Reply::Misdirected),
             Answer::Refused(refusal) => (None, Reply::of_refusal(refusal)),
             Answer::Denied => (None, Reply::Denied),
+            Answer::Limited(Excess::Rate) => (Some(Counter::ClientRateExceeded), Reply::Limited),
+            Answer::Limited(Excess::Open) => (Some(Counter::ClientRoomExceeded), Reply::Limited),
             Answer::BodyTooLarge => (Some(Counter::BodiesTooLarge), Reply::BodyTooLarge),
             Answer::NotAdmitted(_) => (None, Reply::Denied),
             Answer::Undecided => (None, Reply::Undecided),

@@ -11,6 +11,7 @@ pub mod end;
 pub mod forward;
 pub mod gates;
 pub mod lookup;
+pub mod pacing;
 pub mod reading;
 pub mod relay;
 pub mod reply;

@@ -6,6 +6,7 @@ use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::framing::BodyLength;
 use crate::limits::MID_SIZE_BODY_BYTES_MAX;
 use crate::proxy::exchange::coder::Coder;
+use crate::proxy::exchange::pacing::Pacing;
 use crate::proxy::exchange::request::Request;
 use crate::proxy::exchange::response::{Begun, Gone, Unsaid};
 use crate::proxy::rt::buffer::{Buffer, Class};
@@ -32,6 +33,7 @@ pub async fn relay(
     reply: &mut Reply<'_>,
     length: BodyLength,
     mut coder: Coder,
+    mut pacing: Option<Pacing>,
     mut begun: Begun,
     sent: &mut u64,
 ) -> Relayed {
@@ -47,10 +49,19 @@ pub async fn relay(
         if decoder.is_done() {
             break;
         }
-        if begun.send(request, &mut reply.sending, coder.code(piece)).await.is_err() {
+        let mut coded = coder.code(piece);
+        if let Some(pacing) = &mut pacing {
+            // PERF: in memory of its own, so that others do not carry it.
+            let held = Box::pin(pacing.hold_back(request, &mut reply.sending, &mut begun, coded));
+            let Ok(due) = held.await else { return Relayed::Gone };
+            coded = due;
+        }
+        if begun.send(request, &mut reply.sending, coded).await.is_err() {
             return Relayed::Gone;
         }
-        piece = Buffer::with_headroom(read_class(&decoder), HEADROOM);
+        let class = read_class(&decoder);
+        let class = if pacing.is_some() { class.min(Class::Medium) } else { class };
+        piece = Buffer::with_headroom(class, HEADROOM);
         match reply.read(&mut piece, Flow::Full).await {
             Read::Octets => {}
             Read::Closed => break,
@@ -64,7 +75,12 @@ pub async fn relay(
         Ok(end) => end,
         Err(error) => return break_off(request, reply, begun, Failure::Truncated, &error),
     };
-    let last = coder.code(piece);
+    let mut last = coder.code(piece);
+    if let Some(pacing) = &mut pacing {
+        let held = Box::pin(pacing.hold_back(request, &mut reply.sending, &mut begun, last));
+        let Ok(due) = held.await else { return Relayed::Gone };
+        last = due;
+    }
     match begun.end(request, &mut reply.sending, last, end.trailers()).await {
         Ok(()) => Relayed::Complete(end),
         Err(Gone) => Relayed::Gone,

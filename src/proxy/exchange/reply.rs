@@ -27,6 +27,8 @@ pub enum Reply {
     InvalidBackend,
     /// The backend has no endpoints.
     NoEndpoints,
+    /// The client asks too much.
+    Limited,
     /// The endpoint failed.
     BadGateway,
     /// The endpoint did not answer in time.
@@ -95,7 +97,7 @@ impl Reply {
             Self::NotFound => 404,
             Self::InvalidBackend | Self::Undecided => 500,
             Self::BadGateway => 502,
-            Self::NoEndpoints | Self::Overloaded | Self::Refused => 503,
+            Self::NoEndpoints | Self::Limited | Self::Overloaded | Self::Refused => 503,
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
             Self::Denied => 403,
@@ -122,6 +124,7 @@ impl Reply {
             Self::BodyTooLarge => "413 Content Too Large\n",
             Self::NotFound => "404 Not Found: no route for this host and path\n",
             Self::InvalidBackend => "500 Internal Server Error: the route has no usable backend\n",
+            Self::Limited => "503 Service Unavailable: too many requests from this address\n",
             Self::BadGateway => "502 Bad Gateway: the backend failed\n",
             Self::NoEndpoints => "503 Service Unavailable: the backend has no endpoints\n",
             Self::Overloaded => "503 Service Unavailable: too many connections\n",
@@ -163,6 +166,7 @@ impl Reply {
             | Self::NotFound
             | Self::InvalidBackend
             | Self::NoEndpoints
+            | Self::Limited
             | Self::BadGateway
             | Self::GatewayTimeout
             | Self::Overloaded
@@ -384,6 +388,7 @@ mod tests {
         check(Reply::Undecided, 500);
         check(Reply::NoEndpoints, 503);
         check(Reply::Overloaded, 503);
+        check(Reply::Limited, 503);
         check(Reply::of_refusal(Refusal::Guard), 503);
         check(Reply::of_refusal(Refusal::NotSupported), 503);
         check(Reply::of_refusal(Refusal::ClientCertificates), 403);

@@ -3,6 +3,7 @@
 //! Decisions are elsewhere and pure (`table`, `filter`, `forward`, `retry`, `reply`); this file
 //! moves octets between what they decide.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -49,6 +50,7 @@ pub async fn run(
         is_last,
         answer: AnswerFields::NONE,
         body: Body::Untouched,
+        hold: Cell::new(None),
     };
     exchange.choose_request_id();
     let matched = exchange.look_up(&table, &exchange.head().path);
@@ -57,6 +59,8 @@ pub async fn run(
     }
     let end = exchange.serve(&table, matched.as_ref(), Unsaid::new(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
+    // Its client may have another one under way from here on.
+    drop(exchange);
     core.retire_table(table);
     match end {
         End::Close => After::Close,

@@ -1,5 +1,6 @@
 //! One request under way: what its steps share and change.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::filter::AnswerFields;
@@ -11,6 +12,7 @@ use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::request::{Body, Request};
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::upstream::backend::Backend;
+use crate::quota::Hold;
 use crate::table::SeriesId;
 
 /// What of an exchange metrics and access log get to know.
@@ -52,6 +54,8 @@ pub struct Exchange<'a> {
     pub answer: AnswerFields<'a>,
     /// What is left of the request's body.
     pub body: Body,
+    /// Counts it among the requests of its client that are under way.
+    pub hold: Cell<Option<Hold<'a>>>,
 }
 
 /// What came of asking a backend, or of not asking one.

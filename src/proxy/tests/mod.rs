@@ -14,6 +14,7 @@ mod drain;
 mod error_pages;
 mod health;
 mod keep_alive;
+mod limits;
 mod responses;
 mod retries;
 mod row;

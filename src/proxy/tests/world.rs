@@ -54,7 +54,8 @@ impl World {
         let counters = telemetry(1).0.remove(0);
         let defaults = config.defaults.clone();
         let subscriber = subscribers.remove(0);
-        let core = Core::new(config, subscriber, counters, Some(log), Arc::default());
+        let core =
+            Core::new(config, subscriber, counters, Some(log), Arc::default(), Arc::default());
         core.refresh_date();
         let ticking = Rc::clone(&core);
         core.tasks.start(async move { worker::tick(&ticking).await });

@@ -1,12 +1,12 @@
 //! What rules say and leave open, in; plans out.
 
-use std::num::NonZeroU8;
+use std::num::{NonZeroU8, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{backend, get, host, model, path, rule};
 use crate::filter::{
-    Binding, Edit, FieldEdits, Filter, Gate, HashBy, PathEdit, Redirect, Rewrite, Text,
+    Binding, Edit, FieldEdits, Filter, Gate, HashBy, Pace, PathEdit, Redirect, Rewrite, Text,
 };
 use crate::limits::TRIES_MAX;
 use crate::model::{
@@ -47,6 +47,7 @@ fn what_a_rule_leaves_open_is_the_default() {
         tries_time: 5 * SECOND,
         retry_causes: RetryCauses::DEFAULT,
         retried_statuses: Box::default(),
+        pace: None,
         balance: Balance::PeakEwma,
         binding: None,
     };
@@ -57,6 +58,7 @@ fn what_a_rule_leaves_open_is_the_default() {
 fn what_a_rule_says_counts() {
     let text = Text::new("$request_uri", |_| false).expect("a text");
     let binding = Arc::new(Binding::Hash(HashBy { text, group: NonZeroU8::MIN }));
+    let pace = Pace { bytes_per_second: NonZeroU64::MIN, after_bytes: 8 };
     let policies = Policies {
         timeouts: Timeouts {
             request: Some(9 * SECOND),
@@ -75,6 +77,7 @@ fn what_a_rule_says_counts() {
         balance: Some(Balance::LeastRequest),
         binding: Some(Arc::clone(&binding)),
         body_bytes_max: Some(7),
+        pace: Some(pace),
         ..Policies::default()
     };
     let expected = Treatment {
@@ -87,6 +90,7 @@ fn what_a_rule_says_counts() {
         tries_time: Duration::ZERO,
         retry_causes: RetryCauses::default().with(RetryCause::InvalidHead),
         retried_statuses: [500, 503].into(),
+        pace: Some(pace),
         balance: Balance::LeastRequest,
         binding: Some(binding),
     };

@@ -11,8 +11,10 @@ mod canary;
 mod cors;
 mod errors;
 mod headers;
+mod limits;
 mod paths;
 mod redirects;
+mod timeouts;
 
 pub(crate) use area::Area;
 pub(crate) use row::{Row, row};

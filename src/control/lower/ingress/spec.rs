@@ -63,8 +63,7 @@ pub fn needs(reference: &ObjectRef, ingress: &Ingress, globals: &Globals) -> BTr
     let Ingress { metadata, spec, status: _ } = ingress;
     // Told when the Ingress is lowered.
     let mut report = Report::new(reference, None);
-    let annotations = metadata.annotations.as_ref();
-    let settings = annotations::read(reference, annotations, globals, &mut report);
+    let settings = annotations::read(reference, metadata, globals, &mut report);
     let entries = spec.iter().flat_map(|spec| spec.tls.iter().flatten());
     let of_entries = entries.take(TLS_ENTRIES_PER_INGRESS_MAX);
     let of_entries = of_entries.filter_map(|entry| tls_secret(reference, entry));
@@ -88,8 +87,7 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>, globals: &Glo
     let Ingress { metadata, spec, status: _ } = &*entry.object;
     let provenance = entry.provenance.as_ref();
     let mut report = Report::new(reference, provenance);
-    let annotations = metadata.annotations.as_ref();
-    let settings = annotations::read(reference, annotations, globals, &mut report);
+    let settings = annotations::read(reference, metadata, globals, &mut report);
     let mut lowering = Lowering {
         reference,
         provenance,

@@ -30,8 +30,9 @@ mod telemetry;
 mod timeouts;
 mod unread;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::guards::Guards;
@@ -50,18 +51,20 @@ static NOTHING: LazyLock<Arc<Settings>> = LazyLock::new(Arc::default);
 /// Reads all annotations of `owner`.
 pub(super) fn read(
     owner: &ObjectRef,
-    annotations: Option<&BTreeMap<String, String>>,
+    metadata: &ObjectMeta,
     globals: &Globals,
     report: &mut Report<'_>,
 ) -> Arc<Settings> {
     let mut settings = Settings::default();
-    let said: Vec<_> =
-        annotations.into_iter().flatten().map(|(key, value)| said(key, value)).collect();
+    let annotations = metadata.annotations.iter().flatten();
+    let said: Vec<_> = annotations.map(|(key, value)| said(key, value)).collect();
+    let uid = metadata.uid.as_deref();
     let mut needs = std::mem::take(&mut settings.needs);
     for group in GROUPS {
         let Some(read) = group.read else { continue };
         let rows = group.rows;
-        let mut reader = Reader { owner, globals, report, needs: &mut needs, said: &said, rows };
+        let needs = &mut needs;
+        let mut reader = Reader { owner, uid, globals, report, needs, said: &said, rows };
         read(&mut reader, &mut settings);
     }
     settings.needs = needs;

@@ -33,6 +33,8 @@ pub(super) enum NameForm {
 pub(crate) struct Reader<'a, 'r> {
     /// Whose annotations they are.
     pub owner: &'a ObjectRef,
+    /// Its `metadata.uid`, if an API server gave it one.
+    pub uid: Option<&'a str>,
     /// What holds for all objects.
     pub globals: &'a Globals,
     pub report: &'a mut Report<'r>,
@@ -148,7 +150,8 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-fn decimal<T: FromStr>(text: &str) -> Option<T> {
+/// Digits alone.
+pub(super) fn decimal<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 

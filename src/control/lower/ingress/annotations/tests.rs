@@ -1,16 +1,18 @@
 //! Rows keep their word.
 
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::groups::GROUPS;
 use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
 use crate::control::lower::tests::lower;
-use crate::filter::{Filter, PathEdit, Redirect};
+use crate::filter::{AddressRanges, ClientLimits, Filter, Pace, PathEdit, Rate, Redirect, Zone};
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 use crate::model::{
-    Kind, PathMatch, Policies, RequestMatch, RetryCause, RetryCauses, RetryPolicy, Severity,
-    Timeouts,
+    Kind, PathMatch, Policies, Refusal, RequestMatch, RetryCause, RetryCauses, RetryPolicy,
+    Severity, Timeouts,
 };
 
 /// No annotation has this value, in whatever way it is read.
@@ -186,6 +188,65 @@ fn what_is_tried_again_becomes_a_policy() {
         ("proxy-next-upstream: \"error, http_503\"", default.clone(), Told::Yes),
         ("proxy-next-upstream: error http_501", default.clone(), Told::Yes),
         ("proxy-next-upstream: \"off, error\"", default, Told::Yes),
+    ]);
+}
+
+/// Those with limits.
+fn limited(change: impl FnOnce(&mut ClientLimits)) -> Policies {
+    let zone = Zone::of("default", "a", None);
+    let (open, exempt) = (None, AddressRanges::default());
+    let mut limits = ClientLimits { zone, per_second: None, per_minute: None, open, exempt };
+    change(&mut limits);
+    changed(|p| p.limits = Some(Arc::new(limits)))
+}
+
+#[test]
+fn limits_become_a_policy() {
+    let (default, two) = (changed(|_| {}), NonZeroU32::new(2).expect("two"));
+    let closed = changed(|p| p.refusal = Some(Refusal::Guard));
+    let rps = |burst| limited(|limits| limits.per_second = Some(Rate::per_second(two, burst)));
+    let rpm = |burst| limited(|limits| limits.per_minute = Some(Rate::per_minute(two, burst)));
+    let exempt = |text| {
+        let exempt = AddressRanges::parse(text).expect("ranges");
+        let open = Some(two);
+        limited(|limits| *limits = ClientLimits { open, exempt, ..limits.clone() })
+    };
+    let pace = |bytes_per_second, after_bytes| {
+        let bytes_per_second = NonZeroU64::new(bytes_per_second).expect("some");
+        changed(|p| p.pace = Some(Pace { bytes_per_second, after_bytes }))
+    };
+    check_policies(&[
+        ("limit-rps: \"2\"", rps(10), Told::No),
+        ("limit-rps: \"2\", limit-burst-multiplier: \"3\"", rps(6), Told::No),
+        ("limit-rps: \"2\", limit-burst-multiplier: \"0\"", rps(0), Told::No),
+        ("limit-rps: \"2\", limit-burst-multiplier: x", rps(10), Told::Yes),
+        ("limit-rps: \"2\", limit-burst-multiplier: \"4294967295\"", rps(200_000), Told::No),
+        ("limit-rpm: \"2\"", rpm(10), Told::No),
+        ("limit-rps: \"0\"", default.clone(), Told::No),
+        ("limit-rps: \"\"", default.clone(), Told::No),
+        ("limit-burst-multiplier: \"3\", limit-allowlist: \"::1\"", default.clone(), Told::No),
+        ("limit-rps: two", closed.clone(), Told::Yes),
+        ("limit-rps: \"-2\"", closed.clone(), Told::Yes),
+        ("limit-rpm: \"2.5\"", closed.clone(), Told::Yes),
+        ("limit-connections: \"1000001\"", closed, Told::Yes),
+        ("limit-connections: \"2\", limit-allowlist: \"::1\"", exempt("::1"), Told::No),
+        ("limit-connections: \"2\", limit-whitelist: \"::1\"", exempt("::1"), Told::No),
+        (
+            "limit-connections: \"2\", limit-allowlist: \"::1\", limit-whitelist: \"::2\"",
+            exempt("::1"),
+            Told::No,
+        ),
+        // Nobody is exempt by a list that cannot be read.
+        (
+            "limit-connections: \"2\", limit-allowlist: \"::1;::2\"",
+            limited(|limits| limits.open = Some(two)),
+            Told::Yes,
+        ),
+        ("limit-rate: \"4\"", pace(4096, 0), Told::No),
+        ("limit-rate: \"4\", limit-rate-after: \"1\"", pace(4096, 1024), Told::No),
+        ("limit-rate: \"0\", limit-rate-after: \"1\"", default.clone(), Told::No),
+        ("limit-rate: 4k", default.clone(), Told::Yes),
+        ("limit-rate-after: \"1\"", default, Told::No),
     ]);
 }
 
