@@ -8,6 +8,7 @@
     reason = "part of the fuzz crate and of tests; a target that cannot go on has found something"
 )]
 
+use ringway::filter::AuthDurations;
 use ringway::http1::body::{BodyDecoder, Sender};
 use ringway::http1::encode::{
     CRLF, LAST_CHUNK, put_chunk_head, put_decimal, put_field, put_request_line, put_status_line,
@@ -354,6 +355,17 @@ pub fn proxy_header(data: &[u8]) {
     assert!(bytes > 0 && bytes <= data.len());
     assert_eq!(proxy_protocol::parse(&data[..bytes]), Ok(parsed));
     assert_eq!(proxy_protocol::parse(&data[..bytes - 1]), Ok(Parsed::Incomplete));
+}
+
+/// A list of durations never panics; what it keeps decides something, and blanks mean nothing.
+pub fn auth_durations(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(durations) = AuthDurations::new(text) else { return };
+    for status in 0..=999 {
+        let is_kept = !durations.of(status).is_zero();
+        assert!(!is_kept || matches!(status, 200..=299 | 401 | 403), "{status}");
+    }
+    assert_eq!(AuthDurations::new(&text.replace(',', " , ")), Ok(durations));
 }
 
 /// What is made of an HTTP/2 head is one request of HTTP/1.1 and no octet more.

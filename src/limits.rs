@@ -401,6 +401,23 @@ pub const SESSION_PICKS_MAX: usize = 64;
 /// Longest key of a session that is looked at; those of ingress-nginx have 30 octets or so. A
 /// client with a longer one begins a new session.
 pub const SESSION_KEY_BYTES_MAX: usize = 128;
+/// Names of fields that a rule takes from a server of external authentication; the surplus closes
+/// the rules.
+pub const AUTH_NAMES_MAX: usize = 64;
+/// Bytes of a question to such a server, which holds the head of the request and texts with parts
+/// of it; above: 500.
+pub const AUTH_QUESTION_BYTES_MAX: usize = 2 * REQUEST_HEAD_BYTES_MAX;
+/// Bytes of the body of its answer; a longer one is not passed on.
+pub const ASKED_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long the rest of an answer is waited for that nobody reads, so that its connection can be
+/// used again.
+pub const ASKED_REST_TIMEOUT: Duration = Duration::from_millis(100);
+/// Answers of such servers that a core keeps; the oldest make room.
+pub const AUTH_ANSWERS_MAX: usize = 4096;
+/// Bytes of these and of their keys; one that would take more than an eighth is not kept.
+pub const AUTH_ANSWERS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long one is kept at most, whatever a rule says: as long as anybody would let a session be.
+pub const AUTH_ANSWER_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 /// TLS entries of one Ingress; the surplus is a problem on it. A host that no entry lists is held
 /// against the certificate of each.
 pub const TLS_ENTRIES_PER_INGRESS_MAX: usize = 1_000;
@@ -775,6 +792,7 @@ const SPARE_BYTES_MAX: usize = BUFFERS_FREE_MAX[0] * BUFFER_SMALL_BYTES
 const OWN_BYTES_MAX: usize = RING_ENTRIES as usize * (64 + 4)
     + RING_COMPLETIONS as usize * 16
     + ACCESS_LOG_BUFFER_BYTES
+    + AUTH_ANSWERS_BYTES_MAX
     + SERIES_MAX * SERIES_BYTES;
 /// Bytes that an HTTP/2 connection of a client may hold besides its requests: octets that no
 /// backend took, octets that it does not take, a field block with its list, and the table.

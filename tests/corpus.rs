@@ -64,6 +64,11 @@ fn proxy_header() {
 }
 
 #[test]
+fn auth_durations() {
+    run("auth_durations", targets::auth_durations);
+}
+
+#[test]
 fn http2_request() {
     run("http2_request", targets::http2_request);
 }

@@ -47,6 +47,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
 
 /// Below `src/proxy`, the only files that read the clock; all others are handed a time.
 const CLOCK_FILES: &[&str] = &[
+    "src/proxy/exchange/ask.rs",
     "src/proxy/exchange/attempts.rs",
     "src/proxy/exchange/conversation.rs",
     "src/proxy/core.rs",

@@ -78,7 +78,7 @@ impl<'a> AnswerFields<'a> {
 }
 
 /// To which answers a line is added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Statuses {
     /// All.
     Any,

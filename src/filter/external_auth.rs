@@ -3,6 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::answer_fields::Statuses;
+use super::fields::FieldEdits;
 use super::text::Text;
 
 /// What another server is asked about each request of a rule.
@@ -23,19 +25,48 @@ pub struct ExternalAuth {
     /// nothing keeps the client's out.
     pub fields: Box<[(Box<str>, Text)]>,
     /// On which responses its cookies are set.
-    pub cookies: CookiePolicy,
+    pub cookies: Statuses,
     /// Which answers are kept; `None`: none.
     pub cache: Option<AuthCachePolicy>,
 }
 
-/// On which responses cookies of the server are set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CookiePolicy {
-    /// On those with a status of nginx' `add_header`.
-    Listed,
-    /// On all.
-    Always,
+/// Of fields of one name the last.
+pub fn merged(fields: impl IntoIterator<Item = (Box<str>, Text)>) -> Box<[(Box<str>, Text)]> {
+    let mut all: Vec<(Box<str>, Text)> = Vec::new();
+    for (name, text) in fields {
+        all.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+        all.push((name, text));
+    }
+    all.into()
 }
+
+/// Whether backends get a field of this name, any case, from the proxy alone.
+///
+/// INVARIANT: what a server of external authentication says under such a name goes nowhere.
+#[must_use]
+pub fn is_own_field(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    OWN_FIELDS.contains(&&*name) || FieldEdits::new([], [], [&*name]).is_err()
+}
+
+const OWN_FIELDS: [&str; 16] = [
+    "expect",
+    "proxy",
+    "x-request-id",
+    "x-real-ip",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-scheme",
+    "x-scheme",
+    "x-original-forwarded-for",
+    "x-original-forwarded-host",
+    "ssl-client-verify",
+    "ssl-client-subject-dn",
+    "ssl-client-issuer-dn",
+    "ssl-client-cert",
+];
 
 /// Which answers are kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -87,6 +118,12 @@ impl Verdict {
 }
 
 impl ExternalAuth {
+    /// The same with `added` fields, in place of those of the same names.
+    #[must_use]
+    pub fn with_fields(&self, added: impl IntoIterator<Item = (Box<str>, Text)>) -> Self {
+        Self { fields: merged(self.fields.iter().cloned().chain(added)), ..self.clone() }
+    }
+
     /// A number that another question has not, in all likelihood.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
@@ -99,17 +136,6 @@ impl ExternalAuth {
     #[must_use]
     pub fn has_field(&self, name: &[u8]) -> bool {
         self.fields.iter().any(|(own, _)| own.as_bytes().eq_ignore_ascii_case(name))
-    }
-}
-
-impl CookiePolicy {
-    /// Whether cookies are set on a response with `status`.
-    ///
-    /// Source: nginx, directive `add_header`.
-    #[must_use]
-    pub const fn covers(self, status: u16) -> bool {
-        matches!(self, Self::Always)
-            || matches!(status, 200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308)
     }
 }
 
@@ -185,7 +211,7 @@ pub(super) mod tests {
             signin: None,
             response_names: [].into(),
             fields: [("Host".into(), text("auth.example"))].into(),
-            cookies: CookiePolicy::Listed,
+            cookies: Statuses::Successes,
             cache: None,
         }
     }
@@ -212,20 +238,10 @@ pub(super) mod tests {
 
     #[test]
     fn questions_are_told_from_each_other() {
-        let other = ExternalAuth { cookies: CookiePolicy::Always, ..question() };
+        let other = ExternalAuth { cookies: Statuses::Any, ..question() };
         assert_eq!(question().fingerprint(), question().fingerprint());
         assert_ne!(question().fingerprint(), other.fingerprint());
         assert!(question().has_field(b"HOST") && !question().has_field(b"x-host"));
-    }
-
-    #[test]
-    fn cookies_are_set_by_status() {
-        for (status, expected) in
-            [(200, true), (302, true), (304, true), (202, false), (401, false), (500, false)]
-        {
-            assert_eq!(CookiePolicy::Listed.covers(status), expected, "{status}");
-            assert!(CookiePolicy::Always.covers(status));
-        }
     }
 
     #[track_caller]

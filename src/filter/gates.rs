@@ -368,6 +368,15 @@ impl Gates {
     pub fn is_guarded(&self) -> bool {
         self.0.iter().any(Gate::is_guard)
     }
+
+    /// What another server is asked, if one may be.
+    #[must_use]
+    pub fn external_auth(&self) -> Option<&ExternalAuth> {
+        self.0.iter().find_map(|gate| match gate {
+            Gate::ExternalAuth(auth) => Some(&**auth),
+            _ => None,
+        })
+    }
 }
 
 /// A request on its way through the gates.

@@ -28,7 +28,7 @@ pub use binding::{Binding, HashBy};
 pub use client_limits::{ClientLimits, Excess, Rate, Zone};
 pub use cors::{Cors, OriginError, OriginPattern};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
-pub use external_auth::{CookiePolicy, ExternalAuth, Verdict};
+pub use external_auth::{ExternalAuth, Verdict, is_own_field, merged};
 pub use fields::{FieldEditError, FieldEdits};
 pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Place, Question, Raised, Refusal};
 pub use gates::{Said, Step, Walk};

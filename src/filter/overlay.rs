@@ -52,6 +52,11 @@ impl RequestOverlay {
         }
     }
 
+    /// Adds `lines`, which are whole ones.
+    pub fn add_lines(&mut self, lines: &[u8]) {
+        self.lines.extend_from_slice(lines);
+    }
+
     /// Whether a line of this name is left out. Names are compared as backends of the CGI kind read
     /// them: no case, and one sign for all that is neither letter nor digit.
     #[must_use]

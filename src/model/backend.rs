@@ -9,7 +9,7 @@ use crate::filter::Edit;
 /// rollout changes no rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendKey {
-    /// Namespace of the Service.
+    /// Namespace of the Service; empty: it is none, see [`Self::host`].
     pub namespace: Arc<str>,
     /// Name of the Service.
     pub service: Arc<str>,
@@ -18,6 +18,25 @@ pub struct BackendKey {
     /// How the rule's owner wants it spoken to. Part of the key: connections of two ways are never
     /// in one pool. Last, and its default is the least: keys of a Service are next to each other.
     pub dial: Dial,
+}
+
+impl BackendKey {
+    /// A host that is named as clients do it: a DNS name, perhaps that of a Service, or an address.
+    #[must_use]
+    pub fn host(name: &str, port: u16, dial: Dial) -> Self {
+        // No object has an empty namespace.
+        let (namespace, port) = (Arc::from(""), PortRef::Number(port));
+        Self { namespace, service: name.into(), port, dial }
+    }
+
+    /// Name and port of a [`Self::host`]; `None`: it is a Service.
+    #[must_use]
+    pub fn as_host(&self) -> Option<(&Arc<str>, u16)> {
+        match self.port {
+            PortRef::Number(port) if self.namespace.is_empty() => Some((&self.service, port)),
+            _ => None,
+        }
+    }
 }
 
 /// How to speak to a backend, as the object that names it says.
@@ -108,6 +127,9 @@ impl fmt::Display for PortRef {
 
 impl fmt::Display for BackendKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((name, port)) = self.as_host() {
+            return write!(f, "{name}:{port}");
+        }
         write!(f, "{}/{}:{}", self.namespace, self.service, self.port)
     }
 }

@@ -31,8 +31,8 @@ pub use listener::{EntryPoint, ListenerId};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{
-    AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, ErrorPages, Policies, Replaced,
-    RetryCause, RetryCauses, RetryPolicy, Timeouts,
+    AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, ErrorPages, ExternalAuthPolicy,
+    Policies, Replaced, RetryCause, RetryCauses, RetryPolicy, Timeouts,
 };
 pub use problem::{Problem, Severity};
 pub use tls::{ServerName, ServerTlsId, TlsAction};

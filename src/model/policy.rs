@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::backend::BackendKey;
 use crate::filter::{
-    Binding, ClientLimits, Cors, FieldEdits, Goto, HttpsForm, Pace, Refusal, ReturnedPlaces,
+    Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Pace, Refusal,
+    ReturnedPlaces,
 };
 
 /// Treatment of one rule's requests.
@@ -54,6 +55,17 @@ pub struct Policies {
     pub error_pages: Option<Arc<ErrorPages>>,
     /// Answers in the place of a backend without endpoints.
     pub stand_in: Option<BackendKey>,
+    /// Another server says who may come in.
+    pub external_auth: Option<ExternalAuthPolicy>,
+}
+
+/// Another server that is asked about each request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExternalAuthPolicy {
+    /// What it is asked, and what its answer means.
+    pub question: Arc<ExternalAuth>,
+    /// Where it is.
+    pub server: BackendKey,
 }
 
 /// Answers that are replaced by those of another backend.

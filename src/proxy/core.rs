@@ -12,6 +12,7 @@ use crate::config::ProxyConfig;
 use crate::filter::{AddedFields, RequestOverlay};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
+use crate::proxy::auth_answers::{AuthAnswer, AuthAnswers};
 use crate::proxy::drainable::Drainable;
 use crate::proxy::rt::buffer;
 use crate::proxy::rt::clock::Deadlines;
@@ -37,6 +38,8 @@ pub struct Core {
     pub random: Random,
     /// Counters.
     pub telemetry: Rc<CoreTelemetry>,
+    /// Answers of servers of external authentication.
+    pub auth_answers: AuthAnswers,
     /// Starts tasks.
     pub tasks: Tasks,
     /// Messages from the control plane.
@@ -79,6 +82,8 @@ pub struct Scratch {
     pub attempts: Vec<Attempt>,
     /// Endpoints that are not to be tried again.
     pub tried: Vec<SocketAddr>,
+    /// What a server of external authentication said.
+    pub auth: Option<Rc<AuthAnswer>>,
     /// What gates change of the request's fields.
     pub overlay: RequestOverlay,
     /// Rewritten path.
@@ -112,6 +117,7 @@ impl Core {
             deadlines,
             random: Random::from_kernel(),
             telemetry,
+            auth_answers: AuthAnswers::default(),
             subscriber,
             is_draining: Cell::new(false),
             accepting: Cell::new(0),

@@ -12,6 +12,7 @@
 //! Across threads move only published data (in) and counters (out).
 
 mod affinity;
+pub mod auth_answers;
 pub mod client;
 pub mod core;
 pub mod drainable;

@@ -358,8 +358,10 @@ impl RuleCompiler {
             (Arc::clone(&canary.criteria), self.compile_canary(rule, canary, &plan, uses))
         });
         let canaries = Canaries::new(canaries);
+        let auth = rule.policies.external_auth.as_ref();
         TableRule {
             substitutes: self.substitutes(rule, &plan, uses),
+            auth_server: auth.and_then(|auth| self.ids.acquire_backend(&auth.server, uses)),
             origin: rule.origin.clone(),
             plan,
             backends,

@@ -212,6 +212,7 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
     let limits = || policies.limits.as_ref();
     let rate = limits().filter(|limits| limits.has_rate()).cloned();
     let open = limits().filter(|limits| limits.open.is_some()).cloned();
+    let external_auth = policies.external_auth.as_ref().map(|auth| Arc::clone(&auth.question));
     let gates = [
         policies.refusal.map(Gate::Refusal),
         policies.https_redirect.map(|status| Gate::HttpsRedirect(status, policies.https_form)),
@@ -219,6 +220,7 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
         policies.cors.as_ref().map(|_| Gate::Preflight),
         rate.map(Gate::Rate),
         open.map(Gate::Open),
+        external_auth.map(Gate::ExternalAuth),
         redirect,
         policies.goto.clone().map(Gate::Goto),
     ];

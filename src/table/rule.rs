@@ -36,6 +36,8 @@ pub struct TableRule {
     pub series: SeriesId,
     /// Who else may answer them.
     pub substitutes: Option<Box<Substitutes>>,
+    /// Who is asked by [`crate::filter::Gate::ExternalAuth`].
+    pub auth_server: Option<BackendId>,
 }
 
 /// Backends that answer in the place of a rule's own, or of ours.

@@ -46,6 +46,12 @@ pub enum Counter {
     Panics,
     /// Requests refused by `413`.
     BodiesTooLarge,
+    /// Requests that a server of external authentication did not let pass.
+    ExternalAuthDenied,
+    /// Requests about which none said anything (500).
+    ExternalAuthUndecided,
+    /// Requests about which an answer was kept.
+    ExternalAuthReuses,
     /// Connections closed because a trusted peer sent no valid PROXY protocol header.
     ProxyHeadersInvalid,
     /// TLS handshakes completed with clients.
@@ -133,6 +139,21 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
     (Counter::Upgrades, "upgrades", "Connections switched to a tunnel."),
     (Counter::Panics, "panics", "Connection tasks that panicked."),
     (Counter::BodiesTooLarge, "bodies_too_large", "Requests refused because of their body size."),
+    (
+        Counter::ExternalAuthDenied,
+        "external_auth_denied",
+        "Requests that a server of external authentication did not let pass.",
+    ),
+    (
+        Counter::ExternalAuthUndecided,
+        "external_auth_undecided",
+        "Requests refused for want of an answer of a server of external authentication.",
+    ),
+    (
+        Counter::ExternalAuthReuses,
+        "external_auth_reuses",
+        "Requests decided by a kept answer of a server of external authentication.",
+    ),
     (
         Counter::ProxyHeadersInvalid,
         "proxy_headers_invalid",

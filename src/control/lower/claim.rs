@@ -61,7 +61,9 @@ impl Claim {
         let is_unguarded = new.guards.is_closed && new.guards != old.guards;
         let asks_more = !matches!(new.client_auth, None | Some(ClientCertificates::Off))
             && old.client_auth != new.client_auth;
-        (is_unguarded || asks_more).then(|| old.guards.closed_with(&new.guards))
+        let (old_auth, new_auth) = (&old.policies.external_auth, &new.policies.external_auth);
+        let asks_another = new_auth.is_some() && old_auth != new_auth;
+        (is_unguarded || asks_more || asks_another).then(|| old.guards.closed_with(&new.guards))
     }
 
     /// The objects that it names besides backends.

@@ -9,16 +9,18 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::claim::Claim;
 use super::configmap::globals::Globals;
-use super::ingress::annotations::headers;
+use super::ingress::annotations::{external_auth, headers};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Store;
-use crate::filter::{FieldEditError, FieldEdits};
-use crate::model::{ObjectRef, Policies, Problem, Refusal};
+use crate::filter::{FieldEditError, FieldEdits, Text};
+use crate::limits::AUTH_NAMES_MAX;
+use crate::model::{ExternalAuthPolicy, ObjectRef, Policies, Problem, Refusal};
 
 /// What the objects that one claim names come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Found {
     answer_fields: Option<Arc<FieldEdits>>,
+    external_auth: Option<ExternalAuthPolicy>,
     refusal: Option<Refusal>,
 }
 
@@ -73,6 +75,10 @@ impl Named {
         };
         Policies {
             answer_fields: found.answer_fields.clone(),
+            external_auth: policies
+                .external_auth
+                .clone()
+                .map(|own| found.external_auth.clone().unwrap_or(own)),
             refusal: policies.refusal.or(found.refusal),
             ..policies
         }
@@ -84,7 +90,7 @@ impl Named {
 }
 
 fn names_any(claim: &Claim) -> bool {
-    claim.settings.answer_fields.is_some()
+    claim.settings.answer_fields.is_some() || claim.settings.auth_fields.is_some()
 }
 
 /// What `claim` would come to, told to `report`.
@@ -100,7 +106,23 @@ pub(super) fn find(
         match answer_fields(map, entry, globals) {
             Ok(fields) => found.answer_fields = Some(Arc::new(fields)),
             Err(defect) => {
-                report.error(defect.finding());
+                report.error(defect.finding(headers::custom_headers_field()));
+                found.refusal = Some(Refusal::Guard);
+            }
+        }
+    }
+    if let Some(map) = &claim.settings.auth_fields
+        && let Some(policy) = &claim.settings.policies.external_auth
+    {
+        let entry = store.config_maps.get(map).map(|entry| &*entry.object);
+        match auth_fields(map, entry) {
+            Ok(fields) => {
+                let question = Arc::new(policy.question.with_fields(fields));
+                let server = policy.server.clone();
+                found.external_auth = Some(ExternalAuthPolicy { question, server });
+            }
+            Err(defect) => {
+                report.error(defect.finding(external_auth::added_fields_field()));
                 found.refusal = Some(Refusal::Guard);
             }
         }
@@ -119,27 +141,42 @@ enum FieldsDefect {
     Empty(ObjectRef, String),
     #[error("the {0} cannot be used: {1}")]
     Field(ObjectRef, FieldEditError),
+    #[error("the {0} cannot be used: {1}")]
+    Question(ObjectRef, String),
 }
 
 impl FieldsDefect {
-    fn finding(&self) -> Finding {
+    fn finding(&self, field: String) -> Finding {
         let (reason, advice) = match self {
             Self::Missing(_) => ("ConfigMapMissing", "Create it, or correct the name."),
             Self::NotAllowed(..) => (
                 "FieldNotAllowed",
                 "Have the name added to that key of the ConfigMap of --configmap.",
             ),
-            Self::Empty(..) | Self::Field(..) => {
+            Self::Empty(..) | Self::Field(..) | Self::Question(..) => {
                 ("ConfigMapInvalid", "Name fields and their values, one line each.")
             }
         };
         Finding {
             reason,
-            field: headers::custom_headers_field(),
+            field,
             message: format!("{self}; until then all requests get status 503."),
             advice: advice.into(),
         }
     }
+}
+
+/// The fields that a ConfigMap adds to questions to a server of external authentication.
+fn auth_fields(
+    reference: &ObjectRef,
+    map: Option<&ConfigMap>,
+) -> Result<Vec<(Box<str>, Text)>, FieldsDefect> {
+    let of = || reference.clone();
+    let map = map.ok_or_else(|| FieldsDefect::Missing(of()))?;
+    let lines = map.data.iter().flatten().take(AUTH_NAMES_MAX);
+    let field = |(name, value): (&String, &String)| external_auth::field(name, value.trim());
+    let fields = lines.map(field).collect::<Result<_, _>>();
+    fields.map_err(|why| FieldsDefect::Question(of(), why))
 }
 
 /// The fields that a ConfigMap has every answer set to.

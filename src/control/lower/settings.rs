@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub https_redirect: HttpsRedirect,
     /// The ConfigMap with fields of every answer to its rules.
     pub answer_fields: Option<ObjectRef>,
+    /// ConfigMap with further fields of the question to a server of external authentication.
+    pub auth_fields: Option<ObjectRef>,
     /// Of its rules.
     pub paths: PathStyle,
     /// Of its hosts: connections go to the backend of the root path as they are.
@@ -51,7 +53,9 @@ pub(crate) struct Settings {
 impl Settings {
     /// Backends besides those of its rules, each with the annotation that names it.
     pub(crate) fn named_backends(&self) -> impl Iterator<Item = (&BackendKey, &'static str)> {
-        self.errors.backend.iter().map(|key| (key, "default-backend"))
+        let auth = self.policies.external_auth.as_ref();
+        let auth = auth.map(|auth| (&auth.server, "auth-url"));
+        self.errors.backend.iter().map(|key| (key, "default-backend")).chain(auth)
     }
 
     /// What of them counts for a canary: all else is that of its main Ingress.

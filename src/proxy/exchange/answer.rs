@@ -7,6 +7,17 @@ use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::rt::buffer::{Buffer, Class};
 
+/// What another server told a client that it does not let in.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The status.
+    pub status: u16,
+    /// Its fields.
+    pub fields: &'a [(&'static str, Box<[u8]>)],
+    /// The body.
+    pub body: &'a [u8],
+}
+
 impl Exchange<'_> {
     /// Answers by ourselves.
     pub async fn answer(&mut self, unsaid: Unsaid, reply: Reply) -> End {
@@ -41,6 +52,25 @@ impl Exchange<'_> {
         let mut out = Buffer::new(Class::Small);
         request.with_own_fields(|own| reply::put_permission(out.as_vec(), persistence, own));
         self.send_reply(unsaid, out, 204, 0, end).await
+    }
+
+    /// Passes on what another server says.
+    pub async fn send_told(&mut self, unsaid: Unsaid, told: Told<'_>) -> End {
+        let request = self.request();
+        let (persistence, end) = persistence_of_reply(&request);
+        let Told { status, fields, mut body } = told;
+        let mut out = Buffer::new(Class::Small);
+        let octets = body.len();
+        if request.head.is_head(request.bytes) {
+            body = b"";
+        }
+        request.with_own_fields(|own| {
+            let out = out.as_vec();
+            reply::put_told(out, status, fields, octets, persistence, own);
+            out.extend_from_slice(body);
+        });
+        let octets = body.len() as u64;
+        self.send_reply(unsaid, out, status, octets, end).await
     }
 
     async fn send_reply(

@@ -172,6 +172,7 @@ fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> 
         upstream: stream,
         endpoint: &talk.lease.endpoint,
         initial: request.bytes.get(request.head.head_bytes..).unwrap_or_default(),
+        trailers: request.sent_trailers,
         length: request.head.body,
         bytes_max: talk.route.plan.treatment.body_bytes_max,
         is_expecting: request.head.expects_continue,

@@ -15,7 +15,7 @@ use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::rt;
 use crate::quota::Judged;
-use crate::table::Match;
+use crate::table::{Match, TableRule};
 use crate::telemetry::Counter;
 use crate::tls::{ClientAuthId, ClientRefusal};
 
@@ -50,7 +50,7 @@ impl Exchange<'_> {
         matched: Option<&'m Match<'t>>,
     ) -> Result<&'m Match<'t>, Answer<'t>> {
         loop {
-            let said = self.inquire(inquiry).await;
+            let said = self.inquire(inquiry, matched.map(|found| found.rule)).await;
             match self.pass_rest(walk, Some(said), table, matched) {
                 Ok(matched) => return Ok(matched),
                 Err(Held::Answered(answer)) => return Err(answer),
@@ -76,10 +76,11 @@ impl Exchange<'_> {
         }
     }
 
-    async fn inquire(&mut self, inquiry: Inquiry<'_>) -> Said {
+    async fn inquire(&mut self, inquiry: Inquiry<'_>, rule: Option<&TableRule>) -> Said {
+        // Gates that inquire are those of rules.
+        let Some(rule) = rule else { return Said::Unknown };
         match inquiry {
-            // No plan has such a gate yet.
-            Inquiry::ExternalAuth(_) => Said::Unknown,
+            Inquiry::ExternalAuth(auth) => self.ask_auth_server(auth, rule).await,
             Inquiry::Room(limits) => {
                 rt::sleep(CLIENT_ROOM_PATIENCE).await;
                 if self.has_room(limits) { Said::Yes } else { Said::No }
@@ -224,7 +225,10 @@ impl Exchange<'_> {
             Answer::Limited(Excess::Rate) => (Some(Counter::ClientRateExceeded), Reply::Limited),
             Answer::Limited(Excess::Open) => (Some(Counter::ClientRoomExceeded), Reply::Limited),
             Answer::BodyTooLarge => (Some(Counter::BodiesTooLarge), Reply::BodyTooLarge),
-            Answer::NotAdmitted(_) => (None, Reply::Denied),
+            Answer::NotAdmitted(auth) => {
+                let pages = matched.and_then(|found| found.rule.substitutes.as_deref());
+                return self.deny_as_told(unsaid, auth, pages).await;
+            }
             Answer::Undecided => (None, Reply::Undecided),
         };
         if let Some(counter) = counter {

@@ -1,6 +1,7 @@
 //! One request and its response: which rule, which endpoint, which attempts, what is relayed.
 
 pub mod answer;
+pub mod ask;
 pub mod attempts;
 mod binding;
 mod canary;
@@ -8,6 +9,7 @@ pub mod coder;
 pub mod conversation;
 pub mod downstream;
 pub mod end;
+pub mod external_auth;
 pub mod forward;
 pub mod gates;
 pub mod lookup;

@@ -44,6 +44,7 @@ mod tests {
             weight_total: 0,
             series: SeriesId { slot: 0, generation: 0 },
             substitutes: None,
+            auth_server: None,
         }
     }
 

@@ -45,6 +45,8 @@ pub enum Reply {
     Healthy,
     /// The route is not served until its owner changes it.
     Refused,
+    /// The client has to say who it is.
+    Unauthorized,
     /// Whoever should say whether the client may come in did not.
     Undecided,
     /// What a backend answered with this status is not passed on.
@@ -77,6 +79,12 @@ impl Reply {
         }
     }
 
+    /// The answer to a client that another server does not let in, by the status it gave.
+    #[must_use]
+    pub const fn of_denial(status: u16) -> Self {
+        if status == 401 { Self::Unauthorized } else { Self::Denied }
+    }
+
     /// Its status code.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -100,6 +108,7 @@ impl Reply {
             Self::NoEndpoints | Self::Limited | Self::Overloaded | Self::Refused => 503,
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
+            Self::Unauthorized => 401,
             Self::Denied => 403,
             Self::Replaced(status) => status,
             // As nginx, whose own 495 and 496 become 400 on the wire.
@@ -107,7 +116,9 @@ impl Reply {
         }
     }
 
-    const fn text(self) -> &'static str {
+    /// What it says.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
         match self {
             Self::Malformed(fault) => match fault {
                 RequestFault::BadRequest => "400 Bad Request: the request breaks HTTP\n",
@@ -137,6 +148,7 @@ impl Reply {
                 "400 Bad Request: the SSL certificate error\nReason: "
             }
             Self::Refused => "503 Service Unavailable: the route is not served\n",
+            Self::Unauthorized => "401 Unauthorized\n",
             Self::Undecided => "500 Internal Server Error: nobody could say who may come in\n",
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
         }
@@ -172,6 +184,7 @@ impl Reply {
             | Self::Overloaded
             | Self::Denied
             | Self::Refused
+            | Self::Unauthorized
             | Self::Undecided
             | Self::Replaced(_) => true,
         }
@@ -185,6 +198,7 @@ impl Reply {
     pub const fn grpc_status(self) -> u8 {
         match self.status() {
             400 => 13,
+            401 => 16,
             403 => 7,
             404 => 12,
             413 => 8,
@@ -326,6 +340,28 @@ pub fn put_grpc(out: &mut Vec<u8>, reply: Reply, persistence: Persistence, own: 
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends the head of a response whose `fields` are another server's, with a body of `octets`.
+pub fn put_told(
+    out: &mut Vec<u8>,
+    status: u16,
+    fields: &[(&str, Box<[u8]>)],
+    octets: usize,
+    persistence: Persistence,
+    own: &OwnFields<'_>,
+) {
+    let reason = encode::reason_phrase(status);
+    encode::put_status_line(out, Version::Http11, status, reason.as_bytes());
+    own.put_dated(out, status);
+    for (name, value) in fields {
+        own.put_field(out, name, value);
+    }
+    out.extend_from_slice(b"Content-Length: ");
+    encode::put_decimal(out, octets as u64);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(persistence.field());
+    out.extend_from_slice(b"\r\n");
+}
+
 /// Appends a redirect to `location`, which is a URI reference made of checked parts.
 pub fn put_redirect(
     out: &mut Vec<u8>,
@@ -386,6 +422,8 @@ mod tests {
         check(Reply::NotFound, 404);
         check(Reply::InvalidBackend, 500);
         check(Reply::Undecided, 500);
+        check(Reply::of_denial(401), 401);
+        check(Reply::of_denial(403), 403);
         check(Reply::NoEndpoints, 503);
         check(Reply::Overloaded, 503);
         check(Reply::Limited, 503);
@@ -402,6 +440,7 @@ mod tests {
         let expected = [
             (bad, 13),
             (Reply::Denied, 7),
+            (Reply::Unauthorized, 16),
             (Reply::NotFound, 12),
             (Reply::BodyTooLarge, 8),
             (Reply::ClientTimeout, 4),

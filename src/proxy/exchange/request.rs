@@ -28,6 +28,9 @@ pub struct Request<'a> {
     pub answer: AnswerFields<'a>,
     /// What else is added to the answer.
     pub added: &'a AddedFields,
+    /// Whether the backend gets its trailers: where gates say what it is told, they could say
+    /// otherwise.
+    pub sent_trailers: Trailers,
     /// What is left of its body.
     pub body: Body,
 }

@@ -35,7 +35,7 @@ impl Exchange<'_> {
     }
 
     /// What the backend is told of the client's certificate, if its host checks any.
-    fn identity_fields(&self, policy: ClientIdentityPolicy) -> &[u8] {
+    pub(super) fn identity_fields(&self, policy: ClientIdentityPolicy) -> &[u8] {
         match self.downstream.identity.as_deref() {
             _ if policy == ClientIdentityPolicy::Untold => &[],
             Some(identity) if policy == ClientIdentityPolicy::WithCertificate => {

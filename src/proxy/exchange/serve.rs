@@ -41,6 +41,7 @@ pub async fn run(
     scratch.tried.clear();
     scratch.overlay.clear();
     scratch.added.clear();
+    scratch.auth = None;
     let mut exchange = Exchange {
         core,
         downstream,
@@ -91,6 +92,11 @@ impl<'a> Exchange<'a> {
                 Box::pin(self.pass_inquiries(walk, inquiry, table, matched)).await
             }
         };
+        if let Some(rule) =
+            matched.map(|found| found.rule).filter(|rule| rule.auth_server.is_some())
+        {
+            self.drop_claims(rule);
+        }
         let (served, cause) = match passed {
             Ok(matched) => (self.ask(matched, unsaid, started).await, Cause::Backend),
             Err(answer) => (self.keep_back(unsaid, answer, matched).await, Cause::Gate),

@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use crate::filter::AnswerFields;
+use crate::filter::{AnswerFields, RequestOverlay};
 use crate::http1::head::{RequestHead, ResponseHead};
+use crate::http1::reframe::Trailers;
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
@@ -83,13 +84,21 @@ impl Exchange<'_> {
             answer: self.answer,
             added: &self.scratch.added,
             body: self.body,
+            sent_trailers: sent_trailers(&self.scratch.overlay),
         }
     }
 
     /// The same, and memory for the head of a response.
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
-        let Scratch { request: head, response, added, .. } = &mut *self.scratch;
+        let Scratch { request: head, response, added, overlay, .. } = &mut *self.scratch;
+        let sent_trailers = sent_trailers(overlay);
         let &mut Self { core, downstream, bytes, is_last, answer, body, .. } = self;
-        (Request { core, downstream, bytes, head, is_last, answer, added, body }, response)
+        let request =
+            Request { core, downstream, bytes, head, is_last, answer, added, body, sent_trailers };
+        (request, response)
     }
+}
+
+fn sent_trailers(overlay: &RequestOverlay) -> Trailers {
+    if overlay.is_empty() { Trailers::Kept } else { Trailers::Dropped }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::framing::BodyLength;
-use crate::http1::reframe::Framing;
+use crate::http1::reframe::{Framing, Trailers};
 use crate::limits::CONTINUE_TIMEOUT;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
@@ -64,6 +64,8 @@ pub struct Transfer<'a> {
     pub initial: &'a [u8],
     /// Framing on both sides.
     pub length: BodyLength,
+    /// Whether what stands behind the body goes on.
+    pub trailers: Trailers,
     /// Longest body; `None`: any.
     pub bytes_max: Option<u64>,
     /// The client waits for `100 Continue`.
@@ -123,7 +125,11 @@ impl Transfer<'_> {
             let is_done = decoder.is_done();
             let next = if is_done { rest(&buffer, decoded.consumed) } else { None };
             buffer.truncate(decoded.body);
-            frame(&mut buffer, framing, is_done.then(|| decoder.trailers()));
+            let trailers = || match self.trailers {
+                Trailers::Kept => decoder.trailers(),
+                Trailers::Dropped => &[],
+            };
+            frame(&mut buffer, framing, is_done.then(trailers));
             if !buffer.is_empty() {
                 let send_timeout = self.until.send;
                 self.upstream.write_deadline().arm(send_timeout, Expiry::CloseBoth);

@@ -10,6 +10,7 @@ mod row;
 mod canary;
 mod cors;
 mod errors;
+mod external_auth;
 mod headers;
 mod limits;
 mod paths;

@@ -41,7 +41,7 @@ fn a_closed_host_redirects_nobody(driver: Driver) {
         .host("a.example")
         .path("/", Prefix, "web")
         .annotation(APP_ROOT, "/app")
-        .annotation("nginx.ingress.kubernetes.io/auth-url", "http://auth.example")
+        .annotation("nginx.ingress.kubernetes.io/enable-modsecurity", "true")
         .yaml();
     let proxy = Proxy::start(driver, text);
     assert_eq!(proxy.get("a.example", "/").status(), 503);

@@ -20,14 +20,14 @@ const DIALECT: &str = "nginx.ingress.kubernetes.io";
 
 /// Name, value, status; a row changes when its annotation is supported.
 const GUARDS: &[(&str, &str, u16)] = &[
-    ("auth-url", "http://127.0.0.1:1/", 503),
+    ("auth-url", "x", 503),
     ("auth-type", "basic", 503),
     ("auth-secret", "users", 503),
     ("whitelist-source-range", "10.0.0.0/8", 503),
     ("allowlist-source-range", "127.0.0.0/8", 503),
     ("denylist-source-range", "10.0.0.0/8", 503),
     ("satisfy", "any", 503),
-    ("enable-global-auth", "true", 503),
+    ("enable-global-auth", "true", 200),
     ("limit-rps", "1", 503),
     ("limit-rpm", "1", 503),
     ("limit-connections", "1", 503),
@@ -73,7 +73,7 @@ fn every_way_in_is_closed(driver: Driver) {
     let authority = Authority::new();
     let leaf = authority.issue(&["a.example"]);
     text += &manifest::tls_secret("a", &leaf.chain, &leaf.key);
-    let guarded = Ingress::new("guarded").annotation(&key("auth-url"), "http://127.0.0.1:1/");
+    let guarded = Ingress::new("guarded").annotation(&key("enable-modsecurity"), "true");
     let guarded = guarded.tls(&["a.example"], "a").default_backend("web");
     text += &guarded
         .host("a.example")
@@ -151,7 +151,7 @@ fn an_expression_of_a_guarded_ingress_is_no_way_around_it(driver: Driver) {
     text += &Ingress::simple("web", "a.example", "web").created("2024-01-01T00:00:00Z").yaml();
     text += &Ingress::new("admin")
         .created("2025-01-01T00:00:00Z")
-        .annotation(&key("auth-url"), "http://127.0.0.1:1/")
+        .annotation(&key("enable-modsecurity"), "true")
         .annotation(&key("rewrite-target"), "/$2")
         .host("a.example")
         .path("/admin(/|$)(.*)", ImplementationSpecific, "web")

@@ -113,6 +113,8 @@ pub(crate) struct Sources<'a> {
 
 /// Lowers one backend. Total: what is missing is a defect.
 pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Dialers) -> Backend {
+    let of_service = service_of_host(key, sources.store);
+    let key = of_service.as_ref().unwrap_or(key);
     let mut backend = locate(key, sources);
     let reference = service_ref(key);
     let service = sources.store.services.get(&reference);
@@ -147,6 +149,9 @@ pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
 /// What the owner of a new rule can be told about its backend: whether Service and port exist, and
 /// whether it can be spoken to. How its pods are is another matter, and passes.
 pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Option<Defect> {
+    if key.as_host().is_some() {
+        return None;
+    }
     let entry = store.services.get(&service_ref(key));
     let of_port = || entry.map(|entry| service::protocol(&entry.object, &key.port));
     let protocol = key.dial.protocol.or_else(of_port);
@@ -162,7 +167,20 @@ pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Opti
     }
 }
 
+/// The Service port that a host name means, if it is one that is known.
+fn service_of_host(key: &BackendKey, store: &Store) -> Option<BackendKey> {
+    let (name, _) = key.as_host()?;
+    let (namespace, service) = service::of_host_name(name)?;
+    let of_service =
+        BackendKey { namespace: namespace.into(), service: service.into(), ..key.clone() };
+    let entry = store.services.get(&service_ref(&of_service))?;
+    service::locate(&entry.object, &key.port).ok().map(|_| of_service)
+}
+
 fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
+    if let Some((name, port)) = key.as_host() {
+        return external(Arc::clone(name), port, sources);
+    }
     let reference = service_ref(key);
     let Some(entry) = sources.store.services.get(&reference) else {
         let name = format!("{}/{}", key.namespace, key.service);
@@ -206,8 +224,12 @@ fn from_slices(key: &BackendKey, port: &SlicePort, sources: &Sources<'_>) -> Bac
 }
 
 fn external(name: Arc<str>, port: u16, sources: &Sources<'_>) -> Backend {
-    let unknown = Resolution::default();
-    let resolution = sources.resolutions.get(&name).unwrap_or(&unknown);
+    // An address is its own.
+    let known = match name.parse() {
+        Ok(address) => Resolution { addresses: vec![address], error: None },
+        Err(_) => Resolution::default(),
+    };
+    let resolution = sources.resolutions.get(&name).unwrap_or(&known);
     let usable = |address: &&IpAddr| slices::refusal(address, sources.options).is_none();
     let mut addresses: Vec<_> = resolution
         .addresses

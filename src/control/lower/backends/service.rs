@@ -70,6 +70,25 @@ pub(crate) fn service_ref(key: &BackendKey) -> ObjectRef {
     }
 }
 
+/// What the names of Services end in, for resolvers within the cluster.
+const NAME_ENDS: [&str; 2] = [".svc.cluster.local", ".svc"];
+
+/// Namespace and name of the Service that a DNS name means, if it has the form of one.
+///
+/// Source: Kubernetes, "DNS for Services and Pods".
+pub(crate) fn of_host_name(host: &str) -> Option<(&str, &str)> {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let name = NAME_ENDS.iter().find_map(|end| host.strip_suffix(end))?;
+    let (service, namespace) = name.split_once('.')?;
+    (!namespace.contains('.')).then_some((namespace, service))
+}
+
+/// The DNS names that mean a Service.
+pub(crate) fn host_names(namespace: &str, service: &str) -> [Arc<str>; 4] {
+    let [long, short] = NAME_ENDS.map(|end| format!("{service}.{namespace}{end}"));
+    [format!("{long}.").into(), long.into(), format!("{short}.").into(), short.into()]
+}
+
 /// Finds the port that `wanted` means: by number or name, else (as ingress-nginx does) by target
 /// port.
 ///

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::service::host_names;
 use crate::model::{BackendKey, Dial, ObjectRef, PortRef};
 
 /// How often each uses it.
@@ -57,21 +58,27 @@ impl Uses {
         self.all.get(key).is_some_and(|users| users.contains_key(user))
     }
 
-    /// Every backend in use that is a port of the Service.
+    /// Every backend in use that is a port of the Service, or a host that may mean one.
     pub(super) fn of_service(
         &self,
         namespace: &Arc<str>,
         service: &Arc<str>,
     ) -> impl Iterator<Item = BackendKey> {
+        let hosts = host_names(namespace, service).map(|host| (Arc::from(""), host));
+        let named = [(Arc::clone(namespace), Arc::clone(service))];
+        hosts.into_iter().chain(named).flat_map(|(namespace, name)| self.named(namespace, name))
+    }
+
+    fn named(&self, namespace: Arc<str>, service: Arc<str>) -> impl Iterator<Item = BackendKey> {
         // The least of its keys in their order.
         let first = BackendKey {
-            namespace: Arc::clone(namespace),
-            service: Arc::clone(service),
+            namespace: Arc::clone(&namespace),
+            service: Arc::clone(&service),
             port: PortRef::Number(0),
             dial: Dial::default(),
         };
         let all = self.all.range(first..).map(|(key, _)| key.clone());
-        all.take_while(|key| key.namespace == *namespace && key.service == *service)
+        all.take_while(move |key| key.namespace == namespace && key.service == service)
     }
 }
 

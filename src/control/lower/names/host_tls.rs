@@ -41,6 +41,7 @@ impl HostTls {
             hsts: hsts.filter(|_| self.has_entry).cloned(),
             client_identity: self.identity,
             refusal: denied.or(settings.policies.refusal),
+            external_auth: settings.policies.external_auth.clone().filter(|_| !is_exempt),
             ..settings.policies.clone()
         }
     }

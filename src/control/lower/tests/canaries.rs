@@ -64,8 +64,9 @@ fn a_canary_stands_beside_the_rule_with_its_host_path_and_type() {
 #[test]
 fn all_else_is_that_of_the_main_ingress() {
     let main = of("main", "backend-protocol=HTTPS", "h", "/", "web");
-    let annotations = "canary=true auth-url=x auth-tls-secret=default/s backend-protocol=GRPC \
-                       ssl-passthrough=true whitelist-source-range=10.0.0.0/8 app-root=/x";
+    let annotations = "canary=true auth-url=http://a auth-tls-secret=default/s \
+                       backend-protocol=GRPC ssl-passthrough=true \
+                       whitelist-source-range=10.0.0.0/8 app-root=/x";
     let canary = of("c", annotations, "h", "/", "new").replace("spec:\n", "spec:\n  tls: [{}]\n");
     let lowered = lower(&format!("{main}{canary}"));
     assert_eq!(beside(&lowered), ["main <- default/new:80"]);

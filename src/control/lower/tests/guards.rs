@@ -6,7 +6,12 @@ use crate::model::{Refusal, Severity};
 const PREFIX: &str = "nginx.ingress.kubernetes.io/";
 
 /// An Ingress whose annotations are given by their whole names.
-fn guarded(name: &str, created: &str, host: &str, annotations: &[(&str, &str)]) -> String {
+pub(super) fn guarded(
+    name: &str,
+    created: &str,
+    host: &str,
+    annotations: &[(&str, &str)],
+) -> String {
     let annotations: Vec<_> =
         annotations.iter().map(|(key, value)| format!("{key:?}: {value:?}")).collect();
     let annotations = format!("annotations: {{{}}}, name: {name}", annotations.join(", "));
@@ -48,15 +53,13 @@ fn check(key: &str, value: &str, is_closed: bool, reasons: &[&str]) {
 #[test]
 fn guards_close_their_rules_unless_they_are_off() {
     for (name, on, off) in [
-        ("auth-url", &["http://auth.default.svc/", "x", "$bad"][..], &[][..]),
-        ("auth-type", &["basic", "digest", "BASIC", "x"], &[]),
+        ("auth-type", &["basic", "digest", "BASIC", "x"][..], &[][..]),
         ("auth-secret", &["users", "ns/users"], &[]),
         ("auth-secret-type", &["auth-file", "auth-map"], &[]),
         ("whitelist-source-range", &["10.0.0.0/8", "0.0.0.0/0", "x", ","], &["0.0.0.0/0, ::/0"]),
         ("allowlist-source-range", &["10.0.0.0/8", "::/0"], &["::/0,0.0.0.0/0"]),
         ("denylist-source-range", &["10.0.0.0/8", "0.0.0.0/0,::/0"], &[]),
         ("satisfy", &["any", "ALL", "x"], &["all"]),
-        ("enable-global-auth", &["true", "1", "x"], &["false", "0", "F"]),
         ("limit-rps", &["1", "x", "-1", "0.5", "1r/s"], &["0"]),
         ("limit-rpm", &["300"], &["0"]),
         ("limit-connections", &["20"], &["0"]),
@@ -89,10 +92,6 @@ fn guards_close_their_rules_unless_they_are_off() {
 fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
     for name in [
         "auth-realm",
-        "auth-signin",
-        "auth-method",
-        "auth-response-headers",
-        "auth-cache-key",
         "auth-tls-error-page",
         "limit-whitelist",
         "limit-allowlist",
@@ -113,7 +112,7 @@ fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
 
 #[test]
 fn snippets_close_if_they_may_turn_clients_away() {
-    for name in ["configuration-snippet", "server-snippet", "auth-snippet", "stream-snippet"] {
+    for name in ["configuration-snippet", "server-snippet", "stream-snippet"] {
         let key = format!("{PREFIX}{name}");
         for text in ["deny all;", "if ($x) {\n return 403;\n}", "set $x 'y;", "include x;"] {
             check(&key, text, true, &["GuardNotSupported"]);
@@ -249,6 +248,7 @@ fn a_version_that_adds_a_guard_and_is_unusable_closes_the_last_good_one() {
     let other = guarded("b", "2024", "h", &[]).replace("path: /,", "path: /b,");
     for (annotations, expected) in [
         (&[(&*guard, "x")][..], ["h / Some(Guard)", "h /b None"]),
+        (&[(&*guard, "http://auth.example")], ["h / Some(Guard)", "h /b None"]),
         (&[(&*tls, "default/s")], ["h / Some(Guard)", "h /b None"]),
         (&[(&*snippet, "deny all;")], ["h / Some(Guard)", "h /b Some(Guard)"]),
     ] {

@@ -5,6 +5,7 @@ mod canaries;
 mod conflicts;
 mod dial;
 mod endpoint_slice;
+mod external_auth;
 mod guards;
 mod incremental;
 mod ingress;

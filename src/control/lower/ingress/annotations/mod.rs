@@ -10,7 +10,7 @@ pub(in super::super) mod client_certificates;
 mod cors;
 mod dropped;
 mod errors;
-mod external_auth;
+pub(in super::super) mod external_auth;
 mod firewall;
 mod group;
 mod groups;

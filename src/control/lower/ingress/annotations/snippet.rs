@@ -106,6 +106,29 @@ pub(crate) fn judge(text: &str) -> Verdict {
     }
 }
 
+/// The directives of a text without blocks: words and line of each; `None`: it has one, or nginx
+/// would not read it.
+pub(crate) fn simple_directives(text: &str) -> Option<Vec<(Vec<String>, usize)>> {
+    let mut lexer = Lexer { rest: text.chars().peekable(), line: 1 };
+    let mut directives = Vec::new();
+    let (mut words, mut first) = (Vec::new(), 0);
+    while let Some(token) = lexer.next().ok()? {
+        match token {
+            Token::Word(word, line) => {
+                if words.is_empty() {
+                    first = line;
+                }
+                words.push(word);
+            }
+            Token::End if !words.is_empty() => {
+                directives.push((std::mem::take(&mut words), first));
+            }
+            Token::End | Token::Open | Token::Close => return None,
+        }
+    }
+    words.is_empty().then_some(directives)
+}
+
 /// What one directive says, if it may turn clients away.
 fn judged(words: &[(String, usize)]) -> Option<Verdict> {
     let (directive, line) = words.first()?;

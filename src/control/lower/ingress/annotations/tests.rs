@@ -53,7 +53,12 @@ fn an_invalid_value_does_what_its_row_says_and_is_told() {
             continue;
         }
         let name = row.name;
-        let lowered = lowered(&format!("nginx.ingress.kubernetes.io/{name}: \"{GARBAGE}\""));
+        // What belongs to a server of external authentication is looked at where there is one.
+        let belongs = name.starts_with("auth-") && name != "auth-url";
+        let server = "nginx.ingress.kubernetes.io/auth-url: http://auth.example, ";
+        let before = if belongs { server } else { "" };
+        let lowered =
+            lowered(&format!("{before}nginx.ingress.kubernetes.io/{name}: \"{GARBAGE}\""));
         assert_eq!(is_served(&lowered), row.invalid == Invalid::Ignored, "{name}");
         let told = lowered.problems.iter().filter(|p| p.field.ends_with(name));
         // It is not looked at where no certificate is demanded.

@@ -24,7 +24,12 @@ fn known(row: &'static Row, said: &Said<'_>, guards: &mut Guards, report: &mut R
         guards.set(row.name);
     }
     match (row.state, row.guard) {
-        (State::Supported | State::Partial(_), _) => {}
+        (State::Supported | State::Partial(_), Guard::No | Guard::Snippet) => {}
+        (State::Supported | State::Partial(_), Guard::Unless(_)) => {
+            if value.is_empty() {
+                report.warning(no_effect(key, EMPTY, "Check whether the Ingress is right so."));
+            }
+        }
         (State::Refused, Guard::No) => report.warning(no_effect(
             key,
             "the annotation has no effect, nor has it in ingress-nginx any more.",
@@ -76,6 +81,8 @@ fn close_for(row: &Row, key: &str, guards: &mut Guards) {
     }
 }
 
+const EMPTY: &str = "the annotation is empty and, as in ingress-nginx, protects nothing.";
+
 enum Judgement {
     /// Nobody is kept out. Perhaps something else is not done.
     Off(Option<&'static str>),
@@ -86,9 +93,7 @@ enum Judgement {
 fn judgement(guard: Guard, value: &str) -> Judgement {
     match guard {
         Guard::No => Judgement::Off(None),
-        _ if value.is_empty() => Judgement::Off(Some(
-            "the annotation is empty and, as in ingress-nginx, protects nothing.",
-        )),
+        _ if value.is_empty() => Judgement::Off(Some(EMPTY)),
         Guard::Unless(off) if off.is_off(value) => Judgement::Off(None),
         Guard::Unless(_) => Judgement::On("it protects the Ingress".into()),
         Guard::Snippet => match snippet::judge(value) {

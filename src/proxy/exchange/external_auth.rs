@@ -1,0 +1,319 @@
+//! Asks the server of a rule whether a request may pass, and does what it says.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::filter::{ExternalAuth, Said, Verdict};
+use crate::http1::encode;
+use crate::http1::fields::{FieldKind, members};
+use crate::http1::head::{RequestKind, ResponseHead};
+use crate::http1::target::put_percent_encoded;
+use crate::limits::AUTH_QUESTION_BYTES_MAX;
+use crate::proxy::auth_answers::AuthAnswer;
+use crate::proxy::exchange::answer::Told;
+use crate::proxy::exchange::ask::{self, Body, Question};
+use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::response::Unsaid;
+use crate::proxy::exchange::state::{Exchange, Served};
+use crate::proxy::exchange::variables::Known;
+use crate::proxy::rt::clock::recent_millis;
+use crate::table::Substitutes;
+use crate::table::TableRule;
+use crate::telemetry::Counter;
+
+impl Exchange<'_> {
+    /// Whether the server of `rule` lets the request pass.
+    pub(super) async fn ask_auth_server(&mut self, auth: &ExternalAuth, rule: &TableRule) -> Said {
+        let key = self.cache_key(auth, rule);
+        let kept = key.as_ref().and_then(|key| self.core.auth_answers.get(key, recent_millis()));
+        let answer = match kept {
+            Some(answer) => {
+                self.core.count(Counter::ExternalAuthReuses);
+                Some(answer)
+            }
+            None => self.auth_answer(auth, rule, key.as_deref()).await,
+        };
+        self.scratch.auth.clone_from(&answer);
+        let Some(answer) = answer else {
+            self.core.count(Counter::ExternalAuthUndecided);
+            return Said::Unknown;
+        };
+        let verdict = Verdict::of(answer.status);
+        if verdict != Verdict::Undecided {
+            for cookie in &answer.cookies {
+                self.scratch.added.add("Set-Cookie", cookie, auth.cookies);
+            }
+        }
+        match verdict {
+            Verdict::Admitted => {
+                self.scratch.overlay.add_lines(&answer.passed);
+                Said::Yes
+            }
+            Verdict::Denied(_) => {
+                self.core.count(Counter::ExternalAuthDenied);
+                Said::No
+            }
+            Verdict::Undecided => {
+                self.core.count(Counter::ExternalAuthUndecided);
+                Said::Unknown
+            }
+        }
+    }
+
+    /// Takes away what the client says in the place of the server of `rule`, be it that nobody
+    /// asked that, or for a page of errors.
+    pub(super) fn drop_claims(&mut self, rule: &TableRule) {
+        let auth = rule.plan.gates.external_auth();
+        for name in auth.iter().flat_map(|auth| &auth.response_names) {
+            self.scratch.overlay.remove(name.as_bytes());
+        }
+    }
+
+    /// Ends a request that the server does not let pass.
+    pub(super) async fn deny_as_told(
+        &mut self,
+        unsaid: Unsaid,
+        auth: &ExternalAuth,
+        substitutes: Option<&Substitutes>,
+    ) -> Served {
+        let answer = self.scratch.auth.clone().unwrap_or_default();
+        if let (401, Some(signin)) = (answer.status, &auth.signin) {
+            let mut location = Vec::new();
+            signin.put(&self.known(None), &mut location);
+            return Served::Over(self.send_redirect(unsaid, 302, &location).await);
+        }
+        let pages = substitutes.and_then(|others| others.pages.as_ref());
+        let has_page = pages.is_some_and(|pages| pages.statuses.contains(&answer.status));
+        let reply = Reply::of_denial(answer.status);
+        if has_page || self.request().is_grpc() {
+            return Served::Owed(unsaid, reply);
+        }
+        let body = answer.body.as_deref().unwrap_or_else(|| reply.text().as_bytes());
+        let told = Told { status: answer.status, fields: &answer.told, body };
+        Served::Over(self.send_told(unsaid, told).await)
+    }
+
+    /// Asks the server and keeps what it said, if that may be kept under `key`; `None`: it gave no
+    /// answer.
+    async fn auth_answer(
+        &mut self,
+        auth: &ExternalAuth,
+        rule: &TableRule,
+        key: Option<&[u8]>,
+    ) -> Option<Rc<AuthAnswer>> {
+        let backend = self.core.upstreams.backend(rule.auth_server?)?;
+        let mut octets = Vec::new();
+        self.put_question(auth, rule, &mut octets);
+        if octets.len() > AUTH_QUESTION_BYTES_MAX {
+            return None;
+        }
+        let treatment = &rule.plan.treatment;
+        let mut until = self.until(treatment, ask::now());
+        // One that says a little every now and then is not waited for without end.
+        let whole = treatment.connect_timeout.saturating_add(treatment.send_timeout);
+        until.end_within(whole.saturating_add(treatment.read_timeout));
+        let question = Question {
+            core: self.core,
+            backend: &backend,
+            treatment,
+            until: &until,
+            head: &octets,
+            kind: RequestKind { is_head: auth.method == "HEAD" },
+            asker: self.downstream.stream.deadline(),
+        };
+        let wanted = |status| match Verdict::of(status) {
+            Verdict::Denied(_) => Body::Kept,
+            Verdict::Admitted | Verdict::Undecided => Body::Ignored,
+        };
+        let head = &mut self.scratch.response;
+        let answered = question.ask(head, wanted).await.ok()?;
+        let answer = Rc::new(read_answer(auth, head, &answered.head, answered.body));
+        if let (Some(key), Some(cache)) = (key, &auth.cache) {
+            let time = lifetime(head, &answered.head, cache.durations.of(answer.status));
+            self.core.auth_answers.keep(key, &answer, time, recent_millis());
+        }
+        Some(answer)
+    }
+
+    /// Appends the head of the question.
+    fn put_question(&self, auth: &ExternalAuth, rule: &TableRule, out: &mut Vec<u8>) {
+        let known = self.known(Some(rule));
+        let mut text = Vec::new();
+        auth.target.put(&known, &mut text);
+        out.extend_from_slice(auth.method.as_bytes());
+        out.push(b' ');
+        put_target(out, &text);
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        for (name, value) in &auth.fields {
+            text.clear();
+            value.put(&known, &mut text);
+            if !text.is_empty() {
+                encode::put_field(out, name.as_bytes(), &text);
+            }
+        }
+        out.extend_from_slice(self.identity_fields(rule.plan.request.identity));
+        for field in self.head().fields.iter().filter(|field| !field.dropped) {
+            let name = field.name.of(self.bytes);
+            if goes_along(field.kind) && !auth.has_field(name) {
+                encode::put_field(out, name, field.value.of(self.bytes));
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn known<'s>(&'s self, rule: Option<&'s TableRule>) -> Known<'s> {
+        Known {
+            request: self.request(),
+            request_id: &self.scratch.request_id,
+            user: b"",
+            origin: rule.map(|rule| &rule.origin),
+            backend: None,
+        }
+    }
+
+    /// What the answer to a request is kept under, if answers are: nothing that two rules have in
+    /// common, or two hosts of one.
+    fn cache_key(&self, auth: &ExternalAuth, rule: &TableRule) -> Option<Vec<u8>> {
+        let (cache, server) = (auth.cache.as_ref()?, rule.auth_server?);
+        let (origin, mut key) = (&rule.origin, Vec::new());
+        let numbers = [origin.rule, origin.path].map(|index| index.unwrap_or(u32::MAX));
+        for number in numbers.into_iter().chain([server.slot, server.generation]) {
+            key.extend_from_slice(&number.to_be_bytes());
+        }
+        key.extend_from_slice(&auth.fingerprint().to_be_bytes());
+        for part in [&*origin.object.namespace, &*origin.object.name] {
+            key.extend_from_slice(part.as_bytes());
+            key.push(0);
+        }
+        key.extend_from_slice(&self.head().host);
+        key.push(0);
+        cache.key.put(&self.known(Some(rule)), &mut key);
+        Some(key)
+    }
+}
+
+/// Whether the server gets a field that the client sent, unless the question has one of its name:
+/// all but what is about the connection, the body, or the client as we know it.
+fn goes_along(kind: FieldKind) -> bool {
+    match kind {
+        FieldKind::Host
+        | FieldKind::ContentLength
+        | FieldKind::TransferEncoding
+        | FieldKind::Connection
+        | FieldKind::KeepAlive
+        | FieldKind::ProxyConnection
+        | FieldKind::Te
+        | FieldKind::Trailer
+        | FieldKind::Upgrade
+        | FieldKind::Expect
+        | FieldKind::Proxy
+        | FieldKind::Http2Settings
+        | FieldKind::ClientIdentity
+        | FieldKind::Ambiguous => false,
+        FieldKind::Other
+        | FieldKind::XRequestId
+        | FieldKind::XRealIp
+        | FieldKind::XForwardedFor
+        | FieldKind::XForwardedHost
+        | FieldKind::XForwardedPort
+        | FieldKind::XForwardedProto
+        | FieldKind::XForwardedScheme
+        | FieldKind::XScheme
+        | FieldKind::XOriginalForwardedFor
+        | FieldKind::XOriginalForwardedHost
+        | FieldKind::Referer
+        | FieldKind::UserAgent
+        | FieldKind::Date
+        | FieldKind::Server
+        | FieldKind::Via => true,
+    }
+}
+
+/// Appends `text` as path and query. What may not stand in one is percent-encoded: a part of the
+/// request may be anything.
+fn put_target(out: &mut Vec<u8>, text: &[u8]) {
+    for &octet in text {
+        match octet {
+            b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => {
+                put_percent_encoded(out, octet);
+            }
+            b'!'..=b'~' => out.push(octet),
+            _ => put_percent_encoded(out, octet),
+        }
+    }
+}
+
+/// What of an answer somebody gets to know.
+fn read_answer(
+    auth: &ExternalAuth,
+    head: &ResponseHead,
+    octets: &[u8],
+    body: Option<Vec<u8>>,
+) -> AuthAnswer {
+    let mut answer = AuthAnswer { status: head.status, body, ..AuthAnswer::default() };
+    let fields = || {
+        let fields = head.fields.iter().filter(|field| !field.dropped);
+        fields.map(|field| (field.name.of(octets), field.value.of(octets)))
+    };
+    for (name, value) in fields() {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if is("set-cookie") {
+            answer.cookies.push(value.into());
+        } else if is(CHALLENGE) {
+            answer.told.push((CHALLENGE, value.into()));
+        } else if let Some(told) = OF_BODY.into_iter().find(|told| is(told))
+            && answer.body.is_some()
+        {
+            answer.told.push((told, value.into()));
+        }
+    }
+    if answer.body.is_none() {
+        answer.told.push(("Content-Type", (*b"text/plain; charset=utf-8").into()));
+    }
+    for wanted in &auth.response_names {
+        let is_it = |name: &[u8]| name.eq_ignore_ascii_case(wanted.as_bytes());
+        let values: Vec<_> = fields().filter(|(name, _)| is_it(name)).map(|(_, v)| v).collect();
+        let value = values.join(&b", "[..]);
+        if !value.is_empty() {
+            encode::put_field(&mut answer.passed, wanted.as_bytes(), &value);
+        }
+    }
+    answer
+}
+
+/// The field of a denial that the client gets in any case.
+const CHALLENGE: &str = "WWW-Authenticate";
+/// Those that it gets with the body.
+const OF_BODY: [&str; 3] = ["Content-Type", "Content-Encoding", "Content-Language"];
+
+/// How long an answer may be kept whose status alone makes it good for `time`.
+///
+/// Source: RFC 9111 sections 4.1 and 5.2.2; nginx keeps none that sets a cookie.
+fn lifetime(head: &ResponseHead, octets: &[u8], time: Duration) -> Duration {
+    let mut time = time;
+    for field in &head.fields {
+        let (name, value) = (field.name.of(octets), field.value.of(octets));
+        if name.eq_ignore_ascii_case(b"set-cookie") || name.eq_ignore_ascii_case(b"vary") {
+            return Duration::ZERO;
+        }
+        if name.eq_ignore_ascii_case(b"cache-control") {
+            let most = members(value).map(directive).min();
+            time = time.min(most.unwrap_or(Duration::MAX));
+        }
+    }
+    time
+}
+
+/// How long a directive of `Cache-Control` lets an answer live.
+fn directive(text: &[u8]) -> Duration {
+    let text = text.to_ascii_lowercase();
+    let mut parts = text.splitn(2, |octet| *octet == b'=');
+    match (parts.next().unwrap_or_default(), parts.next()) {
+        (b"no-store" | b"no-cache" | b"private", _) => Duration::ZERO,
+        (b"max-age" | b"s-maxage", Some(seconds)) => {
+            let seconds = str::from_utf8(seconds.trim_ascii()).ok();
+            Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(0))
+        }
+        _ => Duration::MAX,
+    }
+}
