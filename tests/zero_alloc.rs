@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
+use ringway::filter::{Cors, FieldEdits, OriginPattern, Replacement, ReturnedPlaces, Text};
 use ringway::listen::{Listening, listen};
 use ringway::model::{
     BackendKey, BackendTarget, Defaults, Dial, EntryPoint, Host, HostPattern, Kind, Listener,
@@ -103,7 +104,7 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
     }
 }
 
-fn model(key: &BackendKey, entry_point: EntryPoint) -> Model {
+fn model(key: &BackendKey, entry_point: EntryPoint, policies: &Policies) -> Model {
     let object =
         ObjectRef { kind: Kind::Ingress, namespace: "default".into(), name: "shop".into() };
     let rule = Rule {
@@ -112,7 +113,7 @@ fn model(key: &BackendKey, entry_point: EntryPoint) -> Model {
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
         canaries: Vec::new(),
-        policies: Policies::default(),
+        policies: policies.clone(),
     };
     let host =
         Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules: vec![Arc::new(rule)] };
@@ -122,7 +123,8 @@ fn model(key: &BackendKey, entry_point: EntryPoint) -> Model {
 }
 
 /// A data plane of one core in front of `backend`. The publisher must outlive its use.
-fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAddr, Publisher) {
+fn start(driver: Driver, policies: &Policies, backend: SocketAddr) -> (SocketAddr, Publisher) {
+    let log = AccessLogFormat::Off;
     let config = config(driver, log);
     let (mut publisher, subscribers) = channel(1).unwrap();
     let (shards, _scrape) = telemetry::telemetry(1);
@@ -142,7 +144,7 @@ fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAd
         port,
         dial: Dial::default(),
     };
-    let compiled = Compiler::default().compile(&model(&key, entry_point));
+    let compiled = Compiler::default().compile(&model(&key, entry_point, policies));
     let set = Arc::new(EndpointSet { addresses: vec![backend], ..EndpointSet::default() });
     for added in &compiled.added {
         publisher.publish_endpoints(added.id, &added.key, &set);
@@ -152,8 +154,8 @@ fn start(driver: Driver, log: AccessLogFormat, backend: SocketAddr) -> (SocketAd
     (address, publisher)
 }
 
-/// Sends `request` and reads the response, whose last octets are `end`.
-fn exchange(client: &mut TcpStream, request: &[u8], end: &[u8]) {
+/// Sends `request` and reads the response with this status, whose last octets are `end`.
+fn exchange(client: &mut TcpStream, request: &[u8], status: &str, end: &[u8]) {
     client.write_all(request).unwrap();
     let mut buffer = [0_u8; 4096];
     let mut length = 0;
@@ -162,7 +164,7 @@ fn exchange(client: &mut TcpStream, request: &[u8], end: &[u8]) {
         assert!(count > 0, "the proxy closed the connection");
         length += count;
     }
-    assert!(buffer.starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert!(buffer[9..].starts_with(status.as_bytes()));
 }
 
 /// Listeners open once the core has its table.
@@ -178,18 +180,23 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 #[track_caller]
-fn check(driver: Driver, log: AccessLogFormat, request: &[u8], response: &'static [u8]) {
+fn check(driver: Driver, policies: &Policies, request: &[u8], response: &'static [u8]) {
     const WARM_UP: usize = 500;
     const MEASURED: usize = 5_000;
-    let (address, _publisher) = start(driver, log, start_backend(response));
+    let (address, _publisher) = start(driver, policies, start_backend(response));
     let mut client = connect(address);
-    let end: &[u8] = if response == CHUNKED { b"0\r\n\r\n" } else { b"hello" };
+    let is_preflight = request.starts_with(b"OPTIONS");
+    let (status, end): (_, &[u8]) = match response {
+        _ if is_preflight => ("204", b"\r\n\r\n"),
+        response if response == CHUNKED => ("200", b"0\r\n\r\n"),
+        _ => ("200", b"hello"),
+    };
     for _ in 0..WARM_UP {
-        exchange(&mut client, request, end);
+        exchange(&mut client, request, status, end);
     }
     let before = ALLOCATIONS.load(Relaxed);
     for _ in 0..MEASURED {
-        exchange(&mut client, request, end);
+        exchange(&mut client, request, status, end);
     }
     let allocated = ALLOCATIONS.load(Relaxed) - before;
     // Its end would be counted in the next measurement.
@@ -198,12 +205,43 @@ fn check(driver: Driver, log: AccessLogFormat, request: &[u8], response: &'stati
     assert_eq!(allocated, 0, "in {MEASURED} requests on {driver:?}: {request}");
 }
 
+/// Origins, fields of a ConfigMap and places, all on every answer.
+fn answers() -> Policies {
+    let fields = |name, value| FieldEdits::new([(name, value)], [], []).unwrap();
+    let text = |text| Text::new(text, |_| false).unwrap();
+    let origins = ["https://b.example", "https://*.a.example"];
+    let origins = origins.map(|origin| OriginPattern::parse(origin).unwrap()).into();
+    let location = Replacement { from: text("http://$host/"), to: text("/") };
+    Policies {
+        answer_fields: Some(Arc::new(fields("x-a", "1"))),
+        cors: Some(Arc::new(Cors::Listed { origins, fields: fields("x-cors", "1") })),
+        returned_places: Some(Arc::new(ReturnedPlaces {
+            location: Some(location),
+            ..ReturnedPlaces::default()
+        })),
+        upstream_host: Some(text("$host.inner")),
+        ..Policies::default()
+    }
+}
+
+const CORS: &[u8] = b"GET /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
+    Origin: https://x.a.example\r\n\r\n";
+const PREFLIGHT: &[u8] = b"OPTIONS /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
+    Origin: https://x.a.example\r\n\r\n";
+const PLACES: &[u8] = b"HTTP/1.1 200 OK\r\nLocation: http://shop.example/x\r\n\
+    Set-Cookie: a=1; Path=/\r\nContent-Length: 5\r\n\r\nhello";
+
 /// One test, because the allocator counts for the whole process.
 #[test]
 fn keep_alive_requests_allocate_nothing() {
     for driver in [Driver::Auto, Driver::Epoll] {
-        check(driver, AccessLogFormat::Off, REQUEST, RESPONSE);
-        check(driver, AccessLogFormat::Off, REQUEST, CHUNKED);
-        check(driver, AccessLogFormat::Off, POST, RESPONSE);
+        let plain = &Policies::default();
+        check(driver, plain, REQUEST, RESPONSE);
+        check(driver, plain, REQUEST, CHUNKED);
+        check(driver, plain, POST, RESPONSE);
+        let answers = &answers();
+        check(driver, answers, CORS, PLACES);
+        check(driver, answers, REQUEST, RESPONSE);
+        check(driver, answers, PREFLIGHT, RESPONSE);
     }
 }

@@ -130,6 +130,14 @@ impl Text {
         Ok(Self(pieces.into()))
     }
 
+    /// A text in which `$` stands for itself.
+    #[must_use]
+    pub fn literal(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        push_literal(&mut pieces, text);
+        Self(pieces.into())
+    }
+
     /// The text, if no part of it depends on the request.
     #[must_use]
     pub fn constant(&self) -> Option<&str> {
@@ -293,6 +301,8 @@ mod tests {
         assert_eq!(constant("").as_deref(), Some(""));
         assert_eq!(constant("a").as_deref(), Some("a"));
         assert_eq!(constant("a$host"), None);
+        assert_eq!(Text::literal("a$host").constant(), Some("a$host"));
+        assert_eq!(Text::literal(""), Text::new("", |_| false).unwrap());
         let text = Text::new("$1$host", |_| false).unwrap();
         assert!(text.variables().eq(&[Variable::Capture(1), Variable::Host]));
     }

@@ -36,7 +36,7 @@ pub struct Policies {
     /// Value of Strict-Transport-Security (RFC 6797 section 6.1), on answers over https alone.
     pub hsts: Option<Arc<str>>,
     /// Value of Host towards the backend; `None`: the client's.
-    pub upstream_host: Option<Arc<str>>,
+    pub upstream_host: Option<crate::filter::Text>,
     /// What every answer has set, whoever makes it; `None`: nothing.
     pub answer_fields: Option<Arc<FieldEdits>>,
     /// Places in a backend's answers that are replaced; `None`: none.

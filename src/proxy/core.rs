@@ -88,6 +88,8 @@ pub struct Scratch {
     pub overlay: RequestOverlay,
     /// Rewritten path.
     pub path: Vec<u8>,
+    /// Host for the backend, put together.
+    pub host: Vec<u8>,
     /// A text with variables.
     pub text: Vec<u8>,
     /// Request id sent upstream.

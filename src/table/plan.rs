@@ -34,7 +34,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RequestPlan {
     /// New Host.
-    pub host: Option<Arc<str>>,
+    pub host: Option<crate::filter::Text>,
     /// New path.
     pub path: Option<PathEdit>,
     /// Its fields.
@@ -146,7 +146,8 @@ impl Plan {
             Edit::RequestFields(edits) => request.fields.append(edits),
             Edit::ResponseFields(edits) => response.fields.append(edits),
             Edit::Rewrite(rewrite) => {
-                request.host = rewrite.hostname.clone().or_else(|| request.host.take());
+                let host = rewrite.hostname.as_deref().map(crate::filter::Text::literal);
+                request.host = host.or_else(|| request.host.take());
                 request.path = rewrite.path.clone().or_else(|| request.path.take());
             }
         }

@@ -92,6 +92,8 @@ pub struct TableBackend {
 pub struct Route<'t> {
     /// What is done with it.
     pub plan: &'t Plan,
+    /// Where its rule comes from.
+    pub origin: &'t Origin,
     /// As [`Match::matched_bytes`].
     pub matched_bytes: usize,
     /// As [`TableBackend::tag`]; empty: it has none.
@@ -104,7 +106,7 @@ impl<'t> Match<'t> {
     pub fn route(&self, entry: &'t TableBackend) -> Route<'t> {
         let plan = entry.plan.as_ref().unwrap_or(&self.rule.plan);
         let tag = entry.tag.as_deref().unwrap_or_default();
-        Route { plan, matched_bytes: self.matched_bytes, tag }
+        Route { plan, matched_bytes: self.matched_bytes, tag, origin: &self.rule.origin }
     }
 }
 

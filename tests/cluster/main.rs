@@ -20,6 +20,7 @@ mod peers;
 mod acme;
 mod admission;
 mod classes;
+mod configmap;
 mod control_plane;
 mod deploy;
 mod discovery;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         deploy::cases(),
         doctor::cases(),
         classes::cases(),
+        configmap::cases(),
         scope::cases(),
         tls::cases(),
         source::cases(),

@@ -301,9 +301,10 @@ fn a_missing_right_is_said_until_it_is_granted() {
         "list ingressclasses.networking.k8s.io:",
         "endpointslices.discovery.k8s.io in",
         "list gatewayclasses.gateway.networking.k8s.io:",
+        "list configmaps in the namespace",
     ];
     source.until("what is missing", |source| {
-        source.problems.len() == 4 && kinds.iter().all(|kind| says(source, kind))
+        source.problems.len() == 5 && kinds.iter().all(|kind| says(source, kind))
     });
     assert!(says(&source, "every 60 s"), "{:?}", source.problems);
     assert!(!source.has_begun);
@@ -311,7 +312,7 @@ fn a_missing_right_is_said_until_it_is_granted() {
     merge(&roles, "ringway", json!({ "rules": rules }));
     source.until("the first reading", |source| source.has_begun);
     assert_eq!(source.names(), ["Ingress x", "Secret named"]);
-    source.until("three", |source| source.problems.len() == 3);
+    source.until("four", |source| source.problems.len() == 4);
     assert!(source.problems.iter().all(|problem| problem.reason == "Forbidden"));
 }
 

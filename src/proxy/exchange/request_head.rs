@@ -3,6 +3,7 @@
 use crate::model::{ClientIdentityPolicy, Scheme};
 use crate::proxy::exchange::forward::{self, RequestFacts};
 use crate::proxy::exchange::state::Exchange;
+use crate::proxy::exchange::variables::Known;
 use crate::table::Route;
 use crate::tls::ClientIdentity;
 
@@ -10,6 +11,7 @@ impl Exchange<'_> {
     /// Appends the head of the upstream request.
     pub fn put_request(&mut self, out: &mut Vec<u8>, route: Route<'_>) {
         let mut path = std::mem::take(&mut self.scratch.path);
+        let mut host = std::mem::take(&mut self.scratch.host);
         let head = &self.scratch.request;
         let plan = &route.plan.request;
         if let Some(edit) = &plan.path {
@@ -17,12 +19,16 @@ impl Exchange<'_> {
             edit.apply(&head.path, route.matched_bytes, &mut path);
         }
         let request = self.request();
+        if let Some(text) = &plan.host {
+            host.clear();
+            text.put(&self.known_of(route), &mut host);
+        }
         let facts = RequestFacts {
             client: self.downstream.client.as_bytes(),
             listener_fields: &self.downstream.listener.fields,
             request_id: &self.scratch.request_id,
             path: plan.path.is_some().then_some(path.as_slice()),
-            host: plan.host.as_deref().map(str::as_bytes),
+            host: plan.host.is_some().then_some(host.as_slice()),
             edits: &plan.fields,
             overlay: &self.scratch.overlay,
             forwards_expect: head.expects_continue && request.whole_body_octets().is_none(),
@@ -31,7 +37,18 @@ impl Exchange<'_> {
             identity: self.identity_fields(plan.identity),
         };
         forward::put_request(out, self.bytes, head, &facts);
-        self.scratch.path = path;
+        (self.scratch.path, self.scratch.host) = (path, host);
+    }
+
+    /// What texts know of a request on its way to the backend.
+    fn known_of<'k>(&'k self, route: Route<'k>) -> Known<'k> {
+        Known {
+            request: self.request(),
+            request_id: &self.scratch.request_id,
+            user: b"",
+            origin: Some(route.origin),
+            backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
+        }
     }
 
     /// What the backend is told of the client's certificate, if its host checks any.

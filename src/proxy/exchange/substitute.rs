@@ -53,7 +53,12 @@ impl Exchange<'_> {
             && self.has_endpoints(id)
         {
             self.tell(rule, reply.status(), &[]);
-            let route = Route { plan: &rule.plan, matched_bytes: found.matched_bytes, tag: "" };
+            let route = Route {
+                plan: &rule.plan,
+                matched_bytes: found.matched_bytes,
+                tag: "",
+                origin: &rule.origin,
+            };
             match self.ask_another(id, route, unsaid).await {
                 Served::Over(end) => return end,
                 Served::Owed(back, due) => (unsaid, reply) = (back, due),
@@ -65,7 +70,8 @@ impl Exchange<'_> {
             self.end_request(reply);
             self.scratch.overlay.withhold();
             self.tell(rule, reply.status(), TARGET);
-            let route = Route { plan: &pages.plan, matched_bytes: 0, tag: "" };
+            let route =
+                Route { plan: &pages.plan, matched_bytes: 0, tag: "", origin: &rule.origin };
             match self.ask_another(pages.backend, route, unsaid).await {
                 Served::Over(end) => return end,
                 Served::Owed(back, _) => unsaid = back,

@@ -123,11 +123,12 @@ fn rewrite(hostname: Option<&str>, full: Option<&str>) -> Edit {
 
 #[test]
 fn a_rewrite_of_the_host_counts_more_than_that_of_the_backend() {
-    let policies = Policies { upstream_host: Some("p".into()), ..Policies::default() };
+    let policies = Policies { upstream_host: Some(Text::literal("p")), ..Policies::default() };
     let host = |filters: &[Filter]| Plan::new(filters, &policies, &defaults()).request.host;
-    assert_eq!(host(&[]).as_deref(), Some("p"));
-    assert_eq!(host(&[Filter::Edit(rewrite(None, Some("/")))]).as_deref(), Some("p"));
-    assert_eq!(host(&[Filter::Edit(rewrite(Some("r"), None))]).as_deref(), Some("r"));
+    let text = |text| Some(Text::literal(text));
+    assert_eq!(host(&[]), text("p"));
+    assert_eq!(host(&[Filter::Edit(rewrite(None, Some("/")))]), text("p"));
+    assert_eq!(host(&[Filter::Edit(rewrite(Some("r"), None))]), text("r"));
 }
 
 #[test]

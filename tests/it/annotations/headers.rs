@@ -4,12 +4,14 @@ use super::area::Served;
 use super::{Area, Row, row};
 use crate::for_each_driver;
 use crate::harness::PathType::Prefix;
-use crate::harness::{Backend, Driver, Ingress};
+use crate::harness::{Backend, Client, Driver, Ingress, Nginx, fields_named};
 
 for_each_driver!(
     config_maps_set_fields_of_all_answers,
     places_of_backends_are_said_in_the_words_of_clients,
     rules_are_left_out_of_the_access_log,
+    places_are_those_of_nginx,
+    hosts_of_backends_are_put_together,
 );
 
 /// A ConfigMap of `namespace`.
@@ -230,4 +232,128 @@ fn rules_are_left_out_of_the_access_log(driver: Driver) {
     let output = area.proxy.output();
     assert!(output.contains("GET /loud-1 "), "{output}");
     assert!(!output.contains("/silent-1") && !output.contains("GET /gone"), "{output}");
+}
+
+/// What a backend says of places, one answer a request.
+const SAID: &[&str] = &[
+    "Location: http://inner/two/x?y#z",
+    "Location: http://inner/two/",
+    "Location: http://inner/two",
+    "Location: HTTP://INNER/two/",
+    "Location: http://inner.example/",
+    "Location: /two/x",
+    "Location: two/x",
+    "Location: /",
+    "Refresh: 5; url=http://inner/two/x",
+    "Refresh: 5;URL=/two/",
+    "Refresh: 0",
+    "Set-Cookie: a=1; Domain=inner.example; Path=/two/x; HttpOnly",
+    "Set-Cookie: a=1; domain=.Inner.Example; path=/two/",
+    "Set-Cookie: a=1; Domain=x.inner.example; Path=/two",
+    "Set-Cookie: path=/two/; Secure",
+    "Set-Cookie: a=1; Secure; Path=/twofold",
+    "Set-Cookie: a=1",
+];
+
+/// Annotations, and what they are in nginx.
+const REPLACED: &[(&[(&str, &str)], &str)] = &[
+    (&[], "proxy_redirect off;"),
+    (
+        &[("proxy-redirect-from", "http://inner/two/"), ("proxy-redirect-to", "http://outer/one/")],
+        "proxy_redirect http://inner/two/ http://outer/one/;",
+    ),
+    (
+        &[("proxy-redirect-from", "http://inner/two/"), ("proxy-redirect-to", "/")],
+        "proxy_redirect http://inner/two/ /;",
+    ),
+    (
+        &[("proxy-redirect-from", "/two/"), ("proxy-redirect-to", "$scheme://$host/$arg_q/")],
+        "proxy_redirect /two/ $scheme://$host/$arg_q/;",
+    ),
+    (&[("proxy-redirect-from", "off"), ("proxy-redirect-to", "/one/")], "proxy_redirect off;"),
+    (
+        &[("proxy-cookie-domain", "inner.example outer.example"), ("proxy-cookie-path", "/two/ /")],
+        "proxy_redirect off; proxy_cookie_domain inner.example outer.example; \
+         proxy_cookie_path /two/ /;",
+    ),
+    (
+        &[("proxy-cookie-domain", ".inner.example $host"), ("proxy-cookie-path", "/two /$arg_q")],
+        "proxy_redirect off; proxy_cookie_domain .inner.example $host; \
+         proxy_cookie_path /two /$arg_q;",
+    ),
+    (
+        &[("proxy-cookie-domain", "off"), ("proxy-cookie-path", "off")],
+        "proxy_redirect off; proxy_cookie_domain off; proxy_cookie_path off;",
+    ),
+];
+
+fn places_are_those_of_nginx(driver: Driver) {
+    let mut area = Area::new(driver);
+    let mut servers = String::new();
+    for (number, said) in SAID.iter().enumerate() {
+        let answer = format!("HTTP/1.1 302 Found\r\n{said}\r\nContent-Length: 0\r\n\r\n");
+        let backend = Backend::fixed(answer);
+        let name: &str = Box::leak(format!("said-{number}").into_boxed_str());
+        for (row, (annotations, directives)) in REPLACED.iter().enumerate() {
+            let ingress = Ingress::new(&format!("i-{number}-{row}"));
+            let ingress = annotations.iter().fold(ingress, |i, (name, value)| i.nginx(name, value));
+            let host = format!("h-{number}-{row}.example");
+            area = area.ingress(&ingress.host(&host).path("/", Prefix, name));
+            servers += &format!(
+                "server {{ listen LISTEN; server_name {host}; location / {{ {directives} \
+                 proxy_pass http://{}; }} }}\n",
+                backend.address()
+            );
+        }
+        area = area.backend(name, backend);
+    }
+    let Some(nginx) = Nginx::start(&servers) else { return };
+    let area = area.start();
+    for (number, said) in SAID.iter().enumerate() {
+        for (row, (annotations, _)) in REPLACED.iter().enumerate() {
+            let answer = |mut client: Client| {
+                let host = format!("h-{number}-{row}.example");
+                client.send(format!("GET /?q=v HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+                let response = client.response();
+                let names = ["location", "refresh", "set-cookie"];
+                names.map(|name| fields_named(&response.fields, name).join(" | "))
+            };
+            let (ours, theirs) =
+                (answer(area.proxy.client()), answer(Client::connect(nginx.address)));
+            assert_eq!(ours, theirs, "{said} {annotations:?}");
+        }
+    }
+}
+
+fn hosts_of_backends_are_put_together(driver: Driver) {
+    let with = |name: &str, value: &str| {
+        let ingress = Ingress::new(name).nginx("upstream-vhost", value);
+        ingress.host(&format!("{name}.example")).path("/", Prefix, "web")
+    };
+    let area = Area::new(driver)
+        .echoes(&["web"])
+        .ingress(&with("name", "inner.example:81"))
+        .ingress(&with("service", "$service_name.$namespace.svc.cluster.local:$service_port"))
+        .ingress(&with("field", "${http_x_team}.inner"))
+        .ingress(&with("unknown", "$nothing.inner"))
+        .ingress(&with("capture", "$1.inner"))
+        .ingress(&with("evil", "a\r\nX-Evil: 1"))
+        .start();
+    area.told(&[
+        "\"$nothing.inner\" cannot be used: the variable $nothing is not known.",
+        "\"$1.inner\" cannot be used: it has a variable that is not known there.",
+        "\"a\\r\\nX-Evil: 1\" cannot be used: it is no value of Host.",
+    ]);
+    let saw = |host, seen: &str| {
+        row(host, "/", 200).saw_field("host", seen).saw_field("x-forwarded-host", host)
+    };
+    area.check(&[
+        saw("name.example", "inner.example:81"),
+        saw("service.example", "web.default.svc.cluster.local:80"),
+        saw("field.example", "red.inner").send("X-Team", "red"),
+        saw("field.example", ".inner"),
+        saw("unknown.example", "unknown.example"),
+        saw("capture.example", "capture.example"),
+        saw("evil.example", "evil.example").saw_no("x-evil"),
+    ]);
 }

@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod manifest;
 pub(crate) mod message;
+pub(crate) mod nginx;
 pub(crate) mod peer;
 pub(crate) mod pki;
 pub(crate) mod proxy;
@@ -23,6 +24,7 @@ pub(crate) use client::Client;
 pub(crate) use frames::Http2;
 pub(crate) use manifest::{Ingress, PathType};
 pub(crate) use message::{Message, fields_named};
+pub(crate) use nginx::Nginx;
 pub(crate) use proxy::{Builder, Proxy};
 
 /// Longest wait for anything that ought to happen at once. Generous: two cores, debug builds, many

@@ -139,6 +139,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with .defaultBackendService }}
 - --default-backend-service={{ . }}
 {{- end }}
+{{- if .config }}
+- --configmap={{ include "ringway.namespace" $ }}/{{ include "ringway.controller" $ }}
+{{- end }}
 {{- if .admissionWebhooks.enabled }}
 - --admission-bind={{ include "ringway.bind" (dict "addresses" .bindAddresses "port" (int .admissionWebhooks.port)) }}
 - --admission-service={{ include "ringway.namespace" $ }}/{{ include "ringway.admission" $ }}

@@ -37,8 +37,7 @@ const ROWS: &[Row] = &[
         .doc("Text with variables that chooses the endpoint by a consistent hash."),
     row(SUBSET, Upstream, Supported).doc("The hash chooses a group of endpoints."),
     row(SUBSET_SIZE, Upstream, Partial("64 at most")).doc("Endpoints of such a group; 3."),
-    row("upstream-vhost", Location, Partial("a name, perhaps with a port, without variables"))
-        .doc("Value of Host towards backends."),
+    row(VHOST, Location, Supported).doc("Value of Host towards backends."),
 ];
 
 const PROTOCOL: &str = "backend-protocol";
@@ -64,15 +63,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         settings.upstream.reach = Reach::Service;
     }
     connection(reader, settings);
-    if let Some(text) = reader.text(VHOST) {
-        let is_usable = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]".contains(&b));
-        if is_usable {
-            settings.policies.upstream_host = Some(text.into());
-        } else {
-            let advice = "Write a name, perhaps with a port; until then the client's Host is sent.";
-            reader.invalid(VHOST, text, "it is no value of Host.", advice);
-        }
-    }
+    settings.policies.upstream_host = host(reader);
 }
 
 fn connection(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
@@ -86,6 +77,23 @@ fn connection(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
             None
         }
     };
+}
+
+/// What an expression of the path captured is not known to it.
+fn host(reader: &mut Reader<'_, '_>) -> Option<Text> {
+    let text = reader.text(VHOST)?;
+    let is_usable = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:[]${}".contains(&b));
+    let is_capture = |variable: &Variable| matches!(variable, Variable::Capture(_));
+    let found = match Text::new(text, |_| false) {
+        _ if !is_usable => Err("it is no value of Host.".to_owned()),
+        Ok(text) if text.variables().any(is_capture) => {
+            Err("it has a variable that is not known there.".to_owned())
+        }
+        Ok(text) => Ok(text),
+        Err(why) => Err(format!("{why}.")),
+    };
+    let advice = "Write a name, perhaps with a port; until then the client's Host is sent.";
+    found.map_err(|why| reader.invalid(VHOST, text, &why, advice)).ok()
 }
 
 /// As in ingress-nginx, case does not matter and what is not known is HTTP.
