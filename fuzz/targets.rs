@@ -9,6 +9,10 @@
 )]
 
 use ringway::filter::AuthDurations;
+use ringway::filter::{
+    Cors, CorsAnswer, FieldEdits, OriginPattern, Replacement, ReturnedPlaces, Text, Variable,
+    Variables,
+};
 use ringway::http1::body::{BodyDecoder, Sender};
 use ringway::http1::encode::{
     CRLF, LAST_CHUNK, put_chunk_head, put_decimal, put_field, put_request_line, put_status_line,
@@ -366,6 +370,66 @@ pub fn auth_durations(data: &[u8]) {
         assert!(!is_kept || matches!(status, 200..=299 | 401 | 403), "{status}");
     }
     assert_eq!(AuthDurations::new(&text.replace(',', " , ")), Ok(durations));
+}
+
+/// An origin that is let in is one of those that are written, or has one label in the place of `*`.
+/// Places are replaced within a value: nothing ends a line that did not before.
+///
+/// Shape: lines pattern, Origin, `FROM TO`, value of a field.
+pub fn answers(data: &[u8]) {
+    let mut lines = data.split(|octet| *octet == b'\n');
+    let mut next = || lines.next().unwrap_or_default();
+    let (pattern, origin, pair, value) = (next(), next(), next(), next());
+    if let Ok(pattern) = std::str::from_utf8(pattern) {
+        check_origin(pattern, origin);
+    }
+    let Some((from, to)) = std::str::from_utf8(pair).ok().and_then(|pair| pair.split_once(' '))
+    else {
+        return;
+    };
+    let (Ok(from), Ok(to)) = (Text::new(from, |_| false), Text::new(to, |_| false)) else { return };
+    let replacement = Some(Replacement { from, to });
+    let places = ReturnedPlaces {
+        cookie_domain: replacement.clone(),
+        cookie_path: replacement.clone(),
+        location: replacement,
+    };
+    let controls = |octets: &[u8]| octets.iter().filter(|octet| octet.is_ascii_control()).count();
+    for name in [&b"location"[..], b"refresh", b"set-cookie", b"other"] {
+        let mut out = b"before".to_vec();
+        let is_put = places.put(name, value, &Nothing, &mut out).is_some();
+        assert!(out.starts_with(b"before"));
+        assert!(is_put || out.len() == 6, "something of what is not put");
+        assert!(controls(&out) <= controls(value), "a control character of its own");
+    }
+}
+
+fn check_origin(pattern: &str, origin: &[u8]) {
+    let Ok(parsed) = OriginPattern::parse(pattern) else { return };
+    let cors = Cors::Listed { origins: Box::new([parsed]), fields: FieldEdits::default() };
+    let CorsAnswer::Allowed { origin: told, .. } = cors.answer([origin].into_iter()) else {
+        return;
+    };
+    assert_eq!(told, origin);
+    let (pattern, origin) = (pattern.to_ascii_lowercase(), origin.to_ascii_lowercase());
+    let origin = String::from_utf8(origin).expect("what is let in is ASCII");
+    let Some((before, after)) = pattern.split_once('*') else { return assert_eq!(origin, pattern) };
+    let label = origin.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    let label = label.expect("all but the label is there");
+    assert!(!label.is_empty() && !label.contains(['.', ':', '/']), "{label}");
+}
+
+/// Knows a scheme and a host.
+struct Nothing;
+
+impl Variables for Nothing {
+    fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
+        match variable {
+            Variable::Scheme => out.extend_from_slice(b"https"),
+            Variable::Host => out.extend_from_slice(b"a.example"),
+            _ => {}
+        }
+    }
 }
 
 /// What is made of an HTTP/2 head is one request of HTTP/1.1 and no octet more.

@@ -69,6 +69,11 @@ fn auth_durations() {
 }
 
 #[test]
+fn answers() {
+    run("answers", targets::answers);
+}
+
+#[test]
 fn http2_request() {
     run("http2_request", targets::http2_request);
 }
