@@ -8,10 +8,9 @@
     reason = "part of the fuzz crate and of tests; a target that cannot go on has found something"
 )]
 
-use ringway::filter::AuthDurations;
 use ringway::filter::{
-    Cors, CorsAnswer, FieldEdits, OriginPattern, Replacement, ReturnedPlaces, Text, Variable,
-    Variables,
+    AuthDurations, Cors, CorsAnswer, FieldEdits, NewKey, OnFailure, OriginPattern, Replacement,
+    ReturnedPlaces, Scheme, Secure, SessionCookie, SessionMode, Setting, Text, Variable, Variables,
 };
 use ringway::http1::body::{BodyDecoder, Sender};
 use ringway::http1::encode::{
@@ -30,7 +29,7 @@ use ringway::http2::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind};
 use ringway::http2::hpack::{self, Decoder, FieldList, HpackError};
 use ringway::http2::request::{Facts, put_request};
 use ringway::http2::server::Server;
-use ringway::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX};
+use ringway::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX, SESSION_KEY_BYTES_MAX};
 use ringway::proxy_protocol::{self, Parsed};
 use ringway::tls::{Hello, read_hello};
 
@@ -430,6 +429,37 @@ impl Variables for Nothing {
             _ => {}
         }
     }
+}
+
+/// A session that is found in a Cookie field stands there under its name, and nothing that is no
+/// key is one. What we set is found again whatever else the client sends.
+pub fn session_cookie(data: &[u8]) {
+    let cookie = SessionCookie {
+        name: "route".into(),
+        mode: SessionMode::Persistent,
+        on_failure: OnFailure::Kept,
+        path: None,
+        domain: None,
+        expires: None,
+        max_age: None,
+        secure: Secure::OverHttps,
+        same_site: None,
+    };
+    for session in cookie.sessions(data) {
+        assert!(!session.key.is_empty() && session.key.len() <= SESSION_KEY_BYTES_MAX);
+        let value = [&b"route="[..], session.key].concat();
+        assert!(data.windows(value.len()).any(|part| part == value));
+        if let Some(number) = NewKey::number_of(session.key) {
+            assert_eq!(NewKey::new(number).as_bytes(), session.key);
+        }
+    }
+    let key = NewKey::new(data.len() as u64);
+    let setting = Setting { key, tag: "tag", scheme: Scheme::Http, user_agent: data };
+    let mut ours = Vec::new();
+    cookie.put(&mut ours, &setting, |_, _| {});
+    let ours = ours.split(|octet| *octet == b';').next().unwrap_or_default();
+    let found = cookie.find([data, ours].into_iter(), "tag").expect("ours is there");
+    assert_eq!(found.tag, b"tag");
 }
 
 /// What is made of an HTTP/2 head is one request of HTTP/1.1 and no octet more.

@@ -60,7 +60,7 @@ pub const TLS_CA_CERTIFICATES_MAX: usize = 256;
 /// Intermediate authorities between a client's certificate and a root, where
 /// `auth-tls-verify-depth` says nothing; as in ingress-nginx.
 pub const TLS_VERIFY_DEPTH: u8 = 1;
-/// The same of backends, which have no such annotation yet; public chains have up to three.
+/// The same of servers whose authorities are those of the system; public chains have up to three.
 pub const TLS_UPSTREAM_VERIFY_DEPTH: u8 = 6;
 /// Signatures that are checked for one chain. A peer can send many certificates with one name, each
 /// of which might be the issuer.
@@ -401,6 +401,8 @@ pub const SESSION_PICKS_MAX: usize = 64;
 /// Longest key of a session that is looked at; those of ingress-nginx have 30 octets or so. A
 /// client with a longer one begins a new session.
 pub const SESSION_KEY_BYTES_MAX: usize = 128;
+/// Octets of a name, a path or a domain in the cookie of a session.
+pub const SESSION_TEXT_BYTES_MAX: usize = 1_024;
 /// Names of fields that a rule takes from a server of external authentication; the surplus closes
 /// the rules.
 pub const AUTH_NAMES_MAX: usize = 64;

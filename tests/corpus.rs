@@ -54,6 +54,11 @@ fn framing() {
 }
 
 #[test]
+fn session_cookies() {
+    run("session_cookie", targets::session_cookie);
+}
+
+#[test]
 fn hello() {
     run("hello", targets::hello);
 }

@@ -132,6 +132,24 @@ impl AddedFields {
         }
     }
 
+    /// How many lines there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Takes all but the first `count` lines back: the answer that they were for is not given.
+    pub fn truncate(&mut self, count: usize) {
+        self.lines.truncate(count);
+        self.values.truncate(self.lines.last().map_or(0, |line| line.end));
+    }
+
     /// The lines of an answer with `status`.
     pub fn lines(&self, status: u16) -> impl Iterator<Item = (&str, &[u8])> {
         let mut start = 0;
@@ -224,6 +242,13 @@ mod tests {
                 assert_eq!(text(&added, status), [a, c], "{status} {round}");
             }
         }
+        added.truncate(1);
+        added.add("Set-Cookie", b"d=4", Statuses::Any);
+        assert_eq!(text(&added, 200), ["Set-Cookie: a=1", "Set-Cookie: d=4"]);
+        added.truncate(5);
+        assert_eq!(added.len(), 2);
+        added.truncate(0);
+        assert!(added.is_empty());
         assert_eq!(text(AddedFields::NONE, 200), [""; 0]);
     }
 }

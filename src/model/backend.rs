@@ -102,6 +102,22 @@ pub struct DialTls {
     pub server_name: Option<Arc<str>>,
     /// `server_name` goes into the ClientHello.
     pub sends_server_name: bool,
+    /// Intermediate authorities that a verified chain may have; `None`:
+    /// [`crate::limits::TLS_UPSTREAM_VERIFY_DEPTH`].
+    pub depth: Option<u8>,
+    /// The only version that is spoken; `None`: each that there is.
+    pub version: Option<TlsVersion>,
+    /// Cipher suites of TLS 1.2 that are offered, by their numbers at IANA; `None`: all.
+    pub suites: Option<Arc<[u16]>>,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
 }
 
 /// A Service port by number, by name, or whichever it is.
@@ -160,8 +176,35 @@ impl WeightedBackend {
 pub enum BackendTarget {
     /// Endpoints of a Service port; none at the moment: 503.
     Service(BackendKey),
+    /// The same Service port, spoken to over TLS for those who came over TLS.
+    AsClient {
+        /// For those who came in clear text.
+        http: BackendKey,
+        /// For the others.
+        https: Box<BackendKey>,
+    },
     /// A reference that cannot be used (Gateway API `ResolvedRefs=False`): its share gets 500.
     Invalid,
+}
+
+impl BackendTarget {
+    /// The backend, as it is spoken to in clear text if it depends; `None`: there is none.
+    #[must_use]
+    pub const fn key(&self) -> Option<&BackendKey> {
+        match self {
+            Self::Service(key) | Self::AsClient { http: key, https: _ } => Some(key),
+            Self::Invalid => None,
+        }
+    }
+
+    /// As it is spoken to for who came over TLS, where that is another backend.
+    #[must_use]
+    pub fn key_over_tls(&self) -> Option<&BackendKey> {
+        match self {
+            Self::AsClient { http: _, https } => Some(https),
+            Self::Service(_) | Self::Invalid => None,
+        }
+    }
 }
 
 #[cfg(test)]

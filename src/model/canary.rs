@@ -11,6 +11,8 @@ use super::policy::Policies;
 pub struct Canary {
     /// The destination.
     pub backend: BackendKey,
+    /// For requests that came over TLS; `None`: the same.
+    pub over_tls: Option<BackendKey>,
     /// Which requests it gets.
     pub criteria: Arc<CanaryCriteria>,
     /// See [`super::WeightedBackend::tag`].

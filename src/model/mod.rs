@@ -21,7 +21,8 @@ pub mod tls;
 use std::sync::Arc;
 
 pub use backend::{
-    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, Reach, WeightedBackend,
+    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, Reach, TlsVersion,
+    WeightedBackend,
 };
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
 pub use defaults::Defaults;

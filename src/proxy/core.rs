@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -246,6 +247,17 @@ impl Core {
     }
 }
 
+/// Appends the IMF-fixdate that is so many seconds away.
+pub fn put_date_in(seconds: i32, out: &mut Vec<u8>) {
+    let now = SystemTime::now();
+    let away = Duration::from_secs(seconds.unsigned_abs().into());
+    let date = if seconds < 0 { now.checked_sub(away) } else { now.checked_add(away) };
+    // Nobody knows a time before 1970, and what is over is over.
+    let date = date.unwrap_or(now).max(SystemTime::UNIX_EPOCH);
+    // Writing to a Vec cannot fail.
+    write!(out, "{}", httpdate::HttpDate::from(date)).unwrap_or_default();
+}
+
 /// A core's share of the process-wide pool limits.
 fn pool_limits(config: &ProxyConfig) -> PoolLimits {
     let cores = config.cores.max(1);
@@ -256,5 +268,24 @@ fn pool_limits(config: &ProxyConfig) -> PoolLimits {
         idle_millis: millis(config.pool_idle_timeout),
         age_millis: millis(config.pool_max_age),
         send_timeout: config.defaults.send_timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_some_seconds_away_and_never_before_1970() {
+        let date = |seconds| {
+            let mut out = Vec::new();
+            put_date_in(seconds, &mut out);
+            httpdate::parse_http_date(std::str::from_utf8(&out).unwrap()).unwrap()
+        };
+        let now = SystemTime::now();
+        assert!(date(3600) > now + Duration::from_secs(3590));
+        assert!(date(-3600) < now - Duration::from_secs(3590));
+        assert!(date(i32::MAX) > now);
+        assert_eq!(date(i32::MIN), SystemTime::UNIX_EPOCH);
     }
 }

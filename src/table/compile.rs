@@ -21,8 +21,8 @@ use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, Canary, Defaults, EntryPoint, Host, Kind, Listener, ListenerId,
-    Model, ObjectRef, Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
+    BackendKey, Canary, Defaults, EntryPoint, Host, Kind, Listener, ListenerId, Model, ObjectRef,
+    Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -341,12 +341,11 @@ impl RuleCompiler {
             // Saturated: what lies above `u32::MAX` gets no share, and nothing wraps.
             weight_total = weight_total.saturating_add(entry.weight);
             let own = (!entry.edits.is_empty()).then(|| self.plans.get(plan.with(&entry.edits)));
-            let key = match &entry.target {
-                BackendTarget::Service(key) => Some(key),
-                BackendTarget::Invalid => None,
-            };
+            let key = entry.target.key();
+            let over_tls = entry.target.key_over_tls();
             TableBackend {
                 backend: key.and_then(|key| self.ids.acquire_backend(key, uses)),
+                over_tls: over_tls.and_then(|key| self.ids.acquire_backend(key, uses)),
                 weight_end: weight_total,
                 plan: own,
                 tag: entry.tag.clone(),
@@ -379,13 +378,12 @@ impl RuleCompiler {
         uses: &mut IdUses,
     ) -> TableBackend {
         let own = Plan::new(&rule.filters, &canary.policies, &self.defaults);
-        let main = rule.backends.iter().find_map(|entry| match &entry.target {
-            BackendTarget::Service(key) => Some(key),
-            BackendTarget::Invalid => None,
-        });
+        let main = rule.backends.iter().find_map(|entry| entry.target.key());
+        let over_tls = canary.over_tls.as_ref();
         let series = [main, Some(&canary.backend)];
         TableBackend {
             backend: self.ids.acquire_backend(&canary.backend, uses),
+            over_tls: over_tls.and_then(|key| self.ids.acquire_backend(key, uses)),
             weight_end: 0,
             plan: (own != **plan).then(|| self.plans.get(own)),
             tag: canary.tag.clone(),
@@ -404,10 +402,7 @@ impl RuleCompiler {
             let is_same = |key: &BackendKey| {
                 key.namespace == pages.backend.namespace && key.service == pages.backend.service
             };
-            let is_behind = |entry: &WeightedBackend| match &entry.target {
-                BackendTarget::Service(key) => is_same(key),
-                BackendTarget::Invalid => false,
-            };
+            let is_behind = |entry: &WeightedBackend| entry.target.key().is_some_and(is_same);
             let is_behind = rule.backends.iter().any(is_behind);
             Some(PageSource {
                 backend: self.ids.acquire_backend(&pages.backend, uses)?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::canary::Canaries;
 use super::id::{BackendId, SeriesId};
 use super::plan::Plan;
-use crate::model::Origin;
+use crate::model::{Origin, Scheme};
 
 /// The rule that a request hits.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +76,8 @@ pub enum Standing {
 pub struct TableBackend {
     /// `None`: an invalid reference, answered with 500.
     pub backend: Option<BackendId>,
+    /// For requests that came over TLS; `None`: the same.
+    pub over_tls: Option<BackendId>,
     /// Among those of a rule: this entry is chosen by `n` with `previous end <= n < weight_end`, `0
     /// <= n < weight_total`.
     pub weight_end: u32,
@@ -107,6 +109,14 @@ impl<'t> Match<'t> {
         let plan = entry.plan.as_ref().unwrap_or(&self.rule.plan);
         let tag = entry.tag.as_deref().unwrap_or_default();
         Route { plan, matched_bytes: self.matched_bytes, tag, origin: &self.rule.origin }
+    }
+}
+
+impl TableBackend {
+    /// The backend of requests that came so.
+    #[must_use]
+    pub fn backend_of(&self, scheme: Scheme) -> Option<BackendId> {
+        self.over_tls.filter(|_| scheme == Scheme::Https).or(self.backend)
     }
 }
 

@@ -12,6 +12,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+    SupportedCipherSuite, SupportedProtocolVersion,
 };
 
 use super::certificate::Certificate;
@@ -59,6 +60,49 @@ pub enum Verify<'a> {
     Nothing,
 }
 
+/// What is offered to a backend, and how long its chain may be. By default all that there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Terms {
+    /// Intermediate authorities at most; `None`: [`TLS_UPSTREAM_VERIFY_DEPTH`].
+    pub depth: Option<u8>,
+    /// The only version; `None`: each.
+    pub version: Option<Version>,
+    /// Cipher suites of TLS 1.2 by their numbers at IANA; `None`: all.
+    pub suites: Option<Arc<[u16]>>,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// RFC 5246.
+    Tls12,
+    /// RFC 8446.
+    Tls13,
+}
+
+impl Terms {
+    fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
+        static ONLY_12: [&SupportedProtocolVersion; 1] = [&TLS12];
+        static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
+        static ALL: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+        match self.version {
+            Some(Version::Tls12) => &ONLY_12,
+            Some(Version::Tls13) => &ONLY_13,
+            None => &ALL,
+        }
+    }
+
+    fn narrow(&self, mut provider: Arc<CryptoProvider>) -> Arc<CryptoProvider> {
+        if let Some(suites) = &self.suites {
+            let is_offered = |suite: &SupportedCipherSuite| {
+                suite.tls13().is_some() || suites.contains(&suite.suite().into())
+            };
+            Arc::make_mut(&mut provider).cipher_suites.retain(is_offered);
+        }
+        provider
+    }
+}
+
 /// How to be a client of a backend.
 pub struct ClientTls {
     config: ClientConfig,
@@ -81,20 +125,35 @@ impl ClientTls {
         certificate: Option<&Arc<Certificate>>,
         alpn: &[&[u8]],
     ) -> Result<Arc<Self>, ClientTlsError> {
-        Self::with_provider(super::provider::provider(), verify, certificate, alpn)
+        Self::on(&Terms::default(), verify, certificate, alpn)
+    }
+
+    /// The same on other terms.
+    ///
+    /// # Errors
+    /// See [`ClientTlsError`].
+    pub fn on(
+        terms: &Terms,
+        verify: Verify<'_>,
+        certificate: Option<&Arc<Certificate>>,
+        alpn: &[&[u8]],
+    ) -> Result<Arc<Self>, ClientTlsError> {
+        Self::with_provider(super::provider::provider(), terms, verify, certificate, alpn)
     }
 
     pub(super) fn with_provider(
         provider: Arc<CryptoProvider>,
+        terms: &Terms,
         verify: Verify<'_>,
         certificate: Option<&Arc<Certificate>>,
         alpn: &[&[u8]],
     ) -> Result<Arc<Self>, ClientTlsError> {
         let algorithms = provider.signature_verification_algorithms;
+        let depth = usize::from(terms.depth.unwrap_or(TLS_UPSTREAM_VERIFY_DEPTH));
         let verifier: Arc<dyn ServerCertVerifier> = match verify {
             Verify::Ca(pem) => {
                 let authorities = Authorities::from_pem(pem)?;
-                Arc::new(Verifier { authorities, algorithms })
+                Arc::new(Verifier { authorities, algorithms, depth })
             }
             Verify::Native => {
                 let found = rustls_native_certs::load_native_certs().certs;
@@ -103,12 +162,12 @@ impl ClientTls {
                 if authorities.is_empty() {
                     return Err(ClientTlsError::CaEmpty);
                 }
-                Arc::new(Verifier { authorities, algorithms })
+                Arc::new(Verifier { authorities, algorithms, depth })
             }
             Verify::Nothing => Arc::new(NoVerifier { algorithms }),
         };
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13, &TLS12])
+        let builder = ClientConfig::builder_with_provider(terms.narrow(provider))
+            .with_protocol_versions(terms.versions())
             .or(Err(ClientTlsError::Provider))?
             .dangerous()
             .with_custom_certificate_verifier(verifier);
@@ -167,6 +226,8 @@ impl CoreClientTls {
 struct Verifier {
     authorities: Authorities,
     algorithms: Algorithms,
+    /// Intermediate authorities at most.
+    depth: usize,
 }
 
 impl Verifier {
@@ -179,7 +240,7 @@ impl Verifier {
     ) -> Result<(), ChainError> {
         let demand = Demand {
             purpose: Purpose::Server,
-            depth: usize::from(TLS_UPSTREAM_VERIFY_DEPTH),
+            depth: self.depth,
             now: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
             lists: None,
             algorithms: self.algorithms,

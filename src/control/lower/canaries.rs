@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::claim::{Claim, Place, Route};
 use super::path::PathType;
 use super::sessions;
-use super::settings::Role;
+use super::settings::{CanarySessions, Role};
 use crate::control::source::report::Finding;
 use crate::limits::CANARIES_PER_RULE_MAX;
 use crate::model::{
@@ -52,7 +52,7 @@ impl<'a> Canaries<'a> {
         for claim in claims {
             let Role::Canary(criteria) = &claim.settings.role else { continue };
             for route in claim.routes.get(pattern).into_iter().flatten() {
-                let BackendTarget::Service(backend) = &route.target else { continue };
+                let Some(backend) = route.target.key() else { continue };
                 let outcome = Cell::new(Outcome::Alone);
                 let asked = Asked { claim, criteria, route, backend, outcome };
                 by_path.entry(route.path.written()).or_default().push(asked);
@@ -72,7 +72,7 @@ impl<'a> Canaries<'a> {
         policies: &Policies,
         uses: &mut Vec<CanaryUse>,
     ) -> Vec<Canary> {
-        let BackendTarget::Service(own) = &route.target else { return Vec::new() };
+        let Some(own) = route.target.key() else { return Vec::new() };
         let mut canaries = Vec::new();
         for asked in self.0.get(&route.path.written()).into_iter().flatten() {
             let upstream = &main.settings.upstream;
@@ -86,13 +86,20 @@ impl<'a> Canaries<'a> {
             if asked.outcome.get() != Outcome::Attached {
                 continue;
             }
-            let policies = policies.balanced_as(&asked.claim.settings.policies);
-            let (canary, is_bound) = (asked.claim.owner.clone(), policies.binding.is_some());
-            uses.push(CanaryUse { canary, backend: backend.clone(), is_bound });
+            let settings = &asked.claim.settings;
+            let mut policies = policies.balanced_as(&settings.policies);
+            if settings.canary_sessions == CanarySessions::Legacy {
+                policies.binding.clone_from(&settings.policies.binding);
+            }
+            let over_tls = upstream.dial_over_tls(&backend.namespace, &backend.service);
+            let over_tls = over_tls.map(|dial| BackendKey { dial, ..backend.clone() });
+            let (canary, is_bound) = (&asked.claim.owner, policies.binding.is_some());
+            let used = |backend| CanaryUse { canary: canary.clone(), backend, is_bound };
+            uses.extend(over_tls.iter().chain([&backend]).cloned().map(used));
             let target = BackendTarget::Service(backend.clone());
             let tag = sessions::tagged(target, policies.binding.as_deref()).tag;
             let criteria = Arc::clone(asked.criteria);
-            canaries.push(Canary { backend, criteria, tag, policies });
+            canaries.push(Canary { backend, over_tls, criteria, tag, policies });
         }
         canaries
     }

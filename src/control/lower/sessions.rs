@@ -23,10 +23,7 @@ pub(super) fn of_rule(binding: &Arc<Binding>, path: &str) -> Arc<Binding> {
 
 /// All requests of a rule go to `target`, by which name its sessions may call it.
 pub(super) fn tagged(target: BackendTarget, binding: Option<&Binding>) -> WeightedBackend {
-    let tag = match &target {
-        BackendTarget::Service(key) => tag(binding, key),
-        BackendTarget::Invalid => None,
-    };
+    let tag = target.key().and_then(|key| tag(binding, key));
     WeightedBackend { tag, ..WeightedBackend::only(target) }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     /// Of its backends.
     pub upstream: Upstream,
     pub role: Role,
+    /// Of a canary.
+    pub canary_sessions: CanarySessions,
     /// The objects that are named here.
     pub needs: BTreeSet<ObjectRef>,
 }
@@ -61,7 +63,8 @@ impl Settings {
     /// What of them counts for a canary: all else is that of its main Ingress.
     pub(crate) fn of_canary(self) -> Self {
         let policies = Policies::default().balanced_as(&self.policies);
-        Self { role: self.role, policies, ..Self::default() }
+        let Self { role, canary_sessions, .. } = self;
+        Self { role, canary_sessions, policies, ..Self::default() }
     }
 
     pub(crate) fn is_canary(&self) -> bool {
@@ -150,6 +153,16 @@ impl Errors {
     }
 }
 
+/// Whether the sessions of a canary's main Ingress are its own, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum CanarySessions {
+    /// They are: who was served by either stays there, whatever else would choose.
+    #[default]
+    Sticky,
+    /// The canary binds nobody.
+    Legacy,
+}
+
 /// What clients must prove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ClientCertificates {
@@ -171,16 +184,41 @@ pub(crate) enum ClientCertificates {
 /// How backends are spoken to.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Upstream {
-    /// `None`: as the Service port says.
-    pub protocol: Option<BackendProtocol>,
+    pub spoken: Spoken,
     pub tls: DialTls,
     pub reach: Reach,
+}
+
+/// What backends are spoken to in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// What the Service port says.
+    #[default]
+    AsPort,
+    As(BackendProtocol),
+    /// HTTP, over TLS for clients that came over TLS.
+    AsClient,
 }
 
 impl Upstream {
     /// What that means for one Service. Two that come to the same are equal, and share a pool.
     pub(crate) fn dial(&self, namespace: &str, service: &str) -> Dial {
-        let is_clear = self.protocol.is_some_and(|protocol| !protocol.is_tls());
+        let protocol = match self.spoken {
+            Spoken::AsPort => None,
+            Spoken::As(protocol) => Some(protocol),
+            Spoken::AsClient => Some(BackendProtocol::Http),
+        };
+        self.dial_in(protocol, namespace, service)
+    }
+
+    /// The same for clients that came over TLS; `None`: there is no difference.
+    pub(crate) fn dial_over_tls(&self, namespace: &str, service: &str) -> Option<Dial> {
+        let is_other = self.spoken == Spoken::AsClient;
+        is_other.then(|| self.dial_in(Some(BackendProtocol::Https), namespace, service))
+    }
+
+    fn dial_in(&self, protocol: Option<BackendProtocol>, namespace: &str, service: &str) -> Dial {
+        let is_clear = protocol.is_some_and(|protocol| !protocol.is_tls());
         let mut tls = self.tls.clone();
         if !tls.verify && !tls.sends_server_name {
             tls.server_name = None;
@@ -189,6 +227,6 @@ impl Upstream {
         }
         let says_nothing = is_clear || tls == DialTls::default();
         let tls = (!says_nothing).then(|| Arc::new(tls));
-        Dial { protocol: self.protocol, tls, reach: self.reach }
+        Dial { protocol, tls, reach: self.reach }
     }
 }

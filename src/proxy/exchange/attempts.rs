@@ -49,6 +49,7 @@ struct Try<'t> {
 #[derive(Clone, Copy)]
 struct About<'t> {
     lease: &'t Lease,
+    stay: Stay,
     route: Route<'t>,
     until: &'t Until,
     progress: &'t Progress,
@@ -101,7 +102,7 @@ impl Exchange<'_> {
                 Ok(channel) => {
                     let is_reused = channel.is_reused;
                     let facts = self.facts(tries, treatment, is_reused, &progress);
-                    let about = About { lease: &lease, route, until, progress: &progress };
+                    let about = About { lease: &lease, stay, route, until, progress: &progress };
                     match self.converse(about, channel, unsaid, facts, started).await {
                         Next::Over(end) => return Served::Over(end),
                         Next::Answer(unsaid, reply) => {
@@ -167,7 +168,11 @@ impl Exchange<'_> {
         facts: Facts,
         started: u64,
     ) -> Next {
-        let About { lease, route, until, progress } = about;
+        let About { lease, stay, route, until, progress } = about;
+        let added = self.scratch.added.len();
+        if let Stay::New(key) = stay {
+            self.add_cookie(route, key);
+        }
         let mut octets = Buffer::new(Class::Small);
         self.put_request(octets.as_vec(), route);
         let (request, head) = self.request_and_room();
@@ -197,6 +202,10 @@ impl Exchange<'_> {
             Outcome::Repeat(unsaid) => Next::Repeat(unsaid),
             Outcome::Refused(unsaid, reply) => Next::Answer(unsaid, reply),
         };
+        // No session begins where nobody answered.
+        if !matches!(next, Next::Over(_) | Next::Replace(..)) {
+            self.scratch.added.truncate(added);
+        }
         self.tally.request_bytes = progress.octets.get();
         self.note(lease, &record, started);
         next

@@ -1,7 +1,8 @@
 //! Which endpoint a request gets: the one that its text or its client's session is bound to, else
 //! what the balance says.
 
-use crate::filter::{Binding, HashBy, SessionCookie};
+use crate::filter::{Binding, HashBy, NewKey, SessionCookie, Setting, Statuses};
+use crate::proxy::core::put_date_in;
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::variables::Known;
 use crate::proxy::upstream::backend::Backend;
@@ -39,6 +40,21 @@ impl Exchange<'_> {
         let hash = Ring::hash(&text);
         self.scratch.text = text;
         hash
+    }
+
+    /// Tells the client the session that begins.
+    pub(super) fn add_cookie(&mut self, route: Route<'_>, key: NewKey) {
+        let Some(Binding::Session(cookie)) = route.plan.treatment.binding.as_deref() else {
+            return;
+        };
+        let mut value = std::mem::take(&mut self.scratch.text);
+        value.clear();
+        let user_agent = self.head().find_name(self.bytes, b"user-agent").unwrap_or_default();
+        let scheme = self.downstream.listener.scheme;
+        let setting = Setting { key, tag: route.tag, scheme, user_agent };
+        cookie.put(&mut value, &setting, put_date_in);
+        self.scratch.added.add("Set-Cookie", &value, Statuses::Any);
+        self.scratch.text = value;
     }
 
     fn session<'s>(&'s self, cookie: &SessionCookie, tag: &str) -> Bond<'s> {

@@ -38,16 +38,19 @@ impl Exchange<'_> {
         let bound = canaries.targets().find(|entry| self.has_session(rule, entry));
         let dice = || u32::try_from(self.core.random.next() >> 32).unwrap_or(0);
         let entry = bound.or_else(|| canaries.choose(&self.request(), dice))?;
-        let backend = self.core.upstreams.backend(entry.backend?)?;
+        let backend =
+            self.core.upstreams.backend(entry.backend_of(self.downstream.listener.scheme)?)?;
         let have_endpoints = own.endpoint_count() > 0 && backend.endpoint_count() > 0;
         have_endpoints.then_some((entry, backend))
     }
+
     /// Whether the client has a session with a backend of the rule.
     fn has_session(&self, rule: &TableRule, entry: &TableBackend) -> bool {
         let plan = entry.plan.as_ref().unwrap_or(&rule.plan);
         match (plan.treatment.binding.as_deref(), &entry.tag) {
             (Some(Binding::Session(cookie)), Some(tag)) => {
-                cookie.find(self.request().cookies(), tag).is_some()
+                let session = cookie.find(self.request().cookies(), tag);
+                session.is_some_and(|session| session.tag == tag.as_bytes())
             }
             _ => false,
         }

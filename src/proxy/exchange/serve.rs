@@ -122,7 +122,7 @@ impl<'a> Exchange<'a> {
             return Served::Owed(unsaid, Reply::InvalidBackend);
         };
         self.tally.series = Some(entry.series);
-        let Some(id) = entry.backend else {
+        let Some(id) = entry.backend_of(self.downstream.listener.scheme) else {
             return Served::Owed(unsaid, Reply::InvalidBackend);
         };
         // A backend may vanish between the table and the request: then it has no endpoints.

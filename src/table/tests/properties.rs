@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::Request;
 use super::generate;
-use crate::model::{BackendKey, BackendTarget, Host, Listener, ListenerId, Model, Rule};
+use crate::model::{BackendKey, Host, Listener, ListenerId, Model, Rule};
 use crate::table::{
     BackendId, Compiled, Compiler, Match, SeriesId, SeriesLabels, Table, TableRule, naive,
 };
@@ -166,19 +166,12 @@ impl Book {
         let weighted = rule.backends.iter().filter(|entry| entry.weight > 0);
         prop_assert_eq!(compiled.backends.len(), weighted.clone().count());
         for (entry, from) in compiled.backends.iter().zip(weighted) {
-            let key = service(&from.target);
+            let key = from.target.key();
             let id = key.map(|key| self.backends.get(key).copied());
             prop_assert_eq!(entry.backend.map(Some), id);
             prop_assert_eq!(Some(entry.series), series(key));
         }
         Ok(())
-    }
-}
-
-fn service(target: &BackendTarget) -> Option<&BackendKey> {
-    match target {
-        BackendTarget::Service(key) => Some(key),
-        BackendTarget::Invalid => None,
     }
 }
 
@@ -190,7 +183,7 @@ fn rules(model: &Model) -> impl Iterator<Item = &Arc<Rule>> {
 
 fn backend_keys(model: &Model) -> BTreeSet<BackendKey> {
     let entries = rules(model).flat_map(|rule| &rule.backends).filter(|entry| entry.weight > 0);
-    entries.filter_map(|entry| service(&entry.target)).cloned().collect()
+    entries.filter_map(|entry| entry.target.key()).cloned().collect()
 }
 
 /// Answers of both compilers agree with the oracle, and ids in them with the book.

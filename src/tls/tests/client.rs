@@ -7,7 +7,7 @@ use rustls::crypto::CryptoProvider;
 use super::{Authority, Pair, World, load};
 use crate::limits::TLS_CA_CERTIFICATES_MAX;
 use crate::tls::chain_error::ChainError;
-use crate::tls::client::{ClientTls, ClientTlsError, Verify};
+use crate::tls::client::{ClientTls, ClientTlsError, Terms, Verify, Version};
 use crate::tls::client_auth::{ClientAuth, ClientAuthMode};
 use crate::tls::provider;
 use crate::tls::server::ServerTls;
@@ -86,6 +86,71 @@ fn sessions_are_kept_by_each_configuration_for_itself() {
 }
 
 #[test]
+fn terms_narrow_what_is_offered() {
+    use rustls::CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 as CHACHA;
+    use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
+    let world = World::new();
+    let server = world.server(&ClientAuth::none());
+    let only = |number: u16| Some([number].into());
+    for (terms, version, suite) in [
+        (Terms::default(), TLSv1_3, None),
+        (Terms { version: Some(Version::Tls13), ..Terms::default() }, TLSv1_3, None),
+        (Terms { version: Some(Version::Tls12), ..Terms::default() }, TLSv1_2, None),
+        // What is chosen is of TLS 1.2 alone.
+        (Terms { suites: only(CHACHA.into()), ..Terms::default() }, TLSv1_3, None),
+        (
+            Terms { version: Some(Version::Tls12), suites: only(CHACHA.into()), depth: None },
+            TLSv1_2,
+            Some(CHACHA),
+        ),
+    ] {
+        let client = ClientTls::on(&terms, Verify::Nothing, None, &[]).unwrap();
+        let mut pair = Pair::client(client.config(), Arc::clone(server.config()));
+        pair.run().unwrap();
+        assert_eq!(pair.peer.protocol_version(), Some(version), "{terms:?}");
+        let chosen = pair.peer.negotiated_cipher_suite().map(|suite| suite.suite());
+        assert!(suite.is_none() || chosen == suite, "{terms:?}");
+    }
+    let none = Terms { version: Some(Version::Tls12), suites: only(0x0035), depth: None };
+    let made = ClientTls::on(&none, Verify::Nothing, None, &[]);
+    assert_eq!(made.unwrap_err(), ClientTlsError::Provider);
+}
+
+/// A root, `between` authorities, and a leaf for `ringway.test`.
+fn chain(between: usize) -> (String, (String, String)) {
+    let root = Authority::new("Root");
+    let ca = root.pem();
+    let (mut issuer, mut rest) = (root, String::new());
+    for number in 0..between {
+        issuer = issuer.below(&format!("Between {number}"));
+        rest = issuer.pem() + &rest;
+    }
+    let (leaf, key) = issuer.issue("ringway.test", 9);
+    (ca, (leaf + &rest, key))
+}
+
+#[test]
+fn chains_may_be_so_long() {
+    let world = World::new();
+    let too_long = Err(TlsError::CertificateRefused(ChainError::TooLong));
+    for (between, depth, expected) in [
+        (0, Some(0), Ok(())),
+        (1, Some(0), too_long),
+        (1, Some(1), Ok(())),
+        (2, Some(1), too_long),
+        (2, Some(2), Ok(())),
+        (2, None, Ok(())),
+    ] {
+        let (ca, pair) = chain(between);
+        let server = ServerTls::new(&load(&pair), &ClientAuth::none(), &world.tickets).unwrap();
+        let terms = Terms { depth, ..Terms::default() };
+        let client = ClientTls::on(&terms, Verify::Ca(ca.as_bytes()), None, &[]).unwrap();
+        let mut pair = Pair::client(client.config(), Arc::clone(server.config()));
+        assert_eq!(pair.run(), expected, "{between} {depth:?}");
+    }
+}
+
+#[test]
 fn configurations_that_cannot_be_made() {
     let refused = |pem: &[u8]| ClientTls::new(Verify::Ca(pem), None, &[]).unwrap_err();
     assert_eq!(refused(b""), ClientTlsError::CaEmpty);
@@ -94,6 +159,7 @@ fn configurations_that_cannot_be_made() {
     let many = Authority::new("One").pem().repeat(TLS_CA_CERTIFICATES_MAX + 1);
     assert_eq!(refused(many.as_bytes()), ClientTlsError::CaTooMany);
     let no_groups = CryptoProvider { kx_groups: Vec::new(), ..CryptoProvider::clone(&provider()) };
-    let made = ClientTls::with_provider(Arc::new(no_groups), Verify::Nothing, None, &[]);
+    let terms = Terms::default();
+    let made = ClientTls::with_provider(Arc::new(no_groups), &terms, Verify::Nothing, None, &[]);
     assert_eq!(made.unwrap_err(), ClientTlsError::Provider);
 }

@@ -7,6 +7,8 @@
 mod area;
 mod row;
 
+mod affinity;
+mod balance;
 mod canary;
 mod cors;
 mod errors;

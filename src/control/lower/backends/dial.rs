@@ -16,9 +16,9 @@ use crate::control::lower::secrets::{
 };
 use crate::control::source::report::Finding;
 use crate::control::store::Entries;
-use crate::model::{BackendKey, DialTls, ObjectRef};
+use crate::model::{BackendKey, DialTls, ObjectRef, TlsVersion};
 use crate::tls::certificate::Certificate;
-use crate::tls::client::{ClientTls, ClientTlsError, Verify};
+use crate::tls::client::{ClientTls, ClientTlsError, Terms, Verify, Version};
 
 /// Why a backend cannot be spoken to as its owner wants.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,7 @@ pub(crate) struct Made {
 struct Way {
     secret: Option<ObjectRef>,
     verify: bool,
+    terms: Terms,
     is_http2: bool,
 }
 
@@ -189,7 +190,8 @@ impl Dialers {
             None if verify => return Err(DialDefect::NoCa),
             None => {}
         }
-        let way = Way { secret, verify, is_http2 };
+        let terms = dial.map(terms).unwrap_or_default();
+        let way = Way { secret, verify, terms, is_http2 };
         if let Some(kept) = self.kept.get(&way)
             && is_same(kept.certificate.as_ref(), certificate.as_ref())
             && kept.ca == ca
@@ -198,10 +200,18 @@ impl Dialers {
         }
         let authorities = ca.as_deref().map_or(Verify::Nothing, Verify::Ca);
         let alpn: &[u8] = if is_http2 { b"h2" } else { b"http/1.1" };
-        let tls = ClientTls::new(authorities, certificate.as_ref(), &[alpn])?;
+        let tls = ClientTls::on(&way.terms, authorities, certificate.as_ref(), &[alpn])?;
         self.kept.insert(way, Kept { certificate, ca, tls: Arc::clone(&tls) });
         Ok(Made { tls, defect })
     }
+}
+
+fn terms(dial: &DialTls) -> Terms {
+    let version = dial.version.map(|version| match version {
+        TlsVersion::Tls12 => Version::Tls12,
+        TlsVersion::Tls13 => Version::Tls13,
+    });
+    Terms { depth: dial.depth, version, suites: dial.suites.clone() }
 }
 
 /// The Secret that a backend is dialled with.

@@ -430,11 +430,11 @@ impl Lowering<'_> {
         match (service, resource) {
             (Some(service), None) => {
                 let key = self.service_backend(&field, service)?;
-                // All paths share what the key is made of.
-                let entry = self.uses.entry(key);
-                let key = entry.key().clone();
-                entry.or_insert(place);
-                Some(BackendTarget::Service(key))
+                let http = self.used(key, place);
+                let over_tls = self.settings.upstream.dial_over_tls(&http.namespace, &http.service);
+                let Some(dial) = over_tls else { return Some(BackendTarget::Service(http)) };
+                let https = self.used(BackendKey { dial, ..http.clone() }, place);
+                Some(BackendTarget::AsClient { http, https: Box::new(https) })
             }
             (None, Some(resource)) if resource.kind.is_empty() || resource.name.is_empty() => {
                 let field = format!("{field}.resource");
@@ -461,6 +461,14 @@ impl Lowering<'_> {
                 None
             }
         }
+    }
+
+    /// Notes the backend; all paths share what its key is made of.
+    fn used(&mut self, key: BackendKey, place: Place) -> BackendKey {
+        let entry = self.uses.entry(key);
+        let key = entry.key().clone();
+        entry.or_insert(place);
+        key
     }
 
     fn service_backend(

@@ -7,7 +7,7 @@ use crate::control::lower::claims::Claims;
 use crate::control::lower::guards;
 use crate::control::lower::ingress::annotations::https;
 use crate::control::source::report::Finding;
-use crate::model::{BackendKey, BackendTarget, HostPattern, ObjectRef, Problem};
+use crate::model::{BackendKey, HostPattern, ObjectRef, Problem};
 
 /// Why an Ingress cannot have the connections of a host passed through.
 pub(super) const NOT_FIRST: &str = "an older Ingress claims the host first";
@@ -72,8 +72,5 @@ pub(super) fn not_passed_through(pattern: &HostPattern, why: &str) -> Finding {
 fn root_backend<'a>(claim: &'a Claim, pattern: &HostPattern) -> Option<&'a BackendKey> {
     let routes = claim.routes.get(pattern)?;
     let root = routes.iter().find(|route| route.path.text() == "/")?;
-    match &root.target {
-        BackendTarget::Service(key) => Some(key),
-        BackendTarget::Invalid => None,
-    }
+    root.target.key()
 }

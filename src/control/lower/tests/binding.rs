@@ -1,7 +1,7 @@
 //! What binds requests to endpoints, and what of a Service is spoken to.
 
 use super::*;
-use crate::filter::{Binding, HashBy};
+use crate::filter::{Binding, HashBy, SessionCookie};
 use crate::model::{Balance, Rule};
 
 /// The Service `web` with an address of its own and two endpoints.
@@ -47,6 +47,13 @@ fn world(annotations: &[(&str, &str)]) -> Lowered {
     lower(&(web + &with("i", annotations, "number: 80", &["/"])))
 }
 
+fn cookie(lowered: &Lowered) -> Option<SessionCookie> {
+    match rules(lowered).first()?.policies.binding.as_deref()? {
+        Binding::Session(cookie) => Some(cookie.clone()),
+        Binding::Hash(_) => None,
+    }
+}
+
 fn hash(lowered: &Lowered) -> Option<HashBy> {
     match rules(lowered).first()?.policies.binding.as_deref()? {
         Binding::Session(_) => None,
@@ -61,15 +68,104 @@ fn told(lowered: &Lowered) -> Vec<String> {
 }
 
 #[test]
-fn a_hash_comes_before_balance() {
-    let (by, balance) = (("upstream-hash-by", "$host"), ("load-balance", "ewma"));
-    let both = world(&[by, balance]);
-    assert!(hash(&both).is_some());
-    assert_eq!(rules(&both)[0].policies.balance, Some(Balance::PeakEwma));
-    assert!(both.endpoints[0].1.ring.is_some());
+fn cookies_are_what_annotations_say() {
+    let text = |annotations: &[(&str, &str)]| {
+        let annotations = [&[("affinity", "cookie")], annotations].concat();
+        let lowered = world(&annotations);
+        (format!("{:?}", cookie(&lowered).expect("a cookie")), told(&lowered))
+    };
+    let (plain, problems) = text(&[]);
+    assert_eq!(problems, [""; 0]);
+    for (name, value, expected) in [
+        ("session-cookie-name", "route", "name: \"route\""),
+        ("session-cookie-name", "", "name: \"INGRESSCOOKIE\""),
+        ("affinity-mode", "persistent", "mode: Persistent"),
+        ("affinity-mode", "balanced", "mode: Balanced"),
+        ("session-cookie-path", "/x/y", "path: Some(\"/x/y\")"),
+        ("session-cookie-domain", "a.example", "domain: Some(\"a.example\")"),
+        ("session-cookie-expires", "172800", "expires: Some(172800)"),
+        ("session-cookie-expires", "-1", "expires: Some(-1)"),
+        ("session-cookie-max-age", "0", "max_age: Some(0)"),
+        ("session-cookie-samesite", "Lax", "same_site: Some(Lax)"),
+        ("session-cookie-samesite", "strict", "same_site: Some(Strict)"),
+        ("session-cookie-samesite", "None", "same_site: Some(None)"),
+        ("session-cookie-secure", "true", "secure: Always"),
+        ("session-cookie-secure", "false", "secure: OverHttps"),
+        ("session-cookie-change-on-failure", "true", "on_failure: Changed"),
+    ] {
+        let (cookie, problems) = text(&[(name, value)]);
+        assert!(cookie.contains(expected), "{name}: {value}: {cookie}");
+        assert_eq!(problems, [""; 0], "{name}: {value}");
+    }
+    let conditional = ("session-cookie-conditional-samesite-none", "true");
+    let (cookie, _) = text(&[("session-cookie-samesite", "None"), conditional]);
+    assert!(cookie.contains("same_site: Some(NoneWhereKnown)"), "{cookie}");
+    let long = "x".repeat(1025);
+    for (name, value, why) in [
+        ("session-cookie-name", "a b", "it has other characters than a cookie may have there"),
+        ("session-cookie-name", "a;b", "it has other characters than a cookie may have there"),
+        ("session-cookie-name", "a=b", "it has other characters than a cookie may have there"),
+        ("session-cookie-name", &long, "or more than 1024"),
+        ("session-cookie-path", "/a;b", "it has other characters than a cookie may have there"),
+        ("session-cookie-path", "/a b", "it has other characters than a cookie may have there"),
+        ("session-cookie-domain", "a,b", "it has other characters than a cookie may have there"),
+        ("session-cookie-expires", "1h", "it is no number of seconds"),
+        ("session-cookie-expires", "+1", "it is no number of seconds"),
+        ("session-cookie-max-age", "99999999999", "it is no number of seconds"),
+        ("session-cookie-samesite", "all", "it is none of those"),
+        ("session-cookie-secure", "yes", "it is no truth value"),
+        ("session-cookie-change-on-failure", "2", "it is no truth value"),
+        ("session-cookie-conditional-samesite-none", "on", "it is no truth value"),
+        ("affinity-mode", "Persistent", "is taken for balanced"),
+        ("affinity-canary-behavior", "none", "is taken for sticky"),
+    ] {
+        let (cookie, problems) = text(&[(name, value)]);
+        assert_eq!(cookie, plain, "{name}: {value}");
+        let [problem] = &*problems else { panic!("{name}: {value}: {problems:?}") };
+        assert!(problem.starts_with(name) && problem.contains(why), "{problem}");
+    }
+    let other = world(&[("affinity", "ip")]);
+    assert!(rules(&other)[0].policies.binding.is_none());
+    assert_eq!(told(&other), ["affinity: \"ip\" cannot be used: the only kind is cookie."]);
+}
+
+#[test]
+fn a_cookie_is_for_the_path_of_its_rule_and_its_backend() {
+    let text = service("clusterIP: None", "", "10.0.0.1")
+        + &with("i", &[("affinity", "cookie")], "number: 80", &["/", "/shop"]);
+    let rules = rules(&lower(&text));
+    let paths = rules.iter().map(|rule| match rule.policies.binding.as_deref() {
+        Some(Binding::Session(cookie)) => cookie.path.clone(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(paths.collect::<Vec<_>>(), [Some("/".into()), Some("/shop".into())]);
+    let tags: Vec<_> = rules.iter().map(|rule| rule.backends[0].tag.as_deref()).collect();
+    assert_eq!(tags, [Some("6cde5721ec2c7e2bce07cff7d0e4ac37"); 2]);
+}
+
+#[test]
+fn of_expressions_a_cookie_needs_a_path_of_its_own() {
+    let of = |annotations: &[(&str, &str)]| {
+        let needed = [("affinity", "cookie"), ("use-regex", "true")];
+        let problems = told(&world(&[&needed, annotations].concat()));
+        problems.into_iter().filter(|problem| problem.starts_with("affinity")).count()
+    };
+    assert_eq!(of(&[]), 1);
+    assert_eq!(of(&[("session-cookie-path", "/x")]), 0);
+}
+
+#[test]
+fn affinity_comes_before_a_hash_and_a_hash_before_balance() {
+    let (affinity, by, balance) =
+        (("affinity", "cookie"), ("upstream-hash-by", "$host"), ("load-balance", "ewma"));
+    let all = world(&[affinity, by, balance]);
+    assert!(cookie(&all).is_some());
+    assert_eq!(rules(&all)[0].policies.balance, Some(Balance::PeakEwma));
+    assert!(hash(&world(&[by, balance])).is_some());
     let none = world(&[balance]);
     assert!(rules(&none)[0].policies.binding.is_none());
     assert!(none.endpoints[0].1.ring.is_none(), "nobody needs it");
+    assert!(all.endpoints[0].1.ring.is_some());
 }
 
 #[test]

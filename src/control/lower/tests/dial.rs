@@ -2,7 +2,7 @@
 
 use super::tls::{Pair, delete, pair, pair_of, secret, secret_of, tls_ingress};
 use super::*;
-use crate::model::{BackendProtocol, Kind};
+use crate::model::{BackendProtocol, Kind, TlsVersion};
 use crate::table::Wire;
 
 /// The Service `web` with a port of that `appProtocol`, and its slice.
@@ -91,7 +91,6 @@ fn app_protocol_says_what_a_port_speaks() {
 fn backend_protocol_overrides_app_protocol() {
     for (text, protocol, expected) in [
         ("HTTP", BackendProtocol::Http, "http1"),
-        ("AUTO_HTTP", BackendProtocol::Http, "http1"),
         ("https", BackendProtocol::Https, "http1 tls"),
         ("Grpc", BackendProtocol::Grpc, "h2"),
         (" GRPCS ", BackendProtocol::Grpcs, "h2 tls"),
@@ -110,10 +109,77 @@ fn backend_protocol_overrides_app_protocol() {
 
 #[test]
 fn other_protocols_are_http_and_a_problem() {
-    for text in ["FCGI", "h2c", "AJP"] {
+    for text in ["h2c", "AJP"] {
         let (_, lowered) = world(&[("backend-protocol", text)], "https", "");
         assert_eq!(wire(only(&lowered).1), "http1");
         assert_eq!(reasons(&lowered), [format!("InvalidAnnotation {}", field("backend-protocol"))]);
+    }
+}
+
+#[test]
+fn backends_are_spoken_to_as_their_clients_speak() {
+    for text in ["AUTO_HTTP", "auto_http"] {
+        let more = [("proxy-ssl-name", "a.b"), ("proxy-ssl-server-name", "on")];
+        let annotations = [&[("backend-protocol", text)], &more[..]].concat();
+        let (_, lowered) = world(&annotations, "grpcs", "");
+        let ways: Vec<_> = lowered.endpoints.iter().map(|(key, set)| (wire(set), key)).collect();
+        let [("http1", clear), ("http1 tls", over_tls)] = &*ways else { panic!("{ways:?}") };
+        assert_eq!((clear.dial.protocol, &clear.dial.tls), (Some(BackendProtocol::Http), &None));
+        let name = over_tls.dial.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+        assert_eq!(name, Some("a.b"));
+        let model = lowered.model.as_ref().expect("a model");
+        let target = &model.listeners[0].hosts[0].rules[0].backends[0].target;
+        assert_eq!((target.key(), target.key_over_tls()), (Some(*clear), Some(*over_tls)));
+        assert!(reasons(&lowered).is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn fast_cgi_is_not_spoken() {
+    let (_, lowered) = world(&[("backend-protocol", "fcgi")], "", "");
+    let model = lowered.model.as_ref().expect("a model");
+    let policies = &model.listeners[0].hosts[0].rules[0].policies;
+    assert_eq!(policies.refusal, Some(crate::model::Refusal::NotSupported));
+    assert_eq!(reasons(&lowered), [format!("InvalidAnnotation {}", field("backend-protocol"))]);
+}
+
+#[test]
+fn offers_are_what_annotations_say() {
+    let dial = |annotations: &[(&str, &str)]| {
+        let all = [&[("backend-protocol", "HTTPS")], annotations].concat();
+        let (_, lowered) = world(&all, "", "");
+        let tls = only(&lowered).0.dial.tls.clone();
+        (tls.map(|tls| (tls.version, tls.suites.clone(), tls.depth)), reasons(&lowered).len())
+    };
+    let (tls12, tls13) = (Some(TlsVersion::Tls12), Some(TlsVersion::Tls13));
+    let rsa: Arc<[u16]> = [0xc02f].into();
+    for (annotations, expected) in [
+        (&[][..], (None, 0)),
+        (&[("proxy-ssl-protocols", "TLSv1.2")], (Some((tls12, None, None)), 0)),
+        (&[("proxy-ssl-protocols", " TLSv1.3  TLSv1.3 ")], (Some((tls13, None, None)), 0)),
+        (&[("proxy-ssl-protocols", "TLSv1.3 TLSv1.2")], (None, 0)),
+        (&[("proxy-ssl-protocols", "TLSv1.1 TLSv1.2")], (None, 1)),
+        (&[("proxy-ssl-protocols", "SSLv3")], (None, 1)),
+        (
+            &[("proxy-ssl-ciphers", "ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA")],
+            (Some((None, Some(rsa), None)), 0),
+        ),
+        (&[("proxy-ssl-ciphers", "AES128-SHA")], (None, 1)),
+        // Without verification there is nothing that may be too long.
+        (&[("proxy-ssl-verify-depth", "2")], (None, 0)),
+        (&[("proxy-ssl-verify-depth", "x")], (None, 1)),
+    ] {
+        assert_eq!(dial(annotations), expected, "{annotations:?}");
+    }
+    for (depth, expected) in [("", 1), ("0", 1), ("1", 1), ("3", 3), ("256", 1)] {
+        let verify = ("proxy-ssl-verify", "on");
+        let (_, lowered) = world(
+            &[("backend-protocol", "HTTPS"), verify, ("proxy-ssl-verify-depth", depth)],
+            "",
+            "",
+        );
+        let tls = only(&lowered).0.dial.tls.clone();
+        assert_eq!(tls.and_then(|tls| tls.depth), Some(expected), "{depth}");
     }
 }
 

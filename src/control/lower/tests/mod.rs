@@ -19,7 +19,7 @@ mod tls;
 
 use super::*;
 use crate::control::source::{Change, manifest};
-use crate::model::{BackendTarget, Dial, PathMatch, Policies, PortRef};
+use crate::model::{Dial, PathMatch, Policies, PortRef};
 
 /// A store and what lowers it.
 pub(super) struct World {
@@ -70,10 +70,9 @@ pub(super) fn routes(model: &Model) -> Vec<String> {
             PathMatch::Prefix(path) => path.to_string(),
             PathMatch::Regex(pattern) => format!("~{}", pattern.as_str()),
         });
-        let backend = rule.backends.iter().map(|b| match &b.target {
-            BackendTarget::Service(key) => key.to_string(),
-            BackendTarget::Invalid => "invalid".into(),
-        });
+        let text = |key: &BackendKey| key.to_string();
+        let backends = rule.backends.iter();
+        let backend = backends.map(|b| b.target.key().map_or_else(|| "invalid".into(), text));
         let (path, backend) = (path.collect::<String>(), backend.collect::<String>());
         format!("{} {path} -> {backend} ({})", host.pattern, rule.origin.object.name)
     });

@@ -9,8 +9,8 @@ use super::row::Invalid::Denied;
 use super::row::Scope::{Location, Upstream};
 use super::row::State::{NotYet, Partial, Supported};
 use super::row::{Row, row};
-use crate::control::lower::settings::Settings;
-use crate::filter::{Binding, HashBy, Text, Variable};
+use crate::control::lower::settings::{Settings, Spoken};
+use crate::filter::{Binding, HashBy, Refusal, Text, Variable};
 use crate::limits::HASH_GROUP_MAX;
 use crate::model::Kind::ConfigMap;
 use crate::model::{BackendProtocol, Balance, ConnectionOption, Reach};
@@ -18,8 +18,9 @@ use crate::model::{BackendProtocol, Balance, ConnectionOption, Reach};
 pub(super) const GROUP: Group = Group { title: "Backends", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
-    row("backend-protocol", Location, Partial("AUTO_HTTP is HTTP; FCGI is not spoken"))
-        .doc("HTTP, HTTPS, GRPC or GRPCS."),
+    row("backend-protocol", Location, Partial("FCGI is answered with status 503")).doc(
+        "HTTP, HTTPS, GRPC, GRPCS, or AUTO_HTTP: HTTPS for clients of https, HTTP for others.",
+    ),
     row(CONNECTION, Location, Partial("an upgrade, such as of a websocket, stays one"))
         .doc("close or keep-alive: value of Connection towards backends."),
     row("fastcgi-index", Location, NotYet)
@@ -96,20 +97,29 @@ fn host(reader: &mut Reader<'_, '_>) -> Option<Text> {
     found.map_err(|why| reader.invalid(VHOST, text, &why, advice)).ok()
 }
 
-/// As in ingress-nginx, case does not matter and what is not known is HTTP.
+/// As in ingress-nginx, case does not matter and what is not known is HTTP. What is known there and
+/// not spoken here gets no request, because nothing would come of it.
 fn protocol(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let Some(text) = reader.text(PROTOCOL) else { return };
-    settings.upstream.protocol = Some(match text.to_ascii_uppercase().as_str() {
-        "HTTP" | "AUTO_HTTP" => BackendProtocol::Http,
-        "HTTPS" => BackendProtocol::Https,
-        "GRPC" => BackendProtocol::Grpc,
-        "GRPCS" => BackendProtocol::Grpcs,
-        _ => {
-            let advice = "Write HTTP, HTTPS, GRPC or GRPCS; until then HTTP is spoken.";
-            reader.invalid(PROTOCOL, text, "it is not supported.", advice);
-            BackendProtocol::Http
+    settings.upstream.spoken = match text.to_ascii_uppercase().as_str() {
+        "HTTP" => Spoken::As(BackendProtocol::Http),
+        "AUTO_HTTP" => Spoken::AsClient,
+        "HTTPS" => Spoken::As(BackendProtocol::Https),
+        "GRPC" => Spoken::As(BackendProtocol::Grpc),
+        "GRPCS" => Spoken::As(BackendProtocol::Grpcs),
+        "FCGI" => {
+            let advice = "Put a server before it that speaks HTTP; until then its requests get \
+                          status 503.";
+            reader.invalid(PROTOCOL, text, "FastCGI is not spoken.", advice);
+            settings.policies.refusal = Some(Refusal::NotSupported);
+            Spoken::As(BackendProtocol::Http)
         }
-    });
+        _ => {
+            let advice = "Write HTTP, HTTPS, AUTO_HTTP, GRPC or GRPCS; until then HTTP is spoken.";
+            reader.invalid(PROTOCOL, text, "it is not supported.", advice);
+            Spoken::As(BackendProtocol::Http)
+        }
+    };
 }
 
 /// What ingress-nginx calls its other ways inside is no choice of an author there either.

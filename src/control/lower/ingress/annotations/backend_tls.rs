@@ -1,27 +1,31 @@
 //! What is proved to backends and demanded of them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::cipher_list;
 use super::group::Group;
 use super::reader::{NameForm, Reader};
 use super::row::Invalid::Denied;
 use super::row::Scope::Location;
-use super::row::State::{NotYet, Supported};
+use super::row::State::{Partial, Supported};
 use super::row::{Row, field, parse_bool, row};
 use crate::control::lower::settings::Settings;
+use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::Kind::Secret;
-use crate::model::{DialTls, HostName};
+use crate::model::{DialTls, HostName, TlsVersion};
 
 pub(super) const GROUP: Group =
     Group { title: "TLS towards backends", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
-    row("proxy-ssl-ciphers", Location, NotYet)
-        .doc("Cipher suites of TLS 1.2 that backends are offered."),
+    row(CIPHERS, Location, Partial("suites without forward secrecy or AEAD do not exist"))
+        .doc("Cipher suites of TLS 1.2 that backends are offered, as OpenSSL writes them."),
     row("proxy-ssl-name", Location, Supported)
         .doc("Name that the certificate of a backend must have, and that is sent to it."),
-    row("proxy-ssl-protocols", Location, NotYet).doc("Versions of TLS that backends are offered."),
+    row(PROTOCOLS, Location, Partial("TLSv1.2 and TLSv1.3 where nothing is said"))
+        .doc("TLSv1.2, TLSv1.3 or both: versions that backends are offered."),
     row("proxy-ssl-secret", Location, Supported)
         .invalid(Denied)
         .names(Secret)
@@ -30,14 +34,16 @@ const ROWS: &[Row] = &[
     row("proxy-ssl-verify", Location, Supported)
         .invalid(Denied)
         .doc("on: the certificate of a backend must be good."),
-    row("proxy-ssl-verify-depth", Location, NotYet)
-        .doc("How many intermediate authorities its chain may have."),
+    row(DEPTH, Location, Supported).doc("How many intermediate authorities its chain may have."),
 ];
 
 const SECRET: &str = "proxy-ssl-secret";
 const VERIFY: &str = "proxy-ssl-verify";
 const NAME: &str = "proxy-ssl-name";
 const SERVER_NAME: &str = "proxy-ssl-server-name";
+const CIPHERS: &str = "proxy-ssl-ciphers";
+const PROTOCOLS: &str = "proxy-ssl-protocols";
+const DEPTH: &str = "proxy-ssl-verify-depth";
 
 /// The field that names the Secret.
 pub(crate) fn secret_field() -> String {
@@ -67,7 +73,60 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let secret = named.map(|named| {
         named.map_or_else(|()| (namespace, "".into()), |secret| (secret.namespace, secret.name))
     });
-    settings.upstream.tls = DialTls { secret, verify, server_name, sends_server_name };
+    let depth = depth(reader);
+    settings.upstream.tls = DialTls {
+        secret,
+        verify,
+        server_name,
+        sends_server_name,
+        depth: verify.then_some(depth),
+        version: version(reader),
+        suites: suites(reader),
+    };
+}
+
+/// Zero is the default, as in ingress-nginx.
+fn depth(reader: &mut Reader<'_, '_>) -> u8 {
+    let Some(text) = reader.text(DEPTH) else { return TLS_VERIFY_DEPTH };
+    match text.parse() {
+        Ok(0) => TLS_VERIFY_DEPTH,
+        Ok(depth) => depth,
+        Err(_) => {
+            let why = format!("it is no number up to 255, and {TLS_VERIFY_DEPTH} counts.");
+            let advice = "Write how many intermediate authorities a chain may have.";
+            reader.invalid(DEPTH, text, &why, advice);
+            TLS_VERIFY_DEPTH
+        }
+    }
+}
+
+/// `None`: any.
+fn version(reader: &mut Reader<'_, '_>) -> Option<TlsVersion> {
+    let text = reader.text(PROTOCOLS)?;
+    let words: BTreeSet<_> = text.split_ascii_whitespace().collect();
+    match words.into_iter().collect::<Vec<_>>().as_slice() {
+        ["TLSv1.2"] => Some(TlsVersion::Tls12),
+        ["TLSv1.3"] => Some(TlsVersion::Tls13),
+        ["TLSv1.2", "TLSv1.3"] => None,
+        _ => {
+            let advice = "Write TLSv1.2, TLSv1.3 or both; until then both are offered.";
+            reader.invalid(PROTOCOLS, text, "it has other words than these.", advice);
+            None
+        }
+    }
+}
+
+/// `None`: all.
+fn suites(reader: &mut Reader<'_, '_>) -> Option<Arc<[u16]>> {
+    let text = reader.text(CIPHERS)?;
+    let suites = cipher_list::suites(text);
+    if suites.is_empty() {
+        let advice = "Write suites with ECDHE and an AEAD, or DEFAULT; until then all that there \
+                      are are offered.";
+        reader.invalid(CIPHERS, text, "there is none of these suites.", advice);
+        return None;
+    }
+    Some(suites.into())
 }
 
 /// `on` or `off`; `until` says what `if_invalid` means.
