@@ -429,6 +429,15 @@ pub const TLS_HOSTS_PER_INGRESS_MAX: usize = 10_000;
 pub const PATH_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of compiled form of one regular expression.
 pub const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the compiled form of a path that is a regular expression, twice where it has one that
+/// goes one way only: an Ingress may have [`PATHS_PER_INGRESS_MAX`] of them.
+pub const PATH_REGEX_BYTES_MAX: usize = 64 * 1024;
+/// Groups of such a path; the surplus is a problem on its object. What they capture is held on the
+/// stack of a request.
+pub const PATH_GROUPS_MAX: usize = 32;
+/// Bytes in which a core remembers, while it tries all ways through such a path, where it has been.
+/// A request path for which they are not enough is matched in another way, in linear time too.
+pub const PATH_SCRATCH_BYTES_MAX: usize = 128 * 1024;
 /// Problems kept of one object; the rest is counted.
 pub const PROBLEMS_PER_OBJECT_MAX: usize = 16;
 /// Problems kept of one manifest file; the rest is counted.
@@ -790,11 +799,12 @@ const SPARE_BYTES_MAX: usize = BUFFERS_FREE_MAX[0] * BUFFER_SMALL_BYTES
     + PLACES_KEPT_MAX * PLACE_BYTES
     + SCRATCHES_KEPT_MAX * SCRATCH_BYTES_MAX;
 /// Bytes of a core that serves nobody: both queues of its ring (64 and 16 octets an entry, 4 of the
-/// index), one buffer of the access log, every series.
+/// index), one buffer of the access log, memory to match paths in, every series.
 const OWN_BYTES_MAX: usize = RING_ENTRIES as usize * (64 + 4)
     + RING_COMPLETIONS as usize * 16
     + ACCESS_LOG_BUFFER_BYTES
     + AUTH_ANSWERS_BYTES_MAX
+    + PATH_SCRATCH_BYTES_MAX
     + SERIES_MAX * SERIES_BYTES;
 /// Bytes that an HTTP/2 connection of a client may hold besides its requests: octets that no
 /// backend took, octets that it does not take, a field block with its list, and the table.

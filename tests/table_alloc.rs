@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ringway::model::{
     BackendKey, BackendTarget, Dial, FieldMatch, Host, HostName, HostPattern, Kind, Listener,
-    ListenerId, Model, ObjectRef, OnMiss, Origin, PathMatch, Pattern, Policies, PortRef,
+    ListenerId, Model, ObjectRef, OnMiss, Origin, PathMatch, PathPattern, Policies, PortRef,
     QueryMatch, RequestMatch, Rule, ServerName, TlsAction, ValueMatch, WeightedBackend,
     WildcardDepth,
 };
@@ -78,7 +78,7 @@ fn host(pattern: HostPattern) -> Arc<Host> {
         fields: vec![FieldMatch { name: "x".into(), value: value() }],
         query: vec![QueryMatch { name: "q".into(), value: value() }],
     };
-    let pattern_path = PathMatch::Regex(Pattern::new("^/v[0-9]+/").expect("a pattern"));
+    let pattern_path = PathMatch::Regex(PathPattern::new("/v", "^/v[0-9]+/").expect("a pattern"));
     let many = (0..50).map(|n| RequestMatch::path(PathMatch::Prefix(format!("/p/{n}").into())));
     let mut rules = vec![rule(vec![conditional]), rule(vec![RequestMatch::path(pattern_path)])];
     rules.push(rule(many.collect()));

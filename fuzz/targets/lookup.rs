@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use ringway::model::{
     BackendTarget, FieldMatch, Host, HostName, HostPattern, Kind, Listener, ListenerId, Model,
-    ObjectRef, OnMiss, Origin, PathMatch, Pattern, Policies, QueryMatch, RequestMatch, Rule,
-    ValueMatch, WeightedBackend, WildcardDepth,
+    ObjectRef, OnMiss, Origin, PathMatch, PathPattern, Pattern, Policies, QueryMatch, RequestMatch,
+    Rule, ValueMatch, WeightedBackend, WildcardDepth,
 };
 use ringway::table::{Compiler, FieldLookup, RequestKey, naive};
 
@@ -126,7 +126,7 @@ impl Input<'_> {
         let path = match self.below(5) {
             0 | 1 => PathMatch::Prefix(self.path().into()),
             2 | 3 => PathMatch::Exact(self.path().into()),
-            _ => PathMatch::Regex(self.pattern()),
+            _ => PathMatch::Regex(self.path_pattern()),
         };
         let mut from = RequestMatch::path(path);
         let conditions = self.below(16);
@@ -152,6 +152,11 @@ impl Input<'_> {
             2 => ValueMatch::Exact("1".into()),
             _ => ValueMatch::Exact("2".into()),
         }
+    }
+
+    fn path_pattern(&mut self) -> PathPattern {
+        let text = self.pick(&["^/a", "b$", "/a/", "(?i)^/A/(.*)/b", "^/b/?$", "^/(a|b)(/|$)(.*)"]);
+        PathPattern::new(text, text).expect("a fixed pattern is valid")
     }
 
     fn pattern(&mut self) -> Pattern {

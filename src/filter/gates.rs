@@ -11,6 +11,7 @@ use super::client_limits::{ClientLimits, Excess};
 use super::external_auth::ExternalAuth;
 use super::goto::{Goto, HttpsForm};
 use super::redirect::Redirect;
+use super::replacement::PathReplacement;
 use super::scheme::Scheme;
 
 /// Places of gates.
@@ -34,7 +35,7 @@ pub enum Place {
     BodySize,
     /// [`Gate::Preflight`].
     Preflight,
-    /// [`Gate::Redirect`], [`Gate::Goto`].
+    /// [`Gate::Redirect`], [`Gate::Goto`], then [`Gate::Replacement`].
     Redirect,
     /// [`Gate::HttpsRedirect`].
     HttpsRedirect,
@@ -98,6 +99,8 @@ pub enum Gate {
     Redirect(Redirect),
     /// The same, to one place.
     Goto(Goto),
+    /// Requests are sent to what their path is rewritten to.
+    Replacement(Arc<PathReplacement>),
     /// Longest request body.
     BodySize(u64),
     /// A client may ask so much in a time.
@@ -241,6 +244,8 @@ pub enum Answer<'g> {
     Elsewhere(&'g Redirect),
     /// The same.
     To(&'g Goto),
+    /// The same, with what the path captured.
+    Replaced(&'g PathReplacement),
     /// Of [`Place::BodySize`].
     BodyTooLarge,
     /// Of [`Place::Rate`] and [`Place::Open`].
@@ -290,8 +295,7 @@ impl Gate {
             Self::Refusal(_) => Place::Refusal,
             Self::Preflight => Place::Preflight,
             Self::HttpsRedirect(..) => Place::HttpsRedirect,
-            Self::Goto(_) => Place::Redirect,
-            Self::Redirect(_) => Place::Redirect,
+            Self::Redirect(_) | Self::Goto(_) | Self::Replacement(_) => Place::Redirect,
             Self::BodySize(_) => Place::BodySize,
             Self::Rate(_) => Place::Rate,
             Self::Open(_) => Place::Open,
@@ -307,6 +311,7 @@ impl Gate {
             | Self::HttpsRedirect(..)
             | Self::Goto(_)
             | Self::Redirect(_)
+            | Self::Replacement(_)
             | Self::BodySize(_) => false,
         }
     }
@@ -320,6 +325,7 @@ impl Gate {
             }
             Self::Goto(goto) => Some(Answer::To(goto)),
             Self::Redirect(redirect) => Some(Answer::Elsewhere(redirect)),
+            Self::Replacement(replacement) => Some(Answer::Replaced(replacement)),
             Self::BodySize(most) => {
                 let is_more = facts.body_bytes.is_some_and(|bytes| bytes > *most);
                 is_more.then_some(Answer::BodyTooLarge)
@@ -429,10 +435,17 @@ mod tests {
     use super::super::addresses::AddressRanges;
     use super::super::client_limits::Zone;
     use super::super::external_auth::tests::question;
+    use super::super::redirect::{NamedPort, RedirectQuery};
     use super::*;
 
-    const ELSEWHERE: Redirect =
-        Redirect { scheme: None, hostname: None, port: None, path: None, status: 302 };
+    const ELSEWHERE: Redirect = Redirect {
+        scheme: None,
+        hostname: None,
+        port: NamedPort::Listener,
+        path: None,
+        query: RedirectQuery::Kept,
+        status: 302,
+    };
 
     /// What makes the gate of a place shut: what a rule has, or what is said of the request.
     enum Shut {
@@ -484,7 +497,7 @@ mod tests {
             Answer::Permission => Place::Preflight,
             Answer::ToHttps(..) => Place::HttpsRedirect,
             Answer::Denied => Place::ClearText,
-            Answer::Elsewhere(_) | Answer::To(_) => Place::Redirect,
+            Answer::Elsewhere(_) | Answer::To(_) | Answer::Replaced(_) => Place::Redirect,
             Answer::BodyTooLarge => Place::BodySize,
             Answer::Limited(Excess::Rate) => Place::Rate,
             Answer::Limited(Excess::Open) => Place::Open,

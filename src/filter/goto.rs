@@ -118,6 +118,7 @@ mod tests {
     const REQUEST: RedirectParts<'_> = RedirectParts {
         scheme: "http",
         host: b"a.example",
+        authority: b"a.example",
         listener_port: 8080,
         path: b"/x/",
         sent_path: b"/x/",

@@ -11,12 +11,37 @@ pub struct Redirect {
     pub scheme: Option<Arc<str>>,
     /// Host name without port.
     pub hostname: Option<Arc<str>>,
-    /// Port; `None`: that of the scheme if set, else that of the listener.
-    pub port: Option<u16>,
+    /// Port.
+    pub port: NamedPort,
     /// Path.
     pub path: Option<PathEdit>,
+    /// Whether the query of the request is repeated.
+    pub query: RedirectQuery,
     /// 301, 302, 303, 307 or 308.
     pub status: u16,
+}
+
+/// Which port a redirect names. The well-known one of the scheme goes without saying, unless the
+/// client said it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NamedPort {
+    /// That of the scheme if it is another one, else that of the listener.
+    Listener,
+    /// This.
+    Number(u16),
+    /// What the client says in Host, as it says it, its case included.
+    Sent,
+    /// None.
+    Unsaid,
+}
+
+/// What becomes of the query of a request that is redirected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RedirectQuery {
+    /// It stays.
+    Kept,
+    /// It goes.
+    Dropped,
 }
 
 /// What a redirect needs to know of the request.
@@ -26,9 +51,11 @@ pub struct RedirectParts<'a> {
     pub scheme: &'a str,
     /// Host as sent, without port; an IPv6 address in brackets.
     pub host: &'a [u8],
+    /// Host as sent, with its port.
+    pub authority: &'a [u8],
     /// Port of the listener; not what the client says in Host.
     pub listener_port: u16,
-    /// Normalised, still percent-encoded, without query; for edits of the path.
+    /// As it was matched, percent-decoded, without query; for edits of the path.
     pub path: &'a [u8],
     /// As sent, without query; begins with `/` or is `*`. What is not edited is repeated so.
     pub sent_path: &'a [u8],
@@ -53,7 +80,8 @@ impl Redirect {
         let scheme = self.scheme.as_deref().unwrap_or(parts.scheme);
         encode(scheme.as_bytes(), is_scheme, out);
         out.extend_from_slice(b"://");
-        let host = self.hostname.as_ref().map_or(parts.host, |name| name.as_bytes());
+        let sent = if self.port == NamedPort::Sent { parts.authority } else { parts.host };
+        let host = self.hostname.as_ref().map_or(sent, |name| name.as_bytes());
         encode(host, is_host, out);
         if let Some(port) = self.written_port(scheme, parts.listener_port) {
             out.push(b':');
@@ -65,7 +93,7 @@ impl Redirect {
             None if parts.sent_path == b"*" => {}
             None => encode(parts.sent_path, is_repeated, out),
         }
-        if let Some(query) = parts.query {
+        if let Some(query) = parts.query.filter(|_| self.query == RedirectQuery::Kept) {
             out.push(b'?');
             encode(query, is_repeated, out);
         }
@@ -78,8 +106,11 @@ impl Redirect {
             "https" => Some(443),
             _ => None,
         };
-        let of_scheme = self.scheme.as_ref().and(well_known);
-        let port = self.port.or(of_scheme).unwrap_or(listener_port);
+        let port = match self.port {
+            NamedPort::Sent | NamedPort::Unsaid => return None,
+            NamedPort::Number(port) => port,
+            NamedPort::Listener => self.scheme.as_ref().and(well_known).unwrap_or(listener_port),
+        };
         (Some(port) != well_known).then_some(port)
     }
 }
@@ -98,12 +129,19 @@ fn is_scheme(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    const KEEP: Redirect =
-        Redirect { scheme: None, hostname: None, port: None, path: None, status: 302 };
+    const KEEP: Redirect = Redirect {
+        scheme: None,
+        hostname: None,
+        port: NamedPort::Listener,
+        path: None,
+        query: RedirectQuery::Kept,
+        status: 302,
+    };
 
     const REQUEST: RedirectParts<'_> = RedirectParts {
         scheme: "http",
         host: b"shop.example",
+        authority: b"Shop.example:81",
         listener_port: 80,
         path: b"/foo/bar",
         sent_path: b"/foo/bar",
@@ -160,8 +198,19 @@ mod tests {
             (Some("https"), 8443, "https://shop.example:8443/foo/bar"),
         ] {
             let scheme = scheme.map(Arc::from);
-            check(&Redirect { scheme, port: Some(port), ..KEEP }, &REQUEST, wanted);
+            check(&Redirect { scheme, port: NamedPort::Number(port), ..KEEP }, &REQUEST, wanted);
         }
+    }
+
+    #[test]
+    fn a_port_may_be_what_the_client_says_or_none() {
+        let at_8080 = RedirectParts { listener_port: 8080, query: Some(b"q"), ..REQUEST };
+        let sent = Redirect { port: NamedPort::Sent, ..KEEP };
+        check(&sent, &at_8080, "http://Shop.example:81/foo/bar?q");
+        let unsaid = Redirect { port: NamedPort::Unsaid, query: RedirectQuery::Dropped, ..KEEP };
+        check(&unsaid, &at_8080, "http://shop.example/foo/bar");
+        let odd = RedirectParts { authority: b"a\r\nb", ..REQUEST };
+        check(&sent, &odd, "http://a%0D%0Ab/foo/bar");
     }
 
     #[test]

@@ -23,10 +23,10 @@ pub enum PathEdit {
 impl PathEdit {
     /// Appends the edited path to `out`.
     ///
-    /// Shape: `path` is the normalised path that was matched, still percent-encoded, without query;
-    /// `matched_bytes` of it are covered by the rule's prefix, as the table's lookup says. What is
-    /// appended begins with `/` and holds only characters of an RFC 3986 path: anything else is
-    /// percent-encoded, so that neither a rule nor a request can end the line it is written to.
+    /// Shape: `path` is the path that was matched, percent-decoded, without query; `matched_bytes`
+    /// of it are covered by the rule's prefix, as the table's lookup says. What is appended begins
+    /// with `/` and holds only characters of an RFC 3986 path: anything else is percent-encoded, so
+    /// that neither a rule nor a request can end the line it is written to.
     ///
     /// Source: Gateway API `HTTPPathModifier`, table at `replacePrefixMatch`.
     pub fn apply(&self, path: &[u8], matched_bytes: usize, out: &mut Vec<u8>) {
@@ -49,7 +49,7 @@ impl PathEdit {
                 if !has_slash && (!rest.is_empty() || replacement.is_empty()) {
                     out.push(b'/');
                 }
-                encode(rest, is_path, out);
+                encode(rest, |octet| octet != b'%' && is_path(octet), out);
             }
         }
     }
@@ -68,7 +68,8 @@ pub(super) fn encode(text: &[u8], is_plain: fn(u8) -> bool, out: &mut Vec<u8>) {
     }
 }
 
-/// RFC 3986 section 3.3, `/` and `%` included: paths arrive encoded and are not encoded twice.
+/// RFC 3986 section 3.3, `/` and `%` included: paths of rules are encoded and are not encoded
+/// twice.
 fn is_path(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/%".contains(&byte)
 }
@@ -163,5 +164,6 @@ mod tests {
         check_full("/a b\r\nX: 1\0", "/a%20b%0D%0AX:%201%00");
         check_full("/%41/ü?#", "/%41/%C3%BC%3F%23");
         check_prefix("/foo/\r\n\"", "/foo", "/x", "/x/%0D%0A%22");
+        check_prefix("/foo/%41", "/foo", "/x", "/x/%2541");
     }
 }

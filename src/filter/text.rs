@@ -224,12 +224,9 @@ fn split_name(text: &str) -> Result<(&str, &str), TextError> {
     let (name, behind) = match text.strip_prefix('{') {
         Some(text) => text.split_once('}').ok_or(TextError::Open)?,
         None => {
-            // `$1x` is the first group with an x behind it.
+            // `$1x` is the first group with an x behind it, and `$10` the same with a zero.
             let is_group = text.starts_with(|c: char| c.is_ascii_digit());
-            let end = match is_group {
-                true => text.find(|c: char| !c.is_ascii_digit()),
-                false => text.find(|c| !is_name(c)),
-            };
+            let end = if is_group { Some(1) } else { text.find(|c| !is_name(c)) };
             text.split_at(end.unwrap_or(text.len()))
         }
     };
@@ -265,6 +262,7 @@ mod tests {
             ("$cookie_Session_1", "<Cookie(\"Session_1\")>"),
             ("$arg_q", "<Parameter(\"q\")>"),
             ("/$1x$2", "/<Capture(1)>x<Capture(2)>"),
+            ("/$10", "/<Capture(1)>0"),
             ("$group/", "<NamedCapture(\"group\")>/"),
             ("$content_type", "<Field(\"content-type\")>"),
         ] {
@@ -287,7 +285,7 @@ mod tests {
             ("$nothing", TextError::Unknown("nothing".into())),
             ("$http_", TextError::Unknown("http_".into())),
             ("$0", TextError::Unknown("0".into())),
-            ("$10", TextError::Unknown("10".into())),
+            ("${10}", TextError::Unknown("10".into())),
             ("a\r\nb", TextError::Control),
             (&many, TextError::TooMany),
         ] {

@@ -1,9 +1,10 @@
 //! Request targets: their parts, the host they name, the one normal form of a path, and what else a
 //! backend could read into it.
 //!
-//! The normal form is what rules match; what is forwarded is the path as it was sent. The normal
-//! form never decodes `%2F`, `%5C` or `%00`, and never decodes twice. A backend may do all of that:
-//! [`lax_path`] is what the laxest one reads, so that a spelling cannot lead past a rule.
+//! Rules match a path as ingress-nginx reads it ([`read_path`]); what is forwarded is the path as
+//! it was sent. The normal form of RFC 3986 never decodes `%2F`, `%5C` or `%00`, and none of them
+//! decodes twice. Backends may read as one, as the other, or do more: [`lax_path`] is what the
+//! laxest one reads, so that a spelling cannot lead past a rule.
 
 use std::net::Ipv6Addr;
 use std::ops::Range;
@@ -288,6 +289,37 @@ pub fn lax_path(raw: &[u8], path: &mut Vec<u8>) -> Result<bool, RequestError> {
     climbs |= writer.is_parent();
     writer.end_segment()?;
     Ok(climbs)
+}
+
+/// How a path is read, percent-decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// As rules do, and ingress-nginx: a coded slash is a slash, and repeated ones are one.
+    Rules,
+    /// To the letter: a coded slash is none and stays coded, and between two slashes is an empty
+    /// segment.
+    Strict,
+}
+
+/// Appends to the empty `path` how `raw` is read, which [`normalise_path`] took.
+///
+/// # Errors
+/// As [`normalise_path`]; a path that it took may all the same lead above the root by another
+/// reading.
+pub fn read_path(raw: &[u8], reading: Reading, path: &mut Vec<u8>) -> Result<(), RequestError> {
+    let mut writer = PathWriter { path, segment: 0 };
+    let mut rest = raw;
+    while let Some((letter, behind)) = next_letter(rest)? {
+        match (letter, letter.octet(), reading) {
+            (_, b'/', Reading::Rules) => writer.begin_lax_segment()?,
+            (Letter::Plain(_), b'/', Reading::Strict) => writer.begin_segment()?,
+            (_, b'/', Reading::Strict) => writer.path.extend_from_slice(b"%2F"),
+            (_, octet, _) => writer.path.push(octet),
+        }
+        rest = behind;
+    }
+    writer.end_segment()?;
+    Ok(())
 }
 
 /// One octet of a path, and how the normal form shows it.

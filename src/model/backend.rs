@@ -185,6 +185,9 @@ pub enum BackendTarget {
     },
     /// A reference that cannot be used (Gateway API `ResolvedRefs=False`): its share gets 500.
     Invalid,
+    /// There is none, and no rule for the path either: as if none had matched, once all that holds
+    /// for the whole host has let the request pass.
+    Nobody,
 }
 
 impl BackendTarget {
@@ -193,7 +196,7 @@ impl BackendTarget {
     pub const fn key(&self) -> Option<&BackendKey> {
         match self {
             Self::Service(key) | Self::AsClient { http: key, https: _ } => Some(key),
-            Self::Invalid => None,
+            Self::Invalid | Self::Nobody => None,
         }
     }
 
@@ -202,7 +205,7 @@ impl BackendTarget {
     pub fn key_over_tls(&self) -> Option<&BackendKey> {
         match self {
             Self::AsClient { http: _, https } => Some(https),
-            Self::Service(_) | Self::Invalid => None,
+            Self::Service(_) | Self::Invalid | Self::Nobody => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::path_pattern::PathPattern;
 use crate::limits::REGEX_BYTES_MAX;
 
 /// Conditions that hold together.
@@ -35,10 +36,8 @@ pub enum PathMatch {
     /// Where both stand, `/v2` gets the path that is written so, and `/v2/` what is below.
     Prefix(Arc<str>),
     /// A pattern that matches somewhere in the path; anchors are the author's. Tried when no
-    /// literal path matches; that of a rule that is refused for the sake of a guard
-    /// ([`super::Refusal::Guard`]) comes before literal paths that are not longer than its text, so
-    /// that they lead nobody around the guard.
-    Regex(Pattern),
+    /// literal path matches, the longest text first.
+    Regex(PathPattern),
 }
 
 /// Condition on a field (header).

@@ -14,6 +14,7 @@ pub mod kind;
 pub mod listener;
 pub mod matches;
 pub mod origin;
+pub mod path_pattern;
 pub mod policy;
 pub mod problem;
 pub mod tls;
@@ -31,6 +32,7 @@ pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};
+pub use path_pattern::{Captures, PathPattern, PathPatternError};
 pub use policy::{
     AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, ErrorPages, ExternalAuthPolicy,
     Policies, Replaced, RetryCause, RetryCauses, RetryPolicy, Timeouts,
@@ -105,4 +107,12 @@ pub struct Rule {
     pub canaries: Vec<Canary>,
     /// What is done with their requests.
     pub policies: Policies,
+}
+
+impl Rule {
+    /// Whether it stands for paths that nobody claims.
+    #[must_use]
+    pub fn is_unclaimed(&self) -> bool {
+        matches!(&*self.backends, [WeightedBackend { target: BackendTarget::Nobody, .. }])
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::backend::BackendKey;
 use crate::filter::{
-    Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Pace, Refusal,
-    ReturnedPlaces,
+    Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Pace, PathReplacement,
+    Refusal, ReturnedPlaces,
 };
 
 /// Treatment of one rule's requests.
@@ -47,6 +47,8 @@ pub struct Policies {
     pub connection: Option<ConnectionOption>,
     /// What scripts of other origins may ask for; `None`: what the backend says.
     pub cors: Option<Arc<Cors>>,
+    /// What becomes of the path.
+    pub replacement: Option<Arc<PathReplacement>>,
     /// What the backend is told of the client's certificate.
     pub client_identity: ClientIdentityPolicy,
     /// No request is served, over http and https alike, and none is redirected.

@@ -367,6 +367,7 @@ impl RuleCompiler {
             canaries,
             weight_total,
             series: self.ids.acquire_series(&rule.origin.object, [None, None], uses),
+            is_unclaimed: rule.is_unclaimed(),
         }
     }
 

@@ -49,7 +49,7 @@ impl Table {
             Some(HostEnd::Hit(found)) => Some(found),
             Some(HostEnd::Default) | None => {
                 let rule = listener.default_rule.as_deref()?;
-                Some(Match { rule, matched_bytes: 0, is_routed: false })
+                Some(Match { is_routed: false, ..Match::literal(rule, 0) })
             }
         }
     }

@@ -4,7 +4,7 @@
 //! that both are tested against. Endpoints are not in it; rules name backends by [`BackendId`].
 //!
 //! ```text
-//! listener ─▶ hosts (shards by hash) ─▶ vhost ─▶ paths (list or tree) ─▶ conditions ─▶ TableRule
+//! listener ─▶ hosts (shards by hash) ─▶ vhost ─▶ paths, patterns ─▶ conditions ─▶ TableRule
 //! ```
 
 pub mod canary;
@@ -20,6 +20,7 @@ pub mod lookup;
 pub mod naive;
 mod names;
 mod paths;
+mod patterns;
 pub mod plan;
 pub mod ring;
 pub mod rule;

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use super::key::RequestKey;
 use crate::model::{
-    Host, HostPattern, Listener, ListenerId, Model, OnMiss, PathMatch, Refusal, RequestMatch, Rule,
+    Host, HostPattern, Listener, ListenerId, Model, OnMiss, PathMatch, RequestMatch, Rule,
     TlsAction, WildcardDepth,
 };
 
@@ -53,21 +53,18 @@ enum HostRank {
 enum PathRank<'m> {
     /// By bytes of the pattern, then by its text.
     Regex(usize, &'m str),
-    /// By bytes without a prefix's trailing slash, then by how it is written; with these the
-    /// patterns of rules that are refused because their guard is missing.
-    Literal(usize, Spelling<'m>),
+    /// By bytes without a prefix's trailing slash, then by how it is written.
+    Literal(usize, Spelling),
 }
 
 /// How a path is written that matches, of those of one length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Spelling<'m> {
+enum Spelling {
     /// A prefix with a slash at its end for the path without, or the other way round.
     Other,
     /// A prefix as the request has it: `/a` for `/a`, `/a/` for `/a/` and what is below.
     Same,
     Exact,
-    /// By its text.
-    Guard(&'m str),
 }
 
 /// Finds the rule for a request in the model, by looking at every rule.
@@ -149,9 +146,7 @@ fn matches_of<'m>(
     let mut found = Vec::new();
     for (number, rule) in host.rules.iter().enumerate() {
         for (position, wanted) in rule.matches.iter().enumerate() {
-            let is_guard = rule.policies.refusal == Some(Refusal::Guard);
-            let found_path = path_rank(&wanted.path, is_guard, key.path);
-            let Some((path, matched_bytes)) = found_path else { continue };
+            let Some((path, matched_bytes)) = path_rank(&wanted.path, key.path) else { continue };
             if !are_conditions_met(wanted, key) {
                 continue;
             }
@@ -164,19 +159,15 @@ fn matches_of<'m>(
                 rule: Reverse(number),
                 position: Reverse(position),
             };
-            let host = Some(host);
-            found.push((rank, NaiveMatch { rule, host, matched_bytes, is_routed: true }));
+            let (host, is_routed) = (Some(host), !rule.is_unclaimed());
+            found.push((rank, NaiveMatch { rule, host, matched_bytes, is_routed }));
         }
     }
     found
 }
 
 /// Rank of the condition and the bytes it covers, if it holds.
-fn path_rank<'m>(
-    wanted: &'m PathMatch,
-    is_guard: bool,
-    path: &[u8],
-) -> Option<(PathRank<'m>, usize)> {
+fn path_rank<'m>(wanted: &'m PathMatch, path: &[u8]) -> Option<(PathRank<'m>, usize)> {
     match wanted {
         PathMatch::Exact(text) => {
             let is_match = text.starts_with('/') && text.as_bytes() == path;
@@ -197,11 +188,7 @@ fn path_rank<'m>(
             is_match.then_some((PathRank::Literal(trimmed.len(), spelling), trimmed.len()))
         }
         PathMatch::Regex(pattern) => {
-            let text = pattern.as_str();
-            let rank = match is_guard {
-                true => PathRank::Literal(text.len(), Spelling::Guard(text)),
-                false => PathRank::Regex(text.len(), text),
-            };
+            let rank = PathRank::Regex(pattern.text().len(), pattern.text());
             pattern.is_match(path).then_some((rank, path.len()))
         }
     }

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::filter::ReturnedPlaces;
-use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, Pace, PathEdit};
+use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
+use crate::filter::{PathReplacement, ReturnedPlaces};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, Defaults, ErrorPages, Policies,
@@ -37,6 +37,8 @@ pub struct RequestPlan {
     pub host: Option<crate::filter::Text>,
     /// New path.
     pub path: Option<PathEdit>,
+    /// The same of an expression, of what it captured; comes before it.
+    pub replacement: Option<Arc<PathReplacement>>,
     /// Its fields.
     pub fields: FieldEdits,
     /// What is said of the connection.
@@ -101,6 +103,7 @@ impl Plan {
             request: RequestPlan {
                 host: policies.upstream_host.clone(),
                 connection: policies.connection,
+                replacement: replacement(policies, GoesTo::Backend),
                 identity: policies.client_identity,
                 ..RequestPlan::default()
             },
@@ -204,6 +207,10 @@ fn replaced_statuses(pages: Option<&ErrorPages>) -> Box<[u16]> {
     of_backend.map(|pages| pages.statuses.clone()).unwrap_or_default()
 }
 
+fn replacement(policies: &Policies, goes_to: GoesTo) -> Option<Arc<PathReplacement>> {
+    policies.replacement.clone().filter(|replacement| replacement.goes_to == goes_to)
+}
+
 /// Of redirects the first counts.
 fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gates {
     let redirect = filters.iter().find_map(|filter| match filter {
@@ -224,6 +231,7 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
         external_auth.map(Gate::ExternalAuth),
         redirect,
         policies.goto.clone().map(Gate::Goto),
+        replacement(policies, GoesTo::Client).map(Gate::Replacement),
     ];
     gates.into_iter().flatten().collect()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::canary::Canaries;
 use super::id::{BackendId, SeriesId};
 use super::plan::Plan;
-use crate::model::{Origin, Scheme};
+use crate::model::{Origin, PathPattern, Scheme};
 
 /// The rule that a request hits.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,10 @@ pub struct Match<'t> {
     /// Bytes of the request path that the rule's prefix covers; the whole path for exact matches
     /// and patterns; for [`crate::filter::PathEdit::Prefix`].
     pub matched_bytes: usize,
-    /// False when the listener's default rule answered because nothing matched.
+    /// The pattern that matched; `None`: a literal path did.
+    pub pattern: Option<&'t PathPattern>,
+    /// False when a rule answered for what no rule has: the listener's default rule, or one that
+    /// stands for the paths of a host that nobody claims.
     pub is_routed: bool,
 }
 
@@ -38,6 +41,9 @@ pub struct TableRule {
     pub substitutes: Option<Box<Substitutes>>,
     /// Who is asked by [`crate::filter::Gate::ExternalAuth`].
     pub auth_server: Option<BackendId>,
+    /// It stands for paths that nobody claims: what gets through its gates is answered as if no
+    /// rule had matched.
+    pub is_unclaimed: bool,
 }
 
 /// Backends that answer in the place of a rule's own, or of ours.
@@ -100,6 +106,8 @@ pub struct Route<'t> {
     pub matched_bytes: usize,
     /// As [`TableBackend::tag`]; empty: it has none.
     pub tag: &'t str,
+    /// As [`Match::pattern`].
+    pub pattern: Option<&'t PathPattern>,
 }
 
 impl<'t> Match<'t> {
@@ -108,7 +116,13 @@ impl<'t> Match<'t> {
     pub fn route(&self, entry: &'t TableBackend) -> Route<'t> {
         let plan = entry.plan.as_ref().unwrap_or(&self.rule.plan);
         let tag = entry.tag.as_deref().unwrap_or_default();
-        Route { plan, matched_bytes: self.matched_bytes, tag, origin: &self.rule.origin }
+        let (matched_bytes, pattern) = (self.matched_bytes, self.pattern);
+        Route { plan, matched_bytes, tag, pattern, origin: &self.rule.origin }
+    }
+
+    /// A hit of a literal path, of which a prefix covers so many bytes.
+    pub(super) fn literal(rule: &'t TableRule, matched_bytes: usize) -> Self {
+        Self { rule, matched_bytes, pattern: None, is_routed: !rule.is_unclaimed }
     }
 }
 

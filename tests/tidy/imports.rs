@@ -22,7 +22,11 @@ struct Imports {
 /// commit and in ARCHITECTURE.md.
 const IMPORTS: &[Imports] = &[
     Imports { path: "limits", modules: &[], crates: &[] },
-    Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
+    Imports {
+        path: "model",
+        modules: &["limits", "filter"],
+        crates: &["regex", "regex_automata", "regex_syntax", "thiserror"],
+    },
     Imports { path: "filter", modules: &["limits"], crates: &["itoa", "thiserror"] },
     Imports {
         path: "passwords",

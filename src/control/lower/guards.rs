@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Guards {
     /// The rules of the object are.
     pub is_closed: bool,
+    /// Its author wants clients kept out, by whatever is supported or not.
+    is_wanted: bool,
     /// What it sets for all of its hosts, by name.
     set: BTreeSet<&'static str>,
     /// What of it closes the hosts, as it is written.
@@ -28,6 +30,15 @@ impl Guards {
     /// The object sets `name` for its hosts.
     pub(crate) fn set(&mut self, name: &'static str) {
         self.set.insert(name);
+    }
+
+    /// Clients are to be kept out.
+    pub(crate) fn want(&mut self) {
+        self.is_wanted = true;
+    }
+
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted || self.is_closed
     }
 
     /// The rules are closed.

@@ -3,25 +3,25 @@
 //! All of them are known here, so here it is decided what holds for the whole host, what a path
 //! means, and who has it; only then are rules made.
 
-use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::backends::service::service_ref;
 use super::canaries::{Canaries, CanaryUse};
-use super::claim::{Claim, Route};
+use super::claim::{Claim, Place, Route};
 use super::guards::{self, Closing};
+use super::locations::{self, Location, Locations};
 use super::named::Named;
 use super::names::host_tls::HostTls;
 use super::options::LowerOptions;
 use super::path::{RawPath, RoutePath};
 use super::sessions;
-use super::settings::HostAnswer;
+use super::settings::{HostAnswer, PathStyle};
 use crate::control::source::report::{Finding, Report};
-use crate::filter::Filter;
+use crate::filter::{Filter, NamedPort, PathEdit, Redirect, RedirectQuery};
 use crate::model::{
-    BackendKey, BackendTarget, Host, HostPattern, ObjectRef, OnMiss, Origin, PathMatch, Policies,
-    Problem, Refusal, RequestMatch, Rule, WeightedBackend,
+    BackendKey, BackendTarget, Host, HostPattern, ObjectRef, OnMiss, Origin, Policies, Problem,
+    Refusal, RequestMatch, Rule, WeightedBackend,
 };
 
 /// A host and the problems of its making.
@@ -33,8 +33,10 @@ pub(super) struct BuiltHost {
     pub closed_by: Option<ClosedBy>,
     /// What canaries beside its rules use.
     pub canaries: Vec<CanaryUse>,
-    /// Indices of the rules that paths lead to, in the order of their paths.
-    by_path: Box<[u32]>,
+    /// What its paths are.
+    pub locations: Locations,
+    /// The rules that paths lead to, by index, in the order of paths.
+    by_path: Box<[(RoutePath, u32)]>,
 }
 
 /// Whose annotation closes a host, and which.
@@ -61,13 +63,9 @@ impl BuiltHost {
 
     /// The rule that a path leads to.
     pub(super) fn rule_of(&self, path: &RoutePath) -> Option<&Arc<Rule>> {
-        let host = self.host.as_ref()?;
-        let rule = |index: &u32| host.rules.get(usize::try_from(*index).ok()?);
-        let found = self.by_path.binary_search_by(|index| {
-            let matched = rule(index).and_then(|rule| rule.matches.first());
-            matched.map_or(Ordering::Less, |matched| path.compare_to(&matched.path).reverse())
-        });
-        rule(self.by_path.get(found.ok()?)?)
+        let found = self.by_path.binary_search_by(|(other, _)| other.cmp(path)).ok()?;
+        let (_, index) = self.by_path.get(found)?;
+        self.host.as_ref()?.rules.get(usize::try_from(*index).ok()?)
     }
 }
 
@@ -86,8 +84,9 @@ struct HostWide<'a> {
 /// Shape: `claimants` and `canaries` are ordered by age, the oldest first, and each names the host.
 ///
 /// Two paths that are compared alike and are equal contend: the older claim wins, within a claim
-/// the first. What hosts answer by themselves comes before all of them. Paths without a rule go to
-/// the default backend of the oldest claimant, if it has one, as ingress-nginx does it.
+/// the first. What hosts answer by themselves comes before all of them. Paths without a rule are
+/// those of the oldest claimant, as in ingress-nginx: what it says of its rules holds for them, and
+/// its default backend serves them, if it has one.
 pub(super) fn build<'a>(
     pattern: &HostPattern,
     claimants: impl Iterator<Item = &'a Claim> + Clone,
@@ -100,37 +99,46 @@ pub(super) fn build<'a>(
     let canaries = Canaries::new(pattern, canaries);
     let wide = HostWide { tls, options, named, closing, canaries };
     let mut uses = Vec::new();
+    let locations = Locations::new(pattern, claimants.clone());
     let mut contest = Contest::default();
     let mut problems = Vec::new();
     for claim in claimants.clone() {
         for answer in &claim.settings.answers {
             let path = &answer.path;
-            if let Some(winner) = contest.enter(path, || wide.answer(claim, answer)) {
+            if let Some(winner) = contest.winner(path) {
                 let finding = conflict(pattern, claim, answer.field.clone(), path, winner);
                 problems.extend(told(claim, |report| report.error(finding)));
+            } else {
+                contest.enter(path.clone(), wide.answer(claim, answer));
             }
         }
     }
     for claim in claimants.clone() {
         let mut report = claim.report();
         for route in claim.routes.get(pattern).into_iter().flatten() {
-            let (path, refusal) = meaning(claim, route);
-            let rule = || wide.rule(claim, route, &path, refusal, &mut uses);
-            if let Some(winner) = contest.enter(&path, rule) {
+            let path = route.path.plain();
+            if let Some(winner) = contest.winner(&path) {
                 report.error(conflict(pattern, claim, route.place.field(), &path, winner));
+            } else if let Some(location) = locations.of(claim, route, &mut report) {
+                contest.enter(path, wide.rule(claim, route, location, &mut uses));
             }
         }
         problems.extend(report.finish());
     }
-    let Contest { mut rules, winners } = contest;
-    let by_path = winners.values().map(|index| u32::try_from(*index).unwrap_or(u32::MAX)).collect();
-    let root = RawPath::root().plain();
-    if let Some(oldest) = claimants.clone().next()
-        && let Some(fallback) = &oldest.fallback
-        && !winners.contains_key(&root)
-    {
-        rules.push(Arc::new(wide.rule(oldest, fallback, &root, None, &mut uses)));
+    if locations.style() == PathStyle::Plain {
+        claimants.clone().for_each(|claim| wide.slash_redirects(pattern, claim, &mut contest));
     }
+    if let Some(oldest) = claimants.clone().next()
+        && contest.winner(&RoutePath::prefix("/")).is_none()
+    {
+        problems.extend(told(oldest, |report| {
+            let root = wide.unclaimed(pattern, oldest, &locations, &mut uses, report);
+            contest.rules.extend(root);
+        }));
+    }
+    let Contest { rules, winners } = contest;
+    let index = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
+    let by_path = winners.into_iter().map(|(path, at)| (path, index(at))).collect();
     if let Some((owner, closing)) = &wide.closing {
         let others = claimants.clone().filter(|other| !other.guards().is_closed);
         problems.extend(others.flat_map(|other| {
@@ -150,7 +158,7 @@ pub(super) fn build<'a>(
     });
     let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
     let host = has_rules.then(|| Arc::new(host));
-    BuiltHost { host, problems, closed_by, by_path, canaries: uses }
+    BuiltHost { host, problems, closed_by, canaries: uses, locations, by_path }
 }
 
 /// Who has which path.
@@ -162,24 +170,16 @@ struct Contest {
 }
 
 impl Contest {
-    /// Makes the rule of a path, unless another one has it: then says whose.
-    fn enter(&mut self, path: &RoutePath, rule: impl FnOnce() -> Rule) -> Option<&Origin> {
-        if let Some(index) = self.winners.get(path) {
-            return self.rules.get(*index).map(|winner| &winner.origin);
-        }
-        self.winners.insert(path.clone(), self.rules.len());
-        self.rules.push(Arc::new(rule()));
-        None
+    /// Where the rule comes from that has the path.
+    fn winner(&self, path: &RoutePath) -> Option<&Origin> {
+        let index = self.winners.get(path)?;
+        self.rules.get(*index).map(|winner| &winner.origin)
     }
-}
 
-/// What a path of the claim means. With the reason why its requests are not served whatever the
-/// backend: of an expression it is only known which requests it means.
-pub(super) fn meaning(claim: &Claim, route: &Route) -> (RoutePath, Option<Refusal>) {
-    let is_expression = claim.settings.is_expression(route.path.text());
-    match is_expression.then(|| route.path.expression()).flatten() {
-        Some(expression) => (expression, Some(Refusal::NotSupported)),
-        None => (route.path.plain(), None),
+    /// Gives a path that nobody has to a rule.
+    fn enter(&mut self, path: RoutePath, rule: Rule) {
+        self.winners.insert(path, self.rules.len());
+        self.rules.push(Arc::new(rule));
     }
 }
 
@@ -188,23 +188,78 @@ impl HostWide<'_> {
         &self,
         claim: &Claim,
         route: &Route,
-        path: &RoutePath,
-        refusal: Option<Refusal>,
+        location: Location,
         uses: &mut Vec<CanaryUse>,
     ) -> Rule {
+        let Location { path, refusal, is_rewritten } = location;
         let policies = self.policies(claim, route.path.text());
         let of_backend = (route.target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
         let refusal = policies.refusal.or(refusal).or(of_backend);
+        let replacement = policies.replacement.clone().filter(|_| is_rewritten);
         let binding = policies.binding.as_ref();
         let binding = binding.map(|binding| sessions::of_rule(binding, route.path.text()));
-        let policies = Policies { refusal, binding, ..policies };
+        let policies = Policies { refusal, binding, replacement, ..policies };
         Rule {
             origin: claim.origin(route.place),
-            matches: vec![RequestMatch::path(path.as_match().clone())],
+            matches: vec![RequestMatch::path(path)],
             filters: Vec::new(),
             backends: vec![sessions::tagged(route.target.clone(), policies.binding.as_deref())],
             canaries: self.canaries.of_rule(claim, route, &policies, uses),
             policies,
+        }
+    }
+
+    /// The rule of what nobody has at the host; `None`: nothing holds for it. A rule without host
+    /// says nothing of others' requests.
+    fn unclaimed(
+        &self,
+        pattern: &HostPattern,
+        oldest: &Claim,
+        locations: &Locations,
+        uses: &mut Vec<CanaryUse>,
+        report: &mut Report<'_>,
+    ) -> Option<Arc<Rule>> {
+        let default = self.options.default_backend.clone();
+        let default = Route {
+            path: RawPath::root(),
+            target: default.map_or(BackendTarget::Nobody, BackendTarget::Service),
+            place: Place::Default,
+        };
+        let route = oldest.fallback.as_ref().unwrap_or(&default);
+        let rule = self.rule(oldest, route, locations.of(oldest, route, report)?, uses);
+        let is_silent = *pattern == HostPattern::Any || rule.policies == Policies::default();
+        (oldest.fallback.is_some() || !is_silent).then(|| Arc::new(rule))
+    }
+
+    /// Makes the rules of what lacks but the slash at the end of the claim's paths.
+    fn slash_redirects(&self, pattern: &HostPattern, claim: &Claim, contest: &mut Contest) {
+        for route in claim.routes.get(pattern).into_iter().flatten() {
+            let path = route.path.plain();
+            let Some(from) = locations::slashed(&path) else { continue };
+            let origin = claim.origin(route.place);
+            let is_own = contest.winner(&path).is_some_and(|winner| *winner == origin);
+            let has_prefix = contest.winner(&RoutePath::prefix(from.text())).is_some();
+            if !is_own || has_prefix || contest.winner(&from).is_some() {
+                continue;
+            }
+            let redirect = Redirect {
+                scheme: None,
+                hostname: None,
+                port: NamedPort::Unsaid,
+                query: RedirectQuery::Kept,
+                path: Some(PathEdit::Full(path.text().into())),
+                status: 301,
+            };
+            let policies = self.policies(claim, route.path.text());
+            let rule = Rule {
+                origin,
+                matches: vec![RequestMatch::path(from.as_match())],
+                filters: vec![Filter::Redirect(redirect)],
+                backends: Vec::new(),
+                canaries: Vec::new(),
+                policies: Policies { https_redirect: None, replacement: None, ..policies },
+            };
+            contest.enter(from, rule);
         }
     }
 
@@ -213,7 +268,7 @@ impl HostWide<'_> {
     fn answer(&self, claim: &Claim, answer: &HostAnswer) -> Rule {
         Rule {
             origin: claim.origin_of(answer),
-            matches: vec![RequestMatch::path(answer.path.as_match().clone())],
+            matches: vec![RequestMatch::path(answer.path.as_match())],
             filters: vec![Filter::Redirect(answer.redirect.clone())],
             backends: Vec::new(),
             canaries: Vec::new(),
@@ -221,6 +276,7 @@ impl HostWide<'_> {
                 https_redirect: None,
                 answer_fields: None,
                 cors: None,
+                replacement: None,
                 ..self.policies(claim, "/")
             },
         }
@@ -270,7 +326,6 @@ pub(super) fn conflict(
     path: &RoutePath,
     winner: &Origin,
 ) -> Finding {
-    let path = path_text(path.as_match());
     let at = winner.position.as_ref().map(|p| format!(" at {p}")).unwrap_or_default();
     let why = match winner.object == claim.owner {
         true => "comes first",
@@ -284,17 +339,6 @@ pub(super) fn conflict(
             winner.object
         ),
         advice: "Remove one of the two.".into(),
-    }
-}
-
-fn path_text(path: &PathMatch) -> String {
-    match path {
-        PathMatch::Exact(path) => format!("{path} (Exact)"),
-        PathMatch::Prefix(path) => format!("{path} (Prefix)"),
-        PathMatch::Regex(pattern) => {
-            let text = pattern.as_str();
-            format!("{} (expression)", text.strip_prefix("(?i)^").unwrap_or(text))
-        }
     }
 }
 
@@ -312,7 +356,7 @@ pub(super) fn unused_fallback(pattern: &HostPattern) -> Finding {
 pub(super) fn default_rule(key: &BackendKey) -> Arc<Rule> {
     Arc::new(Rule {
         origin: Origin { object: service_ref(key), rule: None, path: None, position: None },
-        matches: vec![RequestMatch::path(RawPath::root().plain().as_match().clone())],
+        matches: vec![RequestMatch::path(RoutePath::prefix("/").as_match())],
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
         canaries: Vec::new(),

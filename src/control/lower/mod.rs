@@ -22,6 +22,7 @@ mod guards;
 mod hosts;
 mod ingress;
 mod interest;
+mod locations;
 mod named;
 mod names;
 mod options;

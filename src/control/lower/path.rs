@@ -1,11 +1,11 @@
 //! The path of a rule: as it is written, what it means, and what is wrong with it.
 
-use std::cmp::Ordering;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use super::regex_path;
+use super::regex_path::{self, ExpressionError};
 use crate::limits::PATH_BYTES_MAX;
-use crate::model::{PathMatch, Pattern};
+use crate::model::{PathMatch, PathPattern};
 
 /// A path as it is written. What it means is known with its host.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub(super) struct RawPath {
     text: Arc<str>,
     kind: PathType,
     /// What it means as an expression, once somebody asked.
-    expression: OnceLock<Option<Box<Pattern>>>,
+    expression: OnceLock<Box<Result<PathPattern, ExpressionError>>>,
 }
 
 /// `pathType`.
@@ -55,88 +55,86 @@ impl RawPath {
 
     /// What it means as plain text.
     pub(super) fn plain(&self) -> RoutePath {
-        let text = coded(&self.text);
-        RoutePath(match self.kind {
-            PathType::Exact => PathMatch::Exact(text),
-            PathType::Prefix | PathType::ImplementationSpecific => PathMatch::Prefix(text),
-        })
+        let kind = match self.kind {
+            PathType::Exact => PathKind::Exact,
+            PathType::Prefix | PathType::ImplementationSpecific => PathKind::Prefix,
+        };
+        RoutePath { kind, text: decoded(&self.text) }
     }
 
-    /// What it means as a regular expression; `None`: nothing.
-    pub(super) fn expression(&self) -> Option<RoutePath> {
-        let pattern = || regex_path::pattern(&self.text).map(Box::new);
-        let known = self.expression.get_or_init(pattern);
-        known.as_ref().map(|pattern| RoutePath(PathMatch::Regex(Pattern::clone(pattern))))
-    }
-}
-
-/// What a path means: two equal ones contend for the same requests.
-#[derive(Debug, Clone)]
-pub(super) struct RoutePath(PathMatch);
-
-impl RoutePath {
-    pub(super) fn as_match(&self) -> &PathMatch {
-        &self.0
-    }
-
-    /// Orders a path before or after that of a rule.
-    pub(super) fn compare_to(&self, other: &PathMatch) -> Ordering {
-        key(&self.0).cmp(&key(other))
+    /// What it means as a regular expression.
+    pub(super) fn expression(&self) -> &Result<PathPattern, ExpressionError> {
+        let compile = || Box::new(regex_path::pattern(&self.text, &self.text));
+        self.expression.get_or_init(compile)
     }
 }
 
-/// How a path is compared, and what.
-fn key(path: &PathMatch) -> (PathKind, &str) {
-    match path {
-        PathMatch::Exact(path) => (PathKind::Exact, path),
-        PathMatch::Prefix(path) => (PathKind::Prefix, path),
-        PathMatch::Regex(pattern) => (PathKind::Pattern, pattern.as_str()),
-    }
+/// A path as it contends with others of its host: two equal ones want the same requests. As plain
+/// text it is what it means, too.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RoutePath {
+    kind: PathKind,
+    text: Arc<str>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PathKind {
     Exact,
     Prefix,
-    Pattern,
 }
 
-/// Letters beyond ASCII in the form in which requests are matched, whichever way they are sent.
-fn coded(path: &Arc<str>) -> Arc<str> {
-    if path.is_ascii() {
+impl RoutePath {
+    /// The path that requests have as it is, of text in the form in which they are matched.
+    pub(super) fn exact(text: &str) -> Self {
+        Self { kind: PathKind::Exact, text: text.into() }
+    }
+
+    /// The same as a prefix.
+    pub(super) fn prefix(text: &str) -> Self {
+        Self { kind: PathKind::Prefix, text: text.into() }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn as_match(&self) -> PathMatch {
+        let text = Arc::clone(&self.text);
+        match self.kind {
+            PathKind::Exact => PathMatch::Exact(text),
+            PathKind::Prefix => PathMatch::Prefix(text),
+        }
+    }
+}
+
+impl fmt::Display for RoutePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:?})", self.text, self.kind)
+    }
+}
+
+/// Percent-encodings as what they stand for: in that form requests are matched, whichever way they
+/// are sent.
+fn decoded(path: &Arc<str>) -> Arc<str> {
+    if !path.contains('%') {
         return Arc::clone(path);
     }
-    let mut text = String::with_capacity(path.len().saturating_mul(3));
-    for character in path.chars() {
-        if character.is_ascii() {
-            text.push(character);
-            continue;
-        }
-        for byte in character.encode_utf8(&mut [0; 4]).bytes() {
-            text += &format!("%{byte:02X}");
-        }
+    let mut octets = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let [octet, behind @ ..] = rest {
+        let digit = |at: usize| behind.get(at).and_then(|digit| char::from(*digit).to_digit(16));
+        let coded = match (octet, digit(0), digit(1)) {
+            (b'%', Some(high), Some(low)) => u8::try_from(high << 4 | low).ok(),
+            _ => None,
+        };
+        // A coded slash is none here, and no path of a request has one; nor is a control character
+        // welcome in messages of ours.
+        let coded = coded.filter(|octet| *octet != b'/' && !octet.is_ascii_control());
+        octets.push(coded.unwrap_or(*octet));
+        rest = if coded.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
     }
-    text.into()
-}
-
-impl PartialEq for RoutePath {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for RoutePath {}
-
-impl PartialOrd for RoutePath {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for RoutePath {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.compare_to(&other.0)
-    }
+    // What is no text no path of an object stands for.
+    String::from_utf8(octets).map_or_else(|_| Arc::clone(path), Into::into)
 }
 
 /// Why a path cannot be used.
@@ -174,10 +172,8 @@ pub(super) enum PathRefusal {
 ///
 /// Source: Ingress API `spec.rules[].http.paths[].path`; RFC 3986 sections 3.3 and 5.2.4.
 pub(super) fn check(path: &str) -> Result<(), PathError> {
-    check_size(path)?;
-    if let Some(bad) =
-        path.chars().find(|c| c.is_control() || c.is_whitespace() || matches!(c, '#' | '?'))
-    {
+    check_octets(path)?;
+    if let Some(bad) = path.chars().find(|c| c.is_whitespace() || matches!(c, '#' | '?')) {
         return Err(PathError::Character(bad));
     }
     if path.split('/').any(is_dot_segment) {
@@ -202,14 +198,14 @@ pub(super) fn refusal(path: &str) -> Option<PathRefusal> {
 ///
 /// # Errors
 /// As [`check`].
-pub(super) fn check_size(path: &str) -> Result<(), PathError> {
+pub(super) fn check_octets(path: &str) -> Result<(), PathError> {
     if !path.starts_with('/') {
         return Err(PathError::NotAbsolute);
     }
     if path.len() > PATH_BYTES_MAX {
         return Err(PathError::TooLong);
     }
-    Ok(())
+    path.chars().find(|c| c.is_control()).map_or(Ok(()), |bad| Err(PathError::Character(bad)))
 }
 
 /// Whether requests can never match it as written because repeated slashes are merged.
@@ -276,10 +272,8 @@ mod tests {
         assert_ne!(exact("/a"), prefix("/a"));
         // A request can be written in either way, and has one form when it is matched.
         assert_eq!(prefix("/ü/x"), prefix("/%C3%BC/x"));
+        assert_eq!(prefix("/a b%"), prefix("/a%20b%"));
+        assert_eq!(prefix("/%FF%2").text(), "/%FF%2");
         assert_eq!(RawPath::new("/ü", PathType::Exact).text(), "/ü");
-        let pattern = || RawPath::new("/a", PathType::Exact).expression().expect("valid");
-        assert_eq!(pattern(), pattern());
-        assert_ne!(pattern(), prefix("/a"));
-        assert!(pattern().compare_to(pattern().as_match()).is_eq());
     }
 }

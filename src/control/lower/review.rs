@@ -11,6 +11,7 @@ use super::canaries::without_main;
 use super::candidate::Candidate;
 use super::configmap::globals::Globals;
 use super::hosts::{self, ClosedBy};
+use super::locations::Locations;
 use super::named;
 use super::names::certificates::{Names, Sources};
 use super::path::RoutePath;
@@ -56,15 +57,19 @@ fn paths(candidate: Candidate<'_>, own: &mut Report<'_>, others: &mut Report<'_>
     if claim.settings.is_canary() {
         return canaries(candidate, others);
     }
+    let none = Locations::default();
     for (pattern, routes) in &claim.routes {
         let host = candidate.hosts.get(pattern);
-        #[expect(clippy::mutable_key_type, reason = "paths are ordered by their text")]
+        let locations = host.map(|host| &host.locations).unwrap_or(&none).and(claim, pattern);
         let mut first: BTreeMap<RoutePath, Origin> = BTreeMap::new();
+        for route in routes {
+            // What a path means is told on the way.
+            drop(locations.of(claim, route, own));
+        }
         let answers = claim.settings.answers.iter();
         let answers = answers.map(|a| (a.path.clone(), a.field.clone(), claim.origin_of(a), true));
         let routes = routes.iter().map(|route| {
-            let (path, _) = hosts::meaning(claim, route);
-            (path, route.place.field(), claim.origin(route.place), false)
+            (route.path.plain(), route.place.field(), claim.origin(route.place), false)
         });
         for (path, field, origin, is_answer) in answers.chain(routes) {
             let taken = host.and_then(|host| host.rule_of(&path)).filter(|rule| {

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::guards::Guards;
-use super::path::{self, RoutePath};
-use super::regex_path;
+use super::path::RoutePath;
 use crate::filter::Redirect;
 use crate::model::{
     BackendKey, BackendProtocol, CanaryCriteria, Dial, DialTls, ErrorPages, HostPattern, ObjectRef,
@@ -25,8 +24,11 @@ pub(crate) struct Settings {
     pub answer_fields: Option<ObjectRef>,
     /// ConfigMap with further fields of the question to a server of external authentication.
     pub auth_fields: Option<ObjectRef>,
-    /// Of its rules.
+    /// Of its rules: what all paths of their hosts are as soon as one asks for expressions.
     pub paths: PathStyle,
+    /// Of its rules: what paths are rewritten to, as it is written. [`Policies::replacement`] is
+    /// what that means.
+    pub rewrite_target: Option<Arc<str>>,
     /// Of its hosts: connections go to the backend of the root path as they are.
     pub passthrough: bool,
     /// Of its hosts; `None`: no client certificate is asked for.
@@ -71,18 +73,19 @@ impl Settings {
         matches!(self.role, Role::Canary(_))
     }
 
-    /// Whether the text of a path is a regular expression. Those of a closed object are all taken
-    /// for expressions if one is: an expression matches more than the same text does, and so less
-    /// leads around the guard.
-    pub(crate) fn is_expression(&self, path: &str) -> bool {
-        let is_one = match (self.paths, self.guards.is_closed) {
-            (PathStyle::Expressions, true) => true,
-            (PathStyle::Expressions, false) | (PathStyle::Plain, true) => {
-                regex_path::looks_like_one(path)
-            }
-            (PathStyle::Plain, false) => false,
-        };
-        is_one && path::check_size(path).is_ok()
+    /// Whether a path of the object is rewritten. To the same text none is, as in ingress-nginx.
+    pub(crate) fn rewrites(&self, path: &str) -> bool {
+        self.rewrite_target.as_ref().is_some_and(|target| **target != *path)
+    }
+
+    /// Whether any path of the object may do what [`Self::asks_for_expressions`] says.
+    pub(crate) fn may_ask_for_expressions(&self) -> bool {
+        self.paths == PathStyle::Expressions || self.rewrite_target.is_some()
+    }
+
+    /// Whether a path of the object makes all paths of its host expressions.
+    pub(crate) fn asks_for_expressions(&self, path: &str) -> bool {
+        self.paths == PathStyle::Expressions || self.rewrites(path)
     }
 }
 

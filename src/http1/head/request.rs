@@ -34,8 +34,10 @@ pub struct RequestHead {
     pub authority: Span,
     /// Of `authority`: lower case, no port, no trailing dot; IPv6 addresses keep their brackets.
     pub host: Vec<u8>,
-    /// Normalised, begins with `/`; or `*`. Rules match on it; see [`Self::sent_path`].
+    /// Normalised, begins with `/`; or `*`. See [`Self::rule_path`] and [`Self::sent_path`].
     pub path: Vec<u8>,
+    /// As rules read it, if that differs from `path`; else empty.
+    pub read_path: Vec<u8>,
     /// A backend may read the path otherwise than `path` says; see [`target::lax_path`].
     pub has_lax_reading: bool,
     /// The path as sent; empty if an absolute target has none.
@@ -61,6 +63,13 @@ impl RequestHead {
     #[must_use]
     pub fn is_head(&self, buf: &[u8]) -> bool {
         self.method.of(buf) == b"HEAD"
+    }
+
+    /// The path as rules match it: percent-decoded, one slash where there were several, without dot
+    /// segments; or `*`.
+    #[must_use]
+    pub fn rule_path(&self) -> &[u8] {
+        if self.read_path.is_empty() { &self.path } else { &self.read_path }
     }
 
     /// The path to forward: octet for octet as sent, or what an absolute target leaves out.
@@ -322,14 +331,18 @@ fn read_target(buf: &[u8], head: &mut RequestHead) -> Result<(), RequestError> {
         target::read_authority(head.authority.of(buf), &mut head.host)?;
     }
     head.path.clear();
+    head.read_path.clear();
     head.has_lax_reading = false;
     if parts.form == TargetForm::Asterisk {
         head.path.push(b'*');
         return Ok(());
     }
     let raw = head.raw_path.of(buf);
-    target::normalise_path(raw, &mut head.path)?;
+    let is_changed = target::normalise_path(raw, &mut head.path)?;
     head.has_lax_reading = target::has_lax_reading(raw);
+    if is_changed || head.has_lax_reading || memchr::memchr(b'%', raw).is_some() {
+        target::read_path(raw, target::Reading::Rules, &mut head.read_path)?;
+    }
     Ok(())
 }
 

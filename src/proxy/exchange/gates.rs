@@ -27,6 +27,9 @@ pub(super) enum Held<'t> {
     Inquiring(Walk<'t>, Inquiry<'t>),
 }
 
+/// What nginx answers where a rewrite leads to a whole URI.
+const FOUND: u16 = 302;
+
 impl Exchange<'_> {
     /// The rule, if every gate lets the request pass.
     ///
@@ -172,7 +175,7 @@ impl Exchange<'_> {
     /// the catch-all server of ingress-nginx has it, for every method.
     fn is_probe(&self, matched: Option<&Match<'_>>) -> bool {
         let path = self.core.config.health_check_path.as_bytes();
-        self.head().path == path
+        self.head().rule_path() == path
             && matched.is_none_or(|found| !found.is_routed || found.matched_bytes < path.len())
     }
 
@@ -203,6 +206,11 @@ impl Exchange<'_> {
                 return Served::Over(end);
             }
             Answer::Permission => return Served::Over(self.send_permission(unsaid).await),
+            Answer::Replaced(replacement) => {
+                let location = matched.map(|found| self.replaced_location(replacement, found));
+                let location = location.unwrap_or_default();
+                return Served::Over(self.send_redirect(unsaid, FOUND, &location).await);
+            }
             Answer::ListenerGone => {
                 self.is_last = true;
                 (Some(Counter::RequestsMisdirected), Reply::Misdirected)
@@ -243,8 +251,9 @@ impl Exchange<'_> {
         RedirectParts {
             scheme: listener.scheme.as_str(),
             host: &head.host,
+            authority: head.authority.of(self.bytes),
             listener_port: listener.port,
-            path: &head.path,
+            path: head.rule_path(),
             sent_path: head.sent_path(self.bytes),
             query: head.query.map(|query| query.of(self.bytes)),
             matched_bytes,

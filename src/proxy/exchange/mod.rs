@@ -16,6 +16,7 @@ pub mod lookup;
 pub mod pacing;
 pub mod reading;
 pub mod relay;
+pub mod replacement;
 pub mod reply;
 pub mod request;
 pub mod request_fields;

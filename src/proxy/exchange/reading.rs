@@ -1,29 +1,38 @@
 //! What else a backend could read into a path: whether a request would be served past a rule.
 //!
-//! Rules match the normal form of a path, backends get the octets that were sent. A backend that
-//! decodes `%2F`, merges slashes, turns `\` or drops parameters may then see another path than the
-//! rules did. So the laxest reading of such a path is looked up, too.
+//! Rules match a path with `%2F` decoded and slashes merged, backends get the octets that were
+//! sent. One that does neither may then see another path than the rules did, and so may one that
+//! turns `\` or drops parameters as well. So the strictest and the laxest reading of such a path
+//! are looked up, too.
 
-use crate::http1::target::lax_path;
+use crate::http1::target::{Reading, lax_path, read_path};
 use crate::table::TableRule;
 
-/// Whether the request must be refused. `raw`: the path as sent; `rule`: what its normal form leads
-/// to; `lookup`: what another path leads to.
+/// Whether the request must be refused. `raw`: the path as sent; `rule`: what it leads to as rules
+/// read it; `lookup`: what another path leads to.
 ///
-/// It must where a backend would leave its root; where the other reading climbs out of the rule;
-/// and where it comes below one that is guarded. Whatever else the backend reads, it was the rule's
-/// to serve.
+/// It must where a backend would leave its root; where the laxest reading climbs out of the rule;
+/// and where any comes below one that is guarded. Whatever else the backend reads, it was the
+/// rule's to serve.
 pub fn is_evasive<'t>(
     raw: &[u8],
     rule: &TableRule,
-    lookup: impl FnOnce(&[u8]) -> Option<&'t TableRule>,
+    lookup: impl Fn(&[u8]) -> Option<&'t TableRule>,
 ) -> bool {
-    let mut path = Vec::with_capacity(raw.len());
-    // The path has a normal form, so that it can only fail by climbing above the root.
-    let Ok(climbs) = lax_path(raw, &mut path) else { return true };
-    let other = lookup(&path);
-    let is_same = other.is_some_and(|other| std::ptr::eq(other, rule));
-    !is_same && (climbs || other.is_some_and(TableRule::is_guarded))
+    let (mut lax, mut path) = (Vec::with_capacity(raw.len()), Vec::with_capacity(raw.len()));
+    // The path has a normal form, so that either can only fail by climbing above the root.
+    let Ok(climbs) = lax_path(raw, &mut lax) else { return true };
+    let mut leads_past = |raw: &[u8], reading, climbs| {
+        path.clear();
+        if read_path(raw, reading, &mut path).is_err() {
+            return true;
+        }
+        let other = lookup(&path);
+        let is_same = other.is_some_and(|other| std::ptr::eq(other, rule));
+        !is_same && (climbs || other.is_some_and(TableRule::is_guarded))
+    };
+    // What the laxest makes of it has no coded slash left, and is only decoded here.
+    leads_past(raw, Reading::Strict, false) || leads_past(&lax, Reading::Strict, climbs)
 }
 
 #[cfg(test)]
@@ -45,6 +54,7 @@ mod tests {
             series: SeriesId { slot: 0, generation: 0 },
             substitutes: None,
             auth_server: None,
+            is_unclaimed: false,
         }
     }
 
@@ -64,7 +74,7 @@ mod tests {
             }
         };
         let mut path = Vec::new();
-        crate::http1::target::normalise_path(raw.as_bytes(), &mut path).expect("a path");
+        read_path(raw.as_bytes(), Reading::Rules, &mut path).expect("a path");
         let hit = lookup(&path).expect("a rule");
         assert_eq!(is_evasive(raw.as_bytes(), hit, lookup), expected, "{raw}, {has_root}");
     }
@@ -72,21 +82,25 @@ mod tests {
     #[test]
     fn no_spelling_leads_past_a_guard_or_out_of_a_rule() {
         for (raw, with_root, without) in [
-            ("/open/..%2fadmin", true, Some(true)),
-            ("/open/..%2fother", true, Some(true)),
+            // Rules read these as below the guard, and the rest as nobody's below one.
+            ("/open/..%2fadmin", false, Some(false)),
+            ("/open/..%2fother", false, None),
+            ("/admin/..%2fopen", true, Some(true)),
+            ("/admin%2f../open", false, Some(false)),
+            ("/admin/x%2f../../open", true, Some(true)),
             ("/open/..;/admin", true, Some(true)),
             ("/open/x%2f../y", false, Some(false)),
             ("/open//x", false, Some(false)),
             ("/open/a%2Fb;c", false, Some(false)),
             ("/admin/a%2Fb", false, Some(false)),
-            ("//admin", true, None),
-            ("/admin%2fusers", true, None),
+            ("//admin", false, Some(false)),
+            ("/admin%2fusers", false, Some(false)),
             ("/admin;a", true, None),
             ("/x\\..\\admin", true, None),
-            ("//open", false, None),
-            ("/open%2fx", false, None),
+            ("//open", false, Some(false)),
+            ("/open%2fx", false, Some(false)),
             ("/x/..%2fy", false, None),
-            ("/..%2fetc", true, None),
+            ("/open%2fx/../..", true, None),
         ] {
             check(raw, true, with_root);
             if let Some(expected) = without {

@@ -14,9 +14,11 @@ impl Exchange<'_> {
         let mut host = std::mem::take(&mut self.scratch.host);
         let head = &self.scratch.request;
         let plan = &route.plan.request;
-        if let Some(edit) = &plan.path {
+        let is_replaced = self.scratch.is_path_replaced;
+        let is_new = is_replaced || plan.path.is_some();
+        if let Some(edit) = plan.path.as_ref().filter(|_| !is_replaced) {
             path.clear();
-            edit.apply(&head.path, route.matched_bytes, &mut path);
+            edit.apply(head.rule_path(), route.matched_bytes, &mut path);
         }
         let request = self.request();
         if let Some(text) = &plan.host {
@@ -27,7 +29,7 @@ impl Exchange<'_> {
             client: self.downstream.client.as_bytes(),
             listener_fields: &self.downstream.listener.fields,
             request_id: &self.scratch.request_id,
-            path: plan.path.is_some().then_some(path.as_slice()),
+            path: is_new.then_some(path.as_slice()),
             host: plan.host.is_some().then_some(host.as_slice()),
             edits: &plan.fields,
             overlay: &self.scratch.overlay,

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::filter::{AnswerFields, CorsAnswer};
+use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::head::{Field, is_grpc};
 use crate::model::{AccessLog, Scheme};
@@ -25,7 +26,7 @@ use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
 use crate::table::plan::{ResponsePlan, Treatment};
 use crate::table::{Match, TableRule};
-use crate::telemetry::ExchangeRecord;
+use crate::telemetry::{Counter, ExchangeRecord};
 
 /// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
 pub async fn run(
@@ -42,6 +43,7 @@ pub async fn run(
     scratch.overlay.clear();
     scratch.added.clear();
     scratch.auth = None;
+    scratch.is_path_replaced = false;
     let mut exchange = Exchange {
         core,
         downstream,
@@ -54,7 +56,7 @@ pub async fn run(
         hold: Cell::new(None),
     };
     exchange.choose_request_id();
-    let matched = exchange.look_up(&table, &exchange.head().path);
+    let matched = exchange.look_up(&table, exchange.head().rule_path());
     if let Some(matched) = &matched {
         exchange.answer = exchange.answer_fields(&matched.rule.plan.response);
     }
@@ -117,6 +119,9 @@ impl<'a> Exchange<'a> {
     /// Asks a backend of the rule.
     async fn ask(&mut self, matched: &Match<'_>, unsaid: Unsaid, started: u64) -> Served {
         let rule = matched.rule;
+        if rule.is_unclaimed {
+            return Served::Owed(unsaid, Reply::NotFound);
+        }
         let share = self.core.random.below(rule.weight_total as usize);
         let Some(entry) = rule.backend(u32::try_from(share).unwrap_or(0)) else {
             return Served::Owed(unsaid, Reply::InvalidBackend);
@@ -139,6 +144,10 @@ impl<'a> Exchange<'a> {
             None => (entry, backend),
         };
         let route = matched.route(entry);
+        if self.replace_path(route, &rule.origin).is_err() {
+            self.core.count(Counter::RequestsMalformed);
+            return Served::Owed(unsaid, Reply::Malformed(RequestFault::UriTooLong));
+        }
         let until = self.until(&route.plan.treatment, started);
         self.try_endpoints(&backend, route, &until, unsaid, started).await
     }

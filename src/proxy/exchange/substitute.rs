@@ -57,6 +57,7 @@ impl Exchange<'_> {
                 plan: &rule.plan,
                 matched_bytes: found.matched_bytes,
                 tag: "",
+                pattern: found.pattern,
                 origin: &rule.origin,
             };
             match self.ask_another(id, route, unsaid).await {
@@ -70,8 +71,14 @@ impl Exchange<'_> {
             self.end_request(reply);
             self.scratch.overlay.withhold();
             self.tell(rule, reply.status(), TARGET);
-            let route =
-                Route { plan: &pages.plan, matched_bytes: 0, tag: "", origin: &rule.origin };
+            self.scratch.is_path_replaced = false;
+            let route = Route {
+                plan: &pages.plan,
+                matched_bytes: 0,
+                tag: "",
+                pattern: None,
+                origin: &rule.origin,
+            };
             match self.ask_another(pages.backend, route, unsaid).await {
                 Served::Over(end) => return end,
                 Served::Owed(back, _) => unsaid = back,

@@ -8,17 +8,30 @@ use proptest::sample::select;
 
 use super::{Request, backend, pattern, rule};
 use crate::model::{
-    BackendTarget, FieldMatch, Host, Listener, Model, OnMiss, PathMatch, Pattern, Policies,
-    QueryMatch, Refusal, RequestMatch, Rule, ValueMatch, WeightedBackend,
+    BackendTarget, FieldMatch, Host, Listener, Model, OnMiss, PathMatch, PathPattern, Pattern,
+    Policies, QueryMatch, Refusal, RequestMatch, Rule, ValueMatch, WeightedBackend,
 };
 
-const REGEXES: [&str; 5] = ["^/a", "b$", "/a/", "a|b", "^/b/?$"];
+/// Heads that begin each other, none, and one of another case.
+const REGEXES: [&str; 12] = [
+    "^/a",
+    "b$",
+    "/a/",
+    "a|b",
+    "^/b/?$",
+    "^/",
+    "^/a/b",
+    "^/ab",
+    "^/a.",
+    "^/a/(b|a)",
+    "(?i)^/A/",
+    "^/ab/",
+];
 
-fn regex(index: usize) -> Pattern {
-    static COMPILED: OnceLock<Vec<Pattern>> = OnceLock::new();
-    let compiled = COMPILED
-        .get_or_init(|| REGEXES.iter().map(|text| Pattern::new(text).expect("valid")).collect());
-    compiled[index].clone()
+fn regex(index: usize) -> PathPattern {
+    static COMPILED: OnceLock<Vec<PathPattern>> = OnceLock::new();
+    let compile = |text: &&str| PathPattern::new(text, text).expect("valid");
+    COMPILED.get_or_init(|| REGEXES.iter().map(compile).collect())[index].clone()
 }
 
 pub(super) fn name() -> impl Strategy<Value = String> {
@@ -43,14 +56,14 @@ fn path_match() -> impl Strategy<Value = PathMatch> {
     prop_oneof![
         4 => path().prop_map(|text| PathMatch::Prefix(text.into())),
         2 => path().prop_map(|text| PathMatch::Exact(text.into())),
-        1 => (0..REGEXES.len()).prop_map(|index| PathMatch::Regex(regex(index))),
+        2 => (0..REGEXES.len()).prop_map(|index| PathMatch::Regex(regex(index))),
     ]
 }
 
 fn value() -> impl Strategy<Value = ValueMatch> {
     prop_oneof![
         3 => select(vec!["1", "2", ""]).prop_map(|text| ValueMatch::Exact(text.into())),
-        1 => Just(ValueMatch::Regex(regex(3))),
+        1 => Just(ValueMatch::Regex(Pattern::new("a|b").expect("valid"))),
     ]
 }
 
@@ -78,6 +91,7 @@ fn weighted() -> impl Strategy<Value = WeightedBackend> {
         5 => (select(vec!["s", "t", "u", "v"]), 0_u32..3)
             .prop_map(|(service, weight)| backend(service, weight)),
         1 => Just(WeightedBackend::only(BackendTarget::Invalid)),
+        1 => Just(WeightedBackend::only(BackendTarget::Nobody)),
     ]
 }
 

@@ -14,7 +14,7 @@ use super::{FieldLookup, RequestKey};
 use crate::filter::Filter;
 use crate::model::{
     BackendKey, BackendTarget, Host, HostName, HostPattern, Kind, Listener, Model, ObjectRef,
-    OnMiss, Origin, PathMatch, Pattern, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
+    OnMiss, Origin, PathMatch, PathPattern, Policies, PortRef, RequestMatch, Rule, WeightedBackend,
     WildcardDepth,
 };
 
@@ -109,7 +109,9 @@ fn model(hosts: Vec<Arc<Host>>, default_rule: Option<Rule>) -> Model {
 fn path(text: &str) -> RequestMatch {
     RequestMatch::path(match (text.strip_prefix('='), text.strip_prefix('~')) {
         (Some(exact), _) => PathMatch::Exact(exact.into()),
-        (_, Some(pattern)) => PathMatch::Regex(Pattern::new(pattern).expect("a pattern")),
+        (_, Some(pattern)) => {
+            PathMatch::Regex(PathPattern::new(pattern, pattern).expect("a pattern"))
+        }
         _ => PathMatch::Prefix(text.into()),
     })
 }

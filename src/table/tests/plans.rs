@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::{backend, get, host, model, path, rule};
 use crate::filter::{
-    Binding, Edit, FieldEdits, Filter, Gate, HashBy, Pace, PathEdit, Redirect, Rewrite, Text,
+    Binding, Edit, FieldEdits, Filter, Gate, HashBy, NamedPort, Pace, PathEdit, Redirect,
+    RedirectQuery, Rewrite, Text,
 };
 use crate::limits::TRIES_MAX;
 use crate::model::{
@@ -135,7 +136,8 @@ fn a_rewrite_of_the_host_counts_more_than_that_of_the_backend() {
 fn filters_become_one_edit_of_each_side() {
     let redirect = |status| {
         let (scheme, hostname) = (None, None);
-        Redirect { scheme, hostname, port: None, path: None, status }
+        let (port, query) = (NamedPort::Listener, RedirectQuery::Kept);
+        Redirect { scheme, hostname, port, path: None, query, status }
     };
     let filters = [
         Filter::Edit(Edit::RequestFields(set("x", "1"))),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Request, backend, get, host, model, path, rule};
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendTarget, FieldMatch, ListenerId, Model, OnMiss, QueryMatch, Refusal, RequestMatch,
-    ValueMatch, WeightedBackend,
+    BackendTarget, FieldMatch, ListenerId, Model, OnMiss, QueryMatch, RequestMatch, ValueMatch,
+    WeightedBackend,
 };
 use crate::table::{Compiler, naive};
 
@@ -288,28 +288,37 @@ fn an_unchanged_host_is_the_same_compiled_host() {
     assert_ne!(find(&first, "b"), find(&second, "b"));
 }
 
-/// A shorter plain path would lead around the guard; a longer one comes first in ingress-nginx,
-/// too.
+/// Of two heads one may begin the other, none may be known, and case is none.
 #[test]
-fn the_pattern_of_a_missing_guard_comes_before_shorter_literal_paths() {
-    let refused = |refusal| {
-        let mut rule = rule("i", 0, vec![path("~^/a/.*")]);
-        rule.policies.refusal = Some(refusal);
-        rule
-    };
-    let literals = ["/", "=/a/b", "/a/bc/def/g"];
-    let ask_for = |refusal, request: &str| {
-        let mut rules: Vec<_> = vec![refused(refusal)];
-        rules.extend((1..).zip(literals).map(|(n, text)| rule("i", n, vec![path(text)])));
-        ask(&model(vec![host("h", OnMiss::Default, rules)], None), &get("h", request))
-    };
-    for (request, guard, other) in
-        [("/a/x", 0, 1), ("/a/b", 0, 2), ("/a/bc/def/g", 3, 3), ("/a", 1, 1)]
-    {
-        let rule = |found: Option<(u32, usize)>| found.map(|(rule, _)| rule);
-        assert_eq!(rule(ask_for(Refusal::Guard, request)), Some(guard), "{request}");
-        assert_eq!(rule(ask_for(Refusal::NotSupported, request)), Some(other), "{request}");
+fn patterns_are_tried_by_their_text_whatever_they_begin_with() {
+    let texts =
+        ["~(?i)^/Foo/bar/[a-z]{3}", "~(?i)^/foo/bar/bar", "~(?i)^/foo", "~^/.*/bar$", "~^/"];
+    for (request, wanted) in [
+        ("/foo/bar/bar", 0),
+        ("/FOO/BAR/BAR", 0),
+        ("/foo/bar/12", 2),
+        ("/fo/bar", 3),
+        ("/foo/x/bar", 3),
+        ("/fo", 4),
+    ] {
+        let rules = paths(0, &texts);
+        let found = ask(&model(vec![host("h", OnMiss::Default, rules)], None), &get("h", request));
+        assert_eq!(found.map(|(rule, _)| rule), Some(wanted), "{request}");
     }
+}
+
+/// It has gates as every other, and is as if it were not there for those who ask.
+#[test]
+fn a_rule_for_what_nobody_claims_is_not_routed() {
+    let mut rule = rule("i", 7, vec![path("/")]);
+    rule.backends = vec![WeightedBackend::only(BackendTarget::Nobody)];
+    let model = model(vec![host("h", OnMiss::Default, vec![rule])], None);
+    let table = Compiler::default().compile(&model).table;
+    let request = get("h", "/x");
+    let found = table.lookup(ListenerId::HTTP, &request.key()).expect("a rule");
+    assert!(found.rule.is_unclaimed && !found.is_routed);
+    let slow = naive::lookup(&model, ListenerId::HTTP, &request.key()).expect("a rule");
+    assert!(!slow.is_routed);
 }
 
 #[test]

@@ -110,6 +110,11 @@ impl Row {
         Self { seen_body: Some(body), ..self }
     }
 
+    /// The echo backend that is to answer.
+    pub(super) fn backend(&self) -> Option<&'static str> {
+        self.backend
+    }
+
     pub(super) fn is_tls(&self) -> bool {
         self.is_tls
     }

@@ -25,8 +25,7 @@ fn the_root_is_redirected_and_nothing_else(driver: Driver) {
         client.send(format!("{method} / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n"));
         let response = client.response();
         assert_eq!(response.status(), 302, "{method}");
-        let expected = format!("http://a.example:{}/app/~x", proxy.http.port());
-        assert_eq!(response.field("location"), Some(&*expected), "{method}");
+        assert_eq!(response.field("location"), Some("http://a.example/app/~x"), "{method}");
     }
     for (host, path) in [("a.example", "/app/~x"), ("a.example", "/x"), ("b.example", "/")] {
         let response = client.get(host, path);

@@ -359,52 +359,30 @@ impl Lowering<'_> {
             }
         };
         let path = RawPath::new(text, kind);
-        if self.settings.is_canary() && path::check_size(text).is_ok() {
+        if self.settings.is_canary() && path::check_octets(text).is_ok() {
             // The main Ingress says what it means.
             return Some(path);
         }
         let field = format!("{field}.path");
-        let is_usable = match self.settings.is_expression(text) && path.expression().is_some() {
-            true => self.expression(&field, text),
-            false => self.plain_path(&field, &path),
-        };
-        is_usable.then_some(path)
+        self.usable_path(&field, &path).then_some(path)
     }
 
-    /// Tells of a path that is a regular expression, of which it is only known which requests it
-    /// means. It takes them in any case.
-    fn expression(&mut self, field: &str, text: &str) -> bool {
-        if regex_path::looks_like_one(text) {
-            self.error(
-                "RegexPath",
-                field,
-                &format!(
-                    "{text:?} is a regular expression, which is not supported yet: requests that \
-                     it matches get status 503, unless a plain path matches them."
-                ),
-                "Write a plain path, or leave the Ingress with a controller that knows them.",
-            );
-        }
-        true
-    }
-
-    /// Whether requests can have the path.
-    fn plain_path(&mut self, field: &str, path: &RawPath) -> bool {
+    /// Whether requests can have the path, by what is known of it before its host is: a path that
+    /// looks like an expression may be one because another Ingress asks for that.
+    fn usable_path(&mut self, field: &str, path: &RawPath) -> bool {
         let text = path.text();
-        if let Err(why) = path::check(text) {
-            let advice = match regex_path::looks_like_one(text) {
-                true => "Regular expressions are not supported yet: write a plain path.",
-                false => "Write the path as requests have it.",
-            };
-            self.error("InvalidPath", field, &format!("{text:?} cannot be used: {why}."), advice);
+        let is_expression = self.settings.asks_for_expressions(text);
+        let checked = match is_expression || regex_path::looks_like_one(text) {
+            true => path::check_octets(text),
+            false => path::check(text),
+        };
+        if let Err(why) = checked {
+            let message = format!("{text:?} cannot be used: {why}.");
+            self.error("InvalidPath", field, &message, "Write the path as requests have it.");
             return false;
         }
-        if regex_path::looks_like_one(text) {
-            let message = format!(
-                "{text:?} looks like a pattern and, as in ingress-nginx without use-regex, is \
-                 none: only requests for this very text match."
-            );
-            self.warning("RegexPath", field, &message, "Write a plain path, such as / for all.");
+        if is_expression {
+            return true;
         }
         let is_lenient = path.kind() == PathType::ImplementationSpecific;
         if let Some(why) = path::refusal(text).filter(|_| !is_lenient) {
@@ -415,8 +393,8 @@ impl Lowering<'_> {
             self.warning(
                 "EmptyPathElement",
                 field,
-                "repeated slashes are not merged: only requests that have them, too, match.",
-                "Write single slashes, unless requests have them.",
+                "repeated slashes of requests are merged before they are matched: none has it.",
+                "Write single slashes.",
             );
         }
         true

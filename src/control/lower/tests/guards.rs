@@ -25,7 +25,7 @@ fn refusals(lowered: &Lowered) -> Vec<String> {
     let text = rules.map(|(host, rule)| {
         let path = match &rule.matches[0].path {
             PathMatch::Exact(path) | PathMatch::Prefix(path) => path.to_string(),
-            PathMatch::Regex(pattern) => format!("~{}", pattern.as_str()),
+            PathMatch::Regex(pattern) => format!("~{}", pattern.source()),
         };
         format!("{} {path} {:?}", host.pattern, rule.policies.refusal)
     });
@@ -98,7 +98,6 @@ fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
         "limit-burst-multiplier",
         "limit-rate-after",
         "http2-push-preload",
-        "rewrite-target",
         "lua-resty-waf",
         "no-such",
     ] {
@@ -212,7 +211,11 @@ fn what_speaks_for_a_host_closes_it_for_all() {
     assert_eq!(refusals(&world.apply(changes(&gone))), ["h /open None", "h / None"]);
 }
 
-/// The requests of an expression are closed, too, unless a longer plain path has them.
+fn path_of(path: &str) -> String {
+    format!("h {path} Some(Guard)")
+}
+
+/// The requests of an expression are closed, too.
 #[test]
 fn expressions_of_a_guarded_ingress_are_closed_as_expressions() {
     let annotations =
@@ -225,17 +228,38 @@ fn expressions_of_a_guarded_ingress_are_closed_as_expressions() {
         ("/x(/|$)(.*)", "~(?i)^/x(/|$)(.*)"),
         ("/app/?(.*)", "~(?i)^/app/?(.*)"),
         ("/plain", "~(?i)^/plain"),
-        // Look-around and a group that never ends: all below the plain text.
-        ("/a/b(?!c)", "~(?i)^/a/"),
-        ("/a/b(", "~(?i)^/a/"),
+        // Look-around and a group that never ends: all that begins with the plain text.
+        ("/a/b(?!c)", "~(?i)^/a/b"),
+        ("/a/b?(?!c)", "~(?i)^/a/"),
+        ("/a/b(", "~(?i)^/a/b"),
         ("/(?=x)", "~(?i)^/"),
+        ("/(?=x)|/y", "~(?i)^"),
     ] {
         let lowered = lower(&of_path(path, &annotations));
-        assert_eq!(refusals(&lowered), [format!("h {expected} Some(Guard)")], "{path}");
+        // Nor does what nobody claims lead around it.
+        let expected = [path_of(expected), path_of("~(?i)^/")];
+        assert_eq!(refusals(&lowered), expected, "{path}");
     }
-    // Without the annotation it is text here and there; closed it is taken for both.
+    // Without the annotation it is text here and there.
     let closed = lower(&of_path("/x(/|$)(.*)", &annotations[..1]));
-    assert_eq!(refusals(&closed), ["h ~(?i)^/x(/|$)(.*) Some(Guard)"]);
+    assert_eq!(refusals(&closed), [path_of("/x(/|$)(.*)"), path_of("/")]);
+}
+
+/// One that cannot be used takes nothing from others, unless it is guarded.
+#[test]
+fn an_unusable_expression_comes_last_unless_it_is_guarded() {
+    let texts = |annotations: &[(&str, &str)]| {
+        let text = guarded("a", "", "h", annotations).replace("Prefix", "ImplementationSpecific");
+        let lowered = lower(&text.replace("path: /,", "path: \"/b/(?!c)\","));
+        let rules = &lowered.model.as_ref().expect("a model").listeners[0].hosts[0].rules;
+        let PathMatch::Regex(pattern) = &rules[0].matches[0].path else { panic!("plain") };
+        (pattern.text().to_owned(), rules[0].policies.refusal)
+    };
+    let (regex, guard) = (format!("{PREFIX}use-regex"), format!("{PREFIX}auth-url"));
+    let open = texts(&[(&regex, "true")]);
+    assert_eq!(open, (String::new(), Some(Refusal::NotSupported)));
+    let closed = texts(&[(&regex, "true"), (&guard, "x")]);
+    assert_eq!(closed, ("/b/(?!c)".to_owned(), Some(Refusal::Guard)));
 }
 
 #[test]

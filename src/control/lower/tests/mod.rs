@@ -10,6 +10,7 @@ mod guards;
 mod incremental;
 mod ingress;
 mod ingress_class;
+mod locations;
 mod other_names;
 mod review;
 mod secret_references;
@@ -19,7 +20,7 @@ mod tls;
 
 use super::*;
 use crate::control::source::{Change, manifest};
-use crate::model::{Dial, PathMatch, Policies, PortRef};
+use crate::model::{BackendTarget, Dial, PathMatch, Policies, PortRef};
 
 /// A store and what lowers it.
 pub(super) struct World {
@@ -68,11 +69,13 @@ pub(super) fn routes(model: &Model) -> Vec<String> {
         let path = rule.matches.iter().map(|m| match &m.path {
             PathMatch::Exact(path) => format!("={path}"),
             PathMatch::Prefix(path) => path.to_string(),
-            PathMatch::Regex(pattern) => format!("~{}", pattern.as_str()),
+            PathMatch::Regex(pattern) => format!("~{}", pattern.source()),
         });
         let text = |key: &BackendKey| key.to_string();
-        let backends = rule.backends.iter();
-        let backend = backends.map(|b| b.target.key().map_or_else(|| "invalid".into(), text));
+        let backend = rule.backends.iter().map(|b| match &b.target {
+            BackendTarget::Nobody => "nobody".into(),
+            target => target.key().map_or_else(|| "invalid".into(), text),
+        });
         let (path, backend) = (path.collect::<String>(), backend.collect::<String>());
         format!("{} {path} -> {backend} ({})", host.pattern, rule.origin.object.name)
     });

@@ -146,11 +146,14 @@ fn other_values_have_a_default_or_close() {
         let lowered = lower(&of("a", "2024", annotations, "h"));
         let model = lowered.model.as_ref().expect("a model");
         let policies = &model.listeners[0].hosts[0].rules[0].policies;
-        let mut text = policies.goto.as_ref().map_or("none".into(), |goto| {
-            let (Destination::Fixed(to) | Destination::Path(to, _) | Destination::Host(to)) =
-                &goto.to;
-            format!("{} {to}", goto.status)
-        });
+        let mut text = policies.goto.as_ref().map_or_else(
+            || "none".into(),
+            |goto| {
+                let (Destination::Fixed(to) | Destination::Path(to, _) | Destination::Host(to)) =
+                    &goto.to;
+                format!("{} {to}", goto.status)
+            },
+        );
         text += if policies.refusal.is_some() { " closed" } else { "" };
         text += if reasons(&lowered).is_empty() { "" } else { " !" };
         assert_eq!(text, expected, "{annotations}");

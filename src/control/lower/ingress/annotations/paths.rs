@@ -1,28 +1,72 @@
 //! What paths mean and what backends get for them.
 
+use std::sync::Arc;
+
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Scope::Location;
-use super::row::State::NotYet;
-use super::row::{Row, parse_bool, row};
+use super::row::State::{Partial, Supported};
+use super::row::{Row, row};
 use crate::control::lower::settings::{PathStyle, Settings};
+use crate::filter::{GoesTo, PathReplacement, Text, Variable};
 
 pub(super) const GROUP: Group =
     Group { title: "Paths and rewriting", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
-    row("rewrite-target", Location, NotYet)
+    row("rewrite-target", Location, Partial("expressions as with use-regex"))
         .doc("Path that backends get, with what the expression of the path captured."),
-    row("use-regex", Location, NotYet).doc("The paths of the host are regular expressions."),
-    row("x-forwarded-prefix", Location, NotYet)
-        .doc("Value of X-Forwarded-Prefix where a path is rewritten."),
+    row("use-regex", Location, Partial(LINEAR))
+        .doc("The paths of the host are regular expressions."),
+    row("x-forwarded-prefix", Location, Supported)
+        .doc("Value of X-Forwarded-Prefix with a rewrite; a bad one refuses the Ingress."),
 ];
 
-/// Of expressions it is only known which requests they mean, so that these are not served
-/// otherwise. Either makes every path of its Ingress one.
+const LINEAR: &str = "nothing that takes more than linear time: look-around, back-references";
+
+const TARGET: &str = "rewrite-target";
+const PREFIX: &str = "x-forwarded-prefix";
+
+/// What makes nginx answer a rewrite with a redirect.
+const ELSEWHERE: [&str; 3] = ["http://", "https://", "$scheme"];
+
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    let is_wanted = reader.unread("use-regex").and_then(parse_bool) == Some(true);
-    if is_wanted || reader.unread("rewrite-target").is_some() {
+    if reader.flag("use-regex", false) {
         settings.paths = PathStyle::Expressions;
     }
+    let forwarded_prefix = text(reader, PREFIX, "nothing of this version is served");
+    settings.is_refused |= forwarded_prefix.is_none() && reader.text(PREFIX).is_some();
+    let Some(target) = text(reader, TARGET, "paths are not rewritten") else {
+        if let (Some(value), None) = (reader.text(PREFIX), reader.text(TARGET)) {
+            let advice = "Remove it, or add rewrite-target.";
+            reader.doubtful(PREFIX, value, "without rewrite-target it has no effect.", advice);
+        }
+        return;
+    };
+    let written = reader.text(TARGET).unwrap_or_default();
+    let is_elsewhere = ELSEWHERE.iter().any(|start| written.starts_with(start));
+    let goes_to = if is_elsewhere { GoesTo::Client } else { GoesTo::Backend };
+    settings.rewrite_target = Some(written.into());
+    settings.policies.replacement =
+        Some(Arc::new(PathReplacement { target, forwarded_prefix, goes_to }));
+}
+
+/// What ingress-nginx takes for a path with groups. A name that stands for nothing else is that of
+/// a group, which its path must have.
+fn text(reader: &mut Reader<'_, '_>, name: &str, until: &str) -> Option<Text> {
+    let value = reader.text(name)?;
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"/-._~:$".contains(&octet);
+    let is_group = |name: &str| {
+        Variable::named(name).is_none() && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let parsed = match value.bytes().all(is_plain) {
+        true => Text::new(value, is_group).map_err(|error| format!("{error}.")),
+        false => Err("only letters, digits and /-._~:$ are possible.".to_owned()),
+    };
+    parsed
+        .map_err(|why| {
+            let advice = format!("Write a path, such as /$1; until then {until}.");
+            reader.invalid(name, value, &why, &advice);
+        })
+        .ok()
 }

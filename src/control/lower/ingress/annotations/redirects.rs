@@ -8,7 +8,9 @@ use super::row::State::{Partial, Supported};
 use super::row::{Row, field, parse_bool, row};
 use crate::control::lower::path::{PathType, RawPath};
 use crate::control::lower::settings::{HostAnswer, Settings};
-use crate::filter::{Destination, Goto, PathEdit, Redirect, RedirectPort};
+use crate::filter::{
+    Destination, Goto, NamedPort, PathEdit, Redirect, RedirectPort, RedirectQuery,
+};
 use crate::limits::ALIASES_PER_INGRESS_MAX;
 use crate::model::{HostName, HostPattern, Refusal, WildcardDepth};
 
@@ -16,7 +18,7 @@ pub(super) const GROUP: Group =
     Group { title: "Redirects and names", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
-    row("app-root", Host, Partial("the query is kept, and the port is that of the listener"))
+    row("app-root", Host, Partial("without variables"))
         .doc("Where requests for / are redirected to."),
     row(TWIN, Host, Supported).doc(
         "true: www. and the name of the host, or the name without it, is redirected to the host, \
@@ -202,7 +204,8 @@ fn app_root(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         redirect: Redirect {
             scheme: None,
             hostname: None,
-            port: None,
+            port: NamedPort::Sent,
+            query: RedirectQuery::Dropped,
             path: Some(PathEdit::Full(text.into())),
             status: 302,
         },

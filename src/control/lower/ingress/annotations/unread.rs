@@ -25,7 +25,10 @@ fn known(row: &'static Row, said: &Said<'_>, guards: &mut Guards, report: &mut R
     }
     match (row.state, row.guard) {
         (State::Supported | State::Partial(_), Guard::No | Guard::Snippet) => {}
-        (State::Supported | State::Partial(_), Guard::Unless(_)) => {
+        (State::Supported | State::Partial(_), guard @ Guard::Unless(_)) => {
+            if let Judgement::On(_) = judgement(guard, value) {
+                guards.want();
+            }
             if value.is_empty() {
                 report.warning(no_effect(key, EMPTY, "Check whether the Ingress is right so."));
             }
