@@ -153,7 +153,7 @@ fn filters_become_one_edit_of_each_side() {
     assert_eq!(plan.gates, gates.into_iter().collect());
     assert_eq!(plan.request.fields, set("x", "2"));
     assert_eq!(plan.response.fields, set("y", "1"));
-    assert_eq!(plan.request.host.as_deref(), Some("b"));
+    assert_eq!(plan.request.host, Some(Text::literal("b")));
     assert_eq!(plan.request.path, Some(PathEdit::Full("/a".into())));
 }
 
@@ -186,7 +186,7 @@ fn edits_of_a_backend_come_behind_those_of_its_rule() {
     assert!(std::ptr::eq(plan(0), &*found.rule.plan), "without edits nothing is held");
     assert_eq!(plan(0).request.fields, set("x", "rule"));
     assert_eq!(plan(1).request.fields, set("x", "backend"));
-    assert_eq!(plan(1).request.host.as_deref(), Some("b"));
+    assert_eq!(plan(1).request.host, Some(Text::literal("b")));
     assert_eq!(plan(1).response, plan(0).response);
     assert_eq!(plan(1).treatment, plan(0).treatment);
 }
