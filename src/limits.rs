@@ -323,8 +323,18 @@ pub const PASSWORD_DEFECTS_TOLD_MAX: usize = 5;
 pub const PASSWORDS_WAITING_MAX: usize = 1024;
 /// Of them of one client for the users of one Secret: an office behind one address.
 pub const PASSWORDS_WAITING_PER_CLIENT_MAX: usize = 64;
+/// Checks of one core under way at a time: one that is worked on and the next. All others wait
+/// where who is next can still be chosen.
+pub const PASSWORD_CHECKS_PER_CORE: usize = 2;
+/// Threads that check passwords, at most; there are half as many as cores. They are nicer than
+/// cores and share their CPUs.
+pub const PASSWORD_THREADS_MAX: usize = 4;
+/// How long a request waits for the check of its password; then 503. Five of the slowest.
+pub const PASSWORD_WAIT: Duration = Duration::from_secs(10);
 /// Users whose last right password a core remembers. 80 bytes each.
 pub const PASSWORDS_REMEMBERED_MAX: usize = 8 * 1024;
+/// Who has not come for so long, or twice that, has his password checked anew.
+pub const PASSWORDS_REMEMBERED_PERIOD: Duration = Duration::from_secs(600);
 
 // ---- Limits of clients --------------------------------------------------------------------------
 

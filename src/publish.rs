@@ -12,8 +12,13 @@
 //!  read(doorbell) ◀──────────────────────────── acknowledge(version)  stores, then writes
 //! ```
 //!
+//! By the same doorbell cores get the answers of threads that check passwords, see [`passwords`].
+//!
 //! A *publication* is what one change sent: endpoints, a table, or both. [`Publisher::mark`] ends
 //! it with its [`Sequence`]; a core that reads the mark has applied all before it.
+
+mod core_state;
+mod passwords;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,7 +26,6 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -29,6 +33,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::limits::{RETIRED_PER_CORE_MAX, UPDATES_IN_FLIGHT_MAX};
 use crate::model::{BackendKey, EntryPoint};
 use crate::table::{BackendId, EndpointSet, Table, TableVersion};
+use core_state::{Bell, ring};
+
+pub use core_state::CoreState;
+pub use passwords::{PasswordChecks, PasswordDesk};
 
 /// Number of a publication, from 1, growing; 0: none yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,23 +112,8 @@ pub struct Subscriber {
     pub state: Arc<CoreState>,
     /// For what the control thread shall free.
     pub retired: Sender<Retired>,
-}
-
-/// What a core tells about itself; written by it alone.
-#[derive(Debug, Default)]
-pub struct CoreState {
-    /// Version of the table in force.
-    pub acknowledged: AtomicU64,
-    /// When it was put in force, nanoseconds of the process clock ([`process_nanos`]).
-    pub acknowledged_at: AtomicU64,
-    /// [`Sequence`] of the last publication that is wholly in force.
-    pub applied: AtomicU64,
-    /// Last turn of the loop, nanoseconds of the process clock.
-    pub heartbeat: AtomicU64,
-    /// Doorbell flag: set by the sender, cleared by the core before it drains.
-    pub rung: AtomicBool,
-    /// 1 once the core has finished draining.
-    pub drained: AtomicU64,
+    /// For passwords that are to be checked.
+    pub passwords: PasswordDesk,
 }
 
 /// Nanoseconds since the process first asked; monotonic, the same clock on every thread.
@@ -155,7 +148,8 @@ impl Subscriber {
 
     /// Tells the control thread which table is in force and that the channel has room again.
     ///
-    /// Call it after every drain, also when the version is the old one. Never blocks: when the
+    /// Call it after every drain that had updates, also when the version is the old one. Never
+    /// blocks: when the
     /// socket takes no byte, bytes that say the same wait in it already.
     pub fn acknowledge(&self, version: TableVersion) {
         if self.state.acknowledged.load(Relaxed) != version.0 {
@@ -192,17 +186,11 @@ impl Subscriber {
     }
 }
 
-/// Writes one byte and does not wait for room.
-fn ring(doorbell: &UnixStream) {
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    // No room: bytes wait, the other side wakes up anyway. Closed: there is nobody to tell.
-    drop(socket2::SockRef::from(doorbell).send_with_flags(&[1], flags));
-}
-
 /// The control thread's end of all cores.
 pub struct Publisher {
     cores: Vec<CoreLink>,
     retired: Receiver<Retired>,
+    password_checks: PasswordChecks,
     published: TableVersion,
     marked: Sequence,
     opened: OpeningId,
@@ -210,41 +198,48 @@ pub struct Publisher {
 
 struct CoreLink {
     updates: Sender<Update>,
-    doorbell: UnixStream,
-    state: Arc<CoreState>,
+    bell: Bell,
     pending: Pending,
 }
 
 /// Makes the two ends for `cores` cores; `Vec` index is the core's index.
 ///
 /// # Errors
-/// No descriptor left for the doorbells; the process is at fault.
+/// No descriptor left for the doorbells, or no randomness; the process is at fault.
 pub fn channel(cores: usize) -> io::Result<(Publisher, Vec<Subscriber>)> {
     let (grave, retired) = bounded(RETIRED_PER_CORE_MAX * cores.max(1));
     let mut links = Vec::with_capacity(cores);
     let mut subscribers = Vec::with_capacity(cores);
+    let mut bells = Vec::with_capacity(cores);
     for core in 0..cores {
         let (control_half, core_half) = UnixStream::pair()?;
         control_half.set_nonblocking(true)?;
         let (sender, updates) = bounded(UPDATES_IN_FLIGHT_MAX);
         let state = Arc::new(CoreState::default());
-        links.push(CoreLink {
-            updates: sender,
-            doorbell: control_half,
-            state: Arc::clone(&state),
-            pending: Pending::default(),
-        });
-        let retired = grave.clone();
-        subscribers.push(Subscriber { core, updates, doorbell: core_half, state, retired });
+        let bell = Bell { doorbell: control_half, state: Arc::clone(&state) };
+        bells.push(bell.try_clone()?);
+        links.push(CoreLink { updates: sender, bell, pending: Pending::default() });
+        subscribers.push((core, updates, core_half, state));
     }
+    let (password_checks, desks) = passwords::channel(bells)?;
+    let subscribers = subscribers.into_iter().zip(desks);
+    let subscribers = subscribers.map(|((core, updates, doorbell, state), passwords)| Subscriber {
+        core,
+        updates,
+        doorbell,
+        state,
+        retired: grave.clone(),
+        passwords,
+    });
     let publisher = Publisher {
         cores: links,
         retired,
+        password_checks,
         published: TableVersion::default(),
         marked: Sequence::default(),
         opened: OpeningId::default(),
     };
-    Ok((publisher, subscribers))
+    Ok((publisher, subscribers.collect()))
 }
 
 impl Publisher {
@@ -336,13 +331,13 @@ impl Publisher {
     /// core.
     #[must_use]
     pub fn all_applied(&self, sequence: Sequence) -> bool {
-        self.cores.iter().all(|core| core.state.applied.load(Acquire) >= sequence.0)
+        self.cores.iter().all(|core| core.bell.state.applied.load(Acquire) >= sequence.0)
     }
 
     /// True once every core finished its drain.
     #[must_use]
     pub fn all_drained(&self) -> bool {
-        self.cores.iter().all(|core| core.state.drained.load(Acquire) != 0)
+        self.cores.iter().all(|core| core.bell.state.drained.load(Acquire) != 0)
     }
 
     /// How many cores there are.
@@ -353,7 +348,7 @@ impl Publisher {
 
     /// Table in force on each core, in core order.
     pub fn versions(&self) -> impl Iterator<Item = TableVersion> + '_ {
-        self.cores.iter().map(|core| TableVersion(core.state.acknowledged.load(Acquire)))
+        self.cores.iter().map(|core| TableVersion(core.bell.state.acknowledged.load(Acquire)))
     }
 
     /// True while an update waits for room in some core's channel.
@@ -362,10 +357,16 @@ impl Publisher {
         self.cores.iter().any(|core| !core.pending.is_empty())
     }
 
+    /// For threads that check passwords.
+    #[must_use]
+    pub fn password_checks(&self) -> PasswordChecks {
+        self.password_checks.clone()
+    }
+
     /// What each core tells about itself, in core order.
     #[must_use]
     pub fn states(&self) -> Vec<Arc<CoreState>> {
-        self.cores.iter().map(|core| Arc::clone(&core.state)).collect()
+        self.cores.iter().map(|core| Arc::clone(&core.bell.state)).collect()
     }
 
     /// Handles on the control halves of the doorbells, non-blocking, in core order: readable after
@@ -374,7 +375,7 @@ impl Publisher {
     /// # Errors
     /// No descriptor left; the process is at fault.
     pub fn doorbells(&self) -> io::Result<Vec<UnixStream>> {
-        self.cores.iter().map(|core| core.doorbell.try_clone()).collect()
+        self.cores.iter().map(|core| core.bell.doorbell.try_clone()).collect()
     }
 
     /// Everything goes through `pending`, so that order is decided in one place.
@@ -399,8 +400,8 @@ impl CoreLink {
             }
             sent = true;
         }
-        if sent && !self.state.rung.swap(true, AcqRel) {
-            ring(&self.doorbell);
+        if sent {
+            self.bell.ring();
         }
     }
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../fuzz/targets/access.rs"]
+mod access;
 #[path = "../fuzz/targets/lookup.rs"]
 mod lookup_target;
 #[path = "../fuzz/targets.rs"]
@@ -76,6 +78,16 @@ fn auth_durations() {
 #[test]
 fn answers() {
     run("answers", targets::answers);
+}
+
+#[test]
+fn passwords() {
+    run("passwords", access::passwords);
+}
+
+#[test]
+fn addresses() {
+    run("addresses", access::addresses);
 }
 
 #[test]

@@ -18,6 +18,9 @@ pub mod tls;
 #[path = "../../src/proxy_protocol.rs"]
 pub mod proxy_protocol;
 
+#[path = "../../src/passwords/mod.rs"]
+pub mod passwords;
+
 #[path = "../../src/filter/mod.rs"]
 pub mod filter;
 
@@ -29,6 +32,9 @@ pub mod table;
 
 #[path = "../targets.rs"]
 pub mod targets;
+
+#[path = "../targets/access.rs"]
+pub mod access;
 
 #[path = "../targets/lookup.rs"]
 pub mod lookup;

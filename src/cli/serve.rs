@@ -22,6 +22,7 @@ use crate::control::client;
 use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
 use crate::control::lower::{Interest, LowerOptions};
 use crate::control::openings::Bound as BoundEntry;
+use crate::control::password_threads;
 use crate::control::source::kubernetes::KubernetesOptions;
 use crate::control::source::reach::Reach;
 use crate::control::write::{AddressSource, WriterOptions};
@@ -329,6 +330,8 @@ impl DataPlane {
         let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
         logs.resize_with(cores, || None);
         let entry_points = bind_entry_points(config)?;
+        password_threads::start(&publisher.password_checks(), cores)
+            .context("the threads that check passwords cannot start")?;
         let started = proxy::start(&config.proxy, subscribers, shards, logs)?;
         if let Some(error) = &started.fallback {
             tracing::warn!(

@@ -25,6 +25,7 @@ pub mod observed;
 pub mod openings;
 pub mod outcomes;
 mod own_thread;
+pub mod password_threads;
 pub mod resolve;
 mod seats;
 pub mod source;

@@ -5,11 +5,14 @@
 //! who comes back with what was said: from tables, at once ([`Step::Ask`]), or from somebody else,
 //! who takes his time ([`Step::Inquire`]).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::addresses::{AddressRules, Admission};
 use super::client_limits::{ClientLimits, Excess};
 use super::external_auth::ExternalAuth;
 use super::goto::{Goto, HttpsForm};
+use super::password::PasswordDemand;
 use super::redirect::Redirect;
 use super::replacement::PathReplacement;
 use super::scheme::Scheme;
@@ -45,13 +48,17 @@ pub enum Place {
     Rate,
     /// [`Gate::Open`].
     Open,
+    /// [`Gate::Addresses`].
+    Addresses,
+    /// [`Gate::Password`].
+    Password,
     /// [`Gate::ExternalAuth`].
     ExternalAuth,
 }
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 15] = [
+const ORDER: [Place; 17] = [
     Place::Listener,
     Place::Certificate,
     Place::Probe,
@@ -67,7 +74,8 @@ const ORDER: [Place; 15] = [
     // Here: no endpoint.
     Place::Rate,
     Place::Open,
-    // Here: addresses, password.
+    Place::Addresses,
+    Place::Password,
     Place::ExternalAuth,
 ];
 
@@ -107,6 +115,10 @@ pub enum Gate {
     Rate(Arc<ClientLimits>),
     /// A client may have so many requests under way.
     Open(Arc<ClientLimits>),
+    /// Clients come in by their addresses.
+    Addresses(Arc<AddressRules>),
+    /// A password is asked for.
+    Password(Arc<PasswordDemand>),
     /// Another server is asked.
     ExternalAuth(Arc<ExternalAuth>),
 }
@@ -123,15 +135,29 @@ pub enum Refusal {
     Guard,
 }
 
+/// How many of addresses, password and another server's word have to let a request pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Satisfy {
+    /// Each that the rule has.
+    #[default]
+    All,
+    /// One.
+    Any,
+}
+
 /// The gates of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Gates(Box<[Gate]>);
+pub struct Gates {
+    /// In order.
+    gates: Box<[Gate]>,
+    satisfy: Satisfy,
+}
 
 impl FromIterator<Gate> for Gates {
     fn from_iter<T: IntoIterator<Item = Gate>>(gates: T) -> Self {
         let mut gates: Vec<Gate> = gates.into_iter().collect();
         gates.sort_by_key(|gate| gate.place().rank());
-        Self(gates.into())
+        Self { gates: gates.into(), satisfy: Satisfy::All }
     }
 }
 
@@ -140,6 +166,8 @@ impl FromIterator<Gate> for Gates {
 pub struct Facts {
     /// How it came.
     pub scheme: Scheme,
+    /// Whose it is.
+    pub client: IpAddr,
     /// Length of the body; `None`: nobody said it.
     pub body_bytes: Option<u64>,
     /// What it asks for.
@@ -180,6 +208,8 @@ pub enum Question<'g> {
 /// Whether the client may come in, which somebody else has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inquiry<'g> {
+    /// Who checks the password of [`Gate::Password`].
+    Password(&'g PasswordDemand),
     /// The server of [`Gate::ExternalAuth`].
     ExternalAuth(&'g ExternalAuth),
     /// Whether, a moment later, there is room after all; see [`Question::HasRoom`].
@@ -250,10 +280,31 @@ pub enum Answer<'g> {
     BodyTooLarge,
     /// Of [`Place::Rate`] and [`Place::Open`].
     Limited(Excess),
+    /// Of [`Place::Addresses`].
+    NotAllowed,
+    /// Of [`Place::Password`]: there is none, or it is wrong.
+    PasswordNeeded(&'g PasswordDemand),
+    /// The same: nobody could say.
+    PasswordUnchecked,
     /// Of [`Place::ExternalAuth`]: the server denied.
     NotAdmitted(&'g ExternalAuth),
     /// The same: nobody could say.
     Undecided,
+}
+
+impl Answer<'_> {
+    /// Whether somebody said that the client may not come in.
+    const fn is_denial(self) -> bool {
+        matches!(self, Self::NotAllowed | Self::PasswordNeeded(_) | Self::NotAdmitted(_))
+    }
+
+    /// Whether of two denials the other one is told: who can do something about it is told what.
+    const fn gives_way_to(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::PasswordNeeded(_), Self::NotAdmitted(auth)) => auth.signin.is_some(),
+            _ => true,
+        }
+    }
 }
 
 impl Place {
@@ -279,6 +330,8 @@ impl Place {
             | Self::HttpsRedirect
             | Self::Rate
             | Self::Open
+            | Self::Addresses
+            | Self::Password
             | Self::ExternalAuth => return Step::Pass,
         };
         match said {
@@ -299,14 +352,34 @@ impl Gate {
             Self::BodySize(_) => Place::BodySize,
             Self::Rate(_) => Place::Rate,
             Self::Open(_) => Place::Open,
+            Self::Addresses(_) => Place::Addresses,
+            Self::Password(_) => Place::Password,
             Self::ExternalAuth(_) => Place::ExternalAuth,
+        }
+    }
+
+    /// Whether it is one of those of which [`Satisfy`] says how many count.
+    const fn is_of_admission(&self) -> bool {
+        matches!(self, Self::Addresses(_) | Self::Password(_) | Self::ExternalAuth(_))
+    }
+
+    /// Whether it lets pass who has shown something: an address that no list mentions is nothing.
+    fn admits(&self, facts: &Facts) -> bool {
+        match self {
+            Self::Addresses(rules) => rules.admission(facts.client) == Admission::Allowed,
+            _ => true,
         }
     }
 
     /// Whether it keeps some clients from what others get.
     fn is_guard(&self) -> bool {
         match self {
-            Self::Refusal(_) | Self::Rate(_) | Self::Open(_) | Self::ExternalAuth(_) => true,
+            Self::Refusal(_)
+            | Self::Rate(_)
+            | Self::Open(_)
+            | Self::Addresses(_)
+            | Self::Password(_)
+            | Self::ExternalAuth(_) => true,
             Self::Preflight
             | Self::HttpsRedirect(..)
             | Self::Goto(_)
@@ -341,6 +414,16 @@ impl Gate {
                 Some(Said::Yes) => None,
                 Some(Said::No) => Some(Answer::Limited(Excess::Open)),
             },
+            Self::Addresses(rules) => {
+                let is_denied = rules.admission(facts.client) == Admission::Denied;
+                is_denied.then_some(Answer::NotAllowed)
+            }
+            Self::Password(demand) => match said {
+                None => return Step::Inquire(Inquiry::Password(demand)),
+                Some(Said::Yes) => None,
+                Some(Said::No) => Some(Answer::PasswordNeeded(demand)),
+                Some(Said::Unknown) => Some(Answer::PasswordUnchecked),
+            },
             Self::ExternalAuth(auth) => match said {
                 None => return Step::Inquire(Inquiry::ExternalAuth(auth)),
                 Some(Said::Yes) => None,
@@ -369,16 +452,22 @@ impl Raised {
 }
 
 impl Gates {
+    /// The same gates, of which so many have to let a request pass.
+    #[must_use]
+    pub fn satisfying(self, satisfy: Satisfy) -> Self {
+        Self { satisfy, ..self }
+    }
+
     /// Whether not every client may have what is behind them.
     #[must_use]
     pub fn is_guarded(&self) -> bool {
-        self.0.iter().any(Gate::is_guard)
+        self.gates.iter().any(Gate::is_guard)
     }
 
     /// What another server is asked, if one may be.
     #[must_use]
     pub fn external_auth(&self) -> Option<&ExternalAuth> {
-        self.0.iter().find_map(|gate| match gate {
+        self.gates.iter().find_map(|gate| match gate {
             Gate::ExternalAuth(auth) => Some(&**auth),
             _ => None,
         })
@@ -391,6 +480,9 @@ pub struct Walk<'g> {
     /// In order.
     rest: &'g [Gate],
     facts: Facts,
+    satisfy: Satisfy,
+    /// What is answered unless another gate lets the request pass, where any may.
+    denial: Option<Answer<'g>>,
 }
 
 impl<'g> Walk<'g> {
@@ -398,7 +490,9 @@ impl<'g> Walk<'g> {
     #[must_use]
     pub fn new(gates: Option<&'g Gates>, mut facts: Facts) -> Self {
         facts.raised.raise(Place::NoRule, gates.is_none());
-        Self { rest: gates.map_or(&[], |gates| &gates.0), facts }
+        let (rest, satisfy) =
+            gates.map_or((&[][..], Satisfy::All), |gates| (&gates.gates, gates.satisfy));
+        Self { rest, facts, satisfy, denial: None }
     }
 
     /// Goes on. `said` answers what the last step asked; else `None`.
@@ -412,7 +506,10 @@ impl<'g> Walk<'g> {
                     if !step.is_open() {
                         self.rest = rest;
                     }
-                    step
+                    match self.satisfy {
+                        Satisfy::All => step,
+                        Satisfy::Any => self.weigh(gate, step),
+                    }
                 }
                 _ => {
                     let Some(place) = ORDER.get(raised as usize) else { return Step::Pass };
@@ -428,6 +525,33 @@ impl<'g> Walk<'g> {
             }
         }
     }
+
+    /// What a step comes to where any gate of who may come in is enough.
+    ///
+    /// Source: nginx `ngx_http_core_access_phase`.
+    fn weigh(&mut self, gate: &'g Gate, step: Step<'g>) -> Step<'g> {
+        if !gate.is_of_admission() {
+            return step;
+        }
+        match step {
+            Step::Pass if gate.admits(&self.facts) => {
+                self.denial = None;
+                let others = self.rest.iter().take_while(|gate| gate.is_of_admission()).count();
+                self.rest = self.rest.get(others..).unwrap_or_default();
+                return Step::Pass;
+            }
+            Step::Pass => {}
+            Step::Answer(answer) if answer.is_denial() => {
+                let is_better = self.denial.is_none_or(|denial| denial.gives_way_to(answer));
+                self.denial = if is_better { Some(answer) } else { self.denial };
+            }
+            Step::Answer(_) | Step::Ask(_) | Step::Inquire(_) => return step,
+        }
+        match self.rest.first() {
+            Some(next) if next.is_of_admission() => Step::Pass,
+            _ => self.denial.take().map_or(Step::Pass, Step::Answer),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -435,6 +559,7 @@ mod tests {
     use super::super::addresses::AddressRanges;
     use super::super::client_limits::Zone;
     use super::super::external_auth::tests::question;
+    use super::super::password::tests::demand;
     use super::super::redirect::{NamedPort, RedirectQuery};
     use super::*;
 
@@ -465,6 +590,30 @@ mod tests {
         Gate::ExternalAuth(Arc::new(question()))
     }
 
+    fn password() -> Gate {
+        Gate::Password(Arc::new(demand()))
+    }
+
+    /// `10.0.0.0/8` may come in.
+    fn addresses() -> Gate {
+        let allow = Some(AddressRanges::parse("10.0.0.0/8").expect("a range"));
+        Gate::Addresses(Arc::new(AddressRules { allow, ..AddressRules::default() }))
+    }
+
+    const NEAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    /// One in clear text without a body.
+    fn request() -> Facts {
+        Facts {
+            scheme: Scheme::Http,
+            client: FAR,
+            body_bytes: None,
+            intent: Intent::Content,
+            raised: Raised::default(),
+        }
+    }
+
     fn shut(place: Place) -> Shut {
         match place {
             Place::Certificate => Shut::Said(Question::IsDemandMet, Said::Yes),
@@ -480,6 +629,8 @@ mod tests {
             Place::BodySize => Shut::Rule(Gate::BodySize(9)),
             Place::Rate => Shut::Inquired(Gate::Rate(Arc::new(limits()))),
             Place::Open => Shut::Inquired(Gate::Open(Arc::new(limits()))),
+            Place::Addresses => Shut::Rule(addresses()),
+            Place::Password => Shut::Inquired(password()),
             Place::ExternalAuth => Shut::Inquired(auth()),
         }
     }
@@ -501,6 +652,8 @@ mod tests {
             Answer::BodyTooLarge => Place::BodySize,
             Answer::Limited(Excess::Rate) => Place::Rate,
             Answer::Limited(Excess::Open) => Place::Open,
+            Answer::NotAllowed => Place::Addresses,
+            Answer::PasswordNeeded(_) | Answer::PasswordUnchecked => Place::Password,
             Answer::NotAdmitted(_) | Answer::Undecided => Place::ExternalAuth,
         }
     }
@@ -533,7 +686,8 @@ mod tests {
         gates.reverse();
         let gates = Gates::from_iter(gates);
         let intent = Intent::Permission;
-        let facts = Facts { scheme: Scheme::Http, body_bytes: Some(10), intent, raised };
+        let body_bytes = Some(10);
+        let facts = Facts { scheme: Scheme::Http, client: FAR, body_bytes, intent, raised };
         let mut walk = Walk::new(has_rule.then_some(&gates), facts);
         let mut said = None;
         let end = loop {
@@ -546,9 +700,12 @@ mod tests {
                     let known = world.iter().find(|(asked, _)| *asked == question);
                     said = Some(known.expect("a question of a gate that is there").1);
                 }
-                Step::Inquire(Inquiry::Room(_)) => said = Some(whether(Place::Open)),
-                Step::Inquire(Inquiry::ExternalAuth(_)) => {
-                    said = Some(whether(Place::ExternalAuth));
+                Step::Inquire(inquiry) => {
+                    said = Some(whether(match inquiry {
+                        Inquiry::Room(_) => Place::Open,
+                        Inquiry::Password(_) => Place::Password,
+                        Inquiry::ExternalAuth(_) => Place::ExternalAuth,
+                    }));
                 }
             }
         };
@@ -609,12 +766,7 @@ mod tests {
     /// Whoever is not answered does not let pass.
     #[test]
     fn an_inquiry_decides_for_its_gate_alone() {
-        let facts = Facts {
-            scheme: Scheme::Http,
-            body_bytes: None,
-            intent: Intent::Content,
-            raised: Raised::default(),
-        };
+        let facts = Facts { client: FAR, ..request() };
         let gates = Gates::from_iter([auth()]);
         let Gate::ExternalAuth(asked) = auth() else { panic!("another gate") };
         for (said, expected) in [
@@ -634,8 +786,6 @@ mod tests {
     /// Who is over the limit as far as one can see is looked at again.
     #[test]
     fn room_may_come_a_moment_later() {
-        let (scheme, intent, raised) = (Scheme::Http, Intent::Content, Raised::default());
-        let facts = Facts { scheme, body_bytes: None, intent, raised };
         let (gates, limits) = (Gates::from_iter([Gate::Open(Arc::new(limits()))]), limits());
         let crowded = Step::Answer(Answer::Limited(Excess::Open));
         let later = Step::Inquire(Inquiry::Room(&limits));
@@ -645,23 +795,73 @@ mod tests {
             (&[Said::Unknown, Said::Yes], Step::Pass),
             (&[Said::Unknown, Said::No], crowded),
         ] {
-            let mut walk = Walk::new(Some(&gates), facts);
+            let mut walk = Walk::new(Some(&gates), request());
             assert_eq!(walk.next(None), Step::Ask(Question::HasRoom(&limits)));
             let steps: Vec<_> = said.iter().map(|said| walk.next(Some(*said))).collect();
             assert_eq!(steps.last(), Some(&expected), "{said:?}");
         }
     }
 
+    /// How a request of `client` ends behind these gates, of which any is enough, when this is said
+    /// to their inquiries.
+    #[track_caller]
+    fn check_any(gates: &[Gate], client: IpAddr, said: &[Said], wanted: Option<Answer<'_>>) {
+        let gates = Gates::from_iter(gates.iter().cloned()).satisfying(Satisfy::Any);
+        let mut walk = Walk::new(Some(&gates), Facts { client, ..request() });
+        let mut answers = said.iter().copied();
+        let mut told = None;
+        let end = loop {
+            match walk.next(told.take()) {
+                Step::Pass => break None,
+                Step::Answer(answer) => break Some(answer),
+                Step::Ask(_) => panic!("no gate of the table"),
+                Step::Inquire(_) => told = Some(answers.next().expect("an inquiry less")),
+            }
+        };
+        assert_eq!(end, wanted, "{client} {said:?}");
+        assert_eq!(answers.next(), None, "an inquiry more");
+    }
+
+    #[test]
+    fn where_any_gate_is_enough_the_last_denial_that_helps_is_told() {
+        let (Gate::Password(demand), Gate::ExternalAuth(asked)) = (password(), auth()) else {
+            panic!("other gates")
+        };
+        let signin = Some(super::super::Text::new("/signin", |_| false).expect("a text"));
+        let with_signin = Arc::new(ExternalAuth { signin, ..question() });
+        let all = [addresses(), password(), auth()];
+        let (needed, unchecked) = (Answer::PasswordNeeded(&demand), Answer::PasswordUnchecked);
+        use Said::{No, Unknown, Yes};
+        // Nobody is asked who need not be.
+        check_any(&all, NEAR, &[], None);
+        check_any(&all, FAR, &[Yes], None);
+        check_any(&all, FAR, &[No, Yes], None);
+        check_any(&all, FAR, &[No, No], Some(needed));
+        let signing = [addresses(), password(), Gate::ExternalAuth(Arc::clone(&with_signin))];
+        check_any(&signing, FAR, &[No, No], Some(Answer::NotAdmitted(&with_signin)));
+        check_any(&[addresses(), auth()], FAR, &[No], Some(Answer::NotAdmitted(&asked)));
+        check_any(&[addresses(), password()], FAR, &[No], Some(needed));
+        check_any(&[addresses()], FAR, &[], Some(Answer::NotAllowed));
+        check_any(&[password()], FAR, &[No], Some(needed));
+        // What nobody could find out is no reason to ask others.
+        check_any(&all, FAR, &[Unknown], Some(unchecked));
+        check_any(&all, FAR, &[No, Unknown], Some(Answer::Undecided));
+        // An address that no list mentions has shown nothing.
+        let deny = AddressRanges::parse("10.0.0.0/8").expect("a range");
+        let deny = Gate::Addresses(Arc::new(AddressRules { deny, allow: None }));
+        check_any(&[deny.clone(), password()], FAR, &[No], Some(needed));
+        check_any(&[deny.clone(), password()], NEAR, &[Yes], None);
+        check_any(&[deny.clone()], FAR, &[], None);
+        check_any(&[deny], NEAR, &[], Some(Answer::NotAllowed));
+        // The other gates stay what they are.
+        let redirected = [Gate::Redirect(ELSEWHERE), addresses()];
+        check_any(&redirected, NEAR, &[], Some(Answer::Elsewhere(&ELSEWHERE)));
+    }
+
     #[test]
     fn gates_look_at_facts() {
-        let (http, https) = (Scheme::Http, Scheme::Https);
-        let request = Facts {
-            scheme: http,
-            body_bytes: None,
-            intent: Intent::Content,
-            raised: Raised::default(),
-        };
-        let secure = Facts { scheme: https, ..request };
+        let request = request();
+        let secure = Facts { scheme: Scheme::Https, ..request };
         let with_body = |bytes| Facts { body_bytes: Some(bytes), ..request };
         for (gate, facts, passes) in [
             (Gate::HttpsRedirect(308, HttpsForm::default()), request, false),
@@ -684,7 +884,7 @@ mod tests {
     fn a_gate_that_keeps_clients_out_is_a_guard() {
         let is_guarded = |gate: Gate| Gates::from_iter([gate]).is_guarded();
         assert!(is_guarded(Gate::Refusal(Refusal::NotSupported)));
-        assert!(is_guarded(auth()));
+        assert!(is_guarded(auth()) && is_guarded(password()) && is_guarded(addresses()));
         assert!(!is_guarded(Gate::Preflight));
         assert!(!is_guarded(Gate::HttpsRedirect(308, HttpsForm::default())));
         assert!(is_guarded(Gate::Rate(Arc::new(limits()))));

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::backend::BackendKey;
 use crate::filter::{
-    Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Pace, PathReplacement,
-    Refusal, ReturnedPlaces,
+    AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Pace,
+    PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy,
 };
 
 /// Treatment of one rule's requests.
@@ -51,6 +51,12 @@ pub struct Policies {
     pub replacement: Option<Arc<PathReplacement>>,
     /// What the backend is told of the client's certificate.
     pub client_identity: ClientIdentityPolicy,
+    /// Which addresses may come in; `None`: all.
+    pub addresses: Option<Arc<AddressRules>>,
+    /// Whose password is needed; `None`: nobody's.
+    pub password: Option<Arc<PasswordDemand>>,
+    /// How many of these, and of another server's word, are needed.
+    pub satisfy: Satisfy,
     /// No request is served, over http and https alike, and none is redirected.
     pub refusal: Option<Refusal>,
     /// Which answers another backend gives instead.

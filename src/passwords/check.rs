@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::basic::Credentials;
 use super::fingerprint::{Fingerprint, Remembered};
-use super::users::{UserIndex, Users};
+use super::users::{UserIndex, Users, UsersId};
 use crate::limits::PASSWORDS_REMEMBERED_MAX;
 
 /// Whether somebody has this password.
@@ -33,6 +33,10 @@ pub enum Verdict {
 pub struct Checked {
     /// Of the check.
     pub fingerprint: Fingerprint,
+    /// Of the check.
+    pub users: UsersId,
+    /// Of the check.
+    pub user: UserIndex,
     /// What came of it.
     pub verdict: Verdict,
 }
@@ -70,7 +74,7 @@ impl Check {
     /// The answer.
     #[must_use]
     pub fn answered(&self, verdict: Verdict) -> Checked {
-        Checked { fingerprint: self.fingerprint, verdict }
+        Checked { fingerprint: self.fingerprint, users: self.users.id(), user: self.user, verdict }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::proxy::auth_answers::{AuthAnswer, AuthAnswers};
 use crate::proxy::drainable::Drainable;
+use crate::proxy::passwords::Passwords;
 use crate::proxy::rt::buffer;
 use crate::proxy::rt::clock::Deadlines;
 use crate::proxy::rt::random::Random;
@@ -43,6 +44,8 @@ pub struct Core {
     pub auth_answers: AuthAnswers,
     /// Starts tasks.
     pub tasks: Tasks,
+    /// Passwords of clients.
+    pub passwords: Passwords,
     /// Messages from the control plane.
     pub subscriber: Subscriber,
     /// Whether connections end after the response under way.
@@ -125,6 +128,7 @@ impl Core {
             random: Random::from_kernel(),
             telemetry,
             auth_answers: AuthAnswers::default(),
+            passwords: Passwords::new(subscriber.passwords.clone()),
             subscriber,
             is_draining: Cell::new(false),
             accepting: Cell::new(0),

@@ -17,6 +17,7 @@ pub mod client;
 pub mod core;
 pub mod drainable;
 pub mod exchange;
+pub mod passwords;
 pub mod rt;
 mod start;
 pub mod tasks;

@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::config::ProxyConfig;
-use crate::limits::{DRAIN_IDLE_GRACE, SPARES_PERIOD, TICK};
+use crate::limits::{DRAIN_IDLE_GRACE, PASSWORDS_REMEMBERED_PERIOD, SPARES_PERIOD, TICK};
 use crate::proxy::affinity;
 use crate::proxy::client::accept::{self, Listeners, Socket, Waited};
 use crate::proxy::client::head;
 use crate::proxy::core::{Admission, Core};
 use crate::proxy::exchange::end::After;
+use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::rt::{self, DriverChoice};
 use crate::publish::{Drain, Retired, Subscriber, Update};
 use crate::quota::Quotas;
@@ -69,10 +70,15 @@ async fn work(seat: Seat) {
             // The control thread is gone, so the process is about to end; until then we serve.
             std::future::pending::<()>().await;
         }
+        let mut is_any = false;
         for update in core.subscriber.drain_updates() {
+            is_any = true;
             apply(&core, update, &mut listeners);
         }
-        core.subscriber.acknowledge(core.table().0.version);
+        core.passwords.settle();
+        if is_any {
+            core.subscriber.acknowledge(core.table().0.version);
+        }
     }
 }
 
@@ -118,6 +124,7 @@ pub(super) async fn tick(core: &Rc<Core>) {
         rt::sleep(TICK).await;
         core.deadlines.advance();
         core.subscriber.beat();
+        core.passwords.expire(recent_millis());
         count = count.wrapping_add(1);
         if count.is_multiple_of(TICKS_PER_SECOND) {
             core.refresh_date();
@@ -127,6 +134,9 @@ pub(super) async fn tick(core: &Rc<Core>) {
         }
         if count.is_multiple_of(TICKS_PER_SECOND * SPARES_PERIOD.as_secs()) {
             core.trim();
+        }
+        if count.is_multiple_of(TICKS_PER_SECOND * PASSWORDS_REMEMBERED_PERIOD.as_secs()) {
+            core.passwords.age();
         }
         if count.is_multiple_of(TICKS_PER_SECOND / 4) {
             core.flush_log();

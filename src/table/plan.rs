@@ -111,6 +111,12 @@ impl Plan {
             treatment,
             access_log: policies.access_log,
         };
+        // What the password was for is settled here, whoever was let in by something else.
+        if policies.password.is_some()
+            && let Ok(edits) = FieldEdits::new([], [], ["Authorization"])
+        {
+            plan.request.fields.append(&edits);
+        }
         for filter in filters {
             if let Filter::Edit(edit) = filter {
                 plan.edit(edit);
@@ -232,6 +238,8 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
         redirect,
         policies.goto.clone().map(Gate::Goto),
         replacement(policies, GoesTo::Client).map(Gate::Replacement),
+        policies.addresses.clone().map(Gate::Addresses),
+        policies.password.clone().map(Gate::Password),
     ];
-    gates.into_iter().flatten().collect()
+    gates.into_iter().flatten().collect::<Gates>().satisfying(policies.satisfy)
 }

@@ -75,6 +75,8 @@ pub enum Counter {
     UpstreamEvictions,
     /// Requests refused (503) for want of a descriptor, port or stream towards an upstream.
     UpstreamExhausted,
+    /// Requests refused (503) because their password could not be checked in time.
+    PasswordsUnchecked,
     /// Access-log lines dropped because the writer was behind.
     AccessLogDropped,
     /// Requests refused (503) because their client asked too much of late.
@@ -201,6 +203,11 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::UpstreamExhausted,
         "upstream_exhausted",
         "Requests refused for want of a file descriptor, port or stream towards an upstream.",
+    ),
+    (
+        Counter::PasswordsUnchecked,
+        "passwords_unchecked",
+        "Requests refused because there was no time to check their password.",
     ),
     (
         Counter::AccessLogDropped,

@@ -61,9 +61,13 @@ impl Claim {
         let is_unguarded = new.guards.is_closed && new.guards != old.guards;
         let asks_more = !matches!(new.client_auth, None | Some(ClientCertificates::Off))
             && old.client_auth != new.client_auth;
-        let (old_auth, new_auth) = (&old.policies.external_auth, &new.policies.external_auth);
-        let asks_another = new_auth.is_some() && old_auth != new_auth;
-        (is_unguarded || asks_more || asks_another).then(|| old.guards.closed_with(&new.guards))
+        let has_other_users = new.password.is_some() && new.password != old.password;
+        let (before, after) = (&old.policies, &new.policies);
+        let has_other_lists = after.addresses.is_some() && after.addresses != before.addresses;
+        let asks_another =
+            after.external_auth.is_some() && before.external_auth != after.external_auth;
+        let asks_more = asks_more || has_other_users || has_other_lists || asks_another;
+        (is_unguarded || asks_more).then(|| old.guards.closed_with(&new.guards))
     }
 
     /// The objects that it names besides backends.

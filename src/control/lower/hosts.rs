@@ -12,7 +12,7 @@ use super::claim::{Claim, Place, Route};
 use super::guards::{self, Closing};
 use super::locations::{self, Location, Locations};
 use super::named::Named;
-use super::names::host_tls::HostTls;
+use super::names::host_tls::{ACME_CHALLENGES, HostTls};
 use super::options::LowerOptions;
 use super::path::{RawPath, RoutePath};
 use super::sessions;
@@ -275,6 +275,8 @@ impl HostWide<'_> {
             policies: Policies {
                 https_redirect: None,
                 answer_fields: None,
+                addresses: None,
+                password: None,
                 cors: None,
                 replacement: None,
                 ..self.policies(claim, "/")
@@ -285,7 +287,10 @@ impl HostWide<'_> {
     /// What the claim says of all its rules, and the host.
     fn policies(&self, claim: &Claim, path: &str) -> Policies {
         let policies = self.tls.policies(path, &claim.settings, self.options.hsts.as_ref());
-        let policies = self.named.policies(claim, policies);
+        let mut policies = self.named.policies(claim, policies);
+        if path.starts_with(ACME_CHALLENGES) {
+            policies.password = None;
+        }
         let is_closed = self.closing.is_some() || claim.guards().is_closed;
         let guard = is_closed.then_some(Refusal::Guard);
         let errors = &claim.settings.errors;

@@ -27,6 +27,7 @@ mod named;
 mod names;
 mod options;
 mod other_names;
+mod passwords;
 mod path;
 mod regex_path;
 mod review;

@@ -10,9 +10,11 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use super::claim::Claim;
 use super::configmap::globals::Globals;
 use super::ingress::annotations::{external_auth, headers};
+use super::passwords::PasswordFiles;
+use super::settings::Settings;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Store;
-use crate::filter::{FieldEditError, FieldEdits, Text};
+use crate::filter::{FieldEditError, FieldEdits, PasswordDemand, Text};
 use crate::limits::AUTH_NAMES_MAX;
 use crate::model::{ExternalAuthPolicy, ObjectRef, Policies, Problem, Refusal};
 
@@ -21,6 +23,7 @@ use crate::model::{ExternalAuthPolicy, ObjectRef, Policies, Problem, Refusal};
 pub(super) struct Found {
     answer_fields: Option<Arc<FieldEdits>>,
     external_auth: Option<ExternalAuthPolicy>,
+    password: Option<Arc<PasswordDemand>>,
     refusal: Option<Refusal>,
 }
 
@@ -28,6 +31,7 @@ pub(super) struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Named {
     found: BTreeMap<ObjectRef, (Found, Vec<Arc<Problem>>)>,
+    files: PasswordFiles,
 }
 
 /// Whether something is not as it was.
@@ -50,7 +54,7 @@ impl Named {
     ) -> Difference {
         let new = claim.filter(|claim| names_any(claim)).map(|claim| {
             let mut report = claim.report();
-            let found = find(claim, store, globals, &mut report);
+            let found = find(claim, store, globals, &mut self.files, &mut report);
             (found, report.finish())
         });
         let old = match &new {
@@ -79,6 +83,7 @@ impl Named {
                 .external_auth
                 .clone()
                 .map(|own| found.external_auth.clone().unwrap_or(own)),
+            password: found.password.clone(),
             refusal: policies.refusal.or(found.refusal),
             ..policies
         }
@@ -90,7 +95,8 @@ impl Named {
 }
 
 fn names_any(claim: &Claim) -> bool {
-    claim.settings.answer_fields.is_some() || claim.settings.auth_fields.is_some()
+    let Settings { answer_fields, auth_fields, password, .. } = &*claim.settings;
+    answer_fields.is_some() || auth_fields.is_some() || password.is_some()
 }
 
 /// What `claim` would come to, told to `report`.
@@ -98,6 +104,7 @@ pub(super) fn find(
     claim: &Claim,
     store: &Store,
     globals: &Globals,
+    files: &mut PasswordFiles,
     report: &mut Report<'_>,
 ) -> Found {
     let mut found = Found::default();
@@ -125,6 +132,12 @@ pub(super) fn find(
                 report.error(defect.finding(external_auth::added_fields_field()));
                 found.refusal = Some(Refusal::Guard);
             }
+        }
+    }
+    if let Some(file) = &claim.settings.password {
+        match files.demand(file, store, report) {
+            Some(demand) => found.password = Some(demand),
+            None => found.refusal = Some(Refusal::Guard),
         }
     }
     found

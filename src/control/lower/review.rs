@@ -14,6 +14,7 @@ use super::hosts::{self, ClosedBy};
 use super::locations::Locations;
 use super::named;
 use super::names::certificates::{Names, Sources};
+use super::passwords::PasswordFiles;
 use super::path::RoutePath;
 use crate::control::source::report::Report;
 use crate::control::store::Store;
@@ -38,7 +39,7 @@ pub(super) fn review(candidate: Candidate<'_>, world: World<'_>) -> Vec<Arc<Prob
     let (mut own, mut others) = (claim.report(), claim.report());
     paths(candidate, &mut own, &mut others);
     names.review(sources, candidate, &mut own, &mut others);
-    named::find(claim, store, globals, &mut others);
+    named::find(claim, store, globals, &mut PasswordFiles::default(), &mut others);
     for (key, place) in &claim.uses {
         let Some(defect) = backends.review(key, store) else { continue };
         let report = if defect.is_own() { &mut own } else { &mut others };

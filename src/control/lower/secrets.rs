@@ -353,6 +353,14 @@ pub(super) fn ticket_keys<'a>(
     value(version, TICKET_KEYS).ok_or_else(|| SecretDefect::NoKey(name(), TICKET_KEYS))
 }
 
+/// What stands under each key.
+pub(super) fn values(secret: &Secret) -> BTreeMap<&str, &[u8]> {
+    let Secret { data, string_data, type_: _, immutable: _, metadata: _ } = secret;
+    let octets = data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice()));
+    let texts = string_data.iter().flatten();
+    octets.chain(texts.map(|(key, text)| (key.as_str(), text.as_bytes()))).collect()
+}
+
 /// The octets under `key`; an empty value is none. The type of the Secret does not matter:
 /// cert-manager and others store pairs in Secrets of several types.
 pub(super) fn value<'a>(secret: &'a Secret, key: &str) -> Option<&'a [u8]> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::guards::Guards;
 use super::path::RoutePath;
-use crate::filter::Redirect;
+use crate::filter::{Challenge, Redirect};
 use crate::model::{
     BackendKey, BackendProtocol, CanaryCriteria, Dial, DialTls, ErrorPages, HostPattern, ObjectRef,
     Policies, Reach, Replaced,
@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     /// Of its rules: what paths are rewritten to, as it is written. [`Policies::replacement`] is
     /// what that means.
     pub rewrite_target: Option<Arc<str>>,
+    /// Of its rules; `None`: nobody needs a password.
+    pub password: Option<PasswordFile>,
     /// Of its hosts: connections go to the backend of the root path as they are.
     pub passthrough: bool,
     /// Of its hosts; `None`: no client certificate is asked for.
@@ -69,6 +71,13 @@ impl Settings {
         Self { role, canary_sessions, policies, ..Self::default() }
     }
 
+    /// Whether not everybody may come in.
+    pub(crate) fn is_guarded(&self) -> bool {
+        let Policies { addresses, external_auth, .. } = &self.policies;
+        let is_kept = addresses.is_some() || external_auth.is_some() || self.password.is_some();
+        self.guards.is_closed || is_kept
+    }
+
     pub(crate) fn is_canary(&self) -> bool {
         matches!(self.role, Role::Canary(_))
     }
@@ -87,6 +96,24 @@ impl Settings {
     pub(crate) fn asks_for_expressions(&self, path: &str) -> bool {
         self.paths == PathStyle::Expressions || self.rewrites(path)
     }
+}
+
+/// Where the users are whose passwords are right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PasswordFile {
+    pub secret: ObjectRef,
+    pub form: UsersForm,
+    /// How they are asked.
+    pub challenge: Challenge,
+}
+
+/// How a Secret holds users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum UsersForm {
+    /// An htpasswd file under one key.
+    File,
+    /// A key for each.
+    Map,
 }
 
 /// What the hosts of an object answer at one path by themselves, whatever rules say; of several

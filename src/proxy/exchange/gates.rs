@@ -4,7 +4,7 @@
 use crate::filter::{
     Answer, ClientLimits, CorsAnswer, Excess, Facts, Inquiry, Intent, Place, Question, Raised,
 };
-use crate::filter::{RedirectParts, Said, Scheme, Step, Walk};
+use crate::filter::{RedirectParts, Said, Scheme, Statuses, Step, Walk};
 use crate::http1::framing::BodyLength;
 use crate::limits::CLIENT_ROOM_PATIENCE;
 use crate::proxy::core::CoreTable;
@@ -74,8 +74,19 @@ impl Exchange<'_> {
                 Step::Pass => return matched.ok_or(Held::Answered(Answer::NotFound)),
                 Step::Answer(answer) => return Err(Held::Answered(answer)),
                 Step::Ask(question) => said = Some(self.find_out(question, table, matched)),
-                Step::Inquire(inquiry) => return Err(Held::Inquiring(walk, inquiry)),
+                Step::Inquire(inquiry) => match self.foreknown(inquiry) {
+                    None => return Err(Held::Inquiring(walk, inquiry)),
+                    known => said = known,
+                },
             }
+        }
+    }
+
+    /// What can be said without asking anybody.
+    fn foreknown(&self, inquiry: Inquiry<'_>) -> Option<Said> {
+        match inquiry {
+            Inquiry::Password(demand) => self.known_of_password(demand),
+            Inquiry::Room(_) | Inquiry::ExternalAuth(_) => None,
         }
     }
 
@@ -83,6 +94,7 @@ impl Exchange<'_> {
         // Gates that inquire are those of rules.
         let Some(rule) = rule else { return Said::Unknown };
         match inquiry {
+            Inquiry::Password(demand) => self.check_password(demand).await,
             Inquiry::ExternalAuth(auth) => self.ask_auth_server(auth, rule).await,
             Inquiry::Room(limits) => {
                 rt::sleep(CLIENT_ROOM_PATIENCE).await;
@@ -115,7 +127,8 @@ impl Exchange<'_> {
             true => Intent::Permission,
             false => Intent::Content,
         };
-        Facts { scheme: listener.scheme, body_bytes, intent, raised }
+        let client = self.downstream.peer.ip();
+        Facts { scheme: listener.scheme, client, body_bytes, intent, raised }
     }
 
     fn find_out(
@@ -232,6 +245,15 @@ impl Exchange<'_> {
             Answer::Denied => (None, Reply::Denied),
             Answer::Limited(Excess::Rate) => (Some(Counter::ClientRateExceeded), Reply::Limited),
             Answer::Limited(Excess::Open) => (Some(Counter::ClientRoomExceeded), Reply::Limited),
+            Answer::NotAllowed => (None, Reply::NotAllowed),
+            Answer::PasswordNeeded(demand) => {
+                let challenge = demand.challenge.value().as_bytes();
+                self.scratch.added.add("WWW-Authenticate", challenge, Statuses::Any);
+                (None, Reply::Unauthorized)
+            }
+            Answer::PasswordUnchecked => {
+                (Some(Counter::PasswordsUnchecked), Reply::PasswordUnchecked)
+            }
             Answer::BodyTooLarge => (Some(Counter::BodiesTooLarge), Reply::BodyTooLarge),
             Answer::NotAdmitted(auth) => {
                 let pages = matched.and_then(|found| found.rule.substitutes.as_deref());

@@ -14,6 +14,7 @@ pub mod forward;
 pub mod gates;
 pub mod lookup;
 pub mod pacing;
+pub mod password;
 pub mod reading;
 pub mod relay;
 pub mod replacement;

@@ -39,6 +39,10 @@ pub enum Reply {
     Misdirected,
     /// The route must not be served to this client.
     Denied,
+    /// The client's address may not come in.
+    NotAllowed,
+    /// There was no time to check the password.
+    PasswordUnchecked,
     /// The host demands a client certificate, and the connection has none that is believed.
     Certificate(ClientRefusal),
     /// A load balancer asked for our health.
@@ -105,11 +109,15 @@ impl Reply {
             Self::NotFound => 404,
             Self::InvalidBackend | Self::Undecided => 500,
             Self::BadGateway => 502,
-            Self::NoEndpoints | Self::Limited | Self::Overloaded | Self::Refused => 503,
+            Self::Unauthorized => 401,
+            Self::NoEndpoints
+            | Self::Limited
+            | Self::Overloaded
+            | Self::Refused
+            | Self::PasswordUnchecked => 503,
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
-            Self::Unauthorized => 401,
-            Self::Denied => 403,
+            Self::Denied | Self::NotAllowed => 403,
             Self::Replaced(status) => status,
             // As nginx, whose own 495 and 496 become 400 on the wire.
             Self::Certificate(_) => 400,
@@ -141,6 +149,11 @@ impl Reply {
             Self::Overloaded => "503 Service Unavailable: too many connections\n",
             Self::Misdirected => "421 Misdirected Request: open a connection of its own\n",
             Self::Denied => "403 Forbidden: the route is not served\n",
+            Self::NotAllowed => "403 Forbidden: not from this address\n",
+            Self::Unauthorized => "401 Unauthorized\n",
+            Self::PasswordUnchecked => {
+                "503 Service Unavailable: there was no time to check the password\n"
+            }
             Self::Certificate(ClientRefusal::Missing) => {
                 "400 Bad Request: no required SSL certificate was sent\n"
             }
@@ -148,7 +161,6 @@ impl Reply {
                 "400 Bad Request: the SSL certificate error\nReason: "
             }
             Self::Refused => "503 Service Unavailable: the route is not served\n",
-            Self::Unauthorized => "401 Unauthorized\n",
             Self::Undecided => "500 Internal Server Error: nobody could say who may come in\n",
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
         }
@@ -183,8 +195,10 @@ impl Reply {
             | Self::GatewayTimeout
             | Self::Overloaded
             | Self::Denied
-            | Self::Refused
+            | Self::NotAllowed
             | Self::Unauthorized
+            | Self::PasswordUnchecked
+            | Self::Refused
             | Self::Undecided
             | Self::Replaced(_) => true,
         }
@@ -215,7 +229,9 @@ impl Reply {
             Self::Malformed(RequestFault::MethodNotAllowed) => {
                 Some(("Allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
             }
-            Self::NoEndpoints | Self::Overloaded => Some(("Retry-After", "1")),
+            Self::NoEndpoints | Self::Overloaded | Self::PasswordUnchecked => {
+                Some(("Retry-After", "1"))
+            }
             _ => None,
         }
     }
@@ -424,6 +440,8 @@ mod tests {
         check(Reply::Undecided, 500);
         check(Reply::of_denial(401), 401);
         check(Reply::of_denial(403), 403);
+        check(Reply::NotAllowed, 403);
+        check(Reply::PasswordUnchecked, 503);
         check(Reply::NoEndpoints, 503);
         check(Reply::Overloaded, 503);
         check(Reply::Limited, 503);
@@ -439,8 +457,8 @@ mod tests {
         let bad = Reply::Malformed(RequestFault::BadRequest);
         let expected = [
             (bad, 13),
-            (Reply::Denied, 7),
             (Reply::Unauthorized, 16),
+            (Reply::Denied, 7),
             (Reply::NotFound, 12),
             (Reply::BodyTooLarge, 8),
             (Reply::ClientTimeout, 4),

@@ -74,10 +74,11 @@ impl Served {
     /// With all rows whose answer is another.
     #[track_caller]
     pub(crate) fn check(&self, rows: &[Row]) {
-        let mut clients: BTreeMap<(bool, &str), Client> = BTreeMap::new();
+        let mut clients: BTreeMap<(bool, &str, &str), Client> = BTreeMap::new();
         let mut failures = String::new();
         for row in rows {
-            let key = (row.is_tls(), if row.is_tls() { row.host_name() } else { "" });
+            let host = if row.is_tls() { row.host_name() } else { "" };
+            let key = (row.is_tls(), host, row.client());
             let mut client = clients.remove(&key).unwrap_or_else(|| self.connect(key));
             match row.run(&mut client) {
                 Ok(true) => drop(clients.insert(key, client)),
@@ -103,11 +104,21 @@ impl Served {
     /// A client that trusts the certificates, for a host.
     #[track_caller]
     pub(crate) fn tls_client(&self, host: &str) -> Client {
-        Client::tls(self.proxy.https, &self.authority.trusting(&[]), host)
+        self.connect((true, host, ""))
     }
 
     #[track_caller]
-    fn connect(&self, (is_tls, host): (bool, &str)) -> Client {
-        if is_tls { self.tls_client(host) } else { self.proxy.client() }
+    fn connect(&self, (is_tls, host, client): (bool, &str, &str)) -> Client {
+        let address = if is_tls { self.proxy.https } else { self.proxy.http };
+        let mut connection = Client::connect(address);
+        if !client.is_empty() {
+            let family = if client.contains(':') { "TCP6" } else { "TCP4" };
+            connection.send(format!("PROXY {family} {client} {client} 4000 80\r\n"));
+        }
+        if !is_tls {
+            return connection;
+        }
+        let secured = connection.handshake(&self.authority.trusting(&[]), host);
+        secured.unwrap_or_else(|error| panic!("no handshake for {host}: {error}"))
     }
 }

@@ -7,8 +7,10 @@
 mod area;
 mod row;
 
+mod access;
 mod affinity;
 mod balance;
+mod basic_auth;
 mod canary;
 mod cors;
 mod errors;

@@ -12,6 +12,7 @@ pub(crate) struct Row {
     /// `METHOD target`.
     request: String,
     is_tls: bool,
+    client: &'static str,
     sent: Fields,
     body: String,
     status: u16,
@@ -32,6 +33,7 @@ pub(crate) fn row(host: &'static str, request: &str, status: u16) -> Row {
         host,
         request: if is_target { format!("GET {request}") } else { request.to_owned() },
         is_tls: false,
+        client: "",
         sent: Vec::new(),
         body: String::new(),
         status,
@@ -50,6 +52,12 @@ impl Row {
     /// Over https, with the name of the host.
     pub(crate) fn tls(self) -> Self {
         Self { is_tls: true, ..self }
+    }
+
+    /// Of the client with this address: a load balancer says so by the PROXY protocol, which the
+    /// area has to trust.
+    pub(crate) fn by(self, client: &'static str) -> Self {
+        Self { client, ..self }
     }
 
     /// Sends a field more.
@@ -113,6 +121,10 @@ impl Row {
     /// The echo backend that is to answer.
     pub(super) fn backend(&self) -> Option<&'static str> {
         self.backend
+    }
+
+    pub(super) fn client(&self) -> &'static str {
+        self.client
     }
 
     pub(super) fn is_tls(&self) -> bool {

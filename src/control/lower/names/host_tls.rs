@@ -7,8 +7,9 @@ use crate::model::{ClientIdentityPolicy, Policies, Refusal};
 
 /// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
 const REDIRECT_STATUS: u16 = 308;
-/// Solvers of HTTP-01 challenges are asked over plain HTTP (RFC 8555 section 8.3).
-const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
+/// Solvers of HTTP-01 challenges are asked over plain HTTP (RFC 8555 section 8.3), by nobody who
+/// has a password.
+pub(crate) const ACME_CHALLENGES: &str = "/.well-known/acme-challenge";
 
 /// What TLS means for the rules of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,7 +36,7 @@ impl HostTls {
             HttpsRedirect::Always => true,
         };
         let denied = self.is_denied.then_some(Refusal::ClientCertificates);
-        let is_exempt = path.starts_with(NOT_REDIRECTED);
+        let is_exempt = path.starts_with(ACME_CHALLENGES);
         Policies {
             https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
             hsts: hsts.filter(|_| self.has_entry).cloned(),

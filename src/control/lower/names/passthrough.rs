@@ -12,7 +12,7 @@ use crate::model::{BackendKey, HostPattern, ObjectRef, Problem};
 /// Why an Ingress cannot have the connections of a host passed through.
 pub(super) const NOT_FIRST: &str = "an older Ingress claims the host first";
 /// The same; what is passed through would pass the guard by.
-pub(super) const CLOSED: &str = "an annotation that is not supported yet protects the host";
+pub(super) const CLOSED: &str = "an annotation protects the host";
 
 /// Where the host's connections go as they are: its oldest Ingress alone may say so, because it
 /// takes the host's whole traffic away from all others.
@@ -53,7 +53,7 @@ pub(super) fn passed_through<'a>(
     if *pattern == HostPattern::Any {
         return Err("a rule without a host has no server name");
     }
-    if claim.guards().is_closed {
+    if claim.guards().is_closed || claim.settings.is_guarded() {
         return Err(CLOSED);
     }
     root_backend(claim, pattern).ok_or("no rule of the Ingress leads path / to a Service")

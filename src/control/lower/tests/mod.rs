@@ -1,5 +1,6 @@
 //! Lowering, one file per kind: manifests in, hosts, endpoints and problems out.
 
+mod access;
 mod binding;
 mod canaries;
 mod conflicts;

@@ -1,6 +1,6 @@
 //! Annotations of the ingress-nginx dialect: one file a group, one row an annotation.
 
-mod access;
+pub(in super::super) mod access;
 mod affinity;
 mod backend_protocol;
 pub(in super::super) mod backend_tls;

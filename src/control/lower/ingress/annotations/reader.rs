@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::row::{Row, field, parse_bool};
 use crate::control::lower::configmap::globals::{Globals, NamingScope};
+use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::report::{Finding, Report};
 use crate::model::ObjectRef;
 
@@ -111,8 +112,15 @@ impl<'a> Reader<'a, '_> {
             (None, NameForm::Short) => (own, text),
             (None, NameForm::Qualified) => ("", text),
         };
+        // The long form leaves it to whoever looks for the object.
+        let is_none = form == NameForm::Short && !is_dns_subdomain(name_of);
         let is_near = namespace == own || self.globals.naming == NamingScope::Any;
-        if !is_near || namespace.is_empty() || name_of.is_empty() || name_of.contains('/') {
+        if is_none
+            || !is_near
+            || namespace.is_empty()
+            || name_of.is_empty()
+            || name_of.contains('/')
+        {
             let why = format!("it names no {kind} in the namespace of the Ingress.");
             let advice = format!(
                 "Write NAMESPACE/NAME of a {kind} in the namespace of the Ingress; {until}."
