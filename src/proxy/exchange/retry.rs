@@ -141,23 +141,10 @@ mod tests {
 
     use Failure::*;
 
-    const ALL: [Failure; 10] = [
-        Connect,
-        Local,
-        Tls,
-        Refused,
-        ConnectTimeout,
-        NothingSent,
-        NoResponse,
-        Truncated,
-        Timeout,
-        Malformed,
-    ];
-
     /// Every failure that is not in `repeated` is final.
     #[track_caller]
     fn check(facts: Facts, room: Room, repeated: &[Failure]) {
-        for failure in ALL {
+        for failure in Failure::ALL {
             let expected = repeated.contains(&failure);
             assert_eq!(
                 may_repeat(failure, facts, room),
@@ -208,7 +195,7 @@ mod tests {
 
     #[test]
     fn the_race_of_keep_alive_is_no_try_once() {
-        for failure in ALL {
+        for failure in Failure::ALL {
             let expected = matches!(failure, NothingSent | NoResponse);
             assert_eq!(is_free(failure, true, false), expected, "{failure:?}");
             assert!(!is_free(failure, true, true), "{failure:?}");

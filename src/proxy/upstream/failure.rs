@@ -26,6 +26,21 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// All of them, for tests that hold for each.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Connect,
+        Self::Local,
+        Self::Tls,
+        Self::Refused,
+        Self::ConnectTimeout,
+        Self::NothingSent,
+        Self::NoResponse,
+        Self::Truncated,
+        Self::Timeout,
+        Self::Malformed,
+    ];
+
     /// Name in logs.
     #[must_use]
     pub const fn label(self) -> &'static str {
@@ -70,18 +85,7 @@ mod tests {
         let page = include_str!("../../../docs/operations.md");
         let explained = page.split_once("and `reason`, which").expect("the access log").1;
         let explained = explained.split_once("\n\n").expect("a paragraph").0;
-        for failure in [
-            Connect,
-            Local,
-            Tls,
-            Refused,
-            ConnectTimeout,
-            NothingSent,
-            NoResponse,
-            Truncated,
-            Timeout,
-            Malformed,
-        ] {
+        for failure in super::Failure::ALL {
             let label = format!("`{}`", failure.label());
             assert_eq!(explained.matches(&label).count(), 1, "{label}");
         }
