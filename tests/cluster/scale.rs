@@ -3,14 +3,14 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::objects::{Endpoint, ingress, slice};
 use crate::harness::{
     ControlPlane, Installation, Network, Objects, Options, TWO_CORES, backend, pause, wait_until,
 };
 use crate::peers::pki::Authority;
-use crate::peers::{Client, Proxy};
+use crate::peers::{Client, Message, Proxy};
 
 crate::cases![a_large_cluster_is_ready_soon_and_small, a_new_ingress_reaches_every_core_soon,];
 
@@ -20,6 +20,15 @@ struct Size {
     certificates: usize,
     services: usize,
     endpoints: usize,
+}
+
+/// What the Ingresses ask for besides routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Nothing.
+    Plain,
+    /// Eight annotations each, of several groups, with values that differ.
+    Annotated,
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -33,6 +42,32 @@ fn size() -> Size {
     } else {
         Size { ingresses: 500, certificates: 50, services: 100, endpoints: 50 }
     }
+}
+
+fn dialects() -> &'static [Dialect] {
+    if crate::harness::is_full() {
+        &[Dialect::Plain, Dialect::Annotated]
+    } else {
+        &[Dialect::Annotated]
+    }
+}
+
+/// The annotations of Ingress `number`: some values are those of many, some its own.
+fn annotations(number: usize) -> Value {
+    let few = number % 7;
+    let all = json!({
+        "proxy-body-size": format!("{}m", 1 + few),
+        "proxy-read-timeout": format!("{}", 30 + few),
+        "proxy-next-upstream-tries": format!("{}", 1 + few % 3),
+        "enable-cors": "true",
+        "cors-allow-origin": format!("https://app-{number}.example"),
+        "limit-rps": format!("{}", 100 + few),
+        "allowlist-source-range": format!("10.{}.0.0/16,127.0.0.0/8,198.18.0.0/15", number % 250),
+        "upstream-vhost": format!("inner-{number}.example"),
+    });
+    let all = all.as_object().expect("an object").iter();
+    all.map(|(name, value)| (format!("nginx.ingress.kubernetes.io/{name}"), value.clone()))
+        .collect()
 }
 
 fn byte(number: usize) -> u8 {
@@ -63,7 +98,14 @@ fn resident(proxy: &Proxy) -> f64 {
 }
 
 /// Writes what a large cluster holds; every Service has one endpoint that answers.
-fn fill(objects: &Objects, class: &str, size: &Size, authority: &Authority, answers: Ipv4Addr) {
+fn fill(
+    objects: &Objects,
+    class: &str,
+    size: &Size,
+    dialect: Dialect,
+    authority: &Authority,
+    answers: Ipv4Addr,
+) {
     let &Size { ingresses, certificates, services, endpoints } = size;
     let secrets = (0..certificates).map(|number| {
         let leaf = authority.issue(&[&format!("host-{number}.example")]);
@@ -95,6 +137,9 @@ fn fill(objects: &Objects, class: &str, size: &Size, authority: &Authority, answ
         let host = format!("host-{number}.example");
         let service = format!("web-{}", number % services);
         let mut object = ingress(class, &format!("ingress-{number}"), &host, &service);
+        if dialect == Dialect::Annotated {
+            object["metadata"]["annotations"] = annotations(number);
+        }
         if number < certificates {
             let secret = format!("cert-{number}");
             object["spec"]["tls"] = json!([{ "hosts": [host], "secretName": secret }]);
@@ -105,6 +150,10 @@ fn fill(objects: &Objects, class: &str, size: &Size, authority: &Authority, answ
 }
 
 fn a_large_cluster_is_ready_soon_and_small() {
+    dialects().iter().for_each(|&dialect| check_large_cluster(dialect));
+}
+
+fn check_large_cluster(dialect: Dialect) {
     let size = size();
     let network = Network::new();
     let _backend = backend(network.address(1), "web");
@@ -112,7 +161,7 @@ fn a_large_cluster_is_ready_soon_and_small() {
     let installation = Installation::with(&control_plane, WEBHOOK);
     let (objects, class) = (&installation.objects, &installation.class);
     let authority = Authority::new();
-    fill(objects, class, &size, &authority, network.address(1));
+    fill(objects, class, &size, dialect, &authority, network.address(1));
 
     let start = Instant::now();
     let flags = ["--update-status=false", TWO_CORES, &installation.webhook_flag()];
@@ -129,13 +178,35 @@ fn a_large_cluster_is_ready_soon_and_small() {
     client.expect("the certificate of the last host that has one");
     // Figures for people: what is slow on a busy machine is no defect.
     eprintln!(
-        "{ingresses} Ingresses, {certificates} certificates, {services} Services, {} endpoints: \
+        "{ingresses} Ingresses ({dialect:?}), {certificates} certificates, {services} Services, {} endpoints: \
          start line {started:.2?}, ready {ready:.2?}, resident {:.1} MiB",
         services * endpoints,
         memory / MIB,
     );
+    change_one(objects, class, &proxy);
     ask_webhook(objects, class, &proxy);
     assert!(memory < MEMORY_MAX, "{:.1} MiB", memory / MIB);
+}
+
+/// From a change of one annotation, among all others, to its being in force on every core.
+fn change_one(objects: &Objects, class: &str, proxy: &Proxy) {
+    let mut object = ingress(class, "changing", "changing.example", "web-0");
+    let mut took: Vec<Duration> = (0..20)
+        .map(|number| {
+            let root = format!("/{number}");
+            object["metadata"]["annotations"] =
+                json!({ "nginx.ingress.kubernetes.io/app-root": root });
+            let start = Instant::now();
+            objects.apply(object.clone());
+            wait_for_every_core(proxy, "changing.example", |answer| {
+                answer.field("location").is_some_and(|location| location.ends_with(&root))
+            });
+            start.elapsed()
+        })
+        .collect();
+    took.sort();
+    eprintln!("20 changes, API to every core: p50 {:.1?}, max {:.1?}", took[10], took[19]);
+    objects.delete("Ingress", "changing");
 }
 
 /// 200 questions of the API server.
@@ -162,7 +233,7 @@ fn latencies(installation: &Installation<'_>, proxy: &Proxy, count: usize) -> Ve
             let (name, host) = (format!("new-{number}"), format!("new-{number}.example"));
             let start = Instant::now();
             objects.ingress(&installation.class, &name, &host, "web");
-            wait_for_every_core(proxy, &host);
+            wait_for_every_core(proxy, &host, |answer| answer.status() == 200);
             let took = start.elapsed();
             objects.delete("Ingress", &name);
             took
@@ -174,11 +245,11 @@ fn latencies(installation: &Installation<'_>, proxy: &Proxy, count: usize) -> Ve
 
 /// The kernel spreads connections over the cores, so that one connection says little: asks on so
 /// many at once that a core left out is as good as impossible, until all of a round agree.
-fn wait_for_every_core(proxy: &Proxy, host: &str) {
+fn wait_for_every_core(proxy: &Proxy, host: &str, is_it: impl Fn(&Message) -> bool) {
     const CONNECTIONS: usize = 12;
     let deadline = Instant::now() + crate::harness::DEADLINE;
     loop {
-        let all = (0..CONNECTIONS).all(|_| proxy.get(host, "/").status() == 200);
+        let all = (0..CONNECTIONS).all(|_| is_it(&proxy.get(host, "/")));
         if all {
             return;
         }
