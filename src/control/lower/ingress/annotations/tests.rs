@@ -228,7 +228,8 @@ fn limits_become_a_policy() {
         ("limit-rps: \"2\", limit-burst-multiplier: \"4294967295\"", rps(200_000), Told::No),
         ("limit-rpm: \"2\"", rpm(10), Told::No),
         ("limit-rps: \"0\"", default.clone(), Told::No),
-        ("limit-rps: \"\"", default.clone(), Told::No),
+        // It limits nobody, which its author may not know.
+        ("limit-rps: \"\"", default.clone(), Told::Yes),
         ("limit-burst-multiplier: \"3\", limit-allowlist: \"::1\"", default.clone(), Told::No),
         ("limit-rps: two", closed.clone(), Told::Yes),
         ("limit-rps: \"-2\"", closed.clone(), Told::Yes),
