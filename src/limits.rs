@@ -186,6 +186,10 @@ pub const SCRATCHES_KEPT_MAX: usize = 1024;
 /// Bytes of a request body that came with its head up to which it is kept, so that a failed attempt
 /// can be repeated.
 pub const WHOLE_BODY_BYTES_MAX: usize = BUFFER_MEDIUM_BYTES;
+/// Bytes of a chunked request body that is held until its length is known, for backends that are
+/// spoken to in HTTP/1.0; longer: 411. Chunked bodies of programs that do not know their length are
+/// short, or streams that such a backend could not take anyway.
+pub const COLLECTED_BODY_BYTES_MAX: usize = BUFFER_LARGE_BYTES;
 /// Bytes of a first piece of body that are copied behind the head rather than sent apart.
 pub const COALESCED_BYTES_MAX: usize = BUFFER_MEDIUM_BYTES;
 /// Bytes of a body up to which it is read in the largest pieces.
@@ -796,7 +800,7 @@ const REQUEST_BYTES_MAX: usize = PLACE_BYTES
     + SCRATCH_BYTES_MAX
     // The request's head; it stays until no attempt can follow.
     + BUFFER_LARGE_BYTES
-    // A piece of the request's body.
+    // A piece of the request's body, or all of it where it is collected.
     + BUFFER_LARGE_BYTES
     // The response's head, or a piece of its body.
     + BUFFER_LARGE_BYTES
@@ -841,6 +845,7 @@ const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 13 * 1024 * 1024);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
+const _: () = assert!(COLLECTED_BODY_BYTES_MAX <= BUFFER_LARGE_BYTES);
 const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
 const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);

@@ -8,12 +8,16 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
-use ringway::filter::{Cors, FieldEdits, OriginPattern, Replacement, ReturnedPlaces, Text};
+use ringway::filter::{
+    AddressRanges, ClientLimits, Cors, FieldEdits, OriginPattern, Rate, Replacement,
+    ReturnedPlaces, Text, Zone,
+};
 use ringway::listen::{Listening, listen};
 use ringway::model::{
     BackendKey, BackendTarget, Defaults, Dial, EntryPoint, Host, HostPattern, Kind, Listener,
@@ -224,6 +228,19 @@ fn answers() -> Policies {
     }
 }
 
+/// Limits of every kind that nobody reaches.
+fn limited() -> Policies {
+    let many = NonZeroU32::new(1_000).unwrap();
+    let limits = ClientLimits {
+        zone: Zone::of("default", "shop", None),
+        per_second: Some(Rate::per_second(many, 1_000_000)),
+        per_minute: Some(Rate::per_minute(many, 1_000_000)),
+        open: Some(many),
+        exempt: AddressRanges::parse("10.0.0.0/8,::1").unwrap(),
+    };
+    Policies { limits: Some(Arc::new(limits)), ..Policies::default() }
+}
+
 const CORS: &[u8] = b"GET /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
     Origin: https://x.a.example\r\n\r\n";
 const PREFLIGHT: &[u8] = b"OPTIONS /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
@@ -243,5 +260,6 @@ fn keep_alive_requests_allocate_nothing() {
         check(driver, answers, CORS, PLACES);
         check(driver, answers, REQUEST, RESPONSE);
         check(driver, answers, PREFLIGHT, RESPONSE);
+        check(driver, &limited(), REQUEST, RESPONSE);
     }
 }

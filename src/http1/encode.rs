@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn statuses_that_we_send_have_a_phrase() {
-        for status in [400, 404, 405, 408, 413, 414, 417, 431, 500, 501, 502, 503, 504, 505] {
+        for status in [400, 404, 405, 408, 411, 413, 414, 417, 431, 500, 501, 502, 503, 504, 505] {
             assert_ne!(reason_phrase(status), "", "{status}");
         }
         assert_eq!(reason_phrase(299), "");

@@ -35,6 +35,8 @@ pub struct Policies {
     pub goto: Option<Goto>,
     /// Value of Strict-Transport-Security (RFC 6797 section 6.1), on answers over https alone.
     pub hsts: Option<Arc<str>>,
+    /// Version of HTTP/1 towards the backend.
+    pub upstream_version: UpstreamVersion,
     /// Value of Host towards the backend; `None`: the client's.
     pub upstream_host: Option<crate::filter::Text>,
     /// What every answer has set, whoever makes it; `None`: nothing.
@@ -212,6 +214,16 @@ impl RetryCauses {
     pub const fn has(self, cause: RetryCause) -> bool {
         self.0 & 1 << cause as u8 != 0
     }
+}
+
+/// Version of HTTP/1 in which backends are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum UpstreamVersion {
+    #[default]
+    /// RFC 9112.
+    Http11,
+    /// RFC 1945: one request a connection, and its length is known.
+    Http10,
 }
 
 /// How an endpoint is chosen.

@@ -12,7 +12,7 @@ use crate::filter::{PathReplacement, ReturnedPlaces};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, Defaults, ErrorPages, Policies,
-    Replaced, RetryCauses, Timeouts,
+    Replaced, RetryCauses, Timeouts, UpstreamVersion,
 };
 
 /// What is done with the requests of a rule.
@@ -35,6 +35,8 @@ pub struct Plan {
 pub struct RequestPlan {
     /// New Host.
     pub host: Option<crate::filter::Text>,
+    /// Version of HTTP/1.
+    pub version: UpstreamVersion,
     /// New path.
     pub path: Option<PathEdit>,
     /// The same of an expression, of what it captured; comes before it.
@@ -104,6 +106,7 @@ impl Plan {
                 host: policies.upstream_host.clone(),
                 connection: policies.connection,
                 replacement: replacement(policies, GoesTo::Backend),
+                version: policies.upstream_version,
                 identity: policies.client_identity,
                 ..RequestPlan::default()
             },

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::http1::body::EndOfMessage;
+use crate::model::UpstreamVersion;
 use crate::proxy::exchange::conversation::{self, Conversation, Outcome, Record};
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
@@ -174,7 +175,12 @@ impl Exchange<'_> {
             self.add_cookie(route, key);
         }
         let mut octets = Buffer::new(Class::Small);
-        self.put_request(octets.as_vec(), route);
+        let version = match channel.stream.has_place_for_trailers() {
+            // A stream of HTTP/2, for which this text is taken apart again.
+            true => UpstreamVersion::Http11,
+            false => route.plan.request.version,
+        };
+        self.put_request(octets.as_vec(), route, version);
         let (request, head) = self.request_and_room();
         let talk = Conversation { request, lease, route, until, progress, facts, started };
         let mut record = Record::default();
@@ -221,7 +227,7 @@ impl Exchange<'_> {
     }
 
     /// The client gave the request up before it went upstream.
-    fn client_left(&mut self) -> End {
+    pub(super) fn client_left(&mut self) -> End {
         self.core.count(Counter::ClientAborts);
         self.tally.status = 499;
         End::Close

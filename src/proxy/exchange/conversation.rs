@@ -8,6 +8,7 @@ use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::error::RequestFault;
 use crate::http1::head::{RequestKind, ResponseHead};
 use crate::http1::reframe::{Framing, ResponseFacts};
+use crate::model::UpstreamVersion;
 use crate::proxy::exchange::coder::Coder;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::pacing::Pacing;
@@ -105,7 +106,7 @@ pub async fn run(
         stream,
         until: talk.until,
         kind: RequestKind { is_head: request.head.is_head(request.bytes) },
-        is_upgrade: request.head.is_upgrade,
+        is_upgrade: request.head.is_upgrade && !is_http10(talk),
         asker: Some(request.downstream.stream.deadline()),
         started: talk.started,
     };
@@ -158,11 +159,16 @@ fn step_over(
     reply.octets.consume(head.head_bytes);
     let mut decoder = BodyDecoder::new(head.body, Sender::Upstream);
     decoder.decode(reply.octets.unread_mut()).ok()?;
-    if !decoder.is_done() || !head.is_persistent || !is_sent {
+    if !decoder.is_done() || !head.is_persistent || !is_sent || is_http10(talk) {
         return None;
     }
     talk.lease.endpoint.completed();
     decoder.finish().ok()
+}
+
+/// Whether the endpoint was told that the connection ends, and cannot switch protocols.
+fn is_http10(talk: &Conversation<'_>) -> bool {
+    talk.route.plan.request.version == UpstreamVersion::Http10
 }
 
 fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> {
@@ -267,7 +273,8 @@ async fn answer(
         (Relayed::Complete(message), next) => {
             talk.lease.endpoint.completed();
             let is_sent = next.is_some() || request.body == Body::Spent;
-            let is_reusable = head.is_persistent && !reply.sending.is_running() && is_sent;
+            let is_kept = head.is_persistent && !is_http10(talk);
+            let is_reusable = is_kept && !reply.sending.is_running() && is_sent;
             let end = match next {
                 None => End::Linger,
                 Some(_) if is_last => request.close(),

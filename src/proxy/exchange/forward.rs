@@ -9,7 +9,7 @@ use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
 use crate::http1::reframe::Framing;
-use crate::model::ConnectionOption;
+use crate::model::{ConnectionOption, UpstreamVersion};
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
 use crate::proxy::exchange::request_fields::{self, OfClient};
 use crate::proxy::exchange::variables::Known;
@@ -41,6 +41,8 @@ pub struct RequestFacts<'a> {
     pub identity: &'a [u8],
     /// How its body ends.
     pub body: BodyLength,
+    /// What the upstream is asked in.
+    pub version: UpstreamVersion,
 }
 
 /// Appends the fields that are the same for every request of a listener. The port of https is 443
@@ -69,12 +71,22 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     for field in &head.fields {
         put_request_field(out, bytes, field, facts);
     }
-    if head.accepts_trailers {
-        out.extend_from_slice(b"TE: trailers\r\n");
-    }
     out.extend_from_slice(facts.overlay.lines());
     put_edits(out, facts.edits);
     Framing::of_request(facts.body).put_field(out);
+    match facts.version {
+        UpstreamVersion::Http11 => put_connection(out, bytes, head, facts),
+        // RFC 9112 section 9.3: it ends with the response unless both say otherwise.
+        UpstreamVersion::Http10 => out.extend_from_slice(b"Connection: close\r\n"),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What HTTP/1.0 has no place for.
+fn put_connection(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
+    if head.accepts_trailers {
+        out.extend_from_slice(b"TE: trailers\r\n");
+    }
     if head.is_upgrade {
         put_upgrade(out, bytes, head);
     } else if let Some(connection) = facts.connection {
@@ -83,7 +95,6 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     if facts.forwards_expect {
         out.extend_from_slice(b"Expect: 100-continue\r\n");
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 fn put_upgrade(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead) {
@@ -106,7 +117,10 @@ fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: 
         out.push(b'?');
         out.extend_from_slice(query.of(bytes));
     }
-    out.extend_from_slice(b" HTTP/1.1\r\n");
+    out.extend_from_slice(match facts.version {
+        UpstreamVersion::Http11 => b" HTTP/1.1\r\n",
+        UpstreamVersion::Http10 => b" HTTP/1.0\r\n",
+    });
 }
 
 fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &RequestFacts<'_>) {
@@ -260,6 +274,7 @@ mod tests {
             forwards_expect: false,
             connection: None,
             identity: b"",
+            version: UpstreamVersion::Http11,
             body: head.body,
         };
         let mut out = Vec::new();

@@ -6,6 +6,7 @@ pub mod attempts;
 mod binding;
 mod canary;
 pub mod coder;
+pub mod collect;
 pub mod conversation;
 pub mod downstream;
 pub mod end;

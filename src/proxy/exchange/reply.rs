@@ -21,6 +21,8 @@ pub enum Reply {
     ClientTimeout,
     /// The body is longer than allowed.
     BodyTooLarge,
+    /// The body is too long to be measured before it goes on.
+    LengthRequired,
     /// No route.
     NotFound,
     /// The rule's backend reference cannot be used.
@@ -105,6 +107,7 @@ impl Reply {
             Self::Healthy => 200,
             Self::Ambiguous => 400,
             Self::ClientTimeout => 408,
+            Self::LengthRequired => 411,
             Self::BodyTooLarge => 413,
             Self::NotFound => 404,
             Self::InvalidBackend | Self::Undecided => 500,
@@ -140,6 +143,7 @@ impl Reply {
             Self::Healthy | Self::Replaced(_) => "",
             Self::Ambiguous => "400 Bad Request: the path can be read in more than one way\n",
             Self::ClientTimeout => "408 Request Timeout\n",
+            Self::LengthRequired => "411 Length Required: the backend has to be told it\n",
             Self::BodyTooLarge => "413 Content Too Large\n",
             Self::NotFound => "404 Not Found: no route for this host and path\n",
             Self::InvalidBackend => "500 Internal Server Error: the route has no usable backend\n",
@@ -187,6 +191,7 @@ impl Reply {
             | Self::Certificate(_)
             | Self::Healthy => false,
             Self::BodyTooLarge
+            | Self::LengthRequired
             | Self::NotFound
             | Self::InvalidBackend
             | Self::NoEndpoints
@@ -435,6 +440,7 @@ mod tests {
         check(Reply::Malformed(RequestFault::VersionNotSupported), 505);
         check(Reply::ClientTimeout, 408);
         check(Reply::BodyTooLarge, 413);
+        check(Reply::LengthRequired, 411);
         check(Reply::NotFound, 404);
         check(Reply::InvalidBackend, 500);
         check(Reply::Undecided, 500);

@@ -33,6 +33,8 @@ pub struct Request<'a> {
     pub sent_trailers: Trailers,
     /// What is left of its body.
     pub body: Body,
+    /// The body, where it was collected.
+    pub collected: &'a [u8],
 }
 
 /// What is left of the body of a request.
@@ -40,6 +42,8 @@ pub struct Request<'a> {
 pub enum Body {
     /// All of it, as far as it came.
     Untouched,
+    /// All of it, read to its end and held aside.
+    Collected,
     /// Perhaps not all: it goes to no other backend, and the connection ends.
     Spent,
 }
@@ -53,11 +57,13 @@ impl<'a> Request<'a> {
         lines.map(|line| line.value.of(bytes))
     }
 
-    /// Octets of the body that came with the head, if they are the whole of it.
+    /// Octets of the body that stand behind the head, if the whole of it is here.
     pub fn whole_body(&self) -> Option<usize> {
         let head = self.head;
-        if self.body == Body::Spent {
-            return None;
+        match self.body {
+            Body::Untouched => {}
+            Body::Collected => return Some(0),
+            Body::Spent => return None,
         }
         let here = self.bytes.len().saturating_sub(head.head_bytes);
         match head.body {
@@ -72,8 +78,10 @@ impl<'a> Request<'a> {
     /// What a backend gets as the body, if the whole of it came with the head and is short enough
     /// to be kept, or nothing is to be sent of it.
     pub fn whole_body_octets(&self) -> Option<&'a [u8]> {
-        if self.body == Body::Spent {
-            return Some(&[]);
+        match self.body {
+            Body::Untouched => {}
+            Body::Collected => return Some(self.collected),
+            Body::Spent => return Some(&[]),
         }
         let octets = self.whole_body()?;
         let from = self.head.head_bytes;
@@ -84,6 +92,7 @@ impl<'a> Request<'a> {
     pub fn body_length(&self) -> BodyLength {
         match self.body {
             Body::Untouched => self.head.body,
+            Body::Collected => BodyLength::Known(self.collected.len() as u64),
             Body::Spent => BodyLength::None,
         }
     }

@@ -158,6 +158,7 @@ mod tests {
     use crate::filter::{FieldEdits, RequestOverlay};
     use crate::http1::fields::{is_forbidden_trailer, is_hop_by_hop, is_nomination_refused};
     use crate::http1::head::{HeadScan, RequestHead, parse_request};
+    use crate::model::UpstreamVersion;
     use crate::proxy::exchange::forward::{RequestFacts, put_listener_fields, put_request};
 
     /// What a backend gets under `name` when a client sends `line` (several, with CRLF between).
@@ -179,6 +180,7 @@ mod tests {
             forwards_expect: head.expects_continue,
             connection: None,
             identity: &[],
+            version: UpstreamVersion::Http11,
             body: head.body,
         };
         let mut out = Vec::new();

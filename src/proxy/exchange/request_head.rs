@@ -1,6 +1,6 @@
 //! What the head of the upstream request is made of: the client's, the rule's plan, our facts.
 
-use crate::model::{ClientIdentityPolicy, Scheme};
+use crate::model::{ClientIdentityPolicy, Scheme, UpstreamVersion};
 use crate::proxy::exchange::forward::{self, RequestFacts};
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::variables::Known;
@@ -9,7 +9,7 @@ use crate::tls::ClientIdentity;
 
 impl Exchange<'_> {
     /// Appends the head of the upstream request.
-    pub fn put_request(&mut self, out: &mut Vec<u8>, route: Route<'_>) {
+    pub fn put_request(&mut self, out: &mut Vec<u8>, route: Route<'_>, version: UpstreamVersion) {
         let mut path = std::mem::take(&mut self.scratch.path);
         let mut host = std::mem::take(&mut self.scratch.host);
         let head = &self.scratch.request;
@@ -36,6 +36,7 @@ impl Exchange<'_> {
             forwards_expect: head.expects_continue && request.whole_body_octets().is_none(),
             body: request.body_length(),
             connection: plan.connection,
+            version,
             identity: self.identity_fields(plan.identity),
         };
         forward::put_request(out, self.bytes, head, &facts);

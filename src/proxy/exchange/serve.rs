@@ -10,9 +10,11 @@ use std::time::{Duration, SystemTime};
 use crate::filter::{AnswerFields, CorsAnswer};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
+use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, is_grpc};
-use crate::model::{AccessLog, Scheme};
+use crate::model::{AccessLog, Scheme, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
+use crate::proxy::exchange::collect::Uncollected;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
 use crate::proxy::exchange::gates::Held;
@@ -53,6 +55,7 @@ pub async fn run(
         is_last,
         answer: AnswerFields::NONE,
         body: Body::Untouched,
+        collected: Buffer::unallocated(),
         hold: Cell::new(None),
     };
     exchange.choose_request_id();
@@ -147,6 +150,19 @@ impl<'a> Exchange<'a> {
         if self.replace_path(route, &rule.origin).is_err() {
             self.core.count(Counter::RequestsMalformed);
             return Served::Owed(unsaid, Reply::Malformed(RequestFault::UriTooLong));
+        }
+        let version = route.plan.request.version;
+        if version == UpstreamVersion::Http10 && self.head().body == BodyLength::Chunked {
+            // PERF: of few requests, so that no other has room for it.
+            match Box::pin(self.collect(route.plan.treatment.body_bytes_max)).await {
+                Ok(()) => {}
+                Err(Uncollected::Left) => return Served::Over(self.client_left()),
+                Err(Uncollected::Refused(counter, reply)) => {
+                    self.core.count(counter);
+                    self.body = Body::Spent;
+                    return Served::Owed(unsaid, reply);
+                }
+            }
         }
         let until = self.until(&route.plan.treatment, started);
         self.try_endpoints(&backend, route, &until, unsaid, started).await

@@ -12,6 +12,7 @@ use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::request::{Body, Request};
 use crate::proxy::exchange::response::Unsaid;
+use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::backend::Backend;
 use crate::quota::Hold;
 use crate::table::SeriesId;
@@ -55,6 +56,8 @@ pub struct Exchange<'a> {
     pub answer: AnswerFields<'a>,
     /// What is left of the request's body.
     pub body: Body,
+    /// The body, where it was collected.
+    pub collected: Buffer,
     /// Counts it among the requests of its client that are under way.
     pub hold: Cell<Option<Hold<'a>>>,
 }
@@ -85,6 +88,7 @@ impl Exchange<'_> {
             added: &self.scratch.added,
             body: self.body,
             sent_trailers: sent_trailers(&self.scratch.overlay),
+            collected: self.collected.unread(),
         }
     }
 
@@ -92,9 +96,19 @@ impl Exchange<'_> {
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
         let Scratch { request: head, response, added, overlay, .. } = &mut *self.scratch;
         let sent_trailers = sent_trailers(overlay);
-        let &mut Self { core, downstream, bytes, is_last, answer, body, .. } = self;
-        let request =
-            Request { core, downstream, bytes, head, is_last, answer, added, body, sent_trailers };
+        let &mut Self { core, downstream, bytes, is_last, answer, body, ref collected, .. } = self;
+        let request = Request {
+            core,
+            downstream,
+            bytes,
+            head,
+            is_last,
+            answer,
+            added,
+            body,
+            collected: collected.unread(),
+            sent_trailers,
+        };
         (request, response)
     }
 }

@@ -1,6 +1,7 @@
 //! Bodies of requests on their way, and answers that do not wait for them.
 
 use super::row::{Act, Act::*, END, OK, ROW, Row, check};
+use crate::model::UpstreamVersion;
 
 const EXPECTS: Act =
     Says("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
@@ -83,6 +84,76 @@ fn a_body_goes_as_it_comes() {
             asked: &[(1, 1, 0)],
             log: &["413"],
             ..ROW
+        },
+    ]);
+}
+
+#[test]
+fn a_body_of_unknown_length_is_held_for_who_has_to_know_it() {
+    const HEAD: Act =
+        Says("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbo");
+    const GETS: &[Act] = &[Hears("Content-Length: 4\r\n"), Hears("\r\n\r\nbody"), OK, HearsEnd];
+    let held = Row {
+        policies: |policies| policies.upstream_version = UpstreamVersion::Http10,
+        client: &[HEAD, Waits(100), Says("dy\r\n0\r\n\r\n")],
+        endpoints: &[&[GETS]],
+        lasts: 3000,
+        gets: "200 close ok | closed",
+        at: 1,
+        // HTTP/1.1 was spoken to none.
+        asked: &[(1, 0, 0)],
+        ..ROW
+    };
+    check(&[
+        Row { name: "in parts", ..held },
+        Row {
+            name: "and is still there for another one",
+            endpoints: &[&[&[Hears("body"), Closes]], &[GETS]],
+            asked: &[(1, 0, 0), (1, 0, 0)],
+            log: &["200 a:no_response b:200"],
+            ..held
+        },
+        Row {
+            name: "too long",
+            policies: |policies| {
+                policies.upstream_version = UpstreamVersion::Http10;
+                policies.body_bytes_max = Some(3);
+            },
+            gets: "413 close | closed",
+            asked: &[(0, 0, 0)],
+            log: &["413"],
+            ..held
+        },
+        Row {
+            name: "never ended",
+            flags: "--client-body-timeout 1",
+            client: &[HEAD],
+            gets: "408 close | closed",
+            at: 10,
+            asked: &[(0, 0, 0)],
+            log: &["408"],
+            ..held
+        },
+        Row {
+            name: "left",
+            client: &[HEAD, Waits(100), Closes],
+            gets: "closed",
+            at: 0,
+            asked: &[(0, 0, 0)],
+            log: &["499"],
+            ..held
+        },
+        Row {
+            name: "asked for",
+            client: &[
+                Says("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"),
+                Says("Expect: 100-continue\r\n\r\n"),
+                Hears("100 Continue"),
+                Says("4\r\nbody\r\n0\r\n\r\n"),
+            ],
+            gets: "100; 200 close ok | closed",
+            at: 0,
+            ..held
         },
     ]);
 }

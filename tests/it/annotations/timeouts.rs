@@ -4,7 +4,10 @@ use super::{Area, row};
 use crate::for_each_driver;
 use crate::harness::{Backend, Driver, Gate, Ingress};
 
-for_each_driver!(backends_get_the_time_and_the_tries_that_are_said);
+for_each_driver!(
+    backends_get_the_time_and_the_tries_that_are_said,
+    backends_are_asked_in_the_version_that_is_said,
+);
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const BUSY: &str = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -92,4 +95,51 @@ fn backends_get_the_time_and_the_tries_that_are_said(driver: Driver) {
         let seen = area.backend(name).received_text();
         assert_eq!(seen.matches(" HTTP/1.1\r\n").count(), asked, "{name}");
     }
+}
+
+fn backends_are_asked_in_the_version_that_is_said(driver: Driver) {
+    let version = |name: &str, value: &str| {
+        let host = format!("{name}.example");
+        Ingress::simple(name, &host, "web").nginx("proxy-http-version", value)
+    };
+    let area = Area::new(driver)
+        .echoes(&["web"])
+        .ingress(&version("old", "1.0"))
+        .ingress(&version("small", "1.0").nginx("proxy-body-size", "8"))
+        .ingress(&version("new", "1.1"))
+        .ingress(&version("bad", "2"))
+        .start();
+    area.told(&["proxy-http-version: \"2\" cannot be used: HTTP/1 has no such version."]);
+    let old = |request: &str| row("old.example", request, 200).saw_field("connection", "close");
+    area.check(&[
+        old("/a?b=c").says("GET /a?b=c HTTP/1.0"),
+        old("POST /").says("POST / HTTP/1.0").body("text").saw_body("text"),
+        // What HTTP/1.0 has no place for.
+        old("/").send("Connection", "upgrade").send("Upgrade", "websocket").saw_no("upgrade"),
+        old("/").send("TE", "trailers").saw_no("te"),
+        row("new.example", "/", 200).saw("/").saw_no("connection"),
+        row("bad.example", "/", 200).saw("/"),
+    ]);
+    let post = |host: &str, pieces: &[&str]| {
+        let mut client = area.proxy.client();
+        let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        client.send(head);
+        for piece in pieces {
+            drop(client.send_if_open(format!("{:x}\r\n{piece}\r\n", piece.len())));
+        }
+        drop(client.send_if_open("0\r\n\r\n"));
+        let response = client.response();
+        client.assert_closed();
+        response
+    };
+    // Its length is told as soon as it is known.
+    let response = post("old.example", &["text", " and more"]);
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.json()["body"], "text and more");
+    assert_eq!(response.echoed_fields("content-length"), ["13"]);
+    assert!(response.echoed_fields("transfer-encoding").is_empty());
+    let long = "x".repeat(30_000);
+    assert_eq!(post("old.example", &[&long, &long]).status(), 200);
+    assert_eq!(post("old.example", &[&long, &long, &long]).status(), 411);
+    assert_eq!(post("small.example", &["123456789"]).status(), 413);
 }

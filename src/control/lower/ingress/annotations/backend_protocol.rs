@@ -13,7 +13,7 @@ use crate::control::lower::settings::{Settings, Spoken};
 use crate::filter::{Binding, HashBy, Refusal, Text, Variable};
 use crate::limits::HASH_GROUP_MAX;
 use crate::model::Kind::ConfigMap;
-use crate::model::{BackendProtocol, Balance, ConnectionOption, Reach};
+use crate::model::{BackendProtocol, Balance, ConnectionOption, Reach, UpstreamVersion};
 
 pub(super) const GROUP: Group = Group { title: "Backends", rows: ROWS, read: Some(read) };
 
@@ -30,8 +30,8 @@ const ROWS: &[Row] = &[
         .names(ConfigMap)
         .doc("ConfigMap with parameters for FastCGI backends."),
     row(BALANCE, Upstream, Supported).doc("round_robin or ewma."),
-    row("proxy-http-version", Location, NotYet)
-        .doc("Version of HTTP/1 that backends are spoken to in."),
+    row(HTTP_VERSION, Location, Partial("chunked bodies above 64 KiB are 411 with 1.0"))
+        .doc("Version of HTTP/1 that backends are spoken to in: 1.0 or 1.1."),
     row(SERVICE, Upstream, Supported)
         .doc("Requests go to the address of the Service, not to its endpoints."),
     row(HASH_BY, Upstream, Supported)
@@ -44,6 +44,7 @@ const ROWS: &[Row] = &[
 const PROTOCOL: &str = "backend-protocol";
 
 const CONNECTION: &str = "connection-proxy-header";
+const HTTP_VERSION: &str = "proxy-http-version";
 
 const VHOST: &str = "upstream-vhost";
 
@@ -58,6 +59,7 @@ const GROUP_SIZE: NonZeroU8 = NonZeroU8::new(3).unwrap();
 
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     protocol(reader, settings);
+    version(reader, settings);
     settings.policies.balance = balance(reader);
     settings.policies.binding = hash(reader).map(|by| Arc::new(Binding::Hash(by)));
     if reader.flag(SERVICE, false) {
@@ -95,6 +97,17 @@ fn host(reader: &mut Reader<'_, '_>) -> Option<Text> {
     };
     let advice = "Write a name, perhaps with a port; until then the client's Host is sent.";
     found.map_err(|why| reader.invalid(VHOST, text, &why, advice)).ok()
+}
+
+fn version(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    match reader.text(HTTP_VERSION) {
+        None | Some("1.1") => {}
+        Some("1.0") => settings.policies.upstream_version = UpstreamVersion::Http10,
+        Some(text) => {
+            let advice = "Write 1.0 or 1.1; until then it is 1.1.";
+            reader.invalid(HTTP_VERSION, text, "HTTP/1 has no such version.", advice);
+        }
+    }
 }
 
 /// As in ingress-nginx, case does not matter and what is not known is HTTP. What is known there and
