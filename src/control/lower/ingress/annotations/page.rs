@@ -45,6 +45,7 @@ fn line(row: &Row) -> String {
     let invalid = match row.invalid {
         Invalid::Ignored => "ignored",
         Invalid::Denied => "denied",
+        Invalid::Refused => "refused",
     };
     let guard = match row.guard {
         Guard::No => "",

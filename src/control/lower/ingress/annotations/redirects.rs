@@ -2,7 +2,7 @@
 
 use super::group::Group;
 use super::reader::Reader;
-use super::row::Invalid::Denied;
+use super::row::Invalid::Refused;
 use super::row::Scope::{Host, Location};
 use super::row::State::{Partial, Supported};
 use super::row::{Row, field, parse_bool, row};
@@ -20,27 +20,31 @@ pub(super) const GROUP: Group =
 const ROWS: &[Row] = &[
     row("app-root", Host, Partial("without variables"))
         .doc("Where requests for / are redirected to."),
-    row(TWIN, Host, Supported).doc(
+    row(TWIN, Host, Supported).invalid(Refused).doc(
         "true: www. and the name of the host, or the name without it, is redirected to the host, \
-         unless an Ingress has it; a value that is none refuses the Ingress.",
+         unless an Ingress has it.",
     ),
-    row(PERMANENT, Location, Supported).doc(
-        "Where all requests are redirected to, as it is written; a path is one of the host. Other \
-         characters than those of addresses refuse the Ingress.",
-    ),
+    row(PERMANENT, Location, Supported)
+        .invalid(Refused)
+        .doc("Where all requests are redirected to, as it is written; a path is one of the host."),
     row(PERMANENT_CODE, Location, Supported)
+        .invalid(Refused)
         .doc("Its status: 301, 302, 303, 307 or 308; 301 by default."),
-    row(RELATIVE, Location, Supported).doc("true: a redirect to a path names no host."),
+    row(RELATIVE, Location, Supported)
+        .invalid(Refused)
+        .doc("true: a redirect to a path names no host."),
     row(
         ALIAS,
         Host,
         Partial("names and *.names of any depth; expressions and names that end in * are told"),
     )
+    .invalid(Refused)
     .doc("More names of the hosts, with commas between; those that have an Ingress stay its own."),
     row(TEMPORAL, Location, Supported)
-        .invalid(Denied)
-        .doc("The same for now; comes before permanent-redirect. An http or https address."),
+        .invalid(Refused)
+        .doc("The same for now; comes first. What is no http or https address denies."),
     row(TEMPORAL_CODE, Location, Supported)
+        .invalid(Refused)
         .doc("Its status: 301, 302, 303 or 307; 302 by default."),
     row(USE_PORT, Location, Supported)
         .doc("The redirect to https names the port 443, one to a path that of the listener."),

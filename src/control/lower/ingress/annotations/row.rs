@@ -56,6 +56,8 @@ pub(crate) enum Invalid {
     Ignored,
     /// None of their requests is served.
     Denied,
+    /// Nothing of this version of the Ingress is; the last good one stays.
+    Refused,
 }
 
 /// Whether an annotation keeps clients out.

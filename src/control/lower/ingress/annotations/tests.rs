@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::groups::GROUPS;
 use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
-use crate::control::lower::tests::lower;
+use crate::control::lower::tests::{lower, routes};
 use crate::filter::{AddressRanges, ClientLimits, Filter, Pace, PathEdit, Rate, Redirect, Zone};
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 use crate::model::{
@@ -59,7 +59,10 @@ fn an_invalid_value_does_what_its_row_says_and_is_told() {
         let before = if belongs { server } else { "" };
         let lowered =
             lowered(&format!("{before}nginx.ingress.kubernetes.io/{name}: \"{GARBAGE}\""));
-        assert_eq!(is_served(&lowered), row.invalid == Invalid::Ignored, "{name}");
+        let is_there = !routes(lowered.model.as_ref().expect("a model")).is_empty();
+        assert_eq!(is_there, row.invalid != Invalid::Refused, "{name}");
+        let is_served = is_there && is_served(&lowered);
+        assert_eq!(is_served, row.invalid == Invalid::Ignored, "{name}");
         let told = lowered.problems.iter().filter(|p| p.field.ends_with(name));
         // It is not looked at where no certificate is demanded.
         let is_told = told.clone().any(|p| p.severity > Severity::Note);
