@@ -417,6 +417,16 @@ pub const SESSION_PICKS_MAX: usize = 64;
 pub const SESSION_KEY_BYTES_MAX: usize = 128;
 /// Octets of a name, a path or a domain in the cookie of a session.
 pub const SESSION_TEXT_BYTES_MAX: usize = 1_024;
+/// Copies of requests (`mirror-target`) that a core has under way; more are let go and counted.
+pub const MIRRORS_IN_FLIGHT_MAX: usize = 128;
+/// Bytes of a body that are kept for a copy; the copy of a request with a longer one is let go and
+/// counted.
+pub const MIRROR_BODY_BYTES_MAX: usize = 128 * 1024;
+/// How long a copy may take, its tries and its answer included.
+pub const MIRROR_TIME_MAX: Duration = Duration::from_secs(60);
+/// Bytes of the copies of a core: head and body, each twice while it is sent.
+const MIRRORS_BYTES_MAX: usize =
+    MIRRORS_IN_FLIGHT_MAX * 2 * (REQUEST_HEAD_BYTES_MAX + MIRROR_BODY_BYTES_MAX);
 /// Names of fields that a rule takes from a server of external authentication; the surplus closes
 /// the rules.
 pub const AUTH_NAMES_MAX: usize = 64;
@@ -819,6 +829,7 @@ const OWN_BYTES_MAX: usize = RING_ENTRIES as usize * (64 + 4)
     + ACCESS_LOG_BUFFER_BYTES
     + AUTH_ANSWERS_BYTES_MAX
     + PATH_SCRATCH_BYTES_MAX
+    + MIRRORS_BYTES_MAX
     + SERIES_MAX * SERIES_BYTES;
 /// Bytes that an HTTP/2 connection of a client may hold besides its requests: octets that no
 /// backend took, octets that it does not take, a field block with its list, and the table.

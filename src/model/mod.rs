@@ -35,7 +35,8 @@ pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use path_pattern::{Captures, PathPattern, PathPatternError};
 pub use policy::{
     AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, ErrorPages, ExternalAuthPolicy,
-    Policies, Replaced, RetryCause, RetryCauses, RetryPolicy, Timeouts, UpstreamVersion,
+    MirrorPolicy, Policies, Replaced, RetryCause, RetryCauses, RetryPolicy, Timeouts,
+    UpstreamVersion,
 };
 pub use problem::{Problem, Severity};
 pub use tls::{ServerName, ServerTlsId, TlsAction};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::backend::BackendKey;
 use crate::filter::{
-    AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Pace,
-    PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy,
+    AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Mirror,
+    Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy,
 };
 
 /// Treatment of one rule's requests.
@@ -67,6 +67,17 @@ pub struct Policies {
     pub stand_in: Option<BackendKey>,
     /// Another server says who may come in.
     pub external_auth: Option<ExternalAuthPolicy>,
+    /// Another server gets a copy of each request.
+    pub mirror: Option<MirrorPolicy>,
+}
+
+/// Copies of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MirrorPolicy {
+    /// What each is.
+    pub copy: Arc<Mirror>,
+    /// Where it goes.
+    pub server: BackendKey,
 }
 
 /// Another server that is asked about each request.

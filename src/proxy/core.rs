@@ -21,6 +21,7 @@ use crate::proxy::rt::clock::Deadlines;
 use crate::proxy::rt::random::Random;
 use crate::proxy::rt::spares::{self, Spares};
 use crate::proxy::tasks::Tasks;
+use crate::proxy::upstream::body_copy::Copies;
 use crate::proxy::upstream::pool::PoolLimits;
 use crate::proxy::upstream::upstreams::Upstreams;
 use crate::publish::{Retired, Subscriber, process_nanos};
@@ -50,6 +51,8 @@ pub struct Core {
     pub subscriber: Subscriber,
     /// Whether connections end after the response under way.
     pub is_draining: Cell<bool>,
+    /// Copies of requests.
+    pub copies: Rc<Copies>,
     /// Loops that accept connections.
     pub accepting: Cell<usize>,
     /// Client connections that speak HTTP/2.
@@ -131,6 +134,7 @@ impl Core {
             passwords: Passwords::new(subscriber.passwords.clone()),
             subscriber,
             is_draining: Cell::new(false),
+            copies: Rc::default(),
             accepting: Cell::new(0),
             http2: Drainable::default(),
             open: Cell::new(0),

@@ -358,8 +358,10 @@ impl RuleCompiler {
         });
         let canaries = Canaries::new(canaries);
         let auth = rule.policies.external_auth.as_ref();
+        let mirror = rule.policies.mirror.as_ref();
         TableRule {
             substitutes: self.substitutes(rule, &plan, uses),
+            mirror: mirror.and_then(|mirror| self.ids.acquire_backend(&mirror.server, uses)),
             auth_server: auth.and_then(|auth| self.ids.acquire_backend(&auth.server, uses)),
             origin: rule.origin.clone(),
             plan,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
-use crate::filter::{PathReplacement, ReturnedPlaces};
+use crate::filter::{Mirror, PathReplacement, ReturnedPlaces};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, Defaults, ErrorPages, Policies,
@@ -47,6 +47,8 @@ pub struct RequestPlan {
     pub connection: Option<ConnectionOption>,
     /// What is told of the client's certificate.
     pub identity: ClientIdentityPolicy,
+    /// What copies of it are; `None`: there are none.
+    pub mirror: Option<Arc<Mirror>>,
 }
 
 /// What a response becomes on its way to the client.
@@ -108,6 +110,7 @@ impl Plan {
                 replacement: replacement(policies, GoesTo::Backend),
                 version: policies.upstream_version,
                 identity: policies.client_identity,
+                mirror: policies.mirror.as_ref().map(|mirror| Arc::clone(&mirror.copy)),
                 ..RequestPlan::default()
             },
             response: ResponsePlan::new(policies),

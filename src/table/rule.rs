@@ -44,6 +44,8 @@ pub struct TableRule {
     /// It stands for paths that nobody claims: what gets through its gates is answered as if no
     /// rule had matched.
     pub is_unclaimed: bool,
+    /// Who gets copies of its requests, see [`super::plan::RequestPlan::mirror`].
+    pub mirror: Option<BackendId>,
 }
 
 /// Backends that answer in the place of a rule's own, or of ours.

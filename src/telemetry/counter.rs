@@ -52,6 +52,10 @@ pub enum Counter {
     ExternalAuthUndecided,
     /// Requests about which an answer was kept.
     ExternalAuthReuses,
+    /// Copies of requests that were let go: too many at a time, or a long body.
+    MirrorsDropped,
+    /// Copies of requests that nobody answered.
+    MirrorsFailed,
     /// Connections closed because a trusted peer sent no valid PROXY protocol header.
     ProxyHeadersInvalid,
     /// TLS handshakes completed with clients.
@@ -156,6 +160,12 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         "external_auth_reuses",
         "Requests decided by a kept answer of a server of external authentication.",
     ),
+    (
+        Counter::MirrorsDropped,
+        "mirrors_dropped",
+        "Copies of requests that were let go: too many at a time, or a long body.",
+    ),
+    (Counter::MirrorsFailed, "mirrors_failed", "Copies of requests that nobody answered."),
     (
         Counter::ProxyHeadersInvalid,
         "proxy_headers_invalid",

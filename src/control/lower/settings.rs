@@ -61,7 +61,9 @@ impl Settings {
     pub(crate) fn named_backends(&self) -> impl Iterator<Item = (&BackendKey, &'static str)> {
         let auth = self.policies.external_auth.as_ref();
         let auth = auth.map(|auth| (&auth.server, "auth-url"));
-        self.errors.backend.iter().map(|key| (key, "default-backend")).chain(auth)
+        let mirror = self.policies.mirror.as_ref();
+        let mirror = mirror.map(|mirror| (&mirror.server, "mirror-target"));
+        self.errors.backend.iter().map(|key| (key, "default-backend")).chain(auth).chain(mirror)
     }
 
     /// What of them counts for a canary: all else is that of its main Ingress.

@@ -35,12 +35,15 @@ pub struct Question<'a> {
     pub treatment: &'a Treatment,
     /// The same, of one try.
     pub until: &'a Until,
-    /// The head.
+    /// The head, and whatever body there is.
     pub head: &'a [u8],
     /// What the end of the answer depends on.
     pub kind: RequestKind,
+    /// It may be repeated by definition.
+    pub is_idempotent: bool,
     /// Deadline of the connection of who wants to know; the wait ends with that one.
-    pub asker: &'a Deadline,
+    /// `None`: nobody waits.
+    pub asker: Option<&'a Deadline>,
 }
 
 /// What of an answer's body is wanted.
@@ -100,7 +103,7 @@ impl Question<'_> {
                 tries_max: treatment.tries_max,
                 causes: RetryCauses::DEFAULT,
                 is_reused,
-                is_idempotent: true,
+                is_idempotent: self.is_idempotent,
                 is_replayable: true,
             };
             let answered = match obtained {
@@ -158,7 +161,7 @@ impl Question<'_> {
             until: self.until,
             kind: self.kind,
             is_upgrade: false,
-            asker: Some(self.asker),
+            asker: self.asker,
             started: process_nanos(),
         };
         let mut reply = call::Reply::to(call, Side::idle());

@@ -77,7 +77,7 @@ impl Exchange<'_> {
         mut started: u64,
     ) -> Served {
         let treatment = &route.plan.treatment;
-        let progress = Progress::default();
+        let progress = Progress { copy: self.copy.clone(), ..Progress::default() };
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
         let mut wants_fresh = false;
         let mut tries = 0;

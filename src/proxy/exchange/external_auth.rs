@@ -119,7 +119,8 @@ impl Exchange<'_> {
             until: &until,
             head: &octets,
             kind: RequestKind { is_head: auth.method == "HEAD" },
-            asker: self.downstream.stream.deadline(),
+            is_idempotent: true,
+            asker: Some(self.downstream.stream.deadline()),
         };
         let wanted = |status| match Verdict::of(status) {
             Verdict::Denied(_) => Body::Kept,
@@ -231,7 +232,7 @@ fn goes_along(kind: FieldKind) -> bool {
 
 /// Appends `text` as path and query. What may not stand in one is percent-encoded: a part of the
 /// request may be anything.
-fn put_target(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn put_target(out: &mut Vec<u8>, text: &[u8]) {
     for &octet in text {
         match octet {
             b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' => {

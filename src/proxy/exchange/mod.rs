@@ -14,6 +14,7 @@ pub mod external_auth;
 pub mod forward;
 pub mod gates;
 pub mod lookup;
+pub mod mirror;
 pub mod pacing;
 pub mod password;
 pub mod reading;

@@ -55,6 +55,7 @@ mod tests {
             substitutes: None,
             auth_server: None,
             is_unclaimed: false,
+            mirror: None,
         }
     }
 

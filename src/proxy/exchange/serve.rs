@@ -57,6 +57,7 @@ pub async fn run(
         body: Body::Untouched,
         collected: Buffer::unallocated(),
         hold: Cell::new(None),
+        copy: None,
     };
     exchange.choose_request_id();
     let matched = exchange.look_up(&table, exchange.head().rule_path());
@@ -165,7 +166,14 @@ impl<'a> Exchange<'a> {
             }
         }
         let until = self.until(&route.plan.treatment, started);
-        self.try_endpoints(&backend, route, &until, unsaid, started).await
+        if route.plan.request.mirror.is_some() && backend.endpoint_count() > 0 {
+            self.begin_copy(rule, route, &until);
+        }
+        let served = self.try_endpoints(&backend, route, &until, unsaid, started).await;
+        if self.copy.is_some() {
+            self.end_copy(rule, route, &until);
+        }
+        served
     }
 
     /// What the plan has in every answer to this request.

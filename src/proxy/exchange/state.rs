@@ -14,6 +14,7 @@ use crate::proxy::exchange::request::{Body, Request};
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::backend::Backend;
+use crate::proxy::upstream::body_copy::BodyCopy;
 use crate::quota::Hold;
 use crate::table::SeriesId;
 
@@ -60,6 +61,8 @@ pub struct Exchange<'a> {
     pub collected: Buffer,
     /// Counts it among the requests of its client that are under way.
     pub hold: Cell<Option<Hold<'a>>>,
+    /// Keeps it for a copy of the request.
+    pub copy: Option<Rc<BodyCopy>>,
 }
 
 /// What came of asking a backend, or of not asking one.

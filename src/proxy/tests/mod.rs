@@ -15,6 +15,7 @@ mod error_pages;
 mod health;
 mod keep_alive;
 mod limits;
+mod mirrors;
 mod responses;
 mod retries;
 mod row;

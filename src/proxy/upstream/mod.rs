@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod balance;
+pub mod body_copy;
 pub mod bound;
 pub mod call;
 pub mod dial;

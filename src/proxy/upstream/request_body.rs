@@ -3,6 +3,7 @@
 //! Constant memory: one buffer, read only after what it held was taken by the upstream.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::http1::body::{BodyDecoder, Sender};
@@ -14,6 +15,7 @@ use crate::proxy::rt::clock::Expiry;
 use crate::proxy::rt::{self, Signal};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::frame::{HEADROOM, frame};
+use crate::proxy::upstream::body_copy::BodyCopy;
 use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::until::Until;
 
@@ -50,6 +52,8 @@ pub struct Progress {
     pub octets: Cell<u64>,
     /// The upstream said `100 Continue`.
     pub is_continued: Signal,
+    /// Keeps the body for somebody else.
+    pub copy: Option<Rc<BodyCopy>>,
 }
 
 /// A transfer about to begin.
@@ -114,6 +118,9 @@ impl Transfer<'_> {
     async fn relay(&self) -> End {
         // An earlier attempt may have counted the same octets.
         self.progress.octets.set(0);
+        if let Some(copy) = &self.progress.copy {
+            copy.begin();
+        }
         let mut decoder = BodyDecoder::new(self.length, Sender::Client);
         let framing = Framing::of_request(self.length);
         let mut buffer = self.first_buffer();
@@ -123,6 +130,12 @@ impl Transfer<'_> {
                 return End::TooLarge;
             }
             let is_done = decoder.is_done();
+            if let Some(copy) = &self.progress.copy {
+                copy.add(buffer.unread().get(..decoded.body).unwrap_or_default());
+                if is_done {
+                    copy.end();
+                }
+            }
             let next = if is_done { rest(&buffer, decoded.consumed) } else { None };
             buffer.truncate(decoded.body);
             let trailers = || match self.trailers {

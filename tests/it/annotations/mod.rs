@@ -17,6 +17,7 @@ mod errors;
 mod external_auth;
 mod headers;
 mod limits;
+mod mirror;
 mod paths;
 mod redirects;
 mod timeouts;

@@ -14,13 +14,14 @@ use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{self, Row, parse_bool, row};
 use super::snippet;
+use super::url::{self, after_scheme, check_characters, with_variables};
 use crate::control::lower::settings::Settings;
 use crate::filter::{
     AuthCachePolicy, AuthDurations, ExternalAuth, FieldEdits, Statuses, Text, is_own_field, merged,
 };
 use crate::limits::AUTH_NAMES_MAX;
 use crate::model::Kind::ConfigMap;
-use crate::model::{BackendKey, BackendProtocol, Dial, DialTls, ExternalAuthPolicy, ObjectRef};
+use crate::model::{BackendKey, ExternalAuthPolicy, ObjectRef};
 
 pub(super) const GROUP: Group =
     Group { title: "External authentication", rows: ROWS, read: Some(read) };
@@ -182,76 +183,17 @@ fn close(reader: &mut Reader<'_, '_>, name: &str, text: &str, why: &str, advice:
     Closed
 }
 
-/// A text with variables of the request.
-fn with_variables(text: &str) -> Result<Text, String> {
-    Text::new(text, |_| false).map_err(|error| format!("{error}."))
-}
-
 /// Server, host as it is written, path and query.
 fn url(reader: &mut Reader<'_, '_>) -> Result<Option<(BackendKey, String, Text)>, Closed> {
     let Some(text) = reader.text(URL) else { return Ok(None) };
-    let parsed = parse_url(text).and_then(|(server, host, target)| {
-        let target = with_variables(&target)?;
-        Ok((server, host.to_owned(), target))
+    let parsed = url::parse(text).and_then(|url| {
+        let slash = if url.target.starts_with(['/', '$']) { "" } else { "/" };
+        let target = with_variables(&format!("{slash}{}", url.target))?;
+        Ok((url.server, url.host.to_owned(), target))
     });
     parsed.map(Some).map_err(|why| {
         close(reader, URL, text, &why, "Write a URL such as http://auth.example.com/check.")
     })
-}
-
-fn parse_url(text: &str) -> Result<(BackendKey, &str, String), String> {
-    check_characters(text)?;
-    let (is_tls, rest) = after_scheme(text).ok_or("it does not begin with http:// or https://.")?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at(end);
-    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
-    if authority.contains('$') {
-        return Err("a variable in the host is not supported.".into());
-    }
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if host.is_empty() || !host.chars().all(is_name) || host.contains("..") {
-        return Err("it names no host.".into());
-    }
-    let port = match (port, is_tls) {
-        ("", true) => 443,
-        ("", false) => 80,
-        (port, _) => port.parse().ok().filter(|port| *port > 0).ok_or("its port is none.")?,
-    };
-    let slash = if target.starts_with('/') { "" } else { "/" };
-    Ok((server(&host.to_ascii_lowercase(), port, is_tls), host, format!("{slash}{target}")))
-}
-
-/// The characters of ingress-nginx, which are also all that a target can hold as they are.
-fn check_characters(text: &str) -> Result<(), String> {
-    let is_known = |c: char| c.is_ascii_alphanumeric() || "-._~/:,?&=$".contains(c);
-    match text.chars().find(|c| !is_known(*c)) {
-        Some(other) => Err(format!("it may not have {other:?}.")),
-        None => Ok(()),
-    }
-}
-
-/// Whether it is https, and what stands behind the scheme.
-fn after_scheme(text: &str) -> Option<(bool, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
-    match scheme.to_ascii_lowercase().as_str() {
-        "http" => Some((false, rest)),
-        "https" => Some((true, rest)),
-        _ => None,
-    }
-}
-
-/// As nginx speaks to it: TLS with the name of the server, and nothing verified. A Service says by
-/// itself whether it speaks HTTP/2.
-fn server(host: &str, port: u16, is_tls: bool) -> BackendKey {
-    let is_address = host.parse::<std::net::IpAddr>().is_ok();
-    let named =
-        DialTls { server_name: Some(host.into()), sends_server_name: true, ..DialTls::default() };
-    let dial = Dial {
-        protocol: is_tls.then_some(BackendProtocol::Https),
-        tls: (is_tls && !is_address).then(|| Arc::new(named)),
-        ..Dial::default()
-    };
-    BackendKey::host(host, port, dial)
 }
 
 fn method(reader: &mut Reader<'_, '_>) -> Result<Option<&'static str>, Closed> {

@@ -1,14 +1,87 @@
 //! Copies of requests.
 
-use super::group::Group;
-use super::row::Scope::Location;
-use super::row::State::NotYet;
-use super::row::{Row, row};
+use std::sync::Arc;
 
-pub(super) const GROUP: Group = Group { title: "Mirrors", rows: ROWS, read: None };
+use super::group::Group;
+use super::reader::Reader;
+use super::row::Scope::Location;
+use super::row::State::{Partial, Supported};
+use super::row::{Row, row};
+use super::url;
+use crate::control::lower::settings::Settings;
+use crate::filter::{Mirror, MirrorBody, Text};
+use crate::model::MirrorPolicy;
+
+pub(super) const GROUP: Group = Group { title: "Mirrors", rows: ROWS, read: Some(read) };
+
+const TARGET: &str = "mirror-target";
+const HOST: &str = "mirror-host";
+const BODY: &str = "mirror-request-body";
 
 const ROWS: &[Row] = &[
-    row("mirror-host", Location, NotYet).doc("Value of Host of a copy."),
-    row("mirror-request-body", Location, NotYet).doc("off: a copy has no body."),
-    row("mirror-target", Location, NotYet).doc("Where a copy of each request goes."),
+    row(HOST, Location, Supported).doc("Value of Host of a copy; else the host of the target."),
+    row(BODY, Location, Supported).doc("off: a copy has no body."),
+    row(
+        TARGET,
+        Location,
+        Partial(
+            "the host has no variables; a copy is let go and counted where a core has too many \
+             under way or the body is longer than 128 KiB; nothing waits for one",
+        ),
+    )
+    .doc("URL where a copy of each request goes that reaches its backend; the answer is ignored."),
 ];
+
+fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
+    let body = body(reader);
+    let host = host(reader);
+    let Some(text) = reader.text(TARGET) else { return };
+    let read = url::parse(text).and_then(|url| {
+        let target = match url.target {
+            // As if the request's own stood there: a copy of a request is one of its target, too.
+            "" => None,
+            target => {
+                let slash = if target.starts_with('?') { "/" } else { "" };
+                Some(url::with_variables(&format!("{slash}{target}"))?)
+            }
+        };
+        let host = host.map_or_else(|| url::with_variables(url.host), Ok)?;
+        let copy = Arc::new(Mirror { target, host, body });
+        Ok(MirrorPolicy { copy, server: url.server })
+    });
+    match read {
+        Ok(mirror) => settings.policies.mirror = Some(mirror),
+        Err(why) => {
+            let advice = "Write a URL, such as http://shadow.example$request_uri; until then there \
+                          are no copies.";
+            reader.invalid(TARGET, text, &why, advice);
+        }
+    }
+}
+
+fn body(reader: &mut Reader<'_, '_>) -> MirrorBody {
+    match reader.text(BODY) {
+        None | Some("on") => MirrorBody::Copied,
+        Some("off") => MirrorBody::LeftOut,
+        Some(text) => {
+            let advice = "Write \"on\" or \"off\"; until then a copy has the body.";
+            reader.invalid(BODY, text, "it is neither on nor off.", advice);
+            MirrorBody::Copied
+        }
+    }
+}
+
+/// `None`: that of the target.
+fn host(reader: &mut Reader<'_, '_>) -> Option<Text> {
+    let text = reader.text(HOST)?;
+    let is_known = |c: char| c.is_ascii_alphanumeric() || "-._:[]$".contains(c);
+    let checked = match text.chars().find(|c| !is_known(*c)) {
+        Some(other) => Err(format!("it may not have {other:?}.")),
+        None => url::with_variables(text),
+    };
+    let told = |why: String| {
+        let advice = "Write a name, perhaps with a port; until then it is the host of the target.";
+        reader.invalid(HOST, text, &why, advice);
+    };
+    checked.map_err(told).ok()
+}

@@ -30,6 +30,7 @@ mod snippets;
 mod telemetry;
 mod timeouts;
 mod unread;
+mod url;
 
 use std::sync::{Arc, LazyLock};
 
