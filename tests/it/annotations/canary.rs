@@ -133,7 +133,7 @@ fn canaries_get_what_they_ask_for(driver: Driver) {
         get("plain.example", &["X-Canary: always", "X-One: always"], "main"),
         row("types.example", "/x", 200).from("main"),
         row("types.example", "/x/y", 200).from("main"),
-        row("types.example", "/y", 200).from("main"),
+        row("types.example", "/y", 404),
         get("rules.example", &["X-Canary: always"], "one").saw_field("host", "main.inner"),
         get("alone.example", &[], "main"),
         get("anybody.example", &["X-Canary: always"], "one"),
