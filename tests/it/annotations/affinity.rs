@@ -124,7 +124,7 @@ fn cookies_are_set_as_annotations_say(driver: Driver) {
     let expected = "Max-Age=172800; Domain=all.example; Path=/x; Secure; HttpOnly; SameSite=Strict";
     assert_eq!(rest, expected);
     area.check(&[
-        row("plain.example", "/beside", 200).from("web").lacks("set-cookie"),
+        row("plain.example", "/beside", 200).tls().from("web").lacks("set-cookie"),
         row("kind.example", "/", 200).from("web").lacks("set-cookie"),
         row("nowhere.example", "/", 503).lacks("set-cookie"),
         // Backends see the cookie, as from ingress-nginx.
