@@ -9,6 +9,7 @@ use crate::filter::{Mirror, MirrorBody};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, RequestKind, ResponseHead};
 use crate::limits::MIRROR_TIME_MAX;
+use crate::model::UpstreamVersion;
 use crate::proxy::exchange::ask::{Body, Question};
 use crate::proxy::exchange::external_auth::put_target;
 use crate::proxy::exchange::forward::{self, RequestFacts};
@@ -128,6 +129,7 @@ impl Exchange<'_> {
             body,
             identity: self.identity_fields(route.plan.request.identity),
             connection: route.plan.request.connection,
+            version: UpstreamVersion::Http11,
         };
         forward::put_request(out, self.bytes, &head, &facts);
     }
