@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Invalid::Refused;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -19,6 +20,7 @@ const ROWS: &[Row] = &[
     row("use-regex", Location, Partial(LINEAR))
         .doc("The paths of the host are regular expressions."),
     row("x-forwarded-prefix", Location, Supported)
+        .invalid(Refused)
         .doc("Value of X-Forwarded-Prefix with a rewrite; a bad one refuses the Ingress."),
 ];
 
