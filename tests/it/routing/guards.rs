@@ -22,9 +22,7 @@ const DIALECT: &str = "nginx.ingress.kubernetes.io";
 const GUARDS: &[(&str, &str, u16)] = &[
     ("auth-url", "x", 503),
     ("enable-global-auth", "true", 200),
-    ("limit-rps", "1", 503),
-    ("limit-rpm", "1", 503),
-    ("limit-connections", "1", 503),
+    ("limit-rps", "x", 503),
     ("auth-tls-match-cn", "CN=client", 503),
     ("enable-modsecurity", "true", 503),
     ("enable-owasp-core-rules", "true", 503),

@@ -53,11 +53,7 @@ fn check(key: &str, value: &str, is_closed: bool, reasons: &[&str]) {
 #[test]
 fn guards_close_their_rules_unless_they_are_off() {
     for (name, on, off) in [
-        ("limit-rps", &["1", "x", "-1", "0.5", "1r/s"][..], &["0"][..]),
-        ("limit-rpm", &["300"], &["0"]),
-        ("limit-connections", &["20"], &["0"]),
-        ("limit-rate", &["100"], &["0"]),
-        ("global-rate-limit", &["100"], &["0"]),
+        ("global-rate-limit", &["100", "x", "-1"][..], &["0"][..]),
         ("auth-tls-match-cn", &["CN=client", "x"], &[]),
         ("enable-modsecurity", &["true", "on", "yes"], &["false", "f"]),
         ("enable-owasp-core-rules", &["true"], &["false"]),
@@ -85,10 +81,6 @@ fn guards_close_their_rules_unless_they_are_off() {
 fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
     for name in [
         "auth-tls-error-page",
-        "limit-whitelist",
-        "limit-allowlist",
-        "limit-burst-multiplier",
-        "limit-rate-after",
         "http2-push-preload",
         "lua-resty-waf",
         "no-such",

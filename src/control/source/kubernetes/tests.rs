@@ -784,7 +784,7 @@ fn what_is_trimmed_is_not_read() {
     assert_eq!(generations.collect::<Vec<_>>(), [Some(3), None, None, Some(3)]);
     let kept = format!("{kept:?}");
     assert_eq!(kept.matches("trigger-time").count(), 2);
-    for gone in ["kubectl", "\"other\"", "Pod", "node_name: Some", "cluster_ip: Some"] {
+    for gone in ["kubectl", "\"other\"", "Pod", "node_name: Some", "cluster_ips: Some"] {
         assert!(!kept.contains(gone), "{gone} in {kept}");
     }
 }
