@@ -224,7 +224,7 @@ fn the_rules_ask_for_metrics_that_exist() {
 #[test]
 fn names_and_values_that_have_no_meaning_are_refused() {
     for (setting, reason) in [
-        ("controller.config.use-gzip=true", "'config' not allowed"),
+        ("controller.configs.use-gzip=true", "'configs' not allowed"),
         ("controller.replicas=3", "'replicas' not allowed"),
         ("controller.service.externaltrafficpolicy=Local", "'externaltrafficpolicy' not allowed"),
         ("controller.metrics.enable=true", "'enable' not allowed"),

@@ -178,7 +178,8 @@ fn check_large_cluster(dialect: Dialect) {
     client.expect("the certificate of the last host that has one");
     // Figures for people: what is slow on a busy machine is no defect.
     eprintln!(
-        "{ingresses} Ingresses ({dialect:?}), {certificates} certificates, {services} Services, {} endpoints: \
+        "{ingresses} Ingresses ({dialect:?}), {certificates} certificates, {services} Services, \
+         {} endpoints: \
          start line {started:.2?}, ready {ready:.2?}, resident {:.1} MiB",
         services * endpoints,
         memory / MIB,

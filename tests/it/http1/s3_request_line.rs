@@ -174,15 +174,17 @@ fn no_spelling_leads_past_a_rule(driver: Driver) {
         check(host, "/secret/../open", Ok("open"));
         check(host, "/open/a%2Fb//c;d", Ok("open"));
         check(host, "/open/a%2F../b", Ok("open"));
-        for climbing in
-            ["..%2fsecret", "%2e%2e%2Fsecret", "..\\secret", "..;/secret", "a%5C..%5c..%5csecret"]
-        {
+        // A coded slash is one to rules, as in nginx.
+        for climbing in ["..%2fsecret", "%2e%2e%2Fsecret"] {
+            check(host, &format!("/open/{climbing}"), Ok("secret"));
+        }
+        for climbing in ["..\\secret", "..;/secret", "a%5C..%5c..%5csecret"] {
             check(host, &format!("/open/{climbing}"), Err(400));
         }
-        check(host, "/..%2fetc", Err(if host == "all" { 400 } else { 404 }));
+        check(host, "/..%2fetc", Err(400));
     }
     check("all", "/secret%2F..%2Fopen", Ok("open"));
     check("all", "//open", Ok("open"));
-    check("some", "/open/..%2fother", Err(400));
-    check("some", "/secret%2Fx", Err(404));
+    check("some", "/open/..%2fother", Err(404));
+    check("some", "/secret%2Fx", Ok("secret"));
 }

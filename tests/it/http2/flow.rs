@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::for_each_driver;
 use crate::harness::frames::*;
 use crate::harness::{
-    Backend, Driver, Gate, Http2, Proxy, holds_within, manifest, pause, wait_until,
+    Backend, Builder, Driver, Gate, Http2, Proxy, holds_within, manifest, pause, wait_until,
 };
 
 for_each_driver!(
@@ -34,7 +34,9 @@ fn text_backend() -> Backend {
 }
 
 fn start(driver: Driver, backend: &Backend) -> Proxy {
-    Proxy::start(driver, manifest::one_host("a.example", backend.address()))
+    // Bodies are longer here than Ingresses take by default.
+    let builder = Builder::new(driver).flag("--client-max-body-size", 0);
+    builder.manifests(manifest::one_host("a.example", backend.address())).start()
 }
 
 /// Octets of the content so far, once the proxy had the time to send more.

@@ -551,8 +551,8 @@ fn upload_given_up_is_not_pressed_on_a_stalled_backend(driver: Driver) {
             connection.read_to_end().map(drop)
         }
     });
-    let proxy =
-        Builder::new(driver).manifests(manifest::one_host("a.example", backend.address())).start();
+    let manifests = manifest::one_host("a.example", backend.address());
+    let proxy = Builder::new(driver).flag("--client-max-body-size", 0).manifests(manifests).start();
     let mut http2 = Http2::connect(proxy.http);
     super::flow::upload_until_stuck(&mut http2);
     http2.send(reset(1, CANCEL));

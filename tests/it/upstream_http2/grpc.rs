@@ -267,7 +267,7 @@ fn calls_go_to_a_backend_over_tls(driver: Driver) {
         drop(server.serve_with_incoming(ReceiverStream::new(accepted)).await);
     });
     let ingress = ingress().annotation("nginx.ingress.kubernetes.io/backend-protocol", "GRPCS");
-    let proxy = Proxy::start(driver, manifests(peer.address, "http", &ingress));
+    let proxy = unbounded(driver, manifests(peer.address, "http", &ingress));
     runtime().block_on(async { Caller::plain(&proxy).await.all_four_kinds().await });
 }
 

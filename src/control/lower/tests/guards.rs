@@ -79,12 +79,7 @@ fn guards_close_their_rules_unless_they_are_off() {
 
 #[test]
 fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
-    for name in [
-        "auth-tls-error-page",
-        "http2-push-preload",
-        "lua-resty-waf",
-        "no-such",
-    ] {
+    for name in ["auth-tls-error-page", "http2-push-preload", "lua-resty-waf", "no-such"] {
         check(&format!("{PREFIX}{name}"), "1", false, &["AnnotationNotSupported"]);
     }
     check("ingress.kubernetes.io/auth-url", "x", false, &["ForeignAnnotation"]);
