@@ -851,7 +851,7 @@ mod tests {
         let deny = Gate::Addresses(Arc::new(AddressRules { deny, allow: None }));
         check_any(&[deny.clone(), password()], FAR, &[No], Some(needed));
         check_any(&[deny.clone(), password()], NEAR, &[Yes], None);
-        check_any(&[deny.clone()], FAR, &[], None);
+        check_any(std::slice::from_ref(&deny), FAR, &[], None);
         check_any(&[deny], NEAR, &[], Some(Answer::NotAllowed));
         // The other gates stay what they are.
         let redirected = [Gate::Redirect(ELSEWHERE), addresses()];

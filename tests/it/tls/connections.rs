@@ -140,8 +140,7 @@ fn large_download_and_upload(driver: Driver) {
         }
     });
     let authority = Authority::new();
-    let proxy =
-        super::builder(driver, &authority, &backend).flag("--client-max-body-size", 0).start();
+    let proxy = builder(driver, &authority, &backend).flag("--client-max-body-size", 0).start();
     let (sent, got) = (authority.folder().join("sent"), authority.folder().join("got"));
     let octets: Vec<u8> =
         (0..8_u32 << 20).map(|at| (at / 251 + at % 251).to_le_bytes()[0]).collect();
