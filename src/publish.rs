@@ -12,7 +12,8 @@
 //!  read(doorbell) ◀──────────────────────────── acknowledge(version)  stores, then writes
 //! ```
 //!
-//! By the same doorbell cores get the answers of threads that check passwords, see `publish::passwords`.
+//! By the same doorbell cores get the answers of threads that check passwords, see
+//! `publish::passwords`.
 //!
 //! A *publication* is what one change sent: endpoints, a table, or both. [`Publisher::mark`] ends
 //! it with its [`Sequence`]; a core that reads the mark has applied all before it.
