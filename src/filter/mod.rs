@@ -1,8 +1,6 @@
 //! Decisions about one request between match and forward: pure, no I/O, no clock.
 //!
-//! Policy is written once here; protocols only carry the result. Filters that are not built yet
-//! (mirror, access lists, auth, rate limits) are absent, not stubbed: each arrives as a
-//! variant with the issue that needs it.
+//! Policy is written once here; protocols only carry the result.
 
 mod addresses;
 mod answer_fields;

@@ -95,14 +95,14 @@ pub struct Scratch {
     pub overlay: RequestOverlay,
     /// Rewritten path.
     pub path: Vec<u8>,
+    /// Whether [`crate::filter::PathReplacement`] made it.
+    pub is_path_replaced: bool,
+    /// What that made, before it was encoded.
+    pub replaced: Vec<u8>,
     /// Host for the backend, put together.
     pub host: Vec<u8>,
     /// A text with variables.
     pub text: Vec<u8>,
-    /// It is one that [`crate::filter::PathReplacement`] made.
-    pub is_path_replaced: bool,
-    /// The same before it is encoded.
-    pub replaced: Vec<u8>,
     /// Request id sent upstream.
     pub request_id: Vec<u8>,
     /// What gates and balance add to the answer.

@@ -12,7 +12,6 @@ use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, field, parse_bool, row};
 use crate::control::lower::settings::Settings;
-use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::Kind::Secret;
 use crate::model::{DialTls, HostName, TlsVersion};
 
@@ -73,7 +72,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let secret = named.map(|named| {
         named.map_or_else(|()| (namespace, "".into()), |secret| (secret.namespace, secret.name))
     });
-    let depth = depth(reader);
+    let depth = reader.verify_depth(DEPTH);
     settings.upstream.tls = DialTls {
         secret,
         verify,
@@ -83,21 +82,6 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         version: version(reader),
         suites: suites(reader),
     };
-}
-
-/// Zero is the default, as in ingress-nginx.
-fn depth(reader: &mut Reader<'_, '_>) -> u8 {
-    let Some(text) = reader.text(DEPTH) else { return TLS_VERIFY_DEPTH };
-    match text.parse() {
-        Ok(0) => TLS_VERIFY_DEPTH,
-        Ok(depth) => depth,
-        Err(_) => {
-            let why = format!("it is no number up to 255, and {TLS_VERIFY_DEPTH} counts.");
-            let advice = "Write how many intermediate authorities a chain may have.";
-            reader.invalid(DEPTH, text, &why, advice);
-            TLS_VERIFY_DEPTH
-        }
-    }
 }
 
 /// `None`: any.

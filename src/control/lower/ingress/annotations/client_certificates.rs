@@ -9,7 +9,6 @@ use super::row::Scope::Host;
 use super::row::State::{NotYet, Supported};
 use super::row::{Row, field, row};
 use crate::control::lower::settings::{ClientCertificates, Settings};
-use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::Kind::Secret;
 use crate::tls::client_auth::{ClientAuthMode, ClientDemand};
 
@@ -80,21 +79,6 @@ fn client_auth(
     let named =
         reader.named(SECRET, NameForm::Qualified, "until then all requests get status 403")?;
     let Ok(secret) = named else { return Some(ClientCertificates::Invalid) };
-    let demand = ClientDemand { mode, depth: depth(reader) };
+    let demand = ClientDemand { mode, depth: reader.verify_depth(DEPTH) };
     Some(ClientCertificates::Demanded { secret, demand, passes_certificate })
-}
-
-/// Zero is the default, as in ingress-nginx.
-fn depth(reader: &mut Reader<'_, '_>) -> u8 {
-    let Some(text) = reader.text(DEPTH) else { return TLS_VERIFY_DEPTH };
-    match text.parse() {
-        Ok(0) => TLS_VERIFY_DEPTH,
-        Ok(depth) => depth,
-        Err(_) => {
-            let why = format!("it is no number up to 255, and {TLS_VERIFY_DEPTH} counts.");
-            let advice = "Write how many intermediate authorities a chain may have.";
-            reader.invalid(DEPTH, text, &why, advice);
-            TLS_VERIFY_DEPTH
-        }
-    }
 }

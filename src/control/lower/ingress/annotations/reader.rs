@@ -8,6 +8,7 @@ use super::row::{Row, field, parse_bool};
 use crate::control::lower::configmap::globals::{Globals, NamingScope};
 use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::report::{Finding, Report};
+use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::ObjectRef;
 
 /// One annotation of an object.
@@ -135,6 +136,22 @@ impl<'a> Reader<'a, '_> {
         let found = ObjectRef { kind, namespace, name: name_of.into() };
         self.needs.insert(found.clone());
         Some(Ok(found))
+    }
+
+    /// How many intermediate authorities a chain may have. Zero is the default, as in
+    /// ingress-nginx.
+    pub(super) fn verify_depth(&mut self, name: &str) -> u8 {
+        let Some(text) = self.text(name) else { return TLS_VERIFY_DEPTH };
+        match text.parse() {
+            Ok(0) => TLS_VERIFY_DEPTH,
+            Ok(depth) => depth,
+            Err(_) => {
+                let why = format!("it is no number up to 255, and {TLS_VERIFY_DEPTH} counts.");
+                let advice = "Write how many intermediate authorities a chain may have.";
+                self.invalid(name, text, &why, advice);
+                TLS_VERIFY_DEPTH
+            }
+        }
     }
 
     /// Tells that a value cannot be used.
