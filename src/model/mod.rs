@@ -9,6 +9,7 @@
 pub mod backend;
 pub mod canary;
 pub mod defaults;
+pub mod downstream;
 pub mod host;
 pub mod kind;
 pub mod listener;
@@ -27,6 +28,7 @@ pub use backend::{
 };
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
 pub use defaults::Defaults;
+pub use downstream::Downstream;
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
@@ -52,6 +54,8 @@ pub struct Model {
     pub listeners: Vec<Listener>,
     /// What rules leave open.
     pub defaults: Defaults,
+    /// What holds before a rule is known.
+    pub downstream: Arc<Downstream>,
 }
 
 impl Model {

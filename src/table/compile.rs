@@ -21,8 +21,8 @@ use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, Canary, Defaults, EntryPoint, Host, Kind, Listener, ListenerId, Model, ObjectRef,
-    Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
+    BackendKey, Canary, Defaults, Downstream, EntryPoint, Host, Kind, Listener, ListenerId, Model,
+    ObjectRef, Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -40,6 +40,8 @@ pub struct Compiler {
     listeners: Vec<CompiledListener>,
     /// Of the last model, sorted.
     entry_points: Arc<[(EntryPoint, ListenerId)]>,
+    /// Of the last model.
+    downstream: Arc<Downstream>,
     rules: RuleCompiler,
 }
 
@@ -151,6 +153,7 @@ impl Default for Compiler {
             hosts: HashMap::default(),
             listeners: Vec::new(),
             entry_points: Arc::default(),
+            downstream: Arc::default(),
             rules: RuleCompiler {
                 defaults: Defaults::default(),
                 plans: Shared::default(),
@@ -195,6 +198,7 @@ impl Compiler {
         if *entry_points != *self.entry_points {
             self.entry_points = entry_points.into();
         }
+        self.downstream = Arc::clone(&model.downstream);
         self.version.0 += 1;
         self.rules.ids.finish(Arc::new(self.table()))
     }
@@ -315,6 +319,7 @@ impl Compiler {
         });
         Table {
             version: self.version,
+            downstream: Arc::clone(&self.downstream),
             listeners: listeners.collect(),
             entry_points: Arc::clone(&self.entry_points),
         }

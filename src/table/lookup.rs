@@ -7,7 +7,7 @@ use super::id::TableVersion;
 use super::key::RequestKey;
 use super::names::{NameAction, Names, TableTls};
 use super::rule::{Match, TableRule};
-use crate::model::{EntryPoint, ListenerId, OnMiss};
+use crate::model::{Downstream, EntryPoint, ListenerId, OnMiss};
 use crate::tls::client_auth::ClientAuthId;
 
 /// Everything a core routes by. Never changes once published.
@@ -15,6 +15,8 @@ use crate::tls::client_auth::ClientAuthId;
 pub struct Table {
     /// Counts up with each published table.
     pub version: TableVersion,
+    /// What holds before a rule is known.
+    pub downstream: Arc<Downstream>,
     /// By [`ListenerId::slot`].
     pub(super) listeners: Box<[TableListener]>,
     /// Sorted; each address and scheme once.

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
 use super::backends::slices;
+use super::configmap::InForce;
 use super::configmap::globals::Globals;
-use super::configmap::globals_of;
 use super::ingress::class::Classes;
 use super::ingress::spec;
 use super::options::LowerOptions;
@@ -23,13 +23,19 @@ pub struct Interest {
     options: LowerOptions,
     classes: Classes,
     globals: Globals,
+    in_force: InForce,
 }
 
 impl Interest {
     /// Neither is known yet.
     #[must_use]
     pub fn new(options: LowerOptions) -> Self {
-        Self { classes: Classes::of([], &options), globals: Globals::default(), options }
+        Self {
+            classes: Classes::of([], &options),
+            globals: Globals::default(),
+            in_force: InForce::default(),
+            options,
+        }
     }
 }
 
@@ -40,8 +46,8 @@ impl source::Interest for Interest {
             _ => None,
         });
         let classes = Classes::of(classes, &self.options);
-        let globals = globals_of(choosers.iter().copied(), &self.options);
-        let is_changed = classes != self.classes || globals != self.globals;
+        let globals = self.in_force.globals_of(choosers.iter().copied(), &self.options);
+        let is_changed = classes != self.classes || !globals.is_same_for_objects(&self.globals);
         (self.classes, self.globals) = (classes, globals);
         if is_changed { Choice::Changed } else { Choice::Same }
     }

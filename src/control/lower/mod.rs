@@ -27,6 +27,7 @@ mod named;
 mod names;
 mod options;
 mod other_names;
+mod page;
 mod passwords;
 mod path;
 mod regex_path;
@@ -34,6 +35,7 @@ mod review;
 mod secrets;
 mod sessions;
 mod settings;
+mod slip;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,6 +54,7 @@ use backends::{Backends, slices};
 use candidate::Candidate;
 use claim::Claim;
 use claims::{Claims, Taken};
+use configmap::InForce;
 use hosts::BuiltHost;
 use ingress::{class, spec};
 use named::{Difference, Named};
@@ -61,6 +64,7 @@ use other_names::{Source, twin_host};
 
 pub use configmap::globals::Globals;
 pub use configmap::globals_of;
+pub use configmap::page as configmap_page;
 pub use ingress::annotations_page;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, needs};
@@ -88,6 +92,8 @@ pub struct Lowerer {
     options: LowerOptions,
     default_rule: Option<Arc<Rule>>,
     globals: Globals,
+    /// What of the ConfigMap they come from.
+    in_force: InForce,
     classes: Classes,
     claims: Claims,
     hosts: BTreeMap<HostPattern, BuiltHost>,
@@ -109,10 +115,22 @@ struct Touched {
     hosts: BTreeSet<HostPattern>,
     backends: backends::Touched,
     names: certificates::Touched,
+    /// The model as a whole says something else.
+    is_model: bool,
     /// Claims whose named objects may come to something else.
     named: BTreeSet<ObjectRef>,
     /// See [`Lowered::outcomes`].
     outcomes: Vec<(ObjectRef, Outcome)>,
+}
+
+/// What another version of the controller's ConfigMap changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GlobalsChange {
+    None,
+    /// What the model says as a whole.
+    Model,
+    /// What objects come to, and perhaps that.
+    Objects,
 }
 
 impl Lowerer {
@@ -126,7 +144,8 @@ impl Lowerer {
         Self {
             default_rule: options.default_backend.as_ref().map(hosts::default_rule),
             names: Names::new(options.default_certificate.clone(), options.ticket_keys.clone()),
-            globals: Globals { defaults: options.defaults.clone(), ..Globals::default() },
+            globals: Globals::of_flags(&options),
+            in_force: InForce::default(),
             options,
             classes: Classes::default(),
             claims: Claims::default(),
@@ -148,8 +167,9 @@ impl Lowerer {
         }
         self.check_slices(store, dirty);
         self.backends.touch(store, dirty, now, &mut touched.backends);
-        let are_globals_changed = self.apply_globals(store, dirty);
-        if self.apply_classes(store, dirty) | are_globals_changed {
+        let globals = self.apply_globals(store, dirty);
+        touched.is_model = globals == GlobalsChange::Model;
+        if self.apply_classes(store, dirty) | (globals == GlobalsChange::Objects) {
             let known = self.claims.owners().filter(|owner| owner.kind == Kind::Ingress);
             let all: BTreeSet<_> = store.ingresses.keys().chain(known).cloned().collect();
             all.iter().for_each(|ingress| self.apply_ingress(store, ingress, &mut touched));
@@ -241,18 +261,22 @@ impl Lowerer {
         is_changed
     }
 
-    /// Reads the controller's ConfigMap again if it changed; whether anything is different then.
-    fn apply_globals(&mut self, store: &Store, dirty: &Dirty) -> bool {
-        let Some(flag) = self.options.config_map.clone() else { return false };
+    /// Reads the controller's ConfigMap again if it changed.
+    fn apply_globals(&mut self, store: &Store, dirty: &Dirty) -> GlobalsChange {
+        let Some(flag) = self.options.config_map.clone() else { return GlobalsChange::None };
         if !self.is_first && !dirty.0.contains(&flag) {
-            return false;
+            return GlobalsChange::None;
         }
-        let (maps, defaults) = (&store.config_maps, &self.options.defaults);
-        let (globals, problems) = configmap::read(&flag, maps.get(&flag), defaults);
+        let map = store.config_maps.get(&flag);
+        let (globals, problems) = self.in_force.read(&flag, map, &self.options);
         set_problems(&mut self.problems, &flag, problems);
         self.are_problems_stale = true;
         let old = std::mem::replace(&mut self.globals, globals);
-        old != self.globals
+        match (old.is_same_for_objects(&self.globals), old == self.globals) {
+            (false, _) => GlobalsChange::Objects,
+            (true, false) => GlobalsChange::Model,
+            (true, true) => GlobalsChange::None,
+        }
     }
 
     fn check_slices(&mut self, store: &Store, dirty: &Dirty) {
@@ -331,14 +355,15 @@ impl Lowerer {
         self.follow(&mut touched.hosts);
         self.are_problems_stale |= built.is_changed || !touched.hosts.is_empty();
         self.are_problems_stale |= !self.names.flag_problems().eq(&old_flag_problems);
-        let are_routes_changed = is_first || built.is_changed || !touched.hosts.is_empty();
+        let is_model_changed =
+            is_first || touched.is_model || built.is_changed || !touched.hosts.is_empty();
         for pattern in touched.hosts {
             self.build_host(pattern, &mut touched.backends);
         }
         let backends =
             self.backends.build(store, &self.options, &self.claims, now, touched.backends);
         self.are_problems_stale |= backends.are_problems_stale;
-        let model = are_routes_changed.then(|| self.model());
+        let model = is_model_changed.then(|| self.model());
         if std::mem::take(&mut self.are_problems_stale) {
             self.told = self.all_problems().into();
         }
@@ -403,7 +428,12 @@ impl Lowerer {
         let generation = ListenerId::HTTP.generation;
         let listener =
             Listener { generation, entry_points, hosts, default_rule, server_names, default_tls };
-        Model { listeners: vec![listener], defaults: self.globals.defaults.clone() }
+        let Globals { defaults, downstream, .. } = &self.globals;
+        Model {
+            listeners: vec![listener],
+            defaults: defaults.clone(),
+            downstream: Arc::new(downstream.clone()),
+        }
     }
 
     fn all_problems(&self) -> Vec<Arc<Problem>> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{BackendKey, Defaults, EntryPoint, ObjectRef};
+use crate::model::{BackendKey, Defaults, Downstream, EntryPoint, ObjectRef};
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct LowerOptions {
     pub hsts: Option<Arc<str>>,
     /// What rules leave open.
     pub defaults: Defaults,
+    /// How clients are treated before it is known what they ask for.
+    pub downstream: Downstream,
     /// Endpoints and external names may lead to loopback and link-local addresses: true for a
     /// directory, whose author owns the host anyway; false for a cluster.
     pub allow_local_addresses: bool,
@@ -58,6 +60,7 @@ impl LowerOptions {
             config_map: None,
             hsts: None,
             defaults: Defaults::default(),
+            downstream: Downstream::default(),
             allow_local_addresses: false,
             adopt_classless: false,
             is_offline: false,

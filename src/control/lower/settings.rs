@@ -14,7 +14,7 @@ use crate::model::{
 use crate::tls::client_auth::ClientDemand;
 
 /// See the module. By default what an Ingress without annotations asks for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Settings {
     /// Of its rules; what the host's TLS means for them comes on top.
     pub policies: Policies,
@@ -120,7 +120,7 @@ pub(crate) enum UsersForm {
 
 /// What the hosts of an object answer at one path by themselves, whatever rules say; of several
 /// objects with an answer there, the oldest one's counts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct HostAnswer {
     pub path: RoutePath,
     pub redirect: Redirect,
@@ -158,7 +158,7 @@ pub(crate) enum Role {
 }
 
 /// Who answers in the place of a rule's backends, and when.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Errors {
     /// Ascending; empty: nothing is replaced.
     pub statuses: Box<[u16]>,
@@ -214,7 +214,7 @@ pub(crate) enum ClientCertificates {
 }
 
 /// How backends are spoken to.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Upstream {
     pub spoken: Spoken,
     pub tls: DialTls,

@@ -77,7 +77,7 @@ fn limits_mean_what_they_say(driver: Driver) {
         "limit-rps: \"ten\" cannot be used: it is no number from 0 to 1000000.",
         "limit-connections: \"-1\" cannot be used",
         "limit-allowlist: \"127.0.0.1;\" cannot be used",
-        "proxy-body-size: \"8b\" cannot be used: it is no size, and the default counts.",
+        "proxy-body-size: \"8b\" cannot be used: it is no size.",
         "proxy-buffering: \"maybe\" cannot be used: it is no switch.",
     ]);
     let several = |row: Row, times: usize| vec![row; times];

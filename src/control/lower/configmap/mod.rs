@@ -1,62 +1,189 @@
 //! The controller's own ConfigMap → what holds for all objects: one row a key.
 
+mod access;
+mod answers;
+mod auth;
+mod backends;
+mod bodies;
+mod compression;
+mod connections;
+mod fields;
+mod firewall;
+mod forwarded;
 pub(super) mod globals;
-mod keys;
+mod groups;
+mod logs;
+mod objects;
+mod page;
+mod process;
+mod redirects;
+mod row;
+mod snippets;
+mod streams;
+mod telemetry;
+mod tls;
+mod values;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
 
+use super::ingress::annotations;
+use super::ingress::annotations::row::State;
 use super::options::LowerOptions;
+use super::slip;
 use crate::control::source::object::Object;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
-use crate::model::{Defaults, ObjectRef, Problem};
+use crate::model::{ObjectRef, Problem};
 use globals::Globals;
-use keys::KEYS;
+use row::{Effect, Guards, Key};
 
-/// What `map` says over `defaults`, which are those of flags, and what is wrong with it. What
-/// cannot be understood has no effect.
-pub(super) fn read(
-    reference: &ObjectRef,
-    map: Option<&Entry<ConfigMap>>,
-    defaults: &Defaults,
-) -> (Globals, Vec<Arc<Problem>>) {
-    let mut globals = Globals { defaults: defaults.clone(), ..Globals::default() };
-    let mut report = Report::new(reference, map.and_then(|entry| entry.provenance.as_ref()));
-    let Some(entry) = map else {
-        report.warning(Finding {
-            reason: "ConfigMapMissing",
-            field: String::new(),
-            message: format!(
-                "there is no {reference}, which --configmap names: flags alone count."
-            ),
-            advice: "Create it, or leave the flag out.".into(),
-        });
-        return (globals, report.finish());
-    };
-    let ConfigMap { data, binary_data: _, immutable: _, metadata: _ } = &*entry.object;
-    for (name, value) in data.iter().flatten() {
-        let finding = match KEYS.iter().find(|key| key.name == name) {
-            None => Finding {
-                reason: "KeyNotSupported",
-                field: format!("data.{name}"),
-                message: "the key is not supported yet and has no effect.".into(),
-                advice: "See whether all is right without it.".into(),
-            },
-            Some(key) => match (key.read)(value.trim(), &mut globals) {
-                Ok(()) => continue,
-                Err(why) => Finding {
-                    reason: "InvalidValue",
-                    field: format!("data.{name}"),
-                    message: format!("{value:?} cannot be used: {why}."),
-                    advice: "Correct it; until then the default counts.".into(),
-                },
-            },
+pub use page::page;
+
+/// The values in force, by key: of each the last one that could be understood, as long as the
+/// ConfigMap has the key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InForce(BTreeMap<&'static str, Box<str>>);
+
+impl InForce {
+    /// What `map` says over flags, and what is wrong with it.
+    pub(super) fn read(
+        &mut self,
+        reference: &ObjectRef,
+        map: Option<&Entry<ConfigMap>>,
+        options: &LowerOptions,
+    ) -> (Globals, Vec<Arc<Problem>>) {
+        let mut report = Report::new(reference, map.and_then(|entry| entry.provenance.as_ref()));
+        let old = std::mem::take(&mut self.0);
+        let mut globals = Globals::of_flags(options);
+        let Some(entry) = map else {
+            report.warning(missing(reference));
+            return (globals, report.finish());
         };
-        report.warning(finding);
+        let ConfigMap { data, binary_data: _, immutable: _, metadata: _ } = &*entry.object;
+        for (name, value) in data.iter().flatten() {
+            let Some(key) = groups::find(name) else {
+                report.warning(unknown(name));
+                continue;
+            };
+            let value = value.trim();
+            if value.is_empty() || !key.tell_state(&mut report) {
+                continue;
+            }
+            let last = old.get(key.name).map(|last| &**last);
+            let value = match key.check(value, reference, options) {
+                Ok(()) => Some(value),
+                Err(why) => {
+                    report.warning(key.invalid(&why, last));
+                    last
+                }
+            };
+            globals.is_closed |= value.is_none() && key.guards == Guards::Clients;
+            self.0.extend(value.map(|value| (key.name, value.into())));
+        }
+        for (name, value) in &self.0 {
+            // Each was checked.
+            let put = groups::find(name).map(|key| key.put_into(value, &mut globals));
+            debug_assert!(put.is_none_or(|put| put.is_ok()), "{name}: {value}");
+        }
+        globals.nothing = annotations::of_none(reference, &globals);
+        (globals, report.finish())
     }
-    (globals, report.finish())
+}
+
+impl Key {
+    /// Whether a value of it counts; the rest is told.
+    fn tell_state(&self, report: &mut Report<'_>) -> bool {
+        let told = |message: String| Finding {
+            reason: "KeyNotSupported",
+            field: field(self.name),
+            message,
+            advice: "See whether all is right without it.".into(),
+        };
+        match self.state {
+            State::Supported | State::Partial(_) => return true,
+            State::NotYet => {
+                report.warning(told("the key is not supported yet and has no effect.".into()));
+            }
+            State::NoEffect(why) => {
+                let finding = told(format!("the key has no effect here: {why}."));
+                report.note(Finding { advice: String::new(), ..finding });
+            }
+            State::Refused(why) => report.warning(told(format!("the key has no effect, {why}."))),
+        }
+        false
+    }
+
+    /// Whether `value` can be used, and if not, why, as a sentence.
+    fn check(
+        &self,
+        value: &str,
+        reference: &ObjectRef,
+        options: &LowerOptions,
+    ) -> Result<(), String> {
+        let mut scratch = Globals::of_flags(options);
+        self.put_into(value, &mut scratch)
+            .map_err(|why| format!("{value:?} cannot be used: {why}."))?;
+        match self.effect {
+            Effect::Annotation(name) => annotations::check(name, reference, &scratch),
+            Effect::Own(_) | Effect::Unread => Ok(()),
+        }
+    }
+
+    fn put_into(&self, value: &str, globals: &mut Globals) -> Result<(), String> {
+        match self.effect {
+            Effect::Own(put) => put(value, globals),
+            Effect::Annotation(name) => {
+                globals.annotations.insert(name, value.into());
+                Ok(())
+            }
+            Effect::Unread => Ok(()),
+        }
+    }
+
+    fn invalid(&self, why: &str, last: Option<&str>) -> Finding {
+        let until = match (last, self.guards, self.default) {
+            (Some(last), ..) => format!("the last good value, {last:?}, stays in force"),
+            (None, Guards::Clients, _) => "all requests get status 503".to_owned(),
+            (None, Guards::Nobody, "") => "it is as if the key were not there".to_owned(),
+            (None, Guards::Nobody, default) => format!("the default counts, {default}"),
+        };
+        Finding {
+            reason: "InvalidValue",
+            field: field(self.name),
+            message: why.to_owned(),
+            advice: format!("Correct it; until then {until}."),
+        }
+    }
+}
+
+fn field(name: &str) -> String {
+    format!("data.{name}")
+}
+
+fn missing(reference: &ObjectRef) -> Finding {
+    Finding {
+        reason: "ConfigMapMissing",
+        field: String::new(),
+        message: format!("there is no {reference}, which --configmap names: flags alone count."),
+        advice: "Create it, or leave the flag out.".into(),
+    }
+}
+
+fn unknown(name: &str) -> Finding {
+    let meant = slip::nearest(name, groups::names().map(|key| key.name));
+    let (why, advice) = match meant {
+        Some(meant) => (format!("; did you mean {meant}?"), "Correct the name."),
+        None => (" and has no effect.".to_owned(), "Correct the name, or remove it."),
+    };
+    Finding {
+        reason: "KeyNotSupported",
+        field: field(name),
+        message: format!("ingress-nginx has no such key{why}"),
+        advice: advice.into(),
+    }
 }
 
 /// The globals of the ConfigMap that the flag names, if it is among `objects`.
@@ -64,85 +191,29 @@ pub fn globals_of<'a>(
     objects: impl IntoIterator<Item = (&'a ObjectRef, &'a Object)>,
     options: &LowerOptions,
 ) -> Globals {
-    let LowerOptions { config_map, defaults, .. } = options;
-    let found = objects.into_iter().find_map(|(reference, object)| match object {
-        Object::ConfigMap(map) if Some(reference) == config_map.as_ref() => {
-            let entry = Entry { object: Arc::clone(map), provenance: None };
-            Some(read(reference, Some(&entry), defaults).0)
-        }
-        _ => None,
-    });
-    found.unwrap_or_else(|| Globals { defaults: defaults.clone(), ..Globals::default() })
+    InForce::default().globals_of(objects, options)
+}
+
+impl InForce {
+    /// The same, after what was in force.
+    pub(super) fn globals_of<'a>(
+        &mut self,
+        objects: impl IntoIterator<Item = (&'a ObjectRef, &'a Object)>,
+        options: &LowerOptions,
+    ) -> Globals {
+        let found = objects.into_iter().find_map(|(reference, object)| match object {
+            Object::ConfigMap(map) if Some(reference) == options.config_map.as_ref() => {
+                let entry = Entry { object: Arc::clone(map), provenance: None };
+                Some(self.read(reference, Some(&entry), options).0)
+            }
+            _ => None,
+        });
+        found.unwrap_or_else(|| {
+            self.0.clear();
+            Globals::of_flags(options)
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::globals::NamingScope;
-    use super::*;
-    use crate::control::source::manifest;
-
-    /// The globals, and `Reason field` of each problem.
-    fn globals(data: &str) -> (Globals, Vec<String>) {
-        let text =
-            format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{{data}}}\n");
-        let source = manifest::read(&"f".into(), &text).objects.remove(0);
-        let Object::ConfigMap(object) = source.object else { panic!("a ConfigMap") };
-        let entry = Entry { object, provenance: source.provenance };
-        let (globals, problems) = read(&source.reference, Some(&entry), &Defaults::default());
-        (globals, problems.iter().map(|p| format!("{} {}", p.reason, p.field)).collect())
-    }
-
-    #[test]
-    fn keys_are_read_by_their_rows() {
-        let none = Globals::default();
-        let fields = |names: &[&str]| Globals {
-            allowed_answer_fields: names.iter().map(|name| (*name).into()).collect(),
-            ..Globals::default()
-        };
-        let any = Globals { naming: NamingScope::Any, ..Globals::default() };
-        let cases: [(&str, Globals, &[&str]); 9] = [
-            ("", none.clone(), &[]),
-            ("no-such-key: \"1\"", none.clone(), &["KeyNotSupported data.no-such-key"]),
-            ("global-allowed-response-headers: \" \"", none.clone(), &[]),
-            (
-                "global-allowed-response-headers: \"X-A, x-b,,X_C \"",
-                fields(&["x-a", "x-b", "x_c"]),
-                &[],
-            ),
-            (
-                "global-allowed-response-headers: \"X-A: 1\"",
-                none.clone(),
-                &["InvalidValue data.global-allowed-response-headers"],
-            ),
-            ("allow-cross-namespace-resources: \"true\"", any.clone(), &[]),
-            ("allow-cross-namespace-resources: \"false\"", none.clone(), &[]),
-            (
-                "allow-cross-namespace-resources: \"yes\"",
-                none,
-                &["InvalidValue data.allow-cross-namespace-resources"],
-            ),
-            (
-                "allow-cross-namespace-resources: \" true \", other: \"\"",
-                any,
-                &["KeyNotSupported data.other"],
-            ),
-        ];
-        for (data, expected, told) in cases {
-            assert_eq!(globals(data), (expected, told.iter().map(|t| (*t).to_owned()).collect()));
-        }
-    }
-
-    #[test]
-    fn without_the_object_flags_count_and_it_is_told() {
-        let reference = ObjectRef {
-            kind: crate::model::Kind::ConfigMap,
-            namespace: "a".into(),
-            name: "c".into(),
-        };
-        let defaults = Defaults { tries: 7, ..Defaults::default() };
-        let (globals, problems) = read(&reference, None, &defaults);
-        assert_eq!(globals, Globals { defaults, ..Globals::default() });
-        let told: Vec<_> = problems.iter().map(|problem| problem.reason).collect();
-        assert_eq!(told, ["ConfigMapMissing"]);
-    }
-}
+mod tests;

@@ -100,14 +100,18 @@ fn host(reader: &mut Reader<'_, '_>) -> Option<Text> {
 }
 
 fn version(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    match reader.text(HTTP_VERSION) {
-        None | Some("1.1") => {}
-        Some("1.0") => settings.policies.upstream_version = UpstreamVersion::Http10,
-        Some(text) => {
-            let advice = "Write 1.0 or 1.1; until then it is 1.1.";
-            reader.invalid(HTTP_VERSION, text, "HTTP/1 has no such version.", advice);
-        }
-    }
+    let known = |text| match text {
+        "1.0" => Some(UpstreamVersion::Http10),
+        "1.1" => Some(UpstreamVersion::Http11),
+        _ => None,
+    };
+    let Some(text) = reader.text(HTTP_VERSION) else { return };
+    let version = known(text).or_else(|| {
+        let advice = "Write 1.0 or 1.1; until then the default counts.";
+        reader.invalid(HTTP_VERSION, text, "HTTP/1 has no such version.", advice);
+        known(reader.general(HTTP_VERSION)?)
+    });
+    settings.policies.upstream_version = version.unwrap_or_default();
 }
 
 /// As in ingress-nginx, case does not matter and what is not known is HTTP. What is known there and
@@ -137,13 +141,19 @@ fn protocol(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
 
 /// What ingress-nginx calls its other ways inside is no choice of an author there either.
 fn balance(reader: &mut Reader<'_, '_>) -> Option<Balance> {
-    match reader.text(BALANCE)? {
+    let text = reader.text(BALANCE)?;
+    Some(known_balance(text).unwrap_or_else(|| {
+        reader.taken_for(BALANCE, text, "round_robin", "Write round_robin or ewma.");
+        Balance::RoundRobin
+    }))
+}
+
+/// The way that a word stands for.
+pub(crate) fn known_balance(text: &str) -> Option<Balance> {
+    match text {
         "round_robin" => Some(Balance::RoundRobin),
         "ewma" => Some(Balance::PeakEwma),
-        other => {
-            reader.taken_for(BALANCE, other, "round_robin", "Write round_robin or ewma.");
-            Some(Balance::RoundRobin)
-        }
+        _ => None,
     }
 }
 

@@ -2,29 +2,30 @@
 
 use super::group::Group;
 use super::row::Scope::{Location, Upstream};
-use super::row::State::Refused;
-use super::row::{Row, row};
+use super::row::{Row, State, row};
 
 pub(super) const GROUP: Group = Group { title: "Of older releases", rows: ROWS, read: None };
 
+const DROPPED: State = State::Refused("nor has it in ingress-nginx any more");
+
 const ROWS: &[Row] = &[
-    row("add-base-url", Location, Refused).doc("A base element in pages."),
-    row("base-url-scheme", Location, Refused).doc("Its scheme."),
-    row("enable-influxdb", Location, Refused).doc("Metrics for InfluxDB."),
-    row("enable-opentracing", Location, Refused).doc("Requests were traced."),
-    row("global-rate-limit-ignored-cidrs", Location, Refused)
+    row("add-base-url", Location, DROPPED).doc("A base element in pages."),
+    row("base-url-scheme", Location, DROPPED).doc("Its scheme."),
+    row("enable-influxdb", Location, DROPPED).doc("Metrics for InfluxDB."),
+    row("enable-opentracing", Location, DROPPED).doc("Requests were traced."),
+    row("global-rate-limit-ignored-cidrs", Location, DROPPED)
         .doc("Addresses that global-rate-limit did not count."),
-    row("global-rate-limit-key", Location, Refused).doc("What it counted by."),
-    row("global-rate-limit-window", Location, Refused).doc("Its window."),
-    row("grpc-backend", Location, Refused).doc("Now backend-protocol."),
-    row("influxdb-host", Location, Refused).doc("Host of InfluxDB."),
-    row("influxdb-measurement", Location, Refused).doc("Name of the measurement."),
-    row("influxdb-port", Location, Refused).doc("Port of InfluxDB."),
-    row("influxdb-server-name", Location, Refused).doc("Name of the server."),
-    row("lua-resty-waf", Location, Refused).doc("A firewall."),
-    row("opentracing-trust-incoming-span", Location, Refused)
+    row("global-rate-limit-key", Location, DROPPED).doc("What it counted by."),
+    row("global-rate-limit-window", Location, DROPPED).doc("Its window."),
+    row("grpc-backend", Location, DROPPED).doc("Now backend-protocol."),
+    row("influxdb-host", Location, DROPPED).doc("Host of InfluxDB."),
+    row("influxdb-measurement", Location, DROPPED).doc("Name of the measurement."),
+    row("influxdb-port", Location, DROPPED).doc("Port of InfluxDB."),
+    row("influxdb-server-name", Location, DROPPED).doc("Name of the server."),
+    row("lua-resty-waf", Location, DROPPED).doc("A firewall."),
+    row("opentracing-trust-incoming-span", Location, DROPPED)
         .doc("Traces of clients were continued."),
-    row("secure-backends", Location, Refused).doc("Now backend-protocol."),
-    row("secure-verify-ca-secret", Location, Refused).doc("Now proxy-ssl-secret."),
-    row("session-cookie-hash", Upstream, Refused).doc("Hash of the cookie."),
+    row("secure-backends", Location, DROPPED).doc("Now backend-protocol."),
+    row("secure-verify-ca-secret", Location, DROPPED).doc("Now proxy-ssl-secret."),
+    row("session-cookie-hash", Upstream, DROPPED).doc("Hash of the cookie."),
 ];

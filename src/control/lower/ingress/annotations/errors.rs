@@ -51,10 +51,10 @@ fn statuses(reader: &mut Reader<'_, '_>) -> Box<[u16]> {
     match parse_statuses(text) {
         Ok(statuses) => statuses,
         Err(why) => {
-            let advice = "Write statuses from 400 to 599, such as \"404,503\"; until then every \
-                          answer is passed on.";
+            let advice = "Write statuses from 400 to 599, such as \"404,503\"; until then the \
+                          default counts.";
             reader.invalid(STATUSES, text, &why, advice);
-            Box::default()
+            reader.general(STATUSES).map(parse_statuses).and_then(Result::ok).unwrap_or_default()
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::group::Group;
 use super::groups::GROUPS;
-use super::row::{Guard, Invalid, Row, Scope, State};
+use super::row::{Guard, Invalid, Row, Scope};
+use crate::control::lower::page::{Section, markdown, state_words};
 
 const HEAD: &str = "# Annotations of ingress-nginx
 
@@ -18,29 +19,22 @@ This page is made from the table that the controller reads by, and a test holds 
 /// The page as it should be.
 #[must_use]
 pub fn page() -> String {
-    let groups = GROUPS.iter().map(section);
-    groups.fold(HEAD.to_owned(), |page, section| page + &section)
+    markdown(HEAD, GROUPS.iter().map(section))
 }
 
-fn section(group: &Group) -> String {
-    let title = group.title;
-    let head = format!(
-        "\n## {title}\n\n| Annotation | For | State | Invalid | Meaning |\n|---|---|---|---|---|\n"
-    );
-    group.rows.iter().map(line).fold(head, |section, line| section + &line)
+fn section(group: &Group) -> Section {
+    Section {
+        title: group.title,
+        columns: &["Annotation", "For", "State", "Invalid", "Meaning"],
+        rows: group.rows.iter().map(line).collect(),
+    }
 }
 
-fn line(row: &Row) -> String {
+fn line(row: &Row) -> Vec<String> {
     let scope = match row.scope {
         Scope::Location => "location",
         Scope::Host => "host",
         Scope::Upstream => "upstream",
-    };
-    let state = match row.state {
-        State::Supported => "supported".to_owned(),
-        State::Partial(difference) => format!("partial: {difference}"),
-        State::NotYet => "not yet".to_owned(),
-        State::Refused => "no effect, nor in ingress-nginx".to_owned(),
     };
     let invalid = match row.invalid {
         Invalid::Ignored => "ignored",
@@ -53,23 +47,19 @@ fn line(row: &Row) -> String {
         Guard::Snippet => " **Guard**, if a directive may turn clients away.",
     };
     let names = row.names.map(|kind| format!(" Names a {kind}.")).unwrap_or_default();
-    let Row { name, doc, .. } = row;
-    format!("| `{name}` | {scope} | {state} | {invalid} | {doc}{names}{guard} |\n")
+    let Row { name, state, doc, .. } = row;
+    let meaning = format!("{doc}{names}{guard}");
+    vec![format!("`{name}`"), scope.into(), state_words(*state), invalid.into(), meaning]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::lower::page::assert_current;
 
-    /// `RINGWAY_WRITE_DOCS=1 cargo test page` writes it.
     #[test]
     fn the_page_is_current() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/annotations.md");
-        if std::env::var_os("RINGWAY_WRITE_DOCS").is_some() {
-            std::fs::write(&path, page()).expect("the page can be written");
-        }
-        let stored = std::fs::read_to_string(&path).expect("the page is in the repository");
-        assert_eq!(stored, page(), "run this test with RINGWAY_WRITE_DOCS=1");
+        assert_current("docs/annotations.md", &page());
     }
 
     #[test]

@@ -48,12 +48,18 @@ pub(crate) struct Reader<'a, 'r> {
 }
 
 impl<'a> Reader<'a, '_> {
-    /// The value under `name`; an empty one counts as absent.
+    /// The value under `name`, or what the ConfigMap of the controller says in its place; an empty
+    /// one counts as absent.
     ///
     /// INVARIANT: the row of the name says that it is read.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         debug_assert!(self.row(name).is_some_and(Row::is_read), "{name} is read, says no row");
-        self.unread(name)
+        self.unread(name).or_else(|| self.general(name))
+    }
+
+    /// What the ConfigMap says. It was checked: where an annotation cannot be understood, this can.
+    pub(super) fn general(&self, name: &str) -> Option<&'a str> {
+        self.globals.annotations.get(name).map(|text| &**text)
     }
 
     /// The same, of one that is not supported yet.
@@ -69,7 +75,7 @@ impl<'a> Reader<'a, '_> {
         parse_bool(text).unwrap_or_else(|| {
             let advice = "Write \"true\" or \"false\".";
             self.invalid(name, text, "it is no truth value.", advice);
-            default
+            self.general(name).and_then(parse_bool).unwrap_or(default)
         })
     }
 
@@ -78,8 +84,10 @@ impl<'a> Reader<'a, '_> {
         let text = self.text(name)?;
         let number = decimal(text);
         if number.is_none() {
-            let why = format!("it is no number from 0 to {}, and the default counts.", u32::MAX);
-            self.invalid(name, text, &why, "Write digits alone, without a unit.");
+            let why = format!("it is no number from 0 to {}.", u32::MAX);
+            let advice = "Write digits alone, without a unit; until then the default counts.";
+            self.invalid(name, text, &why, advice);
+            return decimal(self.general(name)?);
         }
         number
     }
@@ -88,11 +96,13 @@ impl<'a> Reader<'a, '_> {
     /// effect.
     pub(super) fn size(&mut self, name: &str, suffixes: &str) -> Option<u64> {
         let text = self.text(name)?;
-        let size = size(text, suffixes);
+        let size = parse_size(text, suffixes);
         if size.is_none() {
-            let suffixes = suffixes.split("").filter(|s| !s.is_empty()).collect::<Vec<_>>();
-            let advice = format!("Write digits, and perhaps one of {}.", suffixes.join(", "));
-            self.invalid(name, text, "it is no size, and the default counts.", &advice);
+            let all = suffixes.split("").filter(|s| !s.is_empty()).collect::<Vec<_>>().join(", ");
+            let advice =
+                format!("Write digits, and perhaps one of {all}; until then the default counts.");
+            self.invalid(name, text, "it is no size.", &advice);
+            return parse_size(self.general(name)?, suffixes);
         }
         size
     }
@@ -180,7 +190,7 @@ pub(super) fn decimal<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-fn size(text: &str, suffixes: &str) -> Option<u64> {
+fn parse_size(text: &str, suffixes: &str) -> Option<u64> {
     let suffix = text.chars().last().map(|last| last.to_ascii_lowercase());
     let (digits, factor) = match suffix.filter(|suffix| suffixes.contains(*suffix)) {
         Some('k') => (text.get(..text.len().saturating_sub(1))?, 1 << 10),
@@ -229,8 +239,8 @@ mod tests {
             ("1\u{212a}", None, None),
         ] {
             assert_eq!(decimal(text), number, "{text}");
-            assert_eq!(size(text, "kmg"), bytes, "{text}");
+            assert_eq!(parse_size(text, "kmg"), bytes, "{text}");
         }
-        assert_eq!(size("1g", "km"), None);
+        assert_eq!(parse_size("1g", "km"), None);
     }
 }

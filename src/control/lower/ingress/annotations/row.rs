@@ -36,7 +36,7 @@ pub(crate) enum Scope {
     Upstream,
 }
 
-/// What we do with an annotation.
+/// What we do with an annotation, or with a key of the controller's ConfigMap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// What ingress-nginx does.
@@ -45,8 +45,10 @@ pub(crate) enum State {
     Partial(&'static str),
     /// Nothing. If it is a guard that is on, its rules are closed.
     NotYet,
-    /// Nothing, for good: ingress-nginx dropped it itself.
-    Refused,
+    /// Nothing, and nothing is missing without it, for this reason.
+    NoEffect(&'static str),
+    /// Nothing, for good, for this reason.
+    Refused(&'static str),
 }
 
 /// What becomes of the rules if a value cannot be understood.

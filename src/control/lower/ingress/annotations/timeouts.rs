@@ -37,7 +37,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let timeouts = &mut settings.policies.timeouts;
     *timeouts = Timeouts { connect, send, read, ..timeouts.clone() };
     let retry = &mut settings.policies.retry;
-    if let Some((causes, statuses)) = conditions(reader) {
+    if let Some((causes, statuses)) = repeated(reader) {
         *retry = RetryPolicy { causes: Some(causes), statuses, ..retry.clone() };
     }
     retry.tries = reader.number(TRIES).map(|tries| if tries == 0 { TRIES_MAX } else { tries });
@@ -60,10 +60,34 @@ fn wait(reader: &mut Reader<'_, '_>, name: &str) -> Option<Duration> {
     Some(time)
 }
 
-/// What counts as a failure, and which statuses do. One word that is none spoils all of them, as
-/// in ingress-nginx.
-fn conditions(reader: &mut Reader<'_, '_>) -> Option<(RetryCauses, Vec<u16>)> {
+/// What counts as a failure, and which statuses do.
+type Conditions = (RetryCauses, Vec<u16>);
+
+/// Those of the Ingress, and what the ConfigMap adds to them, unless there are none.
+fn repeated(reader: &mut Reader<'_, '_>) -> Option<Conditions> {
+    let said = conditions(reader);
+    let Some(cause) = reader.globals.extra_retry_cause else { return said };
+    let (causes, statuses) = said.unwrap_or((RetryCauses::DEFAULT, Vec::new()));
+    let is_off = causes == RetryCauses::default() && statuses.is_empty();
+    Some((if is_off { causes } else { causes.with(cause) }, statuses))
+}
+
+fn conditions(reader: &mut Reader<'_, '_>) -> Option<Conditions> {
     let text = reader.text(CONDITIONS)?;
+    let word = match parse_conditions(text) {
+        Ok(conditions) => return Some(conditions),
+        Err(word) => word,
+    };
+    let why = format!("{word:?} is no condition.");
+    let advice = "Write words with spaces between: error, timeout, invalid_header, http_500, \
+                  http_502, http_503, http_504, http_403, http_404, http_429, non_idempotent; or \
+                  off. Until then the default counts.";
+    reader.invalid(CONDITIONS, text, &why, advice);
+    parse_conditions(reader.general(CONDITIONS)?).ok()
+}
+
+/// One word that is none spoils all of them, as in ingress-nginx.
+fn parse_conditions(text: &str) -> Result<Conditions, &str> {
     let (mut causes, mut statuses, mut is_off) = (RetryCauses::default(), Vec::new(), false);
     for word in text.split_ascii_whitespace() {
         match word {
@@ -74,18 +98,11 @@ fn conditions(reader: &mut Reader<'_, '_>) -> Option<(RetryCauses, Vec<u16>)> {
             "non_idempotent" => causes = causes.with(RetryCause::NonIdempotent),
             _ => match STATUSES.iter().find(|(name, _)| *name == word) {
                 Some((_, status)) => statuses.push(*status),
-                None => {
-                    let why = format!("{word:?} is no condition, and the default counts.");
-                    let advice = "Write words with spaces between: error, timeout, \
-                                  invalid_header, http_500, http_502, http_503, http_504, \
-                                  http_403, http_404, http_429, non_idempotent; or off.";
-                    reader.invalid(CONDITIONS, text, &why, advice);
-                    return None;
-                }
+                None => return Err(word),
             },
         }
     }
-    Some(if is_off { Default::default() } else { (causes, statuses) })
+    Ok(if is_off { Default::default() } else { (causes, statuses) })
 }
 
 const STATUSES: [(&str, u16); 7] = [

@@ -33,11 +33,10 @@ fn known(row: &'static Row, said: &Said<'_>, guards: &mut Guards, report: &mut R
                 report.warning(no_effect(key, EMPTY, "Check whether the Ingress is right so."));
             }
         }
-        (State::Refused, Guard::No) => report.warning(no_effect(
-            key,
-            "the annotation has no effect, nor has it in ingress-nginx any more.",
-            "Remove it.",
-        )),
+        (State::NoEffect(why) | State::Refused(why), Guard::No) => {
+            let message = format!("the annotation has no effect, {why}.");
+            report.warning(no_effect(key, &message, "Remove it."));
+        }
         (State::NotYet, Guard::No) => report.warning(no_effect(
             key,
             "the annotation is not supported yet and has no effect.",

@@ -1,0 +1,66 @@
+//! What is known of a key of the controller's ConfigMap before anything is read: one row each.
+
+use super::globals::Globals;
+use crate::control::lower::ingress::annotations::row::State;
+
+/// One key.
+pub(super) struct Key {
+    pub name: &'static str,
+    /// What holds without it, for the documentation; empty: nothing.
+    pub default: &'static str,
+    /// What we do with it.
+    pub state: State,
+    pub effect: Effect,
+    /// Whether it keeps clients out.
+    pub guards: Guards,
+    /// What it means, in a sentence, for the documentation.
+    pub doc: &'static str,
+}
+
+/// What reads a key.
+#[derive(Clone, Copy)]
+pub(super) enum Effect {
+    /// Its value is that of this annotation, for Ingresses that say nothing or nothing usable.
+    Annotation(&'static str),
+    /// It has a meaning of its own.
+    Own(Put),
+    /// Nobody.
+    Unread,
+}
+
+/// Puts a value, which is trimmed and not empty, where it belongs; or says why it cannot be used,
+/// as a part of a sentence.
+pub(super) type Put = fn(&str, &mut Globals) -> Result<(), String>;
+
+/// Whether a key keeps clients out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guards {
+    Nobody,
+    /// If no value of it was ever understood, no request is served.
+    Clients,
+}
+
+/// A key that nothing reads and that keeps nobody out.
+pub(super) const fn key(name: &'static str, default: &'static str, state: State) -> Key {
+    Key { name, default, state, effect: Effect::Unread, guards: Guards::Nobody, doc: "" }
+}
+
+impl Key {
+    /// It is the default of the annotation with its name.
+    pub(super) const fn of_annotation(self) -> Self {
+        Self { effect: Effect::Annotation(self.name), ..self }
+    }
+
+    pub(super) const fn put(self, put: Put) -> Self {
+        Self { effect: Effect::Own(put), ..self }
+    }
+
+    /// It keeps clients out.
+    pub(super) const fn guard(self) -> Self {
+        Self { guards: Guards::Clients, ..self }
+    }
+
+    pub(super) const fn doc(self, doc: &'static str) -> Self {
+        Self { doc, ..self }
+    }
+}
