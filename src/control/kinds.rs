@@ -2,11 +2,11 @@
 
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
 use kube::{Api, Client};
 
+use super::endpoint_slice::EndpointSlice;
 use super::gateway_class::GatewayClass;
 use crate::limits::{KUBE_PAGE_OBJECTS, KUBE_PAGE_SLICES};
 use crate::model::Kind;

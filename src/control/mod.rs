@@ -16,6 +16,7 @@ pub mod client;
 pub mod cluster;
 mod control_loop;
 pub mod controller;
+pub mod endpoint_slice;
 mod error;
 mod feed;
 pub mod gateway_class;

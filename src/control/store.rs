@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
+use super::endpoint_slice::EndpointSlice;
 use super::gateway_class::GatewayClass;
 use super::source::object::{Change, Object, Provenance, STORED, SourceObject, stored_kinds};
 use crate::model::{Kind, ObjectRef};

@@ -286,7 +286,8 @@ fn time_of_an_endpoint(count: usize) -> Duration {
         if let Change::Apply(object) = &mut change
             && let Object::EndpointSlice(slice) = &mut object.object
         {
-            Arc::make_mut(slice).endpoints[0].addresses = vec![format!("10.0.0.{}", round + 2)];
+            Arc::make_mut(slice).endpoints[0].addresses =
+                [format!("10.0.0.{}", round + 2).into()].into();
         }
         let began = Instant::now();
         let changes = Changes { changes: vec![change], problems: None };

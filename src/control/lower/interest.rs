@@ -5,14 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::discovery::v1::EndpointSlice;
-
 use super::backends::slices;
 use super::configmap::InForce;
 use super::configmap::globals::Globals;
 use super::ingress::class::Classes;
 use super::ingress::spec;
 use super::options::LowerOptions;
+use crate::control::endpoint_slice::EndpointSlice;
 use crate::control::source::interest::{self as source, Choice};
 use crate::control::source::object::Object;
 use crate::model::ObjectRef;

@@ -4,13 +4,13 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 
 use super::trim::Trim;
 use super::yaml::Positions;
+use crate::control::endpoint_slice::EndpointSlice;
 use crate::control::gateway_class::GatewayClass;
 use crate::control::kinds::Place;
 use crate::model::{Kind, ObjectRef, Problem, SourcePosition};

@@ -4,12 +4,12 @@
 //! read would be several times as large, and would make every status update look like a change.
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceSpec};
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use k8s_openapi::api::networking::v1::{
     Ingress, IngressClass, IngressLoadBalancerIngress, IngressSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::control::endpoint_slice::EndpointSlice;
 use crate::control::gateway_class::GatewayClass;
 
 /// `kubectl apply` keeps the whole object in it.
@@ -60,14 +60,7 @@ impl Trim for Service {
 
 impl Trim for EndpointSlice {
     fn trim(self) -> Self {
-        let Self { address_type, endpoints, mut metadata, mut ports } = self;
-        ports.iter_mut().for_each(Vec::shrink_to_fit);
-        // `from_iter` would reuse the allocation of a vector that grew by doubling.
-        let mut kept = Vec::with_capacity(endpoints.len());
-        for Endpoint { mut addresses, conditions, hints, zone, .. } in endpoints {
-            addresses.shrink_to_fit();
-            kept.push(Endpoint { addresses, conditions, hints, zone, ..Endpoint::default() });
-        }
+        let mut metadata = self.metadata;
         let labels = metadata.labels.take().map(|mut all| {
             all.retain(|name, _| name == SERVICE_LABEL);
             all
@@ -75,7 +68,7 @@ impl Trim for EndpointSlice {
         let labels = labels.filter(|all| !all.is_empty());
         // `endpoints.kubernetes.io/last-change-trigger-time` changes with every pod.
         let metadata = ObjectMeta { labels, ..identity(metadata) };
-        Self { address_type, endpoints: kept, metadata, ports }
+        Self { metadata, ..self }
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use k8s_openapi::api::discovery::v1::{
-    Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice,
-};
+use k8s_openapi::api::discovery::v1::{EndpointConditions, EndpointHints, EndpointPort};
 
 use super::service::SlicePort;
+use crate::control::endpoint_slice::{Endpoint, EndpointSlice};
 use crate::control::lower::options::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
@@ -100,13 +99,13 @@ pub(crate) fn collect<'a>(
             continue;
         };
         lacks_port = false;
-        for endpoint in endpoints {
+        for endpoint in &**endpoints {
             let addresses = addresses(endpoint)
                 .filter(|address| refusal(address, options).is_none())
                 .map(|address| SocketAddr::new(address, number));
             match readiness(endpoint.conditions.as_ref()) {
                 Readiness::Ready => {
-                    ready.extend(addresses.map(|address| (address, &endpoint.hints)));
+                    ready.extend(addresses.map(|address| (address, endpoint.hints.as_deref())));
                 }
                 Readiness::ServingWhileTerminating => terminating.extend(addresses),
                 Readiness::No => {
@@ -127,12 +126,12 @@ pub(crate) fn collect<'a>(
 /// Those of the ready endpoints that hints (KEP-2433; for nodes KEP-3015) mean for us: for our
 /// node, else for our zone. As in kube-proxy a hint counts only where every endpoint has one, which
 /// is not so while hints come or go, and where one is meant for us.
-fn near(ready: &[(SocketAddr, &Option<EndpointHints>)], options: &LowerOptions) -> Vec<SocketAddr> {
+fn near(ready: &[(SocketAddr, Option<&EndpointHints>)], options: &LowerOptions) -> Vec<SocketAddr> {
     let meant = |own: &Option<Arc<str>>, names: fn(&EndpointHints) -> Vec<&str>| {
         let own = own.as_deref()?;
         let mut meant = Vec::new();
         for (address, hints) in ready {
-            let names = hints.as_ref().map(names).unwrap_or_default();
+            let names = hints.map(names).unwrap_or_default();
             if names.is_empty() {
                 return None;
             }
@@ -226,17 +225,7 @@ fn port_number(ports: &[EndpointPort], wanted: &SlicePort) -> Option<u16> {
 }
 
 fn addresses(endpoint: &Endpoint) -> impl Iterator<Item = IpAddr> {
-    let Endpoint {
-        addresses,
-        conditions: _,
-        deprecated_topology: _,
-        hints: _,
-        hostname: _,
-        node_name: _,
-        target_ref: _,
-        zone: _,
-    } = endpoint;
-    addresses.iter().filter_map(|text| text.parse().ok())
+    endpoint.addresses.iter().filter_map(|text| text.parse().ok())
 }
 
 /// Why no request may be sent to an address. Addresses of the host itself would let the author of

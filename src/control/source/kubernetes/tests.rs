@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use kube::core::PartialObjectMeta;
 use serde_json::{Value, json};
@@ -18,6 +17,7 @@ use super::item::{Content, Item, Watched};
 use super::watch::{Step, Verb};
 use super::{Batch, KindState, SourceState, Urgency, extents, versioned};
 use crate::control::calls::alive;
+use crate::control::endpoint_slice::EndpointSlice;
 use crate::control::gateway_class::GatewayClass;
 use crate::control::kinds::{Need, info};
 use crate::control::lower::{Interest, LowerOptions, Lowerer};
