@@ -20,7 +20,7 @@ pub use host::Host;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, OWN_DESCRIPTORS};
-use crate::model::{Defaults, RetryCauses};
+use crate::model::{Defaults, Downstream, ProxyProtocol, RetryCauses};
 
 /// Everything the data plane is told by flags.
 #[derive(Debug, Clone)]
@@ -33,8 +33,6 @@ pub struct ProxyConfig {
     pub driver: Driver,
     /// Ring with `DEFER_TASKRUN` where the kernel has it.
     pub ring_defer_taskrun: bool,
-    /// Peers that must begin with a PROXY protocol header.
-    pub proxy_protocol_trusted: Vec<Cidr>,
     /// From the accept to the end of the TLS handshake.
     pub tls_handshake_timeout: Duration,
     /// Idle connections kept per endpoint, all cores together.
@@ -47,16 +45,6 @@ pub struct ProxyConfig {
     pub pool_total: usize,
     /// Downstream connections, all cores together.
     pub max_connections: usize,
-    /// First byte of a head to its last; then 408.
-    pub client_header_timeout: Duration,
-    /// Between two reads of a request body; then 408.
-    pub client_body_timeout: Duration,
-    /// Between two writes to a client.
-    pub client_send_timeout: Duration,
-    /// Idle time between two requests.
-    pub keep_alive_timeout: Duration,
-    /// Requests of one connection; 0: no limit.
-    pub keep_alive_requests: u64,
     /// For what belongs to no rule: connections that are passed through or shared. Rules have
     /// theirs in the table.
     pub defaults: Defaults,
@@ -71,6 +59,8 @@ pub struct ProxyConfig {
 pub struct Config {
     /// For the data plane.
     pub proxy: ProxyConfig,
+    /// For the table: how clients are treated before it is known what they ask for.
+    pub downstream: Downstream,
     /// Where clients come in by HTTP; port 0 takes a free port.
     pub http_bind: Vec<Bind>,
     /// Where they come in by HTTPS.
@@ -145,6 +135,7 @@ impl Config {
         }
         Ok(Self {
             proxy: proxy(args, machine)?,
+            downstream: downstream(args),
             http_bind: args.http_bind.clone(),
             https_bind: args.https_bind.clone(),
             admin_bind: args.admin_bind.clone(),
@@ -165,22 +156,28 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         pin: args.pin,
         driver: args.driver,
         ring_defer_taskrun: args.ring_defer_taskrun,
-        proxy_protocol_trusted: args.proxy_protocol_trusted.clone(),
         tls_handshake_timeout: args.tls_handshake_timeout,
         pool_idle_per_endpoint: args.pool_idle_per_endpoint,
         pool_idle_timeout: args.pool_idle_timeout,
         pool_max_age: args.pool_max_age,
         pool_total: args.pool_total.min(machine.idle_connections(max_connections)),
         max_connections,
-        client_header_timeout: args.client_header_timeout,
-        client_body_timeout: args.client_body_timeout,
-        client_send_timeout: args.client_send_timeout,
-        keep_alive_timeout: args.keep_alive_timeout,
-        keep_alive_requests: args.keep_alive_requests,
         defaults: defaults(args),
         health_check_path: Arc::clone(&args.health_check_path),
         access_log: args.access_log,
     })
+}
+
+fn downstream(args: &Args) -> Downstream {
+    Downstream {
+        proxy_protocol: ProxyProtocol::of(args.proxy_protocol_trusted.iter().map(Cidr::parts)),
+        header_timeout: args.client_header_timeout,
+        body_timeout: args.client_body_timeout,
+        send_timeout: args.client_send_timeout,
+        keep_alive_timeout: args.keep_alive_timeout,
+        keep_alive_requests: args.keep_alive_requests,
+        ..Downstream::default()
+    }
 }
 
 fn defaults(args: &Args) -> Defaults {
@@ -276,19 +273,20 @@ pub(crate) mod tests {
         assert_eq!(config.https_bind, [Bind::Everywhere(443)]);
         assert_eq!(config.admin_bind, [Bind::Loopback(9901)]);
         let timeouts = [
-            proxy.client_header_timeout,
-            proxy.client_body_timeout,
-            proxy.keep_alive_timeout,
+            config.downstream.header_timeout,
+            config.downstream.body_timeout,
+            config.downstream.keep_alive_timeout,
             proxy.defaults.connect_timeout,
             proxy.defaults.send_timeout,
             proxy.defaults.read_timeout,
         ];
         assert_eq!(timeouts.map(|t| t.as_secs()), [60, 60, 75, 5, 60, 60]);
-        assert_eq!((proxy.keep_alive_requests, proxy.defaults.body_bytes_max), (0, Some(1 << 20)));
+        assert_eq!(proxy.defaults.body_bytes_max, Some(1 << 20));
         assert_eq!(&*proxy.health_check_path, "/healthz");
         let (tries, time) = (proxy.defaults.tries, proxy.defaults.tries_time);
         assert_eq!((tries, time.as_secs()), (3, 0));
         assert_eq!(proxy.defaults, Defaults::default(), "a model without flags");
+        assert_eq!(config.downstream, Downstream::default(), "a model without flags");
     }
 
     #[test]

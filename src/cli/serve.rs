@@ -110,6 +110,7 @@ pub fn run_with(
         entry_points: entry_points.iter().map(|(entry_point, _)| *entry_point).collect(),
         hsts: config.hsts.clone(),
         defaults: config.proxy.defaults.clone(),
+        downstream: config.downstream.clone(),
         ..lower_options(args)
     };
     let mut controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);

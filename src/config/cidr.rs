@@ -13,11 +13,10 @@ use super::parse::ParseError;
 pub struct Cidr(IpNet);
 
 impl Cidr {
-    /// Whether an address is within the range. An IPv4 address in the mapped form, as a dual-stack
-    /// listener tells it, is the IPv4 address.
+    /// Its first address, and how many of its bits all of them have.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        self.0.contains(&address.to_canonical())
+    pub fn parts(&self) -> (IpAddr, u32) {
+        (self.0.network(), self.0.prefix_len().into())
     }
 }
 
@@ -75,7 +74,8 @@ mod tests {
         let cidr: Cidr = text.parse().unwrap();
         assert_eq!(cidr.to_string(), range);
         assert_eq!(range.parse(), Ok(cidr));
-        let contains = |address: &&str| cidr.contains(address.parse().unwrap());
+        let address = |text: &str| text.parse::<IpAddr>().unwrap().to_canonical();
+        let contains = |text: &&str| cidr.0.contains(&address(text));
         assert!(within.iter().all(contains), "{text}");
         assert!(!outside.iter().any(contains), "{text}");
     }

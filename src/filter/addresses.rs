@@ -1,6 +1,6 @@
 //! Lists of addresses: whether one is in it, in the time that a search takes.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::limits::ADDRESS_RANGES_MAX;
 
@@ -65,12 +65,45 @@ impl AddressRanges {
     ///
     /// Source: Go `net.ParseCIDR` and `net.ParseIP`, by which ingress-nginx reads them.
     pub fn parse(text: &str) -> Result<Self, AddressRangesError> {
-        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        let mut ranges = Vec::new();
         for (index, entry) in text.split(',').map(str::trim).enumerate() {
             if index == ADDRESS_RANGES_MAX {
                 return Err(AddressRangesError::TooMany);
             }
-            match range(entry).ok_or_else(|| AddressRangesError::Entry(entry.to_owned()))? {
+            ranges.push(range(entry).ok_or_else(|| AddressRangesError::Entry(entry.to_owned()))?);
+        }
+        Ok(ranges.into_iter().collect())
+    }
+
+    /// All addresses.
+    #[must_use]
+    pub fn everybody() -> Self {
+        let nowhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+        nowhere.into_iter().map(|address| (address, 0)).collect()
+    }
+
+    /// Whether no address is in any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
+    /// Whether the address is in one of them.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match address.to_canonical() {
+            IpAddr::V4(address) => is_within(&self.v4, address.to_bits()),
+            IpAddr::V6(address) => is_within(&self.v6, address.to_bits()),
+        }
+    }
+}
+
+/// Of addresses and how many of their bits count.
+impl FromIterator<(IpAddr, u32)> for AddressRanges {
+    fn from_iter<T: IntoIterator<Item = (IpAddr, u32)>>(ranges: T) -> Self {
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for range in ranges {
+            match range {
                 (IpAddr::V4(address), prefix) => {
                     let rest = u32::MAX.checked_shr(prefix).unwrap_or(0);
                     v4.push((address.to_bits() & !rest, address.to_bits() | rest));
@@ -81,16 +114,7 @@ impl AddressRanges {
                 }
             }
         }
-        Ok(Self { v4: disjoint(v4), v6: disjoint(v6) })
-    }
-
-    /// Whether the address is in one of them.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match address.to_canonical() {
-            IpAddr::V4(address) => is_within(&self.v4, address.to_bits()),
-            IpAddr::V6(address) => is_within(&self.v6, address.to_bits()),
-        }
+        Self { v4: disjoint(v4), v6: disjoint(v6) }
     }
 }
 

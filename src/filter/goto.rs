@@ -70,7 +70,7 @@ impl Goto {
                 out.extend_from_slice(path.as_bytes());
             }
             Destination::Host(host) => {
-                put_origin(out, parts.scheme, host.as_bytes(), Some(port));
+                put_origin(out, parts.told_scheme, host.as_bytes(), Some(parts.told_port));
                 put_asked(out, parts, LastSlash::Dropped);
             }
         }
@@ -81,7 +81,7 @@ impl HttpsForm {
     /// Appends the value of Location. `https_port`: that of https seen from outside.
     pub fn location(self, parts: &RedirectParts<'_>, https_port: u16, out: &mut Vec<u8>) {
         let is_written = self.port == RedirectPort::Written;
-        put_origin(out, "https", parts.host, is_written.then_some(https_port));
+        put_origin(out, "https", parts.told_host, is_written.then_some(https_port));
         put_asked(out, parts, self.last_slash);
     }
 }
@@ -117,9 +117,12 @@ mod tests {
 
     const REQUEST: RedirectParts<'_> = RedirectParts {
         scheme: "http",
+        told_scheme: "http",
         host: b"a.example",
+        told_host: b"a.example",
         authority: b"a.example",
         listener_port: 8080,
+        told_port: 8080,
         path: b"/x/",
         sent_path: b"/x/",
         query: None,
@@ -134,8 +137,11 @@ mod tests {
 
     #[test]
     fn places_are_named_from_what_was_asked() {
-        let tls = RedirectParts { scheme: "https", ..REQUEST };
-        let at_80 = RedirectParts { listener_port: 80, ..REQUEST };
+        let tls =
+            RedirectParts { scheme: "https", told_scheme: "https", told_port: 443, ..REQUEST };
+        let at_80 = RedirectParts { listener_port: 80, told_port: 80, ..REQUEST };
+        let told =
+            RedirectParts { told_scheme: "https", told_host: b"c", told_port: 444, ..REQUEST };
         let path = |port| Destination::Path("/y".into(), port);
         for (to, parts, expected) in [
             (Destination::Fixed("/y".into()), &REQUEST, "/y"),
@@ -147,6 +153,9 @@ mod tests {
             (Destination::Host("b.example".into()), &REQUEST, "http://b.example:8080/x"),
             (Destination::Host("b.example".into()), &at_80, "http://b.example:80/x"),
             (Destination::Host("b.example".into()), &tls, "https://b.example:443/x"),
+            (Destination::Host("b.example".into()), &told, "https://b.example:444/x"),
+            // By `$scheme` and `$http_host` there.
+            (path(RedirectPort::Omitted), &told, "http://a.example/y"),
         ] {
             let goto = Goto { to, status: 301 };
             assert_eq!(text(|out| goto.location(parts, 443, out)), expected);
@@ -172,5 +181,8 @@ mod tests {
             let parts = RedirectParts { sent_path, query, ..REQUEST };
             assert_eq!(text(|out| form.location(&parts, 443, out)), expected);
         }
+        let told = RedirectParts { told_host: b"c.example", ..REQUEST };
+        let location = text(|out| HttpsForm::default().location(&told, 443, out));
+        assert_eq!(location, "https://c.example/x");
     }
 }

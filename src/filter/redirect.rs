@@ -49,12 +49,18 @@ pub enum RedirectQuery {
 pub struct RedirectParts<'a> {
     /// `http` or `https`, as the client came.
     pub scheme: &'a str,
+    /// The same, as a proxy says it that is believed.
+    pub told_scheme: &'a str,
     /// Host as sent, without port; an IPv6 address in brackets.
     pub host: &'a [u8],
+    /// The same, as a proxy says it that is believed.
+    pub told_host: &'a [u8],
     /// Host as sent, with its port.
     pub authority: &'a [u8],
     /// Port of the listener; not what the client says in Host.
     pub listener_port: u16,
+    /// The port that the client came to, as far as that is known; 443 of https, whatever is bound.
+    pub told_port: u16,
     /// As it was matched, percent-decoded, without query; for edits of the path.
     pub path: &'a [u8],
     /// As sent, without query; begins with `/` or is `*`. What is not edited is repeated so.
@@ -140,9 +146,12 @@ mod tests {
 
     const REQUEST: RedirectParts<'_> = RedirectParts {
         scheme: "http",
+        told_scheme: "http",
         host: b"shop.example",
+        told_host: b"shop.example",
         authority: b"Shop.example:81",
         listener_port: 80,
+        told_port: 80,
         path: b"/foo/bar",
         sent_path: b"/foo/bar",
         query: None,

@@ -22,8 +22,10 @@ enum Piece {
 pub enum Variable {
     /// `$host`, `$server_name`: the host asked for, lower case, without port.
     Host,
-    /// `$http_host`, `$best_http_host`: the host as sent, with its port.
+    /// `$http_host`: the host as sent, with its port.
     Authority,
+    /// `$best_http_host`: the same, or what a proxy says that is believed.
+    ToldAuthority,
     /// `$request_uri`: the target as sent.
     RequestUri,
     /// `$escaped_request_uri`: the same, with all but unreserved characters percent-encoded.
@@ -34,8 +36,10 @@ pub enum Variable {
     Query,
     /// `$is_args`: `?` if there is a query that is not empty.
     QuestionMark,
-    /// `$scheme`, `$pass_access_scheme`, `$pass_scheme`.
+    /// `$scheme`.
     Scheme,
+    /// `$pass_access_scheme`: the same, or what a proxy says that is believed.
+    ToldScheme,
     /// `$remote_addr`, `$the_real_ip`: the client's address.
     ClientAddress,
     /// `$remote_port`.
@@ -46,8 +50,12 @@ pub enum Variable {
     Method,
     /// `$server_protocol`.
     Protocol,
-    /// `$server_port`, `$pass_server_port`, `$pass_port`.
+    /// `$server_port`.
     ServerPort,
+    /// `$pass_server_port`, `$pass_port`: the port that the client came to, as far as it is known.
+    ToldPort,
+    /// `$realip_remote_addr`: the other end of the connection.
+    PeerAddress,
     /// `$req_id`, `$request_id`.
     RequestId,
     /// `$namespace`: of the object that the rule comes from.
@@ -173,19 +181,23 @@ impl Variable {
     pub fn named(name: &str) -> Option<Self> {
         let known = match name {
             "host" | "server_name" => Self::Host,
-            "http_host" | "best_http_host" => Self::Authority,
+            "http_host" => Self::Authority,
+            "best_http_host" => Self::ToldAuthority,
             "request_uri" => Self::RequestUri,
             "escaped_request_uri" => Self::EscapedRequestUri,
             "uri" | "document_uri" => Self::Path,
             "args" | "query_string" => Self::Query,
             "is_args" => Self::QuestionMark,
-            "scheme" | "pass_access_scheme" | "pass_scheme" => Self::Scheme,
+            "scheme" => Self::Scheme,
+            "pass_access_scheme" | "pass_scheme" => Self::ToldScheme,
             "remote_addr" | "the_real_ip" => Self::ClientAddress,
             "remote_port" => Self::ClientPort,
             "remote_user" => Self::User,
             "request_method" => Self::Method,
             "server_protocol" => Self::Protocol,
-            "server_port" | "pass_server_port" | "pass_port" => Self::ServerPort,
+            "server_port" => Self::ServerPort,
+            "pass_server_port" | "pass_port" => Self::ToldPort,
+            "realip_remote_addr" | "proxy_protocol_addr" => Self::PeerAddress,
             "req_id" | "request_id" => Self::RequestId,
             "namespace" => Self::Namespace,
             "ingress_name" => Self::ObjectName,

@@ -134,7 +134,10 @@ fn split_query(target: &[u8], from: usize) -> (Range<usize>, Option<Range<usize>
 ///
 /// Narrower than RFC 3986 section 3.2.2 on purpose: names have letters, digits, `-`, `_` and `.`,
 /// no empty labels; addresses in brackets are IPv6. Nothing else can be routed by.
-pub(super) fn read_authority(authority: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
+///
+/// # Errors
+/// It is no `host[:port]`; who wrote it is at fault.
+pub fn read_authority(authority: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
     host.clear();
     if authority.contains(&b'@') {
         return Err(RequestError::UserInfo);

@@ -1,7 +1,69 @@
-//! How clients are treated before it is known what they ask for.
+//! How the connections of clients are treated, whatever they ask for.
 
-/// What holds for connections of clients, TLS, what is believed of who stands in between, and the
-/// log: said by flags and by the ConfigMap of the controller, published with the table. A
-/// connection reads it anew for each request, so that another value cuts none.
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::filter::{AddressRanges, ForwardedPolicy};
+
+/// What holds for all connections of clients. Said by flags, then by the controller's ConfigMap;
+/// published with the table, so that a change cuts no connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Downstream {
+    /// Who begins with a PROXY header.
+    pub proxy_protocol: ProxyProtocol,
+    /// What is believed of proxies in front.
+    pub forwarded: ForwardedPolicy,
+    /// First octet of a head to its last; then 408.
+    pub header_timeout: Duration,
+    /// Between two reads of a request body; then 408.
+    pub body_timeout: Duration,
+    /// Between two writes to a client.
+    pub send_timeout: Duration,
+    /// Idle time between two requests; zero: a connection ends with its first request.
+    pub keep_alive_timeout: Duration,
+    /// Requests of one connection; 0: no limit.
+    pub keep_alive_requests: u64,
+}
+
+/// Who begins with a PROXY header, and is closed without one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Downstream {}
+pub struct ProxyProtocol {
+    /// Peers that do.
+    pub introducing: AddressRanges,
+    /// Those of them that are believed; of others the header is read and means nothing.
+    pub believed: AddressRanges,
+}
+
+impl ProxyProtocol {
+    /// These addresses, each with the number of its bits that count, introduce their clients and
+    /// are believed.
+    #[must_use]
+    pub fn of(ranges: impl Iterator<Item = (IpAddr, u32)>) -> Self {
+        let introducing: AddressRanges = ranges.collect();
+        Self { believed: introducing.clone(), introducing }
+    }
+}
+
+impl Downstream {
+    /// Whether a connection carries several requests.
+    #[must_use]
+    pub fn keeps_alive(&self) -> bool {
+        !self.keep_alive_timeout.is_zero()
+    }
+}
+
+impl Default for Downstream {
+    /// That of the flags.
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            proxy_protocol: ProxyProtocol::default(),
+            forwarded: ForwardedPolicy::default(),
+            header_timeout: minute,
+            body_timeout: minute,
+            send_timeout: minute,
+            keep_alive_timeout: Duration::from_secs(75),
+            keep_alive_requests: 0,
+        }
+    }
+}

@@ -34,6 +34,15 @@ pub struct EntryPoint {
     pub scheme: Scheme,
 }
 
+impl EntryPoint {
+    /// Clear text at a port of loopback.
+    #[cfg(test)]
+    #[must_use]
+    pub fn clear_text(port: u16) -> Self {
+        Self { address: ([127, 0, 0, 1], port).into(), scheme: Scheme::Http }
+    }
+}
+
 impl fmt::Display for EntryPoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme.as_str(), self.address)

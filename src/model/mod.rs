@@ -28,7 +28,7 @@ pub use backend::{
 };
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
 pub use defaults::Defaults;
-pub use downstream::Downstream;
+pub use downstream::{Downstream, ProxyProtocol};
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
@@ -54,7 +54,7 @@ pub struct Model {
     pub listeners: Vec<Listener>,
     /// What rules leave open.
     pub defaults: Defaults,
-    /// What holds before a rule is known.
+    /// What holds for all connections of clients.
     pub downstream: Arc<Downstream>,
 }
 

@@ -13,6 +13,7 @@ use crate::config::ProxyConfig;
 use crate::filter::{AddedFields, RequestOverlay};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
+use crate::model::Downstream;
 use crate::proxy::auth_answers::{AuthAnswer, AuthAnswers};
 use crate::proxy::drainable::Drainable;
 use crate::proxy::passwords::Passwords;
@@ -103,6 +104,10 @@ pub struct Scratch {
     pub host: Vec<u8>,
     /// A text with variables.
     pub text: Vec<u8>,
+    /// Host that a proxy says the client asked for, see [`Claimed`].
+    ///
+    /// [`Claimed`]: crate::proxy::exchange::claimed::Claimed
+    pub claimed_host: Vec<u8>,
     /// Request id sent upstream.
     pub request_id: Vec<u8>,
     /// What gates and balance add to the answer.
@@ -151,6 +156,11 @@ impl Core {
     /// The table in force. A request reads it once and holds it to its end.
     pub fn table(&self) -> Rc<CoreTable> {
         Rc::clone(&self.table.borrow())
+    }
+
+    /// Reads what holds for all connections of clients.
+    pub fn downstream<T>(&self, read: impl FnOnce(&Downstream) -> T) -> T {
+        read(&self.table.borrow().0.downstream)
     }
 
     /// Puts a table in force. The old one goes back to the control thread when its last request

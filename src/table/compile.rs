@@ -194,11 +194,11 @@ impl Compiler {
         listeners.truncate(model.listeners.len());
         self.listeners = listeners;
         self.release(gone);
+        self.downstream = Arc::clone(&model.downstream);
         let entry_points = entry_points(model);
         if *entry_points != *self.entry_points {
             self.entry_points = entry_points.into();
         }
-        self.downstream = Arc::clone(&model.downstream);
         self.version.0 += 1;
         self.rules.ids.finish(Arc::new(self.table()))
     }
@@ -319,9 +319,9 @@ impl Compiler {
         });
         Table {
             version: self.version,
-            downstream: Arc::clone(&self.downstream),
             listeners: listeners.collect(),
             entry_points: Arc::clone(&self.entry_points),
+            downstream: Arc::clone(&self.downstream),
         }
     }
 }

@@ -123,6 +123,16 @@ fn upstream_learns_the_told_client(driver: Driver) {
     let mut plain = proxy.client();
     plain.send(format!("{LINE}{}", GET.replace("\r\n\r\n", "\r\nX-Forwarded-For: ::9\r\n\r\n")));
     assert_told(&mut plain, Some("203.0.113.7"));
+    // The port that the client came to says how it came, where TLS ends in front.
+    for (port, scheme) in [("443", "https"), ("8081", "http")] {
+        let mut plain = proxy.client();
+        plain.send(format!("PROXY TCP4 203.0.113.7 198.51.100.1 40000 {port}\r\n{GET}"));
+        let response = plain.response();
+        assert_eq!(response.echoed_fields("x-forwarded-port"), [port]);
+        for name in ["x-forwarded-proto", "x-forwarded-scheme", "x-scheme"] {
+            assert_eq!(response.echoed_fields(name), [scheme], "{name} {port}");
+        }
+    }
     wait_for_invalid(&proxy, 0);
 }
 

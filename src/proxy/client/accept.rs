@@ -16,7 +16,6 @@ use crate::proxy::client::head::Unparsed;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::end::After;
-use crate::proxy::exchange::forward;
 use crate::proxy::rt::{self, Accepted, DriverChoice, Listener, Places};
 use crate::publish::{Opening, OpeningId};
 use crate::table::Table;
@@ -135,10 +134,7 @@ impl Socket {
 }
 
 fn facts(entry_point: EntryPoint, id: ListenerId) -> Rc<ListenerFacts> {
-    let EntryPoint { address, scheme } = entry_point;
-    let mut fields = Vec::new();
-    forward::put_listener_fields(&mut fields, address.port(), scheme.as_str());
-    Rc::new(ListenerFacts { id, port: address.port(), scheme, fields })
+    Rc::new(ListenerFacts::new(id, entry_point))
 }
 
 /// Closes sockets once no handshake can be under way and their queues are empty: what the kernel

@@ -16,7 +16,7 @@ use crate::model::Scheme;
 use crate::proxy::client::head::Unparsed;
 use crate::proxy::client::http1;
 use crate::proxy::client::http2;
-use crate::proxy::client::proxy_header::{introduced, is_trusted};
+use crate::proxy::client::proxy_header::{Introduced, introduced, is_introduced};
 use crate::proxy::client::tls::{self, Protocol};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::{Downstream, ListenerFacts};
@@ -72,7 +72,7 @@ pub fn serve<P: Future<Output = After> + 'static>(
 ) -> impl Future<Output = ()> {
     let Arrived { admitted, socket, peer, listener } = arrived;
     let core = Rc::clone(&admitted.0);
-    let preparation = if listener.scheme == Scheme::Http && !is_trusted(&core, peer) {
+    let preparation = if listener.scheme == Scheme::Http && !is_introduced(&core, peer) {
         let downstream = Downstream::new(Transport::Plain(socket), peer, listener);
         let downstream = Rc::new(downstream);
         Preparation::Done(Prepared { downstream, first: None, protocol: None })
@@ -120,7 +120,7 @@ async fn prepare(
     listener: Rc<ListenerFacts>,
 ) -> Option<Prepared> {
     let core = &core;
-    let (peer, first) = introduced(core, &socket, peer).await?;
+    let Introduced { peer, listener, first } = introduced(core, &socket, peer, listener).await?;
     if listener.scheme == Scheme::Http {
         let downstream = Rc::new(Downstream::new(Transport::Plain(socket), peer, listener));
         return Some(Prepared { downstream, first, protocol: None });
@@ -150,7 +150,8 @@ enum Sniffed {
 /// Reads until it is plain whether this is HTTP/2 by prior knowledge, RFC 9113 section 3.3.
 async fn complete_preface(core: &Core, downstream: &Downstream, mut octets: Buffer) -> Sniffed {
     let stream = &downstream.stream;
-    stream.deadline().keep_or_arm(core.config.client_header_timeout, Expiry::CloseBoth);
+    let wait = core.downstream(|policy| policy.header_timeout);
+    stream.deadline().keep_or_arm(wait, Expiry::CloseBoth);
     while octets.len() < PREFACE_START {
         match stream.read_sparingly(&mut octets).await {
             Ok(1..) if may_be_preface(&octets) => {}

@@ -77,7 +77,7 @@ impl Unparsed {
                 break Head::Refused(Reply::Malformed(error.category()));
             }
             if !is_armed {
-                let wait = core.config.client_header_timeout;
+                let wait = core.downstream(|policy| policy.header_timeout);
                 if served == 1 && !core.is_draining.get() {
                     stream.deadline().keep_or_arm(wait, Expiry::CloseRead);
                 } else {
@@ -127,8 +127,11 @@ pub async fn serve_one(request: Unparsed) -> After {
 
 /// Whether the connection ends after this request whatever the client wants.
 fn is_last(core: &Core, scratch: &Scratch, served: u64) -> bool {
-    let most = core.config.keep_alive_requests;
-    !scratch.request.is_persistent || (most > 0 && served >= most)
+    let is_last = core.downstream(|policy| {
+        let most = policy.keep_alive_requests;
+        !policy.keeps_alive() || (most > 0 && served >= most)
+    });
+    is_last || !scratch.request.is_persistent
 }
 
 /// Answers what is no request. The next message boundary is unknown, so the connection ends.

@@ -59,9 +59,11 @@ pub async fn next_octets(
     {
         return Some(buffer);
     }
-    let config = &core.config;
     let deadline = downstream.stream.deadline();
-    let wait = if served == 0 { config.client_header_timeout } else { config.keep_alive_timeout };
+    let wait = core.downstream(|policy| match served {
+        0 => policy.header_timeout,
+        _ => policy.keep_alive_timeout,
+    });
     if core.is_draining.get() {
         deadline.arm(wait.min(DRAIN_IDLE_GRACE), Expiry::CloseIdle);
     } else if served == 0 {

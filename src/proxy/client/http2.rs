@@ -100,7 +100,8 @@ async fn drive(read: impl Future<Output = ()>, write: impl Future<Output = ()>) 
 impl Shared {
     fn new(core: &Rc<Core>, downstream: &Rc<Downstream>) -> Self {
         let now = recent_millis();
-        let (head, idle) = (core.config.client_header_timeout, core.config.keep_alive_timeout);
+        let (head, idle) =
+            core.downstream(|policy| (policy.header_timeout, policy.keep_alive_timeout));
         let wait = u64::try_from(head.as_millis()).unwrap_or(u64::MAX);
         let running = downstream.stream.deadline().due_millis();
         let first_until = running.unwrap_or_else(|| now.saturating_add(wait));

@@ -182,7 +182,7 @@ fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> 
         length: request.head.body,
         bytes_max: talk.route.plan.treatment.body_bytes_max,
         is_expecting: request.head.expects_continue,
-        read_timeout: request.core.config.client_body_timeout,
+        read_timeout: request.core.downstream(|policy| policy.body_timeout),
         until: talk.until,
         progress: talk.progress,
     }

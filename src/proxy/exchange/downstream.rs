@@ -4,7 +4,8 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use crate::model::{ListenerId, Scheme};
+use crate::http1::encode;
+use crate::model::{EntryPoint, ListenerId, Scheme};
 use crate::proxy::core::Core;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Expiry;
@@ -37,8 +38,57 @@ pub struct ListenerFacts {
     pub port: u16,
     /// What its clients speak.
     pub scheme: Scheme,
-    /// Field lines for upstreams.
+    /// What others are told of the way clients came.
+    pub told_scheme: Scheme,
+    /// The same of the port.
+    pub told_port: u16,
+    /// Both, as field lines for upstreams.
     pub fields: Vec<u8>,
+}
+
+/// Of https, whatever is bound: a Service stands in front.
+pub const HTTPS_PORT: u16 = 443;
+
+impl ListenerFacts {
+    /// Names of the fields that say the scheme.
+    pub const SCHEME_FIELDS: [&str; 3] = ["X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"];
+
+    /// What clients of an entry point are told to have come by. The port of https is
+    /// [`HTTPS_PORT`], as ingress-nginx says it.
+    #[must_use]
+    pub fn new(id: ListenerId, entry_point: EntryPoint) -> Self {
+        let EntryPoint { address, scheme } = entry_point;
+        let port = address.port();
+        let told = if scheme == Scheme::Https { HTTPS_PORT } else { port };
+        Self { id, port, scheme, told_scheme: scheme, told_port: told, fields: Vec::new() }
+            .written()
+    }
+
+    /// The same of a client that came to `port` of a load balancer, as that says.
+    #[must_use]
+    pub fn came_to(&self, port: u16) -> Self {
+        let &Self { id, port: own, scheme, .. } = self;
+        let told_scheme = if port == HTTPS_PORT { Scheme::Https } else { scheme };
+        let is_own = scheme == Scheme::Https && port == own;
+        let told_port = if is_own { HTTPS_PORT } else { port };
+        Self { id, port: own, scheme, told_scheme, told_port, fields: Vec::new() }.written()
+    }
+
+    fn written(self) -> Self {
+        let mut fields = Vec::new();
+        self.put_port_field(&mut fields);
+        for name in Self::SCHEME_FIELDS {
+            encode::put_field(&mut fields, name.as_bytes(), self.told_scheme.as_str().as_bytes());
+        }
+        Self { fields, ..self }
+    }
+
+    /// Appends the line that says the port.
+    pub fn put_port_field(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"X-Forwarded-Port: ");
+        encode::put_decimal(out, self.told_port.into());
+        out.extend_from_slice(encode::CRLF);
+    }
 }
 
 /// An IP address as text, without allocation.
@@ -48,7 +98,9 @@ pub struct ClientText {
 }
 
 impl ClientText {
-    fn new(address: IpAddr) -> Self {
+    /// Of an address.
+    #[must_use]
+    pub fn new(address: IpAddr) -> Self {
         let mut bytes = [0; 46];
         let mut rest = bytes.as_mut_slice();
         // The longest IPv6 text has 45 characters, so the write cannot fall short.
@@ -76,7 +128,8 @@ impl Downstream {
 
     /// Writes what is in `buffer` within the send timeout; false: the client is gone.
     pub async fn write(&self, core: &Core, buffer: Buffer) -> (bool, Buffer) {
-        self.stream.write_deadline().arm(core.config.client_send_timeout, Expiry::CloseBoth);
+        let wait = core.downstream(|policy| policy.send_timeout);
+        self.stream.write_deadline().arm(wait, Expiry::CloseBoth);
         let (result, buffer) = self.stream.write_all(buffer).await;
         self.stream.write_deadline().disarm();
         (result.is_ok(), buffer)
@@ -91,6 +144,35 @@ mod tests {
     fn check(address: &str, expected: &str) {
         let text = ClientText::new(address.parse().unwrap());
         assert_eq!(text.as_bytes(), expected.as_bytes());
+    }
+
+    #[test]
+    fn a_load_balancer_says_the_port_that_clients_came_to() {
+        let at = |port, scheme| EntryPoint { address: ([127, 0, 0, 1], port).into(), scheme };
+        for (entry_point, came_to, expected) in [
+            (at(8080, Scheme::Http), None, "8080 http"),
+            (at(8443, Scheme::Https), None, "443 https"),
+            (at(8080, Scheme::Http), Some(80), "80 http"),
+            (at(8080, Scheme::Http), Some(443), "443 https"),
+            (at(8443, Scheme::Https), Some(443), "443 https"),
+            (at(8443, Scheme::Https), Some(8443), "443 https"),
+            (at(8443, Scheme::Https), Some(9000), "9000 https"),
+        ] {
+            let facts = ListenerFacts::new(ListenerId::HTTP, entry_point);
+            let facts = came_to.map_or(facts, |port| {
+                ListenerFacts::new(ListenerId::HTTP, entry_point).came_to(port)
+            });
+            let (port, scheme) = expected.split_once(' ').unwrap();
+            let lines = format!(
+                "X-Forwarded-Port: {port}\r\nX-Forwarded-Proto: {scheme}\r\n\
+                 X-Forwarded-Scheme: {scheme}\r\nX-Scheme: {scheme}\r\n"
+            );
+            assert_eq!(String::from_utf8(facts.fields).unwrap(), lines);
+            assert_eq!(
+                (facts.port, facts.scheme),
+                (entry_point.address.port(), entry_point.scheme)
+            );
+        }
     }
 
     #[test]

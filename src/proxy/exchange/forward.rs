@@ -10,19 +10,20 @@ use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
 use crate::http1::reframe::Framing;
 use crate::model::{ConnectionOption, UpstreamVersion};
+use crate::proxy::exchange::claimed::Claimed;
+use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
 use crate::proxy::exchange::request_fields::{self, OfClient};
 use crate::proxy::exchange::variables::Known;
 
-/// Of https, whatever is bound: a Service stands in front.
-pub const HTTPS_PORT: u16 = 443;
-
 /// What the upstream is told about a request beyond its own head.
 pub struct RequestFacts<'a> {
-    /// Client address as text.
-    pub client: &'a [u8],
-    /// `X-Forwarded-Port` to `X-Scheme`, whole lines; see [`put_listener_fields`].
-    pub listener_fields: &'a [u8],
+    /// The other end of the connection, as text.
+    pub peer: &'a [u8],
+    /// Where the client came in.
+    pub listener: &'a ListenerFacts,
+    /// What is believed of proxies in front.
+    pub claimed: Option<&'a Claimed<'a>>,
     /// Kept from the client or made.
     pub request_id: &'a [u8],
     /// Path instead of the request's, from a rewrite.
@@ -45,28 +46,15 @@ pub struct RequestFacts<'a> {
     pub version: UpstreamVersion,
 }
 
-/// Appends the fields that are the same for every request of a listener. The port of https is 443
-/// whatever is bound, as ingress-nginx says it: a Service stands in front.
-pub fn put_listener_fields(out: &mut Vec<u8>, port: u16, scheme: &str) {
-    let port = if scheme == "https" { HTTPS_PORT } else { port };
-    out.extend_from_slice(b"X-Forwarded-Port: ");
-    encode::put_decimal(out, u64::from(port));
-    out.extend_from_slice(b"\r\n");
-    for name in ["X-Forwarded-Proto", "X-Forwarded-Scheme", "X-Scheme"] {
-        encode::put_field(out, name.as_bytes(), scheme.as_bytes());
-    }
-}
-
 /// Appends the head of the upstream request.
 pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
     put_request_line(out, bytes, head, facts);
-    let host = facts.host.unwrap_or_else(|| head.authority.of(bytes));
-    encode::put_field(out, b"Host", host);
+    let asked = facts.claimed.and_then(|claimed| claimed.authority);
+    let asked = asked.unwrap_or_else(|| head.authority.of(bytes));
+    encode::put_field(out, b"Host", facts.host.unwrap_or(asked));
     encode::put_field(out, b"X-Request-ID", facts.request_id);
-    encode::put_field(out, b"X-Real-IP", facts.client);
-    encode::put_field(out, b"X-Forwarded-For", facts.client);
-    encode::put_field(out, b"X-Forwarded-Host", head.authority.of(bytes));
-    out.extend_from_slice(facts.listener_fields);
+    encode::put_field(out, b"X-Forwarded-Host", asked);
+    put_origin(out, bytes, head, facts);
     out.extend_from_slice(facts.identity);
     for field in &head.fields {
         put_request_field(out, bytes, field, facts);
@@ -80,6 +68,21 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
         UpstreamVersion::Http10 => out.extend_from_slice(b"Connection: close\r\n"),
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Whose the request is, and how it came.
+fn put_origin(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
+    let Some(claimed) = facts.claimed else {
+        encode::put_field(out, b"X-Real-IP", facts.peer);
+        encode::put_field(out, b"X-Forwarded-For", facts.peer);
+        return out.extend_from_slice(&facts.listener.fields);
+    };
+    encode::put_field(out, b"X-Real-IP", claimed.text.as_bytes());
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    claimed.put_forwarded_for(head, bytes, facts.peer, out);
+    out.extend_from_slice(encode::CRLF);
+    claimed.put_fields(facts.listener, out);
+    claimed.put_original(head, bytes, out);
 }
 
 /// What HTTP/1.0 has no place for.
@@ -126,6 +129,9 @@ fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: 
 fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &RequestFacts<'_>) {
     match request_fields::of_client(field.kind) {
         OfClient::Removed => {}
+        OfClient::Renamed(_)
+            if field.kind == FieldKind::XForwardedFor
+                && facts.claimed.is_some_and(Claimed::lists_elsewhere) => {}
         OfClient::Renamed(name) => encode::put_field(out, name.as_bytes(), field.value.of(bytes)),
         OfClient::Kept if field.dropped || facts.overlay.is_dropped(field.name.of(bytes)) => {}
         OfClient::Kept => put_kept(out, bytes, field, facts.edits),
@@ -251,7 +257,7 @@ mod tests {
     use super::*;
     use crate::filter::{Edit, Filter};
     use crate::http1::head::{HeadScan, RequestKind, parse_request, parse_response};
-    use crate::model::{Defaults, Policies};
+    use crate::model::{Defaults, EntryPoint, ListenerId, Policies};
     use crate::table::Plan;
 
     fn request(plan: &Plan) -> String {
@@ -264,8 +270,9 @@ mod tests {
         let end = HeadScan::default().find_end(bytes).unwrap();
         parse_request(bytes, end, &mut head).unwrap();
         let facts = RequestFacts {
-            client: b"",
-            listener_fields: b"",
+            peer: b"",
+            listener: &ListenerFacts::new(ListenerId::HTTP, EntryPoint::clear_text(80)),
+            claimed: None,
             request_id: b"",
             path: None,
             host: None,

@@ -8,7 +8,8 @@ use crate::filter::{RedirectParts, Said, Scheme, Statuses, Step, Walk};
 use crate::http1::framing::BodyLength;
 use crate::limits::CLIENT_ROOM_PATIENCE;
 use crate::proxy::core::CoreTable;
-use crate::proxy::exchange::forward::HTTPS_PORT;
+use crate::proxy::exchange::claimed::Claimed;
+use crate::proxy::exchange::downstream::HTTPS_PORT;
 use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
@@ -127,8 +128,10 @@ impl Exchange<'_> {
             true => Intent::Permission,
             false => Intent::Content,
         };
-        let client = self.downstream.peer.ip();
-        Facts { scheme: listener.scheme, client, body_bytes, intent, raised }
+        let client = self.client().ip();
+        let claimed = self.claimed.as_ref().and_then(Claimed::came_by);
+        let scheme = claimed.unwrap_or(listener.told_scheme);
+        Facts { scheme, client, body_bytes, intent, raised }
     }
 
     fn find_out(
@@ -156,7 +159,7 @@ impl Exchange<'_> {
     }
 
     fn is_within_rate(&self, limits: &ClientLimits) -> bool {
-        let client = self.downstream.peer.ip();
+        let client = self.client().ip();
         if limits.exempt.contains(client) {
             return true;
         }
@@ -169,7 +172,7 @@ impl Exchange<'_> {
     /// Whether the request may be under way beside the others of its client; if so it is, until the
     /// exchange is over.
     fn has_room(&self, limits: &ClientLimits) -> bool {
-        let client = self.downstream.peer.ip();
+        let client = self.client().ip();
         if limits.exempt.contains(client) {
             return true;
         }
@@ -270,11 +273,20 @@ impl Exchange<'_> {
     /// What redirects read of the request.
     fn redirect_parts(&self, matched_bytes: usize) -> RedirectParts<'_> {
         let (head, listener) = (self.head(), &self.downstream.listener);
+        let claimed = self.claimed.as_ref();
+        let (scheme, port) = claimed.map_or_else(
+            || (listener.told_scheme, listener.told_port),
+            |claimed| claimed.origin(listener),
+        );
+        let is_claimed = claimed.is_some_and(|claimed| claimed.authority.is_some());
         RedirectParts {
             scheme: listener.scheme.as_str(),
+            told_scheme: scheme.as_str(),
             host: &head.host,
+            told_host: if is_claimed { &self.scratch.claimed_host } else { &head.host },
             authority: head.authority.of(self.bytes),
             listener_port: listener.port,
+            told_port: port,
             path: head.rule_path(),
             sent_path: head.sent_path(self.bytes),
             query: head.query.map(|query| query.of(self.bytes)),

@@ -118,8 +118,9 @@ impl Exchange<'_> {
         let query = sent.query.filter(|_| mirror.target.is_none());
         let head = RequestHead { is_upgrade: false, query, ..sent.clone() };
         let facts = RequestFacts {
-            client: self.downstream.client.as_bytes(),
-            listener_fields: &self.downstream.listener.fields,
+            peer: self.downstream.client.as_bytes(),
+            listener: &self.downstream.listener,
+            claimed: self.claimed.as_ref(),
             request_id: &self.scratch.request_id,
             path: mirror.target.is_some().then_some(path.as_slice()),
             host: Some(&host),

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod attempts;
 mod binding;
 mod canary;
+pub mod claimed;
 pub mod coder;
 pub mod collect;
 pub mod conversation;

@@ -22,7 +22,7 @@ impl Exchange<'_> {
     pub(super) async fn check_password(&self, demand: &PasswordDemand) -> Said {
         let mut room = [0; PASSWORD_CREDENTIALS_BYTES_MAX];
         let Some(question) = self.question(demand, &mut room) else { return Said::No };
-        match self.core.passwords.ask(question, self.downstream.peer.ip(), recent_millis()).await {
+        match self.core.passwords.ask(question, self.client().ip(), recent_millis()).await {
             Answer::Checked(Verdict::Right) => Said::Yes,
             Answer::Checked(Verdict::Wrong) => Said::No,
             Answer::Unchecked => Said::Unknown,

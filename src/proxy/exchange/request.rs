@@ -1,11 +1,14 @@
 //! A request as the steps of its exchange read it.
 
+use std::net::SocketAddr;
+
 use crate::filter::{AddedFields, AnswerFields};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::http1::reframe::Trailers;
 use crate::limits::WHOLE_BODY_BYTES_MAX;
 use crate::proxy::core::Core;
+use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
@@ -18,6 +21,8 @@ pub struct Request<'a> {
     pub core: &'a Core,
     /// The client.
     pub downstream: &'a Downstream,
+    /// What is believed of proxies in front; `None`: nothing.
+    pub claimed: Option<&'a Claimed<'a>>,
     /// The head and what came with it.
     pub bytes: &'a [u8],
     /// The head in parsed form.
@@ -49,6 +54,33 @@ pub enum Body {
 }
 
 impl<'a> Request<'a> {
+    /// Whose it is.
+    pub fn client(&self) -> SocketAddr {
+        self.claimed.map_or(self.downstream.peer, |claimed| claimed.client)
+    }
+
+    /// Its address as text.
+    pub fn client_text(&self) -> &'a [u8] {
+        self.claimed.map_or(&self.downstream.client, |claimed| &claimed.text).as_bytes()
+    }
+
+    /// The host that its client asked for, with its port.
+    pub fn authority(&self) -> &'a [u8] {
+        let sent = || self.head.authority.of(self.bytes);
+        self.claimed.and_then(|claimed| claimed.authority).unwrap_or_else(sent)
+    }
+
+    /// The scheme by which its client came, as it was said.
+    pub fn told_scheme(&self) -> &'a [u8] {
+        let own = self.downstream.listener.told_scheme.as_str().as_bytes();
+        self.claimed.and_then(|claimed| claimed.scheme).unwrap_or(own)
+    }
+
+    /// The port that its client came to, as a proxy says it.
+    pub fn claimed_port(&self) -> Option<&'a [u8]> {
+        self.claimed?.port
+    }
+
     /// The values of the Cookie fields.
     pub fn cookies(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let Self { bytes, head, .. } = *self;

@@ -158,8 +158,9 @@ mod tests {
     use crate::filter::{FieldEdits, RequestOverlay};
     use crate::http1::fields::{is_forbidden_trailer, is_hop_by_hop, is_nomination_refused};
     use crate::http1::head::{HeadScan, RequestHead, parse_request};
-    use crate::model::UpstreamVersion;
-    use crate::proxy::exchange::forward::{RequestFacts, put_listener_fields, put_request};
+    use crate::model::{self, EntryPoint, ListenerId, UpstreamVersion};
+    use crate::proxy::exchange::downstream::ListenerFacts;
+    use crate::proxy::exchange::forward::{RequestFacts, put_request};
 
     /// What a backend gets under `name` when a client sends `line` (several, with CRLF between).
     fn forwarded(lines: &str, name: &str) -> Vec<String> {
@@ -167,11 +168,13 @@ mod tests {
         let mut head = RequestHead::default();
         let end = HeadScan::default().find_end(request.as_bytes()).unwrap();
         parse_request(request.as_bytes(), end, &mut head).unwrap();
-        let mut listener_fields = Vec::new();
-        put_listener_fields(&mut listener_fields, 8443, "https");
+        let address = ([127, 0, 0, 1], 8443).into();
+        let entry_point = EntryPoint { address, scheme: model::Scheme::Https };
+        let listener = ListenerFacts::new(ListenerId::HTTP, entry_point);
         let facts = RequestFacts {
-            client: b"192.0.2.7",
-            listener_fields: &listener_fields,
+            peer: b"192.0.2.7",
+            listener: &listener,
+            claimed: None,
             request_id: b"id-1",
             path: None,
             host: None,

@@ -26,8 +26,9 @@ impl Exchange<'_> {
             text.put(&self.known_of(route), &mut host);
         }
         let facts = RequestFacts {
-            client: self.downstream.client.as_bytes(),
-            listener_fields: &self.downstream.listener.fields,
+            peer: self.downstream.client.as_bytes(),
+            listener: &self.downstream.listener,
+            claimed: self.claimed.as_ref(),
             request_id: &self.scratch.request_id,
             path: is_new.then_some(path.as_slice()),
             host: plan.host.is_some().then_some(host.as_slice()),

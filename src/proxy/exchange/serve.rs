@@ -14,6 +14,7 @@ use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, is_grpc};
 use crate::model::{AccessLog, Scheme, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
+use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::collect::Uncollected;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
@@ -46,11 +47,15 @@ pub async fn run(
     scratch.added.clear();
     scratch.auth = None;
     scratch.is_path_replaced = false;
+    let Scratch { request, claimed_host, .. } = &mut *scratch;
+    let policy = &table.0.downstream.forwarded;
+    let claimed = Claimed::of(policy, downstream.peer, request, buffer.unread(), claimed_host);
     let mut exchange = Exchange {
         core,
         downstream,
         bytes: buffer.unread(),
         scratch,
+        claimed,
         tally: Tally::default(),
         is_last,
         answer: AnswerFields::NONE,
@@ -254,7 +259,7 @@ impl<'a> Exchange<'a> {
                 SystemTime::UNIX_EPOCH
             },
             duration: elapsed,
-            client: self.downstream.peer,
+            client: self.client(),
             method: head.method.of(self.bytes),
             target: head.target.of(self.bytes),
             protocol: self.downstream.protocol.unwrap_or_else(|| head.version.as_str()),

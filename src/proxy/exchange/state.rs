@@ -1,12 +1,14 @@
 //! One request under way: what its steps share and change.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::filter::{AnswerFields, RequestOverlay};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::http1::reframe::Trailers;
 use crate::proxy::core::{Core, Scratch};
+use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
@@ -49,6 +51,8 @@ pub struct Exchange<'a> {
     pub bytes: &'a [u8],
     /// Parsed heads and other memory.
     pub scratch: &'a mut Scratch,
+    /// What is believed of proxies in front; `None`: nothing.
+    pub claimed: Option<Claimed<'a>>,
     /// What is recorded.
     pub tally: Tally,
     /// The connection ends after this request whatever happens.
@@ -79,11 +83,17 @@ impl Exchange<'_> {
         &self.scratch.request
     }
 
+    /// Whose it is.
+    pub(super) fn client(&self) -> SocketAddr {
+        self.claimed.as_ref().map_or(self.downstream.peer, |claimed| claimed.client)
+    }
+
     /// What its steps read of it.
     pub(super) fn request(&self) -> Request<'_> {
         Request {
             core: self.core,
             downstream: self.downstream,
+            claimed: self.claimed.as_ref(),
             bytes: self.bytes,
             head: &self.scratch.request,
             is_last: self.is_last,
@@ -99,10 +109,21 @@ impl Exchange<'_> {
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
         let Scratch { request: head, response, added, overlay, .. } = &mut *self.scratch;
         let sent_trailers = sent_trailers(overlay);
-        let &mut Self { core, downstream, bytes, is_last, answer, body, ref collected, .. } = self;
+        let &mut Self {
+            core,
+            downstream,
+            bytes,
+            is_last,
+            answer,
+            body,
+            ref collected,
+            ref claimed,
+            ..
+        } = self;
         let request = Request {
             core,
             downstream,
+            claimed: claimed.as_ref(),
             bytes,
             head,
             is_last,

@@ -29,6 +29,7 @@ impl Variables for Known<'_> {
         let part: &[u8] = match variable {
             Variable::Host => &head.host,
             Variable::Authority => head.authority.of(bytes),
+            Variable::ToldAuthority => self.request.authority(),
             Variable::RequestUri => head.target.of(bytes),
             Variable::EscapedRequestUri => return put_escaped(head.target.of(bytes), out),
             Variable::Path => return put_decoded(&head.path, out),
@@ -36,14 +37,23 @@ impl Variables for Known<'_> {
             Variable::QuestionMark if query.is_empty() => b"",
             Variable::QuestionMark => b"?",
             Variable::Scheme => listener.scheme.as_str().as_bytes(),
-            Variable::ClientAddress => downstream.client.as_bytes(),
-            Variable::ClientPort => return put_decimal(out, downstream.peer.port().into()),
+            Variable::ToldScheme => self.request.told_scheme(),
+            Variable::ClientAddress => self.request.client_text(),
+            Variable::PeerAddress => downstream.client.as_bytes(),
+            Variable::ClientPort => match self.request.client().port() {
+                0 => b"",
+                port => return put_decimal(out, port.into()),
+            },
             Variable::User => self.user,
             Variable::Method => head.method.of(bytes),
             Variable::Protocol => {
                 downstream.protocol.unwrap_or_else(|| head.version.as_str()).as_bytes()
             }
             Variable::ServerPort => return put_decimal(out, listener.port.into()),
+            Variable::ToldPort => match self.request.claimed_port() {
+                Some(port) => port,
+                None => return put_decimal(out, listener.told_port.into()),
+            },
             Variable::RequestId => self.request_id,
             Variable::Namespace => self.origin.map_or(b"", |from| from.object.namespace.as_bytes()),
             Variable::ObjectName => self.origin.map_or(b"", |from| from.object.name.as_bytes()),

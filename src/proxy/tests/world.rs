@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::config::tests::config;
 use crate::model::{
-    BackendKey, BackendTarget, Dial, EntryPoint, Host, HostPattern, Kind, Listener, Model,
-    ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, Scheme,
-    WeightedBackend,
+    BackendKey, BackendTarget, Defaults, Dial, Downstream, EntryPoint, Host, HostPattern, Kind,
+    Listener, Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule,
+    Scheme, WeightedBackend,
 };
 use crate::proxy::client::accept::{Listeners, Socket};
 use crate::proxy::client::head::serve_one;
@@ -48,11 +49,12 @@ impl World {
     pub(super) fn new(flags: &str, policies: Policies, endpoints: u8, others: u8) -> Self {
         task::clear();
         SIMULATED_NANOS.set(Some(time::nanos()));
-        let config = config(flags).expect("usable flags").proxy;
+        let Config { proxy: config, downstream, .. } = config(flags).expect("usable flags");
         let (publisher, mut subscribers) = publish::channel(1).expect("a channel");
         let (log, lines) = collected();
         let counters = telemetry(1).0.remove(0);
         let defaults = config.defaults.clone();
+        let downstream = Arc::new(downstream);
         let subscriber = subscribers.remove(0);
         let core =
             Core::new(config, subscriber, counters, Some(log), Arc::default(), Arc::default());
@@ -74,11 +76,16 @@ impl World {
             apply: Rc::new(RefCell::new(apply)),
             started: time::nanos(),
         };
-        world.serve(policies, defaults, [endpoints, others]);
+        world.serve(policies, (defaults, downstream), [endpoints, others]);
         world
     }
 
-    fn serve(&self, policies: Policies, defaults: crate::model::Defaults, counts: [u8; 2]) {
+    fn serve(
+        &self,
+        policies: Policies,
+        (defaults, downstream): (Defaults, Arc<Downstream>),
+        counts: [u8; 2],
+    ) {
         let object = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "web".into() };
         let rule = Rule {
             origin: Origin { object, rule: Some(0), path: None, position: None },
@@ -91,8 +98,7 @@ impl World {
         let (pattern, on_miss) = (HostPattern::Any, OnMiss::Default);
         let hosts = vec![Arc::new(Host { pattern, on_miss, rules: vec![Arc::new(rule)] })];
         let listeners = vec![Listener { hosts, ..Listener::default() }];
-        let compiled =
-            Compiler::default().compile(&Model { listeners, defaults, ..Model::default() });
+        let compiled = Compiler::default().compile(&Model { listeners, defaults, downstream });
         let [endpoints, others] = counts;
         for backend in &compiled.added {
             let (first, count) = match &*backend.key.service {

@@ -116,14 +116,18 @@ fn is_of_request(variable: &Variable) -> bool {
         variable,
         Variable::Host
             | Variable::Authority
+            | Variable::ToldAuthority
             | Variable::RequestUri
             | Variable::Path
             | Variable::Query
             | Variable::QuestionMark
             | Variable::Scheme
+            | Variable::ToldScheme
             | Variable::Method
             | Variable::ServerPort
+            | Variable::ToldPort
             | Variable::ClientAddress
+            | Variable::PeerAddress
             | Variable::Field(_)
             | Variable::Cookie(_)
             | Variable::Parameter(_)
