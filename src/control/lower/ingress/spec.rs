@@ -471,6 +471,7 @@ impl Lowering<'_> {
                     u16::try_from(number).ok().filter(|n| *n != 0).map(PortRef::Number)
                 }
                 (Some(name), 0) if is_port_name(name) => Some(PortRef::Name(name.into())),
+                (Some(name), 0) => number_as_name(name).map(PortRef::Number),
                 (Some(_), _) => None,
             }
         });
@@ -495,6 +496,11 @@ fn is_port_name(name: &str) -> bool {
         && name.len() <= 15
         && name.bytes().any(|b| b.is_ascii_lowercase())
         && !name.contains("--")
+}
+
+/// A number where a name belongs: an API server refuses it, ingress-nginx looks for the number.
+fn number_as_name(name: &str) -> Option<u16> {
+    name.parse().ok().filter(|number| *number != 0 && !name.starts_with('+'))
 }
 
 /// What requests may ask for of what is written; with the reason why an API server would refuse it,

@@ -153,7 +153,9 @@ fn backends_that_an_api_server_refuses_have_no_route() {
         ("{service: {name: a.b, port: {number: 1}}}", ".service.name"),
         ("{service: {name: s, port: {number: -1}}}", ".service.port"),
         ("{service: {name: s, port: {name: HTTP}}}", ".service.port"),
-        ("{service: {name: s, port: {name: \"80\"}}}", ".service.port"),
+        ("{service: {name: s, port: {name: \"0\"}}}", ".service.port"),
+        ("{service: {name: s, port: {name: \"65536\"}}}", ".service.port"),
+        ("{service: {name: s, port: {name: \"+80\"}}}", ".service.port"),
         ("{service: {name: s, port: {name: a--b}}}", ".service.port"),
         ("{service: {name: s, port: {name: sixteen-letters1}}}", ".service.port"),
         ("{resource: {kind: \"\", name: n}}", ".resource"),
@@ -171,6 +173,9 @@ fn backends_that_an_api_server_refuses_have_no_route() {
     check(&spec(named), &["* / -> default/s:http (a)"], &[]);
     let zero = "{service: {name: s, port: {name: http, number: 0}}}";
     check(&spec(zero), &["* / -> default/s:http (a)"], &[]);
+    // Accepted all the same, for ingress-nginx looks for the number.
+    let digits = "{service: {name: s, port: {name: \"80\"}}}";
+    check(&spec(digits), &["* / -> default/s:80 (a)"], &[]);
 }
 
 #[test]
