@@ -34,6 +34,8 @@ pub enum Place {
     Misdirected,
     /// [`Gate::Refusal`].
     Refusal,
+    /// [`Gate::Subject`].
+    Subject,
     /// [`Gate::BodySize`].
     BodySize,
     /// [`Gate::Preflight`].
@@ -58,7 +60,7 @@ pub enum Place {
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 17] = [
+const ORDER: [Place; 18] = [
     Place::Listener,
     Place::Certificate,
     Place::Probe,
@@ -66,6 +68,7 @@ const ORDER: [Place; 17] = [
     Place::Spelling,
     Place::Misdirected,
     Place::Refusal,
+    Place::Subject,
     Place::BodySize,
     Place::Preflight,
     Place::Redirect,
@@ -99,6 +102,8 @@ const RANKS: [u32; ORDER.len()] = {
 pub enum Gate {
     /// No request is served, over http and https alike, and none is redirected.
     Refusal(Refusal),
+    /// The subject of the client's certificate has to match.
+    Subject,
     /// Browsers are told what scripts may ask for, before they ask.
     Preflight,
     /// Requests over http are sent to https, with this status.
@@ -196,6 +201,8 @@ pub enum Question<'g> {
     IsDemandMet,
     /// Whether the host has rules of its own that are asked.
     HasOwnRules,
+    /// Whether the subject of the client's certificate, which is believed, is as the rule has it.
+    IsSubject,
     /// Whether the laxest reading of the path leads past a rule.
     IsEvasive,
     /// Whether the client has not asked too much of late; if so, it has asked once more.
@@ -264,6 +271,8 @@ pub enum Answer<'g> {
     Misdirected,
     /// Of [`Place::Refusal`].
     Refused(Refusal),
+    /// Of [`Place::Subject`].
+    OtherSubject,
     /// Of [`Place::Preflight`].
     Permission,
     /// Of [`Place::HttpsRedirect`]; the status.
@@ -324,6 +333,7 @@ impl Place {
             Self::ClearText => (Question::IsDemandMet, Said::No, Answer::Denied),
             // Rules set these up.
             Self::Refusal
+            | Self::Subject
             | Self::BodySize
             | Self::Preflight
             | Self::Redirect
@@ -346,6 +356,7 @@ impl Gate {
     fn place(&self) -> Place {
         match self {
             Self::Refusal(_) => Place::Refusal,
+            Self::Subject => Place::Subject,
             Self::Preflight => Place::Preflight,
             Self::HttpsRedirect(..) => Place::HttpsRedirect,
             Self::Redirect(_) | Self::Goto(_) | Self::Replacement(_) => Place::Redirect,
@@ -375,6 +386,7 @@ impl Gate {
     fn is_guard(&self) -> bool {
         match self {
             Self::Refusal(_)
+            | Self::Subject
             | Self::Rate(_)
             | Self::Open(_)
             | Self::Addresses(_)
@@ -392,6 +404,11 @@ impl Gate {
     fn pass(&self, facts: &Facts, said: Option<Said>) -> Step<'_> {
         let answer = match self {
             Self::Refusal(refusal) => Some(Answer::Refused(*refusal)),
+            Self::Subject => match said {
+                None => return Step::Ask(Question::IsSubject),
+                Some(Said::Yes) => None,
+                Some(Said::No | Said::Unknown) => Some(Answer::OtherSubject),
+            },
             Self::Preflight => (facts.intent == Intent::Permission).then_some(Answer::Permission),
             Self::HttpsRedirect(status, form) => {
                 (facts.scheme == Scheme::Http).then_some(Answer::ToHttps(*status, *form))
@@ -577,6 +594,7 @@ mod tests {
         Rule(Gate),
         Said(Question<'static>, Said),
         Inquired(Gate),
+        Asked(Gate, Question<'static>),
         Raised,
         NoRule,
     }
@@ -623,6 +641,7 @@ mod tests {
             Place::Spelling => Shut::Said(Question::IsEvasive, Said::Yes),
             Place::Misdirected | Place::ClearText => Shut::Said(Question::IsDemandMet, Said::No),
             Place::Refusal => Shut::Rule(Gate::Refusal(Refusal::Guard)),
+            Place::Subject => Shut::Asked(Gate::Subject, Question::IsSubject),
             Place::Preflight => Shut::Rule(Gate::Preflight),
             Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308, HttpsForm::default())),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
@@ -645,6 +664,7 @@ mod tests {
             Answer::Ambiguous => Place::Spelling,
             Answer::Misdirected => Place::Misdirected,
             Answer::Refused(_) => Place::Refusal,
+            Answer::OtherSubject => Place::Subject,
             Answer::Permission => Place::Preflight,
             Answer::ToHttps(..) => Place::HttpsRedirect,
             Answer::Denied => Place::ClearText,
@@ -669,6 +689,10 @@ mod tests {
         for &place in places {
             match shut(place) {
                 Shut::Rule(gate) | Shut::Inquired(gate) => gates.push(gate),
+                Shut::Asked(gate, question) => {
+                    gates.push(gate);
+                    world.push((question, if is_open(place) { Said::Yes } else { Said::No }));
+                }
                 Shut::Raised => raised.raise(place, true),
                 Shut::NoRule => has_rule = false,
                 Shut::Said(question, said) => {
@@ -716,7 +740,7 @@ mod tests {
     fn of_neighbours_the_first_in_order_answers() {
         for place in ORDER {
             check(&[place], &[], Some(place));
-            if let Shut::Said(..) | Shut::Inquired(_) = shut(place) {
+            if let Shut::Said(..) | Shut::Inquired(_) | Shut::Asked(..) = shut(place) {
                 check(&[place], &[place], None);
             }
         }
@@ -724,7 +748,7 @@ mod tests {
             let &[first, second] = pair else { panic!("two") };
             check(&[first, second], &[], Some(first));
             check(&[second, first], &[], Some(first));
-            if let Shut::Said(..) | Shut::Inquired(_) = shut(first) {
+            if let Shut::Said(..) | Shut::Inquired(_) | Shut::Asked(..) = shut(first) {
                 check(&[first, second], &[first], Some(second));
             }
         }
@@ -743,7 +767,8 @@ mod tests {
             // Whoever is refused is not told where else to go.
             (Place::Refusal, Place::HttpsRedirect),
             (Place::Refusal, Place::Redirect),
-            (Place::Refusal, Place::BodySize),
+            (Place::Refusal, Place::Subject),
+            (Place::Subject, Place::BodySize),
             (Place::BodySize, Place::Preflight),
             (Place::Preflight, Place::Redirect),
             (Place::Preflight, Place::HttpsRedirect),

@@ -36,9 +36,9 @@ pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, Valu
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use path_pattern::{Captures, PathPattern, PathPatternError};
 pub use policy::{
-    AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, ErrorPages, ExternalAuthPolicy,
-    MirrorPolicy, Policies, Replaced, RetryCause, RetryCauses, RetryPolicy, Timeouts,
-    UpstreamVersion,
+    AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, ErrorPages,
+    ExternalAuthPolicy, MirrorPolicy, Policies, Replaced, RetryCause, RetryCauses, RetryPolicy,
+    Timeouts, UpstreamVersion,
 };
 pub use problem::{Problem, Severity};
 pub use tls::{ServerName, ServerTlsId, TlsAction};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::BackendKey;
+use super::matches::Pattern;
 use crate::filter::{
     AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Mirror,
     Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy,
@@ -53,6 +54,8 @@ pub struct Policies {
     pub replacement: Option<Arc<PathReplacement>>,
     /// What the backend is told of the client's certificate.
     pub client_identity: ClientIdentityPolicy,
+    /// What is asked of the client's certificate besides; `None`: nothing.
+    pub certificate: Option<Arc<CertificatePolicy>>,
     /// Which addresses may come in; `None`: all.
     pub addresses: Option<Arc<AddressRules>>,
     /// Whose password is needed; `None`: nobody's.
@@ -118,6 +121,15 @@ impl Policies {
         let binding = other.binding.as_ref().or(session).cloned();
         Self { balance: other.balance.or(self.balance), binding, ..self.clone() }
     }
+}
+
+/// What is asked of the client's certificate, besides that it is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
+pub struct CertificatePolicy {
+    /// Where clients are redirected to that have none that is believed; `None`: they are told.
+    pub page: Option<Arc<str>>,
+    /// What its subject matches somewhere; `None`: whatever it is.
+    pub subject: Option<Pattern>,
 }
 
 /// What a backend is told of the client's certificate.

@@ -11,8 +11,8 @@ use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo
 use crate::filter::{Mirror, PathReplacement, ReturnedPlaces};
 use crate::limits::TRIES_MAX;
 use crate::model::{
-    AccessLog, Balance, ClientIdentityPolicy, ConnectionOption, Defaults, ErrorPages, Policies,
-    Replaced, RetryCauses, Timeouts, UpstreamVersion,
+    AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, Defaults,
+    ErrorPages, Policies, Replaced, RetryCauses, Timeouts, UpstreamVersion,
 };
 
 /// What is done with the requests of a rule.
@@ -26,6 +26,8 @@ pub struct Plan {
     pub response: ResponsePlan,
     /// Between the two.
     pub treatment: Treatment,
+    /// What is asked of the client's certificate besides.
+    pub certificate: Option<Arc<CertificatePolicy>>,
     /// Whether requests are logged.
     pub access_log: AccessLog,
 }
@@ -115,6 +117,7 @@ impl Plan {
             },
             response: ResponsePlan::new(policies),
             treatment,
+            certificate: policies.certificate.clone(),
             access_log: policies.access_log,
         };
         // What the password was for is settled here, whoever was let in by something else.
@@ -143,13 +146,15 @@ impl Plan {
     /// it is about, and what it says holds.
     #[must_use]
     pub fn for_pages(&self) -> Self {
-        let Self { gates: _, request: _, response, treatment, access_log } = self.clone();
+        let Self { gates: _, request: _, response, treatment, access_log, certificate: _ } =
+            self.clone();
         let path = Some(PathEdit::Full("/".into()));
         Self {
             gates: Gates::default(),
             request: RequestPlan { path, ..RequestPlan::default() },
             response: ResponsePlan { replaced_statuses: Box::default(), ..response },
             treatment: Treatment { retried_statuses: Box::default(), ..treatment },
+            certificate: None,
             access_log,
         }
     }
@@ -233,7 +238,9 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
     let rate = limits().filter(|limits| limits.has_rate()).cloned();
     let open = limits().filter(|limits| limits.open.is_some()).cloned();
     let external_auth = policies.external_auth.as_ref().map(|auth| Arc::clone(&auth.question));
+    let has_subject = policies.certificate.as_ref().is_some_and(|of| of.subject.is_some());
     let gates = [
+        has_subject.then_some(Gate::Subject),
         policies.refusal.map(Gate::Refusal),
         policies.https_redirect.map(|status| Gate::HttpsRedirect(status, policies.https_form)),
         treatment.body_bytes_max.map(Gate::BodySize),

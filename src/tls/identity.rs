@@ -43,6 +43,7 @@ pub struct ClientIdentity {
     verdict: ClientVerdict,
     admitted: Result<(), ClientRefusal>,
     fields: Vec<u8>,
+    subject: Vec<u8>,
     certificate: Vec<u8>,
     with_certificate: OnceCell<Vec<u8>>,
 }
@@ -62,13 +63,15 @@ impl ClientIdentity {
             }
         }
         fields.extend_from_slice(b"\r\n");
+        let mut subject = Vec::new();
         let parsed = leaf.and_then(|leaf| parse_x509_certificate(leaf).ok());
         if let Some((_, parsed)) = parsed {
+            put_name(&mut subject, parsed.subject());
             put_name_field(&mut fields, b"ssl-client-subject-dn: ", parsed.subject());
             put_name_field(&mut fields, b"ssl-client-issuer-dn: ", parsed.issuer());
         }
         let certificate = leaf.map(|leaf| leaf.to_vec()).unwrap_or_default();
-        Self { verdict, admitted, fields, certificate, with_certificate: OnceCell::new() }
+        Self { verdict, admitted, fields, subject, certificate, with_certificate: OnceCell::new() }
     }
 
     /// Of a client that nobody asked, where the host has authorities and does not use them.
@@ -86,6 +89,12 @@ impl ClientIdentity {
     /// What is amiss.
     pub const fn admitted(&self) -> Result<(), ClientRefusal> {
         self.admitted
+    }
+
+    /// Whom a certificate that is believed is for; printable ASCII. `None`: there is none.
+    #[must_use]
+    pub fn subject(&self) -> Option<&[u8]> {
+        (self.verdict == ClientVerdict::Success).then_some(&self.subject)
     }
 
     /// Whole field lines; a name without parts has none.

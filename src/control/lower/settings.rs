@@ -8,8 +8,8 @@ use super::guards::Guards;
 use super::path::RoutePath;
 use crate::filter::{Challenge, Redirect};
 use crate::model::{
-    BackendKey, BackendProtocol, CanaryCriteria, Dial, DialTls, ErrorPages, HostPattern, ObjectRef,
-    Policies, Reach, Replaced,
+    BackendKey, BackendProtocol, CanaryCriteria, CertificatePolicy, Dial, DialTls, ErrorPages,
+    HostPattern, ObjectRef, Policies, Reach, Replaced,
 };
 use crate::tls::client_auth::ClientDemand;
 
@@ -206,6 +206,8 @@ pub(crate) enum ClientCertificates {
         demand: ClientDemand,
         /// The backend gets the certificate itself.
         passes_certificate: bool,
+        /// What else is asked of it.
+        policy: Option<Arc<CertificatePolicy>>,
     },
     /// Nothing, in so many words.
     Off,

@@ -18,7 +18,7 @@ use crate::proxy::rt;
 use crate::quota::Judged;
 use crate::table::{Match, TableRule};
 use crate::telemetry::Counter;
-use crate::tls::{ClientAuthId, ClientRefusal};
+use crate::tls::{ClientAuthId, ClientIdentity, ClientRefusal};
 
 /// Why a request is not through the gates.
 pub(super) enum Held<'t> {
@@ -148,6 +148,7 @@ impl Exchange<'_> {
             Question::IsWithinRate(limits) => self.is_within_rate(limits),
             Question::HasRoom(limits) if self.has_room(limits) => true,
             Question::HasRoom(_) => return Said::Unknown,
+            Question::IsSubject => matched.is_some_and(|found| self.is_subject(found)),
             Question::HasOwnRules => table.0.has_host(listener, host),
             Question::IsEvasive => matched.is_some_and(|found| {
                 reading::is_evasive(self.head().sent_path(self.bytes), found.rule, |path| {
@@ -182,6 +183,14 @@ impl Exchange<'_> {
         verdict.map(|hold| self.hold.set(hold)).is_ok()
     }
 
+    /// Whether the client's certificate has a subject that the rule lets in.
+    fn is_subject(&self, matched: &Match<'_>) -> bool {
+        let policy = matched.rule.plan.certificate.as_ref();
+        let pattern = policy.and_then(|policy| policy.subject.as_ref());
+        let subject = self.downstream.identity.as_deref().and_then(ClientIdentity::subject);
+        pattern.zip(subject).is_some_and(|(pattern, subject)| pattern.is_match(subject))
+    }
+
     /// What the handshake lacks that it asked for.
     fn certificate_refusal(&self) -> Option<ClientRefusal> {
         self.downstream.identity.as_ref()?.admitted().err()
@@ -202,40 +211,23 @@ impl Exchange<'_> {
         answer: Answer<'_>,
         matched: Option<&Match<'_>>,
     ) -> Served {
+        if matches!(answer, Answer::Certificate) {
+            // What is missing comes with another handshake only.
+            self.is_last = true;
+            self.core.count(Counter::ClientCertificatesRefused);
+        }
+        if let Some((status, location)) = self.location(&answer, matched) {
+            return Served::Over(self.send_redirect(unsaid, status, &location).await);
+        }
         let (counter, reply) = match answer {
-            Answer::ToHttps(status, form) => {
-                let mut location = Vec::new();
-                form.location(&self.redirect_parts(0), HTTPS_PORT, &mut location);
-                return Served::Over(self.send_redirect(unsaid, status, &location).await);
-            }
-            Answer::Elsewhere(redirect) => {
-                let matched_bytes = matched.map_or(0, |found| found.matched_bytes);
-                let mut location = Vec::new();
-                redirect.location(&self.redirect_parts(matched_bytes), &mut location);
-                let end = self.send_redirect(unsaid, redirect.status, &location).await;
-                return Served::Over(end);
-            }
-            Answer::To(goto) => {
-                let mut location = Vec::new();
-                goto.location(&self.redirect_parts(0), HTTPS_PORT, &mut location);
-                let end = self.send_redirect(unsaid, goto.status, &location).await;
-                return Served::Over(end);
-            }
             Answer::Permission => return Served::Over(self.send_permission(unsaid).await),
-            Answer::Replaced(replacement) => {
-                let location = matched.map(|found| self.replaced_location(replacement, found));
-                let location = location.unwrap_or_default();
-                return Served::Over(self.send_redirect(unsaid, FOUND, &location).await);
-            }
             Answer::ListenerGone => {
                 self.is_last = true;
                 (Some(Counter::RequestsMisdirected), Reply::Misdirected)
             }
             Answer::Certificate => {
-                // What is missing comes with another handshake only.
-                self.is_last = true;
                 let reply = self.certificate_refusal().map_or(Reply::Denied, Reply::Certificate);
-                (Some(Counter::ClientCertificatesRefused), reply)
+                (None, reply)
             }
             Answer::Healthy => {
                 self.tally.is_probe = true;
@@ -245,7 +237,13 @@ impl Exchange<'_> {
             Answer::Ambiguous => (Some(Counter::RequestsMalformed), Reply::Ambiguous),
             Answer::Misdirected => (Some(Counter::RequestsMisdirected), Reply::Misdirected),
             Answer::Refused(refusal) => (None, Reply::of_refusal(refusal)),
-            Answer::Denied => (None, Reply::Denied),
+            // Those that say where to go were told so above.
+            Answer::ToHttps(..)
+            | Answer::Elsewhere(_)
+            | Answer::To(_)
+            | Answer::Replaced(_)
+            | Answer::Denied
+            | Answer::OtherSubject => (None, Reply::Denied),
             Answer::Limited(Excess::Rate) => (Some(Counter::ClientRateExceeded), Reply::Limited),
             Answer::Limited(Excess::Open) => (Some(Counter::ClientRoomExceeded), Reply::Limited),
             Answer::NotAllowed => (None, Reply::NotAllowed),
@@ -268,6 +266,37 @@ impl Exchange<'_> {
             self.core.count(counter);
         }
         Served::Owed(unsaid, reply)
+    }
+
+    /// Where the client is sent instead, and with which status.
+    fn location(&self, answer: &Answer<'_>, matched: Option<&Match<'_>>) -> Option<(u16, Vec<u8>)> {
+        let mut location = Vec::new();
+        let status = match answer {
+            Answer::ToHttps(status, form) => {
+                form.location(&self.redirect_parts(0), HTTPS_PORT, &mut location);
+                *status
+            }
+            Answer::Elsewhere(redirect) => {
+                let matched_bytes = matched.map_or(0, |found| found.matched_bytes);
+                redirect.location(&self.redirect_parts(matched_bytes), &mut location);
+                redirect.status
+            }
+            Answer::To(goto) => {
+                goto.location(&self.redirect_parts(0), HTTPS_PORT, &mut location);
+                goto.status
+            }
+            Answer::Replaced(replacement) => {
+                location = matched.map(|found| self.replaced_location(replacement, found))?;
+                FOUND
+            }
+            Answer::Certificate => {
+                let policy = matched?.rule.plan.certificate.as_deref()?;
+                location.extend_from_slice(policy.page.as_deref()?.as_bytes());
+                FOUND
+            }
+            _ => return None,
+        };
+        Some((status, location))
     }
 
     /// What redirects read of the request.

@@ -23,7 +23,6 @@ const GUARDS: &[(&str, &str, u16)] = &[
     ("auth-url", "x", 503),
     ("enable-global-auth", "true", 200),
     ("limit-rps", "x", 503),
-    ("auth-tls-match-cn", "CN=client", 503),
     ("enable-modsecurity", "true", 503),
     ("enable-owasp-core-rules", "true", 503),
     ("configuration-snippet", "deny all;", 503),

@@ -4,7 +4,7 @@ use super::HTTP1;
 use crate::for_each_driver;
 use crate::harness::peer::{curl_tls, s_client};
 use crate::harness::pki::{Authority, OldAuthority};
-use crate::harness::{Backend, Builder, Client, Driver, Ingress, Proxy, manifest};
+use crate::harness::{Backend, Builder, Client, Driver, Ingress, Proxy, manifest, wait_until};
 
 for_each_driver!(
     required_certificate,
@@ -17,6 +17,7 @@ for_each_driver!(
     backend_is_told_who_the_client_is,
     backend_is_told_what_is_wrong_if_the_host_wants_to_know,
     certificates_of_version_1,
+    subjects_and_pages_are_those_of_the_host,
 );
 
 const SECRET: &str = "nginx.ingress.kubernetes.io/auth-tls-secret";
@@ -39,6 +40,80 @@ fn start(driver: Driver, authority: &Authority, backend: &Backend, verify: &str)
         + &open("b", "b.example")
         + &open("c", "c.example");
     Builder::new(driver).flag("--log-level", "debug").manifests(manifests).start()
+}
+
+/// Who is believed and is not meant gets 403; who is not believed is sent where he is told why.
+fn subjects_and_pages_are_those_of_the_host(driver: Driver) {
+    const MATCH: &str = "nginx.ingress.kubernetes.io/auth-tls-match-cn";
+    const PAGE: &str = "nginx.ingress.kubernetes.io/auth-tls-error-page";
+    let (authority, backend) = (Authority::new(), Backend::echo("a"));
+    let hosts =
+        ["page", "none", "some", "other", "loose", "late"].map(|name| format!("{name}.example"));
+    let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let leaf = authority.issue(&hosts);
+    let ingress = |name: &str, annotations: &[(&str, &str)]| {
+        let host = format!("{name}.example");
+        let ingress = Ingress::simple(name, &host, "web").tls(&[&host], "all-tls");
+        let ingress = ingress.annotation(SECRET, "default/ca");
+        annotations.iter().fold(ingress, |ingress, (key, value)| ingress.annotation(key, value))
+    };
+    let page = (PAGE, "https://help.example/certificates?a=b");
+    let late = |subject: &str| ingress("late", &[(MATCH, subject)]).yaml();
+    let proxy = Proxy::start(
+        driver,
+        manifest::backend("web", &[backend.address()])
+            + &manifest::tls_secret("all-tls", &leaf.chain, &leaf.key)
+            + &manifest::secret("ca", "Opaque", &[("ca.crt", &authority.pem)])
+            + &ingress("page", &[page]).yaml()
+            + &ingress("none", &[(PAGE, "/certificates")]).yaml()
+            + &ingress("some", &[page, (MATCH, "CN=(nobody|someone)$")]).yaml()
+            + &ingress("other", &[page, (MATCH, "CN=some$")]).yaml()
+            + &ingress("loose", &[(VERIFY, "optional_no_ca"), (MATCH, "CN=someone")]).yaml(),
+    );
+    proxy.wait_for_output("\"/certificates\" cannot be used: it is no URL");
+    let good = identity(&authority, &authority);
+    let good: Vec<&str> = good.iter().map(String::as_str).collect();
+    let check = |host: &str, who: &[&str], status: &str| {
+        for http in ["--http1.1", "--http2"] {
+            let url = format!("https://{host}.example/x");
+            let output = curl_tls(proxy.https, &authority, &[who, &[http, "-i", &url]].concat());
+            output.assert_success();
+            let text = output.text();
+            assert!(text.lines().next().is_some_and(|line| line.contains(status)), "{host} {text}");
+            let is_sent =
+                text.to_lowercase().contains("location: https://help.example/certificates?a=b");
+            assert_eq!(is_sent, status == "302", "{host} {text}");
+        }
+    };
+    for (host, without, with) in [
+        ("page", "302", "200"),
+        ("none", "400", "200"),
+        ("some", "302", "200"),
+        ("other", "302", "403"),
+        ("loose", "403", "200"),
+    ] {
+        check(host, &[], without);
+        check(host, &good, with);
+    }
+    for (subject, status) in [("CN=other", "403"), ("CN=(some|any)one", "200"), ("CN=(", "403")] {
+        proxy.write("late.yaml", &late(subject));
+        wait_until(subject, || {
+            let args = [&good[..], &["-i", "https://late.example/x"]].concat();
+            let output = curl_tls(proxy.https, &authority, &args);
+            output.text().lines().next().is_some_and(|line| line.contains(status))
+        });
+    }
+    // Whom nobody believes may call himself what he likes.
+    let forged = identity(&authority, &Authority::new());
+    let forged: Vec<&str> = forged.iter().map(String::as_str).collect();
+    check("page", &forged, "302");
+    let (chain, key) = authority.files("old", &OldAuthority::new().issue("/CN=someone"));
+    let (chain, key) = (chain.display().to_string(), key.display().to_string());
+    check("loose", &["--cert", &chain, "--key", &key], "403");
+    // Over http there is no certificate; who it would be comes before where else to go.
+    assert_eq!(proxy.get("some.example", "/x").status(), 403);
+    assert_eq!(proxy.get("page.example", "/x").status(), 308);
+    proxy.wait_for_output("\"CN=(\" cannot be used");
 }
 
 /// curl's arguments for a certificate of its own.

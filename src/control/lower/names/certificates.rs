@@ -213,7 +213,7 @@ impl Names {
 
     /// What TLS means for the rules of `pattern`.
     pub(crate) fn host(&self, pattern: &HostPattern) -> HostTls {
-        let own = self.names.get(pattern).map(|built| built.host).unwrap_or_default();
+        let own = self.names.get(pattern).map(|built| built.host.clone()).unwrap_or_default();
         let parent = parent_of(pattern).and_then(|parent| self.names.get(&parent));
         let has_entry = own.has_entry || parent.is_some_and(|built| built.host.has_entry);
         HostTls { has_entry, ..own }
@@ -505,7 +505,8 @@ impl Names {
                 built.problems.extend(report.finish());
                 None
             }
-            ClientCertificates::Demanded { secret, demand, passes_certificate } => {
+            ClientCertificates::Demanded { secret, demand, passes_certificate, policy } => {
+                built.host.certificate.clone_from(policy);
                 built.host.identity = match passes_certificate {
                     true => ClientIdentityPolicy::WithCertificate,
                     false => ClientIdentityPolicy::Told,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::control::lower::settings::{HttpsRedirect, Settings};
-use crate::model::{ClientIdentityPolicy, Policies, Refusal};
+use crate::model::{CertificatePolicy, ClientIdentityPolicy, Policies, Refusal};
 
 /// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
 const REDIRECT_STATUS: u16 = 308;
@@ -12,7 +12,7 @@ const REDIRECT_STATUS: u16 = 308;
 pub(crate) const ACME_CHALLENGES: &str = "/.well-known/acme-challenge";
 
 /// What TLS means for the rules of a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct HostTls {
     /// It has a TLS entry, be it one whose Secret is missing, or its one-label wildcard has.
     pub has_entry: bool,
@@ -20,12 +20,14 @@ pub(crate) struct HostTls {
     pub is_denied: bool,
     /// What backends are told of them.
     pub identity: ClientIdentityPolicy,
+    /// What is asked of their certificates besides.
+    pub certificate: Option<Arc<CertificatePolicy>>,
 }
 
 impl HostTls {
     /// The policies of a rule of the host: those of its settings, and what TLS adds.
     pub(crate) fn policies(
-        self,
+        &self,
         path: &str,
         settings: &Settings,
         hsts: Option<&Arc<str>>,
@@ -41,6 +43,7 @@ impl HostTls {
             https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
             hsts: hsts.filter(|_| self.has_entry).cloned(),
             client_identity: self.identity,
+            certificate: self.certificate.clone(),
             refusal: denied.or(settings.policies.refusal),
             external_auth: settings.policies.external_auth.clone().filter(|_| !is_exempt),
             ..settings.policies.clone()
@@ -63,22 +66,30 @@ mod tests {
         let refused = Policies { refusal: Some(Refusal::NotSupported), ..own.clone() };
         let told = ClientIdentityPolicy::Told;
         let hsts: Arc<str> = "max-age=1".into();
-        let open = HostTls { has_entry: true, is_denied: false, identity: told };
-        let closed = HostTls { is_denied: true, ..open };
+        let page = Some("https://x.example/".into());
+        let certificate = Some(Arc::new(CertificatePolicy { page, subject: None }));
+        let open = HostTls {
+            has_entry: true,
+            is_denied: false,
+            identity: told,
+            certificate: certificate.clone(),
+        };
+        let closed = HostTls { is_denied: true, ..open.clone() };
         let of_tls = |own: &Policies, refusal| Policies {
             https_redirect: Some(REDIRECT_STATUS),
             hsts: Some(Arc::clone(&hsts)),
             client_identity: told,
+            certificate: certificate.clone(),
             refusal,
             ..own.clone()
         };
         for (tls, own, expected) in [
-            (HostTls::default(), &own, own.clone()),
-            (HostTls::default(), &refused, refused.clone()),
-            (open, &own, of_tls(&own, None)),
-            (open, &refused, of_tls(&own, Some(Refusal::NotSupported))),
-            (closed, &own, of_tls(&own, Some(Refusal::ClientCertificates))),
-            (closed, &refused, of_tls(&own, Some(Refusal::ClientCertificates))),
+            (&HostTls::default(), &own, own.clone()),
+            (&HostTls::default(), &refused, refused.clone()),
+            (&open, &own, of_tls(&own, None)),
+            (&open, &refused, of_tls(&own, Some(Refusal::NotSupported))),
+            (&closed, &own, of_tls(&own, Some(Refusal::ClientCertificates))),
+            (&closed, &refused, of_tls(&own, Some(Refusal::ClientCertificates))),
         ] {
             let settings = Settings { policies: own.clone(), ..Settings::default() };
             assert_eq!(tls.policies("/", &settings, Some(&hsts)), expected);

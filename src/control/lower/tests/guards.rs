@@ -54,7 +54,6 @@ fn check(key: &str, value: &str, is_closed: bool, reasons: &[&str]) {
 fn guards_close_their_rules_unless_they_are_off() {
     for (name, on, off) in [
         ("global-rate-limit", &["100", "x", "-1"][..], &["0"][..]),
-        ("auth-tls-match-cn", &["CN=client", "x"], &[]),
         ("enable-modsecurity", &["true", "on", "yes"], &["false", "f"]),
         ("enable-owasp-core-rules", &["true"], &["false"]),
         ("modsecurity-snippet", &["SecRuleEngine On"], &[]),
@@ -79,7 +78,7 @@ fn guards_close_their_rules_unless_they_are_off() {
 
 #[test]
 fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
-    for name in ["auth-tls-error-page", "http2-push-preload", "lua-resty-waf", "no-such"] {
+    for name in ["http2-push-preload", "lua-resty-waf", "no-such"] {
         check(&format!("{PREFIX}{name}"), "1", false, &["AnnotationNotSupported"]);
     }
     check("ingress.kubernetes.io/auth-url", "x", false, &["ForeignAnnotation"]);

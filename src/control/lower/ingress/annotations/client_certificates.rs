@@ -1,15 +1,19 @@
 //! Certificates that clients have to show.
 
+use std::sync::Arc;
+
 use super::group::Group;
 use super::reader::{NameForm, Reader};
 use super::row::Guard::Unless;
 use super::row::Invalid::Ignored;
 use super::row::Off::{Never, Words, Zero};
 use super::row::Scope::Host;
-use super::row::State::{NotYet, Supported};
+use super::row::State::{Partial, Supported};
 use super::row::{Row, field, row};
 use crate::control::lower::settings::{ClientCertificates, Settings};
+use crate::limits::PATH_BYTES_MAX;
 use crate::model::Kind::Secret;
+use crate::model::{CertificatePolicy, Pattern};
 use crate::tls::client_auth::{ClientAuthMode, ClientDemand};
 
 pub(super) const GROUP: Group =
@@ -17,11 +21,11 @@ pub(super) const GROUP: Group =
 
 const ROWS: &[Row] = &[
     // Without it the answer is 400 instead of a redirect: nobody gets in who would not.
-    row("auth-tls-error-page", Host, NotYet)
-        .doc("Where clients without a good certificate are redirected to."),
-    row("auth-tls-match-cn", Host, NotYet)
+    row(PAGE, Host, Partial("a path is no URL: clients without a certificate have nothing there."))
+        .doc("URL that clients without a good certificate are redirected to (302), not told 400."),
+    row(MATCH, Host, Supported)
         .guard(Unless(Never))
-        .doc("Expression for the common name of the certificate."),
+        .doc("Expression, CN=…, that the subject of the certificate matches somewhere (else 403)."),
     row("auth-tls-pass-certificate-to-upstream", Host, Supported)
         .doc("Backends get the certificate itself in ssl-client-cert."),
     row("auth-tls-secret", Host, Supported).guard(Unless(Never)).names(Secret).doc(
@@ -40,7 +44,11 @@ const ROWS: &[Row] = &[
 const SECRET: &str = "auth-tls-secret";
 const VERIFY: &str = "auth-tls-verify-client";
 const DEPTH: &str = "auth-tls-verify-depth";
+const PAGE: &str = "auth-tls-error-page";
+const MATCH: &str = "auth-tls-match-cn";
 const PASS: &str = "auth-tls-pass-certificate-to-upstream";
+
+const UNTIL: &str = "until then all requests get status 403";
 
 /// The field that names the CA.
 pub(crate) fn secret_field() -> String {
@@ -57,7 +65,15 @@ fn client_auth(
     reader: &mut Reader<'_, '_>,
     passes_certificate: bool,
 ) -> Option<ClientCertificates> {
+    let subject = subject(reader);
+    let page = page(reader);
     if reader.text(SECRET).is_none() {
+        if let Some(text) = reader.text(MATCH) {
+            let why = "without auth-tls-secret no certificate is believed.";
+            let advice = format!("Name a Secret with ca.crt; {UNTIL}.");
+            reader.invalid(MATCH, text, why, &advice);
+            return Some(ClientCertificates::Invalid);
+        }
         // Without a CA nothing was asked for.
         if let Some(mode) = reader.text(VERIFY).filter(|mode| *mode != "off") {
             let why = "without auth-tls-secret no client is asked for a certificate, as in \
@@ -70,15 +86,49 @@ fn client_auth(
         "on" => ClientAuthMode::Required,
         "optional" => ClientAuthMode::Optional,
         "optional_no_ca" => ClientAuthMode::OptionalNoCa,
+        "off" if subject != Ok(None) => return Some(ClientCertificates::Invalid),
         "off" => return Some(ClientCertificates::Off),
         other => {
             reader.taken_for(VERIFY, other, "on", "Write on, optional, optional_no_ca or off.");
             ClientAuthMode::Required
         }
     };
-    let named =
-        reader.named(SECRET, NameForm::Qualified, "until then all requests get status 403")?;
+    let named = reader.named(SECRET, NameForm::Qualified, UNTIL)?;
     let Ok(secret) = named else { return Some(ClientCertificates::Invalid) };
+    let Ok(subject) = subject else { return Some(ClientCertificates::Invalid) };
     let demand = ClientDemand { mode, depth: reader.verify_depth(DEPTH) };
-    Some(ClientCertificates::Demanded { secret, demand, passes_certificate })
+    let asks = page.is_some() || subject.is_some();
+    let policy = asks.then(|| Arc::new(CertificatePolicy { page, subject }));
+    Some(ClientCertificates::Demanded { secret, demand, passes_certificate, policy })
+}
+
+/// One that cannot be understood lets nobody in.
+fn subject(reader: &mut Reader<'_, '_>) -> Result<Option<Pattern>, ()> {
+    let Some(text) = reader.text(MATCH) else { return Ok(None) };
+    let pattern = match text.starts_with("CN=") {
+        true => Pattern::new(text).map_err(|error| format!("{error}.")),
+        false => Err("it does not begin with CN=.".to_owned()),
+    };
+    pattern.map(Some).map_err(|why| {
+        let advice = format!("Write CN= and an expression for the name; {UNTIL}.");
+        reader.invalid(MATCH, text, &why, &advice);
+    })
+}
+
+/// A path is none: it would have to be served to clients without a certificate.
+fn page(reader: &mut Reader<'_, '_>) -> Option<Arc<str>> {
+    let text = reader.text(PAGE)?;
+    let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    let is_of_uri =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!&'()*+,;=%$".contains(&byte);
+    let is_url = |rest: &str| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        !host.is_empty() && rest.bytes().all(is_of_uri) && text.len() <= PATH_BYTES_MAX
+    };
+    if rest.is_some_and(is_url) {
+        return Some(text.into());
+    }
+    let why = "it is no URL, and clients without a certificate get status 400.";
+    reader.invalid(PAGE, text, why, "Write https:// or http://, a host, and perhaps a path.");
+    None
 }
