@@ -190,6 +190,7 @@ fn defaults(args: &Args) -> Defaults {
         retry_causes: RetryCauses::DEFAULT,
         body_bytes_max: (args.client_max_body_size > 0).then_some(args.client_max_body_size),
         balance: args.load_balance.into(),
+        ..Defaults::default()
     }
 }
 

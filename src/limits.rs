@@ -466,6 +466,9 @@ pub const PATH_SCRATCH_BYTES_MAX: usize = 128 * 1024;
 pub const PROBLEMS_PER_OBJECT_MAX: usize = 16;
 /// Problems kept of one manifest file; the rest is counted.
 pub const PROBLEMS_PER_FILE_MAX: usize = 1_000;
+/// Entries of a list in the ConfigMap of the controller, and fields that one adds for all; each is
+/// looked at for every request.
+pub const GENERAL_WORDS_MAX: usize = 1_000;
 /// Edits that make a word the slip of another one; of three, half the names are neighbours.
 pub const SLIP_EDITS_MAX: usize = 2;
 /// Characters of a value that a problem repeats.

@@ -181,6 +181,7 @@ pub async fn read(client: &Client, reach: &Reach, options: &LowerOptions) -> Rea
         _ => None,
     });
     let needed = ingresses.flat_map(|(reference, ingress)| needs(reference, ingress, &globals));
+    let needed = needed.chain(globals.field_maps.named().cloned());
     let needed: BTreeSet<_> = needed.filter(|object| !named.contains(object)).collect();
     reading.get(client, &needed).await;
     reading

@@ -20,6 +20,22 @@ pub struct ClientLimits {
     pub exempt: AddressRanges,
 }
 
+/// How clients are answered that ask too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LimitStatuses {
+    /// For [`Excess::Rate`].
+    pub rate: u16,
+    /// For [`Excess::Open`].
+    pub open: u16,
+}
+
+impl Default for LimitStatuses {
+    /// Those of ingress-nginx.
+    fn default() -> Self {
+        Self { rate: 503, open: 503 }
+    }
+}
+
 /// Why a request may not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Excess {

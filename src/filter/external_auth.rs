@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::answer_fields::Statuses;
+use super::duration::{TimeError, nginx_time};
 use super::fields::FieldEdits;
 use super::text::Text;
 
@@ -173,29 +174,15 @@ fn entry(text: &str) -> Result<(Box<[u16]>, Duration), AuthDurationsError> {
     };
     let statuses: Box<[u16]> = statuses.split_whitespace().map(status).collect::<Result<_, _>>()?;
     let statuses = if statuses.is_empty() { UNNAMED.into() } else { statuses };
-    Ok((statuses, time(last)?))
-}
-
-fn time(text: &str) -> Result<Duration, AuthDurationsError> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let millis: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60 * 1_000,
-        "h" => 3_600 * 1_000,
-        "d" => 24 * 3_600 * 1_000,
-        "w" => 7 * 24 * 3_600 * 1_000,
-        "M" => 30 * 24 * 3_600 * 1_000,
-        "y" => 365 * 24 * 3_600 * 1_000,
-        _ => return Err(AuthDurationsError::Entry),
+    let time = match last.ends_with(|last: char| last.is_ascii_digit()) {
+        true => Err(TimeError::Form),
+        false => nginx_time(last),
     };
-    if number.is_empty() {
-        return Err(AuthDurationsError::Entry);
-    }
-    let count: Option<u64> = number.parse().ok();
-    let millis = count.and_then(|count| count.checked_mul(millis));
-    millis.map(Duration::from_millis).ok_or(AuthDurationsError::Time)
+    let time = time.map_err(|error| match error {
+        TimeError::Form => AuthDurationsError::Entry,
+        TimeError::TooLong => AuthDurationsError::Time,
+    })?;
+    Ok((statuses, time))
 }
 
 #[cfg(test)]

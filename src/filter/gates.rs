@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::addresses::{AddressRules, Admission};
-use super::client_limits::{ClientLimits, Excess};
+use super::client_limits::{ClientLimits, Excess, LimitStatuses};
 use super::external_auth::ExternalAuth;
 use super::goto::{Goto, HttpsForm};
 use super::password::PasswordDemand;
@@ -22,6 +22,8 @@ use super::scheme::Scheme;
 pub enum Place {
     /// A listener that is gone: whoever answers there now does it on another connection.
     Listener,
+    /// One of whom no request is served.
+    Blocked,
     /// A connection made in the host's name without the certificate that the host demands.
     Certificate,
     /// A load balancer that asks for our health, unless the host has rules of its own.
@@ -60,8 +62,9 @@ pub enum Place {
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 18] = [
+const ORDER: [Place; 19] = [
     Place::Listener,
+    Place::Blocked,
     Place::Certificate,
     Place::Probe,
     Place::NoRule,
@@ -117,9 +120,9 @@ pub enum Gate {
     /// Longest request body.
     BodySize(u64),
     /// A client may ask so much in a time.
-    Rate(Arc<ClientLimits>),
+    Rate(Arc<ClientLimits>, LimitStatuses),
     /// A client may have so many requests under way.
-    Open(Arc<ClientLimits>),
+    Open(Arc<ClientLimits>, LimitStatuses),
     /// Clients come in by their addresses.
     Addresses(Arc<AddressRules>),
     /// A password is asked for.
@@ -197,6 +200,8 @@ pub struct Raised(u32);
 /// What only the driver can find out, from what it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question<'g> {
+    /// Whether it is one of whom no request is served.
+    IsBlocked,
     /// Whether what the host demands of clients is what the connection was made with.
     IsDemandMet,
     /// Whether the host has rules of its own that are asked.
@@ -259,6 +264,8 @@ impl Step<'_> {
 pub enum Answer<'g> {
     /// Of [`Place::Listener`].
     ListenerGone,
+    /// Of [`Place::Blocked`].
+    Blocked,
     /// Of [`Place::Certificate`].
     Certificate,
     /// Of [`Place::Probe`].
@@ -287,8 +294,8 @@ pub enum Answer<'g> {
     Replaced(&'g PathReplacement),
     /// Of [`Place::BodySize`].
     BodyTooLarge,
-    /// Of [`Place::Rate`] and [`Place::Open`].
-    Limited(Excess),
+    /// Of [`Place::Rate`] and [`Place::Open`]; the status.
+    Limited(Excess, u16),
     /// Of [`Place::Addresses`].
     NotAllowed,
     /// Of [`Place::Password`]: there is none, or it is wrong.
@@ -324,6 +331,7 @@ impl Place {
     /// What a gate says here that no rule set up.
     fn pass(self, said: Option<Said>) -> Step<'static> {
         let (question, bad, answer) = match self {
+            Self::Blocked => (Question::IsBlocked, Said::Yes, Answer::Blocked),
             Self::Certificate => (Question::IsDemandMet, Said::Yes, Answer::Certificate),
             Self::Probe => (Question::HasOwnRules, Said::No, Answer::Healthy),
             Self::Listener => return Step::Answer(Answer::ListenerGone),
@@ -361,8 +369,8 @@ impl Gate {
             Self::HttpsRedirect(..) => Place::HttpsRedirect,
             Self::Redirect(_) | Self::Goto(_) | Self::Replacement(_) => Place::Redirect,
             Self::BodySize(_) => Place::BodySize,
-            Self::Rate(_) => Place::Rate,
-            Self::Open(_) => Place::Open,
+            Self::Rate(..) => Place::Rate,
+            Self::Open(..) => Place::Open,
             Self::Addresses(_) => Place::Addresses,
             Self::Password(_) => Place::Password,
             Self::ExternalAuth(_) => Place::ExternalAuth,
@@ -387,8 +395,8 @@ impl Gate {
         match self {
             Self::Refusal(_)
             | Self::Subject
-            | Self::Rate(_)
-            | Self::Open(_)
+            | Self::Rate(..)
+            | Self::Open(..)
             | Self::Addresses(_)
             | Self::Password(_)
             | Self::ExternalAuth(_) => true,
@@ -420,16 +428,18 @@ impl Gate {
                 let is_more = facts.body_bytes.is_some_and(|bytes| bytes > *most);
                 is_more.then_some(Answer::BodyTooLarge)
             }
-            Self::Rate(limits) => match said {
+            Self::Rate(limits, statuses) => match said {
                 None => return Step::Ask(Question::IsWithinRate(limits)),
                 Some(Said::Yes) => None,
-                Some(Said::No | Said::Unknown) => Some(Answer::Limited(Excess::Rate)),
+                Some(Said::No | Said::Unknown) => {
+                    Some(Answer::Limited(Excess::Rate, statuses.rate))
+                }
             },
-            Self::Open(limits) => match said {
+            Self::Open(limits, statuses) => match said {
                 None => return Step::Ask(Question::HasRoom(limits)),
                 Some(Said::Unknown) => return Step::Inquire(Inquiry::Room(limits)),
                 Some(Said::Yes) => None,
-                Some(Said::No) => Some(Answer::Limited(Excess::Open)),
+                Some(Said::No) => Some(Answer::Limited(Excess::Open, statuses.open)),
             },
             Self::Addresses(rules) => {
                 let is_denied = rules.admission(facts.client) == Admission::Denied;
@@ -589,6 +599,8 @@ mod tests {
         status: 302,
     };
 
+    const STATUSES: LimitStatuses = LimitStatuses { rate: 429, open: 430 };
+
     /// What makes the gate of a place shut: what a rule has, or what is said of the request.
     enum Shut {
         Rule(Gate),
@@ -634,6 +646,7 @@ mod tests {
 
     fn shut(place: Place) -> Shut {
         match place {
+            Place::Blocked => Shut::Said(Question::IsBlocked, Said::Yes),
             Place::Certificate => Shut::Said(Question::IsDemandMet, Said::Yes),
             Place::Probe => Shut::Said(Question::HasOwnRules, Said::No),
             Place::Listener => Shut::Raised,
@@ -646,8 +659,8 @@ mod tests {
             Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308, HttpsForm::default())),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
             Place::BodySize => Shut::Rule(Gate::BodySize(9)),
-            Place::Rate => Shut::Inquired(Gate::Rate(Arc::new(limits()))),
-            Place::Open => Shut::Inquired(Gate::Open(Arc::new(limits()))),
+            Place::Rate => Shut::Inquired(Gate::Rate(Arc::new(limits()), STATUSES)),
+            Place::Open => Shut::Inquired(Gate::Open(Arc::new(limits()), STATUSES)),
             Place::Addresses => Shut::Rule(addresses()),
             Place::Password => Shut::Inquired(password()),
             Place::ExternalAuth => Shut::Inquired(auth()),
@@ -657,6 +670,7 @@ mod tests {
     /// Whose answer it is.
     fn place(answer: Answer<'_>) -> Place {
         match answer {
+            Answer::Blocked => Place::Blocked,
             Answer::Certificate => Place::Certificate,
             Answer::Healthy => Place::Probe,
             Answer::ListenerGone => Place::Listener,
@@ -670,8 +684,8 @@ mod tests {
             Answer::Denied => Place::ClearText,
             Answer::Elsewhere(_) | Answer::To(_) | Answer::Replaced(_) => Place::Redirect,
             Answer::BodyTooLarge => Place::BodySize,
-            Answer::Limited(Excess::Rate) => Place::Rate,
-            Answer::Limited(Excess::Open) => Place::Open,
+            Answer::Limited(Excess::Rate, _) => Place::Rate,
+            Answer::Limited(Excess::Open, _) => Place::Open,
             Answer::NotAllowed => Place::Addresses,
             Answer::PasswordNeeded(_) | Answer::PasswordUnchecked => Place::Password,
             Answer::NotAdmitted(_) | Answer::Undecided => Place::ExternalAuth,
@@ -811,8 +825,9 @@ mod tests {
     /// Who is over the limit as far as one can see is looked at again.
     #[test]
     fn room_may_come_a_moment_later() {
-        let (gates, limits) = (Gates::from_iter([Gate::Open(Arc::new(limits()))]), limits());
-        let crowded = Step::Answer(Answer::Limited(Excess::Open));
+        let (gates, limits) =
+            (Gates::from_iter([Gate::Open(Arc::new(limits()), STATUSES)]), limits());
+        let crowded = Step::Answer(Answer::Limited(Excess::Open, 430));
         let later = Step::Inquire(Inquiry::Room(&limits));
         for (said, expected) in [
             (&[Said::Yes][..], Step::Pass),
@@ -912,8 +927,8 @@ mod tests {
         assert!(is_guarded(auth()) && is_guarded(password()) && is_guarded(addresses()));
         assert!(!is_guarded(Gate::Preflight));
         assert!(!is_guarded(Gate::HttpsRedirect(308, HttpsForm::default())));
-        assert!(is_guarded(Gate::Rate(Arc::new(limits()))));
-        assert!(is_guarded(Gate::Open(Arc::new(limits()))));
+        assert!(is_guarded(Gate::Rate(Arc::new(limits()), STATUSES)));
+        assert!(is_guarded(Gate::Open(Arc::new(limits()), STATUSES)));
         assert!(!is_guarded(Gate::Redirect(ELSEWHERE)));
         assert!(!is_guarded(Gate::BodySize(9)));
         assert!(!Gates::default().is_guarded());

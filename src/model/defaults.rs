@@ -1,12 +1,15 @@
-//! What holds where a rule says nothing.
+//! What holds where a rule says nothing, and what holds for all of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::policy::{Balance, RetryCauses};
+use super::policy::{Balance, RetryCauses, ServerField};
+use crate::filter::{FieldEdits, LimitStatuses, Text};
 use crate::limits::INGRESS_BODY_BYTES_MAX;
 
-/// Every value that a rule's [`super::Policies`] may leave open. Said by flags; part of the model,
-/// so that another value makes other plans and no request looks anywhere else.
+/// Every value that a rule's [`super::Policies`] may leave open, and what all rules have. Said by
+/// flags and by the ConfigMap of the controller; part of the model, so that another value makes
+/// other plans and no request looks anywhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
     /// For the connections of one request, all its tries together.
@@ -25,6 +28,16 @@ pub struct Defaults {
     pub body_bytes_max: Option<u64>,
     /// Choice of an endpoint.
     pub balance: Balance,
+    /// What every answer has set, whoever makes it, a rule or none.
+    pub answer_fields: Arc<FieldEdits>,
+    /// Fields of backends that clients do not get.
+    pub hidden_fields: Arc<FieldEdits>,
+    /// Further lines that backends get, beside whatever has the same name.
+    pub upstream_fields: Arc<[(Box<str>, Text)]>,
+    /// What becomes of Server.
+    pub server: ServerField,
+    /// How clients are answered that ask too much.
+    pub limit_statuses: LimitStatuses,
 }
 
 impl Default for Defaults {
@@ -39,6 +52,11 @@ impl Default for Defaults {
             retry_causes: RetryCauses::DEFAULT,
             body_bytes_max: Some(INGRESS_BODY_BYTES_MAX),
             balance: Balance::RoundRobin,
+            answer_fields: Arc::default(),
+            hidden_fields: Arc::default(),
+            upstream_fields: Arc::default(),
+            server: ServerField::Removed,
+            limit_statuses: LimitStatuses::default(),
         }
     }
 }

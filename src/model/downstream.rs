@@ -1,14 +1,20 @@
 //! How the connections of clients are treated, whatever they ask for.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::blocked::Blocked;
 use crate::filter::{AddressRanges, ForwardedPolicy};
 
 /// What holds for all connections of clients. Said by flags, then by the controller's ConfigMap;
 /// published with the table, so that a change cuts no connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Downstream {
+    /// Of whom no request is served; `None`: of everybody.
+    pub blocked: Option<Arc<Blocked>>,
+    /// Where ids of requests come from.
+    pub request_ids: RequestIds,
     /// Who begins with a PROXY header.
     pub proxy_protocol: ProxyProtocol,
     /// What is believed of proxies in front.
@@ -57,6 +63,8 @@ impl Default for Downstream {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
         Self {
+            blocked: None,
+            request_ids: RequestIds::Made,
             proxy_protocol: ProxyProtocol::default(),
             forwarded: ForwardedPolicy::default(),
             header_timeout: minute,
@@ -66,4 +74,14 @@ impl Default for Downstream {
             keep_alive_requests: 0,
         }
     }
+}
+
+/// Where the id of a request comes from, which its backend gets in X-Request-ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RequestIds {
+    /// From the client, or made if it sends none.
+    #[default]
+    Made,
+    /// From the client alone.
+    Sent,
 }

@@ -7,6 +7,7 @@
 //! result.
 
 pub mod backend;
+pub mod blocked;
 pub mod canary;
 pub mod defaults;
 pub mod downstream;
@@ -17,6 +18,7 @@ pub mod matches;
 pub mod origin;
 pub mod path_pattern;
 pub mod policy;
+pub mod pools;
 pub mod problem;
 pub mod tls;
 
@@ -26,9 +28,10 @@ pub use backend::{
     BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, Reach, TlsVersion,
     WeightedBackend,
 };
+pub use blocked::{Blocked, BlockedText};
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
 pub use defaults::Defaults;
-pub use downstream::{Downstream, ProxyProtocol};
+pub use downstream::{Downstream, ProxyProtocol, RequestIds};
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
@@ -38,8 +41,9 @@ pub use path_pattern::{Captures, PathPattern, PathPatternError};
 pub use policy::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, ErrorPages,
     ExternalAuthPolicy, MirrorPolicy, Policies, Replaced, RetryCause, RetryCauses, RetryPolicy,
-    Timeouts, UpstreamVersion,
+    ServerField, Timeouts, UpstreamVersion,
 };
+pub use pools::Pools;
 pub use problem::{Problem, Severity};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
 
@@ -56,6 +60,8 @@ pub struct Model {
     pub defaults: Defaults,
     /// What holds for all connections of clients.
     pub downstream: Arc<Downstream>,
+    /// How connections to backends are kept.
+    pub pools: Pools,
 }
 
 impl Model {

@@ -239,6 +239,18 @@ impl RetryCauses {
     }
 }
 
+/// What becomes of the field Server of responses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum ServerField {
+    /// There is none: nobody is told what runs here.
+    #[default]
+    Removed,
+    /// It is ours.
+    Ours,
+    /// That of the backend is passed on.
+    OfBackend,
+}
+
 /// Version of HTTP/1 in which backends are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub enum UpstreamVersion {

@@ -166,6 +166,7 @@ impl Core {
     /// Puts a table in force. The old one goes back to the control thread when its last request
     /// ends.
     pub fn set_table(self: &Rc<Self>, table: Arc<Table>) {
+        self.upstreams.limits.set(pool_limits(&self.config).under(&table.pools));
         let old = self.table.replace(Rc::new(CoreTable(table)));
         self.retire_table(old);
     }
@@ -289,6 +290,7 @@ fn pool_limits(config: &ProxyConfig) -> PoolLimits {
         total: config.pool_total.div_ceil(cores),
         idle_millis: millis(config.pool_idle_timeout),
         age_millis: millis(config.pool_max_age),
+        requests: u32::MAX,
         send_timeout: config.defaults.send_timeout,
     }
 }

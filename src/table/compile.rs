@@ -14,7 +14,7 @@ use super::id::{BackendId, SeriesId, TableVersion};
 use super::intern::{Changes, Interned, Interner};
 use super::lookup::{Table, TableListener};
 use super::names::{NameAction, Names};
-use super::plan::Plan;
+use super::plan::{Plan, ResponsePlan};
 use super::rule::{PageSource, Standing, Substitutes, TableBackend, TableRule};
 use super::server_tls::ServerTlsById;
 use super::shared::Shared;
@@ -22,7 +22,7 @@ use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
     BackendKey, Canary, Defaults, Downstream, EntryPoint, Host, Kind, Listener, ListenerId, Model,
-    ObjectRef, Policies, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
+    ObjectRef, Policies, Pools, Rule, ServerName, ServerTlsId, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -42,6 +42,9 @@ pub struct Compiler {
     entry_points: Arc<[(EntryPoint, ListenerId)]>,
     /// Of the last model.
     downstream: Arc<Downstream>,
+    pools: Pools,
+    /// Of the last defaults.
+    no_rule: Arc<ResponsePlan>,
     rules: RuleCompiler,
 }
 
@@ -154,6 +157,8 @@ impl Default for Compiler {
             listeners: Vec::new(),
             entry_points: Arc::default(),
             downstream: Arc::default(),
+            pools: Pools::default(),
+            no_rule: Arc::default(),
             rules: RuleCompiler {
                 defaults: Defaults::default(),
                 plans: Shared::default(),
@@ -177,6 +182,7 @@ impl Compiler {
         let mut gone = Gone::default();
         if self.rules.defaults != model.defaults {
             self.rules.defaults = model.defaults.clone();
+            self.no_rule = Arc::new(ResponsePlan::new(&Policies::default(), &model.defaults));
             self.forget_rules(&mut gone);
         }
         self.listeners
@@ -199,6 +205,7 @@ impl Compiler {
         if *entry_points != *self.entry_points {
             self.entry_points = entry_points.into();
         }
+        self.pools = model.pools;
         self.version.0 += 1;
         self.rules.ids.finish(Arc::new(self.table()))
     }
@@ -319,6 +326,8 @@ impl Compiler {
         });
         Table {
             version: self.version,
+            pools: self.pools,
+            no_rule: Arc::clone(&self.no_rule),
             listeners: listeners.collect(),
             entry_points: Arc::clone(&self.entry_points),
             downstream: Arc::clone(&self.downstream),

@@ -6,8 +6,9 @@ use super::hosts::Hosts;
 use super::id::TableVersion;
 use super::key::RequestKey;
 use super::names::{NameAction, Names, TableTls};
+use super::plan::ResponsePlan;
 use super::rule::{Match, TableRule};
-use crate::model::{Downstream, EntryPoint, ListenerId, OnMiss};
+use crate::model::{Downstream, EntryPoint, ListenerId, OnMiss, Pools};
 use crate::tls::client_auth::ClientAuthId;
 
 /// Everything a core routes by. Never changes once published.
@@ -17,6 +18,10 @@ pub struct Table {
     pub version: TableVersion,
     /// What holds before a rule is known.
     pub downstream: Arc<Downstream>,
+    /// How connections to backends are kept.
+    pub pools: Pools,
+    /// What answers have for which there is no rule.
+    pub no_rule: Arc<ResponsePlan>,
     /// By [`ListenerId::slot`].
     pub(super) listeners: Box<[TableListener]>,
     /// Sorted; each address and scheme once.

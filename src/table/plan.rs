@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
-use crate::filter::{Mirror, PathReplacement, ReturnedPlaces};
+use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Text};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, Defaults,
-    ErrorPages, Policies, Replaced, RetryCauses, Timeouts, UpstreamVersion,
+    ErrorPages, Policies, Replaced, RetryCauses, ServerField, Timeouts, UpstreamVersion,
 };
+
+/// What we call ourselves, where operators want it told.
+const SERVER: &str = "ringway";
 
 /// What is done with the requests of a rule.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,7 +39,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct RequestPlan {
     /// New Host.
-    pub host: Option<crate::filter::Text>,
+    pub host: Option<Text>,
     /// Version of HTTP/1.
     pub version: UpstreamVersion,
     /// New path.
@@ -47,6 +50,8 @@ pub struct RequestPlan {
     pub fields: FieldEdits,
     /// What is said of the connection.
     pub connection: Option<ConnectionOption>,
+    /// Further lines, with variables.
+    pub texts: Arc<[(Box<str>, Text)]>,
     /// What is told of the client's certificate.
     pub identity: ClientIdentityPolicy,
     /// What copies of it are; `None`: there are none.
@@ -66,6 +71,8 @@ pub struct ResponsePlan {
     pub set: FieldEdits,
     /// What CORS says, where that depends on the request.
     pub cors: Option<Arc<Cors>>,
+    /// What becomes of Server.
+    pub server: ServerField,
     /// Statuses of a backend's answers that are not passed on, see `Substitutes`; ascending.
     pub replaced_statuses: Box<[u16]>,
 }
@@ -105,17 +112,18 @@ impl Plan {
     pub fn new(filters: &[Filter], policies: &Policies, defaults: &Defaults) -> Self {
         let treatment = Treatment::new(policies, defaults);
         let mut plan = Self {
-            gates: gates(filters, policies, &treatment),
+            gates: gates(filters, policies, &treatment, defaults.limit_statuses),
             request: RequestPlan {
                 host: policies.upstream_host.clone(),
                 connection: policies.connection,
                 replacement: replacement(policies, GoesTo::Backend),
                 version: policies.upstream_version,
                 identity: policies.client_identity,
+                texts: Arc::clone(&defaults.upstream_fields),
                 mirror: policies.mirror.as_ref().map(|mirror| Arc::clone(&mirror.copy)),
                 ..RequestPlan::default()
             },
-            response: ResponsePlan::new(policies),
+            response: ResponsePlan::new(policies, defaults),
             treatment,
             certificate: policies.certificate.clone(),
             access_log: policies.access_log,
@@ -166,7 +174,7 @@ impl Plan {
             Edit::RequestFields(edits) => request.fields.append(edits),
             Edit::ResponseFields(edits) => response.fields.append(edits),
             Edit::Rewrite(rewrite) => {
-                let host = rewrite.hostname.as_deref().map(crate::filter::Text::literal);
+                let host = rewrite.hostname.as_deref().map(Text::literal);
                 request.host = host.or_else(|| request.host.take());
                 request.path = rewrite.path.clone().or_else(|| request.path.take());
             }
@@ -176,8 +184,17 @@ impl Plan {
 
 impl ResponsePlan {
     /// What CORS says counts before what else is set, as in ingress-nginx.
-    fn new(policies: &Policies) -> Self {
-        let mut set = policies.answer_fields.as_deref().cloned().unwrap_or_default();
+    #[must_use]
+    pub fn new(policies: &Policies, defaults: &Defaults) -> Self {
+        let mut set = FieldEdits::clone(&defaults.answer_fields);
+        if defaults.server == ServerField::Ours
+            && let Ok(server) = FieldEdits::new([("Server", SERVER)], [], [])
+        {
+            set.append(&server);
+        }
+        if let Some(own) = &policies.answer_fields {
+            set.append(own);
+        }
         let cors = match policies.cors.as_ref().map(|cors| (cors, &**cors)) {
             Some((_, Cors::Any(fields))) => {
                 set.append(fields);
@@ -187,7 +204,8 @@ impl ResponsePlan {
             None => None,
         };
         Self {
-            fields: FieldEdits::default(),
+            fields: FieldEdits::clone(&defaults.hidden_fields),
+            server: defaults.server,
             places: policies.returned_places.clone(),
             hsts: policies.hsts.clone(),
             set,
@@ -229,7 +247,12 @@ fn replacement(policies: &Policies, goes_to: GoesTo) -> Option<Arc<PathReplaceme
 }
 
 /// Of redirects the first counts.
-fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gates {
+fn gates(
+    filters: &[Filter],
+    policies: &Policies,
+    treatment: &Treatment,
+    statuses: LimitStatuses,
+) -> Gates {
     let redirect = filters.iter().find_map(|filter| match filter {
         Filter::Redirect(redirect) => Some(Gate::Redirect(redirect.clone())),
         Filter::Edit(_) => None,
@@ -245,8 +268,8 @@ fn gates(filters: &[Filter], policies: &Policies, treatment: &Treatment) -> Gate
         policies.https_redirect.map(|status| Gate::HttpsRedirect(status, policies.https_form)),
         treatment.body_bytes_max.map(Gate::BodySize),
         policies.cors.as_ref().map(|_| Gate::Preflight),
-        rate.map(Gate::Rate),
-        open.map(Gate::Open),
+        rate.map(|limits| Gate::Rate(limits, statuses)),
+        open.map(|limits| Gate::Open(limits, statuses)),
         external_auth.map(Gate::ExternalAuth),
         redirect,
         policies.goto.clone().map(Gate::Goto),

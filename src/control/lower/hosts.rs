@@ -9,10 +9,11 @@ use std::sync::Arc;
 use super::backends::service::service_ref;
 use super::canaries::{Canaries, CanaryUse};
 use super::claim::{Claim, Place, Route};
+use super::configmap::globals::Globals;
 use super::guards::{self, Closing};
 use super::locations::{self, Location, Locations};
 use super::named::Named;
-use super::names::host_tls::{ACME_CHALLENGES, HostTls};
+use super::names::host_tls::{HostTls, begins_with};
 use super::options::LowerOptions;
 use super::path::{RawPath, RoutePath};
 use super::sessions;
@@ -69,10 +70,20 @@ impl BuiltHost {
     }
 }
 
+/// What holds for all hosts.
+#[derive(Clone, Copy)]
+pub(super) struct OfAll<'a> {
+    pub options: &'a LowerOptions,
+    pub globals: &'a Globals,
+    /// What other objects come to that claims name.
+    pub named: &'a Named,
+}
+
 /// What holds for all rules of a host, whoever claims them.
 struct HostWide<'a> {
     tls: HostTls,
     options: &'a LowerOptions,
+    globals: &'a Globals,
     named: &'a Named,
     /// What closes all of them.
     closing: Option<(&'a Claim, Closing<'a>)>,
@@ -92,12 +103,12 @@ pub(super) fn build<'a>(
     claimants: impl Iterator<Item = &'a Claim> + Clone,
     canaries: impl Iterator<Item = &'a Claim>,
     tls: HostTls,
-    options: &LowerOptions,
-    named: &Named,
+    of_all: OfAll<'_>,
 ) -> BuiltHost {
+    let OfAll { options, globals, named } = of_all;
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
     let canaries = Canaries::new(pattern, canaries);
-    let wide = HostWide { tls, options, named, closing, canaries };
+    let wide = HostWide { tls, options, globals, named, closing, canaries };
     let mut uses = Vec::new();
     let locations = Locations::new(pattern, claimants.clone());
     let mut contest = Contest::default();
@@ -286,9 +297,10 @@ impl HostWide<'_> {
 
     /// What the claim says of all its rules, and the host.
     fn policies(&self, claim: &Claim, path: &str) -> Policies {
-        let policies = self.tls.policies(path, &claim.settings, self.options.hsts.as_ref());
+        let hsts = self.options.hsts.as_ref();
+        let policies = self.tls.policies(path, &claim.settings, hsts, self.globals);
         let mut policies = self.named.policies(claim, policies);
-        if path.starts_with(ACME_CHALLENGES) {
+        if begins_with(path, self.globals.no_auth.as_deref()) {
             policies.password = None;
         }
         let is_closed = self.closing.is_some() || claim.guards().is_closed;

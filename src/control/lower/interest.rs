@@ -58,6 +58,9 @@ impl source::Interest for Interest {
             Object::Ingress(ingress) if spec::is_ours(ingress, &self.classes, &self.options) => {
                 spec::needs(reference, ingress, &self.globals)
             }
+            Object::ConfigMap(_) if Some(reference) == self.options.config_map.as_ref() => {
+                self.globals.field_maps.named().cloned().collect()
+            }
             _ => BTreeSet::new(),
         }
     }

@@ -55,11 +55,11 @@ use candidate::Candidate;
 use claim::Claim;
 use claims::{Claims, Taken};
 use configmap::InForce;
-use hosts::BuiltHost;
+use hosts::{BuiltHost, OfAll};
 use ingress::{class, spec};
 use named::{Difference, Named};
 use names::certificates::{self, Names, Sources};
-use names::host_tls::HostTls;
+use names::host_tls::{HostTls, redirect_status};
 use other_names::{Source, twin_host};
 
 pub use configmap::globals::Globals;
@@ -264,11 +264,13 @@ impl Lowerer {
     /// Reads the controller's ConfigMap again if it changed.
     fn apply_globals(&mut self, store: &Store, dirty: &Dirty) -> GlobalsChange {
         let Some(flag) = self.options.config_map.clone() else { return GlobalsChange::None };
-        if !self.is_first && !dirty.0.contains(&flag) {
+        let is_named = self.globals.field_maps.named().any(|map| dirty.0.contains(map));
+        if !self.is_first && !is_named && !dirty.0.contains(&flag) {
             return GlobalsChange::None;
         }
         let map = store.config_maps.get(&flag);
-        let (globals, problems) = self.in_force.read(&flag, map, &self.options);
+        let (mut globals, mut problems) = self.in_force.read(&flag, map, &self.options);
+        problems.extend(configmap::find_fields(&flag, map, &store.config_maps, &mut globals));
         set_problems(&mut self.problems, &flag, problems);
         self.are_problems_stale = true;
         let old = std::mem::replace(&mut self.globals, globals);
@@ -402,7 +404,8 @@ impl Lowerer {
                 let mut owners = self.claims.wanting(&pattern);
                 let owner = owners.find(|claim| claim.routes.contains_key(host));
                 let hsts = self.options.hsts.as_ref().filter(|_| tls.has_entry).cloned();
-                let host = owner.map(|owner| twin_host(&pattern, host, owner, hsts));
+                let status = redirect_status(&self.globals);
+                let host = owner.map(|owner| twin_host(&pattern, host, owner, status, hsts));
                 host.map(BuiltHost::lone).unwrap_or_default()
             }
         };
@@ -417,7 +420,8 @@ impl Lowerer {
 
     fn built(&self, host: &HostPattern, tls: HostTls) -> BuiltHost {
         let (claimants, canaries) = (self.claims.of_host(host), self.claims.canaries_of(host));
-        hosts::build(host, claimants, canaries, tls, &self.options, &self.named)
+        let (options, globals, named) = (&self.options, &self.globals, &self.named);
+        hosts::build(host, claimants, canaries, tls, OfAll { options, globals, named })
     }
 
     fn model(&self) -> Model {
@@ -428,11 +432,12 @@ impl Lowerer {
         let generation = ListenerId::HTTP.generation;
         let listener =
             Listener { generation, entry_points, hosts, default_rule, server_names, default_tls };
-        let Globals { defaults, downstream, .. } = &self.globals;
+        let Globals { defaults, downstream, pools, .. } = &self.globals;
         Model {
             listeners: vec![listener],
             defaults: defaults.clone(),
             downstream: Arc::new(downstream.clone()),
+            pools: *pools,
         }
     }
 

@@ -14,8 +14,6 @@ use crate::model::{
 };
 
 const WWW: &str = "www.";
-/// Permanent, and the method stays (RFC 9110 section 15.4.9), as ingress-nginx answers.
-const TWIN_STATUS: u16 = 308;
 
 /// What a name leads to that no rule has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,11 +161,12 @@ pub(super) fn twin_host(
     pattern: &HostPattern,
     to: &HostPattern,
     claim: &Claim,
+    status: u16,
     hsts: Option<Arc<str>>,
 ) -> Host {
     let field = redirects::twin_field();
     let position = claim.provenance.as_ref().map(|p| p.position(&field));
-    let goto = Goto { to: Destination::Host(to.to_string().into()), status: TWIN_STATUS };
+    let goto = Goto { to: Destination::Host(to.to_string().into()), status };
     let rule = Rule {
         origin: Origin { object: claim.owner.clone(), rule: None, path: None, position },
         matches: vec![RequestMatch::path(PathMatch::Prefix("/".into()))],

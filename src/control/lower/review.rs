@@ -9,14 +9,15 @@ use std::sync::Arc;
 use super::backends::Backends;
 use super::canaries::without_main;
 use super::candidate::Candidate;
-use super::configmap::globals::Globals;
+use super::claim::{Claim, Route};
+use super::configmap::globals::{Globals, PathCheck};
 use super::hosts::{self, ClosedBy};
 use super::locations::Locations;
 use super::named;
 use super::names::certificates::{Names, Sources};
 use super::passwords::PasswordFiles;
-use super::path::RoutePath;
-use crate::control::source::report::Report;
+use super::path::{PathType, RoutePath};
+use crate::control::source::report::{Finding, Report};
 use crate::control::store::Store;
 use crate::model::{Origin, Problem, Severity};
 
@@ -38,6 +39,9 @@ pub(super) fn review(candidate: Candidate<'_>, world: World<'_>) -> Vec<Arc<Prob
     let claim = candidate.claim;
     let (mut own, mut others) = (claim.report(), claim.report());
     paths(candidate, &mut own, &mut others);
+    if globals.path_check == PathCheck::Strict {
+        path_types(claim, &mut own);
+    }
     names.review(sources, candidate, &mut own, &mut others);
     named::find(claim, store, globals, &mut PasswordFiles::default(), &mut others);
     for (key, place) in &claim.uses {
@@ -100,6 +104,24 @@ fn paths(candidate: Candidate<'_>, own: &mut Report<'_>, others: &mut Report<'_>
         {
             others.error(hosts::closed(pattern, owner, text));
         }
+    }
+}
+
+/// Whether paths that are Exact or Prefix are plain ones, as strict-validate-path-type asks.
+fn path_types(claim: &Claim, own: &mut Report<'_>) {
+    let routes = claim.routes.values().flatten();
+    for Route { path, place, .. } in routes {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
+        let text = path.text();
+        if path.kind() == PathType::ImplementationSpecific || text.bytes().all(is_plain) {
+            continue;
+        }
+        own.error(Finding {
+            reason: "InvalidPath",
+            field: format!("{}.path", place.field()),
+            message: format!("{text:?} has more than letters, digits and -._/."),
+            advice: "Write pathType: ImplementationSpecific, or a plain path.".into(),
+        });
     }
 }
 

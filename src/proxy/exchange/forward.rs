@@ -9,7 +9,7 @@ use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
 use crate::http1::reframe::Framing;
-use crate::model::{ConnectionOption, UpstreamVersion};
+use crate::model::{ConnectionOption, ServerField, UpstreamVersion};
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
@@ -52,7 +52,9 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     let asked = facts.claimed.and_then(|claimed| claimed.authority);
     let asked = asked.unwrap_or_else(|| head.authority.of(bytes));
     encode::put_field(out, b"Host", facts.host.unwrap_or(asked));
-    encode::put_field(out, b"X-Request-ID", facts.request_id);
+    if !facts.request_id.is_empty() {
+        encode::put_field(out, b"X-Request-ID", facts.request_id);
+    }
     encode::put_field(out, b"X-Forwarded-Host", asked);
     put_origin(out, bytes, head, facts);
     out.extend_from_slice(facts.identity);
@@ -156,6 +158,8 @@ fn put_edits(out: &mut Vec<u8>, edits: &FieldEdits) {
 pub struct Returned<'a> {
     /// Edits.
     pub fields: &'a FieldEdits,
+    /// What becomes of Server.
+    pub server: ServerField,
     /// Places that are replaced, and what their texts know.
     pub places: Option<(&'a ReturnedPlaces, Known<'a>)>,
 }
@@ -201,8 +205,8 @@ pub fn put_response(
                     has_length = true;
                 }
             }
-            // As ingress-nginx, which hides what runs behind it.
-            FieldKind::Server => {}
+            // As ingress-nginx, which hides what runs behind it unless it is told otherwise.
+            FieldKind::Server if edits.server != ServerField::OfBackend => {}
             kind if field.dropped || is_hop_by_hop(kind) => {}
             _ if own.answer.replaces(field.name.of(bytes)) => {}
             kind => {
@@ -297,7 +301,7 @@ mod tests {
         let own = OwnFields::dated(b"");
         let mut out = Vec::new();
         let (framing, fields) = (Framing::UntilClose, &plan.response.fields);
-        let edits = Returned { fields, places: None };
+        let edits = Returned { fields, server: ServerField::Removed, places: None };
         put_response(&mut out, bytes, &head, framing, Persistence::Keep, &edits, &own);
         String::from_utf8(out).unwrap()
     }

@@ -5,6 +5,7 @@ use crate::filter::{
     Answer, ClientLimits, CorsAnswer, Excess, Facts, Inquiry, Intent, Place, Question, Raised,
 };
 use crate::filter::{RedirectParts, Said, Scheme, Statuses, Step, Walk};
+use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::limits::CLIENT_ROOM_PATIENCE;
 use crate::proxy::core::CoreTable;
@@ -114,6 +115,7 @@ impl Exchange<'_> {
         let mut raised = Raised::default();
         let is_gone = matched.is_none() && !table.0.has_listener(listener.id);
         raised.raise(Place::Listener, is_gone);
+        raised.raise(Place::Blocked, table.0.downstream.blocked.is_some());
         raised.raise(Place::Certificate, self.certificate_refusal().is_some());
         raised.raise(Place::Probe, self.is_probe(matched));
         raised.raise(Place::Spelling, head.has_lax_reading);
@@ -145,6 +147,7 @@ impl Exchange<'_> {
             Question::IsDemandMet => {
                 table.0.client_auth(listener, host) == self.downstream.client_auth
             }
+            Question::IsBlocked => self.is_blocked(table),
             Question::IsWithinRate(limits) => self.is_within_rate(limits),
             Question::HasRoom(limits) if self.has_room(limits) => true,
             Question::HasRoom(_) => return Said::Unknown,
@@ -157,6 +160,17 @@ impl Exchange<'_> {
             }),
         };
         if is_so { Said::Yes } else { Said::No }
+    }
+
+    fn is_blocked(&self, table: &CoreTable) -> bool {
+        let head = self.head();
+        let value = |kind: FieldKind| {
+            let found = head.fields.iter().find(|field| field.kind == kind);
+            found.map_or(&b""[..], |field| field.value.of(self.bytes))
+        };
+        let (client, agent) = (self.downstream.peer.ip(), value(FieldKind::UserAgent));
+        let blocked = table.0.downstream.blocked.as_deref();
+        blocked.is_some_and(|blocked| blocked.has(client, agent, value(FieldKind::Referer)))
     }
 
     fn is_within_rate(&self, limits: &ClientLimits) -> bool {
@@ -244,8 +258,13 @@ impl Exchange<'_> {
             | Answer::Replaced(_)
             | Answer::Denied
             | Answer::OtherSubject => (None, Reply::Denied),
-            Answer::Limited(Excess::Rate) => (Some(Counter::ClientRateExceeded), Reply::Limited),
-            Answer::Limited(Excess::Open) => (Some(Counter::ClientRoomExceeded), Reply::Limited),
+            Answer::Limited(Excess::Rate, status) => {
+                (Some(Counter::ClientRateExceeded), Reply::Limited(status))
+            }
+            Answer::Limited(Excess::Open, status) => {
+                (Some(Counter::ClientRoomExceeded), Reply::Limited(status))
+            }
+            Answer::Blocked => (None, Reply::Blocked),
             Answer::NotAllowed => (None, Reply::NotAllowed),
             Answer::PasswordNeeded(demand) => {
                 let challenge = demand.challenge.value().as_bytes();

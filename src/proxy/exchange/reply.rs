@@ -29,8 +29,10 @@ pub enum Reply {
     InvalidBackend,
     /// The backend has no endpoints.
     NoEndpoints,
-    /// The client asks too much.
-    Limited,
+    /// The client asks too much; the status.
+    Limited(u16),
+    /// No request of the client is served.
+    Blocked,
     /// The endpoint failed.
     BadGateway,
     /// The endpoint did not answer in time.
@@ -113,15 +115,11 @@ impl Reply {
             Self::InvalidBackend | Self::Undecided => 500,
             Self::BadGateway => 502,
             Self::Unauthorized => 401,
-            Self::NoEndpoints
-            | Self::Limited
-            | Self::Overloaded
-            | Self::Refused
-            | Self::PasswordUnchecked => 503,
+            Self::NoEndpoints | Self::Overloaded | Self::Refused | Self::PasswordUnchecked => 503,
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
-            Self::Denied | Self::NotAllowed => 403,
-            Self::Replaced(status) => status,
+            Self::Denied | Self::NotAllowed | Self::Blocked => 403,
+            Self::Replaced(status) | Self::Limited(status) => status,
             // As nginx, whose own 495 and 496 become 400 on the wire.
             Self::Certificate(_) => 400,
         }
@@ -147,7 +145,10 @@ impl Reply {
             Self::BodyTooLarge => "413 Content Too Large\n",
             Self::NotFound => "404 Not Found: no route for this host and path\n",
             Self::InvalidBackend => "500 Internal Server Error: the route has no usable backend\n",
-            Self::Limited => "503 Service Unavailable: too many requests from this address\n",
+            Self::Limited(429) => "429 Too Many Requests: from this address\n",
+            Self::Limited(503) => "503 Service Unavailable: too many requests from this address\n",
+            Self::Limited(_) => "Too many requests from this address\n",
+            Self::Blocked => "403 Forbidden\n",
             Self::BadGateway => "502 Bad Gateway: the backend failed\n",
             Self::NoEndpoints => "503 Service Unavailable: the backend has no endpoints\n",
             Self::Overloaded => "503 Service Unavailable: too many connections\n",
@@ -189,13 +190,14 @@ impl Reply {
             | Self::ClientTimeout
             | Self::Misdirected
             | Self::Certificate(_)
+            | Self::Blocked
             | Self::Healthy => false,
             Self::BodyTooLarge
             | Self::LengthRequired
             | Self::NotFound
             | Self::InvalidBackend
             | Self::NoEndpoints
-            | Self::Limited
+            | Self::Limited(_)
             | Self::BadGateway
             | Self::GatewayTimeout
             | Self::Overloaded
@@ -450,7 +452,9 @@ mod tests {
         check(Reply::PasswordUnchecked, 503);
         check(Reply::NoEndpoints, 503);
         check(Reply::Overloaded, 503);
-        check(Reply::Limited, 503);
+        check(Reply::Limited(503), 503);
+        check(Reply::Limited(429), 429);
+        check(Reply::Blocked, 403);
         check(Reply::of_refusal(Refusal::Guard), 503);
         check(Reply::of_refusal(Refusal::NotSupported), 503);
         check(Reply::of_refusal(Refusal::ClientCertificates), 403);

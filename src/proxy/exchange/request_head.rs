@@ -44,6 +44,21 @@ impl Exchange<'_> {
         (self.scratch.path, self.scratch.host) = (path, host);
     }
 
+    /// Has the backend told what the plan says by texts; once a request. An empty value is no line.
+    pub(super) fn set_texts(&mut self, route: Route<'_>) {
+        for (name, text) in &*route.plan.request.texts {
+            let mut value = std::mem::take(&mut self.scratch.text);
+            value.clear();
+            text.put(&self.known_of(route), &mut value);
+            let overlay = &mut self.scratch.overlay;
+            match value.trim_ascii() {
+                [] => overlay.remove(name.as_bytes()),
+                value => overlay.set(name.as_bytes(), value),
+            }
+            self.scratch.text = value;
+        }
+    }
+
     /// What texts know of a request on its way to the backend.
     fn known_of<'k>(&'k self, route: Route<'k>) -> Known<'k> {
         Known {

@@ -95,7 +95,7 @@ impl Unsaid {
         let (request_id, user) = (&b""[..], &b""[..]);
         let known = Known { request: *request, request_id, user, origin: None, backend: None };
         let places = plan.places.as_deref().map(|places| (places, known));
-        let edits = Returned { fields: &plan.fields, places };
+        let edits = Returned { fields: &plan.fields, server: plan.server, places };
         request.with_own_fields(|own| {
             forward::put_response(out.as_vec(), octets, head, framing, persistence, &edits, own);
         });

@@ -12,7 +12,7 @@ use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, is_grpc};
-use crate::model::{AccessLog, Scheme, UpstreamVersion};
+use crate::model::{AccessLog, RequestIds, Scheme, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::collect::Uncollected;
@@ -64,11 +64,10 @@ pub async fn run(
         hold: Cell::new(None),
         copy: None,
     };
-    exchange.choose_request_id();
+    exchange.choose_request_id(table.0.downstream.request_ids);
     let matched = exchange.look_up(&table, exchange.head().rule_path());
-    if let Some(matched) = &matched {
-        exchange.answer = exchange.answer_fields(&matched.rule.plan.response);
-    }
+    let response = matched.as_ref().map_or(&*table.0.no_rule, |found| &found.rule.plan.response);
+    exchange.answer = exchange.answer_fields(response);
     let end = exchange.serve(&table, matched.as_ref(), Unsaid::new(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
     // Its client may have another one under way from here on.
@@ -157,6 +156,7 @@ impl<'a> Exchange<'a> {
             self.core.count(Counter::RequestsMalformed);
             return Served::Owed(unsaid, Reply::Malformed(RequestFault::UriTooLong));
         }
+        self.set_texts(route);
         let version = route.plan.request.version;
         if version == UpstreamVersion::Http10 && self.head().body == BodyLength::Chunked {
             // PERF: of few requests, so that no other has room for it.
@@ -219,8 +219,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// Keeps the client's request id, if it is one that can be logged and forwarded; else makes one
-    /// of 32 hex digits.
-    fn choose_request_id(&mut self) {
+    /// of 32 hex digits, if any are made.
+    fn choose_request_id(&mut self, ids: RequestIds) {
         let bytes = self.bytes;
         let Scratch { request, request_id, .. } = &mut *self.scratch;
         request_id.clear();
@@ -228,6 +228,9 @@ impl<'a> Exchange<'a> {
         let sent = sent.map_or(&b""[..], |field| field.value.of(bytes));
         if !sent.is_empty() {
             request_id.extend_from_slice(sent);
+            return;
+        }
+        if ids == RequestIds::Sent {
             return;
         }
         for _ in 0..2 {

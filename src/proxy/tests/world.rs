@@ -98,7 +98,12 @@ impl World {
         let (pattern, on_miss) = (HostPattern::Any, OnMiss::Default);
         let hosts = vec![Arc::new(Host { pattern, on_miss, rules: vec![Arc::new(rule)] })];
         let listeners = vec![Listener { hosts, ..Listener::default() }];
-        let compiled = Compiler::default().compile(&Model { listeners, defaults, downstream });
+        let compiled = Compiler::default().compile(&Model {
+            listeners,
+            defaults,
+            downstream,
+            ..Model::default()
+        });
         let [endpoints, others] = counts;
         for backend in &compiled.added {
             let (first, count) = match &*backend.key.service {

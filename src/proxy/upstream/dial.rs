@@ -37,7 +37,13 @@ pub async fn open(
         open_stream(upstreams, endpoint, wire, time).await
     } else {
         let dialled = dial(upstreams, wire, endpoint.address, time).await;
-        dialled.map(|stream| Channel { stream, opened_at, is_reused: false, keep_alive: None })
+        dialled.map(|stream| Channel {
+            stream,
+            opened_at,
+            served: 0,
+            is_reused: false,
+            keep_alive: None,
+        })
     };
     if is_first && opened.is_ok() {
         endpoint.unasked();
@@ -90,7 +96,7 @@ async fn open_stream(
         let (upstreams, wire) = (Rc::clone(upstreams), Rc::clone(wire));
         async move { dial(&upstreams, &wire, address, time).await }
     };
-    let found = endpoint.http2.obtain(&upstreams.limits, &upstreams.tasks, time, dial).await;
+    let found = endpoint.http2.obtain(&upstreams.limits.get(), &upstreams.tasks, time, dial).await;
     let found = found.map_err(|failure| failed(address, failure, &"no stream of a connection"))?;
     let is_reused = found.is_reused;
     if is_reused {
@@ -98,7 +104,7 @@ async fn open_stream(
     }
     let stream = Http2Upstream::new(found, wire.scheme(), &upstreams.deadlines);
     let stream = Transport::Http2Upstream(Box::new(stream));
-    Ok(Channel { stream, opened_at: recent_millis(), is_reused, keep_alive: None })
+    Ok(Channel { stream, opened_at: recent_millis(), served: 0, is_reused, keep_alive: None })
 }
 
 /// Opens a connection within `time`.

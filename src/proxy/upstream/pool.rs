@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::http1::body::{Boundary, EndOfMessage};
+use crate::model::Pools;
 use crate::proxy::rt::Peek;
 use crate::proxy::transport::Transport;
 
@@ -18,6 +19,8 @@ pub struct Channel {
     pub stream: Transport,
     /// When it was opened, milliseconds of the coarse clock.
     pub opened_at: u64,
+    /// Requests that went over it before.
+    pub served: u32,
     /// It served a request before.
     pub is_reused: bool,
     /// How long the upstream said it keeps it (`Keep-Alive: timeout=N`), if it did.
@@ -40,8 +43,27 @@ pub struct PoolLimits {
     pub idle_millis: u64,
     /// Age, milliseconds.
     pub age_millis: u64,
+    /// Requests over one connection that is not shared.
+    pub requests: u32,
     /// Between two writes on a connection that is shared.
     pub send_timeout: Duration,
+}
+
+impl PoolLimits {
+    /// With what the operator says of pools.
+    #[must_use]
+    pub fn under(self, pools: &Pools) -> Self {
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let most = pools.connections.map_or(usize::MAX, |most| most as usize);
+        Self {
+            idle_per_endpoint: self.idle_per_endpoint.min(most),
+            total: self.total.min(most),
+            idle_millis: pools.idle_time.map_or(self.idle_millis, millis),
+            age_millis: pools.age.map_or(self.age_millis, millis),
+            requests: pools.requests.unwrap_or(self.requests),
+            ..self
+        }
+    }
 }
 
 /// Idle connections of one endpoint.
@@ -112,7 +134,13 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         let is_clean = end.into_boundary() == Boundary::Clean;
         let is_full = idle.len() >= limits.idle_per_endpoint || count.get() >= limits.total;
-        if !is_clean || is_full || now.saturating_sub(channel.opened_at) >= limits.age_millis {
+        channel.served = channel.served.saturating_add(1);
+        let is_used_up = channel.served >= limits.requests;
+        if !is_clean
+            || is_full
+            || is_used_up
+            || now.saturating_sub(channel.opened_at) >= limits.age_millis
+        {
             return false;
         }
         channel.stream.deadline().disarm();

@@ -27,7 +27,7 @@ pub struct Upstreams {
     /// Idle connections of the core.
     pub idle: IdleCount,
     /// Bounds of its pools.
-    pub limits: PoolLimits,
+    pub limits: Cell<PoolLimits>,
     /// Deadlines of the core, for new connections.
     pub deadlines: Rc<Deadlines>,
     /// Its counters.
@@ -47,7 +47,7 @@ impl Upstreams {
         Rc::new(Self {
             slots: RefCell::default(),
             idle: IdleCount::default(),
-            limits,
+            limits: Cell::new(limits),
             deadlines,
             tasks: Tasks::new(Rc::clone(&telemetry)),
             telemetry,
@@ -128,7 +128,7 @@ impl Upstreams {
 
     /// An idle connection of an endpoint's pool, if there is one that is still good.
     pub fn checkout(&self, endpoint: &Endpoint) -> Option<Channel> {
-        let found = endpoint.pool.checkout(&self.limits, &self.idle, recent_millis());
+        let found = endpoint.pool.checkout(&self.limits.get(), &self.idle, recent_millis());
         self.telemetry.add(Counter::UpstreamStale, found.stale);
         found.channel.inspect(|_| self.telemetry.count(Counter::UpstreamReuses))
     }
@@ -138,7 +138,7 @@ impl Upstreams {
         let Endpoint { pool, is_removed, .. } = &*lease.endpoint;
         if channel.stream.outlives_message()
             && !is_removed.get()
-            && pool.release(channel, end, &self.limits, &self.idle, recent_millis())
+            && pool.release(channel, end, &self.limits.get(), &self.idle, recent_millis())
         {
             self.telemetry.count(Counter::UpstreamReleases);
         }
@@ -160,9 +160,9 @@ impl Upstreams {
         let now = recent_millis();
         for backend in self.slots.borrow().iter().flatten() {
             for endpoint in backend.endpoints.borrow().iter() {
-                endpoint.http2.sweep(&self.limits, now);
+                endpoint.http2.sweep(&self.limits.get(), now);
                 if !endpoint.pool.is_empty() {
-                    endpoint.pool.sweep(&self.limits, &self.idle, now);
+                    endpoint.pool.sweep(&self.limits.get(), &self.idle, now);
                 }
             }
         }
@@ -211,6 +211,7 @@ mod tests {
             total: 8,
             idle_millis: 1000,
             age_millis: 10_000,
+            requests: u32::MAX,
             send_timeout: Duration::from_secs(1),
         };
         let counters = telemetry(1).0.pop().unwrap();

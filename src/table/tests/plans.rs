@@ -29,6 +29,7 @@ fn defaults() -> Defaults {
         retry_causes: RetryCauses::DEFAULT,
         body_bytes_max: Some(6),
         balance: Balance::PeakEwma,
+        ..Defaults::default()
     }
 }
 

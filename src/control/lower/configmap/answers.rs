@@ -1,7 +1,9 @@
 //! Errors, and how much a client may ask for.
 
+use super::globals::Globals;
 use super::row::{Key, key};
-use crate::control::lower::ingress::annotations::row::State::{NotYet, Partial, Supported};
+use super::values::error_status;
+use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 
 pub(super) const KEYS: &[Key] = &[
     key(
@@ -14,13 +16,16 @@ pub(super) const KEYS: &[Key] = &[
     )
     .of_annotation()
     .doc("Statuses that the default backend answers instead; the annotation replaces them."),
-    key("default-type", "text/html", NotYet).doc("Content-Type of files that nginx serves."),
+    key("default-type", "text/html", NoEffect("no files are served"))
+        .doc("Content-Type of files that nginx serves."),
     key("disable-proxy-intercept-errors", "false", Supported)
         .of_annotation()
         .doc("Errors of backends are passed on as they are."),
-    key("limit-conn-status-code", "503", NotYet)
+    key("limit-conn-status-code", "503", Supported)
+        .put(open_status)
         .doc("Status where a client has too many requests under way."),
-    key("limit-conn-zone-variable", "$binary_remote_addr", NotYet)
+    key("limit-conn-zone-variable", "$binary_remote_addr", Partial("their address alone"))
+        .put(client_variable)
         .doc("What clients are told from each other by, for all limits."),
     key("limit-rate", "0", Partial("with and without proxy-buffering"))
         .of_annotation()
@@ -28,5 +33,24 @@ pub(super) const KEYS: &[Key] = &[
     key("limit-rate-after", "0", Supported)
         .of_annotation()
         .doc("Kilobytes of a response before that."),
-    key("limit-req-status-code", "503", NotYet).doc("Status where a client asked too often."),
+    key("limit-req-status-code", "503", Supported)
+        .put(rate_status)
+        .doc("Status where a client asked too often."),
 ];
+
+fn open_status(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.defaults.limit_statuses.open = error_status(text)?;
+    Ok(())
+}
+
+fn rate_status(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.defaults.limit_statuses.rate = error_status(text)?;
+    Ok(())
+}
+
+fn client_variable(text: &str, _: &mut Globals) -> Result<(), String> {
+    match text {
+        "$binary_remote_addr" | "$remote_addr" | "$the_real_ip" => Ok(()),
+        _ => Err("clients are told from each other by $binary_remote_addr alone".into()),
+    }
+}

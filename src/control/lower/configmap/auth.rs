@@ -1,22 +1,48 @@
 //! Another server says who may come in, of all Ingresses that name none themselves.
 
+use super::globals::Globals;
 use super::row::{Key, key};
-use crate::control::lower::ingress::annotations::row::State::NotYet;
+use super::values::paths;
+use crate::control::lower::ingress::annotations::row::State::{Partial, Supported};
 
 pub(super) const KEYS: &[Key] = &[
-    key("global-auth-always-set-cookie", "false", NotYet).doc("As `auth-always-set-cookie`."),
-    key("global-auth-cache-duration", "200 202 401 5m", NotYet).doc("As `auth-cache-duration`."),
-    key("global-auth-cache-key", "", NotYet).doc("As `auth-cache-key`."),
-    key("global-auth-method", "", NotYet).doc("As `auth-method`."),
-    key("global-auth-request-redirect", "", NotYet).doc("As `auth-request-redirect`."),
-    key("global-auth-response-headers", "", NotYet).doc("As `auth-response-headers`."),
-    key("global-auth-signin", "", NotYet).doc("As `auth-signin`."),
-    key("global-auth-signin-redirect-param", "rd", NotYet).doc("As `auth-signin-redirect-param`."),
-    key("global-auth-snippet", "", NotYet).doc("As `auth-snippet`."),
-    key("global-auth-url", "", NotYet).doc(
-        "As `auth-url`, for all Ingresses but those with one of their own and those that say \
+    key("global-auth-always-set-cookie", "false", Supported)
+        .auth("auth-always-set-cookie")
+        .doc("As `auth-always-set-cookie`."),
+    key("global-auth-cache-duration", "200 202 401 5m", Supported)
+        .auth("auth-cache-duration")
+        .doc("As `auth-cache-duration`."),
+    key("global-auth-cache-key", "", Supported).auth("auth-cache-key").doc("As `auth-cache-key`."),
+    key("global-auth-method", "", Supported).auth("auth-method").doc("As `auth-method`."),
+    key("global-auth-request-redirect", "", Supported)
+        .auth("auth-request-redirect")
+        .doc("As `auth-request-redirect`."),
+    key("global-auth-response-headers", "", Supported)
+        .auth("auth-response-headers")
+        .doc("As `auth-response-headers`."),
+    key("global-auth-signin", "", Supported).auth("auth-signin").doc("As `auth-signin`."),
+    key("global-auth-signin-redirect-param", "rd", Supported)
+        .auth("auth-signin-redirect-param")
+        .doc("As `auth-signin-redirect-param`."),
+    key(
+        "global-auth-snippet",
+        "",
+        Partial("proxy_set_header alone; anything else closes the rules"),
+    )
+    .auth("auth-snippet")
+    .doc("As `auth-snippet`."),
+    key("global-auth-url", "", Partial("a variable in the host closes the rules"))
+        .auth("auth-url")
+        .doc(
+            "As `auth-url`, for all Ingresses but those with one of their own and those that say \
              `enable-global-auth: \"false\"`.",
-    ),
-    key("no-auth-locations", "/.well-known/acme-challenge", NotYet)
+        ),
+    key("no-auth-locations", "/.well-known/acme-challenge", Supported)
+        .put(no_auth)
         .doc("Beginnings of paths of Ingresses that need neither a password nor such a word."),
 ];
+
+fn no_auth(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.no_auth = Some(paths(text)?);
+    Ok(())
+}

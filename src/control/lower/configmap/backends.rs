@@ -2,10 +2,13 @@
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::flag;
+use super::values::{flag, number, seconds, time};
 use crate::control::lower::ingress::annotations::backend_protocol::known_balance;
-use crate::control::lower::ingress::annotations::row::State::{NotYet, Partial, Supported};
+use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 use crate::model::RetryCause;
+
+const POOLS: &str = "as far as --pool-total and --pool-idle-per-endpoint allow; without the keys \
+                     flags count, also for how long and how often";
 
 pub(super) const KEYS: &[Key] = &[
     key("load-balance", "round_robin", Supported).put(balance).doc("round_robin or ewma."),
@@ -34,7 +37,7 @@ pub(super) const KEYS: &[Key] = &[
     key("proxy-send-timeout", "60", Supported)
         .of_annotation()
         .doc("Seconds between two writes to a backend."),
-    key("proxy-ssl-location-only", "false", NotYet)
+    key("proxy-ssl-location-only", "false", NoEffect("they always hold for their Ingress alone"))
         .doc("The `proxy-ssl-*` annotations hold for the Ingress alone, not for its hosts."),
     key("retry-non-idempotent", "false", Supported)
         .put(repeats)
@@ -42,11 +45,18 @@ pub(super) const KEYS: &[Key] = &[
     key("service-upstream", "false", Supported)
         .of_annotation()
         .doc("Requests go to the addresses of Services, not to their endpoints."),
-    key("upstream-keepalive-connections", "320", NotYet)
+    key("upstream-keepalive-connections", "320", Partial(POOLS))
+        .put(pool_connections)
         .doc("Idle connections to backends that each core keeps; 0: none."),
-    key("upstream-keepalive-requests", "10000", NotYet).doc("Requests over one of them."),
-    key("upstream-keepalive-time", "1h", NotYet).doc("How old one of them may become."),
-    key("upstream-keepalive-timeout", "60", NotYet).doc("Seconds that one of them may be idle."),
+    key("upstream-keepalive-requests", "10000", Supported)
+        .put(pool_requests)
+        .doc("Requests over one of them."),
+    key("upstream-keepalive-time", "1h", Supported)
+        .put(pool_age)
+        .doc("How old one of them may become."),
+    key("upstream-keepalive-timeout", "60", Supported)
+        .put(pool_idle_time)
+        .doc("Seconds that one of them may be idle."),
 ];
 
 fn balance(text: &str, globals: &mut Globals) -> Result<(), String> {
@@ -56,5 +66,25 @@ fn balance(text: &str, globals: &mut Globals) -> Result<(), String> {
 
 fn repeats(text: &str, globals: &mut Globals) -> Result<(), String> {
     globals.extra_retry_cause = flag(text)?.then_some(RetryCause::NonIdempotent);
+    Ok(())
+}
+
+fn pool_connections(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.pools.connections = Some(number(text, 0..=u32::MAX)?);
+    Ok(())
+}
+
+fn pool_requests(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.pools.requests = Some(number(text, 1..=u32::MAX)?);
+    Ok(())
+}
+
+fn pool_age(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.pools.age = Some(time(text)?);
+    Ok(())
+}
+
+fn pool_idle_time(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.pools.idle_time = Some(seconds(text)?);
     Ok(())
 }

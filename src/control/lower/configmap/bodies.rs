@@ -1,7 +1,7 @@
 //! How large messages may be, and what is held of them.
 
 use super::row::{Key, key};
-use crate::control::lower::ingress::annotations::row::State::{NotYet, Partial, Supported};
+use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 
 pub(super) const KEYS: &[Key] = &[
     key("client-body-buffer-size", "8k", Partial(STREAMED_UP))
@@ -28,7 +28,8 @@ pub(super) const KEYS: &[Key] = &[
     key("proxy-request-buffering", "on", Partial(STREAMED_UP))
         .of_annotation()
         .doc("on: a request is read to its end before it goes to a backend."),
-    key("grpc-buffer-size-kb", "0", NotYet).doc("Memory for the response to a gRPC call."),
+    key("grpc-buffer-size-kb", "0", NoEffect("responses pass as they come"))
+        .doc("Memory for the response to a gRPC call."),
 ];
 
 const STREAMED_UP: &str = "no effect: bodies pass as they come";

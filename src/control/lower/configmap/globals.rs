@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::settings::Settings;
-use crate::model::{Defaults, Downstream, RetryCause};
+use crate::model::{Defaults, Downstream, ExternalAuthPolicy, ObjectRef, Pools, RetryCause};
 
 /// What holds for all objects: what flags say, and over it what the ConfigMap says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +18,26 @@ pub struct Globals {
     pub(in crate::control::lower) annotations: BTreeMap<&'static str, Box<str>>,
     /// What an Ingress without annotations asks for.
     pub(in crate::control::lower) nothing: Arc<Settings>,
+    /// Values of annotations that say which server is asked about requests of Ingresses that name
+    /// none.
+    pub(in crate::control::lower) auth_annotations: BTreeMap<&'static str, Box<str>>,
+    /// What they come to.
+    pub(in crate::control::lower) auth: GeneralAuth,
+    /// Beginnings of paths that need neither a password nor another server's word; `None`: those of
+    /// ACME.
+    pub(crate) no_auth: Option<Paths>,
+    /// Beginnings of paths that are served over http; `None`: those of ACME.
+    pub(crate) no_tls_redirect: Option<Paths>,
+    /// Status of the redirect to https, and to the other name of a host; `None`: 308.
+    pub redirect_status: Option<u16>,
+    /// Words that no annotation may have.
+    pub forbidden_words: Box<[Box<str>]>,
+    /// What paths may be that are no expressions.
+    pub path_check: PathCheck,
+    /// How connections to backends are kept.
+    pub pools: Pools,
+    /// ConfigMaps with fields for all.
+    pub field_maps: FieldMaps,
     /// Fields that `custom-headers` may set, in lower case.
     pub allowed_answer_fields: BTreeSet<Box<str>>,
     /// Where the objects may be that an Ingress names.
@@ -42,8 +62,17 @@ impl Globals {
         let Self {
             defaults: _,
             downstream: _,
+            pools: _,
+            field_maps: _,
             annotations,
             nothing,
+            auth_annotations,
+            auth,
+            no_auth,
+            no_tls_redirect,
+            redirect_status,
+            forbidden_words,
+            path_check,
             allowed_answer_fields,
             naming,
             extra_retry_cause,
@@ -51,10 +80,60 @@ impl Globals {
         } = self;
         *annotations == other.annotations
             && *nothing == other.nothing
+            && *auth_annotations == other.auth_annotations
+            && *auth == other.auth
+            && *no_auth == other.no_auth
+            && *no_tls_redirect == other.no_tls_redirect
+            && *redirect_status == other.redirect_status
+            && *forbidden_words == other.forbidden_words
+            && *path_check == other.path_check
             && *allowed_answer_fields == other.allowed_answer_fields
             && *naming == other.naming
             && *extra_retry_cause == other.extra_retry_cause
             && *is_closed == other.is_closed
+    }
+}
+
+/// Beginnings of paths.
+pub(crate) type Paths = Arc<[Box<str>]>;
+
+/// What holds for rules of objects that name no server of external authentication.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(in crate::control::lower) enum GeneralAuth {
+    /// Nobody is asked.
+    #[default]
+    Nobody,
+    /// This server is.
+    Asked(ExternalAuthPolicy),
+    /// What is said of it cannot be understood: nobody gets in.
+    Closed,
+}
+
+/// What texts of paths are checked for that are Exact or Prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PathCheck {
+    /// They are letters, digits and `-._/`.
+    #[default]
+    Strict,
+    /// They are what they are.
+    Lenient,
+}
+
+/// ConfigMaps with fields for all requests and responses.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FieldMaps {
+    /// `add-headers`.
+    pub answer: Option<ObjectRef>,
+    /// `proxy-set-headers`.
+    pub upstream: Option<ObjectRef>,
+    /// Whether backends are told the target as it was sent.
+    pub original_target: bool,
+}
+
+impl FieldMaps {
+    /// The objects.
+    pub fn named(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.answer.iter().chain(&self.upstream)
     }
 }
 

@@ -7,6 +7,7 @@ mod backends;
 mod bodies;
 mod compression;
 mod connections;
+mod field_maps;
 mod fields;
 mod firewall;
 mod forwarded;
@@ -38,8 +39,9 @@ use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::model::{ObjectRef, Problem};
 use globals::Globals;
-use row::{Effect, Guards, Key};
+use row::{Effect, Guards, Key, field};
 
+pub(super) use field_maps::find as find_fields;
 pub use page::page;
 
 /// The values in force, by key: of each the last one that could be understood, as long as the
@@ -68,26 +70,33 @@ impl InForce {
                 report.warning(unknown(name));
                 continue;
             };
-            let value = value.trim();
-            if value.is_empty() || !key.tell_state(&mut report) {
+            let said = value.trim();
+            if said.is_empty() || !key.tell_state(&mut report) {
                 continue;
             }
             let last = old.get(key.name).map(|last| &**last);
-            let value = match key.check(value, reference, options) {
-                Ok(()) => Some(value),
+            let value = match key.check(said, reference, options) {
+                Ok(()) => Some(said),
                 Err(why) => {
                     report.warning(key.invalid(&why, last));
                     last
                 }
             };
-            globals.is_closed |= value.is_none() && key.guards == Guards::Clients;
-            self.0.extend(value.map(|value| (key.name, value.into())));
+            match (value, key.effect) {
+                (Some(value), _) => drop(self.0.insert(key.name, value.into())),
+                // It closes those that nobody else guards.
+                (None, Effect::Auth(name)) => {
+                    globals.auth_annotations.insert(name, said.into());
+                }
+                (None, _) => globals.is_closed |= key.guards == Guards::Clients,
+            }
         }
         for (name, value) in &self.0 {
             // Each was checked.
             let put = groups::find(name).map(|key| key.put_into(value, &mut globals));
             debug_assert!(put.is_none_or(|put| put.is_ok()), "{name}: {value}");
         }
+        globals.auth = annotations::general_auth(reference, &globals);
         globals.nothing = annotations::of_none(reference, &globals);
         (globals, report.finish())
     }
@@ -128,6 +137,7 @@ impl Key {
             .map_err(|why| format!("{value:?} cannot be used: {why}."))?;
         match self.effect {
             Effect::Annotation(name) => annotations::check(name, reference, &scratch),
+            Effect::Auth(name) => annotations::check_auth(name, reference, &scratch),
             Effect::Own(_) | Effect::Unread => Ok(()),
         }
     }
@@ -139,13 +149,19 @@ impl Key {
                 globals.annotations.insert(name, value.into());
                 Ok(())
             }
+            Effect::Auth(name) => {
+                globals.auth_annotations.insert(name, value.into());
+                Ok(())
+            }
             Effect::Unread => Ok(()),
         }
     }
 
     fn invalid(&self, why: &str, last: Option<&str>) -> Finding {
+        let is_auth = matches!(self.effect, Effect::Auth(_));
         let until = match (last, self.guards, self.default) {
             (Some(last), ..) => format!("the last good value, {last:?}, stays in force"),
+            (None, ..) if is_auth => "all whom that server should be asked about get 503".into(),
             (None, Guards::Clients, _) => "all requests get status 503".to_owned(),
             (None, Guards::Nobody, "") => "it is as if the key were not there".to_owned(),
             (None, Guards::Nobody, default) => format!("the default counts, {default}"),
@@ -157,10 +173,6 @@ impl Key {
             advice: format!("Correct it; until then {until}."),
         }
     }
-}
-
-fn field(name: &str) -> String {
-    format!("data.{name}")
 }
 
 fn missing(reference: &ObjectRef) -> Finding {

@@ -1,15 +1,19 @@
 //! Redirects to https and elsewhere.
 
+use super::globals::Globals;
 use super::row::{Key, key};
-use crate::control::lower::ingress::annotations::row::State::{NotYet, Supported};
+use super::values::paths;
+use crate::control::lower::ingress::annotations::row::State::Supported;
 
 pub(super) const KEYS: &[Key] = &[
     key("force-ssl-redirect", "false", Supported).of_annotation().doc(
         "Requests over http are redirected to https, whether or not the host has a certificate.",
     ),
-    key("http-redirect-code", "308", NotYet)
+    key("http-redirect-code", "308", Supported)
+        .put(status)
         .doc("Status of these redirects: 301, 302, 307 or 308."),
-    key("no-tls-redirect-locations", "/.well-known/acme-challenge", NotYet)
+    key("no-tls-redirect-locations", "/.well-known/acme-challenge", Supported)
+        .put(no_tls_redirect)
         .doc("Beginnings of paths of Ingresses that are served over http."),
     key("preserve-trailing-slash", "false", Supported)
         .of_annotation()
@@ -24,3 +28,14 @@ pub(super) const KEYS: &[Key] = &[
         .of_annotation()
         .doc("The redirect to https names the port 443, one to a path that of the listener."),
 ];
+
+fn status(text: &str, globals: &mut Globals) -> Result<(), String> {
+    let status = text.parse().ok().filter(|status| matches!(status, 301 | 302 | 307 | 308));
+    globals.redirect_status = Some(status.ok_or("only 301, 302, 307 and 308 are possible")?);
+    Ok(())
+}
+
+fn no_tls_redirect(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.no_tls_redirect = Some(paths(text)?);
+    Ok(())
+}

@@ -22,6 +22,9 @@ pub(super) struct Key {
 pub(super) enum Effect {
     /// Its value is that of this annotation, for Ingresses that say nothing or nothing usable.
     Annotation(&'static str),
+    /// Its value is that of this annotation, of which server is asked about requests of Ingresses
+    /// that name none.
+    Auth(&'static str),
     /// It has a meaning of its own.
     Own(Put),
     /// Nobody.
@@ -51,6 +54,11 @@ impl Key {
         Self { effect: Effect::Annotation(self.name), ..self }
     }
 
+    /// It says who is asked, by the annotation of this name.
+    pub(super) const fn auth(self, name: &'static str) -> Self {
+        Self { effect: Effect::Auth(name), ..self }
+    }
+
     pub(super) const fn put(self, put: Put) -> Self {
         Self { effect: Effect::Own(put), ..self }
     }
@@ -63,4 +71,9 @@ impl Key {
     pub(super) const fn doc(self, doc: &'static str) -> Self {
         Self { doc, ..self }
     }
+}
+
+/// The field of a key, for problems.
+pub(super) fn field(name: &str) -> String {
+    format!("data.{name}")
 }

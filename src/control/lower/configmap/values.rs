@@ -1,6 +1,15 @@
 //! Values that several keys have.
 
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::globals::Paths;
 use crate::control::lower::ingress::annotations::row::parse_bool;
+use crate::control::source::manifest::{is_dns_label, is_dns_subdomain};
+use crate::filter::nginx_time;
+use crate::limits::{FLAG_SECONDS_MAX, GENERAL_WORDS_MAX};
+use crate::model::{Kind, ObjectRef};
 
 /// A truth value, as Go's `strconv.ParseBool` has it.
 pub(super) fn flag(text: &str) -> Result<bool, String> {
@@ -10,4 +19,54 @@ pub(super) fn flag(text: &str) -> Result<bool, String> {
 /// Words with commas between; blanks and empty ones are left out.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
     text.split(',').map(str::trim).filter(|word| !word.is_empty())
+}
+
+/// The same, as far as there may be.
+pub(super) fn bounded_words(text: &str) -> Result<Vec<&str>, String> {
+    let words: Vec<_> = words(text).collect();
+    match words.len() > GENERAL_WORDS_MAX {
+        true => Err(format!("it has more than {GENERAL_WORDS_MAX} entries")),
+        false => Ok(words),
+    }
+}
+
+/// Beginnings of paths.
+pub(super) fn paths(text: &str) -> Result<Paths, String> {
+    let words = bounded_words(text)?;
+    match words.iter().find(|word| !word.starts_with('/')) {
+        Some(other) => Err(format!("{other:?} is no beginning of a path")),
+        None => Ok(words.into_iter().map(Box::from).collect()),
+    }
+}
+
+/// NAMESPACE/NAME of a ConfigMap.
+pub(super) fn config_map(text: &str) -> Result<ObjectRef, String> {
+    let named = text
+        .split_once('/')
+        .filter(|(namespace, name)| is_dns_label(namespace) && is_dns_subdomain(name));
+    let (namespace, name) = named.ok_or("it is no NAMESPACE/NAME of a ConfigMap")?;
+    Ok(ObjectRef { kind: Kind::ConfigMap, namespace: Arc::from(namespace), name: name.into() })
+}
+
+/// A status of an error.
+pub(super) fn error_status(text: &str) -> Result<u16, String> {
+    let status = text.parse().ok().filter(|status| (400..600).contains(status));
+    status.ok_or_else(|| "it is no status from 400 to 599".to_owned())
+}
+
+/// A number within `range`, as Go's `strconv.Atoi` reads it.
+pub(super) fn number(text: &str, range: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("it is no number from {} to {}", range.start(), range.end()))
+}
+
+/// A number of seconds.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = number(text, 0..=FLAG_SECONDS_MAX)?;
+    Ok(Duration::from_secs(seconds.into()))
+}
+
+/// A time as nginx has it, such as `90`, `10m` or `1h`.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    nginx_time(text).ok().ok_or_else(|| "it is no time such as 90s, 10m or 1h".to_owned())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::settings::{HttpsRedirect, Settings};
 use crate::model::{CertificatePolicy, ClientIdentityPolicy, Policies, Refusal};
 
@@ -9,7 +10,7 @@ use crate::model::{CertificatePolicy, ClientIdentityPolicy, Policies, Refusal};
 const REDIRECT_STATUS: u16 = 308;
 /// Solvers of HTTP-01 challenges are asked over plain HTTP (RFC 8555 section 8.3), by nobody who
 /// has a password.
-pub(crate) const ACME_CHALLENGES: &str = "/.well-known/acme-challenge";
+const ACME_CHALLENGES: &str = "/.well-known/acme-challenge";
 
 /// What TLS means for the rules of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +32,7 @@ impl HostTls {
         path: &str,
         settings: &Settings,
         hsts: Option<&Arc<str>>,
+        globals: &Globals,
     ) -> Policies {
         let is_wanted = match settings.https_redirect {
             HttpsRedirect::Never => false,
@@ -38,9 +40,10 @@ impl HostTls {
             HttpsRedirect::Always => true,
         };
         let denied = self.is_denied.then_some(Refusal::ClientCertificates);
-        let is_exempt = path.starts_with(ACME_CHALLENGES);
+        let is_redirected = is_wanted && !begins_with(path, globals.no_tls_redirect.as_deref());
+        let is_exempt = begins_with(path, globals.no_auth.as_deref());
         Policies {
-            https_redirect: (is_wanted && !is_exempt).then_some(REDIRECT_STATUS),
+            https_redirect: is_redirected.then_some(redirect_status(globals)),
             hsts: hsts.filter(|_| self.has_entry).cloned(),
             client_identity: self.identity,
             certificate: self.certificate.clone(),
@@ -49,6 +52,19 @@ impl HostTls {
             ..settings.policies.clone()
         }
     }
+}
+
+/// Whether a path of an Ingress begins with one of `all`; `None`: those of ACME.
+pub(crate) fn begins_with(path: &str, all: Option<&[Box<str>]>) -> bool {
+    match all {
+        None => path.starts_with(ACME_CHALLENGES),
+        Some(all) => all.iter().any(|beginning| path.starts_with(&**beginning)),
+    }
+}
+
+/// The status of redirects to where a host is to be asked.
+pub(crate) fn redirect_status(globals: &Globals) -> u16 {
+    globals.redirect_status.unwrap_or(REDIRECT_STATUS)
 }
 
 #[cfg(test)]
@@ -65,7 +81,7 @@ mod tests {
         let own = Policies { timeouts, body_bytes_max: Some(9), ..Policies::default() };
         let refused = Policies { refusal: Some(Refusal::NotSupported), ..own.clone() };
         let told = ClientIdentityPolicy::Told;
-        let hsts: Arc<str> = "max-age=1".into();
+        let (hsts, globals): (Arc<str>, _) = ("max-age=1".into(), Globals::default());
         let page = Some("https://x.example/".into());
         let certificate = Some(Arc::new(CertificatePolicy { page, subject: None }));
         let open = HostTls {
@@ -92,7 +108,7 @@ mod tests {
             (&closed, &refused, of_tls(&own, Some(Refusal::ClientCertificates))),
         ] {
             let settings = Settings { policies: own.clone(), ..Settings::default() };
-            assert_eq!(tls.policies("/", &settings, Some(&hsts)), expected);
+            assert_eq!(tls.policies("/", &settings, Some(&hsts), &globals), expected);
         }
     }
 }

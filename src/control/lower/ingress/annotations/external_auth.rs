@@ -15,6 +15,7 @@ use super::row::State::{Partial, Supported};
 use super::row::{self, Row, parse_bool, row};
 use super::snippet;
 use super::url::{self, after_scheme, check_characters, with_variables};
+use crate::control::lower::configmap::globals::GeneralAuth;
 use crate::control::lower::settings::Settings;
 use crate::filter::{
     AuthCachePolicy, AuthDurations, ExternalAuth, FieldEdits, Statuses, Text, is_own_field, merged,
@@ -76,7 +77,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// The annotation that names the server.
-const URL: &str = "auth-url";
+pub(super) const URL: &str = "auth-url";
 const METHOD: &str = "auth-method";
 const SIGNIN: &str = "auth-signin";
 const PARAMETER: &str = "auth-signin-redirect-param";
@@ -128,10 +129,14 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         }
     }
     reader.flag("auth-keepalive-share-vars", false);
-    reader.flag("enable-global-auth", true);
-    match external_auth(reader, &mut settings.auth_fields) {
-        Ok(policy) => settings.policies.external_auth = policy,
-        Err(Closed) => settings.guards.close(),
+    let is_general = reader.flag("enable-global-auth", true);
+    match (external_auth(reader, &mut settings.auth_fields), &reader.globals.auth) {
+        (Ok(None), GeneralAuth::Asked(policy)) if is_general => {
+            settings.policies.external_auth = Some(policy.clone());
+        }
+        (Err(Closed), _) => settings.guards.close(),
+        (Ok(None), GeneralAuth::Closed) if is_general => settings.guards.close(),
+        (Ok(policy), _) => settings.policies.external_auth = policy,
     }
 }
 

@@ -36,10 +36,10 @@ use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use crate::control::lower::configmap::globals::Globals;
+use crate::control::lower::configmap::globals::{GeneralAuth, Globals};
 use crate::control::lower::settings::{Role, Settings};
-use crate::control::source::report::Report;
-use crate::model::ObjectRef;
+use crate::control::source::report::{Finding, Report};
+use crate::model::{ObjectRef, Problem, Severity};
 use group::Group;
 use groups::GROUPS;
 use reader::{Reader, Said};
@@ -57,7 +57,7 @@ pub(super) fn read(
     let annotations = metadata.annotations.iter().flatten();
     let said: Vec<_> = annotations.map(|(key, value)| said(key, value)).collect();
     let mut guards = globals.nothing.guards.clone();
-    if said.iter().all(|said| said.row.is_none()) {
+    if said.iter().all(|said| !said.key.starts_with(DIALECT)) {
         unread::judge(&said, &mut guards, report);
         return match guards == globals.nothing.guards {
             true => Arc::clone(&globals.nothing),
@@ -94,6 +94,41 @@ pub(in super::super) fn check(
     report.finish().first().map_or(Ok(()), |problem| Err(problem.message.clone()))
 }
 
+/// Which server is asked about requests of Ingresses that name none.
+pub(in super::super) fn general_auth(owner: &ObjectRef, globals: &Globals) -> GeneralAuth {
+    // What is wrong with it was told key by key.
+    let mut report = Report::new(owner, None);
+    let settings = read_auth(owner, globals, &mut report);
+    match settings.policies.external_auth {
+        _ if settings.guards.is_closed => GeneralAuth::Closed,
+        Some(policy) => GeneralAuth::Asked(policy),
+        None => GeneralAuth::Nobody,
+    }
+}
+
+/// Whether what `globals` say of one of them can be used, and if not, why.
+pub(in super::super) fn check_auth(
+    name: &str,
+    owner: &ObjectRef,
+    globals: &Globals,
+) -> Result<(), String> {
+    let mut report = Report::new(owner, None);
+    let mut globals = globals.clone();
+    // Nothing else is looked at without it.
+    globals.auth_annotations.entry(external_auth::URL).or_insert_with(|| "http://a".into());
+    read_auth(owner, &globals, &mut report);
+    let is_it = |problem: &&Arc<Problem>| problem.field == row::field(name);
+    let problems = report.finish();
+    let found = problems.iter().filter(|problem| problem.severity == Severity::Error).find(is_it);
+    found.map_or(Ok(()), |problem| Err(problem.message.clone()))
+}
+
+fn read_auth(owner: &ObjectRef, globals: &Globals, report: &mut Report<'_>) -> Settings {
+    let annotations = globals.auth_annotations.clone();
+    let of_auth = Globals { annotations, ..Globals::default() };
+    read_groups(&[external_auth::GROUP], owner, None, &of_auth, report, &[])
+}
+
 fn read_groups(
     groups: &[Group],
     owner: &ObjectRef,
@@ -114,10 +149,27 @@ fn read_groups(
     if globals.is_closed {
         settings.guards.close();
     }
+    settings.is_refused |= has_forbidden_word(globals, report, said);
     if settings.is_guarded() {
         settings.guards.want();
     }
     settings
+}
+
+/// Whether there is a word that nobody may say; as in ingress-nginx, the object is not taken then.
+fn has_forbidden_word(globals: &Globals, report: &mut Report<'_>, said: &[Said<'_>]) -> bool {
+    let found = said.iter().filter(|said| said.key.starts_with(DIALECT)).find_map(|said| {
+        let word = globals.forbidden_words.iter().find(|word| said.value.contains(&***word))?;
+        Some((said.key, word))
+    });
+    let Some((key, word)) = found else { return false };
+    report.error(Finding {
+        reason: "InvalidAnnotation",
+        field: row::field_of(key),
+        message: format!("it has the word {word:?}, which the operator forbids."),
+        advice: "Remove it; until then nothing of this version is served.".into(),
+    });
+    true
 }
 
 fn said<'a>(key: &'a str, value: &'a str) -> Said<'a> {

@@ -17,10 +17,11 @@ impl Collector {
     pub(super) fn choose(&mut self, now: Instant) {
         let choosers = of_role(&self.held, Role::Chooses);
         let choosers = choosers.filter_map(|(object, held)| Some((object, held.object.as_ref()?)));
-        if self.interest.choose(&choosers.collect::<Vec<_>>()) == Choice::Changed {
-            let named = of_role(&self.held, Role::Names).map(|(object, _)| object.clone());
-            named.collect::<Vec<_>>().iter().for_each(|object| self.find_references(object, now));
-        }
+        let choice = self.interest.choose(&choosers.collect::<Vec<_>>());
+        let choosers = of_role(&self.held, Role::Chooses);
+        let others = of_role(&self.held, Role::Names).filter(|_| choice == Choice::Changed);
+        let all: Vec<_> = choosers.chain(others).map(|(object, _)| object.clone()).collect();
+        all.iter().for_each(|object| self.find_references(object, now));
     }
 
     /// Finds out anew what an object of ours names.
