@@ -81,6 +81,7 @@ pub(super) struct OfAll<'a> {
 
 /// What holds for all rules of a host, whoever claims them.
 struct HostWide<'a> {
+    pattern: &'a HostPattern,
     tls: HostTls,
     options: &'a LowerOptions,
     globals: &'a Globals,
@@ -99,7 +100,7 @@ struct HostWide<'a> {
 /// those of the oldest claimant, as in ingress-nginx: what it says of its rules holds for them, and
 /// its default backend serves them, if it has one.
 pub(super) fn build<'a>(
-    pattern: &HostPattern,
+    pattern: &'a HostPattern,
     claimants: impl Iterator<Item = &'a Claim> + Clone,
     canaries: impl Iterator<Item = &'a Claim>,
     tls: HostTls,
@@ -108,7 +109,7 @@ pub(super) fn build<'a>(
     let OfAll { options, globals, named } = of_all;
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
     let canaries = Canaries::new(pattern, canaries);
-    let wide = HostWide { tls, options, globals, named, closing, canaries };
+    let wide = HostWide { pattern, tls, options, globals, named, closing, canaries };
     let mut uses = Vec::new();
     let locations = Locations::new(pattern, claimants.clone());
     let mut contest = Contest::default();
@@ -303,7 +304,15 @@ impl HostWide<'_> {
         if begins_with(path, self.globals.no_auth.as_deref()) {
             policies.password = None;
         }
-        let is_closed = self.closing.is_some() || claim.guards().is_closed;
+        let mut is_closed = self.closing.is_some() || claim.guards().is_closed;
+        if let (Some(auth), Some(server)) =
+            (&mut policies.external_auth, claim.settings.auth_of_host)
+        {
+            match server.of(self.pattern) {
+                Some(server) => auth.server = server,
+                None => is_closed = true,
+            }
+        }
         let guard = is_closed.then_some(Refusal::Guard);
         let errors = &claim.settings.errors;
         Policies {

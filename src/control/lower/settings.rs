@@ -2,6 +2,7 @@
 //! hosts, and for the backends that it names.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::guards::Guards;
@@ -24,6 +25,9 @@ pub(crate) struct Settings {
     pub answer_fields: Option<ObjectRef>,
     /// ConfigMap with further fields of the question to a server of external authentication.
     pub auth_fields: Option<ObjectRef>,
+    /// Of its rules: that server is the one of their host. `None`: the one that
+    /// [`Policies::external_auth`] names.
+    pub auth_of_host: Option<ServerOfHost>,
     /// Of its rules: what all paths of their hosts are as soon as one asks for expressions.
     pub paths: PathStyle,
     /// Of its rules: what paths are rewritten to, as it is written. [`Policies::replacement`] is
@@ -60,6 +64,7 @@ impl Settings {
     /// Backends besides those of its rules, each with the annotation that names it.
     pub(crate) fn named_backends(&self) -> impl Iterator<Item = (&BackendKey, &'static str)> {
         let auth = self.policies.external_auth.as_ref();
+        let auth = auth.filter(|_| self.auth_of_host.is_none());
         let auth = auth.map(|auth| (&auth.server, "auth-url"));
         let mirror = self.policies.mirror.as_ref();
         let mirror = mirror.map(|mirror| (&mirror.server, "mirror-target"));
@@ -97,6 +102,42 @@ impl Settings {
     /// Whether a path of the object makes all paths of its host expressions.
     pub(crate) fn asks_for_expressions(&self, path: &str) -> bool {
         self.paths == PathStyle::Expressions || self.rewrites(path)
+    }
+}
+
+/// A server of another name than a Service's, but for its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ServerOfHost {
+    pub port: u16,
+    pub is_tls: bool,
+}
+
+impl ServerOfHost {
+    /// As nginx speaks to it: TLS with the name of the server, and nothing verified. A Service says
+    /// by itself whether it speaks HTTP/2.
+    pub(crate) fn at(self, host: &str) -> BackendKey {
+        let Self { port, is_tls } = self;
+        let is_address = host.parse::<IpAddr>().is_ok();
+        let named = DialTls {
+            server_name: Some(host.into()),
+            sends_server_name: true,
+            ..DialTls::default()
+        };
+        let dial = Dial {
+            protocol: is_tls.then_some(BackendProtocol::Https),
+            tls: (is_tls && !is_address).then(|| Arc::new(named)),
+            ..Dial::default()
+        };
+        BackendKey::host(host, port, dial)
+    }
+
+    /// The one of a host. A client that may choose the name could have itself believed by a server
+    /// of its own: those of wildcards have none.
+    pub(crate) fn of(self, pattern: &HostPattern) -> Option<BackendKey> {
+        match pattern {
+            HostPattern::Exact(name) => Some(self.at(name.as_str())),
+            HostPattern::Wildcard { .. } | HostPattern::Any => None,
+        }
     }
 }
 

@@ -82,9 +82,12 @@ fn last_question(server: &Backend) -> String {
     question.to_owned() + "\r\n"
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
-fn another_server_says_who_comes_in(driver: Driver) {
+const SIGN_IN: &str = "https://login.example/in";
+
+fn start(driver: Driver) -> Served {
     let auth = server();
+    let of_host = format!("http://$host:{}/none", auth.address().port());
+    let of_host = Ingress::simple("of-host", "localhost", "web").nginx("auth-url", &of_host);
     let by_address = asking("address", &format!("http://{}/ok", auth.address()));
     let named = ingress("named", "/ok?u=$arg_x&h=$host&t=$http_x_t")
         .nginx("auth-method", "POST")
@@ -94,13 +97,13 @@ fn another_server_says_who_comes_in(driver: Driver) {
             "proxy_set_header X-Own \"$host\";\nproxy_set_header X-Sent-From '';",
         );
     let response = "X-User, X-Groups, X-None";
-    let signin = "https://login.example/in";
     let mut area = Area::new(driver)
         .echoes(&["web"])
         .backend("auth", auth)
         .certificate("tls", &["tls.example"]);
     for ingress in [
         by_address,
+        of_host,
         named,
         ingress("plain", "/ok"),
         ingress("none", "/none"),
@@ -110,7 +113,7 @@ fn another_server_says_who_comes_in(driver: Driver) {
         ingress("cookie", "/cookie"),
         ingress("always", "/cookie").nginx("auth-always-set-cookie", "true"),
         ingress("tls", "/ok").tls(&["tls.example"], "tls"),
-        ingress("signin", "/who").nginx("auth-signin", signin),
+        ingress("signin", "/who").nginx("auth-signin", SIGN_IN),
         ingress("next", "/deny-cookie")
             .nginx("auth-signin", "https://$host/in?x=1")
             .nginx("auth-signin-redirect-param", "next"),
@@ -128,12 +131,27 @@ fn another_server_says_who_comes_in(driver: Driver) {
     };
     area = area.object(map("fields", "{X-Map: \"m-$host\", X-Sent-From: other}"));
     area = area.object(map("broken", "{X-Map: \"a$no_such\"}"));
-    let served = area.start();
+    area.start()
+}
+
+fn another_server_says_who_comes_in(driver: Driver) {
+    let served = start(driver);
+    answers(&served);
+    questions(&served.backend("auth").received_text());
+    asked(&served);
+    assert!(served.proxy.metric("ringway_external_auth_denied_total", &[]) >= 8.0);
+    assert_eq!(served.proxy.metric("ringway_external_auth_undecided_total", &[]), 0.0);
+    cookies(&served);
+}
+
+/// What the answers of that server do.
+fn answers(served: &Served) {
     let good = |row: Row| row.send("Authorization", "Bearer good");
     served.check(&[
         row("plain.example", "/x", 200).from("web").saw_no("x-original-url"),
         row("none.example", "/x", 200).from("web"),
         row("chunked.example", "/x", 200).from("web"),
+        row("localhost", "/x", 200).from("web"),
         row("address.example", "POST /x", 200)
             .body("a=b")
             .from("web")
@@ -176,7 +194,7 @@ fn another_server_says_who_comes_in(driver: Driver) {
         row("head.example", "/x", 401).has("content-length", "0"),
         row("signin.example", "/a%20b?c=d&e=f", 302).has(
             "location",
-            format!("{signin}?rd=http://signin.example%2Fa%2520b%3Fc%3Dd%26e%3Df"),
+            format!("{SIGN_IN}?rd=http://signin.example%2Fa%2520b%3Fc%3Dd%26e%3Df"),
         ),
         good(row("signin.example", "/", 200)).from("web"),
         row("signin.example", "/", 403).send("Authorization", "Bearer poor"),
@@ -193,7 +211,10 @@ fn another_server_says_who_comes_in(driver: Driver) {
         "it names no ConfigMap in the namespace of the Ingress",
         "the variable $no_such is not known",
     ]);
-    questions(&served.backend("auth").received_text());
+}
+
+/// What is in the questions.
+fn asked(served: &Served) {
     let ask = |row: Row| {
         served.check(&[row]);
         last_question(served.backend("auth"))
@@ -241,9 +262,6 @@ fn another_server_says_who_comes_in(driver: Driver) {
     assert!(!mapped.contains("mine") && !mapped.contains("nginx-ingress"), "{mapped}");
     let tls = ask(row("tls.example", "/x", 200).tls());
     has(&tls, "X-Original-URL: https://tls.example/x");
-    assert!(served.proxy.metric("ringway_external_auth_denied_total", &[]) >= 8.0);
-    assert_eq!(served.proxy.metric("ringway_external_auth_undecided_total", &[]), 0.0);
-    cookies(&served);
 }
 
 /// What no question ever has.

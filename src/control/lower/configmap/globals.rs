@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::control::lower::options::LowerOptions;
-use crate::control::lower::settings::Settings;
+use crate::control::lower::settings::{ServerOfHost, Settings};
 use crate::model::{Defaults, Downstream, ExternalAuthPolicy, ObjectRef, Pools, RetryCause};
 
 /// What holds for all objects: what flags say, and over it what the ConfigMap says.
@@ -103,8 +103,8 @@ pub(in crate::control::lower) enum GeneralAuth {
     /// Nobody is asked.
     #[default]
     Nobody,
-    /// This server is.
-    Asked(ExternalAuthPolicy),
+    /// This server is; of the second, if it is there, the one of each host.
+    Asked(ExternalAuthPolicy, Option<ServerOfHost>),
     /// What is said of it cannot be understood: nobody gets in.
     Closed,
 }

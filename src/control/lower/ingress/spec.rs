@@ -105,6 +105,7 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>, globals: &Glo
         Some(spec) => lowering.spec(spec, metadata),
         None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
     }
+    lowering.servers_of_hosts();
     let Lowering { report, mut routes, mut fallback, mut uses, mut certificates, settings, .. } =
         lowering;
     if settings.is_refused {
@@ -289,6 +290,27 @@ impl Lowering<'_> {
             }
         }
         CertificateEntry { hosts: patterns, secret: tls_secret(self.reference, entry) }
+    }
+
+    /// Notes the servers of external authentication that have the names of hosts.
+    fn servers_of_hosts(&mut self) {
+        let Some(server) = self.settings.auth_of_host else { return };
+        let field = annotations::row::field("auth-url");
+        for host in self.routes.keys() {
+            if let Some(key) = server.of(host) {
+                self.uses.entry(key).or_insert(Place::Annotation("auth-url"));
+                continue;
+            }
+            self.report.error(Finding {
+                reason: "HostNotNamed",
+                field: field.clone(),
+                message: format!(
+                    "all requests to host {host} get status 503: clients choose its name, and \
+                     with it the server that is asked about them."
+                ),
+                advice: "Name the server, or the host.".into(),
+            });
+        }
     }
 
     fn refused_host(&mut self, field: &str, refused: Option<HostNameError>) {

@@ -64,7 +64,12 @@ fn what_is_not_understood_closes_the_rules() {
         ("auth-url", "http://a/#{", "it may not have '#'"),
         ("auth-url", "http://a/?u=$no_such", "the variable $no_such is not known"),
         ("auth-url", "http://a/?u=$", "a $ has no name behind it"),
-        ("auth-url", "http://$host/check", "a variable in the host is not supported"),
+        ("auth-url", "http://$remote_addr/check", "of variables the host can be $host alone"),
+        ("auth-url", "http://$hostile/check", "of variables the host can be $host alone"),
+        ("auth-url", "http://$host.example/check", "of variables the host can be $host alone"),
+        ("auth-url", "http://auth.$host/check", "of variables the host can be $host alone"),
+        ("auth-url", "http://$host:$server_port/check", "of variables the host can be $host alone"),
+        ("auth-url", "http://$host:x/check", "its port is none"),
         ("auth-method", "get", "it is no method of HTTP"),
         ("auth-method", "CONNECT", "it is no method of HTTP"),
         ("auth-method", "GET; deny all", "it is no method of HTTP"),
@@ -104,6 +109,38 @@ fn what_is_not_understood_closes_the_rules() {
         assert_eq!(told.severity, Severity::Error, "{told}");
         assert!(told.message.contains(why), "{name}: {told}");
         assert!(told.advice.contains("503"), "{told}");
+    }
+}
+
+/// As oauth2-proxy is set up by its documentation.
+#[test]
+fn the_server_of_a_host_is_asked_where_it_has_a_name() {
+    let url = |url| (format!("{PREFIX}auth-url"), url);
+    let alias = format!("{PREFIX}server-alias");
+    for (written, protocol, port) in [
+        ("https://$host/oauth2/auth", Some(BackendProtocol::Https), 443),
+        ("http://$http_host", None, 80),
+        ("http://$best_http_host$request_uri", None, 80),
+        ("https://$server_name:4180/?rd=$host", Some(BackendProtocol::Https), 4180),
+    ] {
+        let (name, written) = url(written);
+        let named = guarded("a", "", "a.h", &[(&name, written), (&alias, "b.h")]);
+        let lowered = lower(&(named + &guarded("c", "", "*.c.h", &[(&name, written)])));
+        let model = lowered.model.as_ref().expect("a model");
+        let found = model.listeners[0].hosts.iter().map(|host| {
+            let policies = &host.rules[0].policies;
+            let server = &policies.external_auth.as_ref().expect("a question").server;
+            let name = server.dial.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+            assert_eq!(server.dial.protocol, protocol);
+            (host.pattern.to_string(), policies.refusal, server.to_string(), name.is_some())
+        });
+        let is_tls = protocol.is_some();
+        let of_a = |host: &str| (host.to_owned(), None, format!("a.h:{port}"), is_tls);
+        let refused = ("*.c.h".to_owned(), Some(Refusal::Guard), format!(":{port}"), is_tls);
+        let expected = [of_a("a.h"), of_a("b.h"), refused];
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{written}");
+        let told = lowered.problems.iter().filter(|problem| problem.reason == "HostNotNamed");
+        assert_eq!(told.count(), 1, "{:?}", lowered.problems);
     }
 }
 

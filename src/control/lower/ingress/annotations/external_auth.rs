@@ -14,15 +14,15 @@ use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{self, Row, parse_bool, row};
 use super::snippet;
-use super::url::{self, after_scheme, check_characters, with_variables};
+use super::url::{self, Server, after_scheme, check_characters, with_variables};
 use crate::control::lower::configmap::globals::GeneralAuth;
 use crate::control::lower::settings::Settings;
 use crate::filter::{
     AuthCachePolicy, AuthDurations, ExternalAuth, FieldEdits, Statuses, Text, is_own_field, merged,
 };
 use crate::limits::AUTH_NAMES_MAX;
+use crate::model::ExternalAuthPolicy;
 use crate::model::Kind::ConfigMap;
-use crate::model::{BackendKey, ExternalAuthPolicy, ObjectRef};
 
 pub(super) const GROUP: Group =
     Group { title: "External authentication", rows: ROWS, read: Some(read) };
@@ -67,9 +67,13 @@ const ROWS: &[Row] = &[
     )
     .guard(Snippet)
     .doc("Configuration text of nginx for the request to that server."),
-    row("auth-url", Location, Partial("A variable in the host closes the rules."))
-        .guard(Unless(Never))
-        .doc("Server that is asked about every request: 2xx lets it pass."),
+    row(
+        "auth-url",
+        Location,
+        Partial("Of variables the host can be $host, in rules of a host without wildcard."),
+    )
+    .guard(Unless(Never))
+    .doc("Server that is asked about every request: 2xx lets it pass."),
     row("enable-global-auth", Location, Supported)
         .guard(Unless(False))
         .invalid(Ignored)
@@ -130,8 +134,9 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     }
     reader.flag("auth-keepalive-share-vars", false);
     let is_general = reader.flag("enable-global-auth", true);
-    match (external_auth(reader, &mut settings.auth_fields), &reader.globals.auth) {
-        (Ok(None), GeneralAuth::Asked(policy)) if is_general => {
+    match (external_auth(reader, settings), &reader.globals.auth) {
+        (Ok(None), GeneralAuth::Asked(policy, of_host)) if is_general => {
+            settings.auth_of_host = *of_host;
             settings.policies.external_auth = Some(policy.clone());
         }
         (Err(Closed), _) => settings.guards.close(),
@@ -140,10 +145,10 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     }
 }
 
-/// `None`: nobody is asked. `added_by`: the ConfigMap with further fields.
+/// `None`: nobody is asked.
 fn external_auth(
     reader: &mut Reader<'_, '_>,
-    added_by: &mut Option<ObjectRef>,
+    settings: &mut Settings,
 ) -> Result<Option<ExternalAuthPolicy>, Closed> {
     let url = url(reader);
     // As in ingress-nginx, all else is nothing without it.
@@ -161,11 +166,18 @@ fn external_auth(
     let Some((server, host, target)) = url? else { return Ok(None) };
     let until = "until then all requests get status 503";
     match reader.named(ADDED, NameForm::Short, until) {
-        Some(Ok(map)) => *added_by = Some(map),
+        Some(Ok(map)) => settings.auth_fields = Some(map),
         Some(Err(())) => return Err(Closed),
         None => {}
     }
     let (method, redirect) = (method?, redirect?);
+    let server = match server {
+        Server::Named(key) => key,
+        Server::OfHost(server) => {
+            settings.auth_of_host = Some(server);
+            server.at("")
+        }
+    };
     let question = ExternalAuth {
         method: method.unwrap_or("GET"),
         target,
@@ -189,7 +201,7 @@ fn close(reader: &mut Reader<'_, '_>, name: &str, text: &str, why: &str, advice:
 }
 
 /// Server, host as it is written, path and query.
-fn url(reader: &mut Reader<'_, '_>) -> Result<Option<(BackendKey, String, Text)>, Closed> {
+fn url(reader: &mut Reader<'_, '_>) -> Result<Option<(Server, String, Text)>, Closed> {
     let Some(text) = reader.text(URL) else { return Ok(None) };
     let parsed = url::parse(text).and_then(|url| {
         let slash = if url.target.starts_with(['/', '$']) { "" } else { "/" };

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
-use super::url;
+use super::url::{self, Server};
 use crate::control::lower::settings::Settings;
 use crate::filter::{Mirror, MirrorBody, Text};
 use crate::model::MirrorPolicy;
@@ -37,6 +37,9 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let host = host(reader);
     let Some(text) = reader.text(TARGET) else { return };
     let read = url::parse(text).and_then(|url| {
+        let Server::Named(server) = url.server else {
+            return Err("a variable in the host is not supported.".into());
+        };
         let target = match url.target {
             // As if the request's own stood there: a copy of a request is one of its target, too.
             "" => None,
@@ -47,7 +50,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         };
         let host = host.map_or_else(|| url::with_variables(url.host), Ok)?;
         let copy = Arc::new(Mirror { target, host, body });
-        Ok(MirrorPolicy { copy, server: url.server })
+        Ok(MirrorPolicy { copy, server })
     });
     match read {
         Ok(mirror) => settings.policies.mirror = Some(mirror),

@@ -101,7 +101,7 @@ pub(in super::super) fn general_auth(owner: &ObjectRef, globals: &Globals) -> Ge
     let settings = read_auth(owner, globals, &mut report);
     match settings.policies.external_auth {
         _ if settings.guards.is_closed => GeneralAuth::Closed,
-        Some(policy) => GeneralAuth::Asked(policy),
+        Some(policy) => GeneralAuth::Asked(policy, settings.auth_of_host),
         None => GeneralAuth::Nobody,
     }
 }

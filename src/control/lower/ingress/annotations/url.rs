@@ -1,19 +1,27 @@
 //! URLs of other servers, as annotations name them.
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
+use crate::control::lower::settings::ServerOfHost;
 use crate::filter::Text;
-use crate::model::{BackendKey, BackendProtocol, Dial, DialTls};
+use crate::model::BackendKey;
 
 /// A server, and what is asked of it.
 pub(super) struct Url<'a> {
-    pub server: BackendKey,
+    pub server: Server,
     /// As it is written, without port.
     pub host: &'a str,
     /// Path and query; empty: there is neither.
     pub target: &'a str,
 }
+
+/// Which server.
+pub(super) enum Server {
+    Named(BackendKey),
+    /// The one that has the name of the host that is asked for.
+    OfHost(ServerOfHost),
+}
+
+/// Variables that are the host which is asked for, where no text surrounds them.
+const HOSTS: [&str; 4] = ["$host", "$http_host", "$best_http_host", "$server_name"];
 
 /// Variables whose values begin with a slash, so that a target may begin with them.
 const PATHS: [&str; 3] = ["$request_uri", "$uri", "$document_uri"];
@@ -25,14 +33,20 @@ const PATHS: [&str; 3] = ["$request_uri", "$uri", "$document_uri"];
 pub(super) fn parse(text: &str) -> Result<Url<'_>, String> {
     check_characters(text)?;
     let (is_tls, rest) = after_scheme(text).ok_or("it does not begin with http:// or https://.")?;
-    let end = rest.find(['/', '?', '$']).unwrap_or(rest.len());
-    let (authority, target) = rest.split_at(end);
+    let of_host = HOSTS.iter().find(|name| {
+        let behind = rest.strip_prefix(**name);
+        behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['/', '?', ':', '$']))
+    });
+    let behind = of_host.map_or(rest, |name| rest.strip_prefix(*name).unwrap_or(rest));
+    let target = behind.find(['/', '?', '$']).and_then(|at| behind.get(at..)).unwrap_or_default();
+    let authority = rest.strip_suffix(target).unwrap_or(rest);
     if target.starts_with('$') && !PATHS.iter().any(|variable| target.starts_with(variable)) {
-        return Err("a variable in the host is not supported.".into());
+        return Err("of variables the host can be $host alone.".into());
     }
     let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if host.is_empty() || !host.chars().all(is_name) || host.contains("..") {
+    let is_host = of_host == Some(&host) || host.chars().all(is_name);
+    if host.is_empty() || !is_host || host.contains("..") {
         return Err("it names no host.".into());
     }
     let port = match (port, is_tls) {
@@ -40,7 +54,12 @@ pub(super) fn parse(text: &str) -> Result<Url<'_>, String> {
         ("", false) => 80,
         (port, _) => port.parse().ok().filter(|port| *port > 0).ok_or("its port is none.")?,
     };
-    Ok(Url { server: server(&host.to_ascii_lowercase(), port, is_tls), host, target })
+    let server = ServerOfHost { port, is_tls };
+    let server = match of_host {
+        Some(_) => Server::OfHost(server),
+        None => Server::Named(server.at(&host.to_ascii_lowercase())),
+    };
+    Ok(Url { server, host, target })
 }
 
 /// The characters of ingress-nginx, which are also all that a target can hold as they are.
@@ -65,18 +84,4 @@ pub(super) fn after_scheme(text: &str) -> Option<(bool, &str)> {
 /// A text with variables of the request.
 pub(super) fn with_variables(text: &str) -> Result<Text, String> {
     Text::new(text, |_| false).map_err(|error| format!("{error}."))
-}
-
-/// As nginx speaks to it: TLS with the name of the server, and nothing verified. A Service says by
-/// itself whether it speaks HTTP/2.
-fn server(host: &str, port: u16, is_tls: bool) -> BackendKey {
-    let is_address = host.parse::<IpAddr>().is_ok();
-    let named =
-        DialTls { server_name: Some(host.into()), sends_server_name: true, ..DialTls::default() };
-    let dial = Dial {
-        protocol: is_tls.then_some(BackendProtocol::Https),
-        tls: (is_tls && !is_address).then(|| Arc::new(named)),
-        ..Dial::default()
-    };
-    BackendKey::host(host, port, dial)
 }
