@@ -182,6 +182,7 @@ fn downstream(args: &Args) -> Downstream {
 
 fn defaults(args: &Args) -> Defaults {
     Defaults {
+        compression: Arc::default(),
         connect_timeout: args.proxy_connect_timeout,
         send_timeout: args.proxy_send_timeout,
         read_timeout: args.proxy_read_timeout,

@@ -27,6 +27,8 @@ pub mod http2;
 
 pub mod filter;
 
+pub mod coding;
+
 pub mod passwords;
 
 pub mod tls;

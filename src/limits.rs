@@ -198,6 +198,40 @@ pub const COALESCED_BYTES_MAX: usize = BUFFER_MEDIUM_BYTES;
 /// us either way; 64 KiB ones varied more from run to run (344 to 550 us), because what is written
 /// then is no longer in the first-level cache when the kernel copies it.
 pub const MID_SIZE_BODY_BYTES_MAX: u64 = 256 * 1024;
+/// Window of brotli in bits, 256 KiB: what memory goes by. nginx's module has 19.
+pub const BROTLI_WINDOW_BITS: i32 = 18;
+/// The same of zstd. Clients need not take more than 8 MiB (RFC 8878 section 3.1.1.1.2).
+pub const ZSTD_WINDOW_BITS: u32 = 18;
+/// Bytes of a coder at its usual level: gzip takes some 300 KiB of it, zstd 1.8 MiB, brotli without
+/// its hash tables less than 2 MiB.
+pub const COMPRESSOR_BYTES: usize = 2 * 1024 * 1024;
+/// Hardest level of zstd: the next one takes 22 MiB.
+pub const ZSTD_LEVEL_MAX: u8 = 9;
+/// Bytes of a coder of zstd from level 4 on.
+pub const ZSTD_HARD_BYTES: usize = 12 * 1024 * 1024;
+/// Bytes of the hash tables of brotli by level.
+pub const BROTLI_HASH_BYTES: [usize; 12] = {
+    const MIB: usize = 1024 * 1024;
+    [MIB, MIB, MIB, MIB, MIB, 2 * MIB, 4 * MIB, 4 * MIB, 8 * MIB, 16 * MIB, 32 * MIB, 32 * MIB]
+};
+/// Bytes that the coders at work of a core may take, on top of [`CORE_BYTES_MAX`] where compression
+/// is on: 64 bodies at a time by the usual levels. Where none is free, bodies go as they are.
+pub const COMPRESSORS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Coders that wait for another body, per core.
+pub const COMPRESSORS_KEPT_MAX: usize = 16;
+/// Pieces of a body that a coder takes without letting anything out: it is made to then, because
+/// others get their turn while that is written.
+pub const SILENT_PIECES_MAX: u32 = 8;
+/// Media types of one coding.
+pub const COMPRESSED_TYPES_MAX: usize = 256;
+/// Bytes of the expression for User-Agents that get nothing by gzip.
+pub const USER_AGENT_PATTERN_BYTES_MAX: usize = 4 * 1024;
+/// Texts that are replaced in the bodies of a rule.
+pub const SUBSTITUTIONS_MAX: usize = 16;
+/// Bytes of one of them. Each octet of a body may be compared with all of them, 2 KiB.
+pub const SUBSTITUTED_BYTES_MAX: usize = 128;
+/// Bytes that stand in the place of one; longer ones end there.
+pub const SUBSTITUTE_BYTES_MAX: usize = 8 * 1024;
 /// How long free buffers, places and scratches stay unused before they go back to the allocator,
 /// and what a burst left there to the system: twice this after its end.
 pub const SPARES_PERIOD: Duration = Duration::from_secs(10);
@@ -856,6 +890,8 @@ pub const CORE_BYTES_MAX: usize =
 const _: () = assert!(CORE_BYTES_MAX <= 512 * 1024 * 1024);
 const _: () = assert!(HTTP2_CLIENT_BYTES_MAX <= 2 * 1024 * 1024);
 const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 13 * 1024 * 1024);
+const _: () = assert!(COMPRESSORS_BYTES_MAX > COMPRESSOR_BYTES + BROTLI_HASH_BYTES[11]);
+const _: () = assert!(COMPRESSORS_BYTES_MAX / COMPRESSOR_BYTES >= 64);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);

@@ -5,7 +5,9 @@
 mod addresses;
 mod answer_fields;
 mod binding;
+mod body_change;
 mod client_limits;
+mod compression;
 mod cors;
 mod duration;
 mod external_auth;
@@ -23,12 +25,15 @@ mod returned_places;
 mod rewrite;
 mod scheme;
 mod session;
+mod substitutions;
 mod text;
 
 pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
 pub use answer_fields::{AddedFields, AnswerFields, CorsAnswer, Statuses};
 pub use binding::{Binding, HashBy};
+pub use body_change::{BodyChange, LineChange, Validators};
 pub use client_limits::{ClientLimits, Excess, LimitStatuses, Rate, Zone};
+pub use compression::{Choice, CodingPolicy, Compressible, Compression, ContentCoding, MediaTypes};
 pub use cors::{Cors, OriginError, OriginPattern};
 pub use duration::{TimeError, nginx_time};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
@@ -50,6 +55,7 @@ pub use scheme::Scheme;
 pub use session::{
     NewKey, OnFailure, SameSite, Secure, Session, SessionCookie, SessionMode, Setting,
 };
+pub use substitutions::{Substitution, SubstitutionError, Substitutions, Times};
 pub use text::{Text, TextError, Variable, Variables};
 
 /// One step of a rule.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::compression::CompressionPolicy;
 use super::policy::{Balance, RetryCauses, ServerField};
 use crate::filter::{FieldEdits, LimitStatuses, Text};
 use crate::limits::INGRESS_BODY_BYTES_MAX;
@@ -38,6 +39,8 @@ pub struct Defaults {
     pub server: ServerField,
     /// How clients are answered that ask too much.
     pub limit_statuses: LimitStatuses,
+    /// Which bodies are compressed.
+    pub compression: Arc<CompressionPolicy>,
 }
 
 impl Default for Defaults {
@@ -57,6 +60,7 @@ impl Default for Defaults {
             upstream_fields: Arc::default(),
             server: ServerField::Removed,
             limit_statuses: LimitStatuses::default(),
+            compression: Arc::default(),
         }
     }
 }

@@ -9,6 +9,7 @@
 pub mod backend;
 pub mod blocked;
 pub mod canary;
+pub mod compression;
 pub mod defaults;
 pub mod downstream;
 pub mod host;
@@ -30,6 +31,7 @@ pub use backend::{
 };
 pub use blocked::{Blocked, BlockedText};
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
+pub use compression::CompressionPolicy;
 pub use defaults::Defaults;
 pub use downstream::{Downstream, ProxyProtocol, RequestIds};
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::BackendKey;
+use super::compression::CompressionPolicy;
 use super::matches::Pattern;
 use crate::filter::{
     AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Mirror,
-    Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy,
+    Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy, Substitutions,
 };
 
 /// Treatment of one rule's requests.
@@ -72,6 +73,10 @@ pub struct Policies {
     pub external_auth: Option<ExternalAuthPolicy>,
     /// Another server gets a copy of each request.
     pub mirror: Option<MirrorPolicy>,
+    /// Which bodies are compressed.
+    pub compression: Option<Arc<CompressionPolicy>>,
+    /// Texts that are replaced in bodies of responses; `None`: none.
+    pub substitutions: Option<Arc<Substitutions>>,
 }
 
 /// Copies of requests.

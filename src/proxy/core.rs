@@ -15,6 +15,7 @@ use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::model::Downstream;
 use crate::proxy::auth_answers::{AuthAnswer, AuthAnswers};
+use crate::proxy::compressors::Compressors;
 use crate::proxy::drainable::Drainable;
 use crate::proxy::passwords::Passwords;
 use crate::proxy::rt::buffer;
@@ -44,6 +45,8 @@ pub struct Core {
     pub telemetry: Rc<CoreTelemetry>,
     /// Answers of servers of external authentication.
     pub auth_answers: AuthAnswers,
+    /// What compresses bodies.
+    pub compressors: Rc<Compressors>,
     /// Starts tasks.
     pub tasks: Tasks,
     /// Passwords of clients.
@@ -136,6 +139,7 @@ impl Core {
             random: Random::from_kernel(),
             telemetry,
             auth_answers: AuthAnswers::default(),
+            compressors: Rc::default(),
             passwords: Passwords::new(subscriber.passwords.clone()),
             subscriber,
             is_draining: Cell::new(false),
@@ -230,7 +234,7 @@ impl Core {
     /// [`SPARES_PERIOD`]: crate::limits::SPARES_PERIOD
     pub fn trim(&self) {
         let scratches = self.scratch.borrow_mut().surplus().count();
-        let buffers = buffer::trim();
+        let buffers = buffer::trim() + self.compressors.trim();
         let open = self.open.get();
         let were_more = self.open_before.replace(open) > open;
         if scratches > 0 || buffers > 0 || were_more {

@@ -14,6 +14,7 @@
 mod affinity;
 pub mod auth_answers;
 pub mod client;
+pub mod compressors;
 pub mod core;
 pub mod drainable;
 pub mod exchange;

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
-use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Text};
+use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Substitutions, Text};
 use crate::limits::TRIES_MAX;
 use crate::model::{
-    AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, Defaults,
-    ErrorPages, Policies, Replaced, RetryCauses, ServerField, Timeouts, UpstreamVersion,
+    AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, CompressionPolicy,
+    ConnectionOption, Defaults, ErrorPages, Policies, Replaced, RetryCauses, ServerField, Timeouts,
+    UpstreamVersion,
 };
 
 /// What we call ourselves, where operators want it told.
@@ -75,6 +76,10 @@ pub struct ResponsePlan {
     pub server: ServerField,
     /// Statuses of a backend's answers that are not passed on, see `Substitutes`; ascending.
     pub replaced_statuses: Box<[u16]>,
+    /// Which bodies are compressed; `None`: none.
+    pub compression: Option<Arc<CompressionPolicy>>,
+    /// Texts that are replaced in bodies; `None`: none.
+    pub substitutions: Option<Arc<Substitutions>>,
 }
 
 /// How a backend is asked.
@@ -186,6 +191,7 @@ impl ResponsePlan {
     /// What CORS says counts before what else is set, as in ingress-nginx.
     #[must_use]
     pub fn new(policies: &Policies, defaults: &Defaults) -> Self {
+        let compression = policies.compression.as_ref().unwrap_or(&defaults.compression);
         let mut set = FieldEdits::clone(&defaults.answer_fields);
         if defaults.server == ServerField::Ours
             && let Ok(server) = FieldEdits::new([("Server", SERVER)], [], [])
@@ -211,6 +217,8 @@ impl ResponsePlan {
             set,
             cors,
             replaced_statuses: replaced_statuses(policies.error_pages.as_deref()),
+            compression: compression.codings.is_on().then(|| Arc::clone(compression)),
+            substitutions: policies.substitutions.clone(),
         }
     }
 }

@@ -90,10 +90,14 @@ pub enum Counter {
     /// Clients that were forgotten, although they had asked a while ago or still did, for want of
     /// room to count others.
     ClientLimitEvictions,
+    /// Responses whose bodies were compressed.
+    ResponsesCompressed,
+    /// Responses whose bodies were not, because too many were at a time.
+    CompressionsForgone,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::ClientLimitEvictions as usize + 1;
+pub const COUNTERS: usize = Counter::CompressionsForgone as usize + 1;
 
 /// Name (without prefix and `_total`) and help of every counter, in the order of the enum.
 const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
@@ -238,6 +242,16 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::ClientLimitEvictions,
         "client_limit_evictions",
         "Clients whose requests were forgotten for want of room to count others.",
+    ),
+    (
+        Counter::ResponsesCompressed,
+        "responses_compressed",
+        "Responses whose bodies were compressed.",
+    ),
+    (
+        Counter::CompressionsForgone,
+        "compressions_forgone",
+        "Responses that were not compressed because too many were at a time.",
     ),
 ];
 

@@ -15,6 +15,7 @@ mod admin;
 mod annotations;
 mod bad_objects;
 mod command_line;
+mod compression;
 mod cores;
 mod demo;
 mod drain;

@@ -1,29 +1,238 @@
-//! What is done to the octets of a body between decoding and framing.
+//! What is done to the octets of a body between decoding and framing: which coders it gets, and how
+//! one works behind the other.
 
+use crate::coding::{Broken, Progress, Substituter, Then};
+use crate::filter::{BodyChange, Choice, Compressible, Validators};
+use crate::http1::framing::BodyLength;
+use crate::http1::head::{ResponseHead, Version, is_grpc};
 use crate::http1::reframe::Recoding;
-use crate::proxy::rt::buffer::Buffer;
+use crate::limits::SUBSTITUTE_BYTES_MAX;
+use crate::proxy::compressors::Loan;
+use crate::proxy::exchange::request::Request;
+use crate::proxy::exchange::variables::Known;
+use crate::proxy::rt::buffer::{Buffer, Class};
+use crate::proxy::transport::frame::HEADROOM;
+use crate::table::plan::ResponsePlan;
+use crate::telemetry::Counter;
 
 /// A coder of one body.
-#[derive(Debug)]
 pub enum Coder {
     /// Leaves every octet where it is.
     Identity,
+    /// Makes others of them.
+    Recoding(Box<Recoder>),
+}
+
+/// Texts are replaced, then all is compressed; one of the two at least.
+pub struct Recoder {
+    substituter: Option<Substituter>,
+    compressor: Option<Loan>,
+    /// What stands between the two.
+    between: Buffer,
+}
+
+/// What came of a piece.
+pub enum Coded {
+    /// A part; the coder is to be asked again.
+    Part(Buffer),
+    /// All of it, or the rest; may be nothing.
+    All(Buffer),
 }
 
 impl Coder {
+    /// The coder of the body behind `head`, whose spans lie in `octets`; and what it means for the
+    /// fields there.
+    #[inline]
+    pub fn of(
+        request: &Request<'_>,
+        head: &ResponseHead,
+        octets: &[u8],
+        plan: &ResponsePlan,
+    ) -> (Self, BodyChange) {
+        if plan.compression.is_none() && plan.substitutions.is_none() {
+            return (Self::Identity, BodyChange::NONE);
+        }
+        Self::chosen(request, head, octets, plan)
+    }
+
+    #[inline(never)]
+    fn chosen(
+        request: &Request<'_>,
+        head: &ResponseHead,
+        octets: &[u8],
+        plan: &ResponsePlan,
+    ) -> (Self, BodyChange) {
+        let facts = BodyFacts::of(head, octets);
+        let mut change = BodyChange::NONE;
+        if facts.content_type.is_some_and(is_grpc) {
+            return (Self::Identity, change);
+        }
+        let substituter = substituter(request, head, &facts, plan, &mut change);
+        let compressor = compressor(request, head, &facts, plan, &mut change);
+        if substituter.is_none() && compressor.is_none() {
+            return (Self::Identity, change);
+        }
+        let recoder = Recoder { substituter, compressor, between: Buffer::unallocated() };
+        (Self::Recoding(Box::new(recoder)), change)
+    }
+
     /// What becomes of the body's length.
     #[must_use]
     pub const fn recoding(&self) -> Recoding {
         match self {
             Self::Identity => Recoding::Untouched,
+            Self::Recoding(_) => Recoding::Recoded,
         }
     }
+}
 
-    /// Codes a piece.
-    #[must_use]
-    pub fn code(&mut self, piece: Buffer) -> Buffer {
-        match self {
-            Self::Identity => piece,
+/// What coders depend on of a response.
+struct BodyFacts<'a> {
+    content_type: Option<&'a [u8]>,
+    is_coded: bool,
+    /// RFC 9111 section 5.2.2.6.
+    is_not_to_be_transformed: bool,
+}
+
+impl<'a> BodyFacts<'a> {
+    fn of(head: &ResponseHead, octets: &'a [u8]) -> Self {
+        let mut facts =
+            Self { content_type: None, is_coded: false, is_not_to_be_transformed: false };
+        for field in &head.fields {
+            let (name, value) = (field.name.of(octets), field.value.of(octets));
+            match name.len() {
+                12 if name.eq_ignore_ascii_case(b"content-type") => {
+                    facts.content_type = facts.content_type.or(Some(value));
+                }
+                16 if name.eq_ignore_ascii_case(b"content-encoding") => {
+                    facts.is_coded |= !value.is_empty();
+                }
+                13 if name.eq_ignore_ascii_case(b"cache-control") => {
+                    let mut directives =
+                        value.split(|octet| *octet == b',').map(<[u8]>::trim_ascii);
+                    facts.is_not_to_be_transformed |=
+                        directives.any(|directive| directive.eq_ignore_ascii_case(b"no-transform"));
+                }
+                _ => {}
+            }
+        }
+        facts
+    }
+}
+
+fn substituter(
+    request: &Request<'_>,
+    head: &ResponseHead,
+    facts: &BodyFacts<'_>,
+    plan: &ResponsePlan,
+    change: &mut BodyChange,
+) -> Option<Substituter> {
+    let substitutions = plan.substitutions.as_ref()?;
+    if head.body == BodyLength::Known(0)
+        || !substitutions.apply_to(head.status, facts.content_type, facts.is_coded)
+    {
+        return None;
+    }
+    change.validators =
+        if substitutions.keeps_validators { Validators::Weakened } else { Validators::Dropped };
+    // Texts know of the request what it brought along.
+    let (request_id, user) = (&b""[..], &b""[..]);
+    let known = Known { request: *request, request_id, user, origin: None, backend: None };
+    let replacements = substitutions.pairs().iter().map(|pair| {
+        let mut text = Vec::new();
+        pair.put().put(&known, &mut text);
+        text.truncate(SUBSTITUTE_BYTES_MAX);
+        text.into_boxed_slice()
+    });
+    Some(Substituter::new(substitutions, replacements))
+}
+
+fn compressor(
+    request: &Request<'_>,
+    head: &ResponseHead,
+    facts: &BodyFacts<'_>,
+    plan: &ResponsePlan,
+    change: &mut BodyChange,
+) -> Option<Loan> {
+    let policy = plan.compression.as_ref().filter(|_| head.body != BodyLength::None)?;
+    let compressible = Compressible {
+        status: head.status,
+        length: head.declared_length,
+        content_type: facts.content_type,
+        is_fixed: facts.is_coded || facts.is_not_to_be_transformed,
+    };
+    // Without the chunked coding nothing would tell a whole body from one that was cut; nor does
+    // nginx (`gzip_http_version 1.1`).
+    let is_capable = request.head.version == Version::Http11;
+    let lines = request.head.fields.iter().filter(|line| {
+        is_capable && line.name.of(request.bytes).eq_ignore_ascii_case(b"accept-encoding")
+    });
+    let accepted = lines.map(|line| line.value.of(request.bytes));
+    let choice = policy.codings.choose(&compressible, accepted, || {
+        let agent = request.head.find_name(request.bytes, b"user-agent");
+        let refused = policy.gzip_refused.as_ref();
+        refused.zip(agent).is_some_and(|(refused, agent)| refused.is_match(agent))
+    });
+    change.varies = choice != Choice::Fixed;
+    let Choice::Coded(coding, level) = choice else { return None };
+    let core = request.core;
+    let Some(loan) = core.compressors.lend(coding, level) else {
+        core.count(Counter::CompressionsForgone);
+        return None;
+    };
+    core.count(Counter::ResponsesCompressed);
+    change.coding = Some(coding);
+    if change.validators == Validators::Kept {
+        change.validators = Validators::Weakened;
+    }
+    Some(loan)
+}
+
+impl Recoder {
+    /// Codes what is unread in `piece`. Until it is [`Coded::All`], it has to be asked again with
+    /// the rest of it and the same `then`.
+    ///
+    /// # Errors
+    /// The body cannot go on.
+    pub fn code(&mut self, piece: &mut Buffer, then: Then) -> Result<Coded, Broken> {
+        let Self { substituter, compressor, between } = self;
+        let Some(substituter) = substituter else {
+            return compress(compressor.as_mut().ok_or(Broken)?, piece, then);
+        };
+        let mut progress = Progress::Full;
+        if between.is_empty() {
+            let mut out = Buffer::with_headroom(Class::Medium, HEADROOM);
+            let most = out.as_vec().len().saturating_add(out.spare());
+            progress = substituter.code(piece.unread(), out.as_vec(), most, then);
+            piece.clear();
+            *between = out;
+        }
+        let Some(compressor) = compressor else {
+            let out = std::mem::replace(between, Buffer::unallocated());
+            return Ok(match progress {
+                Progress::Done => Coded::All(out),
+                Progress::Full => Coded::Part(out),
+            });
+        };
+        let then = if progress == Progress::Done { then } else { Then::More };
+        match (compress(compressor, between, then)?, progress) {
+            (Coded::All(out), Progress::Full) => Ok(Coded::Part(out)),
+            (coded, _) => Ok(coded),
         }
     }
+}
+
+fn compress(compressor: &mut Loan, piece: &mut Buffer, then: Then) -> Result<Coded, Broken> {
+    let mut out = Buffer::with_headroom(Class::Medium, HEADROOM);
+    let room = out.spare();
+    let octets = out.as_vec();
+    octets.resize(HEADROOM + room, 0);
+    let free = octets.get_mut(HEADROOM..).unwrap_or_default();
+    let step = compressor.code(piece.unread(), free, then)?;
+    octets.truncate(HEADROOM + step.made);
+    piece.consume(step.taken);
+    Ok(match step.progress {
+        Progress::Done => Coded::All(out),
+        Progress::Full => Coded::Part(out),
+    })
 }

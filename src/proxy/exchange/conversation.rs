@@ -12,10 +12,10 @@ use crate::model::UpstreamVersion;
 use crate::proxy::exchange::coder::Coder;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::pacing::Pacing;
-use crate::proxy::exchange::relay::{Relayed, relay};
+use crate::proxy::exchange::relay::{Relay, Relayed};
 use crate::proxy::exchange::reply::{Persistence, Reply};
 use crate::proxy::exchange::request::{Body, Request};
-use crate::proxy::exchange::response::{Gone, Unsaid};
+use crate::proxy::exchange::response::{Gone, Saying, Unsaid};
 use crate::proxy::exchange::retry::{self, Facts, Room};
 use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
@@ -247,7 +247,8 @@ async fn answer(
         // A final answer instead of 100: the body is not asked for any more.
         reply.sending.stop();
     }
-    let coder = Coder::Identity;
+    let plan = &talk.route.plan.response;
+    let (coder, change) = Coder::of(request, head, reply.octets.unread(), plan);
     let framing = Framing::of_response(ResponseFacts {
         version: request.head.version,
         status: head.status,
@@ -258,14 +259,14 @@ async fn answer(
     let next = body_end(request, reply);
     let is_last = request.ends_connection() || next.is_none() || framing.is_until_close();
     let persistence = if is_last { Persistence::Close } else { request.keep() };
-    let plan = &talk.route.plan.response;
     let octets = reply.octets.unread();
-    let begun = unsaid.begin(request, head, octets, framing, persistence, plan);
+    let saying = Saying { framing, persistence, change };
+    let begun = unsaid.begin(request, head, octets, saying, plan);
     reply.octets.consume(head.head_bytes);
     let sent = &mut record.response_bytes;
     let pace = talk.route.plan.treatment.pace;
     let pacing = pace.map(|pace| Pacing::new(pace, process_nanos()));
-    let relayed = relay(request, reply, head.body, coder, pacing, begun, sent).await;
+    let relayed = Relay { request, coder, pacing, begun, sent }.run(reply, head.body).await;
     record.status = head.status;
     record.answered = Some(head.status);
     record.finished = process_nanos();

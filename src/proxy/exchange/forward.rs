@@ -3,7 +3,7 @@
 //!
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
-use crate::filter::{FieldEdits, RequestOverlay, ReturnedPlaces};
+use crate::filter::{BodyChange, FieldEdits, LineChange, RequestOverlay, ReturnedPlaces};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop};
 use crate::http1::framing::BodyLength;
@@ -162,20 +162,27 @@ pub struct Returned<'a> {
     pub server: ServerField,
     /// Places that are replaced, and what their texts know.
     pub places: Option<(&'a ReturnedPlaces, Known<'a>)>,
+    /// What is done to its body.
+    pub change: BodyChange,
 }
 
 impl Returned<'_> {
     fn put(&self, out: &mut Vec<u8>, bytes: &[u8], field: &Field) {
-        let Some((places, known)) = &self.places else {
-            return put_kept(out, bytes, field, self.fields);
-        };
         let (name, value) = (field.name.of(bytes), field.value.of(bytes));
+        let prefix = match self.change.line(name, value) {
+            LineChange::Kept => "",
+            LineChange::Dropped => return,
+            LineChange::Prefixed(prefix) => prefix,
+        };
         if self.fields.is_dropped(name) {
             return;
         }
         out.extend_from_slice(name);
         out.extend_from_slice(b": ");
-        if places.put(name, value, known, out).is_none() {
+        out.extend_from_slice(prefix.as_bytes());
+        let places = self.places.as_ref();
+        let replaced = places.and_then(|(places, known)| places.put(name, value, known, out));
+        if replaced.is_none() {
             out.extend_from_slice(value);
         }
         out.extend_from_slice(encode::CRLF);
@@ -221,6 +228,9 @@ pub fn put_response(
     own.put(out, head.status);
     for (name, value) in edits.fields.appended() {
         own.put_field(out, name, value.as_bytes());
+    }
+    for (name, value) in edits.change.lines() {
+        encode::put_field(out, name.as_bytes(), value.as_bytes());
     }
     framing.put_field(out);
     out.extend_from_slice(persistence.field());
@@ -301,7 +311,8 @@ mod tests {
         let own = OwnFields::dated(b"");
         let mut out = Vec::new();
         let (framing, fields) = (Framing::UntilClose, &plan.response.fields);
-        let edits = Returned { fields, server: ServerField::Removed, places: None };
+        let (server, change) = (ServerField::Removed, BodyChange::NONE);
+        let edits = Returned { fields, server, places: None, change };
         put_response(&mut out, bytes, &head, framing, Persistence::Keep, &edits, &own);
         String::from_utf8(out).unwrap()
     }

@@ -2,18 +2,21 @@
 
 use std::fmt::Display;
 
+use crate::coding::Then;
 use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::framing::BodyLength;
-use crate::limits::MID_SIZE_BODY_BYTES_MAX;
-use crate::proxy::exchange::coder::Coder;
+use crate::limits::{MID_SIZE_BODY_BYTES_MAX, SILENT_PIECES_MAX};
+use crate::proxy::exchange::coder::{Coded, Coder};
 use crate::proxy::exchange::pacing::Pacing;
 use crate::proxy::exchange::request::Request;
 use crate::proxy::exchange::response::{Begun, Gone, Unsaid};
+use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::transport::Ending;
 use crate::proxy::transport::frame::HEADROOM;
 use crate::proxy::upstream::call::{Flow, Read, Reply};
 use crate::proxy::upstream::failure::Failure;
+use crate::proxy::upstream::request_body::End;
 
 /// How much of the response the client got.
 pub enum Relayed {
@@ -27,77 +30,152 @@ pub enum Relayed {
     Gone,
 }
 
-/// Relays a body of `length` to its end; `sent` counts its octets.
-pub async fn relay(
-    request: &Request<'_>,
-    reply: &mut Reply<'_>,
-    length: BodyLength,
-    mut coder: Coder,
-    mut pacing: Option<Pacing>,
-    mut begun: Begun,
-    sent: &mut u64,
-) -> Relayed {
-    let mut decoder = BodyDecoder::new(length, Sender::Upstream);
-    let mut piece = std::mem::replace(&mut reply.octets, Buffer::unallocated());
-    loop {
-        let decoded = match decoder.decode(piece.unread_mut()) {
-            Ok(decoded) => decoded,
-            Err(error) => return break_off(request, reply, begun, Failure::Malformed, &error),
-        };
-        piece.truncate(decoded.body);
-        *sent += decoded.body as u64;
-        if decoder.is_done() {
-            break;
+/// The way of a body behind its decoder.
+pub struct Relay<'a> {
+    /// What it answers.
+    pub request: &'a Request<'a>,
+    /// What is done to its octets.
+    pub coder: Coder,
+    /// How fast it may go; `None`: as fast as it can.
+    pub pacing: Option<Pacing>,
+    /// The head before it.
+    pub begun: Begun,
+    /// Counts octets that are sent.
+    pub sent: &'a mut u64,
+}
+
+impl Relay<'_> {
+    /// Relays the body of `reply`, which is of `length`, to its end.
+    pub async fn run(mut self, reply: &mut Reply<'_>, length: BodyLength) -> Relayed {
+        let mut decoder = BodyDecoder::new(length, Sender::Upstream);
+        let mut piece = std::mem::replace(&mut reply.octets, Buffer::unallocated());
+        let mut silent = 0;
+        loop {
+            let decoded = match decoder.decode(piece.unread_mut()) {
+                Ok(decoded) => decoded,
+                Err(error) => return self.break_off(reply, Failure::Malformed, &error),
+            };
+            piece.truncate(decoded.body);
+            if decoder.is_done() {
+                break;
+            }
+            let passed = match &mut self.coder {
+                Coder::Identity => self.put(&mut reply.sending, piece).await,
+                // PERF: in memory of its own, so that others do not carry it.
+                Coder::Recoding(_) => {
+                    Box::pin(self.recode(&mut reply.sending, piece, &mut silent)).await
+                }
+            };
+            if passed.is_err() {
+                return Relayed::Gone;
+            }
+            let class = read_class(&decoder);
+            let class = if self.pacing.is_some() { class.min(Class::Medium) } else { class };
+            piece = Buffer::with_headroom(class, HEADROOM);
+            match self.read(reply, &mut piece).await {
+                Ok(Read::Octets) => {}
+                Ok(Read::Closed) => break,
+                Ok(Read::BodyFailed) | Err(Gone) => return Relayed::Gone,
+                Ok(Read::Broken(error)) => {
+                    return self.break_off(reply, Failure::Truncated, &error);
+                }
+            }
         }
-        let mut coded = coder.code(piece);
-        if let Some(pacing) = &mut pacing {
-            // PERF: in memory of its own, so that others do not carry it.
-            let held = Box::pin(pacing.hold_back(request, &mut reply.sending, &mut begun, coded));
-            let Ok(due) = held.await else { return Relayed::Gone };
-            coded = due;
+        match decoder.finish() {
+            Ok(end) => self.end(reply, piece, end).await.unwrap_or(Relayed::Gone),
+            Err(error) => self.break_off(reply, Failure::Truncated, &error),
         }
-        if begun.send(request, &mut reply.sending, coded).await.is_err() {
-            return Relayed::Gone;
+    }
+
+    /// Sends a piece as it is.
+    async fn put(&mut self, sending: &mut Side<'_, End>, piece: Buffer) -> Result<(), Gone> {
+        *self.sent += piece.len() as u64;
+        let due = self.paced(sending, piece).await?;
+        self.begun.send(self.request, sending, due).await
+    }
+
+    /// Sends what may not go in one go; gives the rest back.
+    async fn paced(&mut self, sending: &mut Side<'_, End>, piece: Buffer) -> Result<Buffer, Gone> {
+        let Self { request, begun, pacing: Some(pacing), .. } = self else { return Ok(piece) };
+        // PERF: in memory of its own, so that others do not carry it.
+        Box::pin(pacing.hold_back(request, sending, begun, piece)).await
+    }
+
+    /// Sends what the coder makes of a piece, if it lets anything out.
+    async fn recode(
+        &mut self,
+        sending: &mut Side<'_, End>,
+        piece: Buffer,
+        silent: &mut u32,
+    ) -> Result<(), Gone> {
+        let then = if *silent < SILENT_PIECES_MAX { Then::More } else { Then::Pause };
+        let rest = self.coded(sending, piece, then).await?;
+        if rest.is_empty() {
+            *silent += 1;
+            return Ok(());
         }
-        let class = read_class(&decoder);
-        let class = if pacing.is_some() { class.min(Class::Medium) } else { class };
-        piece = Buffer::with_headroom(class, HEADROOM);
-        match reply.read(&mut piece, Flow::Full).await {
-            Read::Octets => {}
-            Read::Closed => break,
-            Read::BodyFailed => return Relayed::Gone,
-            Read::Broken(error) => {
-                return break_off(request, reply, begun, Failure::Truncated, &error);
+        *silent = 0;
+        self.put(sending, rest).await
+    }
+
+    /// What the coder makes of a piece; most of it is sent already if it is much.
+    async fn coded(
+        &mut self,
+        sending: &mut Side<'_, End>,
+        mut piece: Buffer,
+        then: Then,
+    ) -> Result<Buffer, Gone> {
+        loop {
+            let Coder::Recoding(recoder) = &mut self.coder else { return Ok(piece) };
+            match recoder.code(&mut piece, then) {
+                Ok(Coded::Part(part)) => self.put(sending, part).await?,
+                Ok(Coded::All(rest)) => return Ok(rest),
+                // What the client has is cut off, so that it cannot take it for the whole.
+                Err(_) => return Err(Gone),
             }
         }
     }
-    let end = match decoder.finish() {
-        Ok(end) => end,
-        Err(error) => return break_off(request, reply, begun, Failure::Truncated, &error),
-    };
-    let mut last = coder.code(piece);
-    if let Some(pacing) = &mut pacing {
-        let held = Box::pin(pacing.hold_back(request, &mut reply.sending, &mut begun, last));
-        let Ok(due) = held.await else { return Relayed::Gone };
-        last = due;
-    }
-    match begun.end(request, &mut reply.sending, last, end.trailers()).await {
-        Ok(()) => Relayed::Complete(end),
-        Err(Gone) => Relayed::Gone,
-    }
-}
 
-fn break_off(
-    request: &Request<'_>,
-    reply: &Reply<'_>,
-    begun: Begun,
-    failure: Failure,
-    cause: &dyn Display,
-) -> Relayed {
-    let Some(failure) = reply.blame(failure, cause) else { return Relayed::Gone };
-    match begun.break_off(request) {
-        Ok(unsaid) => Relayed::Unsent(unsaid, failure),
-        Err(ending) => Relayed::Cut(ending, failure),
+    /// Reads on. If that may take a while, the client gets before what is known so far.
+    async fn read(&mut self, reply: &mut Reply<'_>, piece: &mut Buffer) -> Result<Read, Gone> {
+        if matches!(self.coder, Coder::Identity) {
+            return Ok(reply.read(piece, Flow::Full).await);
+        }
+        if let Some(read) = reply.read_here(piece) {
+            return Ok(read);
+        }
+        let pause = async {
+            let sending = &mut reply.sending;
+            let rest = self.coded(sending, Buffer::unallocated(), Then::Pause).await?;
+            self.put(sending, rest).await
+        };
+        Box::pin(pause).await?;
+        Ok(reply.read(piece, Flow::Waiting).await)
+    }
+
+    async fn end(
+        mut self,
+        reply: &mut Reply<'_>,
+        piece: Buffer,
+        end: EndOfMessage,
+    ) -> Result<Relayed, Gone> {
+        let sending = &mut reply.sending;
+        let last = match self.coder {
+            Coder::Identity => piece,
+            Coder::Recoding(_) => Box::pin(self.coded(sending, piece, Then::End)).await?,
+        };
+        *self.sent += last.len() as u64;
+        let last = self.paced(sending, last).await?;
+        self.begun.end(self.request, sending, last, end.trailers()).await?;
+        Ok(Relayed::Complete(end))
+    }
+
+    fn break_off(self, reply: &Reply<'_>, failure: Failure, cause: &dyn Display) -> Relayed {
+        let Some(failure) = reply.blame(failure, cause) else { return Relayed::Gone };
+        match self.begun.break_off(self.request) {
+            Ok(unsaid) => Relayed::Unsent(unsaid, failure),
+            Err(ending) => Relayed::Cut(ending, failure),
+        }
     }
 }
 

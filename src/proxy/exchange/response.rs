@@ -13,6 +13,7 @@
 //! What stands on the wire is this file's: HTTP/1.1, which a stream of HTTP/2 takes apart again in
 //! its own room.
 
+use crate::filter::BodyChange;
 use crate::http1::head::{ResponseHead, Version};
 use crate::http1::reframe::Framing;
 use crate::limits::COALESCED_BYTES_MAX;
@@ -33,6 +34,17 @@ pub struct Gone;
 /// No final head was said. There is one of it for each request.
 #[must_use]
 pub struct Unsaid(());
+
+/// What a final head says of its message and of what follows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Saying {
+    /// How its body goes on.
+    pub framing: Framing,
+    /// Whether the connection does.
+    pub persistence: Persistence,
+    /// What is done to its body.
+    pub change: BodyChange,
+}
 
 /// A head was said; it is on its way with the first piece of body at the latest.
 #[must_use]
@@ -86,8 +98,7 @@ impl Unsaid {
         request: &Request<'_>,
         head: &ResponseHead,
         octets: &[u8],
-        framing: Framing,
-        persistence: Persistence,
+        saying: Saying,
         plan: &ResponsePlan,
     ) -> Begun {
         let mut out = Buffer::new(Class::Small);
@@ -95,7 +106,8 @@ impl Unsaid {
         let (request_id, user) = (&b""[..], &b""[..]);
         let known = Known { request: *request, request_id, user, origin: None, backend: None };
         let places = plan.places.as_deref().map(|places| (places, known));
-        let edits = Returned { fields: &plan.fields, server: plan.server, places };
+        let Saying { framing, persistence, change } = saying;
+        let edits = Returned { fields: &plan.fields, server: plan.server, places, change };
         request.with_own_fields(|own| {
             forward::put_response(out.as_vec(), octets, head, framing, persistence, &edits, own);
         });

@@ -184,14 +184,19 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// Appends to `buffer` what the endpoint sent already; `None`: nothing.
+    pub fn read_here(&mut self, buffer: &mut Buffer) -> Option<Read> {
+        make_room(buffer);
+        match self.call.stream.try_read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            Err(error) if error.kind() == ErrorKind::Interrupted => None,
+            result => Some(self.found(result)),
+        }
+    }
+
     /// Appends to `buffer` what the endpoint sends next, within the time that it has for it.
     pub async fn read(&mut self, buffer: &mut Buffer, flow: Flow) -> Read {
-        if buffer.spare() == 0 {
-            buffer.compact();
-        }
-        if buffer.spare() == 0 {
-            buffer.grow(Class::Large);
-        }
+        make_room(buffer);
         let stream = self.call.stream;
         if !self.sending.is_running() {
             // Anew for each piece: one that stops half-way would be waited for without end.
@@ -221,6 +226,10 @@ impl<'a> Reply<'a> {
             // What is done with the octets is not the endpoint's time.
             stream.deadline().disarm();
         }
+        self.found(result)
+    }
+
+    fn found(&self, result: io::Result<usize>) -> Read {
         match result {
             Ok(1..) => Read::Octets,
             Ok(_) if self.is_given_up() => Read::Broken(ErrorKind::TimedOut.into()),
@@ -262,5 +271,14 @@ impl<'a> Reply<'a> {
         };
         telemetry::blame::endpoint_failed(self.call.endpoint.address, failure.label(), cause);
         Some(failure)
+    }
+}
+
+fn make_room(buffer: &mut Buffer) {
+    if buffer.spare() == 0 {
+        buffer.compact();
+    }
+    if buffer.spare() == 0 {
+        buffer.grow(Class::Large);
     }
 }

@@ -21,6 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn defaults() -> Defaults {
     Defaults {
+        compression: Arc::default(),
         connect_timeout: SECOND,
         send_timeout: 2 * SECOND,
         read_timeout: 3 * SECOND,
