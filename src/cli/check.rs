@@ -90,6 +90,13 @@ pub struct CheckArgs {
         value_parser = parse::config_map
     )]
     pub configmap: Option<ObjectRef>,
+
+    /// ConfigMap of TCP services
+    #[arg(
+        long, env = "RINGWAY_TCP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map
+    )]
+    pub tcp_services_configmap: Option<ObjectRef>,
 }
 
 /// Why nothing could be checked.
@@ -205,6 +212,7 @@ fn lower_options(args: &CheckArgs) -> LowerOptions {
         default_certificate: args.default_ssl_certificate.clone(),
         ticket_keys: args.tls_ticket_keys.clone(),
         config_map: args.configmap.clone(),
+        tcp_services: args.tcp_services_configmap.clone(),
         is_offline: true,
         ..LowerOptions::directory("", &args.controller_class)
     }

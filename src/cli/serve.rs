@@ -391,6 +391,7 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
         default_certificate: common.default_ssl_certificate.clone(),
         ticket_keys: common.tls_ticket_keys.clone(),
         config_map: common.configmap.clone(),
+        tcp_services: common.tcp_services_configmap.clone(),
         ..of_source
     }
 }

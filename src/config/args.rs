@@ -320,6 +320,13 @@ pub struct Args {
     )]
     pub configmap: Option<ObjectRef>,
 
+    /// ConfigMap of TCP services: PORT: NAMESPACE/SERVICE:PORT[:PROXY][:PROXY]
+    #[arg(
+        long, env = "RINGWAY_TCP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map, help_heading = "Routing"
+    )]
+    pub tcp_services_configmap: Option<ObjectRef>,
+
     /// Path that is answered with 200 for hosts without rules, so that load balancers can probe the
     /// traffic ports; empty: none
     #[arg(

@@ -1,12 +1,14 @@
-//! How a request came.
+//! How clients come.
 
-/// Whether clients come in clear text or by TLS.
+/// What clients speak: HTTP in clear text or by TLS, or something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Scheme {
     /// Clear text.
     Http,
     /// TLS.
     Https,
+    /// What a TCP service speaks; no request ever comes so.
+    Tcp,
 }
 
 impl Scheme {
@@ -16,6 +18,7 @@ impl Scheme {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Tcp => "tcp",
         }
     }
 }

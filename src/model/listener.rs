@@ -23,6 +23,9 @@ impl ListenerId {
     /// The listener of the entry points of `--http-bind` and `--https-bind`. It is always
     /// there.
     pub const HTTP: Self = Self { slot: 0, generation: 0 };
+
+    /// Of entry points of TCP services: no listener, because nobody asks there for a host.
+    pub const NONE: Self = Self { slot: u16::MAX, generation: 0 };
 }
 
 /// An address that clients come to, and what they speak there: one listening socket per core.

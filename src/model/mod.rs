@@ -21,6 +21,7 @@ pub mod path_pattern;
 pub mod policy;
 pub mod pools;
 pub mod problem;
+pub mod stream;
 pub mod tls;
 
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub use policy::{
 };
 pub use pools::Pools;
 pub use problem::{Problem, Severity};
+pub use stream::{Introduced, Introduces, StreamPolicy, TcpService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
 
 use crate::filter::Filter;
@@ -64,6 +66,10 @@ pub struct Model {
     pub downstream: Arc<Downstream>,
     /// How connections to backends are kept.
     pub pools: Pools,
+    /// Of two that name the same entry point, the first has it.
+    pub tcp_services: Arc<[TcpService]>,
+    /// How their connections are relayed.
+    pub streams: StreamPolicy,
 }
 
 impl Model {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::hosts::Hosts;
-use super::id::TableVersion;
+use super::id::{BackendId, TableVersion};
 use super::key::RequestKey;
 use super::names::{NameAction, Names, TableTls};
 use super::plan::ResponsePlan;
 use super::rule::{Match, TableRule};
-use crate::model::{Downstream, EntryPoint, ListenerId, OnMiss, Pools};
+use crate::model::{
+    Downstream, EntryPoint, Introduced, Introduces, ListenerId, OnMiss, Pools, StreamPolicy,
+};
 use crate::tls::client_auth::ClientAuthId;
 
 /// Everything a core routes by. Never changes once published.
@@ -26,6 +28,21 @@ pub struct Table {
     pub(super) listeners: Box<[TableListener]>,
     /// Sorted; each address and scheme once.
     pub(super) entry_points: Arc<[(EntryPoint, ListenerId)]>,
+    /// By entry points, sorted.
+    pub(super) tcp_services: Arc<[(EntryPoint, TableTcpService)]>,
+    /// How their connections are relayed.
+    pub streams: StreamPolicy,
+}
+
+/// A TCP service in compiled form.
+#[derive(Debug, Clone, Copy)]
+pub struct TableTcpService {
+    /// Where its connections go.
+    pub backend: BackendId,
+    /// See [`crate::model::TcpService`].
+    pub introduced: Introduced,
+    /// See [`crate::model::TcpService`].
+    pub introduces: Introduces,
 }
 
 /// A listener in compiled form.
@@ -86,6 +103,14 @@ impl Table {
         let found =
             self.entry_points.binary_search_by_key(entry_point, |(known, _)| *known).ok()?;
         self.entry_points.get(found).map(|(_, listener)| *listener)
+    }
+
+    /// The TCP service whose clients come in at `entry_point`.
+    #[must_use]
+    pub fn tcp_service_at(&self, entry_point: &EntryPoint) -> Option<&TableTcpService> {
+        let services = &self.tcp_services;
+        let found = services.binary_search_by_key(entry_point, |(known, _)| *known).ok()?;
+        services.get(found).map(|(_, service)| service)
     }
 
     /// Whether rules of a host are asked for `host`, other than those that hold for every host.

@@ -94,10 +94,12 @@ pub enum Counter {
     ResponsesCompressed,
     /// Responses whose bodies were not, because too many were at a time.
     CompressionsForgone,
+    /// Connections of TCP services.
+    TcpConnections,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::CompressionsForgone as usize + 1;
+pub const COUNTERS: usize = Counter::TcpConnections as usize + 1;
 
 /// Name (without prefix and `_total`) and help of every counter, in the order of the enum.
 const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
@@ -253,6 +255,7 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         "compressions_forgone",
         "Responses that were not compressed because too many were at a time.",
     ),
+    (Counter::TcpConnections, "tcp_connections", "Connections of TCP services."),
 ];
 
 impl Counter {

@@ -36,6 +36,7 @@ mod secrets;
 mod sessions;
 mod settings;
 mod slip;
+mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use super::resolve::Answer;
 use super::store::{Dirty, Entry, Store};
 use crate::model::{
     BackendKey, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, Problem, Rule,
+    TcpService,
 };
 use crate::table::{EndpointSet, ServerTlsById};
 use backends::{Backends, slices};
@@ -100,7 +102,8 @@ pub struct Lowerer {
     names: Names,
     backends: Backends,
     named: Named,
-    /// Of classes, slices and the controller's ConfigMap.
+    tcp_services: Arc<[TcpService]>,
+    /// Of classes, slices and the ConfigMaps that flags name.
     problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
     /// All of them, as last told.
     told: Arc<[Arc<Problem>]>,
@@ -152,6 +155,7 @@ impl Lowerer {
             hosts: BTreeMap::new(),
             backends,
             named: Named::default(),
+            tcp_services: Arc::default(),
             problems: BTreeMap::new(),
             told: Arc::default(),
             are_problems_stale: true,
@@ -169,6 +173,7 @@ impl Lowerer {
         self.backends.touch(store, dirty, now, &mut touched.backends);
         let globals = self.apply_globals(store, dirty);
         touched.is_model = globals == GlobalsChange::Model;
+        touched.is_model |= self.apply_tcp_services(store, dirty, &mut touched.backends);
         if self.apply_classes(store, dirty) | (globals == GlobalsChange::Objects) {
             let known = self.claims.owners().filter(|owner| owner.kind == Kind::Ingress);
             let all: BTreeSet<_> = store.ingresses.keys().chain(known).cloned().collect();
@@ -279,6 +284,30 @@ impl Lowerer {
             (true, false) => GlobalsChange::Model,
             (true, true) => GlobalsChange::None,
         }
+    }
+
+    /// Reads the ConfigMap of TCP services again if it changed; whether there are others.
+    fn apply_tcp_services(
+        &mut self,
+        store: &Store,
+        dirty: &Dirty,
+        touched: &mut backends::Touched,
+    ) -> bool {
+        let Some(flag) = self.options.tcp_services.clone() else { return false };
+        if !self.is_first && !dirty.0.contains(&flag) {
+            return false;
+        }
+        let map = store.config_maps.get(&flag);
+        let (services, problems) = streams::read(&flag, map, &self.options.entry_points);
+        set_problems(&mut self.problems, &flag, problems);
+        self.are_problems_stale = true;
+        if services == self.tcp_services {
+            return false;
+        }
+        let keys = |services: &[TcpService]| services.iter().map(|s| s.backend.clone()).collect();
+        self.backends.services(&flag, keys(&self.tcp_services), keys(&services), touched);
+        self.tcp_services = services;
+        true
     }
 
     fn check_slices(&mut self, store: &Store, dirty: &Dirty) {
@@ -432,12 +461,14 @@ impl Lowerer {
         let generation = ListenerId::HTTP.generation;
         let listener =
             Listener { generation, entry_points, hosts, default_rule, server_names, default_tls };
-        let Globals { defaults, downstream, pools, .. } = &self.globals;
+        let Globals { defaults, downstream, pools, streams, .. } = &self.globals;
         Model {
             listeners: vec![listener],
             defaults: defaults.clone(),
             downstream: Arc::new(downstream.clone()),
             pools: *pools,
+            tcp_services: Arc::clone(&self.tcp_services),
+            streams: *streams,
         }
     }
 

@@ -23,6 +23,8 @@ pub struct LowerOptions {
     pub ticket_keys: Option<ObjectRef>,
     /// `--configmap`; `None`: flags alone count.
     pub config_map: Option<ObjectRef>,
+    /// `--tcp-services-configmap`; `None`: there are no TCP services.
+    pub tcp_services: Option<ObjectRef>,
     /// Value of Strict-Transport-Security for hosts with a TLS entry; `None`: none is sent.
     pub hsts: Option<Arc<str>>,
     /// What rules leave open.
@@ -58,6 +60,7 @@ impl LowerOptions {
             default_certificate: None,
             ticket_keys: None,
             config_map: None,
+            tcp_services: None,
             hsts: None,
             defaults: Defaults::default(),
             downstream: Downstream::default(),
@@ -71,8 +74,8 @@ impl LowerOptions {
 
     /// Objects that flags name, of kinds of which only those are read that something names.
     pub fn named(&self) -> impl Iterator<Item = &ObjectRef> {
-        let all = [&self.default_certificate, &self.ticket_keys, &self.config_map];
-        all.into_iter().flatten()
+        let maps = [&self.config_map, &self.tcp_services];
+        [&self.default_certificate, &self.ticket_keys].into_iter().chain(maps).flatten()
     }
 
     /// Objects of a directory: it belongs to whoever runs the process, so that local addresses are

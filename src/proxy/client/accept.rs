@@ -13,6 +13,7 @@ use crate::limits::{
 use crate::model::{EntryPoint, ListenerId, Scheme};
 use crate::proxy::client::arrival::{self, Admitted, Arrived};
 use crate::proxy::client::head::Unparsed;
+use crate::proxy::client::tcp;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::end::After;
@@ -174,6 +175,11 @@ async fn accept<F: Future<Output = After> + 'static>(
     loop {
         match socket.listener.accept(&core.deadlines).await {
             Accepted::Connection(stream, peer) if core.admit() => {
+                if socket.entry_point.scheme == Scheme::Tcp {
+                    let (admitted, at) = (Admitted(Rc::clone(core)), socket.entry_point);
+                    core.tasks.start(tcp::serve(admitted, stream, peer, at));
+                    continue;
+                }
                 let (listener, places) = (Rc::clone(&socket.facts.borrow()), Rc::clone(places));
                 let place = move |request| places.put(serve_one(request));
                 let admitted = Admitted(Rc::clone(core));

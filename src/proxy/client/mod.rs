@@ -8,4 +8,5 @@ pub mod http2;
 pub mod linger;
 pub mod passthrough;
 pub mod proxy_header;
+pub mod tcp;
 pub mod tls;

@@ -46,6 +46,16 @@ pub async fn introduced(
     Some(Introduced { peer: source.unwrap_or(peer), listener, first })
 }
 
+/// Who the client is by a header that has to be there, whoever sends it; and what was read beyond.
+pub async fn demanded(
+    core: &Core,
+    socket: &Stream,
+    peer: SocketAddr,
+) -> Option<(SocketAddr, Option<Buffer>)> {
+    let (said, first) = read_proxy_header(core, socket).await?;
+    Some((said.source.unwrap_or(peer), first))
+}
+
 /// What a header says.
 #[derive(Default)]
 struct Said {

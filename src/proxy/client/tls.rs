@@ -8,8 +8,10 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::limits::TLS_HELLO_BYTES_MAX;
+use crate::limits::{TLS_HELLO_BYTES_MAX, TRIES_MAX};
+use crate::model::StreamPolicy;
 use crate::proxy::client::passthrough;
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
@@ -18,6 +20,7 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::tls::TlsStream;
+use crate::proxy_protocol;
 use crate::table::TableTls;
 use crate::telemetry::{self, Counter};
 use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, read_hello};
@@ -77,7 +80,16 @@ pub async fn accept(
         Ok(tls) => terminate(core, socket, peer, first, &tls, asked.is_masked).await,
         Err((backend, send_proxy)) => {
             let client = passthrough::Client { socket, peer, first };
-            passthrough::relay(core, client, backend, send_proxy).await;
+            let terms = passthrough::Terms {
+                introduces: send_proxy.then_some(proxy_protocol::put_v2),
+                policy: StreamPolicy {
+                    idle_timeout: core.config.defaults.read_timeout,
+                    goes_on: true,
+                    tries: TRIES_MAX,
+                    tries_time: Duration::ZERO,
+                },
+            };
+            passthrough::relay(core, client, backend, terms).await;
             None
         }
     }

@@ -154,7 +154,7 @@ fn compressor(
     plan: &ResponsePlan,
     change: &mut BodyChange,
 ) -> Option<Loan> {
-    let policy = plan.compression.as_ref().filter(|_| head.body != BodyLength::None)?;
+    let policy = plan.compression.as_ref()?;
     let compressible = Compressible {
         status: head.status,
         length: head.declared_length,

@@ -6,6 +6,7 @@
 
 use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::error::RequestFault;
+use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestKind, ResponseHead};
 use crate::http1::reframe::{Framing, ResponseFacts};
 use crate::model::UpstreamVersion;
@@ -256,6 +257,8 @@ async fn answer(
         recoding: coder.recoding(),
         trailers: request.trailers(),
     });
+    // What is said of a body that HEAD asked about is said of the coded one; there is none to code.
+    let coder = if head.body == BodyLength::None { Coder::Identity } else { coder };
     let next = body_end(request, reply);
     let is_last = request.ends_connection() || next.is_none() || framing.is_until_close();
     let persistence = if is_last { Persistence::Close } else { request.keep() };

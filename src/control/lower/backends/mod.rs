@@ -94,6 +94,20 @@ impl Backends {
         }
     }
 
+    /// A ConfigMap names `new` in place of `old`.
+    pub(super) fn services(
+        &mut self,
+        map: &ObjectRef,
+        old: Vec<BackendKey>,
+        new: Vec<BackendKey>,
+        touched: &mut Touched,
+    ) {
+        new.iter().for_each(|key| self.uses.acquire(key, map, Use::Plain));
+        old.iter().for_each(|key| self.uses.release(key, map, Use::Plain));
+        touched.keys.extend(old.into_iter().chain(new));
+        touched.owners.insert(map.clone());
+    }
+
     /// Marks what changed objects are part of: Services, slices and Secrets. Time alone changes
     /// what Secrets come to.
     pub(super) fn touch(
@@ -254,7 +268,10 @@ fn told_user(
     let claim = claims.get(user);
     let place = claim.and_then(|claim| claim.place_of(key));
     let field = place.map(|place| place.backend_field()).unwrap_or_default();
-    let effect = place.copied().unwrap_or(Place::Default).effect();
+    let effect = match user.kind {
+        Kind::ConfigMap => "connections to its port are closed",
+        _ => place.copied().unwrap_or(Place::Default).effect(),
+    };
     let mut report = Report::new(user, claim.and_then(|claim| claim.provenance.as_ref()));
     if defect.is_error() {
         report.error(defect.finding(&field, effect));

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::settings::{ServerOfHost, Settings};
-use crate::model::{Defaults, Downstream, ExternalAuthPolicy, ObjectRef, Pools, RetryCause};
+use crate::model::{
+    Defaults, Downstream, ExternalAuthPolicy, ObjectRef, Pools, RetryCause, StreamPolicy,
+};
 
 /// What holds for all objects: what flags say, and over it what the ConfigMap says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,6 +38,8 @@ pub struct Globals {
     pub path_check: PathCheck,
     /// How connections to backends are kept.
     pub pools: Pools,
+    /// How connections of TCP services are relayed.
+    pub streams: StreamPolicy,
     /// ConfigMaps with fields for all.
     pub field_maps: FieldMaps,
     /// Fields that `custom-headers` may set, in lower case.
@@ -63,6 +67,7 @@ impl Globals {
             defaults: _,
             downstream: _,
             pools: _,
+            streams: _,
             field_maps: _,
             annotations,
             nothing,

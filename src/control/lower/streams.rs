@@ -1,0 +1,189 @@
+//! The ConfigMap of TCP services: a line a port.
+//!
+//! Source: ingress-nginx, "Exposing TCP and UDP services".
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+
+use crate::control::source::report::{Finding, Report};
+use crate::control::store::Entry;
+use crate::filter::Scheme;
+use crate::model::{
+    BackendKey, Dial, EntryPoint, Introduced, Introduces, ObjectRef, PortRef, Problem, TcpService,
+};
+
+/// The services of `map`, and what is wrong with it. A line that cannot be understood stands for
+/// nothing. `ours`: entry points that flags name; services come in at the same addresses.
+pub(super) fn read(
+    reference: &ObjectRef,
+    map: Option<&Entry<ConfigMap>>,
+    ours: &[EntryPoint],
+) -> (Arc<[TcpService]>, Vec<Arc<Problem>>) {
+    let mut report = Report::new(reference, map.and_then(|entry| entry.provenance.as_ref()));
+    let Some(entry) = map else {
+        report.warning(missing(reference));
+        return (Arc::default(), report.finish());
+    };
+    let ConfigMap { data, binary_data: _, immutable: _, metadata: _ } = &*entry.object;
+    let mut services = Vec::new();
+    for (port, value) in data.iter().flatten() {
+        match parse(port, value, ours) {
+            Ok(service) => services.push(service),
+            Err((reason, why)) => report.error(Finding {
+                reason,
+                field: format!("data.{port}"),
+                message: format!("nothing listens on port {port:?} for {value:?}: {why}."),
+                advice: "Write PORT: NAMESPACE/SERVICE:PORT, and behind that :PROXY if clients \
+                         say who they are, and another :PROXY if the Service is to be told."
+                    .into(),
+            }),
+        }
+    }
+    (services.into(), report.finish())
+}
+
+fn missing(reference: &ObjectRef) -> Finding {
+    Finding {
+        reason: "ConfigMapMissing",
+        field: String::new(),
+        message: format!(
+            "there is no {reference}, which --tcp-services-configmap names: there are no TCP \
+             services."
+        ),
+        advice: "Create it, or leave the flag out.".into(),
+    }
+}
+
+/// A line; or why it stands for nothing, as a word and as a part of a sentence.
+fn parse(
+    port: &str,
+    value: &str,
+    ours: &[EntryPoint],
+) -> Result<TcpService, (&'static str, String)> {
+    const INVALID: &str = "InvalidService";
+    let invalid = |why: &str| (INVALID, why.to_owned());
+    let number = port.trim().parse().ok().filter(|port| *port > 0);
+    let number: u16 = number.ok_or_else(|| invalid("it is no port"))?;
+    if ours.iter().any(|entry_point| entry_point.address.port() == number) {
+        return Err(("PortTaken", "clients of Ingresses come in there".to_owned()));
+    }
+    let mut parts = value.trim().split(':');
+    let (Some(name), Some(service_port)) = (parts.next(), parts.next()) else {
+        return Err(invalid("it names no port of a Service"));
+    };
+    let Some((namespace, service)) = name.split_once('/') else {
+        return Err(invalid("it names no Service with its namespace"));
+    };
+    if !is_name(namespace) || !is_name(service) {
+        return Err(invalid("it names no Service with its namespace"));
+    }
+    let service_port = match service_port.parse() {
+        Ok(0) => return Err(invalid("it names no port of a Service")),
+        Ok(number) => PortRef::Number(number),
+        Err(_) if is_name(service_port) => PortRef::Name(service_port.into()),
+        Err(_) => return Err(invalid("it names no port of a Service")),
+    };
+    let mut has_proxy = || match parts.next() {
+        None | Some("") => Ok(false),
+        Some(word) if word.eq_ignore_ascii_case("PROXY") => Ok(true),
+        Some(_) => Err(invalid("behind the port stands something else than PROXY")),
+    };
+    let (reads, writes) = (has_proxy()?, has_proxy()?);
+    if parts.next().is_some() {
+        return Err(invalid("there is more than PROXY:PROXY behind the port"));
+    }
+    let mut addresses: Vec<_> = ours.iter().map(|entry_point| entry_point.address.ip()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let scheme = Scheme::Tcp;
+    let entry_point = |ip| EntryPoint { address: SocketAddr::new(ip, number), scheme };
+    Ok(TcpService {
+        entry_points: addresses.into_iter().map(entry_point).collect(),
+        backend: BackendKey {
+            namespace: namespace.into(),
+            service: service.into(),
+            port: service_port,
+            dial: Dial::default(),
+        },
+        introduced: if reads { Introduced::ByHeader } else { Introduced::ByConnection },
+        introduces: if writes { Introduces::Client } else { Introduces::Nobody },
+    })
+}
+
+/// Letters, digits and `-`: what names of namespaces, Services and ports are made of.
+fn is_name(text: &str) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= 63 && text.bytes().all(is_known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a line comes to: `entry points → namespace/service port, in, out`, or the reason and
+    /// why not.
+    fn line(port: &str, value: &str) -> String {
+        let entry_point = |address: &str, scheme| EntryPoint {
+            address: address.parse().expect("an address"),
+            scheme,
+        };
+        let ours = [
+            entry_point("0.0.0.0:80", Scheme::Http),
+            entry_point("[::]:80", Scheme::Http),
+            entry_point("0.0.0.0:443", Scheme::Https),
+        ];
+        match parse(port, value, &ours) {
+            Ok(service) => {
+                let TcpService { entry_points, backend, introduced, introduces } = service;
+                let at: Vec<_> = entry_points.iter().map(ToString::to_string).collect();
+                let BackendKey { namespace, service, port, dial: _ } = backend;
+                format!(
+                    "{} → {namespace}/{service} {port:?} {introduced:?} {introduces:?}",
+                    at.join(" ")
+                )
+            }
+            Err((reason, why)) => format!("{reason}: {why}"),
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_service() {
+        let at = |rest: &str| format!("tcp://0.0.0.0:9000 tcp://[::]:9000 → {rest}");
+        let wrong = |why: &str| format!("InvalidService: {why}");
+        let no_service = wrong("it names no Service with its namespace");
+        let no_port = wrong("it names no port of a Service");
+        let other = wrong("behind the port stands something else than PROXY");
+        for (port, value, expected) in [
+            ("9000", "a/b:80", at("a/b Number(80) ByConnection Nobody")),
+            (" 9000", " a/b-c:sql ", at("a/b-c Name(\"sql\") ByConnection Nobody")),
+            ("9000", "a/b:80:PROXY", at("a/b Number(80) ByHeader Nobody")),
+            ("9000", "a/b:80::proxy", at("a/b Number(80) ByConnection Client")),
+            ("9000", "a/b:80:PROXY:PROXY", at("a/b Number(80) ByHeader Client")),
+            ("9000", "a/b:80::", at("a/b Number(80) ByConnection Nobody")),
+            ("0", "a/b:80", wrong("it is no port")),
+            ("65536", "a/b:80", wrong("it is no port")),
+            ("http", "a/b:80", wrong("it is no port")),
+            ("443", "a/b:80", "PortTaken: clients of Ingresses come in there".into()),
+            ("9000", "", no_port.clone()),
+            ("9000", "a/b", no_port.clone()),
+            ("9000", "b:80", no_service.clone()),
+            ("9000", "/b:80", no_service.clone()),
+            ("9000", "a/B:80", no_service.clone()),
+            ("9000", "a/b/c:80", no_service),
+            ("9000", "a/b:0", no_port.clone()),
+            ("9000", "a/b:", no_port.clone()),
+            ("9000", "a/b:x y", no_port),
+            ("9000", "a/b:80:TLS", other.clone()),
+            ("9000", "a/b:80:PROXY:x", other),
+            (
+                "9000",
+                "a/b:80:PROXY:PROXY:PROXY",
+                wrong("there is more than PROXY:PROXY behind the port"),
+            ),
+        ] {
+            assert_eq!(line(port, value), expected, "{port}: {value}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Connections that are no HTTP: relayed from an entry point to a backend as they are.
+
+use std::time::Duration;
+
+use super::backend::BackendKey;
+use super::listener::EntryPoint;
+
+/// A TCP service: what comes in at some entry points goes to one backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpService {
+    /// Where its clients come in; all of [`crate::filter::Scheme::Tcp`].
+    pub entry_points: Vec<EntryPoint>,
+    /// Where they are relayed to.
+    pub backend: BackendKey,
+    /// Who says who the client is.
+    pub introduced: Introduced,
+    /// Whether the backend is told who the client is, by version 1 of the PROXY protocol.
+    pub introduces: Introduces,
+}
+
+/// Who says who the client of a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Introduced {
+    /// The connection.
+    #[default]
+    ByConnection,
+    /// A PROXY header, without which there is no connection.
+    ByHeader,
+}
+
+/// Whether a backend is told who the client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Introduces {
+    /// Nothing is said.
+    #[default]
+    Nobody,
+    /// By a header of version 1 of the PROXY protocol.
+    Client,
+}
+
+/// How connections that are no HTTP are relayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamPolicy {
+    /// How long nothing may move.
+    pub idle_timeout: Duration,
+    /// Whether another endpoint is tried.
+    pub goes_on: bool,
+    /// Endpoints that are tried then, from 1.
+    pub tries: u32,
+    /// How long after the first try another one may begin; zero: at any time.
+    pub tries_time: Duration,
+}
+
+impl Default for StreamPolicy {
+    /// That of ingress-nginx.
+    fn default() -> Self {
+        let ten_minutes = Duration::from_secs(600);
+        Self { idle_timeout: ten_minutes, goes_on: true, tries: 3, tries_time: ten_minutes }
+    }
+}

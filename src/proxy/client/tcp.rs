@@ -1,0 +1,37 @@
+//! A connection of a TCP service: relayed as it is to an endpoint of the backend that the table in
+//! force has for its entry point.
+
+use std::net::SocketAddr;
+
+use crate::model::{EntryPoint, Introduced, Introduces};
+use crate::proxy::client::arrival::Admitted;
+use crate::proxy::client::passthrough::{self, Client, Terms};
+use crate::proxy::client::proxy_header;
+use crate::proxy::rt::Stream;
+use crate::proxy::rt::buffer::Buffer;
+use crate::telemetry::Counter;
+
+/// Relays an admitted connection to its end.
+pub async fn serve(admitted: Admitted, socket: Stream, peer: SocketAddr, at: EntryPoint) {
+    let core = &admitted.0;
+    core.count(Counter::TcpConnections);
+    let table = core.table();
+    let service = table.0.tcp_service_at(&at).copied();
+    let policy = table.0.streams;
+    core.retire_table(table);
+    let Some(service) = service else { return };
+    let introduced = match service.introduced {
+        Introduced::ByHeader => proxy_header::demanded(core, &socket, peer).await,
+        Introduced::ByConnection => Some((peer, None)),
+    };
+    let Some((peer, first)) = introduced else { return };
+    let first = first.unwrap_or_else(Buffer::unallocated);
+    let terms = Terms {
+        introduces: match service.introduces {
+            Introduces::Nobody => None,
+            Introduces::Client => Some(crate::proxy_protocol::put_v1),
+        },
+        policy,
+    };
+    passthrough::relay(core, Client { socket, peer, first }, service.backend, terms).await;
+}

@@ -1,0 +1,152 @@
+//! TCP services: ports that a ConfigMap relays to Services, live, with and without PROXY headers.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use crate::for_each_driver;
+use crate::harness::{Backend, Builder, Client, Driver, manifest, wait_until};
+
+for_each_driver!(
+    connections_are_relayed_as_the_config_map_says,
+    endpoints_come_and_go_without_cutting_the_others,
+);
+
+/// Greets, and repeats what comes until its end.
+fn echo(name: &'static str) -> Backend {
+    Backend::scripted(move |mut connection| {
+        connection.send(format!("{name}\n"))?;
+        loop {
+            let octet = match connection.read_exact(1) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                read => read?,
+            };
+            connection.send(octet)?;
+        }
+        connection.send("bye")
+    })
+}
+
+/// Repeats the first line that it gets.
+fn line() -> Backend {
+    Backend::scripted(|mut connection| {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            line.extend(connection.read_exact(1)?);
+        }
+        connection.send(line)
+    })
+}
+
+/// Ports that nobody has.
+fn ports<const N: usize>() -> [SocketAddr; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.map(|listener| listener.local_addr().expect("an address"))
+}
+
+fn services(lines: &[(SocketAddr, &str)]) -> String {
+    let lines = lines.iter().map(|(at, service)| format!("  \"{}\": {service}\n", at.port()));
+    let lines: String = lines.collect();
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: default, name: tcp}}\n\
+         data:\n{lines}  bad: default/echo:80\n"
+    )
+}
+
+/// Connects, once somebody listens.
+fn connect(at: SocketAddr) -> Client {
+    wait_until("the port", || TcpStream::connect(at).is_ok());
+    Client::connect(at)
+}
+
+/// What the server says first; empty: nothing.
+fn greeting(at: SocketAddr) -> String {
+    let mut said = String::new();
+    let read = TcpStream::connect(at).and_then(|stream| stream.take(5).read_to_string(&mut said));
+    drop(read);
+    said
+}
+
+fn connections_are_relayed_as_the_config_map_says(driver: Driver) {
+    let (echo, line) = (echo("echo"), line());
+    let [plain, told, said, both, nobody, late] = ports();
+    let lines = [
+        (plain, "default/echo:80"),
+        (told, "default/line:80::PROXY"),
+        (said, "default/line:80:PROXY"),
+        (both, "default/line:80:PROXY:PROXY"),
+        (nobody, "default/nobody:80"),
+    ];
+    let proxy = Builder::new(driver)
+        .flag("--tcp-services-configmap", "default/tcp")
+        .manifests(manifest::backend("echo", &[echo.address()]))
+        .manifests(manifest::backend("line", &[line.address()]))
+        .start();
+    proxy.wait_for_output("there is no ConfigMap default/tcp, which --tcp-services-configmap");
+    proxy.write("tcp.yaml", &services(&lines));
+
+    // The server speaks first, and each side ends by itself.
+    let mut open = connect(plain);
+    assert_eq!(open.take(5), b"echo\n");
+    let mut client = connect(plain);
+    client.send("abc");
+    assert_eq!(client.take(8), b"echo\nabc");
+    client.finish_sending();
+    assert_eq!(client.read_until_close(), b"bye");
+
+    let from = |client: &str, server: &str| format!("PROXY TCP4 {client} {server}");
+    let mut client = connect(told);
+    client.send("x\n");
+    let header = String::from_utf8(client.read_until_close()).expect("a line");
+    assert!(header.starts_with(&from("127.0.0.1", "127.0.0.1 ")), "{header}");
+    assert!(header.ends_with(&format!(" {}\r\n", told.port())), "{header}");
+
+    let header = from("192.0.2.7", "198.51.100.1 1000 2000\r\n");
+    let mut client = connect(said);
+    client.send(format!("{header}hello\n"));
+    assert_eq!(client.read_until_close(), b"hello\n");
+    let mut client = connect(both);
+    client.send(format!("{header}hello\n"));
+    let told_on = String::from_utf8(client.read_until_close()).expect("a line");
+    assert!(told_on.starts_with(&from("192.0.2.7", "127.0.0.1 1000 ")), "{told_on}");
+    // Nobody says who it is.
+    let mut client = connect(both);
+    client.send("GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(client.read_until_close(), b"");
+
+    // There is nobody to relay to.
+    proxy.wait_for_output("nobody");
+    assert_eq!(connect(nobody).read_until_close(), b"");
+    proxy.wait_for_output("nothing listens on port \"bad\" for \"default/echo:80\"");
+
+    // Live: a port comes, another goes, and who is there stays.
+    proxy.replace("tcp.yaml", &services(&[(late, "default/echo:80")]));
+    let mut client = connect(late);
+    assert_eq!(client.take(5), b"echo\n");
+    wait_until("the port is closed", || TcpStream::connect(plain).is_err());
+    open.send("still");
+    assert_eq!(open.take(5), b"still");
+    let relayed = proxy.metric("ringway_tcp_connections_total", &[]);
+    assert!(relayed >= 7.0, "{relayed}");
+}
+
+fn endpoints_come_and_go_without_cutting_the_others(driver: Driver) {
+    let (old, new) = (echo("old!"), echo("new!"));
+    let [at] = ports();
+    let endpoints = |addresses: &[SocketAddr]| manifest::backend("echo", addresses);
+    let proxy = Builder::new(driver)
+        .flag("--tcp-services-configmap", "default/tcp")
+        .manifests(services(&[(at, "default/echo:80")]) + "---\n")
+        .start();
+    proxy.write("echo.yaml", &endpoints(&[old.address(), Backend::closed_address()]));
+    wait_until("endpoints", || greeting(at) == "old!\n");
+    // Of two endpoints one refuses: everybody gets to the other one.
+    let mut open = connect(at);
+    assert_eq!(open.take(5), b"old!\n");
+    for _ in 0..6 {
+        assert_eq!(greeting(at), "old!\n");
+    }
+    proxy.replace("echo.yaml", &endpoints(&[new.address()]));
+    wait_until("the new endpoint", || greeting(at) == "new!\n");
+    open.send("here");
+    assert_eq!(open.take(4), b"here");
+}
