@@ -6,6 +6,7 @@ pub mod cidr;
 pub mod cluster;
 pub mod host;
 pub mod machine;
+pub mod nginx_flags;
 pub mod parse;
 
 use std::path::PathBuf;
@@ -368,6 +369,7 @@ pub(crate) mod tests {
             "--admin-bind 9901",
             "--client-max-body-size 1x",
             "--default-backend-service web",
+            "--disable-catch-all maybe",
             "--default-ssl-certificate web",
             "--configmap web",
             "--hsts-max-age -1",

@@ -12,6 +12,7 @@
 //! `tests/tidy.rs` holds the table of allowed imports and fails on an edge that is not in it.
 
 pub mod limits;
+mod page;
 
 pub mod model;
 

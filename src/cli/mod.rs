@@ -7,6 +7,7 @@ mod exit;
 pub mod serve;
 mod signals;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use clap::Parser as _;
 
 use self::exit::EXIT_USAGE;
 use crate::config::ConfigError;
+use crate::config::nginx_flags::{self, FlagError, Translated};
 
 /// The command line.
 #[derive(Debug, clap::Parser)]
@@ -46,10 +48,32 @@ pub enum Command {
     Doctor(Box<serve::ServeArgs>),
 }
 
+/// What was typed, in our words; what has no effect in them is told.
+fn command_line() -> Result<Vec<OsString>, FlagError> {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let Ok(texts) = typed.iter().cloned().map(OsString::into_string).collect() else {
+        return Ok(typed);
+    };
+    let Translated { args, notes } = nginx_flags::translate(texts)?;
+    for note in notes {
+        // Nobody is left to tell when standard error is closed.
+        drop(writeln!(std::io::stderr(), "ringway: {note}"));
+    }
+    Ok(args.into_iter().map(OsString::from).collect())
+}
+
 /// Runs the process to its end.
 #[must_use]
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let args = match command_line() {
+        Ok(args) => args,
+        Err(error) => {
+            // Nobody is left to tell when standard error is closed.
+            drop(writeln!(std::io::stderr(), "ringway: {error}"));
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    let result = match Cli::parse_from(args).command {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args, &mut std::io::stdout().lock()),

@@ -20,7 +20,7 @@ use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
 use crate::control::client;
 use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
-use crate::control::lower::{Interest, LowerOptions};
+use crate::control::lower::{CatchAll, ExternalNames, Interest, LowerOptions};
 use crate::control::openings::Bound as BoundEntry;
 use crate::control::password_threads;
 use crate::control::source::kubernetes::KubernetesOptions;
@@ -387,6 +387,12 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
     };
     LowerOptions {
         watch_without_class: common.watch_ingress_without_class,
+        class_by_name: common.ingress_class_by_name,
+        catch_all: if common.disable_catch_all { CatchAll::Ignored } else { CatchAll::Served },
+        external_names: match common.disable_svc_external_name {
+            true => ExternalNames::Refused,
+            false => ExternalNames::Resolved,
+        },
         default_backend: common.default_backend_service.clone(),
         default_certificate: common.default_ssl_certificate.clone(),
         ticket_keys: common.tls_ticket_keys.clone(),

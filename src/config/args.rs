@@ -306,9 +306,22 @@ pub struct Args {
     #[arg(long, env = "RINGWAY_WATCH_INGRESS_WITHOUT_CLASS", help_heading = "Routing")]
     pub watch_ingress_without_class: bool,
 
+    /// Ingresses whose class has the name of --ingress-class are ours, whatever its IngressClass
+    /// says
+    #[arg(long, env = "RINGWAY_INGRESS_CLASS_BY_NAME", help_heading = "Routing")]
+    pub ingress_class_by_name: bool,
+
+    /// Leave Ingresses with a default backend alone
+    #[arg(long, env = "RINGWAY_DISABLE_CATCH_ALL", help_heading = "Routing")]
+    pub disable_catch_all: bool,
+
+    /// Services of type ExternalName have no endpoints
+    #[arg(long, env = "RINGWAY_DISABLE_SVC_EXTERNAL_NAME", help_heading = "Routing")]
+    pub disable_svc_external_name: bool,
+
     /// Service that answers what no rule matches, instead of status 404
     #[arg(
-        long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME:PORT",
+        long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME[:PORT]",
         value_parser = parse::backend, help_heading = "Routing"
     )]
     pub default_backend_service: Option<BackendKey>,

@@ -29,7 +29,9 @@ pub enum ParseError {
     #[error("write ADDRESS/PREFIX, such as 10.0.0.0/8 or fd00::/8, or a single address")]
     Cidr,
     /// Not namespace/name:port.
-    #[error("write NAMESPACE/NAME:PORT, such as default/landing:80")]
+    #[error(
+        "write NAMESPACE/NAME:PORT, such as default/landing:80; without a port the first counts"
+    )]
     Backend,
     /// Not namespace/name.
     #[error("write NAMESPACE/NAME, such as default/wildcard-tls")]
@@ -124,14 +126,19 @@ pub fn bytes(text: &str) -> Result<u64, ParseError> {
 /// [`ParseError::Backend`].
 pub fn backend(text: &str) -> Result<BackendKey, ParseError> {
     let (namespace, rest) = text.split_once('/').ok_or(ParseError::Backend)?;
-    let (service, port) = rest.split_once(':').ok_or(ParseError::Backend)?;
-    let port = match port.parse::<u16>() {
-        Ok(0) => None,
-        Ok(number) => Some(PortRef::Number(number)),
-        Err(_) if is_name(port) && !port.bytes().all(|b| b.is_ascii_digit()) => {
+    let (service, port) = match rest.split_once(':') {
+        Some((service, port)) => (service, Some(port)),
+        None => (rest, None),
+    };
+    let port = match port.map(|port| (port.parse::<u16>(), port)) {
+        // As ingress-nginx has it.
+        None => Some(PortRef::First),
+        Some((Ok(0), _)) => None,
+        Some((Ok(number), _)) => Some(PortRef::Number(number)),
+        Some((Err(_), port)) if is_name(port) && !port.bytes().all(|b| b.is_ascii_digit()) => {
             Some(PortRef::Name(port.into()))
         }
-        Err(_) => None,
+        Some((Err(_), _)) => None,
     };
     match port {
         Some(port) if is_name(namespace) && is_name(service) => Ok(BackendKey {
@@ -262,7 +269,9 @@ mod tests {
         };
         assert_eq!(backend("a/b-c:80"), Ok(key(PortRef::Number(80))));
         assert_eq!(backend("a/b-c:http"), Ok(key(PortRef::Name("http".into()))));
-        for text in ["", "b:80", "a/b", "a/b:0", "a/b:99999", "/b:80", "a/B:80", "a/b:", "a/b c:80"]
+        assert_eq!(backend("a/b-c"), Ok(key(PortRef::First)));
+        for text in
+            ["", "b:80", "a/", "a/b/c", "a/b:0", "a/b:99999", "/b:80", "a/B:80", "a/b:", "a/b c:80"]
         {
             assert_eq!(backend(text), Err(ParseError::Backend), "{text:?}");
         }

@@ -58,6 +58,8 @@ pub enum Variable {
     PeerAddress,
     /// `$req_id`, `$request_id`.
     RequestId,
+    /// `$msec`: now, in seconds since 1970 with milliseconds.
+    Now,
     /// `$namespace`: of the object that the rule comes from.
     Namespace,
     /// `$ingress_name`: its name.
@@ -199,6 +201,7 @@ impl Variable {
             "pass_server_port" | "pass_port" => Self::ToldPort,
             "realip_remote_addr" | "proxy_protocol_addr" => Self::PeerAddress,
             "req_id" | "request_id" => Self::RequestId,
+            "msec" => Self::Now,
             "namespace" => Self::Namespace,
             "ingress_name" => Self::ObjectName,
             "service_name" => Self::ServiceName,

@@ -274,6 +274,13 @@ impl Core {
     }
 }
 
+/// Appends the time, in seconds since 1970 with milliseconds.
+pub fn put_now(out: &mut Vec<u8>) {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // Writing to a Vec cannot fail.
+    write!(out, "{}.{:03}", now.as_secs(), now.subsec_millis()).unwrap_or_default();
+}
+
 /// Appends the IMF-fixdate that is so many seconds away.
 pub fn put_date_in(seconds: i32, out: &mut Vec<u8>) {
     let now = SystemTime::now();

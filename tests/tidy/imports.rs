@@ -22,6 +22,7 @@ struct Imports {
 /// commit and in ARCHITECTURE.md.
 const IMPORTS: &[Imports] = &[
     Imports { path: "limits", modules: &[], crates: &[] },
+    Imports { path: "page", modules: &[], crates: &[] },
     Imports {
         path: "model",
         modules: &["limits", "filter"],
@@ -77,7 +78,7 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "config",
-        modules: &["limits", "model"],
+        modules: &["limits", "model", "page"],
         crates: &["clap", "ipnet", "rustix", "thiserror"],
     },
     Imports {
@@ -92,6 +93,7 @@ const IMPORTS: &[Imports] = &[
             "limits",
             "listen",
             "model",
+            "page",
             "passwords",
             "table",
             "publish",

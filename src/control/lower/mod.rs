@@ -27,7 +27,6 @@ mod named;
 mod names;
 mod options;
 mod other_names;
-mod page;
 mod passwords;
 mod path;
 mod regex_path;
@@ -71,7 +70,7 @@ pub use ingress::annotations_page;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, needs};
 pub use interest::Interest;
-pub use options::LowerOptions;
+pub use options::{CatchAll, ExternalNames, LowerOptions};
 
 /// What a change came to.
 #[derive(Debug)]

@@ -15,6 +15,12 @@ pub struct LowerOptions {
     pub controller_class: String,
     /// `--watch-ingress-without-class`: Ingresses that name no class are ours in any case.
     pub watch_without_class: bool,
+    /// `--ingress-class-by-name`: a class of the name [`Self::ingress_class`] is ours in any case.
+    pub class_by_name: bool,
+    /// `--disable-catch-all`.
+    pub catch_all: CatchAll,
+    /// `--disable-svc-external-name`.
+    pub external_names: ExternalNames,
     /// `--default-backend-service`.
     pub default_backend: Option<BackendKey>,
     /// `--default-ssl-certificate`; `None`: a self-signed one.
@@ -47,6 +53,24 @@ pub struct LowerOptions {
     pub node: Option<Arc<str>>,
 }
 
+/// What becomes of Ingresses with a default backend, which serves hosts that others claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchAll {
+    /// They are served.
+    Served,
+    /// They are left alone, as if they were of another class.
+    Ignored,
+}
+
+/// What becomes of Services of type ExternalName.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternalNames {
+    /// Requests go where their names lead.
+    Resolved,
+    /// They have no endpoints.
+    Refused,
+}
+
 impl LowerOptions {
     /// Objects of a cluster, everything else left out.
     #[must_use]
@@ -56,6 +80,9 @@ impl LowerOptions {
             ingress_class: ingress_class.into(),
             controller_class: controller_class.into(),
             watch_without_class: false,
+            class_by_name: false,
+            catch_all: CatchAll::Served,
+            external_names: ExternalNames::Resolved,
             default_backend: None,
             default_certificate: None,
             ticket_keys: None,

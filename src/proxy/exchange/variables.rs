@@ -4,6 +4,7 @@ use crate::filter::{Variable, Variables};
 use crate::http1::encode::put_decimal;
 use crate::http1::target::{put_decoded, put_escaped};
 use crate::model::{BackendKey, Origin, PortRef};
+use crate::proxy::core::put_now;
 use crate::proxy::exchange::request::Request;
 
 /// What is known of a request on its way. What is not known is empty.
@@ -55,6 +56,7 @@ impl Variables for Known<'_> {
                 None => return put_decimal(out, listener.told_port.into()),
             },
             Variable::RequestId => self.request_id,
+            Variable::Now => return put_now(out),
             Variable::Namespace => self.origin.map_or(b"", |from| from.object.namespace.as_bytes()),
             Variable::ObjectName => self.origin.map_or(b"", |from| from.object.name.as_bytes()),
             Variable::ServiceName => self.backend.map_or(b"", |key| key.service.as_bytes()),

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use super::dial::{DialDefect, Dialers, Made};
 use super::service::{self, Location, ServiceError, SlicePort, service_ref};
 use super::slices::{self, SliceIndex};
-use crate::control::lower::options::LowerOptions;
+use crate::control::lower::options::{ExternalNames, LowerOptions};
 use crate::control::lower::secrets::SecretDefect;
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;
@@ -202,6 +202,12 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
     }
     match service::locate(&entry.object, &key.port) {
         Ok(Location::Slices(port)) => from_slices(key, &port, sources),
+        Ok(Location::External { .. })
+            if sources.options.external_names == ExternalNames::Refused =>
+        {
+            let defect = Some(ServiceError::ExternalNamesRefused.into());
+            Backend { defect, ..Backend::default() }
+        }
         Ok(Location::External { name, port }) => external(name.into(), port, sources),
         Err(error) => Backend { defect: Some(error.into()), ..Backend::default() },
     }

@@ -44,6 +44,9 @@ pub(crate) enum ServiceError {
     /// `type: ExternalName` without a name.
     #[error("the Service is of type ExternalName and has no externalName")]
     NoExternalName,
+    /// `--disable-svc-external-name`.
+    #[error("the Service is of type ExternalName, which --disable-svc-external-name switches off")]
+    ExternalNamesRefused,
     /// Not a port number.
     #[error("{0} is not a port number")]
     PortNumber(i32),
@@ -56,6 +59,7 @@ impl ServiceError {
             Self::NoSuchPort(_) => "Name a port that the Service has.",
             Self::Protocol(_) => "Name a port of the Service whose protocol is TCP.",
             Self::NoExternalName => "Write spec.externalName in the Service.",
+            Self::ExternalNamesRefused => "Use a Service that has endpoints.",
             Self::PortNumber(_) => "Write a number from 1 to 65535 in the Service.",
         }
     }

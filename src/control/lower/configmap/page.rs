@@ -2,7 +2,7 @@
 
 use super::groups::{GROUPS, Group};
 use super::row::{Guards, Key};
-use crate::control::lower::page::{Section, markdown, state_words};
+use crate::page::{Section, markdown};
 
 const HEAD: &str = "# Keys of the controller's ConfigMap
 
@@ -45,7 +45,7 @@ fn line(key: &Key) -> Vec<String> {
         Guards::Nobody => "",
         Guards::Clients => " **Guard**.",
     };
-    vec![format!("`{name}`"), default, state_words(*state), format!("{doc}{guard}")]
+    vec![format!("`{name}`"), default, state.words(), format!("{doc}{guard}")]
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::control::lower::configmap::row::Effect;
     use crate::control::lower::ingress::annotations::row::State;
-    use crate::control::lower::page::assert_current;
+    use crate::page::assert_current;
 
     #[test]
     fn the_page_is_current() {

@@ -55,7 +55,8 @@ impl Classes {
         annotation: Option<&str>,
         options: &LowerOptions,
     ) -> bool {
-        let known = |name| self.known.get(name).copied();
+        let is_named = |name: &str| options.class_by_name && name == options.ingress_class;
+        let known = |name| self.known.get(name).map(|is_ours| *is_ours || is_named(name));
         match (class_name, annotation.filter(|name| !name.is_empty())) {
             (Some(name), _) => known(name).unwrap_or(name == options.ingress_class),
             (None, Some(name)) => name == options.ingress_class || known(name) == Some(true),

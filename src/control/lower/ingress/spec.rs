@@ -15,7 +15,7 @@ use super::class::Classes;
 use super::{annotations, foreign};
 use crate::control::lower::claim::{Age, CertificateEntry, Certificates, Claim, Place, Route};
 use crate::control::lower::configmap::globals::Globals;
-use crate::control::lower::options::LowerOptions;
+use crate::control::lower::options::{CatchAll, LowerOptions};
 use crate::control::lower::path::{self, PathType, RawPath};
 use crate::control::lower::regex_path;
 use crate::control::lower::secrets::secret_ref;
@@ -38,7 +38,9 @@ const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 /// Whether `ingress` is ours.
 #[must_use]
 pub fn is_ours(ingress: &Ingress, classes: &Classes, options: &LowerOptions) -> bool {
-    classes.is_ours(class_field(ingress), class_annotation(ingress), options)
+    let is_left_alone = options.catch_all == CatchAll::Ignored
+        && ingress.spec.as_ref().is_some_and(|spec| spec.default_backend.is_some());
+    !is_left_alone && classes.is_ours(class_field(ingress), class_annotation(ingress), options)
 }
 
 /// The class that an Ingress names: by the field, or by the older annotation.

@@ -45,7 +45,9 @@ fn the_class_decides_which_ingresses_are_ours() {
     let cluster = &LowerOptions { adopt_classless: false, ..options() };
     let classless = &LowerOptions { watch_without_class: true, ..cluster.clone() };
     let none = String::new;
-    let cases: [Case<'_>; 35] = [
+    let by_name = &LowerOptions { class_by_name: true, ..cluster.clone() };
+    let no_catch_all = &LowerOptions { catch_all: CatchAll::Ignored, ..cluster.clone() };
+    let cases: [Case<'_>; 38] = [
         // Of a class that is not known the name counts, so also where classes cannot be read.
         (cluster, none(), Some("ringway"), None, true),
         (cluster, none(), Some("nginx"), None, false),
@@ -87,6 +89,11 @@ fn the_class_decides_which_ingresses_are_ours() {
         (directory, none(), None, Some(""), true),
         (directory, class("ringway", OURS, ""), None, None, false),
         (directory, class("ringway", "", "true"), None, None, true),
+        // The name alone, where the operator says so.
+        (by_name, class("ringway", THEIRS, ""), Some("ringway"), None, true),
+        (by_name, class("public", THEIRS, ""), Some("public"), None, false),
+        // It has a default backend.
+        (no_catch_all, none(), Some("ringway"), None, false),
     ];
     for (options, classes, name, annotation, is_ours) in cases {
         let text = format!("{classes}{}", ingress_of(name, annotation));

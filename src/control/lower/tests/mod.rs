@@ -3,6 +3,7 @@
 mod access;
 mod binding;
 mod canaries;
+mod configmap;
 mod conflicts;
 mod dial;
 mod endpoint_slice;

@@ -227,6 +227,10 @@ fn external_names_that_lead_nowhere_or_home_are_said() {
     let home = answer(&mut world, Ok(&["127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254"]));
     assert_eq!(reasons(&home), ["AddressRefused spec.defaultBackend"]);
     assert!(home.endpoints.is_empty());
+    let refused = LowerOptions { external_names: ExternalNames::Refused, ..options() };
+    let mut world = external(refused, "number: 80", "");
+    assert!(world.lowerer.external_names().is_empty());
+    assert!(answer(&mut world, Ok(&["10.0.0.1"])).endpoints.is_empty());
     let local = LowerOptions { allow_local_addresses: true, ..options() };
     let mut world = external(local, "number: 80", "");
     let lowered = answer(&mut world, Ok(&["127.0.0.1"]));

@@ -3,7 +3,7 @@
 use super::group::Group;
 use super::groups::GROUPS;
 use super::row::{Guard, Invalid, Row, Scope};
-use crate::control::lower::page::{Section, markdown, state_words};
+use crate::page::{Section, markdown};
 
 const HEAD: &str = "# Annotations of ingress-nginx
 
@@ -49,13 +49,13 @@ fn line(row: &Row) -> Vec<String> {
     let names = row.names.map(|kind| format!(" Names a {kind}.")).unwrap_or_default();
     let Row { name, state, doc, .. } = row;
     let meaning = format!("{doc}{names}{guard}");
-    vec![format!("`{name}`"), scope.into(), state_words(*state), invalid.into(), meaning]
+    vec![format!("`{name}`"), scope.into(), state.words(), invalid.into(), meaning]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::lower::page::assert_current;
+    use crate::page::assert_current;
 
     #[test]
     fn the_page_is_current() {

@@ -51,6 +51,19 @@ pub(crate) enum State {
     Refused(&'static str),
 }
 
+impl State {
+    /// What a page of documentation says of it.
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Supported => "supported".to_owned(),
+            Self::Partial(difference) => format!("partial: {difference}"),
+            Self::NotYet => "not yet".to_owned(),
+            Self::NoEffect(why) => format!("no effect: {why}"),
+            Self::Refused(why) => format!("no effect, {why}"),
+        }
+    }
+}
+
 /// What becomes of the rules if a value cannot be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Invalid {

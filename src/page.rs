@@ -1,17 +1,17 @@
-//! Documentation pages that are made of the tables which the controller reads by.
-
-use super::ingress::annotations::row::State;
+//! Documentation pages that are made of the tables which the code goes by.
 
 /// One table of a page.
-pub(super) struct Section {
+pub(crate) struct Section {
+    /// Its heading.
     pub title: &'static str,
+    /// Headings of its columns.
     pub columns: &'static [&'static str],
     /// A text for each column.
     pub rows: Vec<Vec<String>>,
 }
 
 /// The page: `head`, then the tables.
-pub(super) fn markdown(head: &str, sections: impl Iterator<Item = Section>) -> String {
+pub(crate) fn markdown(head: &str, sections: impl Iterator<Item = Section>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     sections.fold(head.to_owned(), |page, section| {
         let Section { title, columns, rows } = section;
@@ -22,21 +22,10 @@ pub(super) fn markdown(head: &str, sections: impl Iterator<Item = Section>) -> S
     })
 }
 
-/// What a page says of a state.
-pub(super) fn state_words(state: State) -> String {
-    match state {
-        State::Supported => "supported".to_owned(),
-        State::Partial(difference) => format!("partial: {difference}"),
-        State::NotYet => "not yet".to_owned(),
-        State::NoEffect(why) => format!("no effect: {why}"),
-        State::Refused(why) => format!("no effect, {why}"),
-    }
-}
-
 /// Compares a page with the one in the repository. `RINGWAY_WRITE_DOCS=1` writes it.
 #[cfg(test)]
 #[track_caller]
-pub(super) fn assert_current(file: &str, page: &str) {
+pub(crate) fn assert_current(file: &str, page: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("RINGWAY_WRITE_DOCS").is_some() {
         std::fs::write(&path, page).expect("the page can be written");
