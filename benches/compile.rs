@@ -47,7 +47,12 @@ fn host(n: usize, edition: usize) -> Arc<Host> {
     });
     let name = HostName::new(&format!("shop-{n}.example.com")).expect("a host name");
     let rules = rules.collect();
-    Arc::new(Host { pattern: HostPattern::Exact(name), on_miss: OnMiss::Default, rules })
+    Arc::new(Host {
+        pattern: HostPattern::Exact(name),
+        on_miss: OnMiss::Default,
+        rules,
+        locations: Vec::new(),
+    })
 }
 
 fn model() -> Model {

@@ -36,7 +36,7 @@ fn rule(object: &str, path: &str) -> Arc<Rule> {
 
 fn host(pattern: HostPattern, object: &str, paths: &[String]) -> Arc<Host> {
     let rules = paths.iter().map(|path| rule(object, path)).collect();
-    Arc::new(Host { pattern, on_miss: OnMiss::Default, rules })
+    Arc::new(Host { pattern, on_miss: OnMiss::Default, rules, locations: Vec::new() })
 }
 
 fn name(text: &str) -> HostName {

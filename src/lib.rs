@@ -30,6 +30,8 @@ pub mod filter;
 
 pub mod coding;
 
+pub mod directives;
+
 pub mod passwords;
 
 pub mod tls;

@@ -461,6 +461,23 @@ pub const MIRROR_TIME_MAX: Duration = Duration::from_secs(60);
 /// Bytes of the copies of a core: head and body, each twice while it is sent.
 const MIRRORS_BYTES_MAX: usize =
     MIRRORS_IN_FLIGHT_MAX * 2 * (REQUEST_HEAD_BYTES_MAX + MIRROR_BODY_BYTES_MAX);
+/// Bytes of a text of nginx directives; the surplus makes it unreadable. The longest that is known
+/// is a tenth of it.
+pub const DIRECTIVES_BYTES_MAX: usize = 64 * 1024;
+/// Directives of such a text, those in blocks included: each may cost a look with every request.
+pub const DIRECTIVES_MAX: usize = 1024;
+/// Words of one directive, besides its name.
+pub const DIRECTIVE_WORDS_MAX: usize = 128;
+/// Blocks in each other. nginx itself allows a condition in a location in a server.
+pub const DIRECTIVE_DEPTH_MAX: usize = 4;
+/// Locations that a text adds to a host. Those whose paths are expressions are tried one after the
+/// other.
+pub const SCRIPT_LOCATIONS_MAX: usize = 64;
+/// Bytes that directives may put together for one request, all values of variables included; more:
+/// 500.
+pub const SCRIPT_OCTETS_MAX: usize = 64 * 1024;
+/// Times that rewrites may lead one request to another rule, as in nginx; more: 500.
+pub const SCRIPT_ROUNDS_MAX: u32 = 10;
 /// Names of fields that a rule takes from a server of external authentication; the surplus closes
 /// the rules.
 pub const AUTH_NAMES_MAX: usize = 64;

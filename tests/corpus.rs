@@ -5,6 +5,8 @@
 
 #[path = "../fuzz/targets/access.rs"]
 mod access;
+#[path = "../fuzz/targets/directives.rs"]
+mod directives_target;
 #[path = "../fuzz/targets/lookup.rs"]
 mod lookup_target;
 #[path = "../fuzz/targets.rs"]
@@ -88,6 +90,11 @@ fn passwords() {
 #[test]
 fn addresses() {
     run("addresses", access::addresses);
+}
+
+#[test]
+fn directives() {
+    run("directives", directives_target::directives);
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn host(pattern: HostPattern) -> Arc<Host> {
     let many = (0..50).map(|n| RequestMatch::path(PathMatch::Prefix(format!("/p/{n}").into())));
     let mut rules = vec![rule(vec![conditional]), rule(vec![RequestMatch::path(pattern_path)])];
     rules.push(rule(many.collect()));
-    Arc::new(Host { pattern, on_miss: OnMiss::NextHost, rules })
+    Arc::new(Host { pattern, on_miss: OnMiss::NextHost, rules, locations: Vec::new() })
 }
 
 fn table() -> Arc<Table> {

@@ -113,8 +113,12 @@ fn model(key: &BackendKey, entry_point: EntryPoint, policies: &Policies) -> Mode
         canaries: Vec::new(),
         policies: policies.clone(),
     };
-    let host =
-        Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules: vec![Arc::new(rule)] };
+    let host = Host {
+        pattern: HostPattern::Any,
+        on_miss: OnMiss::Default,
+        rules: vec![Arc::new(rule)],
+        locations: Vec::new(),
+    };
     let (entry_points, hosts) = (vec![entry_point], vec![Arc::new(host)]);
     let listener = Listener { entry_points, hosts, ..Listener::default() };
     Model { listeners: vec![listener], ..Model::default() }

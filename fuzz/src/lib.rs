@@ -30,6 +30,12 @@ pub mod model;
 #[path = "../../src/table/mod.rs"]
 pub mod table;
 
+#[path = "../../src/directives.rs"]
+pub mod directives;
+
+#[path = "../targets/directives.rs"]
+pub mod directives_target;
+
 #[path = "../targets.rs"]
 pub mod targets;
 

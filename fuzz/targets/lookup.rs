@@ -105,7 +105,7 @@ impl Input<'_> {
         let on_miss = self.pick(&[OnMiss::Default, OnMiss::NextHost]);
         let count = self.below(16);
         let rules = (0..count).map(|_| Arc::new(self.rule(next))).collect();
-        Host { pattern, on_miss, rules }
+        Host { pattern, on_miss, rules, locations: Vec::new() }
     }
 
     fn rule(&mut self, next: &mut u32) -> Rule {

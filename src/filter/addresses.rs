@@ -82,6 +82,22 @@ impl AddressRanges {
         nowhere.into_iter().map(|address| (address, 0)).collect()
     }
 
+    /// These and those.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let v4 = self.v4.iter().chain(&others.v4).copied().collect();
+        let v6 = self.v6.iter().chain(&others.v6).copied().collect();
+        Self { v4: disjoint(v4), v6: disjoint(v6) }
+    }
+
+    /// These, but none of those.
+    #[must_use]
+    pub fn without(&self, others: &Self) -> Self {
+        let v4 = left(&self.v4, &others.v4, |n| n.checked_sub(1), |n| n.checked_add(1));
+        let v6 = left(&self.v6, &others.v6, |n| n.checked_sub(1), |n| n.checked_add(1));
+        Self { v4, v6 }
+    }
+
     /// Whether no address is in any.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -122,6 +138,31 @@ fn is_within<T: Copy + Ord>(ranges: &[(T, T)], address: T) -> bool {
     let after = ranges.partition_point(|(first, _)| *first <= address);
     let before = after.checked_sub(1).and_then(|index| ranges.get(index));
     before.is_some_and(|(_, last)| address <= *last)
+}
+
+/// What is left of `ranges` without `others`; both in order and without overlaps.
+fn left<T: Copy + Ord>(
+    ranges: &[(T, T)],
+    others: &[(T, T)],
+    before: impl Fn(T) -> Option<T>,
+    behind: impl Fn(T) -> Option<T>,
+) -> Box<[(T, T)]> {
+    let mut kept = Vec::new();
+    for &(first, last) in ranges {
+        let mut start = Some(first);
+        for &(from, to) in others.iter().filter(|(from, to)| *from <= last && first <= *to) {
+            if let (Some(begin), Some(end)) = (start, before(from))
+                && begin <= end
+            {
+                kept.push((begin, end));
+            }
+            start = behind(to);
+        }
+        if let Some(begin) = start.filter(|begin| *begin <= last) {
+            kept.push((begin, last));
+        }
+    }
+    kept.into()
 }
 
 /// In order, and none within or over another.

@@ -13,6 +13,8 @@ pub struct AnswerFields<'a> {
     pub set: &'a FieldEdits,
     /// What CORS says to this request.
     pub cors: CorsAnswer<'a>,
+    /// Lines that are added to those of success, beside others of their names.
+    pub added: &'a [(Box<str>, Box<str>)],
 }
 
 /// What CORS says to one request.
@@ -37,7 +39,8 @@ const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
 
 impl<'a> AnswerFields<'a> {
     /// Nothing.
-    pub const NONE: Self = Self { hsts: None, set: FieldEdits::NONE, cors: CorsAnswer::Nothing };
+    pub const NONE: Self =
+        Self { hsts: None, set: FieldEdits::NONE, cors: CorsAnswer::Nothing, added: &[] };
 
     /// Whether a line of this name that somebody else wrote is left out.
     #[must_use]
@@ -59,7 +62,7 @@ impl<'a> AnswerFields<'a> {
 
     /// The lines. What CORS says comes last, and before what else is set; a name is said once.
     pub fn lines(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
-        let Self { hsts, set, cors } = *self;
+        let Self { hsts, set, cors, added: _ } = *self;
         let (origin, fields) = match cors {
             CorsAnswer::Allowed { origin, fields } => (Some((ALLOW_ORIGIN, origin)), fields),
             CorsAnswer::Nothing | CorsAnswer::Refused => (None, FieldEdits::NONE),
@@ -77,6 +80,14 @@ impl<'a> AnswerFields<'a> {
     }
 }
 
+impl<'a> AnswerFields<'a> {
+    /// Those that are added to an answer with `status`.
+    pub fn added(&self, status: u16) -> impl Iterator<Item = (&'a str, &'a [u8])> {
+        let added = if Statuses::Successes.has(status) { self.added } else { &[] };
+        added.iter().map(|(name, value)| (&**name, value.as_bytes()))
+    }
+}
+
 /// To which answers a line is added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Statuses {
@@ -87,7 +98,7 @@ pub enum Statuses {
 }
 
 impl Statuses {
-    fn has(self, status: u16) -> bool {
+    pub(super) fn has(self, status: u16) -> bool {
         match self {
             Self::Any => true,
             Self::Successes => {

@@ -22,6 +22,8 @@ pub struct ExternalAuth {
     pub signin: Option<Text>,
     /// Fields of its answer that backends get. What clients send under these names, they do not.
     pub response_names: Box<[Box<str>]>,
+    /// Fields of its answer, in lower case, that variables take their values from.
+    pub remembered: Box<[Box<str>]>,
     /// Fields of the question, `Host` among them; the client's others go along. One that comes to
     /// nothing keeps the client's out.
     pub fields: Box<[(Box<str>, Text)]>,
@@ -197,6 +199,7 @@ pub(super) mod tests {
             target: text("/check"),
             signin: None,
             response_names: [].into(),
+            remembered: [].into(),
             fields: [("Host".into(), text("auth.example"))].into(),
             cookies: Statuses::Successes,
             cache: None,

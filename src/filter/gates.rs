@@ -16,6 +16,7 @@ use super::password::PasswordDemand;
 use super::redirect::Redirect;
 use super::replacement::PathReplacement;
 use super::scheme::Scheme;
+use super::script::Script;
 
 /// Places of gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +39,14 @@ pub enum Place {
     Refusal,
     /// [`Gate::Subject`].
     Subject,
+    /// [`Gate::HostSteps`].
+    HostSteps,
     /// [`Gate::BodySize`].
     BodySize,
     /// [`Gate::Preflight`].
     Preflight,
+    /// [`Gate::RuleSteps`].
+    RuleSteps,
     /// [`Gate::Redirect`], [`Gate::Goto`], then [`Gate::Replacement`].
     Redirect,
     /// [`Gate::HttpsRedirect`].
@@ -62,7 +67,7 @@ pub enum Place {
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 19] = [
+const ORDER: [Place; 21] = [
     Place::Listener,
     Place::Blocked,
     Place::Certificate,
@@ -72,8 +77,10 @@ const ORDER: [Place; 19] = [
     Place::Misdirected,
     Place::Refusal,
     Place::Subject,
+    Place::HostSteps,
     Place::BodySize,
     Place::Preflight,
+    Place::RuleSteps,
     Place::Redirect,
     Place::HttpsRedirect,
     Place::ClearText,
@@ -107,8 +114,12 @@ pub enum Gate {
     Refusal(Refusal),
     /// The subject of the client's certificate has to match.
     Subject,
+    /// The steps of the host, which come before the rule counts.
+    HostSteps(Arc<Script>),
     /// Browsers are told what scripts may ask for, before they ask.
     Preflight,
+    /// The steps of the rule.
+    RuleSteps(Arc<Script>),
     /// Requests over http are sent to https, with this status.
     HttpsRedirect(u16, HttpsForm),
     /// Requests are sent elsewhere.
@@ -210,11 +221,22 @@ pub enum Question<'g> {
     IsSubject,
     /// Whether the laxest reading of the path leads past a rule.
     IsEvasive,
+    /// Whether steps let the request go on; see [`Course`](super::Course).
+    Steps(&'g Script, Phase),
     /// Whether the client has not asked too much of late; if so, it has asked once more.
     IsWithinRate(&'g ClientLimits),
     /// Whether not too many requests of the client are under way; if so, there is one more.
     /// Unknown: there are too many as far as one can see.
     HasRoom(&'g ClientLimits),
+}
+
+/// Whose steps are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Those of the host.
+    Host,
+    /// Those of the rule.
+    Rule,
 }
 
 /// Whether the client may come in, which somebody else has to say.
@@ -237,6 +259,8 @@ pub enum Said {
     No,
     /// Nobody could say.
     Unknown,
+    /// It is another rule's to say.
+    Moved,
 }
 
 /// What to do next.
@@ -280,6 +304,13 @@ pub enum Answer<'g> {
     Refused(Refusal),
     /// Of [`Place::Subject`].
     OtherSubject,
+    /// Of [`Place::HostSteps`] and [`Place::RuleSteps`]: the request goes on with the rule of the
+    /// path that it has now.
+    Moved,
+    /// The same: it ends as they said.
+    Ended(&'g Script),
+    /// The same: they went in a circle, or made too much of it.
+    Astray,
     /// Of [`Place::Preflight`].
     Permission,
     /// Of [`Place::HttpsRedirect`]; the status.
@@ -342,8 +373,10 @@ impl Place {
             // Rules set these up.
             Self::Refusal
             | Self::Subject
+            | Self::HostSteps
             | Self::BodySize
             | Self::Preflight
+            | Self::RuleSteps
             | Self::Redirect
             | Self::HttpsRedirect
             | Self::Rate
@@ -365,6 +398,8 @@ impl Gate {
         match self {
             Self::Refusal(_) => Place::Refusal,
             Self::Subject => Place::Subject,
+            Self::HostSteps(_) => Place::HostSteps,
+            Self::RuleSteps(_) => Place::RuleSteps,
             Self::Preflight => Place::Preflight,
             Self::HttpsRedirect(..) => Place::HttpsRedirect,
             Self::Redirect(_) | Self::Goto(_) | Self::Replacement(_) => Place::Redirect,
@@ -400,6 +435,7 @@ impl Gate {
             | Self::Addresses(_)
             | Self::Password(_)
             | Self::ExternalAuth(_) => true,
+            Self::HostSteps(script) | Self::RuleSteps(script) => script.may_end(),
             Self::Preflight
             | Self::HttpsRedirect(..)
             | Self::Goto(_)
@@ -415,7 +451,15 @@ impl Gate {
             Self::Subject => match said {
                 None => return Step::Ask(Question::IsSubject),
                 Some(Said::Yes) => None,
-                Some(Said::No | Said::Unknown) => Some(Answer::OtherSubject),
+                Some(_) => Some(Answer::OtherSubject),
+            },
+            Self::HostSteps(script) => match said {
+                None => return Step::Ask(Question::Steps(script, Phase::Host)),
+                Some(said) => after_steps(script, said),
+            },
+            Self::RuleSteps(script) => match said {
+                None => return Step::Ask(Question::Steps(script, Phase::Rule)),
+                Some(said) => after_steps(script, said),
             },
             Self::Preflight => (facts.intent == Intent::Permission).then_some(Answer::Permission),
             Self::HttpsRedirect(status, form) => {
@@ -431,15 +475,13 @@ impl Gate {
             Self::Rate(limits, statuses) => match said {
                 None => return Step::Ask(Question::IsWithinRate(limits)),
                 Some(Said::Yes) => None,
-                Some(Said::No | Said::Unknown) => {
-                    Some(Answer::Limited(Excess::Rate, statuses.rate))
-                }
+                Some(_) => Some(Answer::Limited(Excess::Rate, statuses.rate)),
             },
             Self::Open(limits, statuses) => match said {
                 None => return Step::Ask(Question::HasRoom(limits)),
                 Some(Said::Unknown) => return Step::Inquire(Inquiry::Room(limits)),
                 Some(Said::Yes) => None,
-                Some(Said::No) => Some(Answer::Limited(Excess::Open, statuses.open)),
+                Some(Said::No | Said::Moved) => Some(Answer::Limited(Excess::Open, statuses.open)),
             },
             Self::Addresses(rules) => {
                 let is_denied = rules.admission(facts.client) == Admission::Denied;
@@ -449,16 +491,26 @@ impl Gate {
                 None => return Step::Inquire(Inquiry::Password(demand)),
                 Some(Said::Yes) => None,
                 Some(Said::No) => Some(Answer::PasswordNeeded(demand)),
-                Some(Said::Unknown) => Some(Answer::PasswordUnchecked),
+                Some(Said::Unknown | Said::Moved) => Some(Answer::PasswordUnchecked),
             },
             Self::ExternalAuth(auth) => match said {
                 None => return Step::Inquire(Inquiry::ExternalAuth(auth)),
                 Some(Said::Yes) => None,
                 Some(Said::No) => Some(Answer::NotAdmitted(auth)),
-                Some(Said::Unknown) => Some(Answer::Undecided),
+                Some(Said::Unknown | Said::Moved) => Some(Answer::Undecided),
             },
         };
         answer.map_or(Step::Pass, Step::Answer)
+    }
+}
+
+/// What steps come to.
+fn after_steps(script: &Script, said: Said) -> Option<Answer<'_>> {
+    match said {
+        Said::Yes => None,
+        Said::No => Some(Answer::Ended(script)),
+        Said::Moved => Some(Answer::Moved),
+        Said::Unknown => Some(Answer::Astray),
     }
 }
 
@@ -489,6 +541,12 @@ impl Gates {
     #[must_use]
     pub fn is_guarded(&self) -> bool {
         self.gates.iter().any(Gate::is_guard)
+    }
+
+    /// Whether all requests are sent to one place.
+    #[must_use]
+    pub fn has_goto(&self) -> bool {
+        self.gates.iter().any(|gate| matches!(gate, Gate::Goto(_)))
     }
 
     /// What another server is asked, if one may be.
@@ -588,6 +646,7 @@ mod tests {
     use super::super::external_auth::tests::question;
     use super::super::password::tests::demand;
     use super::super::redirect::{NamedPort, RedirectQuery};
+    use super::super::script::Step as ScriptStep;
     use super::*;
 
     const ELSEWHERE: Redirect = Redirect {
@@ -614,6 +673,14 @@ mod tests {
     fn limits() -> ClientLimits {
         let (zone, exempt) = (Zone::of("a", "b", None), AddressRanges::default());
         ClientLimits { zone, per_second: None, per_minute: None, open: None, exempt }
+    }
+
+    fn steps_of(phase: Phase) -> Arc<Script> {
+        let steps = [ScriptStep::Break].into();
+        Arc::new(match phase {
+            Phase::Host => Script { host: steps, ..Script::default() },
+            Phase::Rule => Script { rule: steps, ..Script::default() },
+        })
     }
 
     fn auth() -> Gate {
@@ -655,6 +722,8 @@ mod tests {
             Place::Misdirected | Place::ClearText => Shut::Said(Question::IsDemandMet, Said::No),
             Place::Refusal => Shut::Rule(Gate::Refusal(Refusal::Guard)),
             Place::Subject => Shut::Asked(Gate::Subject, Question::IsSubject),
+            Place::HostSteps => Shut::Inquired(Gate::HostSteps(steps_of(Phase::Host))),
+            Place::RuleSteps => Shut::Inquired(Gate::RuleSteps(steps_of(Phase::Rule))),
             Place::Preflight => Shut::Rule(Gate::Preflight),
             Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308, HttpsForm::default())),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
@@ -679,6 +748,8 @@ mod tests {
             Answer::Misdirected => Place::Misdirected,
             Answer::Refused(_) => Place::Refusal,
             Answer::OtherSubject => Place::Subject,
+            Answer::Ended(script) if script.host.is_empty() => Place::RuleSteps,
+            Answer::Ended(_) | Answer::Moved | Answer::Astray => Place::HostSteps,
             Answer::Permission => Place::Preflight,
             Answer::ToHttps(..) => Place::HttpsRedirect,
             Answer::Denied => Place::ClearText,
@@ -734,6 +805,12 @@ mod tests {
                 Step::Answer(answer) => break Some(answer),
                 Step::Ask(Question::HasRoom(_)) => said = Some(Said::Unknown),
                 Step::Ask(Question::IsWithinRate(_)) => said = Some(whether(Place::Rate)),
+                Step::Ask(Question::Steps(_, Phase::Host)) => {
+                    said = Some(whether(Place::HostSteps));
+                }
+                Step::Ask(Question::Steps(_, Phase::Rule)) => {
+                    said = Some(whether(Place::RuleSteps));
+                }
                 Step::Ask(question) => {
                     let known = world.iter().find(|(asked, _)| *asked == question);
                     said = Some(known.expect("a question of a gate that is there").1);

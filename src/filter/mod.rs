@@ -19,11 +19,13 @@ mod mirror;
 mod overlay;
 mod pace;
 mod password;
+mod path_pattern;
 mod redirect;
 mod replacement;
 mod returned_places;
 mod rewrite;
 mod scheme;
+pub mod script;
 mod session;
 mod substitutions;
 mod text;
@@ -40,18 +42,22 @@ pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
 pub use external_auth::{ExternalAuth, Verdict, is_own_field, merged};
 pub use fields::{FieldEditError, FieldEdits};
 pub use forwarded::{Believed, FORWARDED_FOR, ForwardedList, ForwardedPolicy, first_host};
-pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Place, Question, Raised, Refusal};
-pub use gates::{Said, Satisfy, Step, Walk};
+pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Phase, Place, Question, Raised};
+pub use gates::{Refusal, Said, Satisfy, Step, Walk};
 pub use goto::{Destination, Goto, HttpsForm, LastSlash, RedirectPort};
 pub use mirror::{Mirror, MirrorBody};
 pub use overlay::RequestOverlay;
 pub use pace::{Allowance, Pace};
 pub use password::{Challenge, PasswordDemand};
+pub use path_pattern::{Captures, PathPattern, PathPatternError};
 pub use redirect::{NamedPort, Redirect, RedirectParts, RedirectQuery};
 pub use replacement::{GoesTo, PathReplacement, encode_part, encode_path};
 pub use returned_places::{Replacement, ReturnedPlaces};
 pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;
+pub use script::{
+    AnswerOverlay, Answered, Course, Ending, EndingPlace, ErrorRedirect, Script, ScriptState,
+};
 pub use session::{
     NewKey, OnFailure, SameSite, Secure, Session, SessionCookie, SessionMode, Setting,
 };

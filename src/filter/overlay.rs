@@ -39,6 +39,50 @@ impl RequestOverlay {
         self.add(name, value);
     }
 
+    /// The same, also of what was added before. Without a value there is no such field.
+    pub fn replace(&mut self, name: &[u8], value: &[u8]) {
+        self.take_back(name);
+        self.remove(name);
+        if !value.is_empty() {
+            self.add(name, value);
+        }
+    }
+
+    /// Has what `later` has in the place of its own.
+    pub fn take_over(&mut self, later: &Self) {
+        for name in later.names.split(|octet| *octet == b'\n').filter(|name| !name.is_empty()) {
+            self.take_back(name);
+            self.remove(name);
+        }
+        self.lines.extend_from_slice(&later.lines);
+    }
+
+    /// The value of the first line of this name that was added.
+    #[must_use]
+    pub fn added(&self, name: &[u8]) -> Option<&[u8]> {
+        let lines = self.lines.split(|octet| *octet == b'\n');
+        lines
+            .filter_map(|line| Self::part(line))
+            .find_map(|(known, value)| is_same_name(known, name).then_some(value))
+    }
+
+    fn take_back(&mut self, name: &[u8]) {
+        let is_it = |line: &[u8]| Self::part(line).is_some_and(|(n, _)| is_same_name(n, name));
+        if !self.lines.split(|octet| *octet == b'\n').any(is_it) {
+            return;
+        }
+        let lines = std::mem::take(&mut self.lines);
+        let kept = lines.split_inclusive(|octet| *octet == b'\n').filter(|line| !is_it(line));
+        self.lines.extend(kept.flatten());
+    }
+
+    /// Name and value of a line.
+    fn part(line: &[u8]) -> Option<(&[u8], &[u8])> {
+        let colon = line.iter().position(|octet| *octet == b':')?;
+        let (name, rest) = line.split_at_checked(colon)?;
+        Some((name, rest.get(1..)?.trim_ascii()))
+    }
+
     /// Takes back what was added; what was removed stays so.
     pub fn withhold(&mut self) {
         self.lines.clear();

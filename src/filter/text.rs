@@ -78,6 +78,18 @@ pub enum Variable {
     Capture(u8),
     /// A group of the expression of the path by its name, where the owner of the text has such.
     NamedCapture(Box<str>),
+    /// `$proxy_add_x_forwarded_for`: what the client says of its way, and its address.
+    ForwardedFor,
+    /// `$connection_upgrade`: `upgrade`, where the client asks for another protocol.
+    ConnectionUpgrade,
+    /// `$https`: `on` over TLS.
+    Https,
+    /// One that a directive sets, where the owner of the text has such.
+    Set(Box<str>),
+    /// `$upstream_http_NAME`: the field of what a backend answered, named as [`Self::Field`].
+    Answered(Box<str>),
+    /// `$upstream_status`, `$status`: the status of the answer.
+    Status,
 }
 
 /// Why a text cannot be used.
@@ -114,6 +126,17 @@ impl Text {
     /// # Errors
     /// The owner of the text is at fault; see [`TextError`].
     pub fn new<'g>(text: &str, groups: impl Fn(&str) -> bool + 'g) -> Result<Self, TextError> {
+        Self::read(text, |name| match groups(name) {
+            true => Some(Variable::NamedCapture(name.into())),
+            false => Variable::named(name),
+        })
+    }
+
+    /// Reads `text`, of whose variables `known` knows what they are.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read(text: &str, known: impl Fn(&str) -> Option<Variable>) -> Result<Self, TextError> {
         if text.chars().any(char::is_control) {
             return Err(TextError::Control);
         }
@@ -123,12 +146,7 @@ impl Text {
         while let Some((literal, behind)) = rest.split_once('$') {
             push_literal(&mut pieces, literal);
             let (name, behind) = split_name(behind)?;
-            let variable = match groups(name) {
-                true => Variable::NamedCapture(name.into()),
-                false => {
-                    Variable::named(name).ok_or_else(|| TextError::Unknown(name.to_owned()))?
-                }
-            };
+            let variable = known(name).ok_or_else(|| TextError::Unknown(name.to_owned()))?;
             variables += 1;
             if variables > TEXT_VARIABLES_MAX {
                 return Err(TextError::TooMany);
@@ -206,11 +224,26 @@ impl Variable {
             "ingress_name" => Self::ObjectName,
             "service_name" => Self::ServiceName,
             "service_port" => Self::ServicePort,
+            "proxy_add_x_forwarded_for" => Self::ForwardedFor,
+            "connection_upgrade" => Self::ConnectionUpgrade,
+            "https" => Self::Https,
             "content_type" => Self::Field("content-type".into()),
             "content_length" => Self::Field("content-length".into()),
             _ => return Self::of_family(name),
         };
         Some(known)
+    }
+
+    /// The same, of what is known once somebody answered.
+    #[must_use]
+    pub fn of_answer(name: &str) -> Option<Self> {
+        let of = |prefix: &str| name.strip_prefix(prefix).filter(|name| !name.is_empty());
+        match name {
+            "status" | "upstream_status" => Some(Self::Status),
+            _ => of("upstream_http_")
+                .or_else(|| of("sent_http_"))
+                .map(|field| Self::Answered(field.to_ascii_lowercase().replace('_', "-").into())),
+        }
     }
 
     fn of_family(name: &str) -> Option<Self> {

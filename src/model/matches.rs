@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::path_pattern::PathPattern;
+use crate::filter::PathPattern;
 use crate::limits::REGEX_BYTES_MAX;
 
 /// Conditions that hold together.

@@ -17,7 +17,6 @@ pub mod kind;
 pub mod listener;
 pub mod matches;
 pub mod origin;
-pub mod path_pattern;
 pub mod policy;
 pub mod pools;
 pub mod problem;
@@ -40,7 +39,6 @@ pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
 pub use origin::{ObjectRef, Origin, SourcePosition};
-pub use path_pattern::{Captures, PathPattern, PathPatternError};
 pub use policy::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, ErrorPages,
     ExternalAuthPolicy, MirrorPolicy, Policies, Replaced, RetryCause, RetryCauses, RetryPolicy,
@@ -52,7 +50,7 @@ pub use stream::{Introduced, Introduces, StreamPolicy, TcpService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
 
 use crate::filter::Filter;
-pub use crate::filter::{Refusal, Scheme};
+pub use crate::filter::{Captures, PathPattern, PathPatternError, Refusal, Scheme};
 
 /// Everything the data plane routes by, at one moment.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +107,33 @@ pub struct Host {
     pub on_miss: OnMiss,
     /// Oldest owner first: where two matches tie in every other respect, the first rule wins.
     pub rules: Vec<Arc<Rule>>,
+    /// Locations as nginx has them, in order, which stand beside the paths of rules.
+    pub locations: Vec<Location>,
+}
+
+/// A location as nginx has it. Of all that match a request, those of rules included, one counts:
+/// the one that is the path; else, if the longest beginning is settled, that; else the first
+/// expression; else the longest beginning.
+#[derive(Debug, Clone)]
+pub struct Location {
+    /// Which requests it is about.
+    pub requests: LocationMatch,
+    /// What is done with them; its matches say nothing.
+    pub rule: Arc<Rule>,
+}
+
+/// Which requests a location is about, by their paths. Case counts, unless an expression says
+/// otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocationMatch {
+    /// `=`: those with this path.
+    Exact(Box<str>),
+    /// Those whose paths begin with these characters.
+    Beginning(Box<str>),
+    /// `^~`: the same, and no expression is tried.
+    Settled(Box<str>),
+    /// `~`: those whose paths the expression matches somewhere.
+    Matching(PathPattern),
 }
 
 /// What to do with the requests that match.

@@ -8,7 +8,7 @@ use super::compression::CompressionPolicy;
 use super::matches::Pattern;
 use crate::filter::{
     AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Mirror,
-    Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy, Substitutions,
+    Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy, Script, Substitutions,
 };
 
 /// Treatment of one rule's requests.
@@ -77,6 +77,8 @@ pub struct Policies {
     pub compression: Option<Arc<CompressionPolicy>>,
     /// Texts that are replaced in bodies of responses; `None`: none.
     pub substitutions: Option<Arc<Substitutions>>,
+    /// What else is done that depends on the request; `None`: nothing.
+    pub script: Option<Arc<Script>>,
 }
 
 /// Copies of requests.

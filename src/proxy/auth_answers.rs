@@ -18,6 +18,8 @@ pub struct AuthAnswer {
     pub told: Vec<(&'static str, Box<[u8]>)>,
     /// Cookies that it sets.
     pub cookies: Vec<Box<[u8]>>,
+    /// Values of fields that variables take them from, in the order of their names in the question.
+    pub remembered: Vec<Box<[u8]>>,
     /// For a client that is denied; `None`: there is none that could be passed on.
     pub body: Option<Vec<u8>>,
 }
@@ -47,10 +49,10 @@ struct Entry {
 
 impl AuthAnswer {
     fn bytes(&self) -> usize {
-        let Self { status: _, passed, told, cookies, body } = self;
+        let Self { status: _, passed, told, cookies, remembered, body } = self;
         let body = body.as_ref().map_or(0, Vec::len);
         let told: usize = told.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let cookies: usize = cookies.iter().map(|value| value.len()).sum();
+        let cookies: usize = cookies.iter().chain(remembered).map(|value| value.len()).sum();
         passed.len() + told + cookies + body
     }
 }

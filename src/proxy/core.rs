@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
-use crate::filter::{AddedFields, RequestOverlay};
+use crate::filter::{AddedFields, RequestOverlay, ScriptState};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::model::Downstream;
@@ -97,9 +97,11 @@ pub struct Scratch {
     pub auth: Option<Rc<AuthAnswer>>,
     /// What gates change of the request's fields.
     pub overlay: RequestOverlay,
+    /// What directives did.
+    pub script: ScriptState,
     /// Rewritten path.
     pub path: Vec<u8>,
-    /// Whether [`crate::filter::PathReplacement`] made it.
+    /// Whether [`crate::filter::PathReplacement`] or a script made it.
     pub is_path_replaced: bool,
     /// What that made, before it was encoded.
     pub replaced: Vec<u8>,

@@ -330,7 +330,9 @@ impl Compiler {
         let compiled = self.hosts.entry(address(host)).or_insert_with(|| {
             let mut uses = IdUses::default();
             let rules = host.rules.iter().map(|rule| compiler.compile(rule, &mut uses)).collect();
-            let vhost = Arc::new(VHost::new(host, rules));
+            let locations = host.locations.iter().map(|location| &location.rule);
+            let locations = locations.map(|rule| compiler.compile(rule, &mut uses)).collect();
+            let vhost = Arc::new(VHost::new(host, rules, locations));
             CompiledHost { _host: Arc::clone(host), vhost, uses, places: 0 }
         });
         compiled.places += 1;

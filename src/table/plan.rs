@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
-use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Substitutions, Text};
+use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Script};
+use crate::filter::{Substitutions, Text};
 use crate::limits::TRIES_MAX;
 use crate::model::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, CompressionPolicy,
@@ -34,6 +35,8 @@ pub struct Plan {
     pub certificate: Option<Arc<CertificatePolicy>>,
     /// Whether requests are logged.
     pub access_log: AccessLog,
+    /// What else depends on the request; `None`: nothing.
+    pub script: Option<Arc<Script>>,
 }
 
 /// What a request becomes on its way to the backend.
@@ -70,6 +73,8 @@ pub struct ResponsePlan {
     pub hsts: Option<Arc<str>>,
     /// What is set on every answer, whoever makes it.
     pub set: FieldEdits,
+    /// Lines that are added to answers of success.
+    pub added: Box<[(Box<str>, Box<str>)]>,
     /// What CORS says, where that depends on the request.
     pub cors: Option<Arc<Cors>>,
     /// What becomes of Server.
@@ -132,6 +137,7 @@ impl Plan {
             treatment,
             certificate: policies.certificate.clone(),
             access_log: policies.access_log,
+            script: None,
         };
         // What the password was for is settled here, whoever was let in by something else.
         if policies.password.is_some()
@@ -139,12 +145,29 @@ impl Plan {
         {
             plan.request.fields.append(&edits);
         }
+        if let Some(script) = &policies.script {
+            plan.follow(script);
+        }
         for filter in filters {
             if let Filter::Edit(edit) = filter {
                 plan.edit(edit);
             }
         }
         plan
+    }
+
+    /// What is the same for all requests becomes a part of the plan's own lists.
+    fn follow(&mut self, script: &Script) {
+        let (constants, rest) = script.split();
+        self.request.fields.append(&constants.request);
+        self.response.set.append(&constants.answer);
+        self.response.added = constants.added;
+        let mut replaced = std::mem::take(&mut self.response.replaced_statuses).into_vec();
+        replaced.extend(script.intercepted());
+        replaced.sort_unstable();
+        replaced.dedup();
+        self.response.replaced_statuses = replaced.into();
+        self.script = rest.map(Arc::new);
     }
 
     /// The plan with `edits` behind its own: what a reference to a backend adds.
@@ -159,7 +182,7 @@ impl Plan {
     /// it is about, and what it says holds.
     #[must_use]
     pub fn for_pages(&self) -> Self {
-        let Self { gates: _, request: _, response, treatment, access_log, certificate: _ } =
+        let Self { gates: _, request: _, response, treatment, access_log, certificate: _, script } =
             self.clone();
         let path = Some(PathEdit::Full("/".into()));
         Self {
@@ -169,6 +192,7 @@ impl Plan {
             treatment: Treatment { retried_statuses: Box::default(), ..treatment },
             certificate: None,
             access_log,
+            script,
         }
     }
 
@@ -215,6 +239,7 @@ impl ResponsePlan {
             places: policies.returned_places.clone(),
             hsts: policies.hsts.clone(),
             set,
+            added: Box::default(),
             cors,
             replaced_statuses: replaced_statuses(policies.error_pages.as_deref()),
             compression: compression.codings.is_on().then(|| Arc::clone(compression)),
@@ -270,8 +295,13 @@ fn gates(
     let open = limits().filter(|limits| limits.open.is_some()).cloned();
     let external_auth = policies.external_auth.as_ref().map(|auth| Arc::clone(&auth.question));
     let has_subject = policies.certificate.as_ref().is_some_and(|of| of.subject.is_some());
+    let script = || policies.script.as_ref();
+    let host_steps = script().filter(|script| !script.host.is_empty()).cloned();
+    let rule_steps = script().filter(|script| !script.rule.is_empty()).cloned();
     let gates = [
         has_subject.then_some(Gate::Subject),
+        host_steps.map(Gate::HostSteps),
+        rule_steps.map(Gate::RuleSteps),
         policies.refusal.map(Gate::Refusal),
         policies.https_redirect.map(|status| Gate::HttpsRedirect(status, policies.https_form)),
         treatment.body_bytes_max.map(Gate::BodySize),

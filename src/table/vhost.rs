@@ -14,7 +14,7 @@ use super::key::RequestKey;
 use super::paths::{PathKind, Paths, PathsBuilder};
 use super::patterns::{Patterns, PatternsBuilder};
 use super::rule::{Match, TableRule};
-use crate::model::{Host, HostPattern, OnMiss, PathMatch};
+use crate::model::{Host, HostPattern, LocationMatch, OnMiss, PathMatch};
 
 /// A compiled host. Shared by all tables since the one that first had it.
 #[derive(Debug)]
@@ -25,11 +25,15 @@ pub(super) struct VHost {
     candidates: Box<[Candidate]>,
     paths: Paths,
     patterns: Patterns,
+    /// In the order of their text.
+    locations: Box<[(LocationMatch, TableRule)]>,
 }
 
 impl VHost {
     /// Compiles `host`; `rules` are the compiled forms of `host.rules`, in the same order.
-    pub(super) fn new(host: &Host, rules: Vec<TableRule>) -> Self {
+    ///
+    /// Likewise `locations` of `host.locations`.
+    pub(super) fn new(host: &Host, rules: Vec<TableRule>, locations: Vec<TableRule>) -> Self {
         let mut paths = PathsBuilder::default();
         let mut patterns = PatternsBuilder::default();
         for (rule, number) in host.rules.iter().zip(0_u32..) {
@@ -42,6 +46,8 @@ impl VHost {
                 }
             }
         }
+        let requests = host.locations.iter().map(|location| location.requests.clone());
+        let locations = requests.zip(locations).collect();
         let mut candidates = Vec::new();
         let paths = paths.build(&mut candidates);
         let patterns = patterns.build(&mut candidates);
@@ -52,12 +58,66 @@ impl VHost {
             candidates: candidates.into(),
             paths,
             patterns,
+            locations,
         }
     }
 
     /// The best rule of this host.
     #[inline]
     pub(super) fn lookup<'t>(&'t self, key: &RequestKey<'_>) -> Option<Match<'t>> {
+        match self.locations.is_empty() {
+            true => self.lookup_rules(key),
+            false => self.lookup_beside(key),
+        }
+    }
+
+    /// The best of rules and locations.
+    ///
+    /// Source: nginx `ngx_http_core_find_location`. A prefix of an Ingress is there a location with
+    /// a slash at its end, and one that is the path.
+    #[cold]
+    fn lookup_beside<'t>(&'t self, key: &RequestKey<'_>) -> Option<Match<'t>> {
+        let path = key.path;
+        let of = |rule: &'t TableRule, matched_bytes| Some(Match::literal(rule, matched_bytes));
+        let own = self.lookup_rules(key);
+        let is_exact = |requests: &LocationMatch| match requests {
+            LocationMatch::Exact(text) => text.as_bytes() == path,
+            _ => false,
+        };
+        if let Some((_, rule)) = self.locations.iter().find(|(requests, _)| is_exact(requests)) {
+            return of(rule, path.len());
+        }
+        let literal = own.as_ref().filter(|own| own.pattern.is_none());
+        if literal.is_some_and(|own| own.matched_bytes == path.len() && path.len() > 1) {
+            return own;
+        }
+        let beginnings = self.locations.iter().filter_map(|(requests, rule)| match requests {
+            LocationMatch::Beginning(text) => Some((text, rule, false)),
+            LocationMatch::Settled(text) => Some((text, rule, true)),
+            LocationMatch::Exact(_) | LocationMatch::Matching(_) => None,
+        });
+        let longest = beginnings
+            .filter(|(text, ..)| path.starts_with(text.as_bytes()))
+            .max_by_key(|(text, ..)| text.len());
+        let own_bytes = literal.map_or(0, |own| own.matched_bytes.saturating_add(1));
+        let longest = longest.filter(|(text, ..)| text.len() >= own_bytes);
+        if let Some((text, rule, true)) = longest {
+            return of(rule, text.len());
+        }
+        let expression = self.locations.iter().find_map(|(requests, rule)| match requests {
+            LocationMatch::Matching(pattern) if pattern.is_match(path) => Some((pattern, rule)),
+            _ => None,
+        });
+        if let Some((pattern, rule)) = expression {
+            return Some(Match { pattern: Some(pattern), ..Match::literal(rule, path.len()) });
+        }
+        match longest {
+            Some((text, rule, _)) if own.is_none() || literal.is_some() => of(rule, text.len()),
+            _ => own,
+        }
+    }
+
+    fn lookup_rules<'t>(&'t self, key: &RequestKey<'_>) -> Option<Match<'t>> {
         let literal = self.paths.find(key.path, |hit| {
             let rule = self.first_met(&hit.candidates, key)?;
             Some(Match::literal(rule, hit.matched_bytes))

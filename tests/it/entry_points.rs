@@ -112,7 +112,8 @@ fn listener(service: &str, generation: u32, entry_points: &[EntryPoint]) -> List
         policies: Policies::default(),
     };
     let rules = vec![Arc::new(rule)];
-    let host = Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules };
+    let host =
+        Host { pattern: HostPattern::Any, on_miss: OnMiss::Default, rules, locations: Vec::new() };
     let (entry_points, hosts) = (entry_points.to_vec(), vec![Arc::new(host)]);
     Listener { generation, entry_points, hosts, ..Listener::default() }
 }

@@ -23,12 +23,13 @@ struct Imports {
 const IMPORTS: &[Imports] = &[
     Imports { path: "limits", modules: &[], crates: &[] },
     Imports { path: "page", modules: &[], crates: &[] },
+    Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
     Imports {
-        path: "model",
-        modules: &["limits", "filter"],
-        crates: &["regex", "regex_automata", "regex_syntax", "thiserror"],
+        path: "filter",
+        modules: &["limits", "passwords"],
+        crates: &["itoa", "regex_automata", "regex_syntax", "thiserror"],
     },
-    Imports { path: "filter", modules: &["limits", "passwords"], crates: &["itoa", "thiserror"] },
+    Imports { path: "directives", modules: &["limits"], crates: &["thiserror"] },
     Imports {
         path: "coding",
         modules: &["filter", "limits"],
@@ -89,6 +90,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "control",
         modules: &[
+            "directives",
             "filter",
             "limits",
             "listen",

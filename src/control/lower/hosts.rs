@@ -11,18 +11,19 @@ use super::canaries::{Canaries, CanaryUse};
 use super::claim::{Claim, Place, Route};
 use super::configmap::globals::Globals;
 use super::guards::{self, Closing};
-use super::locations::{self, Location, Locations};
+use super::locations::{self, Location as PathLocation, Locations};
 use super::named::Named;
 use super::names::host_tls::{HostTls, begins_with};
 use super::options::LowerOptions;
 use super::path::{RawPath, RoutePath};
 use super::sessions;
 use super::settings::{HostAnswer, PathStyle};
+use super::snippet::{self, LocationText, Snippet};
 use crate::control::source::report::{Finding, Report};
 use crate::filter::{Filter, NamedPort, PathEdit, Redirect, RedirectQuery};
 use crate::model::{
-    BackendKey, BackendTarget, Host, HostPattern, ObjectRef, OnMiss, Origin, Policies, Problem,
-    Refusal, RequestMatch, Rule, WeightedBackend,
+    BackendKey, BackendTarget, Host, HostPattern, Location, ObjectRef, OnMiss, Origin, Policies,
+    Problem, Refusal, RequestMatch, Rule, WeightedBackend,
 };
 
 /// A host and the problems of its making.
@@ -89,6 +90,8 @@ struct HostWide<'a> {
     /// What closes all of them.
     closing: Option<(&'a Claim, Closing<'a>)>,
     canaries: Canaries<'a>,
+    /// Directives of the host, and whose they are.
+    snippet: Option<(&'a Claim, &'a Snippet)>,
 }
 
 /// Builds one host.
@@ -109,7 +112,8 @@ pub(super) fn build<'a>(
     let OfAll { options, globals, named } = of_all;
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
     let canaries = Canaries::new(pattern, canaries);
-    let wide = HostWide { pattern, tls, options, globals, named, closing, canaries };
+    let snippet = claimants.clone().find_map(host_snippet);
+    let wide = HostWide { pattern, tls, options, globals, named, closing, canaries, snippet };
     let mut uses = Vec::new();
     let locations = Locations::new(pattern, claimants.clone());
     let mut contest = Contest::default();
@@ -168,9 +172,13 @@ pub(super) fn build<'a>(
         name: by.name,
         text: by.text.to_owned(),
     });
-    let host = Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules };
-    let host = has_rules.then(|| Arc::new(host));
+    let host = has_rules.then(|| Arc::new(wide.host(pattern, rules)));
     BuiltHost { host, problems, closed_by, canaries: uses, locations, by_path }
+}
+
+/// Directives of its hosts, if a claim has any.
+fn host_snippet(claim: &Claim) -> Option<(&Claim, &Snippet)> {
+    claim.settings.host_snippet.as_deref().map(|snippet| (claim, snippet))
 }
 
 /// Who has which path.
@@ -200,10 +208,10 @@ impl HostWide<'_> {
         &self,
         claim: &Claim,
         route: &Route,
-        location: Location,
+        location: PathLocation,
         uses: &mut Vec<CanaryUse>,
     ) -> Rule {
-        let Location { path, refusal, is_rewritten } = location;
+        let PathLocation { path, refusal, is_rewritten } = location;
         let policies = self.policies(claim, route.path.text());
         let of_backend = (route.target == BackendTarget::Invalid).then_some(Refusal::NotSupported);
         let refusal = policies.refusal.or(refusal).or(of_backend);
@@ -269,7 +277,12 @@ impl HostWide<'_> {
                 filters: vec![Filter::Redirect(redirect)],
                 backends: Vec::new(),
                 canaries: Vec::new(),
-                policies: Policies { https_redirect: None, replacement: None, ..policies },
+                policies: Policies {
+                    https_redirect: None,
+                    replacement: None,
+                    script: None,
+                    ..policies
+                },
             };
             contest.enter(from, rule);
         }
@@ -291,9 +304,38 @@ impl HostWide<'_> {
                 password: None,
                 cors: None,
                 replacement: None,
+                script: None,
                 ..self.policies(claim, "/")
             },
         }
+    }
+
+    fn host(&self, pattern: &HostPattern, rules: Vec<Arc<Rule>>) -> Host {
+        let locations = self.locations();
+        Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules, locations }
+    }
+
+    /// What directives of the host add to its rules.
+    fn locations(&self) -> Vec<Location> {
+        let Some((claim, host)) = self.snippet else { return Vec::new() };
+        let is_closed = self.closing.is_some() || claim.guards().is_closed;
+        let location = |location: &LocationText| {
+            let LocationText { requests, snippet, at: _ } = location;
+            let refusal = is_closed.then_some(Refusal::Guard);
+            let base = Policies { refusal, ..Policies::default() };
+            let target = snippet.pass.as_ref().map(|pass| pass.server.clone());
+            let target = target.map_or(BackendTarget::Nobody, BackendTarget::Service);
+            let rule = Rule {
+                origin: claim.origin(Place::Annotation("server-snippet")),
+                matches: Vec::new(),
+                filters: Vec::new(),
+                backends: vec![WeightedBackend::only(target)],
+                canaries: Vec::new(),
+                policies: snippet::location_policies(snippet, host, base),
+            };
+            Location { requests: requests.clone(), rule: Arc::new(rule) }
+        };
+        host.locations.iter().map(location).collect()
     }
 
     /// What the claim says of all its rules, and the host.
@@ -315,6 +357,8 @@ impl HostWide<'_> {
         }
         let guard = is_closed.then_some(Refusal::Guard);
         let errors = &claim.settings.errors;
+        let host = self.snippet.map(|(_, snippet)| snippet);
+        let policies = snippet::policies(policies, claim.settings.snippet.as_deref(), host);
         Policies {
             refusal: guard.or(policies.refusal),
             error_pages: errors.pages(self.options.default_backend.as_ref()),

@@ -35,6 +35,7 @@ mod secrets;
 mod sessions;
 mod settings;
 mod slip;
+mod snippet;
 mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -175,5 +175,10 @@ pub(super) fn twin_host(
         canaries: Vec::new(),
         policies: Policies { goto: Some(goto), hsts, ..Policies::default() },
     };
-    Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules: vec![Arc::new(rule)] }
+    Host {
+        pattern: pattern.clone(),
+        on_miss: OnMiss::Default,
+        rules: vec![Arc::new(rule)],
+        locations: Vec::new(),
+    }
 }

@@ -35,6 +35,22 @@ pub(crate) fn pattern(text: &str, path: &str) -> Result<PathPattern, ExpressionE
     Ok(PathPattern::new(text, &format!("(?i)^{}", translate(path)?))?)
 }
 
+/// Whether case is a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Case {
+    Counts,
+    Ignored,
+}
+
+/// An expression of nginx that matches somewhere.
+///
+/// # Errors
+/// The same.
+pub(crate) fn expression(text: &str, case: Case) -> Result<PathPattern, ExpressionError> {
+    let flags = if case == Case::Ignored { "(?i)" } else { "" };
+    Ok(PathPattern::new(text, &format!("{flags}{}", translate(text)?))?)
+}
+
 /// All requests that an expression of which nothing more is known may mean: those that begin with
 /// the plain text before its first special character.
 pub(crate) fn widest(text: &str, path: &str) -> Option<PathPattern> {

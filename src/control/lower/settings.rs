@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::guards::Guards;
 use super::path::RoutePath;
+use super::snippet::meaning::Snippet;
 use crate::filter::{Challenge, Redirect};
 use crate::model::{
     BackendKey, BackendProtocol, CanaryCriteria, CertificatePolicy, Dial, DialTls, ErrorPages,
@@ -56,6 +57,10 @@ pub(crate) struct Settings {
     pub role: Role,
     /// Of a canary.
     pub canary_sessions: CanarySessions,
+    /// Directives of its rules.
+    pub snippet: Option<Arc<Snippet>>,
+    /// Directives of its hosts; of several objects with some, those of the oldest count.
+    pub host_snippet: Option<Arc<Snippet>>,
     /// The objects that are named here.
     pub needs: BTreeSet<ObjectRef>,
 }
@@ -68,7 +73,11 @@ impl Settings {
         let auth = auth.map(|auth| (&auth.server, "auth-url"));
         let mirror = self.policies.mirror.as_ref();
         let mirror = mirror.map(|mirror| (&mirror.server, "mirror-target"));
-        self.errors.backend.iter().map(|key| (key, "default-backend")).chain(auth).chain(mirror)
+        let locations = self.host_snippet.iter().flat_map(|snippet| &snippet.locations);
+        let passes = locations.filter_map(|location| location.snippet.pass.as_ref());
+        let passes = passes.map(|pass| (&pass.server, "server-snippet"));
+        let errors = self.errors.backend.iter().map(|key| (key, "default-backend"));
+        errors.chain(auth).chain(mirror).chain(passes)
     }
 
     /// What of them counts for a canary: all else is that of its main Ingress.

@@ -1,6 +1,7 @@
 //! Answers of our own to a request under way.
 
 use crate::proxy::exchange::end::End;
+use crate::proxy::exchange::own_fields::Answering;
 use crate::proxy::exchange::reply::{self, Persistence, Reply};
 use crate::proxy::exchange::request::Request;
 use crate::proxy::exchange::response::Unsaid;
@@ -21,16 +22,24 @@ pub struct Told<'a> {
 impl Exchange<'_> {
     /// Answers by ourselves.
     pub async fn answer(&mut self, unsaid: Unsaid, reply: Reply) -> End {
+        if let Some((status, location)) = self.error_redirect(reply) {
+            return self.send_redirect(unsaid, status, &location).await;
+        }
         let request = self.request();
         let (persistence, end) = persistence_of_reply(&request);
         let has_body = !request.head.is_head(request.bytes);
         let mut out = Buffer::new(Class::Small);
         if request.is_grpc() && reply.status() >= 400 {
-            request.with_own_fields(|own| reply::put_grpc(out.as_vec(), reply, persistence, own));
+            let answering = Answering::ours(reply.status(), b"application/grpc");
+            request.with_own_fields(answering, |own| {
+                reply::put_grpc(out.as_vec(), reply, persistence, own);
+            });
             return self.send_reply(unsaid, out, 200, 0, end).await;
         }
         let octets = request
-            .with_own_fields(|own| reply::put(out.as_vec(), reply, persistence, has_body, own));
+            .with_own_fields(Answering::ours(reply.status(), b"text/plain"), |own| {
+                reply::put(out.as_vec(), reply, persistence, has_body, own)
+            });
         self.send_reply(unsaid, out, reply.status(), octets as u64, end).await
     }
 
@@ -39,7 +48,7 @@ impl Exchange<'_> {
         let request = self.request();
         let (persistence, end) = persistence_of_reply(&request);
         let mut out = Buffer::new(Class::Small);
-        request.with_own_fields(|own| {
+        request.with_own_fields(Answering::ours(status, b""), |own| {
             reply::put_redirect(out.as_vec(), status, location, persistence, own);
         });
         self.send_reply(unsaid, out, status, 0, end).await
@@ -50,7 +59,9 @@ impl Exchange<'_> {
         let request = self.request();
         let (persistence, end) = persistence_of_reply(&request);
         let mut out = Buffer::new(Class::Small);
-        request.with_own_fields(|own| reply::put_permission(out.as_vec(), persistence, own));
+        request.with_own_fields(Answering::ours(204, b"text/plain"), |own| {
+            reply::put_permission(out.as_vec(), persistence, own);
+        });
         self.send_reply(unsaid, out, 204, 0, end).await
     }
 
@@ -64,7 +75,9 @@ impl Exchange<'_> {
         if request.head.is_head(request.bytes) {
             body = b"";
         }
-        request.with_own_fields(|own| {
+        let media_type = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let media_type = media_type.map_or(&b""[..], |(_, value)| value);
+        request.with_own_fields(Answering::ours(status, media_type), |own| {
             let out = out.as_vec();
             reply::put_told(out, status, fields, octets, persistence, own);
             out.extend_from_slice(body);

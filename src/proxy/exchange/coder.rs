@@ -9,7 +9,6 @@ use crate::http1::reframe::Recoding;
 use crate::limits::SUBSTITUTE_BYTES_MAX;
 use crate::proxy::compressors::Loan;
 use crate::proxy::exchange::request::Request;
-use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::transport::frame::HEADROOM;
 use crate::table::plan::ResponsePlan;
@@ -135,12 +134,9 @@ fn substituter(
     }
     change.validators =
         if substitutions.keeps_validators { Validators::Weakened } else { Validators::Dropped };
-    // Texts know of the request what it brought along.
-    let (request_id, user) = (&b""[..], &b""[..]);
-    let known = Known { request: *request, request_id, user, origin: None, backend: None };
     let replacements = substitutions.pairs().iter().map(|pair| {
         let mut text = Vec::new();
-        pair.put().put(&known, &mut text);
+        request.put_text(pair.put(), &mut text);
         text.truncate(SUBSTITUTE_BYTES_MAX);
         text.into_boxed_slice()
     });

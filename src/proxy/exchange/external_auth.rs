@@ -38,6 +38,9 @@ impl Exchange<'_> {
             self.core.count(Counter::ExternalAuthUndecided);
             return Said::Unknown;
         };
+        if let Some(script) = rule.plan.script.as_deref() {
+            self.remember(script, rule, auth, &answer);
+        }
         let verdict = Verdict::of(answer.status);
         if verdict != Verdict::Undecided {
             for cookie in &answer.cookies {
@@ -256,6 +259,12 @@ fn read_answer(
         let fields = head.fields.iter().filter(|field| !field.dropped);
         fields.map(|field| (field.name.of(octets), field.value.of(octets)))
     };
+    let value_of = |wanted: &str| {
+        let is_it = |name: &[u8]| name.eq_ignore_ascii_case(wanted.as_bytes());
+        let values: Vec<_> = fields().filter(|(name, _)| is_it(name)).map(|(_, v)| v).collect();
+        values.join(&b", "[..])
+    };
+    answer.remembered = auth.remembered.iter().map(|name| value_of(name).into()).collect();
     for (name, value) in fields() {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("set-cookie") {
@@ -272,9 +281,7 @@ fn read_answer(
         answer.told.push(("Content-Type", (*b"text/plain; charset=utf-8").into()));
     }
     for wanted in &auth.response_names {
-        let is_it = |name: &[u8]| name.eq_ignore_ascii_case(wanted.as_bytes());
-        let values: Vec<_> = fields().filter(|(name, _)| is_it(name)).map(|(_, v)| v).collect();
-        let value = values.join(&b", "[..]);
+        let value = value_of(wanted);
         if !value.is_empty() {
             encode::put_field(&mut answer.passed, wanted.as_bytes(), &value);
         }

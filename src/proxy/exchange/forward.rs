@@ -28,6 +28,8 @@ pub struct RequestFacts<'a> {
     pub request_id: &'a [u8],
     /// Path instead of the request's, from a rewrite.
     pub path: Option<&'a [u8]>,
+    /// Behind `?`; `None`: there is none.
+    pub query: Option<&'a [u8]>,
     /// Host instead of the request's, from a rewrite.
     pub host: Option<&'a [u8]>,
     /// Field edits.
@@ -52,11 +54,18 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     let asked = facts.claimed.and_then(|claimed| claimed.authority);
     let asked = asked.unwrap_or_else(|| head.authority.of(bytes));
     encode::put_field(out, b"Host", facts.host.unwrap_or(asked));
+    let own = out.len();
     if !facts.request_id.is_empty() {
         encode::put_field(out, b"X-Request-ID", facts.request_id);
     }
     encode::put_field(out, b"X-Forwarded-Host", asked);
     put_origin(out, bytes, head, facts);
+    if !facts.edits.is_empty() || !facts.overlay.is_empty() {
+        // What the rule says of them counts, and is said once.
+        remove_lines(out, own, |name| {
+            facts.edits.is_dropped(name) || facts.overlay.is_dropped(name)
+        });
+    }
     out.extend_from_slice(facts.identity);
     for field in &head.fields {
         put_request_field(out, bytes, field, facts);
@@ -85,6 +94,22 @@ fn put_origin(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &Reque
     out.extend_from_slice(encode::CRLF);
     claimed.put_fields(facts.listener, out);
     claimed.put_original(head, bytes, out);
+}
+
+/// Takes lines away, of those that stand behind `start`.
+fn remove_lines(out: &mut Vec<u8>, start: usize, is_gone: impl Fn(&[u8]) -> bool) {
+    let (mut from, mut to) = (start, start);
+    while let Some(line) = out.get(from..).filter(|rest| !rest.is_empty()) {
+        let end = line.iter().position(|octet| *octet == b'\n').map_or(line.len(), |end| end + 1);
+        let name = line.split(|octet| *octet == b':').next().unwrap_or_default();
+        let is_kept = !is_gone(name);
+        if is_kept {
+            out.copy_within(from..from + end, to);
+            to += end;
+        }
+        from += end;
+    }
+    out.truncate(to);
 }
 
 /// What HTTP/1.0 has no place for.
@@ -118,9 +143,9 @@ fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: 
     // As it came: signatures of applications cover the very octets. See `reading` for what keeps
     // rules from being passed by that.
     out.extend_from_slice(facts.path.unwrap_or_else(|| head.sent_path(bytes)));
-    if let Some(query) = head.query {
+    if let Some(query) = facts.query {
         out.push(b'?');
-        out.extend_from_slice(query.of(bytes));
+        out.extend_from_slice(query);
     }
     out.extend_from_slice(match facts.version {
         UpstreamVersion::Http11 => b" HTTP/1.1\r\n",
@@ -215,7 +240,7 @@ pub fn put_response(
             // As ingress-nginx, which hides what runs behind it unless it is told otherwise.
             FieldKind::Server if edits.server != ServerField::OfBackend => {}
             kind if field.dropped || is_hop_by_hop(kind) => {}
-            _ if own.answer.replaces(field.name.of(bytes)) => {}
+            _ if own.replaces(field.name.of(bytes)) => {}
             kind => {
                 has_date |= kind == FieldKind::Date;
                 edits.put(out, bytes, field);
@@ -258,7 +283,7 @@ pub fn put_switch(out: &mut Vec<u8>, bytes: &[u8], head: &ResponseHead, own: &Ow
             FieldKind::Upgrade => put_kept(out, bytes, field, FieldEdits::NONE),
             FieldKind::ContentLength => {}
             kind if field.dropped || is_hop_by_hop(kind) => {}
-            _ if own.answer.replaces(field.name.of(bytes)) => {}
+            _ if own.replaces(field.name.of(bytes)) => {}
             _ => put_kept(out, bytes, field, FieldEdits::NONE),
         }
     }
@@ -289,6 +314,7 @@ mod tests {
             claimed: None,
             request_id: b"",
             path: None,
+            query: None,
             host: None,
             edits: &plan.request.fields,
             overlay,

@@ -37,7 +37,7 @@ impl Exchange<'_> {
     ///
     /// PERF: nothing here waits, so that requests whose rules have nobody asked pay for no future.
     pub(super) fn pass_gates<'m, 't>(
-        &self,
+        &mut self,
         table: &CoreTable,
         matched: Option<&'m Match<'t>>,
     ) -> Result<&'m Match<'t>, Held<'t>> {
@@ -65,7 +65,7 @@ impl Exchange<'_> {
     }
 
     fn pass_rest<'m, 't>(
-        &self,
+        &mut self,
         mut walk: Walk<'t>,
         mut said: Option<Said>,
         table: &CoreTable,
@@ -75,6 +75,9 @@ impl Exchange<'_> {
             match walk.next(said) {
                 Step::Pass => return matched.ok_or(Held::Answered(Answer::NotFound)),
                 Step::Answer(answer) => return Err(Held::Answered(answer)),
+                Step::Ask(Question::Steps(script, phase)) => {
+                    said = Some(self.take_steps(script, phase, matched));
+                }
                 Step::Ask(question) => said = Some(self.find_out(question, table, matched)),
                 Step::Inquire(inquiry) => match self.foreknown(inquiry) {
                     None => return Err(Held::Inquiring(walk, inquiry)),
@@ -148,6 +151,8 @@ impl Exchange<'_> {
                 table.0.client_auth(listener, host) == self.downstream.client_auth
             }
             Question::IsBlocked => self.is_blocked(table),
+            // They change what is known, and were taken before.
+            Question::Steps(..) => return Said::Unknown,
             Question::IsWithinRate(limits) => self.is_within_rate(limits),
             Question::HasRoom(limits) if self.has_room(limits) => true,
             Question::HasRoom(_) => return Said::Unknown,
@@ -234,6 +239,8 @@ impl Exchange<'_> {
             return Served::Over(self.send_redirect(unsaid, status, &location).await);
         }
         let (counter, reply) = match answer {
+            Answer::Ended(script) => return self.end_as_said(unsaid, script).await,
+            Answer::Moved | Answer::Astray => (None, Reply::Astray),
             Answer::Permission => return Served::Over(self.send_permission(unsaid).await),
             Answer::ListenerGone => {
                 self.is_last = true;

@@ -123,6 +123,7 @@ impl Exchange<'_> {
             claimed: self.claimed.as_ref(),
             request_id: &self.scratch.request_id,
             path: mirror.target.is_some().then_some(path.as_slice()),
+            query: query.map(|query| query.of(self.bytes)),
             host: Some(&host),
             edits: &route.plan.request.fields,
             overlay: &self.scratch.overlay,

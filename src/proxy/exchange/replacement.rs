@@ -59,6 +59,9 @@ impl Exchange<'_> {
         origin: &Origin,
     ) -> Result<(), TooLong> {
         let Some(replacement) = &route.plan.request.replacement else { return Ok(()) };
+        if self.scratch.script.is_settled() {
+            return Ok(());
+        }
         let mut text = std::mem::take(&mut self.scratch.replaced);
         let mut path = std::mem::take(&mut self.scratch.path);
         text.clear();
@@ -108,7 +111,8 @@ impl Exchange<'_> {
         (pattern, origin): (Option<&'a PathPattern>, &'a Origin),
         form: Form,
     ) -> Option<Captured<'a>> {
-        let (pattern, path) = (pattern?, self.head().rule_path());
+        let path = self.scratch.script.path().unwrap_or_else(|| self.head().rule_path());
+        let pattern = pattern?;
         let captures = pattern.captures(path)?;
         let known = Known {
             request: self.request(),

@@ -2,7 +2,7 @@
 //!
 //! Texts are fixed: nothing of the request is repeated in them.
 
-use crate::filter::{AddedFields, AnswerFields};
+use crate::filter::{AddedFields, AnswerFields, AnswerOverlay};
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::head::Version;
@@ -57,6 +57,8 @@ pub enum Reply {
     Unauthorized,
     /// Whoever should say whether the client may come in did not.
     Undecided,
+    /// Directives of the rule went in a circle, or made too much of the request.
+    Astray,
     /// What a backend answered with this status is not passed on.
     Replaced(u16),
 }
@@ -112,7 +114,7 @@ impl Reply {
             Self::LengthRequired => 411,
             Self::BodyTooLarge => 413,
             Self::NotFound => 404,
-            Self::InvalidBackend | Self::Undecided => 500,
+            Self::InvalidBackend | Self::Undecided | Self::Astray => 500,
             Self::BadGateway => 502,
             Self::Unauthorized => 401,
             Self::NoEndpoints | Self::Overloaded | Self::Refused | Self::PasswordUnchecked => 503,
@@ -167,6 +169,7 @@ impl Reply {
             }
             Self::Refused => "503 Service Unavailable: the route is not served\n",
             Self::Undecided => "500 Internal Server Error: nobody could say who may come in\n",
+            Self::Astray => "500 Internal Server Error: the route leads nowhere\n",
             Self::GatewayTimeout => "504 Gateway Timeout: the backend did not answer in time\n",
         }
     }
@@ -207,6 +210,7 @@ impl Reply {
             | Self::PasswordUnchecked
             | Self::Refused
             | Self::Undecided
+            | Self::Astray
             | Self::Replaced(_) => true,
         }
     }
@@ -253,26 +257,46 @@ pub struct OwnFields<'a> {
     pub answer: AnswerFields<'a>,
     /// Of the request.
     pub added: &'a AddedFields,
+    /// What directives change of both.
+    pub changed: &'a AnswerOverlay,
 }
 
 impl<'a> OwnFields<'a> {
     /// Those of a response that no rule has to do with.
     #[must_use]
     pub const fn dated(date: &'a [u8]) -> Self {
-        Self { date, answer: AnswerFields::NONE, added: AddedFields::NONE }
+        Self {
+            date,
+            answer: AnswerFields::NONE,
+            added: AddedFields::NONE,
+            changed: AnswerOverlay::NONE,
+        }
     }
 
     /// Appends a line of the response's maker, unless the rule has another one.
     pub fn put_field(&self, out: &mut Vec<u8>, name: &str, value: &[u8]) {
-        if !self.answer.replaces(name.as_bytes()) {
+        if !self.replaces(name.as_bytes()) {
             encode::put_field(out, name.as_bytes(), value);
         }
     }
 
+    /// Whether a line of this name of the response's maker is left out.
+    #[must_use]
+    #[inline]
+    pub fn replaces(&self, name: &[u8]) -> bool {
+        self.answer.replaces(name) || self.changed.replaces(name)
+    }
+
     /// Appends those of a response with `status` that its maker has no say in.
     pub fn put(&self, out: &mut Vec<u8>, status: u16) {
-        for (name, value) in self.answer.lines().chain(self.added.lines(status)) {
-            encode::put_field(out, name.as_bytes(), value);
+        let ours = self.answer.lines().chain(self.added.lines(status));
+        for (name, value) in ours.chain(self.answer.added(status)) {
+            if !self.changed.replaces(name.as_bytes()) {
+                encode::put_field(out, name.as_bytes(), value);
+            }
+        }
+        for (name, value) in self.changed.lines() {
+            encode::put_field(out, name, value);
         }
     }
 

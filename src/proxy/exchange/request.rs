@@ -2,16 +2,17 @@
 
 use std::net::SocketAddr;
 
-use crate::filter::{AddedFields, AnswerFields};
+use crate::filter::{AddedFields, AnswerFields, Script, ScriptState};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::http1::reframe::Trailers;
 use crate::limits::WHOLE_BODY_BYTES_MAX;
+use crate::model::{BackendKey, Origin};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
-use crate::proxy::exchange::reply::{OwnFields, Persistence};
+use crate::proxy::exchange::reply::Persistence;
 use crate::proxy::rt::Peek;
 
 /// A request and where it came from.
@@ -40,6 +41,23 @@ pub struct Request<'a> {
     pub body: Body,
     /// The body, where it was collected.
     pub collected: &'a [u8],
+    /// What directives did with it; `None`: its rule has none.
+    pub scripted: Option<Scripted<'a>>,
+}
+
+/// The directives of a request's rule, and what they have done.
+#[derive(Clone, Copy)]
+pub struct Scripted<'a> {
+    /// The directives.
+    pub script: &'a Script,
+    /// What they have done.
+    pub state: &'a ScriptState,
+    /// Of the request.
+    pub request_id: &'a [u8],
+    /// Where they come from.
+    pub origin: &'a Origin,
+    /// The backend, once it is known.
+    pub backend: Option<&'a BackendKey>,
 }
 
 /// What is left of the body of a request.
@@ -132,12 +150,6 @@ impl<'a> Request<'a> {
     /// Whether it is a gRPC call, to which a page is no answer.
     pub fn is_grpc(&self) -> bool {
         self.head.find_name(self.bytes, b"content-type").is_some_and(is_grpc)
-    }
-
-    /// Our own fields of its response.
-    pub fn with_own_fields<T>(&self, put: impl FnOnce(&OwnFields<'_>) -> T) -> T {
-        let (answer, added) = (self.answer, self.added);
-        self.core.with_date(|date| put(&OwnFields { date, answer, added }))
     }
 
     /// How to end the connection: octets that nobody reads would turn the close into a reset, which

@@ -177,6 +177,7 @@ mod tests {
             claimed: None,
             request_id: b"id-1",
             path: None,
+            query: None,
             host: None,
             edits: FieldEdits::NONE,
             overlay: &RequestOverlay::default(),

@@ -31,6 +31,7 @@ impl Exchange<'_> {
             claimed: self.claimed.as_ref(),
             request_id: &self.scratch.request_id,
             path: is_new.then_some(path.as_slice()),
+            query: self.query(),
             host: plan.host.is_some().then_some(host.as_slice()),
             edits: &plan.fields,
             overlay: &self.scratch.overlay,

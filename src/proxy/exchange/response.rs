@@ -18,6 +18,7 @@ use crate::http1::head::{ResponseHead, Version};
 use crate::http1::reframe::Framing;
 use crate::limits::COALESCED_BYTES_MAX;
 use crate::proxy::exchange::forward::{self, Returned};
+use crate::proxy::exchange::own_fields::Answering;
 use crate::proxy::exchange::reply::Persistence;
 use crate::proxy::exchange::request::Request;
 use crate::proxy::exchange::variables::Known;
@@ -88,7 +89,9 @@ impl Unsaid {
         octets: &[u8],
     ) -> Result<(), Gone> {
         let mut out = Buffer::new(Class::Small);
-        request.with_own_fields(|own| forward::put_switch(out.as_vec(), octets, head, own));
+        request.with_own_fields(Answering::of(head, octets), |own| {
+            forward::put_switch(out.as_vec(), octets, head, own);
+        });
         send(request, out).await
     }
 
@@ -108,7 +111,7 @@ impl Unsaid {
         let places = plan.places.as_deref().map(|places| (places, known));
         let Saying { framing, persistence, change } = saying;
         let edits = Returned { fields: &plan.fields, server: plan.server, places, change };
-        request.with_own_fields(|own| {
+        request.with_own_fields(Answering::of(head, octets), |own| {
             forward::put_response(out.as_vec(), octets, head, framing, persistence, &edits, own);
         });
         Begun { head: Some(out), framing }

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::filter::{AnswerFields, CorsAnswer};
+use crate::filter::{Answer, AnswerFields, CorsAnswer};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
@@ -50,6 +50,7 @@ pub async fn run(
     let Scratch { request, claimed_host, .. } = &mut *scratch;
     let policy = &table.0.downstream.forwarded;
     let claimed = Claimed::of(policy, downstream.peer, request, buffer.unread(), claimed_host);
+    scratch.script.clear();
     let mut exchange = Exchange {
         core,
         downstream,
@@ -59,16 +60,23 @@ pub async fn run(
         tally: Tally::default(),
         is_last,
         answer: AnswerFields::NONE,
+        script: None,
         body: Body::Untouched,
         collected: Buffer::unallocated(),
         hold: Cell::new(None),
         copy: None,
     };
     exchange.choose_request_id(table.0.downstream.request_ids);
-    let matched = exchange.look_up(&table, exchange.head().rule_path());
-    let response = matched.as_ref().map_or(&*table.0.no_rule, |found| &found.rule.plan.response);
-    exchange.answer = exchange.answer_fields(response);
-    let end = exchange.serve(&table, matched.as_ref(), Unsaid::new(), started).await;
+    let mut matched = exchange.look_up(&table, exchange.head().rule_path());
+    let passed = loop {
+        exchange.take_rule(matched.as_ref(), &table.0.no_rule);
+        match exchange.pass_gates(&table, matched.as_ref()).map(|_| ()) {
+            // Steps are bounded, and so are rounds.
+            Err(Held::Answered(Answer::Moved)) => matched = exchange.look_up_again(&table),
+            passed => break passed,
+        }
+    };
+    let end = exchange.serve(&table, matched.as_ref(), passed, Unsaid::new(), started).await;
     exchange.record(matched.as_ref().map(|matched| matched.rule), started);
     // Its client may have another one under way from here on.
     drop(exchange);
@@ -90,12 +98,13 @@ impl<'a> Exchange<'a> {
         &mut self,
         table: &CoreTable,
         matched: Option<&Match<'_>>,
+        passed: Result<(), Held<'_>>,
         unsaid: Unsaid,
         started: u64,
     ) -> End {
         self.tally.series = matched.map(|matched| matched.rule.series);
-        let passed = match self.pass_gates(table, matched) {
-            Ok(matched) => Ok(matched),
+        let passed = match passed {
+            Ok(()) => matched.ok_or(Answer::NotFound),
             Err(Held::Answered(answer)) => Err(answer),
             // PERF: its future is large, and few rules have anybody asked.
             Err(Held::Inquiring(walk, inquiry)) => {
@@ -122,6 +131,21 @@ impl<'a> Exchange<'a> {
             }
             None => self.answer(unsaid, reply).await,
         }
+    }
+
+    /// The rule of the request is this one; without one, answers are what `otherwise` says.
+    fn take_rule<'t: 'a>(&mut self, matched: Option<&Match<'t>>, otherwise: &'t ResponsePlan) {
+        let response = matched.map_or(otherwise, |found| &found.rule.plan.response);
+        self.answer = self.answer_fields(response);
+        self.script = matched.and_then(|found| {
+            let script = found.rule.plan.script.as_deref()?;
+            Some((script, &found.rule.origin))
+        });
+    }
+
+    /// The rule of the path that directives made.
+    fn look_up_again<'t>(&self, table: &'t CoreTable) -> Option<Match<'t>> {
+        self.look_up(table, self.scratch.script.path().unwrap_or_else(|| self.head().rule_path()))
     }
 
     /// Asks a backend of the rule.
@@ -152,7 +176,7 @@ impl<'a> Exchange<'a> {
             None => (entry, backend),
         };
         let route = matched.route(entry);
-        if self.replace_path(route, &rule.origin).is_err() {
+        if self.follow_script().is_err() || self.replace_path(route, &rule.origin).is_err() {
             self.core.count(Counter::RequestsMalformed);
             return Served::Owed(unsaid, Reply::Malformed(RequestFault::UriTooLong));
         }
@@ -193,7 +217,7 @@ impl<'a> Exchange<'a> {
             let is_origin = |field: &&Field| field.name.of(bytes).eq_ignore_ascii_case(b"origin");
             cors.answer(head.fields.iter().filter(is_origin).map(|field| field.value.of(bytes)))
         });
-        AnswerFields { hsts, set: &plan.set, cors }
+        AnswerFields { hsts, set: &plan.set, cors, added: &plan.added }
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.

@@ -4,15 +4,16 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use crate::filter::{AnswerFields, RequestOverlay};
+use crate::filter::{AnswerFields, RequestOverlay, Script};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::http1::reframe::Trailers;
+use crate::model::Origin;
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
-use crate::proxy::exchange::request::{Body, Request};
+use crate::proxy::exchange::request::{Body, Request, Scripted};
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::backend::Backend;
@@ -59,6 +60,8 @@ pub struct Exchange<'a> {
     pub is_last: bool,
     /// What its rule has in every answer.
     pub answer: AnswerFields<'a>,
+    /// What its rule does besides; `None`: nothing.
+    pub script: Option<(&'a Script, &'a Origin)>,
     /// What is left of the request's body.
     pub body: Body,
     /// The body, where it was collected.
@@ -102,13 +105,28 @@ impl Exchange<'_> {
             body: self.body,
             sent_trailers: sent_trailers(&self.scratch.overlay),
             collected: self.collected.unread(),
+            scripted: self.scripted(),
         }
+    }
+
+    /// The directives of the rule, if it has any.
+    pub(super) fn scripted(&self) -> Option<Scripted<'_>> {
+        let (script, origin) = self.script?;
+        let backend = self.tally.backend.as_ref().map(|backend| &*backend.key);
+        let (state, request_id) = (&self.scratch.script, &*self.scratch.request_id);
+        Some(Scripted { script, state, request_id, origin, backend })
     }
 
     /// The same, and memory for the head of a response.
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
-        let Scratch { request: head, response, added, overlay, .. } = &mut *self.scratch;
+        let Scratch { request: head, response, added, overlay, script: state, request_id, .. } =
+            &mut *self.scratch;
         let sent_trailers = sent_trailers(overlay);
+        let backend = self.tally.backend.as_ref().map(|backend| &*backend.key);
+        let scripted = self.script.map(|(script, origin)| {
+            let (state, request_id) = (&*state, &**request_id);
+            Scripted { script, state, request_id, origin, backend }
+        });
         let &mut Self {
             core,
             downstream,
@@ -132,6 +150,7 @@ impl Exchange<'_> {
             body,
             collected: collected.unread(),
             sent_trailers,
+            scripted,
         };
         (request, response)
     }

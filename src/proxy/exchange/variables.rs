@@ -1,9 +1,11 @@
 //! The values of variables for one request.
 
+use crate::filter::script::parameter;
 use crate::filter::{Variable, Variables};
 use crate::http1::encode::put_decimal;
+use crate::http1::fields::FieldKind;
 use crate::http1::target::{put_decoded, put_escaped};
-use crate::model::{BackendKey, Origin, PortRef};
+use crate::model::{BackendKey, Origin, PortRef, Scheme};
 use crate::proxy::core::put_now;
 use crate::proxy::exchange::request::Request;
 
@@ -68,10 +70,32 @@ impl Variables for Known<'_> {
             Variable::Field(name) => head.find_name(bytes, name.as_bytes()).unwrap_or_default(),
             Variable::Cookie(name) => cookie(self.request, name.as_bytes()).unwrap_or_default(),
             Variable::Parameter(name) => parameter(query, name.as_bytes()),
-            // Whoever has an expression knows what it captured.
-            Variable::Capture(_) | Variable::NamedCapture(_) => b"",
+            Variable::ForwardedFor => return self.put_way(out),
+            Variable::ConnectionUpgrade if head.is_upgrade => b"upgrade",
+            Variable::Https if listener.scheme == Scheme::Https => b"on",
+            // Whoever has an expression, a script or an answer knows what these are.
+            Variable::Capture(_)
+            | Variable::NamedCapture(_)
+            | Variable::Set(_)
+            | Variable::Answered(_)
+            | Variable::Status
+            | Variable::ConnectionUpgrade
+            | Variable::Https => b"",
         };
         out.extend_from_slice(part);
+    }
+}
+
+impl Known<'_> {
+    /// Source: nginx `ngx_http_proxy_add_x_forwarded_for_variable`.
+    fn put_way(&self, out: &mut Vec<u8>) {
+        let Request { bytes, head, .. } = self.request;
+        let said = head.fields.iter().filter(|field| field.kind == FieldKind::XForwardedFor);
+        for value in said.map(|field| field.value.of(bytes)) {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(self.request.client_text());
     }
 }
 
@@ -81,38 +105,9 @@ pub fn cookie<'a>(request: Request<'a>, name: &[u8]) -> Option<&'a [u8]> {
     lines.map(<[u8]>::trim_ascii).find_map(|pair| value_of(pair, name))
 }
 
-/// The value of the first parameter of `name`, any case, as it was sent.
-fn parameter<'a>(query: &'a [u8], name: &[u8]) -> &'a [u8] {
-    query.split(|&octet| octet == b'&').find_map(|pair| value_of(pair, name)).unwrap_or_default()
-}
-
 /// What stands behind `name=`.
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (found, rest) = pair.split_at_checked(name.len())?;
     let value = rest.strip_prefix(b"=")?;
     found.eq_ignore_ascii_case(name).then_some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_found_by_name() {
-        for (query, name, expected) in [
-            ("a=1&b=2", "b", "2"),
-            ("a=1&B=2", "b", "2"),
-            ("a=1&a=2", "a", "1"),
-            ("ab=1", "a", ""),
-            ("a", "a", ""),
-            ("a=%41=x", "a", "%41=x"),
-            ("", "a", ""),
-        ] {
-            assert_eq!(
-                parameter(query.as_bytes(), name.as_bytes()),
-                expected.as_bytes(),
-                "{query}"
-            );
-        }
-    }
 }

@@ -96,7 +96,12 @@ impl World {
             policies,
         };
         let (pattern, on_miss) = (HostPattern::Any, OnMiss::Default);
-        let hosts = vec![Arc::new(Host { pattern, on_miss, rules: vec![Arc::new(rule)] })];
+        let hosts = vec![Arc::new(Host {
+            pattern,
+            on_miss,
+            rules: vec![Arc::new(rule)],
+            locations: Vec::new(),
+        })];
         let listeners = vec![Listener { hosts, ..Listener::default() }];
         let compiled = Compiler::default().compile(&Model {
             listeners,

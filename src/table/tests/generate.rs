@@ -118,6 +118,7 @@ pub(super) fn host() -> impl Strategy<Value = Host> {
         pattern: pattern(&name),
         on_miss,
         rules: rules.into_iter().map(Arc::new).collect(),
+        locations: Vec::new(),
     })
 }
 

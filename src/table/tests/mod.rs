@@ -91,7 +91,7 @@ fn rule(object: &str, number: u32, matches: Vec<RequestMatch>) -> Rule {
 
 fn host(name: &str, on_miss: OnMiss, rules: Vec<Rule>) -> Arc<Host> {
     let rules = rules.into_iter().map(Arc::new).collect();
-    Arc::new(Host { pattern: pattern(name), on_miss, rules })
+    Arc::new(Host { pattern: pattern(name), on_miss, rules, locations: Vec::new() })
 }
 
 fn model(hosts: Vec<Arc<Host>>, default_rule: Option<Rule>) -> Model {

@@ -98,6 +98,8 @@ fn start(driver: Driver) -> Served {
         );
     let response = "X-User, X-Groups, X-None";
     let mut area = Area::new(driver)
+        .flag("--configmap", "default/controller")
+        .object(super::snippets::PERMISSION)
         .echoes(&["web"])
         .backend("auth", auth)
         .certificate("tls", &["tls.example"]);

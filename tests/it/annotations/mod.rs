@@ -21,6 +21,7 @@ mod limits;
 mod mirror;
 mod paths;
 mod redirects;
+mod snippets;
 mod timeouts;
 
 pub(crate) use area::Area;

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::wait_until;
 
 const BINARY: &str = "/usr/sbin/nginx";
+const HEADERS_MORE: &str = "/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so";
 
 /// A running nginx; killed when dropped.
 pub(crate) struct Nginx {
@@ -21,6 +22,21 @@ impl Nginx {
     /// loud, where there is no nginx.
     #[track_caller]
     pub(crate) fn start(servers: &str) -> Option<Self> {
+        Self::start_with("", servers)
+    }
+
+    /// The same with the directives of headers-more.
+    #[track_caller]
+    pub(crate) fn with_headers_more(servers: &str) -> Option<Self> {
+        if !std::path::Path::new(HEADERS_MORE).exists() {
+            eprintln!("NOT COMPARED: there is no {HEADERS_MORE}");
+            return None;
+        }
+        Self::start_with(&format!("load_module {HEADERS_MORE};"), servers)
+    }
+
+    #[track_caller]
+    fn start_with(modules: &str, servers: &str) -> Option<Self> {
         if !std::path::Path::new(BINARY).exists() {
             eprintln!("NOT COMPARED: there is no {BINARY}");
             return None;
@@ -31,7 +47,7 @@ impl Nginx {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let temporary = temporary.map(|name| format!("{name}_temp_path {name};"));
         let text = format!(
-            "daemon off; master_process off; pid nginx.pid; events {{}}\n\
+            "{modules}\ndaemon off; master_process off; pid nginx.pid; events {{}}\n\
              http {{ access_log off; port_in_redirect off; {}\n{} }}\n",
             temporary.join(" "),
             servers.replace("LISTEN", &address.to_string())

@@ -50,6 +50,35 @@ pub struct Globals {
     pub extra_retry_cause: Option<RetryCause>,
     /// What keeps clients out of all rules could never be understood.
     pub is_closed: bool,
+    /// What becomes of directives that Ingresses have.
+    pub snippets: SnippetPolicy,
+    /// Whether they may be read at all.
+    pub allows_snippets: bool,
+    /// Directives of all rules.
+    pub location_snippet: Box<str>,
+    /// Directives of all hosts.
+    pub server_snippet: Box<str>,
+}
+
+/// What becomes of directives that an Ingress has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SnippetPolicy {
+    /// Nothing of the Ingress is served.
+    #[default]
+    Refused,
+    /// They are not read.
+    Dropped,
+    /// They are read.
+    Read,
+}
+
+/// How much may depend on an annotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Risk {
+    /// As much as the whole proxy.
+    Critical,
+    /// Less.
+    BelowCritical,
 }
 
 impl Globals {
@@ -59,6 +88,27 @@ impl Globals {
         let LowerOptions { defaults, downstream, .. } = options;
         let (defaults, downstream) = (defaults.clone(), downstream.clone());
         Self { defaults, downstream, ..Self::default() }
+    }
+
+    /// Directives of Ingresses may be read, or not, if they may be that risky.
+    pub fn allow_snippets(&mut self, allows: bool) {
+        self.allows_snippets = allows;
+        self.snippets = match self.snippets {
+            SnippetPolicy::Refused => SnippetPolicy::Refused,
+            _ => self.policy(),
+        };
+    }
+
+    /// Annotations may be as risky as that.
+    pub fn take_risk(&mut self, risk: Risk) {
+        self.snippets = match risk {
+            Risk::BelowCritical => SnippetPolicy::Refused,
+            Risk::Critical => self.policy(),
+        };
+    }
+
+    fn policy(&self) -> SnippetPolicy {
+        if self.allows_snippets { SnippetPolicy::Read } else { SnippetPolicy::Dropped }
     }
 
     /// Whether objects come to the same by both. The rest is for the model as a whole.
@@ -82,6 +132,10 @@ impl Globals {
             naming,
             extra_retry_cause,
             is_closed,
+            snippets,
+            allows_snippets: _,
+            location_snippet,
+            server_snippet,
         } = self;
         *annotations == other.annotations
             && *nothing == other.nothing
@@ -96,6 +150,9 @@ impl Globals {
             && *naming == other.naming
             && *extra_retry_cause == other.extra_retry_cause
             && *is_closed == other.is_closed
+            && *snippets == other.snippets
+            && *location_snippet == other.location_snippet
+            && *server_snippet == other.server_snippet
     }
 }
 

@@ -13,7 +13,7 @@ const URL: (&str, &str) = ("auth-url", "http://auth.example/check");
 fn with(annotations: &[(&str, &str)]) -> Lowered {
     let named: Vec<_> = annotations.iter().map(|(n, v)| (format!("{PREFIX}{n}"), *v)).collect();
     let named: Vec<_> = named.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    lower(&guarded("a", "", "h", &named))
+    lower_permitted(&guarded("a", "", "h", &named))
 }
 
 fn policies(lowered: &Lowered) -> &Policies {
@@ -83,11 +83,11 @@ fn what_is_not_understood_closes_the_rules() {
         ("auth-cache-duration", "200 5m;", "each entry is statuses, then a time"),
         ("auth-cache-duration", "200 99999999999y", "a time is too long"),
         ("auth-always-set-cookie", "yes", "it is no truth value"),
-        ("auth-snippet", "deny all;", "line 1 (deny) is not understood"),
+        ("auth-snippet", "deny all;", "line 1 (deny)"),
         ("auth-snippet", "proxy_set_header A b;\nreturn 200;", "line 2 (return)"),
-        ("auth-snippet", "if ($x) { return 200; }", "it is not readable, or has a block"),
-        ("auth-snippet", "proxy_set_header A 'b", "it is not readable, or has a block"),
-        ("auth-snippet", "proxy_set_header A b", "it is not readable, or has a block"),
+        ("auth-snippet", "if ($x) { return 200; }", "line 1 (if)"),
+        ("auth-snippet", "proxy_set_header A 'b", "line 1 (): it cannot be read"),
+        ("auth-snippet", "proxy_set_header A b", "line 1 (): it cannot be read"),
         ("auth-snippet", "proxy_set_header A;", "line 1 (proxy_set_header)"),
         ("auth-snippet", "proxy_set_header A 'b\nc';", "it has a control character"),
         ("auth-snippet", "proxy_set_header A $no_such;", "the variable $no_such is not known"),

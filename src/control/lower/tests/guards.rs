@@ -89,23 +89,21 @@ fn what_belongs_to_a_guard_and_is_none_closes_nothing() {
 
 #[test]
 fn snippets_close_if_they_may_turn_clients_away() {
-    for name in ["configuration-snippet", "server-snippet", "stream-snippet"] {
-        let key = format!("{PREFIX}{name}");
-        for text in ["deny all;", "if ($x) {\n return 403;\n}", "set $x 'y;", "include x;"] {
-            check(&key, text, true, &["GuardNotSupported"]);
-        }
-        for text in ["more_set_headers \"X: deny\";", "# deny all;", ""] {
-            check(&key, text, false, &["AnnotationNotSupported"]);
-        }
+    let key = format!("{PREFIX}stream-snippet");
+    for text in ["deny all;", "if ($x) {\n return 403;\n}", "set $x 'y;", "include x;"] {
+        check(&key, text, true, &["GuardNotSupported"]);
+    }
+    for text in ["more_set_headers \"X: deny\";", "# deny all;", ""] {
+        check(&key, text, false, &["AnnotationNotSupported"]);
     }
 }
 
 #[test]
 fn a_snippet_is_told_with_line_and_directive() {
-    let key = format!("{PREFIX}configuration-snippet");
+    let key = format!("{PREFIX}stream-snippet");
     let lowered = lower(&guarded("a", "", "h", &[(&key, "set $x y;\nauth_request /x;")]));
     let message = &lowered.problems[0].message;
-    assert!(message.contains("its line 2 (auth_request)"), "{message}");
+    assert!(message.contains("its line 2, column 1 (auth_request)"), "{message}");
 }
 
 #[test]
@@ -165,8 +163,8 @@ fn every_rule_of_the_ingress_is_closed() {
 fn what_speaks_for_a_host_closes_it_for_all() {
     let snippet = format!("{PREFIX}server-snippet");
     let open = guarded("open", "2024", "h", &[]).replace("path: /,", "path: /open,");
-    let deny = guarded("deny", "2025", "h", &[(&snippet, "deny all;")]);
-    let lowered = lower(&format!("{open}{deny}"));
+    let deny = guarded("deny", "2025", "h", &[(&snippet, "include x;")]);
+    let lowered = lower_permitted(&format!("{open}{deny}"));
     assert_eq!(refusals(&lowered), ["h /open Some(Guard)", "h / Some(Guard)"]);
     let told: Vec<_> = lowered.problems.iter().filter(|p| p.reason == "HostClosed").collect();
     assert_eq!(told.len(), 1);
@@ -175,14 +173,15 @@ fn what_speaks_for_a_host_closes_it_for_all() {
     // The oldest that sets it decides; its own rules are closed in any case.
     let harmless = guarded("open", "2024", "h", &[(&snippet, "gzip on;")]);
     let harmless = harmless.replace("path: /,", "path: /open,");
-    let lowered = lower(&format!("{harmless}{deny}"));
+    let lowered = lower_permitted(&format!("{harmless}{deny}"));
     assert_eq!(refusals(&lowered), ["h /open None", "h / Some(Guard)"]);
     // And no other host.
     let other = guarded("open", "2024", "g", &[]);
-    assert_eq!(refusals(&lower(&format!("{other}{deny}"))), ["g / None", "h / Some(Guard)"]);
+    let lowered = lower_permitted(&format!("{other}{deny}"));
+    assert_eq!(refusals(&lowered), ["g / None", "h / Some(Guard)"]);
     // Comes and goes.
-    let mut world = World::new(options());
-    world.apply(changes(&open));
+    let mut world = permitting();
+    world.apply(changes(&format!("{PERMISSION}{open}")));
     let lowered = world.apply(changes(&deny));
     assert_eq!(refusals(&lowered), ["h /open Some(Guard)", "h / Some(Guard)"]);
     let gone = guarded("deny", "2025", "h", &[]);
@@ -286,10 +285,10 @@ fn nothing_is_passed_through_past_a_guard() {
     let lowered = lower(&guarded("a", "2024", "h", &both));
     assert_eq!(passes(&lowered), 0);
     assert!(reasons(&lowered).iter().any(|r| r.starts_with("PassthroughNotUsed ")));
-    let deny = guarded("b", "2025", "h", &[(&snippet, "deny all;")]);
+    let deny = guarded("b", "2025", "h", &[(&snippet, "include x;")]);
     let deny = deny.replace("path: /,", "path: /b,");
-    assert_eq!(passes(&lower(&format!("{open}{deny}"))), 0);
-    let mut world = World::new(options());
-    world.apply(changes(&open));
+    assert_eq!(passes(&lower_permitted(&format!("{open}{deny}"))), 0);
+    let mut world = permitting();
+    world.apply(changes(&format!("{PERMISSION}{open}")));
     assert_eq!(passes(&world.apply(changes(&deny))), 0);
 }

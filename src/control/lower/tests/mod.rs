@@ -18,6 +18,7 @@ mod review;
 mod secret_references;
 mod served;
 mod service;
+mod snippets;
 mod tls;
 
 use super::*;
@@ -56,6 +57,24 @@ impl World {
         secret_references::check(self);
         lowered
     }
+}
+
+/// The controller's ConfigMap, which lets Ingresses have directives.
+pub(super) const PERMISSION: &str = "---\napiVersion: v1\nkind: ConfigMap\n\
+    metadata: {name: controller, namespace: ringway}\n\
+    data: {allow-snippet-annotations: \"true\", annotations-risk-level: Critical}\n";
+
+/// One that reads it, and nothing else yet.
+pub(super) fn permitting() -> World {
+    let (kind, namespace) = (Kind::ConfigMap, "ringway".into());
+    let config_map = Some(ObjectRef { kind, namespace, name: "controller".into() });
+    World::new(LowerOptions { config_map, ..options() })
+}
+
+/// Lowers Ingresses that may have directives.
+#[track_caller]
+pub(super) fn lower_permitted(text: &str) -> Lowered {
+    permitting().apply(changes(&format!("{text}{PERMISSION}")))
 }
 
 #[track_caller]

@@ -85,9 +85,10 @@ fn twins_lead_to_their_host() {
 
 #[test]
 fn names_come_and_go_with_their_hosts() {
-    let mut world = World::new(options());
+    let mut world = permitting();
     let both = "server-alias=b from-to-www-redirect=true";
-    let first = world.apply(changes(&of("a", "2024", both, "h")));
+    let first = of("a", "2024", both, "h");
+    let first = world.apply(changes(&format!("{PERMISSION}{first}")));
     assert_eq!(hosts(&first), ["b a", "h a", "www.h > h"]);
     let b = world.apply(changes(&of("b", "2025", "", "b")));
     assert_eq!(hosts(&b), ["b b", "h a", "www.h > h"]);
@@ -96,7 +97,7 @@ fn names_come_and_go_with_their_hosts() {
     let again = world.apply(vec![Change::Delete(gone)]);
     assert_eq!(hosts(&again), ["b a", "h a", "www.h > h"]);
     // What else holds for the host holds for its alias.
-    let closed = world.apply(changes(&of("c", "2023", "server-snippet=deny\\x20all;", "h")));
+    let closed = world.apply(changes(&of("c", "2023", "server-snippet=include\\x20x;", "h")));
     let model = closed.model.as_ref().expect("a model");
     let refused = model.listeners[0].hosts.iter().map(|h| h.rules[0].policies.refusal.is_some());
     assert_eq!(refused.collect::<Vec<_>>(), [true, true, false]);

@@ -32,8 +32,8 @@ fn the_ingress(change: &Change) -> (ObjectRef, Arc<Ingress>) {
 
 impl World {
     fn with(text: &str) -> Self {
-        let mut world = Self::new(options());
-        world.apply(objects(text));
+        let mut world = permitting();
+        world.apply(objects(&format!("{text}{PERMISSION}")));
         world
     }
 
@@ -130,7 +130,7 @@ fn contenders() -> String {
         let annotations: &[(&str, &str)] = match n % 5 {
             0 => &[("auth-tls-secret", "default/s")],
             1 => &[("ssl-passthrough", "true")],
-            2 if n == 2 => &[("server-snippet", "deny all;"), ("ssl-passthrough", "true")],
+            2 if n == 2 => &[("server-snippet", "include x;"), ("ssl-passthrough", "true")],
             2 => &[("auth-tls-secret", "default/none"), ("server-snippet", "gzip on;")],
             3 if n == 3 => &[("auth-url", "x"), ("ssl-passthrough", "true")],
             3 => &[("backend-protocol", "HTTPS"), ("proxy-ssl-verify", "on")],

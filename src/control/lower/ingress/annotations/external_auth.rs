@@ -13,10 +13,11 @@ use super::row::Off::{False, Never};
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{self, Row, parse_bool, row};
-use super::snippet;
 use super::url::{self, Server, after_scheme, check_characters, with_variables};
-use crate::control::lower::configmap::globals::GeneralAuth;
+use crate::control::lower::configmap::globals::{GeneralAuth, SnippetPolicy};
 use crate::control::lower::settings::Settings;
+use crate::control::lower::snippet::places::Place;
+use crate::control::lower::snippet::{self, Fault, Weight};
 use crate::filter::{
     AuthCachePolicy, AuthDurations, ExternalAuth, FieldEdits, Statuses, Text, is_own_field, merged,
 };
@@ -183,6 +184,7 @@ fn external_auth(
         target,
         signin,
         response_names: response_names?,
+        remembered: Box::default(),
         fields: fields(&host, method, redirect, added?),
         cookies: cookies?,
         cache: match (cache_key, durations?) {
@@ -328,24 +330,24 @@ fn with_parameter(url: &str, parameter: &str) -> String {
 
 /// Those that `proxy_set_header` in the snippet sets.
 fn snippet_fields(reader: &mut Reader<'_, '_>) -> Result<Vec<(Box<str>, Text)>, Closed> {
-    let Some(text) = reader.text(SNIPPET) else { return Ok(Vec::new()) };
+    let own = reader.unread(SNIPPET);
+    // What becomes of one that is not to be read is said where the others are.
+    let is_kept = own.is_none() || reader.globals.snippets == SnippetPolicy::Read;
+    let Some(text) = reader.text(SNIPPET).filter(|_| is_kept) else { return Ok(Vec::new()) };
     let advice = "Keep proxy_set_header alone; say the rest in other annotations.";
     let fields = parse_snippet(text);
     fields.map_err(|why| close(reader, SNIPPET, "the text", &why, advice))
 }
 
 fn parse_snippet(text: &str) -> Result<Vec<(Box<str>, Text)>, String> {
-    let directives =
-        snippet::simple_directives(text).ok_or("it is not readable, or has a block.")?;
-    let mut fields = Vec::new();
-    for (words, line) in directives {
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        let ["proxy_set_header", name, value] = *words else {
-            let name = words.first().copied().unwrap_or_default();
-            return Err(format!("line {line} ({name}) is not understood."));
-        };
-        fields.push(field(name, value).map_err(|why| format!("line {line}: {why}"))?);
+    let (read, faults) = snippet::read(text, Place::Auth, &[]);
+    if let Some(fault) = faults.iter().find(|fault| fault.weight > Weight::Idle) {
+        let Fault { at, directive, why, .. } = fault;
+        return Err(format!("line {} ({directive}): {why}.", at.line));
     }
+    let sent = read.blocks.into_iter().flat_map(|block| block.sent);
+    let host = read.host.map(|host| ("Host".into(), host));
+    let fields: Vec<_> = host.into_iter().chain(sent).collect();
     if fields.len() > AUTH_NAMES_MAX {
         return Err(format!("it sets more than {AUTH_NAMES_MAX} fields."));
     }

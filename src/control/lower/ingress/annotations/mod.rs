@@ -25,12 +25,11 @@ mod paths;
 mod reader;
 pub(in super::super) mod redirects;
 pub(in super::super) mod row;
-mod snippet;
 mod snippets;
 mod telemetry;
 mod timeouts;
 mod unread;
-mod url;
+pub(in super::super) mod url;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::groups::GROUPS;
 use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
-use crate::control::lower::tests::{lower, routes};
+use crate::control::lower::tests::{lower_permitted, routes};
 use crate::filter::{AddressRanges, ClientLimits, Filter, Pace, PathEdit, Rate, Redirect, Zone};
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 use crate::model::{
@@ -20,7 +20,7 @@ const GARBAGE: &str = "%,?;{";
 
 /// An Ingress with these annotations whose backend has an endpoint and speaks TLS.
 fn lowered(annotations: &str) -> Lowered {
-    lower(&format!(
+    lower_permitted(&format!(
         "apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\n\
          spec: {{ports: [{{port: 80, targetPort: 80, appProtocol: https}}]}}\n\
          ---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n\
@@ -320,14 +320,14 @@ fn app_root_answers_for_the_root_of_each_host() {
         ),
         (text("i", "2021", "", &["Prefix"]), &[][..], vec![]),
     ] {
-        let lowered = lower(&text);
+        let lowered = lower_permitted(&text);
         assert_eq!(redirects(&lowered), expected, "{text}");
         let reasons = lowered.problems.iter().filter(|p| p.reason == "PathConflict");
         let reasons: Vec<_> = reasons.map(|p| conflict(&p.field)).collect();
         assert_eq!(reasons, told, "{text}");
     }
     for value in ["/", "x", "//x.example", "http://x.example/", "/$host", "/a b", "/a?b", "/a#b"] {
-        let lowered = lower(&text("i", "2021", value, &["Prefix"]));
+        let lowered = lower_permitted(&text("i", "2021", value, &["Prefix"]));
         assert_eq!(redirects(&lowered), [""; 0], "{value}");
         let invalid = lowered.problems.iter().filter(|p| p.reason == "InvalidAnnotation");
         assert_eq!(invalid.map(|p| &*p.field).collect::<Vec<_>>(), [field], "{value}");

@@ -4,8 +4,8 @@
 use super::index;
 use super::reader::Said;
 use super::row::{DIALECT, Guard, Row, Scope, State, field_of};
-use super::snippet::{self, Verdict};
 use crate::control::lower::guards::Guards;
+use crate::control::lower::snippet::{self, Verdict};
 use crate::control::source::report::{Finding, Report};
 
 /// Judges every annotation of an object.
@@ -102,8 +102,8 @@ fn judgement(guard: Guard, value: &str) -> Judgement {
             Verdict::Open => {
                 Judgement::Off(Some("configuration text of nginx is not read; it has no effect."))
             }
-            Verdict::Guards { directive, line } => {
-                Judgement::On(format!("its line {line} ({directive}) may turn clients away"))
+            Verdict::Guards { directive, at } => {
+                Judgement::On(format!("its {at} ({directive}) may turn clients away"))
             }
             Verdict::Unreadable => {
                 Judgement::On("it is not readable, so it may turn clients away".into())

@@ -5,7 +5,7 @@ use crate::filter::Text;
 use crate::model::BackendKey;
 
 /// A server, and what is asked of it.
-pub(super) struct Url<'a> {
+pub(crate) struct Url<'a> {
     pub server: Server,
     /// As it is written, without port.
     pub host: &'a str,
@@ -14,7 +14,7 @@ pub(super) struct Url<'a> {
 }
 
 /// Which server.
-pub(super) enum Server {
+pub(crate) enum Server {
     Named(BackendKey),
     /// The one that has the name of the host that is asked for.
     OfHost(ServerOfHost),
@@ -30,7 +30,7 @@ const PATHS: [&str; 3] = ["$request_uri", "$uri", "$document_uri"];
 ///
 /// # Errors
 /// Its author is at fault, in words.
-pub(super) fn parse(text: &str) -> Result<Url<'_>, String> {
+pub(crate) fn parse(text: &str) -> Result<Url<'_>, String> {
     check_characters(text)?;
     let (is_tls, rest) = after_scheme(text).ok_or("it does not begin with http:// or https://.")?;
     let of_host = HOSTS.iter().find(|name| {

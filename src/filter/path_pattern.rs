@@ -124,6 +124,13 @@ impl PathPattern {
         nfa.group_info().to_index(regex_automata::PatternID::ZERO, name)
     }
 
+    /// Its groups that have names, with their numbers.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, usize)> {
+        let nfa = self.0.engine.nfa();
+        let names = nfa.map(|nfa| nfa.group_info().pattern_names(regex_automata::PatternID::ZERO));
+        names.into_iter().flatten().enumerate().filter_map(|(number, name)| Some((name?, number)))
+    }
+
     fn search(&self, path: &[u8], slots: &mut [Option<NonMaxUsize>]) -> bool {
         let head = &self.0.head;
         let begins = path.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head));

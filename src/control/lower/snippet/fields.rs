@@ -1,0 +1,251 @@
+//! Directives about the fields of requests and answers.
+//!
+//! Source: nginx, modules `ngx_http_headers_module` and `ngx_http_proxy_module`;
+//! `ngx_headers_more`.
+
+use super::meaning::Change;
+use super::places::Place;
+use super::reading::{Call, Reading};
+use super::simple;
+use crate::filter::script::{AddedLine, ErrorRedirect, Extent, FieldChange, Presence};
+use crate::filter::{FieldEdits, Statuses, Text};
+use crate::model::ConnectionOption;
+
+/// The statuses of answers that `add_header` and `expires` are about.
+const SUCCESSES: [u16; 10] = [200, 201, 204, 206, 301, 302, 303, 304, 307, 308];
+
+pub(super) fn more_set_headers(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let changes = changes(reading, &call.words, Kind::Set, Message::Answer)?;
+    append(&mut reading.fields.answered, changes);
+    Ok(())
+}
+
+pub(super) fn more_clear_headers(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let changes = changes(reading, &call.words, Kind::Clear, Message::Answer)?;
+    append(&mut reading.fields.answered, changes);
+    Ok(())
+}
+
+pub(super) fn more_set_input_headers(
+    reading: &mut Reading<'_>,
+    call: &Call<'_>,
+) -> Result<(), String> {
+    let changes = changes(reading, &call.words, Kind::Set, Message::Request)?;
+    append(&mut reading.fields.received, changes);
+    Ok(())
+}
+
+pub(super) fn more_clear_input_headers(
+    reading: &mut Reading<'_>,
+    call: &Call<'_>,
+) -> Result<(), String> {
+    let changes = changes(reading, &call.words, Kind::Clear, Message::Request)?;
+    append(&mut reading.fields.received, changes);
+    Ok(())
+}
+
+fn append<T>(list: &mut Box<[T]>, more: Vec<T>) {
+    let mut all = std::mem::take(list).into_vec();
+    all.extend(more);
+    *list = all.into();
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Set,
+    Clear,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Message {
+    Request,
+    Answer,
+}
+
+fn changes(
+    reading: &Reading<'_>,
+    words: &[&str],
+    kind: Kind,
+    message: Message,
+) -> Result<Vec<FieldChange>, String> {
+    let (mut statuses, mut types) = (Vec::new(), Vec::new());
+    let mut presence = Presence::Any;
+    let mut fields = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match (*word, message) {
+            ("-s", Message::Answer) => {
+                let list = words.next().ok_or("-s needs statuses")?;
+                for status in list.split_ascii_whitespace() {
+                    let status =
+                        status.parse().ok().ok_or_else(|| format!("{status:?} is no status"));
+                    statuses.push(status?);
+                }
+            }
+            ("-t", _) => {
+                let list = words.next().ok_or("-t needs media types")?;
+                types.extend(list.split_ascii_whitespace().map(|t| t.to_ascii_lowercase().into()));
+            }
+            ("-r", Message::Request) => presence = Presence::Needed,
+            (option, _) if option.starts_with('-') => {
+                return Err(format!("{option:?} is no option"));
+            }
+            (field, _) => fields.push(field),
+        }
+    }
+    if fields.is_empty() {
+        return Err("it names no field".into());
+    }
+    let one = |field: &&str| {
+        let (name, value) = match kind {
+            Kind::Set => field.split_once(':').unwrap_or((field, "")),
+            Kind::Clear => (*field, ""),
+        };
+        let (name, value) = (name.trim(), value.trim());
+        let (name, extent) = match name.strip_suffix('*') {
+            Some(name) if kind == Kind::Clear => (name, Extent::Beginning),
+            _ => (name, Extent::Whole),
+        };
+        if !(extent == Extent::Beginning && name.is_empty()) {
+            check_name(name)?;
+        }
+        let value = match (value, message) {
+            ("", _) => None,
+            (value, Message::Answer) => Some(reading.answer_text(value)?),
+            (value, Message::Request) => Some(reading.text(value)?),
+        };
+        let (statuses, types) = (statuses.clone().into(), types.clone().into());
+        Ok(FieldChange { name: name.into(), extent, value, presence, statuses, types })
+    };
+    fields.iter().map(one).collect()
+}
+
+/// A field that may be changed.
+fn check_name(name: &str) -> Result<(), String> {
+    FieldEdits::new([], [], [name]).map(|_| ()).map_err(|error| error.to_string())
+}
+
+pub(super) fn add_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let (name, value, statuses) = match call.words[..] {
+        [name, value] => (name, value, Statuses::Successes),
+        [name, value, "always"] => (name, value, Statuses::Any),
+        _ => return Err("it takes a name, a value and perhaps always".into()),
+    };
+    check_name(name)?;
+    let value = reading.answer_text(value)?;
+    append(&mut reading.fields.added, vec![AddedLine { name: name.into(), value, statuses }]);
+    Ok(())
+}
+
+/// Hides what backends say, before anything is set or added.
+pub(super) fn proxy_hide_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let name = call.word()?;
+    check_name(name)?;
+    let hidden = FieldChange {
+        name: name.into(),
+        extent: Extent::Whole,
+        value: None,
+        presence: Presence::Any,
+        statuses: Box::default(),
+        types: Box::default(),
+    };
+    let block = &mut reading.fields;
+    let mut all = vec![hidden];
+    all.extend(std::mem::take(&mut block.answered));
+    block.answered = all.into();
+    Ok(())
+}
+
+pub(super) fn proxy_pass_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    match call.word()?.to_ascii_lowercase().as_str() {
+        "server" => Err("what runs behind the proxy is not told".into()),
+        name if name.starts_with("x-accel-") => Err("it is for nginx alone".into()),
+        _ => {
+            reading.idle(call, "such fields are passed on in any case");
+            Ok(())
+        }
+    }
+}
+
+/// `Cache-Control` alone, which counts before `Expires` (RFC 9111 section 5.3).
+pub(super) fn expires(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let value = match call.word()? {
+        "off" => return Ok(()),
+        "epoch" => "no-cache".to_owned(),
+        "max" => "max-age=315360000".to_owned(),
+        time => match time.strip_prefix('-') {
+            Some(past) => simple::time(past).map(|_| "no-cache".to_owned())?,
+            None => format!("max-age={}", simple::time(time)?.as_secs()),
+        },
+    };
+    let change = |name: &str, value: Option<Text>| FieldChange {
+        name: name.into(),
+        extent: Extent::Whole,
+        value,
+        presence: Presence::Any,
+        statuses: SUCCESSES.into(),
+        types: Box::default(),
+    };
+    let changes =
+        vec![change("Expires", None), change("Cache-Control", Some(Text::literal(&value)))];
+    append(&mut reading.fields.answered, changes);
+    Ok(())
+}
+
+pub(super) fn error_page(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let (place, rest) = call.words.split_last().ok_or("it takes statuses and an address")?;
+    let (statuses, status) = match rest.split_last() {
+        Some((last, rest)) if last.starts_with('=') => (rest, last.get(1..).unwrap_or_default()),
+        _ => (rest, "302"),
+    };
+    let is_address = ["http://", "https://", "$scheme"].iter().any(|s| place.starts_with(s));
+    if !is_address {
+        return Err("only an address, with http:// or https://, is supported".into());
+    }
+    let status = status.parse().ok().filter(|s| matches!(s, 301..=303 | 307 | 308));
+    let status = status.ok_or("the new status is none of a redirect")?;
+    let statuses: Option<Box<[u16]>> = statuses.iter().map(|text| text.parse().ok()).collect();
+    let statuses = statuses.ok_or("a status is none")?;
+    if statuses.is_empty() || statuses.iter().any(|s| !(300..600).contains(s)) {
+        return Err("it names no status of an error".into());
+    }
+    let location = reading.text(place)?;
+    append(&mut reading.fields.errors, vec![ErrorRedirect { statuses, status, location }]);
+    Ok(())
+}
+
+/// Replaces what the client sent and what we would say: a name is never sent twice.
+pub(super) fn proxy_set_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let [name, value] = call.words[..] else { return Err("it takes a name and a value".into()) };
+    if call.place == Place::Server {
+        let why = "rules have fields of their own, so that one for the host has no effect in \
+                   ingress-nginx either";
+        reading.idle(call, why);
+        return Ok(());
+    }
+    let text = reading.text(value)?;
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    if is("host") {
+        if value.is_empty() {
+            return Err("a request has a Host".into());
+        }
+        reading.snippet.host = Some(text);
+        return Ok(());
+    }
+    if is("connection") || is("upgrade") {
+        let connection = match value.to_ascii_lowercase().as_str() {
+            "close" => ConnectionOption::Close,
+            "keep-alive" => ConnectionOption::KeepAlive,
+            "" | "upgrade" | "$connection_upgrade" | "$http_upgrade" | "$http_connection" => {
+                reading.idle(call, "it is said where a client asks for another protocol");
+                return Ok(());
+            }
+            _ => return Err("the proxy says itself what its connections are for".into()),
+        };
+        reading.snippet.changes.push(Change::Connection(connection));
+        return Ok(());
+    }
+    check_name(name)?;
+    append(&mut reading.fields.sent, vec![(name.into(), text)]);
+    Ok(())
+}

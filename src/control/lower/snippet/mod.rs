@@ -1,0 +1,22 @@
+//! Texts of nginx directives → what they mean here: settings where an annotation says the same,
+//! and a program where the request has a say.
+//!
+//! A closed set of directives is read. Another one, or one that nginx would refuse, is told with
+//! its place; whether the rest may be served without it is [`Weight`].
+
+mod bodies;
+mod conditions;
+mod fields;
+mod guards;
+pub(super) mod meaning;
+mod merge;
+pub(super) mod places;
+mod read;
+mod reading;
+mod rows;
+mod simple;
+
+pub(super) use guards::{Verdict, judge};
+pub(super) use meaning::{Fault, LocationText, Snippet, Weight};
+pub(super) use merge::{apply, apply_tls, location_policies, policies};
+pub(super) use read::read;

@@ -1,0 +1,257 @@
+//! Directives of Ingresses: who may have some, what is told of them, and what they come to.
+
+use super::guards::guarded;
+use super::*;
+use crate::filter::AddressRules;
+use crate::model::{AccessLog, LocationMatch, Refusal, Severity};
+
+const RULE: &str = "nginx.ingress.kubernetes.io/configuration-snippet";
+const HOST: &str = "nginx.ingress.kubernetes.io/server-snippet";
+
+/// The hosts of an Ingress with the annotation, and `severity reason message` of what is told.
+fn lowered(key: &str, text: &str) -> (Lowered, Vec<String>) {
+    let lowered = lower_permitted(&guarded("a", "", "h", &[(key, text)]));
+    let told = lowered.problems.iter().filter(|p| p.reason != "ServiceMissing");
+    let told = told.map(|p| format!("{:?} {} {}", p.severity, p.reason, p.message)).collect();
+    (lowered, told)
+}
+
+fn policies(lowered: &Lowered) -> &Policies {
+    &lowered.model.as_ref().expect("a model").listeners[0].hosts[0].rules[0].policies
+}
+
+#[test]
+fn who_may_have_directives_is_said_by_the_config_map() {
+    let data = |allow: &str, risk: &str| {
+        let said = [("allow-snippet-annotations", allow), ("annotations-risk-level", risk)];
+        let said = said.iter().filter(|(_, value)| !value.is_empty());
+        let said: Vec<_> = said.map(|(key, value)| format!("{key}: \"{value}\"")).collect();
+        let data = PERMISSION.rsplit_once("data: ").expect("data").0;
+        format!("{data}data: {{{}}}\n", said.join(", "))
+    };
+    for (allow, risk, text, expected) in [
+        ("", "", "etag off;", "none SnippetNotAllowed"),
+        ("true", "", "etag off;", "none SnippetNotAllowed"),
+        ("true", "High", "etag off;", "none SnippetNotAllowed"),
+        ("false", "Critical", "etag off;", "h SnippetNotAllowed"),
+        ("", "Critical", "etag off;", "h SnippetNotAllowed"),
+        ("", "Critical", "deny all;", "h closed SnippetNotAllowed"),
+        ("true", "Critical", "etag off;", "h"),
+        ("true", "critical", "etag off;", "none InvalidValue SnippetNotAllowed"),
+    ] {
+        for key in [RULE, HOST] {
+            let ingress = guarded("a", "", "h", &[(key, text)]);
+            let lowered = permitting().apply(changes(&format!("{}{ingress}", data(allow, risk))));
+            let hosts = &lowered.model.as_ref().expect("a model").listeners[0].hosts;
+            let mut found = match &hosts[..] {
+                [] => vec!["none"],
+                _ if policies(&lowered).refusal == Some(Refusal::Guard) => vec!["h", "closed"],
+                _ => vec!["h"],
+            };
+            let told = lowered.problems.iter().filter(|p| p.severity > Severity::Note);
+            found.extend(told.map(|p| p.reason).filter(|reason| *reason != "ServiceMissing"));
+            assert_eq!(found.join(" "), expected, "{allow} {risk} {text}");
+        }
+    }
+}
+
+#[test]
+fn whoever_may_have_none_is_told_what_would_change() {
+    for (text, expected) in [
+        ("etag off;", "All of its directives would be supported."),
+        ("etag off;\n include x;", "Of its directives \"include\" (line 2, column 2) would not be"),
+    ] {
+        let lowered = lower(&guarded("a", "", "h", &[(RULE, text)]));
+        let advice = &lowered.problems[0].advice;
+        assert!(advice.contains(expected), "{advice}");
+    }
+}
+
+/// What is wrong with a text, where, and what follows.
+#[test]
+fn what_is_not_understood_is_told_with_its_place() {
+    for (key, text, expected) in [
+        (RULE, "foo bar;", "Warning DirectiveNotSupported line 1, column 1 (foo): it is not supp"),
+        (RULE, "etag off;\n deny x;", "Error GuardNotSupported line 2, column 2 (deny): \"x\" is"),
+        (RULE, "include x;", "Error GuardNotSupported line 1, column 1 (include): it is not"),
+        (RULE, "access_by_lua_block { x }", "Error GuardNotSupported line 1, column 1 (acc"),
+        (RULE, "deny all", "Error GuardNotSupported line 1, column 1: it cannot be read: the end"),
+        (RULE, "location / { return 1; }", "Error GuardNotSupported line 1, column 1 (location)"),
+        (RULE, "if ($x) { set $x y; }", ""),
+        (RULE, "if (-f $uri) { set $x y; }", "Warning DirectiveNotSupported line 1, column 1 (if)"),
+        (RULE, "if ($nothing) { return 403; }", "Error GuardNotSupported line 1, column 1 (if)"),
+        (RULE, "if ($uri ~ (?=x)) { set $x y; }", "Warning DirectiveNotSupported line 1"),
+        (RULE, "if $uri { set $x y; }", "Warning DirectiveNotSupported line 1"),
+        (RULE, "if ($uri like x) { set $x y; }", "Warning DirectiveNotSupported line 1"),
+        (RULE, "if ($uri) { proxy_set_header A b; }", "Warning DirectiveNotSupported line 1, colu"),
+        (RULE, "set $http_x y;", "Warning DirectiveNotSupported line 1, column 1 (set): $http_x"),
+        (RULE, "set x y;", "Warning DirectiveNotSupported line 1, column 1 (set)"),
+        (RULE, "set $x $nothing;", "Warning DirectiveNotSupported line 1, column 1 (set): the var"),
+        (RULE, "return 99;", "Error GuardNotSupported line 1, column 1 (return): \"99\" is no st"),
+        (RULE, "rewrite ^/a /b sometimes;", "Warning DirectiveNotSupported line 1, column 1 (rew"),
+        (
+            RULE,
+            "rewrite ^/( /b;",
+            "Warning DirectiveNotSupported line 1, column 1 (rewrite): it is",
+        ),
+        (
+            RULE,
+            "more_set_headers 'A b: c';",
+            "Warning DirectiveNotSupported line 1, column 1 (more",
+        ),
+        (RULE, "more_set_headers 'Connection: c';", "Warning DirectiveNotSupported line 1"),
+        (RULE, "more_set_headers -s x 'A: b';", "Warning DirectiveNotSupported line 1"),
+        (RULE, "more_set_headers -x 'A: b';", "Warning DirectiveNotSupported line 1"),
+        (
+            RULE,
+            "more_set_headers;",
+            "Warning DirectiveNotSupported line 1, column 1 (more_set_head",
+        ),
+        (RULE, "add_header A;", "Warning DirectiveNotSupported line 1, column 1 (add_header)"),
+        (RULE, "add_header A \"b\\nc\";", "Warning DirectiveNotSupported line 1, column 1 (add_he"),
+        (RULE, "proxy_set_header Content-Length 1;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_set_header Connection x;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_read_timeout soon;", "Warning DirectiveNotSupported line 1, column 1 (proxy"),
+        (RULE, "client_max_body_size big;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "access_log /dev/stdout;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_ssl_verify on;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "error_page 404 /404.html;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "expires soon;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "satisfy some;", "Error GuardNotSupported line 1, column 1 (satisfy)"),
+        (RULE, "auth_basic \"x\";", "Error GuardNotSupported line 1, column 1 (auth_basic): users"),
+        (
+            RULE,
+            "etag off { }",
+            "Warning DirectiveNotSupported line 1, column 1 (etag): it has no b",
+        ),
+        (
+            RULE,
+            "if ($uri);",
+            "Warning DirectiveNotSupported line 1, column 1 (if): its block is mi",
+        ),
+        (HOST, "proxy_set_header A b;", "Note DirectiveNotSupported line 1, column 1 (proxy_set"),
+        (HOST, "proxy_read_timeout 5s;", "Note DirectiveNotSupported line 1, column 1 (proxy_read"),
+        (HOST, "location x { return 200; }", "Error GuardNotSupported line 1, column 1 (location)"),
+        (HOST, "location ! /x { etag off; }", "Warning DirectiveNotSupported line 1"),
+        (HOST, "location / { proxy_pass http://$host; }", "Warning DirectiveNotSupported line 1"),
+        (HOST, "location ~ ^/ { proxy_pass http://a/b; }", "Warning DirectiveNotSupported line 1"),
+        (HOST, "location / { location /a { etag off; } }", "Warning DirectiveNotSupported line 1"),
+        (HOST, "listen 80;", "Warning DirectiveNotSupported line 1, column 1 (listen)"),
+    ] {
+        let (lowered, told) = lowered(key, text);
+        match (expected, &told[..]) {
+            ("", []) => {}
+            (expected, [one]) if !expected.is_empty() => {
+                assert!(one.starts_with(expected), "{text}: {one}");
+            }
+            (_, all) => panic!("{text}: {all:?}"),
+        }
+        let is_closed = policies(&lowered).refusal == Some(Refusal::Guard);
+        assert_eq!(is_closed, expected.starts_with("Error"), "{text}");
+    }
+}
+
+#[test]
+fn what_annotations_say_too_becomes_the_same_settings() {
+    use std::time::Duration;
+    let (found, told) =
+        lowered(RULE, "proxy_connect_timeout 1m 30s; client_max_body_size 8m; access_log off;");
+    assert_eq!(told.len(), 1, "a time is one word: {told:?}");
+    assert_eq!(policies(&found).body_bytes_max, Some(8 << 20));
+    let (found, told) = lowered(
+        RULE,
+        "proxy_connect_timeout \"1m 30s\"; proxy_read_timeout 500ms; proxy_send_timeout 1h;\n\
+         access_log off; proxy_next_upstream_tries 2; allow 10.0.0.0/8; deny all;",
+    );
+    assert_eq!(told, [""; 0]);
+    let policies = policies(&found);
+    let timeouts = &policies.timeouts;
+    assert_eq!(timeouts.connect, Some(Duration::from_secs(90)));
+    assert_eq!(timeouts.read, Some(Duration::from_millis(500)));
+    assert_eq!(timeouts.send, Some(Duration::from_secs(3600)));
+    assert_eq!(policies.access_log, AccessLog::LeftOut);
+    assert_eq!(policies.retry.tries, Some(2));
+    assert!(policies.addresses.is_some() && policies.script.is_none());
+}
+
+/// Of `allow` and `deny` the first that an address is in counts, as in nginx.
+#[test]
+fn lists_of_addresses_are_read_in_order() {
+    let admits = |text: &str, address: &str| {
+        let (lowered, told) = lowered(RULE, text);
+        assert_eq!(told, [""; 0], "{text}");
+        let rules = policies(&lowered).addresses.clone();
+        let denied = crate::filter::Admission::Denied;
+        let say = |rules: &AddressRules| rules.admission(address.parse().expect("an address"));
+        rules.is_none_or(|rules| say(&rules) != denied)
+    };
+    for (text, inside, outside) in [
+        ("deny all;", false, false),
+        ("allow all;", true, true),
+        ("allow 10.0.0.0/8; deny all;", true, false),
+        ("deny 10.0.0.0/8;", false, true),
+        ("deny 10.1.2.3; allow 10.0.0.0/8; deny all;", false, false),
+        ("allow 10.1.2.3; deny 10.0.0.0/8;", true, true),
+        ("allow 10.1.2.3; deny 10.0.0.0/8; allow all;", true, true),
+        ("deny all; allow 10.0.0.0/8;", false, false),
+        ("allow 10.1.0.0/16; deny all; allow all;", true, false),
+        ("allow 2001:db8::/32; deny all;", false, false),
+    ] {
+        assert_eq!(admits(text, "10.1.2.3"), inside, "{text}");
+        assert_eq!(admits(text, "192.0.2.1"), outside, "{text}");
+    }
+}
+
+#[test]
+fn locations_of_a_host_stand_beside_its_rules() {
+    let text = "location = /a { return 204; }\nlocation ^~ /b { deny all; }\n\
+                location ~ \\.c$ { return 404; }\nlocation /d { proxy_pass http://x.y.svc:81/e; }";
+    let (lowered, told) = lowered(HOST, text);
+    assert_eq!(told, [""; 0]);
+    let locations = &lowered.model.as_ref().expect("a model").listeners[0].hosts[0].locations;
+    let requests: Vec<_> = locations.iter().map(|location| &location.requests).collect();
+    assert_eq!(*requests[0], LocationMatch::Exact("/a".into()));
+    assert_eq!(*requests[1], LocationMatch::Settled("/b".into()));
+    assert!(matches!(requests[2], LocationMatch::Matching(p) if p.is_match(b"/x.c")));
+    assert_eq!(*requests[3], LocationMatch::Beginning("/d".into()));
+    let target = locations[3].rule.backends[0].target.key().map(ToString::to_string);
+    assert_eq!(target.as_deref(), Some("x.y.svc:81"));
+}
+
+/// Those of the oldest Ingress hold for the whole host, and go with it.
+#[test]
+fn directives_of_a_host_are_those_of_the_oldest() {
+    let with = |name: &str, year: &str, text: &str| {
+        guarded(name, year, "h", &[(HOST, text)]).replace("path: /,", &format!("path: /{name},"))
+    };
+    let mut world = permitting();
+    let young = with("young", "2025", "access_log off;");
+    let lowered = world.apply(changes(&format!("{PERMISSION}{young}")));
+    assert_eq!(policies(&lowered).access_log, AccessLog::LeftOut);
+    let old = with("old", "2024", "set $x y;");
+    let lowered = world.apply(changes(&old));
+    let host = &lowered.model.as_ref().expect("a model").listeners[0].hosts[0];
+    assert!(host.rules.iter().all(|rule| rule.policies.access_log == AccessLog::Written));
+    assert!(host.rules.iter().all(|rule| rule.policies.script.is_some()));
+}
+
+#[test]
+fn the_config_map_has_directives_for_all() {
+    let map = PERMISSION.replace(
+        "Critical}",
+        "Critical, location-snippet: \"more_set_headers 'A: b';\", \
+         server-snippet: \"location = /up { return 204; }\"}",
+    );
+    let ingress = guarded("a", "", "h", &[(RULE, "more_set_headers 'C: d';")]);
+    let plain = guarded("b", "", "g", &[]);
+    let lowered = permitting().apply(changes(&format!("{map}{ingress}{plain}")));
+    let hosts = &lowered.model.as_ref().expect("a model").listeners[0].hosts;
+    let counts: Vec<_> = hosts
+        .iter()
+        .map(|host| {
+            let script = host.rules[0].policies.script.as_ref().expect("directives");
+            (host.pattern.to_string(), script.blocks[0].answered.len(), host.locations.len())
+        })
+        .collect();
+    assert_eq!(counts, [("g".into(), 1, 1), ("h".into(), 2, 1)]);
+}

@@ -1,0 +1,110 @@
+//! What a script says of the fields of request and answer, once it is known which block counts.
+
+use super::super::overlay::RequestOverlay;
+use super::super::text::Variables;
+use super::overlay::{AnswerOverlay, put_value};
+use super::program::{Block, ErrorRedirect, FieldChange, Presence, Script};
+use super::state::{Known, ScriptState};
+
+/// What an answer is like whose fields are changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// Its status.
+    pub status: u16,
+    /// Value of Content-Type; empty: it has none.
+    pub media_type: &'a [u8],
+}
+
+impl ScriptState {
+    /// Appends what the block says of the fields that the client sent. `has`: whether it sent one.
+    pub fn receive(
+        &self,
+        script: &Script,
+        request: &impl Variables,
+        media_type: &[u8],
+        has: impl Fn(&[u8]) -> bool,
+        overlay: &mut RequestOverlay,
+    ) {
+        let mut value = Vec::new();
+        for change in self.counting(script).map(|block| &*block.received).unwrap_or_default() {
+            let name = change.name.as_bytes();
+            let is_there = change.presence == Presence::Any || has(name);
+            if is_there && has_type(change, media_type) {
+                self.changed(change, request, &mut value);
+                overlay.replace(name, &value);
+            }
+        }
+    }
+
+    /// Appends the fields that the block sends to the backend.
+    pub fn send(&self, script: &Script, request: &impl Variables, overlay: &mut RequestOverlay) {
+        let (mut text, mut value) = (Vec::new(), Vec::new());
+        for (name, what) in self.counting(script).map(|block| &*block.sent).unwrap_or_default() {
+            text.clear();
+            value.clear();
+            what.put(&Known { state: self, request }, &mut text);
+            put_value(&text, &mut value);
+            overlay.replace(name.as_bytes(), &value);
+        }
+    }
+
+    /// What the block says of an answer's fields.
+    #[must_use]
+    pub fn answer(
+        &self,
+        script: &Script,
+        request: &impl Variables,
+        answered: Answered<'_>,
+    ) -> AnswerOverlay {
+        let mut overlay = AnswerOverlay::default();
+        let Some(block) = self.counting(script) else { return overlay };
+        let Answered { status, media_type } = answered;
+        let mut value = Vec::new();
+        for change in &block.answered {
+            let is_meant = change.statuses.is_empty() || change.statuses.contains(&status);
+            if !is_meant || !has_type(change, media_type) {
+                continue;
+            }
+            self.changed(change, request, &mut value);
+            overlay.remove(change.name.as_bytes(), change.extent);
+            if !value.is_empty() {
+                overlay.add(change.name.as_bytes(), &value);
+            }
+        }
+        for line in block.added.iter().filter(|line| line.statuses.has(status)) {
+            value.clear();
+            line.value.put(&Known { state: self, request }, &mut value);
+            if !value.is_empty() {
+                overlay.add(line.name.as_bytes(), &value);
+            }
+        }
+        overlay
+    }
+
+    /// The redirect that an answer of ours with this status is instead.
+    #[must_use]
+    pub fn error_redirect<'s>(&self, script: &'s Script, status: u16) -> Option<&'s ErrorRedirect> {
+        let block = self.counting(script)?;
+        block.errors.iter().find(|redirect| redirect.statuses.contains(&status))
+    }
+
+    fn counting<'s>(&self, script: &'s Script) -> Option<&'s Block> {
+        script.block(self.block)
+    }
+
+    /// What a change sets its field to.
+    fn changed(&self, change: &FieldChange, request: &impl Variables, out: &mut Vec<u8>) {
+        out.clear();
+        let Some(text) = &change.value else { return };
+        let mut value = Vec::new();
+        text.put(&Known { state: self, request }, &mut value);
+        put_value(&value, out);
+    }
+}
+
+/// Whether a change is about messages of this type. Parameters are no part of it.
+fn has_type(change: &FieldChange, media_type: &[u8]) -> bool {
+    let bare = media_type.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii();
+    let is_it = |known: &str| known.as_bytes().eq_ignore_ascii_case(bare);
+    change.types.is_empty() || change.types.iter().any(|known| is_it(known))
+}

@@ -1,0 +1,283 @@
+//! What a script has come to with one request, and what its texts know because of that.
+
+use super::super::path_pattern::{Captures, PathPattern};
+use super::super::text::{Variable, Variables};
+use crate::limits::SCRIPT_OCTETS_MAX;
+
+/// Memory of one request that is used again.
+#[derive(Debug, Default)]
+pub struct ScriptState {
+    octets: Vec<u8>,
+    /// Of `octets`.
+    text: Vec<u8>,
+    /// Names and values; the last of a name counts.
+    variables: Vec<(Span, Span)>,
+    captured: Option<(Span, Captures)>,
+    path: Option<Span>,
+    query: Option<Span>,
+    ending: Option<(u16, EndingPlace, Span)>,
+    /// The block that counts.
+    pub(super) block: usize,
+    /// Rules that rewrites led to.
+    pub(super) rounds: u32,
+    /// No further rewrite of the rule is done.
+    pub(super) is_settled: bool,
+    /// The steps of the host were taken.
+    pub(super) is_begun: bool,
+}
+
+/// A part of the octets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    start: usize,
+    end: usize,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending<'a> {
+    /// The status.
+    pub status: u16,
+    /// What the text is.
+    pub place: EndingPlace,
+    /// Of the answer.
+    pub text: &'a [u8],
+}
+
+/// What the text of an ending is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndingPlace {
+    /// Nothing.
+    Nowhere,
+    /// The body.
+    Body,
+    /// `Location`: a URI, or a path of the host.
+    Location,
+}
+
+/// More octets than a request may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLong;
+
+impl ScriptState {
+    /// Forgets the request before.
+    pub fn clear(&mut self) {
+        if !self.is_begun && self.octets.is_empty() {
+            return;
+        }
+        let Self { octets, text, variables, .. } = self;
+        octets.clear();
+        text.clear();
+        variables.clear();
+        let (octets, text, variables) =
+            (std::mem::take(octets), std::mem::take(text), std::mem::take(variables));
+        *self = Self { octets, text, variables, ..Self::default() };
+    }
+
+    /// The path that a rewrite made of the request's, percent-decoded; `None`: none did.
+    #[must_use]
+    pub fn path(&self) -> Option<&[u8]> {
+        self.path.map(|span| self.of(span))
+    }
+
+    /// The query, as far as a rewrite or `set $args` made another one.
+    #[must_use]
+    pub fn query(&self) -> Option<&[u8]> {
+        self.query.map(|span| self.of(span))
+    }
+
+    /// How the script ended the request, if it did.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending<'_>> {
+        self.ending.map(|(status, place, span)| Ending { status, place, text: self.of(span) })
+    }
+
+    /// Whether what the rule says of paths besides is left alone.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    /// The index of the block that counts.
+    #[must_use]
+    pub fn block(&self) -> usize {
+        self.block
+    }
+
+    /// Takes what the path of the rule captured of the path of the request.
+    pub fn capture(&mut self, path: &[u8], captures: Captures) {
+        if let Ok(span) = self.keep(path) {
+            self.captured = Some((span, captures));
+        }
+    }
+
+    /// Gives a variable a value.
+    pub fn set(&mut self, name: &str, value: &[u8]) {
+        // What does not fit is as good as empty.
+        self.assign(name, value).ok();
+    }
+
+    /// The same.
+    pub(super) fn assign(&mut self, name: &str, value: &[u8]) -> Result<(), TooLong> {
+        let value = self.keep(value)?;
+        if let Some(index) = self.find(name) {
+            if let Some(entry) = self.variables.get_mut(index) {
+                entry.1 = value;
+            }
+            return Ok(());
+        }
+        let name = self.keep(name.as_bytes())?;
+        self.variables.push((name, value));
+        Ok(())
+    }
+
+    pub(super) fn set_path(&mut self, path: &[u8]) -> Result<(), TooLong> {
+        // As in requests.
+        let slash: &[u8] = if path.first() == Some(&b'/') { b"" } else { b"/" };
+        let start = self.keep(slash)?.start;
+        let end = self.keep(path)?.end;
+        self.path = Some(Span { start, end });
+        Ok(())
+    }
+
+    pub(super) fn set_query(&mut self, query: &[u8]) -> Result<(), TooLong> {
+        self.query = Some(self.keep(query)?);
+        Ok(())
+    }
+
+    pub(super) fn end(
+        &mut self,
+        status: u16,
+        place: EndingPlace,
+        text: &[u8],
+    ) -> Result<(), TooLong> {
+        self.ending = Some((status, place, self.keep(text)?));
+        Ok(())
+    }
+
+    /// Matches `subject`; what is captured is known from then on, under the names of groups, too.
+    pub(super) fn search(
+        &mut self,
+        pattern: &PathPattern,
+        subject: &[u8],
+    ) -> Result<bool, TooLong> {
+        let Some(captures) = pattern.captures(subject) else { return Ok(false) };
+        for (name, number) in pattern.groups() {
+            let range = captures.get(number).unwrap_or_default();
+            self.assign(name, subject.get(range).unwrap_or_default())?;
+        }
+        let span = self.keep(subject)?;
+        self.captured = Some((span, captures));
+        Ok(true)
+    }
+
+    /// Memory to put a text together in.
+    pub(super) fn take_text(&mut self) -> Vec<u8> {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        text
+    }
+
+    pub(super) fn give_text(&mut self, text: Vec<u8>) {
+        self.text = text;
+    }
+
+    fn keep(&mut self, octets: &[u8]) -> Result<Span, TooLong> {
+        let start = self.octets.len();
+        if octets.len() > SCRIPT_OCTETS_MAX.saturating_sub(start) {
+            return Err(TooLong);
+        }
+        self.octets.extend_from_slice(octets);
+        Ok(Span { start, end: self.octets.len() })
+    }
+
+    fn of(&self, span: Span) -> &[u8] {
+        self.octets.get(span.start..span.end).unwrap_or_default()
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.variables.iter().position(|(known, _)| self.of(*known) == name.as_bytes())
+    }
+
+    fn value(&self, name: &str) -> &[u8] {
+        let entry = self.find(name).and_then(|index| self.variables.get(index));
+        entry.map_or(&b""[..], |(_, value)| self.of(*value))
+    }
+
+    fn group(&self, number: u8) -> Option<&[u8]> {
+        let (subject, captures) = self.captured.as_ref()?;
+        let part = captures.get(usize::from(number)).unwrap_or_default();
+        Some(self.of(*subject).get(part).unwrap_or_default())
+    }
+}
+
+/// What is known of a request that a script has changed.
+#[derive(Clone, Copy)]
+pub struct Known<'a, V> {
+    /// What the script did.
+    pub state: &'a ScriptState,
+    /// The request as it came.
+    pub request: &'a V,
+}
+
+impl<V: Variables> Variables for Known<'_, V> {
+    fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
+        let state = self.state;
+        let part = match variable {
+            Variable::Set(name) => state.value(name),
+            Variable::Capture(number) => match state.group(*number) {
+                Some(part) => part,
+                None => return self.request.put(variable, out),
+            },
+            Variable::Path => match state.path() {
+                Some(path) => path,
+                None => return self.request.put(variable, out),
+            },
+            Variable::Query | Variable::QuestionMark | Variable::Parameter(_) => {
+                match (state.query(), variable) {
+                    (Some(query), Variable::Query) => query,
+                    (Some([]), Variable::QuestionMark) => b"",
+                    (Some(_), Variable::QuestionMark) => b"?",
+                    (Some(query), Variable::Parameter(name)) => parameter(query, name.as_bytes()),
+                    _ => return self.request.put(variable, out),
+                }
+            }
+            _ => return self.request.put(variable, out),
+        };
+        out.extend_from_slice(part);
+    }
+}
+
+/// The value of the first parameter of `name`, any case, as it was sent.
+#[must_use]
+pub fn parameter<'a>(query: &'a [u8], name: &[u8]) -> &'a [u8] {
+    let value_of = |pair: &'a [u8]| {
+        let (found, rest) = pair.split_at_checked(name.len())?;
+        found.eq_ignore_ascii_case(name).then(|| rest.strip_prefix(b"="))?
+    };
+    query.split(|&octet| octet == b'&').find_map(value_of).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parameter;
+
+    #[test]
+    fn parameters_are_found_by_name() {
+        for (query, name, expected) in [
+            ("a=1&b=2", "b", "2"),
+            ("a=1&B=2", "b", "2"),
+            ("a=1&a=2", "a", "1"),
+            ("ab=1", "a", ""),
+            ("a", "a", ""),
+            ("a=%41=x", "a", "%41=x"),
+            ("", "a", ""),
+        ] {
+            assert_eq!(
+                parameter(query.as_bytes(), name.as_bytes()),
+                expected.as_bytes(),
+                "{query}"
+            );
+        }
+    }
+}
