@@ -21,7 +21,7 @@ pub use host::Host;
 pub use machine::Machine;
 
 use crate::limits::{CORES_MAX, OWN_DESCRIPTORS};
-use crate::model::{Defaults, Downstream, ProxyProtocol, RetryCauses};
+use crate::model::{AccessLog, Defaults, Downstream, Hsts, ProxyProtocol, RequestLog, RetryCauses};
 
 /// Everything the data plane is told by flags.
 #[derive(Debug, Clone)]
@@ -74,8 +74,8 @@ pub struct Config {
     pub drain_delay: Duration,
     /// In-flight exchanges have this long.
     pub drain_timeout: Duration,
-    /// Value of Strict-Transport-Security; `None`: it is not sent.
-    pub hsts: Option<Arc<str>>,
+    /// What hosts with a TLS entry say.
+    pub hsts: Hsts,
     /// File of the access log; `None`: standard output.
     pub access_log_file: Option<PathBuf>,
     /// Least severity of the log.
@@ -131,7 +131,7 @@ impl Config {
         if args.ingress_class.is_empty() {
             return Err(ConfigError::EmptyClass);
         }
-        if args.access_log_file.is_some() && args.access_log == AccessLogFormat::Off {
+        if args.access_log_file.is_some() && access_log(args) == AccessLogFormat::Off {
             return Err(ConfigError::LogFileWithoutLog);
         }
         Ok(Self {
@@ -165,8 +165,14 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         max_connections,
         defaults: defaults(args),
         health_check_path: Arc::clone(&args.health_check_path),
-        access_log: args.access_log,
+        access_log: access_log(args),
     })
+}
+
+/// Who brings the ConfigMap of ingress-nginx along has its log, too.
+fn access_log(args: &Args) -> AccessLogFormat {
+    let nginx = args.configmap.is_some().then_some(AccessLogFormat::Nginx);
+    args.access_log.or(nginx).unwrap_or(AccessLogFormat::Off)
 }
 
 fn downstream(args: &Args) -> Downstream {
@@ -177,7 +183,16 @@ fn downstream(args: &Args) -> Downstream {
         send_timeout: args.client_send_timeout,
         keep_alive_timeout: args.keep_alive_timeout,
         keep_alive_requests: args.keep_alive_requests,
+        log: RequestLog { unclaimed: unclaimed(args), ..RequestLog::default() },
         ..Downstream::default()
+    }
+}
+
+/// The log of ingress-nginx has no requests for hosts that nobody claims.
+fn unclaimed(args: &Args) -> AccessLog {
+    match access_log(args) {
+        AccessLogFormat::Nginx => AccessLog::LeftOut,
+        AccessLogFormat::Json | AccessLogFormat::Off => AccessLog::Written,
     }
 }
 
@@ -196,14 +211,13 @@ fn defaults(args: &Args) -> Defaults {
     }
 }
 
-/// RFC 6797 section 6.1; `preload` is the browsers' own addition.
-fn hsts(args: &Args) -> Option<Arc<str>> {
-    if args.hsts_max_age == 0 {
-        return None;
+fn hsts(args: &Args) -> Hsts {
+    Hsts {
+        is_sent: args.hsts_max_age > 0,
+        max_age: args.hsts_max_age,
+        includes_subdomains: args.hsts_include_subdomains,
+        allows_preload: args.hsts_preload,
     }
-    let subdomains = if args.hsts_include_subdomains { "; includeSubDomains" } else { "" };
-    let preload = if args.hsts_preload { "; preload" } else { "" };
-    Some(format!("max-age={}{subdomains}{preload}", args.hsts_max_age).into())
 }
 
 fn cores(args: &Args, machine: &Machine) -> Result<usize, ConfigError> {
@@ -325,7 +339,19 @@ pub(crate) mod tests {
             ("--hsts-max-age 60 --hsts-include-subdomains false", Some("max-age=60")),
             ("--hsts-preload true", Some("max-age=31536000; includeSubDomains; preload")),
         ] {
-            assert_eq!(config(flags).expect("usable").hsts.as_deref(), expected, "{flags}");
+            assert_eq!(config(flags).expect("usable").hsts.value().as_deref(), expected, "{flags}");
+        }
+    }
+
+    #[test]
+    fn the_log_of_ingress_nginx_comes_with_its_configmap() {
+        for (flags, expected) in [
+            ("", AccessLogFormat::Off),
+            ("--configmap a/b", AccessLogFormat::Nginx),
+            ("--configmap a/b --access-log json", AccessLogFormat::Json),
+            ("--configmap a/b --access-log off", AccessLogFormat::Off),
+        ] {
+            assert_eq!(config(flags).expect("usable").proxy.access_log, expected, "{flags}");
         }
     }
 

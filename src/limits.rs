@@ -428,7 +428,7 @@ pub const ALIASES_PER_INGRESS_MAX: usize = 128;
 pub const CANARIES_PER_RULE_MAX: usize = 64;
 /// Variables of one text that is put together for a request; the surplus is a problem on its owner.
 /// Each may stand for as much as a request head holds.
-pub const TEXT_VARIABLES_MAX: usize = 32;
+pub const TEXT_VARIABLES_MAX: usize = 64;
 /// Entries of one list of addresses; more are an error on its owner. An object holds some 13,000.
 pub const ADDRESS_RANGES_MAX: usize = 10_000;
 /// Origins that CORS lets in by one Ingress; the surplus is a problem on it. A request is compared
@@ -828,6 +828,10 @@ pub const ACCESS_LOG_BUFFER_BYTES: usize = 64 * 1024;
 pub const ACCESS_LOG_BUFFERS_MAX: usize = 64;
 /// Bytes of one access-log field that a client controls; the rest is cut.
 pub const ACCESS_LOG_FIELD_BYTES_MAX: usize = 2 * 1024;
+/// Bytes of the form of an access-log line, which is a value of the ConfigMap.
+pub const LOG_FORM_BYTES_MAX: usize = 4 * 1024;
+/// Targets that the ConfigMap leaves out of the access log; a request is compared with each.
+pub const LOG_TARGETS_LEFT_OUT_MAX: usize = 64;
 /// Attempts of one exchange that its access-log line lists; the rest is left out.
 pub const ACCESS_LOG_ATTEMPTS_MAX: usize = 16;
 /// Room that a line finds in a buffer: six client fields and everything else with space to spare.
@@ -835,6 +839,9 @@ pub const ACCESS_LOG_LINE_BYTES_MAX: usize = 8 * ACCESS_LOG_FIELD_BYTES_MAX;
 /// Bytes of a name from an object, escaped: manifests are not always checked by an API server,
 /// which allows no longer one.
 pub const ACCESS_LOG_NAME_BYTES_MAX: usize = HOST_BYTES_MAX;
+/// Orders that wait for the writer of the access log, which is slow where its sink is; the surplus
+/// is told again.
+pub const LOG_ORDERS_MAX: usize = 4;
 /// Pause after a sink in non-blocking mode took nothing.
 pub const ACCESS_LOG_SINK_PAUSE: Duration = Duration::from_millis(5);
 /// How long what is left of the access log may take to be written at the end.
@@ -917,6 +924,7 @@ const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
 const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
+const _: () = assert!(LOG_FORM_BYTES_MAX + ACCESS_LOG_FIELD_BYTES_MAX < ACCESS_LOG_LINE_BYTES_MAX);
 const _: () = assert!(
     HTTP2_RESPONSE_LIST_BYTES_MAX as usize == RESPONSE_HEAD_BYTES_MAX + 32 * RESPONSE_FIELDS_MAX
 );

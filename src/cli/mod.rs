@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 mod exit;
+mod logs;
 pub mod serve;
 mod signals;
 

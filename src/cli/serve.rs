@@ -13,8 +13,9 @@ use anyhow::Context as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval, sleep_until};
 
+use super::logs::{Logs, start_log};
 use super::signals::{Asked, Signals};
-use crate::config::{Args, Bind, ClusterArgs, Config, LogLevel, Machine};
+use crate::config::{Args, Bind, ClusterArgs, Config, Machine};
 use crate::control::admin::{self, AdminState};
 use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
@@ -82,7 +83,7 @@ pub fn run_with(
 ) -> anyhow::Result<ExitCode> {
     let machine = Machine::look().context("the CPUs of this process cannot be told")?;
     let config = Config::new(&args.common, &machine)?;
-    start_log(config.log_level);
+    let severity = start_log(config.log_level);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the control plane cannot start")?;
     let source = match &args.manifests {
@@ -105,10 +106,14 @@ pub fn run_with(
     let state = Arc::new(ControlState::default());
     let cores = publisher.states();
     let admin_scrape = Arc::clone(&scrape);
-    let hook = Box::new(move |compiled: &Compiled| name_series(&scrape, compiled));
+    let mut logs = Logs::new(&config, severity, log_writer.as_ref().map(LogWriter::orders));
+    let hook = Box::new(move |compiled: &Compiled| {
+        name_series(&scrape, compiled);
+        logs.follow(&compiled.table.downstream.log);
+    });
     let options = LowerOptions {
         entry_points: entry_points.iter().map(|(entry_point, _)| *entry_point).collect(),
-        hsts: config.hsts.clone(),
+        hsts: config.hsts,
         defaults: config.proxy.defaults.clone(),
         downstream: config.downstream.clone(),
         ..lower_options(args)
@@ -321,7 +326,7 @@ impl DataPlane {
         let (publisher, subscribers) = channel(cores).context("the workers cannot be reached")?;
         let (shards, scrape) = telemetry::telemetry(cores);
         let sink = match &config.access_log_file {
-            None => Sink::new(Box::new(std::io::stdout())),
+            None => Sink::output(),
             Some(path) => Sink::file(path).with_context(|| {
                 format!("{} (--access-log-file) cannot be opened", path.display())
             })?,
@@ -464,7 +469,7 @@ async fn asked_to_end(signals: &mut Signals, log: Option<&LogWriter>) {
 
 fn reopen(log: Option<&LogWriter>) {
     match log {
-        Some(log) => log.reopen(),
+        Some(log) => log.orders().reopen(),
         None => tracing::info!("SIGUSR1: there is no access log to be opened again"),
     }
 }
@@ -495,30 +500,4 @@ async fn run_until(
         },
         () = end => Ok(()),
     }
-}
-
-/// Log on standard error.
-pub fn start_log(level: LogLevel) {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let level = match level {
-        LogLevel::Off => LevelFilter::OFF,
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
-        LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    // kube tells each request that fails and each watch that breaks, once a try; what that means is
-    // told once, in our words.
-    let of_kube = if level >= LevelFilter::DEBUG { level } else { LevelFilter::OFF };
-    let filter = Targets::new().with_default(level).with_target("kube_client", of_kube);
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
-        .with_target(false);
-    // A second call in one process (tests) leaves the first one's log in place.
-    let _first = tracing_subscriber::registry().with(filter).with(lines).try_init();
 }

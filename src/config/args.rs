@@ -400,14 +400,9 @@ pub struct Args {
     pub hsts_preload: bool,
 
     /// Access log: none, one JSON object a line, or the default format of ingress-nginx
-    #[arg(
-        long,
-        env = "RINGWAY_ACCESS_LOG",
-        value_enum,
-        default_value = "off",
-        help_heading = "Logs"
-    )]
-    pub access_log: AccessLogFormat,
+    /// [default: off; nginx with --configmap]
+    #[arg(long, env = "RINGWAY_ACCESS_LOG", value_enum, help_heading = "Logs")]
+    pub access_log: Option<AccessLogFormat>,
 
     /// File of the access log; opened again on SIGUSR1 [default: standard output]
     #[arg(long, env = "RINGWAY_ACCESS_LOG_FILE", value_name = "FILE", help_heading = "Logs")]

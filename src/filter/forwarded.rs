@@ -18,7 +18,7 @@ pub struct ForwardedPolicy {
 }
 
 /// What is believed of proxies that are trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Believed {
     /// Nothing.
     #[default]

@@ -15,7 +15,9 @@ mod fields;
 mod forwarded;
 mod gates;
 mod goto;
+mod log_form;
 mod mirror;
+mod outcome;
 mod overlay;
 mod pace;
 mod password;
@@ -45,7 +47,9 @@ pub use forwarded::{Believed, FORWARDED_FOR, ForwardedList, ForwardedPolicy, fir
 pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Phase, Place, Question, Raised};
 pub use gates::{Refusal, Said, Satisfy, Step, Walk};
 pub use goto::{Destination, Goto, HttpsForm, LastSlash, RedirectPort};
+pub use log_form::{DEFAULT_LOG_FORM, Escaping, LogForm, LogFormError};
 pub use mirror::{Mirror, MirrorBody};
+pub use outcome::Outcome;
 pub use overlay::RequestOverlay;
 pub use pace::{Allowance, Pace};
 pub use password::{Challenge, PasswordDemand};
@@ -62,7 +66,7 @@ pub use session::{
     NewKey, OnFailure, SameSite, Secure, Session, SessionCookie, SessionMode, Setting,
 };
 pub use substitutions::{Substitution, SubstitutionError, Substitutions, Times};
-pub use text::{Text, TextError, Variable, Variables};
+pub use text::{NothingKnown, Part, Text, TextError, Variable, Variables};
 
 /// One step of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::outcome::Outcome;
 use crate::limits::TEXT_VARIABLES_MAX;
 
 /// A text with variables. Equal texts are equal values.
@@ -90,6 +91,21 @@ pub enum Variable {
     Answered(Box<str>),
     /// `$upstream_status`, `$status`: the status of the answer.
     Status,
+    /// What is known once the request is over, where the owner of the text has such.
+    Outcome(Outcome),
+    /// `$ssl_protocol`: the version of TLS that the client speaks.
+    TlsVersion,
+    /// `$ssl_cipher`: its cipher suite, as OpenSSL names it.
+    TlsCipher,
+}
+
+/// A part of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part<'t> {
+    /// Stands for itself.
+    Literal(&'t str),
+    /// Stands for a part of the request.
+    Variable(&'t Variable),
 }
 
 /// Why a text cannot be used.
@@ -118,6 +134,14 @@ pub trait Variables {
     ///
     /// INVARIANT: no control characters but those that a field value may hold.
     fn put(&self, variable: &Variable, out: &mut Vec<u8>);
+}
+
+/// Of a request that could not be read: nothing is known.
+#[derive(Debug, Clone, Copy)]
+pub struct NothingKnown;
+
+impl Variables for NothingKnown {
+    fn put(&self, _: &Variable, _: &mut Vec<u8>) {}
 }
 
 impl Text {
@@ -176,6 +200,14 @@ impl Text {
         }
     }
 
+    /// What it is made of, in order.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.0.iter().map(|piece| match piece {
+            Piece::Literal(text) => Part::Literal(text),
+            Piece::Variable(variable) => Part::Variable(variable),
+        })
+    }
+
     /// Its variables, in order.
     pub fn variables(&self) -> impl Iterator<Item = &Variable> {
         self.0.iter().filter_map(|piece| match piece {
@@ -227,6 +259,8 @@ impl Variable {
             "proxy_add_x_forwarded_for" => Self::ForwardedFor,
             "connection_upgrade" => Self::ConnectionUpgrade,
             "https" => Self::Https,
+            "ssl_protocol" => Self::TlsVersion,
+            "ssl_cipher" => Self::TlsCipher,
             "content_type" => Self::Field("content-type".into()),
             "content_length" => Self::Field("content-length".into()),
             _ => return Self::of_family(name),

@@ -104,6 +104,21 @@ impl FieldKind {
     }
 }
 
+/// The kind of the name that backends of the CGI kind read into `name`: what is no letter and no
+/// digit is `-` to them.
+#[must_use]
+pub fn kind_as_read(name: &[u8]) -> FieldKind {
+    let mut read = [b'-'; LONGEST_KNOWN];
+    let Some(room) = read.get_mut(..name.len()) else { return FieldKind::Other };
+    for (to, byte) in room.iter_mut().zip(name) {
+        *to = if byte.is_ascii_alphanumeric() { *byte } else { b'-' };
+    }
+    FieldKind::of(room)
+}
+
+/// Octets of the longest name that [`FieldKind::of`] knows.
+const LONGEST_KNOWN: usize = b"x-original-forwarded-host".len();
+
 /// `byte` in lower case if it is a letter, a digit or `-`, else 0.
 ///
 /// PERF: half of what comparing without case costs, for each octet of each name.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::blocked::Blocked;
+use super::request_log::RequestLog;
 use crate::filter::{AddressRanges, ForwardedPolicy};
+use crate::limits::HTTP2_STREAMS_MAX;
 
 /// What holds for all connections of clients. Said by flags, then by the controller's ConfigMap;
 /// published with the table, so that a change cuts no connection.
@@ -29,6 +31,12 @@ pub struct Downstream {
     pub keep_alive_timeout: Duration,
     /// Requests of one connection; 0: no limit.
     pub keep_alive_requests: u64,
+    /// Requests of one connection of HTTP/2 at a time.
+    pub http2_streams: u32,
+    /// What becomes of fields with odd names.
+    pub odd_names: OddNames,
+    /// Which of their requests are logged, and how.
+    pub log: RequestLog,
 }
 
 /// Who begins with a PROXY header, and is closed without one.
@@ -38,6 +46,33 @@ pub struct ProxyProtocol {
     pub introducing: AddressRanges,
     /// Those of them that are believed; of others the header is read and means nothing.
     pub believed: AddressRanges,
+}
+
+/// What becomes of request fields with other characters in their names than letters, digits and
+/// `-`, which backends of the CGI kind cannot tell from names with `-`. Those that could be taken
+/// for fields of ours are left out in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OddNames {
+    /// They are left out.
+    #[default]
+    Dropped,
+    /// Those with `_` are passed on.
+    Underscores,
+    /// All are.
+    Passed,
+}
+
+impl OddNames {
+    /// Whether a field of such a name is passed on.
+    #[must_use]
+    pub fn pass(self, name: &[u8]) -> bool {
+        let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        match self {
+            Self::Dropped => false,
+            Self::Underscores => name.iter().all(is_plain),
+            Self::Passed => true,
+        }
+    }
 }
 
 impl ProxyProtocol {
@@ -72,6 +107,9 @@ impl Default for Downstream {
             send_timeout: minute,
             keep_alive_timeout: Duration::from_secs(75),
             keep_alive_requests: 0,
+            http2_streams: HTTP2_STREAMS_MAX,
+            odd_names: OddNames::default(),
+            log: RequestLog::default(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod compression;
 pub mod defaults;
 pub mod downstream;
 pub mod host;
+pub mod hsts;
 pub mod kind;
 pub mod listener;
 pub mod matches;
@@ -20,6 +21,7 @@ pub mod origin;
 pub mod policy;
 pub mod pools;
 pub mod problem;
+pub mod request_log;
 pub mod stream;
 pub mod tls;
 
@@ -33,8 +35,9 @@ pub use blocked::{Blocked, BlockedText};
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
 pub use compression::CompressionPolicy;
 pub use defaults::Defaults;
-pub use downstream::{Downstream, ProxyProtocol, RequestIds};
+pub use downstream::{Downstream, OddNames, ProxyProtocol, RequestIds};
 pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
+pub use hsts::Hsts;
 pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
@@ -46,6 +49,7 @@ pub use policy::{
 };
 pub use pools::Pools;
 pub use problem::{Problem, Severity};
+pub use request_log::{LogPlace, LogSeverity, RequestLog};
 pub use stream::{Introduced, Introduces, StreamPolicy, TcpService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
 

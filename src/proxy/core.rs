@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
-use crate::filter::{AddedFields, RequestOverlay, ScriptState};
+use crate::filter::{AddedFields, LogForm, RequestOverlay, ScriptState, Variables};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::model::Downstream;
 use crate::proxy::auth_answers::{AuthAnswer, AuthAnswers};
 use crate::proxy::compressors::Compressors;
 use crate::proxy::drainable::Drainable;
+use crate::proxy::noted::Noted;
 use crate::proxy::passwords::Passwords;
 use crate::proxy::rt::buffer;
 use crate::proxy::rt::clock::Deadlines;
@@ -113,6 +114,8 @@ pub struct Scratch {
     ///
     /// [`Claimed`]: crate::proxy::exchange::claimed::Claimed
     pub claimed_host: Vec<u8>,
+    /// What is kept of heads for the access log.
+    pub noted: Noted,
     /// Request id sent upstream.
     pub request_id: Vec<u8>,
     /// What gates and balance add to the answer.
@@ -194,11 +197,17 @@ impl Core {
         self.telemetry.count(counter);
     }
 
-    /// Counts a finished exchange and writes its log line.
-    pub fn record(&self, record: &ExchangeRecord<'_>) {
+    /// Counts a finished exchange and writes its log line, in `form` if there is one; `known` is
+    /// known of the request.
+    pub fn record(
+        &self,
+        record: &ExchangeRecord<'_>,
+        known: &impl Variables,
+        form: Option<&LogForm>,
+    ) {
         self.telemetry.record(record);
         if let Some(log) = &mut *self.log.borrow_mut() {
-            log.write(record, &self.telemetry);
+            log.write(record, known, form, &self.telemetry);
         }
     }
 

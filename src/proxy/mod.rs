@@ -18,6 +18,7 @@ pub mod compressors;
 pub mod core;
 pub mod drainable;
 pub mod exchange;
+pub mod noted;
 pub mod passwords;
 pub mod rt;
 mod start;

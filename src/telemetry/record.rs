@@ -42,8 +42,22 @@ pub struct ExchangeRecord<'a> {
     pub request_bytes: u64,
     /// Body bytes sent to the client.
     pub response_body_bytes: u64,
+    /// Bytes sent to the client.
+    pub response_bytes: u64,
+    /// Head of the answer, where the form of the access log has a field of it.
+    pub sent_head: &'a [u8],
+    /// The same of what the last endpoint answered.
+    pub upstream_head: &'a [u8],
     /// In order; empty: no upstream was asked.
     pub attempts: &'a [Attempt],
+}
+
+impl ExchangeRecord<'_> {
+    /// Wall clock at its end.
+    #[must_use]
+    pub fn ended_at(&self) -> SystemTime {
+        self.started_at.checked_add(self.duration).unwrap_or(self.started_at)
+    }
 }
 
 /// One try at an upstream.

@@ -72,6 +72,9 @@ pub(crate) fn record() -> ExchangeRecord<'static> {
         request_id: b"0123456789abcdef",
         request_bytes: 80,
         response_body_bytes: 19,
+        response_bytes: 150,
+        sent_head: b"",
+        upstream_head: b"",
         attempts: &[],
     }
 }

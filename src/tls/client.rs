@@ -81,7 +81,7 @@ pub enum Version {
 }
 
 impl Terms {
-    fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
+    pub(super) fn versions(&self) -> &'static [&'static SupportedProtocolVersion] {
         static ONLY_12: [&SupportedProtocolVersion; 1] = [&TLS12];
         static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
         static ALL: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
@@ -92,7 +92,7 @@ impl Terms {
         }
     }
 
-    fn narrow(&self, mut provider: Arc<CryptoProvider>) -> Arc<CryptoProvider> {
+    pub(super) fn narrow(&self, mut provider: Arc<CryptoProvider>) -> Arc<CryptoProvider> {
         if let Some(suites) = &self.suites {
             let is_offered = |suite: &SupportedCipherSuite| {
                 suite.tls13().is_some() || suites.contains(&suite.suite().into())

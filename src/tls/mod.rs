@@ -17,6 +17,7 @@ mod masked;
 mod provider;
 mod revocation;
 pub mod server;
+pub mod server_terms;
 pub mod session;
 #[cfg(test)]
 mod tests;
@@ -31,5 +32,5 @@ pub use hello::{Hello, read_hello};
 pub use identity::{ClientIdentity, ClientRefusal, ClientVerdict};
 pub use provider::provider;
 pub use server::ServerTls;
-pub use session::Session;
+pub use session::{Session, TlsFacts};
 pub use tickets::Tickets;

@@ -14,11 +14,9 @@ use super::certificate::Certificate;
 use super::client_auth::{ClientAuth, ClientAuthId};
 use super::identity::ClientIdentity;
 use super::masked;
+use super::server_terms::{Resumption, ServerTerms};
 use super::session::{Session, TlsError};
 use super::tickets::{AdmittedOnly, Tickets};
-
-/// Application protocols, the one preferred first.
-pub(super) const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// Why a configuration could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +36,7 @@ pub struct ServerTls {
     masked: OnceLock<Option<Arc<ServerConfig>>>,
     certificate: Arc<Certificate>,
     auth: Arc<ClientAuth>,
+    terms: ServerTerms,
 }
 
 impl fmt::Debug for ServerTls {
@@ -61,11 +60,25 @@ impl ServerTls {
         auth: &Arc<ClientAuth>,
         tickets: &Tickets,
     ) -> Result<Arc<Self>, ServerTlsError> {
-        Self::with_provider(super::provider::provider(), certificate, auth, tickets)
+        Self::on(&ServerTerms::default(), certificate, auth, tickets)
+    }
+
+    /// The same on other terms.
+    ///
+    /// # Errors
+    /// See [`ServerTlsError`].
+    pub fn on(
+        terms: &ServerTerms,
+        certificate: &Arc<Certificate>,
+        auth: &Arc<ClientAuth>,
+        tickets: &Tickets,
+    ) -> Result<Arc<Self>, ServerTlsError> {
+        Self::with_provider(super::provider::provider(), terms, certificate, auth, tickets)
     }
 
     pub(super) fn with_provider(
         provider: Arc<CryptoProvider>,
+        terms: &ServerTerms,
         certificate: &Arc<Certificate>,
         auth: &Arc<ClientAuth>,
         tickets: &Tickets,
@@ -76,9 +89,10 @@ impl ServerTls {
             Some(judge) => Arc::new(AdmittedOnly { judge: Arc::clone(judge), ticketer }),
             None => ticketer,
         };
-        let config = make(provider, certificate, auth, ticketer)?;
+        let config = make(provider, terms, certificate, auth, ticketer)?;
         let (certificate, auth) = (Arc::clone(certificate), Arc::clone(auth));
-        Ok(Arc::new(Self { config, masked: OnceLock::new(), certificate, auth }))
+        let (terms, masked) = (terms.clone(), OnceLock::new());
+        Ok(Arc::new(Self { config, masked, certificate, auth, terms }))
     }
 
     /// For a listener of our own that a few programs ask: HTTP/1.1 only, no resumption.
@@ -109,7 +123,7 @@ impl ServerTls {
     pub fn session_with_masked_name(&self) -> Result<Session, TlsError> {
         let make = || {
             let ticketer = Arc::clone(&self.config.ticketer);
-            make(masked::provider(), &self.certificate, &self.auth, ticketer).ok()
+            make(masked::provider(), &self.terms, &self.certificate, &self.auth, ticketer).ok()
         };
         let config = self.masked.get_or_init(make).as_ref().ok_or(TlsError::Local)?;
         Session::masked_server(Arc::clone(config))
@@ -133,23 +147,26 @@ impl ServerTls {
 
 fn make(
     provider: Arc<CryptoProvider>,
+    terms: &ServerTerms,
     certificate: &Certificate,
     auth: &ClientAuth,
     ticketer: Arc<dyn ProducesTickets>,
 ) -> Result<Arc<ServerConfig>, ServerTlsError> {
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])
+    let mut config = ServerConfig::builder_with_provider(terms.narrow(provider))
+        .with_protocol_versions(terms.terms.versions())
         .or(Err(ServerTlsError::Provider))?
         .with_client_cert_verifier(auth.verifier())
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(certificate.key()))));
-    config.alpn_protocols = ALPN.map(Vec::from).to_vec();
+    config.alpn_protocols = terms.protocols();
     // The order of the client stays in force: a device without AES instructions asks for ChaCha20
     // first, and it is right.
     config.ignore_client_order = false;
-    config.ticketer = ticketer;
+    if terms.resumption == Resumption::Tickets {
+        config.ticketer = ticketer;
+    }
     // Tickets hold all state. A store would be a lock shared by all cores.
     config.session_storage = Arc::new(NoServerSessionStorage {});
-    config.send_tls13_tickets = 1;
+    config.send_tls13_tickets = usize::from(terms.resumption == Resumption::Tickets);
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }

@@ -20,8 +20,8 @@ use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic,
 };
 use rustls::{
-    CertificateError, ClientConfig, CommonState, Error, HandshakeKind, OtherError, ProtocolVersion,
-    ServerConfig,
+    CertificateError, CipherSuite, ClientConfig, CommonState, Error, HandshakeKind, OtherError,
+    ProtocolVersion, ServerConfig,
 };
 
 use super::chain_error::ChainError;
@@ -346,6 +346,15 @@ impl Session {
         }
     }
 
+    /// What was agreed on, as logs name it.
+    pub fn facts(&self) -> TlsFacts {
+        let suite = self.common().negotiated_cipher_suite().map(|suite| suite.suite());
+        TlsFacts {
+            version: self.version().unwrap_or_default(),
+            cipher: suite.map_or("", openssl_name),
+        }
+    }
+
     /// What the peer showed of certificates, in this handshake or in the one it resumes, its own
     /// first. Of a client they say nothing until `ServerTls::identify` has judged them.
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {
@@ -454,4 +463,30 @@ fn records_end(cipher: &[u8], start: usize) -> usize {
         end = next;
     }
     end
+}
+/// What a handshake came to, as logs name it; empty before its end.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TlsFacts {
+    /// `TLSv1.3`, …
+    pub version: &'static str,
+    /// As OpenSSL names it.
+    pub cipher: &'static str,
+}
+
+/// The name of a suite in OpenSSL.
+fn openssl_name(suite: CipherSuite) -> &'static str {
+    match suite {
+        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
+        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
+        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => {
+            "ECDHE-ECDSA-CHACHA20-POLY1305"
+        }
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
+        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
+        _ => "",
+    }
 }

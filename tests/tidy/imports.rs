@@ -74,7 +74,7 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "telemetry",
-        modules: &["limits", "table", "model", "config"],
+        modules: &["limits", "table", "model", "config", "filter"],
         crates: &["crossbeam_channel", "itoa", "libc", "tracing"],
     },
     Imports {
@@ -267,6 +267,7 @@ const HOUSES: &[House] = &[
                     "auth_answers",
                     "compressors",
                     "core",
+                    "noted",
                     "passwords",
                     "rt",
                     "transport",
@@ -279,6 +280,7 @@ const HOUSES: &[House] = &[
                     "auth_answers",
                     "compressors",
                     "drainable",
+                    "noted",
                     "passwords",
                     "rt",
                     "tasks",
@@ -287,6 +289,7 @@ const HOUSES: &[House] = &[
             ),
             ("auth_answers", &[]),
             ("compressors", &["rt"]),
+            ("noted", &[]),
             ("passwords", &["drainable"]),
             ("drainable", &[]),
             ("upstream", &["rt", "tasks", "transport"]),

@@ -84,6 +84,7 @@ pub(super) struct OfAll<'a> {
 struct HostWide<'a> {
     pattern: &'a HostPattern,
     tls: HostTls,
+    hsts: Option<Arc<str>>,
     options: &'a LowerOptions,
     globals: &'a Globals,
     named: &'a Named,
@@ -113,7 +114,8 @@ pub(super) fn build<'a>(
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
     let canaries = Canaries::new(pattern, canaries);
     let snippet = claimants.clone().find_map(host_snippet);
-    let wide = HostWide { pattern, tls, options, globals, named, closing, canaries, snippet };
+    let hsts = globals.hsts.value();
+    let wide = HostWide { pattern, tls, hsts, options, globals, named, closing, canaries, snippet };
     let mut uses = Vec::new();
     let locations = Locations::new(pattern, claimants.clone());
     let mut contest = Contest::default();
@@ -340,7 +342,7 @@ impl HostWide<'_> {
 
     /// What the claim says of all its rules, and the host.
     fn policies(&self, claim: &Claim, path: &str) -> Policies {
-        let hsts = self.options.hsts.as_ref();
+        let hsts = self.hsts.as_ref();
         let policies = self.tls.policies(path, &claim.settings, hsts, self.globals);
         let mut policies = self.named.policies(claim, policies);
         if begins_with(path, self.globals.no_auth.as_deref()) {

@@ -64,7 +64,7 @@ use names::certificates::{self, Names, Sources};
 use names::host_tls::{HostTls, redirect_status};
 use other_names::{Source, twin_host};
 
-pub use configmap::globals::Globals;
+pub use configmap::globals::{Globals, UnknownNames};
 pub use configmap::globals_of;
 pub use configmap::page as configmap_page;
 pub use ingress::annotations_page;
@@ -279,6 +279,7 @@ impl Lowerer {
         set_problems(&mut self.problems, &flag, problems);
         self.are_problems_stale = true;
         let old = std::mem::replace(&mut self.globals, globals);
+        self.names.set_terms(&self.globals.tls);
         match (old.is_same_for_objects(&self.globals), old == self.globals) {
             (false, _) => GlobalsChange::Objects,
             (true, false) => GlobalsChange::Model,
@@ -432,7 +433,7 @@ impl Lowerer {
             Some(Source::Twin(host)) => {
                 let mut owners = self.claims.wanting(&pattern);
                 let owner = owners.find(|claim| claim.routes.contains_key(host));
-                let hsts = self.options.hsts.as_ref().filter(|_| tls.has_entry).cloned();
+                let hsts = self.globals.hsts.value().filter(|_| tls.has_entry);
                 let status = redirect_status(&self.globals);
                 let host = owner.map(|owner| twin_host(&pattern, host, owner, status, hsts));
                 host.map(BuiltHost::lone).unwrap_or_default()
@@ -456,6 +457,8 @@ impl Lowerer {
     fn model(&self) -> Model {
         let hosts = self.hosts.values().filter_map(|built| built.host.clone()).collect();
         let (server_names, default_tls) = self.names.server_names();
+        let is_served = self.globals.unknown_names == UnknownNames::Served;
+        let default_tls = default_tls.filter(|_| is_served);
         let default_rule = self.default_rule.clone();
         let entry_points = self.options.entry_points.clone();
         let generation = ListenerId::HTTP.generation;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{BackendKey, Defaults, Downstream, EntryPoint, ObjectRef};
+use crate::model::{BackendKey, Defaults, Downstream, EntryPoint, Hsts, ObjectRef};
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
@@ -31,8 +31,8 @@ pub struct LowerOptions {
     pub config_map: Option<ObjectRef>,
     /// `--tcp-services-configmap`; `None`: there are no TCP services.
     pub tcp_services: Option<ObjectRef>,
-    /// Value of Strict-Transport-Security for hosts with a TLS entry; `None`: none is sent.
-    pub hsts: Option<Arc<str>>,
+    /// What hosts with a TLS entry say.
+    pub hsts: Hsts,
     /// What rules leave open.
     pub defaults: Defaults,
     /// How clients are treated before it is known what they ask for.
@@ -88,7 +88,7 @@ impl LowerOptions {
             ticket_keys: None,
             config_map: None,
             tcp_services: None,
-            hsts: None,
+            hsts: Hsts::default(),
             defaults: Defaults::default(),
             downstream: Downstream::default(),
             allow_local_addresses: false,

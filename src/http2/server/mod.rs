@@ -117,6 +117,8 @@ pub struct Server {
     forgotten: VecDeque<u32>,
     /// Streams ended for an error of the client, less those that ended well.
     errors: u32,
+    /// Requests that are served at a time.
+    streams_max: u32,
     /// Octets that the client takes on all streams.
     send_window: i64,
     /// Octets that it takes on a new one.
@@ -154,7 +156,14 @@ impl Server {
     /// A connection of which no octet was read; our SETTINGS are to be sent.
     #[must_use]
     pub fn new(now_millis: u64) -> Self {
+        Self::serving(now_millis, HTTP2_STREAMS_MAX)
+    }
+
+    /// The same, of which so many requests are served at a time, at most [`HTTP2_STREAMS_MAX`].
+    #[must_use]
+    pub fn serving(now_millis: u64, streams_max: u32) -> Self {
         let mut server = Self {
+            streams_max: streams_max.min(HTTP2_STREAMS_MAX),
             phase: Phase::Preface(0),
             drain: Drain::No,
             meter: FrameMeter::new(now_millis),
@@ -185,7 +194,7 @@ impl Server {
     fn greet(&mut self) {
         let values = [
             (setting::HEADER_TABLE_SIZE, HTTP2_HEADER_TABLE_BYTES_MAX),
-            (setting::MAX_CONCURRENT_STREAMS, HTTP2_STREAMS_MAX),
+            (setting::MAX_CONCURRENT_STREAMS, self.streams_max),
             (setting::INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW_BYTES),
             (setting::MAX_FRAME_SIZE, HTTP2_FRAME_BYTES_MAX),
             (setting::MAX_HEADER_LIST_SIZE, HTTP2_HEADER_LIST_BYTES_MAX),

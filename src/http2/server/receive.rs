@@ -10,7 +10,7 @@ use super::super::guard::{Glitch, Verdict};
 use super::super::hpack::HpackError;
 use super::stream::{Closer, Receiving, Sending, Stream};
 use super::{Block, DRAIN_PING, Drain, Ended, Opened, Phase, Purpose, Server};
-use crate::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_STREAMS_MAX};
+use crate::limits::HTTP2_FRAME_BYTES_MAX;
 
 /// An error of the connection, or nothing.
 type Step = Result<(), ErrorCode>;
@@ -189,7 +189,7 @@ impl Server {
             match self.drain {
                 Drain::Last(last) if id > last => Purpose::Ignore,
                 _ if is_own_parent => Purpose::Fail(ErrorCode::ProtocolError),
-                _ if self.streams.len() >= HTTP2_STREAMS_MAX as usize => Purpose::Refuse,
+                _ if self.streams.len() >= self.streams_max as usize => Purpose::Refuse,
                 _ => Purpose::Request,
             }
         } else if let Some(stream) = self.streams.get(&id) {

@@ -129,6 +129,7 @@ async fn prepare(
     let mut downstream = Downstream::new(secured.transport, peer, listener);
     downstream.client_auth = secured.client_auth;
     downstream.identity = secured.identity;
+    downstream.tls = Some(secured.facts);
     let protocol = Some(secured.protocol);
     Some(Prepared { downstream: Rc::new(downstream), first: None, protocol })
 }

@@ -4,7 +4,9 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use crate::filter::NothingKnown;
 use crate::http1::head::{HeadScan, check_partial_request, parse_request};
+use crate::model::AccessLog;
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::After;
@@ -150,8 +152,9 @@ async fn refuse(
         let own = OwnFields::dated(date);
         reply::put(out.as_vec(), reply, Persistence::Close, true, &own)
     });
+    let out_bytes = out.len() as u64;
     let (is_sent, _) = downstream.write(core, out).await;
-    core.record(&ExchangeRecord {
+    let record = ExchangeRecord {
         series: None,
         origin: None,
         backend: None,
@@ -169,7 +172,18 @@ async fn refuse(
         request_id: b"",
         request_bytes: received as u64,
         response_body_bytes: octets as u64,
+        response_bytes: out_bytes,
+        sent_head: b"",
+        upstream_head: b"",
         attempts: &[],
-    });
+    };
+    let table = core.table();
+    let log = &table.0.downstream.log;
+    if log.requests == AccessLog::Written {
+        core.record(&record, &NothingKnown, log.form.as_ref());
+    } else {
+        core.telemetry.record(&record);
+    }
+    core.retire_table(table);
     if is_sent { After::Linger } else { After::Close }
 }

@@ -108,7 +108,7 @@ impl Shared {
         Self {
             core: Rc::clone(core),
             downstream: Rc::clone(downstream),
-            codec: Rc::new(Codec::new(now)),
+            codec: Rc::new(Codec::new(now, core.downstream(|policy| policy.http2_streams))),
             patience: RefCell::new(Patience::new(head, idle, first_until)),
             armed: Cell::new(None),
             streams: Cell::new(0),
@@ -401,6 +401,7 @@ async fn serve_stream<P: Future<Output = After>>(
     let stream = Transport::Http2Downstream(Box::new(stream));
     let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
     downstream.client_auth = connection.client_auth;
+    downstream.tls = connection.tls;
     downstream.identity.clone_from(&connection.identity);
     downstream.protocol = Some("HTTP/2.0");
     let downstream = Rc::new(downstream);

@@ -23,7 +23,7 @@ use crate::proxy::transport::tls::TlsStream;
 use crate::proxy_protocol;
 use crate::table::TableTls;
 use crate::telemetry::{self, Counter};
-use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, read_hello};
+use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, TlsFacts, read_hello};
 
 /// What clients speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Secured {
     pub client_auth: ClientAuthId,
     /// Who the client is, if it was asked.
     pub identity: Option<Rc<ClientIdentity>>,
+    /// What was agreed on.
+    pub facts: TlsFacts,
 }
 
 /// Serves the TLS side of a connection; `None`: there is nothing left to do.
@@ -164,6 +166,7 @@ async fn terminate(
     if let Some(Err(error)) = identity.as_ref().map(|identity| identity.admitted()) {
         telemetry::blame::client_not_admitted(peer, &error);
     }
+    let facts = stream.with_session(|session| session.facts());
     let transport = Transport::Tls(Box::new(stream));
-    Some(Secured { transport, protocol, client_auth: tls.client_auth(), identity })
+    Some(Secured { transport, protocol, client_auth: tls.client_auth(), identity, facts })
 }

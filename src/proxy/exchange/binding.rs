@@ -31,7 +31,6 @@ impl Exchange<'_> {
         let known = Known {
             request: self.request(),
             request_id: &self.scratch.request_id,
-            user: b"",
             // The same for all requests of a rule.
             origin: None,
             backend: Some(&backend.key),

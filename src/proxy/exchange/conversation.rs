@@ -122,6 +122,7 @@ pub async fn run(
     if let Err(unanswered) = reply.call(octets, head, inform).await {
         return unanswered_outcome(request, unsaid, &unanswered, record);
     }
+    request.noted.hears(reply.octets.unread().get(..head.head_bytes).unwrap_or_default());
     if head.status == 101 {
         return switch(talk, &mut reply, head, unsaid, record).await;
     }

@@ -10,7 +10,7 @@ use crate::proxy::core::Core;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::transport::Transport;
-use crate::tls::{ClientAuthId, ClientIdentity};
+use crate::tls::{ClientAuthId, ClientIdentity, TlsFacts};
 
 /// A client connection and what is known of it.
 pub struct Downstream {
@@ -26,6 +26,8 @@ pub struct Downstream {
     pub client_auth: ClientAuthId,
     /// Who the client is by its certificate, if the handshake asked.
     pub identity: Option<Rc<ClientIdentity>>,
+    /// What its handshake came to; `None`: it is in clear text.
+    pub tls: Option<TlsFacts>,
     /// For the access log, where it is not what the head says.
     pub protocol: Option<&'static str>,
 }
@@ -123,7 +125,16 @@ impl Downstream {
     pub fn new(stream: Transport, peer: SocketAddr, listener: Rc<ListenerFacts>) -> Self {
         let client = ClientText::new(peer.ip());
         let client_auth = ClientAuthId::default();
-        Self { stream, peer, client, listener, client_auth, identity: None, protocol: None }
+        Self {
+            stream,
+            peer,
+            client,
+            listener,
+            client_auth,
+            identity: None,
+            tls: None,
+            protocol: None,
+        }
     }
 
     /// Writes what is in `buffer` within the send timeout; false: the client is gone.

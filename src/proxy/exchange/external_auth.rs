@@ -169,7 +169,6 @@ impl Exchange<'_> {
         Known {
             request: self.request(),
             request_id: &self.scratch.request_id,
-            user: b"",
             origin: rule.map(|rule| &rule.origin),
             backend: None,
         }

@@ -5,11 +5,11 @@
 
 use crate::filter::{BodyChange, FieldEdits, LineChange, RequestOverlay, ReturnedPlaces};
 use crate::http1::encode;
-use crate::http1::fields::{FieldKind, is_hop_by_hop};
+use crate::http1::fields::{FieldKind, is_hop_by_hop, kind_as_read};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
 use crate::http1::reframe::Framing;
-use crate::model::{ConnectionOption, ServerField, UpstreamVersion};
+use crate::model::{ConnectionOption, OddNames, ServerField, UpstreamVersion};
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::reply::{OwnFields, Persistence};
@@ -24,6 +24,8 @@ pub struct RequestFacts<'a> {
     pub listener: &'a ListenerFacts,
     /// What is believed of proxies in front.
     pub claimed: Option<&'a Claimed<'a>>,
+    /// What becomes of fields with odd names.
+    pub odd_names: OddNames,
     /// Kept from the client or made.
     pub request_id: &'a [u8],
     /// Path instead of the request's, from a rewrite.
@@ -155,6 +157,9 @@ fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: 
 
 fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &RequestFacts<'_>) {
     match request_fields::of_client(field.kind) {
+        OfClient::Removed if is_passed(field, bytes, facts) => {
+            put_kept(out, bytes, field, facts.edits);
+        }
         OfClient::Removed => {}
         OfClient::Renamed(_)
             if field.kind == FieldKind::XForwardedFor
@@ -163,6 +168,16 @@ fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &Req
         OfClient::Kept if field.dropped || facts.overlay.is_dropped(field.name.of(bytes)) => {}
         OfClient::Kept => put_kept(out, bytes, field, facts.edits),
     }
+}
+
+/// Whether a field of an odd name is passed on.
+fn is_passed(field: &Field, bytes: &[u8], facts: &RequestFacts<'_>) -> bool {
+    let name = field.name.of(bytes);
+    field.kind == FieldKind::Ambiguous
+        && facts.odd_names.pass(name)
+        && request_fields::of_client(kind_as_read(name)) == OfClient::Kept
+        && !field.dropped
+        && !facts.overlay.is_dropped(name)
 }
 
 fn put_kept(out: &mut Vec<u8>, bytes: &[u8], field: &Field, edits: &FieldEdits) {
@@ -312,6 +327,7 @@ mod tests {
             peer: b"",
             listener: &ListenerFacts::new(ListenerId::HTTP, EntryPoint::clear_text(80)),
             claimed: None,
+            odd_names: OddNames::Dropped,
             request_id: b"",
             path: None,
             query: None,

@@ -103,7 +103,6 @@ impl Exchange<'_> {
         let known = Known {
             request: self.request(),
             request_id: &self.scratch.request_id,
-            user: b"",
             origin: Some(&rule.origin),
             backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
         };
@@ -121,6 +120,7 @@ impl Exchange<'_> {
             peer: self.downstream.client.as_bytes(),
             listener: &self.downstream.listener,
             claimed: self.claimed.as_ref(),
+            odd_names: self.policy.odd_names,
             request_id: &self.scratch.request_id,
             path: mirror.target.is_some().then_some(path.as_slice()),
             query: query.map(|query| query.of(self.bytes)),

@@ -70,7 +70,7 @@ impl Scripted<'_> {
 
     fn known<'s>(&'s self, request: Request<'s>) -> Known<'s> {
         let Self { request_id, origin, backend, .. } = *self;
-        Known { request, request_id, user: b"", origin: Some(origin), backend }
+        Known { request, request_id, origin: Some(origin), backend }
     }
 }
 
@@ -81,8 +81,7 @@ impl Request<'_> {
         if let Some(scripted) = &self.scripted {
             return scripted.put(*self, text, out);
         }
-        let (request_id, user) = (&b""[..], &b""[..]);
-        let known = Known { request: *self, request_id, user, origin: None, backend: None };
+        let known = Known { request: *self, request_id: b"", origin: None, backend: None };
         text.put(&known, out);
     }
 

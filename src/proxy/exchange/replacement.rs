@@ -117,7 +117,6 @@ impl Exchange<'_> {
         let known = Known {
             request: self.request(),
             request_id: &self.scratch.request_id,
-            user: b"",
             origin: Some(origin),
             backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
         };

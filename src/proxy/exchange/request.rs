@@ -13,6 +13,7 @@ use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Persistence;
+use crate::proxy::noted::Noted;
 use crate::proxy::rt::Peek;
 
 /// A request and where it came from.
@@ -37,6 +38,8 @@ pub struct Request<'a> {
     /// Whether the backend gets its trailers: where gates say what it is told, they could say
     /// otherwise.
     pub sent_trailers: Trailers,
+    /// What is kept of heads for the access log.
+    pub noted: &'a Noted,
     /// What is left of its body.
     pub body: Body,
     /// The body, where it was collected.

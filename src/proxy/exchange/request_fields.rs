@@ -158,12 +158,16 @@ mod tests {
     use crate::filter::{FieldEdits, RequestOverlay};
     use crate::http1::fields::{is_forbidden_trailer, is_hop_by_hop, is_nomination_refused};
     use crate::http1::head::{HeadScan, RequestHead, parse_request};
-    use crate::model::{self, EntryPoint, ListenerId, UpstreamVersion};
+    use crate::model::{self, EntryPoint, ListenerId, OddNames, UpstreamVersion};
     use crate::proxy::exchange::downstream::ListenerFacts;
     use crate::proxy::exchange::forward::{RequestFacts, put_request};
 
     /// What a backend gets under `name` when a client sends `line` (several, with CRLF between).
     fn forwarded(lines: &str, name: &str) -> Vec<String> {
+        forwarded_with(OddNames::Dropped, lines, name)
+    }
+
+    fn forwarded_with(odd_names: OddNames, lines: &str, name: &str) -> Vec<String> {
         let request = format!("POST / HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n\r\n");
         let mut head = RequestHead::default();
         let end = HeadScan::default().find_end(request.as_bytes()).unwrap();
@@ -175,6 +179,7 @@ mod tests {
             peer: b"192.0.2.7",
             listener: &listener,
             claimed: None,
+            odd_names,
             request_id: b"id-1",
             path: None,
             query: None,
@@ -259,11 +264,37 @@ mod tests {
         for row in REQUEST_FIELDS.iter().filter(|row| row.name.contains('-')) {
             for other in ["_", ".", "!"] {
                 for name in [row.name.replace('-', other), row.name.replacen('-', other, 1)] {
-                    assert_eq!(forwarded(&format!("{name}: forged"), &name), [""; 0], "{name}");
+                    // Those that clients may send have no other name to be taken for.
+                    let is_ours = row.client != Kept;
+                    for odd in [OddNames::Dropped, OddNames::Underscores, OddNames::Passed] {
+                        if is_ours || odd == OddNames::Dropped {
+                            let sent = format!("{name}: forged");
+                            assert_eq!(forwarded_with(odd, &sent, &name), [""; 0], "{name}");
+                        }
+                    }
                     assert!(is_forbidden_trailer(name.as_bytes()), "{name}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn odd_names_are_passed_on_where_that_is_wanted() {
+        for (odd, name, expected) in [
+            (OddNames::Dropped, "user_name", 0),
+            (OddNames::Dropped, "user.name", 0),
+            (OddNames::Underscores, "user_name", 1),
+            (OddNames::Underscores, "user.name", 0),
+            (OddNames::Passed, "user_name", 1),
+            (OddNames::Passed, "user.name", 1),
+            (OddNames::Passed, "X_Forwarded.For", 0),
+            (OddNames::Passed, "a_name_that_is_longer_than_any_of_ours", 1),
+        ] {
+            let got = forwarded_with(odd, &format!("{name}: x"), name);
+            assert_eq!(got.len(), expected, "{odd:?} {name}");
+        }
+        let nominated = "Connection: user_name\r\nuser_name: x";
+        assert_eq!(forwarded_with(OddNames::Passed, nominated, "user_name"), [""; 0]);
     }
 
     #[test]

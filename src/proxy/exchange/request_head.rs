@@ -29,6 +29,7 @@ impl Exchange<'_> {
             peer: self.downstream.client.as_bytes(),
             listener: &self.downstream.listener,
             claimed: self.claimed.as_ref(),
+            odd_names: self.policy.odd_names,
             request_id: &self.scratch.request_id,
             path: is_new.then_some(path.as_slice()),
             query: self.query(),
@@ -65,7 +66,6 @@ impl Exchange<'_> {
         Known {
             request: self.request(),
             request_id: &self.scratch.request_id,
-            user: b"",
             origin: Some(route.origin),
             backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
         }

@@ -75,6 +75,7 @@ impl Unsaid {
     /// # Errors
     /// The client did not get it.
     pub async fn say_whole(self, request: &Request<'_>, text: Buffer) -> Result<(), Gone> {
+        request.noted.sends(text.unread());
         send(request, text).await
     }
 
@@ -92,6 +93,7 @@ impl Unsaid {
         request.with_own_fields(Answering::of(head, octets), |own| {
             forward::put_switch(out.as_vec(), octets, head, own);
         });
+        request.noted.sends(out.unread());
         send(request, out).await
     }
 
@@ -106,14 +108,14 @@ impl Unsaid {
     ) -> Begun {
         let mut out = Buffer::new(Class::Small);
         // Texts know of the request what it brought along.
-        let (request_id, user) = (&b""[..], &b""[..]);
-        let known = Known { request: *request, request_id, user, origin: None, backend: None };
+        let known = Known { request: *request, request_id: b"", origin: None, backend: None };
         let places = plan.places.as_deref().map(|places| (places, known));
         let Saying { framing, persistence, change } = saying;
         let edits = Returned { fields: &plan.fields, server: plan.server, places, change };
         request.with_own_fields(Answering::of(head, octets), |own| {
             forward::put_response(out.as_vec(), octets, head, framing, persistence, &edits, own);
         });
+        request.noted.sends(out.unread());
         Begun { head: Some(out), framing }
     }
 }

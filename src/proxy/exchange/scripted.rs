@@ -41,7 +41,7 @@ impl Exchange<'_> {
     fn known_of_request<'s>(&'s self, origin: &'s Origin) -> Known<'s> {
         let backend = self.tally.backend.as_ref().map(|backend| &*backend.key);
         let (request, request_id) = (self.request(), &*self.scratch.request_id);
-        Known { request, request_id, user: b"", origin: Some(origin), backend }
+        Known { request, request_id, origin: Some(origin), backend }
     }
 
     /// Takes steps of the rule, or of its host.

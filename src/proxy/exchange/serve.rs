@@ -24,11 +24,12 @@ use crate::proxy::exchange::request::Body;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Served, Tally};
 use crate::proxy::exchange::substitute::Cause;
+use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
+use crate::table::Match;
 use crate::table::plan::{ResponsePlan, Treatment};
-use crate::table::{Match, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
 
 /// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
@@ -47,15 +48,18 @@ pub async fn run(
     scratch.added.clear();
     scratch.auth = None;
     scratch.is_path_replaced = false;
+    let policy = &*table.0.downstream;
+    scratch.noted.begin(policy.log.form.as_ref());
     let Scratch { request, claimed_host, .. } = &mut *scratch;
-    let policy = &table.0.downstream.forwarded;
-    let claimed = Claimed::of(policy, downstream.peer, request, buffer.unread(), claimed_host);
+    let claimed =
+        Claimed::of(&policy.forwarded, downstream.peer, request, buffer.unread(), claimed_host);
     scratch.script.clear();
     let mut exchange = Exchange {
         core,
         downstream,
         bytes: buffer.unread(),
         scratch,
+        policy,
         claimed,
         tally: Tally::default(),
         is_last,
@@ -77,7 +81,7 @@ pub async fn run(
         }
     };
     let end = exchange.serve(&table, matched.as_ref(), passed, Unsaid::new(), started).await;
-    exchange.record(matched.as_ref().map(|matched| matched.rule), started);
+    exchange.record(&table, matched.as_ref(), started);
     // Its client may have another one under way from here on.
     drop(exchange);
     core.retire_table(table);
@@ -262,18 +266,19 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    fn record(&self, rule: Option<&TableRule>, started: u64) {
-        let head = self.head();
+    fn record(&self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) {
+        let (head, rule) = (self.head(), matched.map(|matched| matched.rule));
         let field = |kind: FieldKind| {
             let found = head.fields.iter().find(|field| field.kind == kind);
             found.map_or(&b""[..], |field| field.value.of(self.bytes))
         };
-        let is_wanted = rule.is_none_or(|rule| rule.plan.access_log == AccessLog::Written);
-        let is_logged = self.core.is_logged() && is_wanted && !self.tally.is_probe;
+        let is_logged =
+            self.core.is_logged() && !self.tally.is_probe && self.is_wanted(table, matched);
         let finished = if self.tally.finished > 0 { self.tally.finished } else { process_nanos() };
         let elapsed = Duration::from_nanos(finished.saturating_sub(started));
         // What only the log needs is looked for only when there is one.
         let logged = |kind: FieldKind| if is_logged { field(kind) } else { &b""[..] };
+        let noted = &self.scratch.noted;
         let record = ExchangeRecord {
             series: self.tally.series,
             origin: rule.map(|rule| &rule.origin),
@@ -296,13 +301,34 @@ impl<'a> Exchange<'a> {
             request_id: &self.scratch.request_id,
             request_bytes: (head.head_bytes as u64).saturating_add(self.tally.request_bytes),
             response_body_bytes: self.tally.response_bytes,
+            response_bytes: noted.head_bytes.get().saturating_add(self.tally.response_bytes),
+            sent_head: &noted.sent.borrow(),
+            upstream_head: &noted.upstream.borrow(),
             attempts: &self.scratch.attempts,
         };
-        if is_logged {
-            self.core.record(&record);
-        } else {
-            self.core.telemetry.record(&record);
+        if !is_logged {
+            return self.core.telemetry.record(&record);
         }
+        let known = Known {
+            request: self.request(),
+            request_id: &self.scratch.request_id,
+            origin: record.origin,
+            backend: record.backend,
+        };
+        self.core.record(&record, &known, self.policy.log.form.as_ref());
+    }
+
+    /// Whether its rule and the controller want it in the log.
+    fn is_wanted(&self, table: &CoreTable, matched: Option<&Match<'_>>) -> bool {
+        let of_rule = matched.map_or(AccessLog::Written, |found| found.rule.plan.access_log);
+        let log = &self.policy.log;
+        let is_claimed = || {
+            let (listener, host) = (self.downstream.listener.id, &self.head().host);
+            matched.is_some_and(|found| found.is_routed) || table.0.has_host(listener, host)
+        };
+        of_rule == AccessLog::Written
+            && log.has(self.head().target.of(self.bytes))
+            && (log.unclaimed == AccessLog::Written || is_claimed())
     }
 }
 

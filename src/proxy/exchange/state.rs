@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::filter::{AnswerFields, RequestOverlay, Script};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::http1::reframe::Trailers;
-use crate::model::Origin;
+use crate::model::{self, Origin};
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::Downstream;
@@ -52,6 +52,8 @@ pub struct Exchange<'a> {
     pub bytes: &'a [u8],
     /// Parsed heads and other memory.
     pub scratch: &'a mut Scratch,
+    /// How its client is treated, whatever it asks for.
+    pub policy: &'a model::Downstream,
     /// What is believed of proxies in front; `None`: nothing.
     pub claimed: Option<Claimed<'a>>,
     /// What is recorded.
@@ -102,6 +104,7 @@ impl Exchange<'_> {
             is_last: self.is_last,
             answer: self.answer,
             added: &self.scratch.added,
+            noted: &self.scratch.noted,
             body: self.body,
             sent_trailers: sent_trailers(&self.scratch.overlay),
             collected: self.collected.unread(),
@@ -119,8 +122,16 @@ impl Exchange<'_> {
 
     /// The same, and memory for the head of a response.
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
-        let Scratch { request: head, response, added, overlay, script: state, request_id, .. } =
-            &mut *self.scratch;
+        let Scratch {
+            request: head,
+            response,
+            added,
+            overlay,
+            script: state,
+            request_id,
+            noted,
+            ..
+        } = &mut *self.scratch;
         let sent_trailers = sent_trailers(overlay);
         let backend = self.tally.backend.as_ref().map(|backend| &*backend.key);
         let scripted = self.script.map(|(script, origin)| {
@@ -147,6 +158,7 @@ impl Exchange<'_> {
             is_last,
             answer,
             added,
+            noted,
             body,
             collected: collected.unread(),
             sent_trailers,

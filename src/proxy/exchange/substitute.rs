@@ -115,7 +115,6 @@ impl Exchange<'_> {
         let known = Known {
             request: self.request(),
             request_id: &self.scratch.request_id,
-            user: b"",
             origin: Some(&rule.origin),
             backend: main.as_ref().map(|backend| &*backend.key),
         };

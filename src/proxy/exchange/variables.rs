@@ -5,7 +5,9 @@ use crate::filter::{Variable, Variables};
 use crate::http1::encode::put_decimal;
 use crate::http1::fields::FieldKind;
 use crate::http1::target::{put_decoded, put_escaped};
+use crate::limits::PASSWORD_CREDENTIALS_BYTES_MAX;
 use crate::model::{BackendKey, Origin, PortRef, Scheme};
+use crate::passwords::basic::Credentials;
 use crate::proxy::core::put_now;
 use crate::proxy::exchange::request::Request;
 
@@ -16,8 +18,6 @@ pub struct Known<'a> {
     pub request: Request<'a>,
     /// Its id.
     pub request_id: &'a [u8],
-    /// Who its client is, once a password said it.
-    pub user: &'a [u8],
     /// Where its rule comes from.
     pub origin: Option<&'a Origin>,
     /// Where it goes, once that is known.
@@ -47,7 +47,9 @@ impl Variables for Known<'_> {
                 0 => b"",
                 port => return put_decimal(out, port.into()),
             },
-            Variable::User => self.user,
+            Variable::User => return put_user(self.request, out),
+            Variable::TlsVersion => downstream.tls.map_or("", |tls| tls.version).as_bytes(),
+            Variable::TlsCipher => downstream.tls.map_or("", |tls| tls.cipher).as_bytes(),
             Variable::Method => head.method.of(bytes),
             Variable::Protocol => {
                 downstream.protocol.unwrap_or_else(|| head.version.as_str()).as_bytes()
@@ -79,6 +81,7 @@ impl Variables for Known<'_> {
             | Variable::Set(_)
             | Variable::Answered(_)
             | Variable::Status
+            | Variable::Outcome(_)
             | Variable::ConnectionUpgrade
             | Variable::Https => b"",
         };
@@ -96,6 +99,15 @@ impl Known<'_> {
             out.extend_from_slice(b", ");
         }
         out.extend_from_slice(self.request.client_text());
+    }
+}
+
+/// Who the client says it is, by a password that may be wrong.
+fn put_user(request: Request<'_>, out: &mut Vec<u8>) {
+    let mut room = [0; PASSWORD_CREDENTIALS_BYTES_MAX];
+    let value = request.head.find_name(request.bytes, b"authorization");
+    if let Some(credentials) = value.and_then(|value| Credentials::parse(value, &mut room)) {
+        out.extend(credentials.name.iter().filter(|octet| !octet.is_ascii_control()));
     }
 }
 

@@ -22,9 +22,11 @@ pub enum Outgoing {
 }
 
 impl Codec {
-    /// Of a connection of which no octet was read.
-    pub fn new(now_millis: u64) -> Self {
-        Self { server: RefCell::new(Server::new(now_millis)), driver: Cell::new(None) }
+    /// Of a connection of which no octet was read, and of which so many requests are served at a
+    /// time.
+    pub fn new(now_millis: u64, streams_max: u32) -> Self {
+        let server = Server::serving(now_millis, streams_max);
+        Self { server: RefCell::new(server), driver: Cell::new(None) }
     }
 
     /// Does something with the codec, then wakes whoever it concerns: tasks of streams, and the

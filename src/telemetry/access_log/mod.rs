@@ -2,7 +2,9 @@
 //!
 //! A core never waits for the log: a line that finds no room is dropped and counted.
 
+mod form;
 mod format;
+mod parts;
 mod sink;
 mod writer;
 
@@ -11,7 +13,7 @@ use std::io;
 use crossbeam_channel::{Receiver, Sender};
 
 pub use sink::Sink;
-pub use writer::{LogWriter, LogWriterCounts};
+pub use writer::{LogOrders, LogWriter, LogWriterCounts};
 
 use self::format::LineFormat;
 use self::writer::LogBuffer;
@@ -19,6 +21,7 @@ use super::counter::Counter;
 use super::record::ExchangeRecord;
 use super::shard::CoreTelemetry;
 use crate::config::AccessLogFormat;
+use crate::filter::{LogForm, Variables};
 use crate::limits::{ACCESS_LOG_BUFFER_BYTES, ACCESS_LOG_BUFFERS_MAX, ACCESS_LOG_LINE_BYTES_MAX};
 
 /// Makes the log of each core, in core order, and the thread that writes to `sink`.
@@ -69,15 +72,21 @@ impl CoreLog {
         self.active.is_some()
     }
 
-    /// Adds a line.
+    /// Adds a line; `form` counts before that of the flag, `known` is known of the request.
     ///
     /// Shape: allocates nothing but a new buffer while the writer holds the others.
-    pub fn write(&mut self, record: &ExchangeRecord<'_>, telemetry: &CoreTelemetry) {
+    pub fn write(
+        &mut self,
+        record: &ExchangeRecord<'_>,
+        known: &impl Variables,
+        form: Option<&LogForm>,
+        telemetry: &CoreTelemetry,
+    ) {
         let Some(log) = &mut self.active else { return };
         if log.buffer.bytes.len() + ACCESS_LOG_LINE_BYTES_MAX > ACCESS_LOG_BUFFER_BYTES {
             log.ship(telemetry);
         }
-        log.format.write_line(&mut log.buffer.bytes, record);
+        log.format.write_line(&mut log.buffer.bytes, record, known, form);
         log.buffer.lines += 1;
     }
 

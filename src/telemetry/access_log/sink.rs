@@ -21,6 +21,12 @@ impl Sink {
         Self { out, path: None }
     }
 
+    /// Standard output.
+    #[must_use]
+    pub fn output() -> Self {
+        Self::new(Box::new(io::stdout()))
+    }
+
     /// A file; it is made where there is none, and written at its end.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::*;
+use crate::filter::{Escaping, NothingKnown, Variable};
 use crate::limits::{ACCESS_LOG_ATTEMPTS_MAX, ACCESS_LOG_FIELD_BYTES_MAX};
 use crate::model::{BackendKey, PortRef};
 use crate::telemetry::samples::{attempt, backend, origin, record};
@@ -25,7 +26,7 @@ pub(crate) fn collected() -> (CoreLog, impl Fn() -> Vec<String>) {
 
 fn line(format: AccessLogFormat, record: &ExchangeRecord<'_>) -> String {
     let mut out = Vec::new();
-    LineFormat::new(format).write_line(&mut out, record);
+    LineFormat::new(format).write_line(&mut out, record, &NothingKnown, None);
     String::from_utf8(out).expect("lines are UTF-8")
 }
 
@@ -266,7 +267,8 @@ fn every_line_arrives_once_and_in_order() {
     let total = 5_000;
     for n in 0..total {
         let target = format!("/{n}");
-        log.write(&ExchangeRecord { target: target.as_bytes(), ..record() }, &telemetry);
+        let record = ExchangeRecord { target: target.as_bytes(), ..record() };
+        log.write(&record, &NothingKnown, None, &telemetry);
         if n % 1_000 == 0 {
             log.flush(&telemetry);
         }
@@ -289,7 +291,7 @@ fn a_blocked_sink_blocks_no_core_and_costs_bounded_memory() {
     let (mut log, writer, telemetry) = start(&sink);
     let flushes = 3 * ACCESS_LOG_BUFFERS_MAX;
     for _ in 0..flushes {
-        log.write(&record(), &telemetry);
+        log.write(&record(), &NothingKnown, None, &telemetry);
         log.flush(&telemetry);
     }
     let lost = dropped(&telemetry);
@@ -310,14 +312,14 @@ fn a_failing_sink_is_counted_and_lines_after_it_are_whole() {
         sink.change(|state| state.failure = Some((10, kind)));
         let (mut log, writer, telemetry) = start(&sink);
         let counts = writer.counts();
-        log.write(&record(), &telemetry);
+        log.write(&record(), &NothingKnown, None, &telemetry);
         log.flush(&telemetry);
         sink.wait_for_writes(2);
         while counts.errors.load(Relaxed) == 0 {
             std::thread::yield_now();
         }
         sink.change(|state| state.failure = None);
-        log.write(&record(), &telemetry);
+        log.write(&record(), &NothingKnown, None, &telemetry);
         log.flush(&telemetry);
         drop(log);
         assert!(writer.finish(PATIENCE));
@@ -332,7 +334,7 @@ fn the_end_waits_no_longer_than_it_is_told() {
     let sink = Sink::default();
     sink.change(|state| state.is_blocked = true);
     let (mut log, writer, telemetry) = start(&sink);
-    log.write(&record(), &telemetry);
+    log.write(&record(), &NothingKnown, None, &telemetry);
     log.flush(&telemetry);
     drop(log);
     assert!(!writer.finish(Duration::from_millis(20)));
@@ -348,7 +350,94 @@ fn no_access_log_means_no_thread_and_no_work() {
     assert_eq!(logs.len(), 2);
     assert!(!logs[0].is_active());
     let (shards, _) = telemetry(1);
-    logs[0].write(&record(), &shards[0]);
+    logs[0].write(&record(), &NothingKnown, None, &shards[0]);
     logs[0].flush(&shards[0]);
     assert_eq!(sink.text(), "");
+}
+
+/// A request with a host and a field.
+struct Request;
+
+impl Variables for Request {
+    fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
+        out.extend_from_slice(match variable {
+            Variable::Host => b"shop.example",
+            Variable::Field(name) if **name == *"x-hostile" => HOSTILE,
+            _ => b"",
+        });
+    }
+}
+
+fn formed(form: &str, escaping: Escaping, record: &ExchangeRecord<'_>) -> String {
+    let form = LogForm::new(form, escaping).expect("a form");
+    let (mut out, mut lines) = (Vec::new(), LineFormat::new(AccessLogFormat::Json));
+    lines.write_line(&mut out, record, &Request, Some(&form));
+    String::from_utf8(out).expect("lines are UTF-8")
+}
+
+#[test]
+fn forms_of_the_operator_have_what_is_known() {
+    let (backend, origin) = (backend(), origin());
+    let attempts = [attempt(8080, None, 0, 5_000), attempt(8081, Some(200), 1_234, 7)];
+    let routed = ExchangeRecord {
+        backend: Some(&backend),
+        origin: Some(&origin),
+        attempts: &attempts,
+        sent_head: b"HTTP/1.1 200 OK\r\nX-Kind: a\r\nServer-Timing: 1\r\nx-kind:b\r\n\r\n",
+        upstream_head: b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\n\r\n",
+        ..record()
+    };
+    let rows: [(&str, &ExchangeRecord<'_>, &str); 13] = [
+        ("own $host end", &routed, "own shop.example end"),
+        ("$remote_addr $req_id", &routed, "192.0.2.7 0123456789abcdef"),
+        ("$status $bytes_sent $body_bytes_sent $request_length", &routed, "404 150 19 80"),
+        ("$msec $request_time", &routed, "1136214245.262 0.012"),
+        ("$time_iso8601", &routed, "2006-01-02T15:04:05+00:00"),
+        ("[$time_local]", &routed, "[02/Jan/2006:15:04:05 +0000]"),
+        ("$request", &routed, "GET /a?b=c HTTP/1.1"),
+        ("$upstream_addr|$upstream_status", &routed, "10.0.0.1:8080, 10.0.0.1:8081|-, 200"),
+        ("$upstream_response_length $upstream_response_time", &routed, "0, 1234 5.000, 0.007"),
+        ("$proxy_upstream_name $proxy_alternative_upstream_name.", &routed, "shop-cart-http ."),
+        ("$sent_http_x_kind $sent_http_server", &routed, "a, b -"),
+        ("$upstream_http_etag", &routed, "\\x221\\x22"),
+        // What is absent is a dash, what nginx sets to nothing is nothing.
+        ("$upstream_addr $args $geoip2_city $namespace.", &record(), "- - - ."),
+    ];
+    for (form, record, expected) in rows {
+        assert_eq!(formed(form, Escaping::Hex, record), format!("{expected}\n"), "{form}");
+    }
+}
+
+#[test]
+fn no_value_gets_out_of_its_place_in_a_form() {
+    let form = "{\"a\": \"$http_x_hostile\", \"b\": \"$args\"}";
+    for (escaping, expected) in [
+        (
+            Escaping::Hex,
+            "{\"a\": \"a\\x22b\\x5Cc\\x0D\\x0A\\x00\\x1B[2J\\x7F\\xC2\\x9B\\xFF\\xE4\\xB8\", \
+             \"b\": \"-\"}\n",
+        ),
+        (
+            Escaping::Json,
+            "{\"a\": \"a\\\"b\\\\c\\u000d\\u000a\\u0000\\u001b[2J\\u007f\\u009b\u{fffd}\u{fffd}\", \
+             \"b\": \"\"}\n",
+        ),
+    ] {
+        assert_eq!(formed(form, escaping, &record()), expected);
+    }
+    let form = LogForm::new(form, Escaping::Bare).expect("a form");
+    let mut out = Vec::new();
+    LineFormat::new(AccessLogFormat::Json).write_line(&mut out, &record(), &Request, Some(&form));
+    let controls = out.iter().filter(|octet| octet.is_ascii_control()).count();
+    assert_eq!((controls, out.last()), (1, Some(&b'\n')), "{}", out.escape_ascii());
+}
+
+#[test]
+fn a_line_of_a_form_is_bounded() {
+    let long = vec![b'"'; 2 * ACCESS_LOG_FIELD_BYTES_MAX];
+    let record = ExchangeRecord { target: &long, sent_head: &long, ..record() };
+    for form in ["$request".repeat(60), "x".repeat(4096), "$request_uri$request".repeat(30)] {
+        let line = formed(&form, Escaping::Hex, &record);
+        assert!(line.len() <= ACCESS_LOG_LINE_BYTES_MAX, "{}", line.len());
+    }
 }

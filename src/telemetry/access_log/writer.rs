@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, never, select};
 
 use super::sink::Sink;
-use crate::limits::{ACCESS_LOG_END_POLL, ACCESS_LOG_SINK_PAUSE};
+use crate::limits::{ACCESS_LOG_END_POLL, ACCESS_LOG_SINK_PAUSE, LOG_ORDERS_MAX};
 
 /// Full lines on their way to the writer.
 #[derive(Debug)]
@@ -33,11 +33,35 @@ pub struct LogWriterCounts {
 pub struct LogWriter {
     thread: JoinHandle<()>,
     counts: Arc<LogWriterCounts>,
-    reopen: Sender<Reopen>,
+    orders: LogOrders,
 }
 
-/// That the file is to be opened again.
-struct Reopen;
+/// Says where lines go.
+#[derive(Clone)]
+pub struct LogOrders(Sender<Order>);
+
+/// What the writer is told.
+enum Order {
+    /// The file is to be opened again.
+    Reopen,
+    /// What comes now goes there.
+    Redirect(Sink),
+}
+
+impl LogOrders {
+    /// Opens the file again under its name, soon; lines that come later are in the new one. Where
+    /// that fails the old file stays in use, and the log says why. Standard output is left alone.
+    pub fn reopen(&self) {
+        // One that waits to be done already does as well.
+        drop(self.0.try_send(Order::Reopen));
+    }
+
+    /// Has lines go to `sink` from now on; false: the writer is behind with other orders.
+    #[must_use]
+    pub fn redirect(&self, sink: Sink) -> bool {
+        self.0.try_send(Order::Redirect(sink)).is_ok()
+    }
+}
 
 impl LogWriter {
     pub(super) fn start(
@@ -46,20 +70,19 @@ impl LogWriter {
         empty: Sender<Vec<u8>>,
     ) -> io::Result<Self> {
         let counts = Arc::new(LogWriterCounts::default());
-        let (reopen, reopened) = crossbeam_channel::bounded(1);
+        let (orders, ordered) = crossbeam_channel::bounded(LOG_ORDERS_MAX);
         let counted = Arc::clone(&counts);
         let state = WriterState { sink, counts: counted, mid_line: false, is_failing: false };
         let thread = thread::Builder::new()
             .name("access-log".into())
-            .spawn(move || state.run(&full, &empty, reopened))?;
-        Ok(Self { thread, counts, reopen })
+            .spawn(move || state.run(&full, &empty, ordered))?;
+        Ok(Self { thread, counts, orders: LogOrders(orders) })
     }
 
-    /// Opens the file again under its name, soon; lines that come later are in the new one. Where
-    /// that fails the old file stays in use, and the log says why. Standard output is left alone.
-    pub fn reopen(&self) {
-        // One that waits to be done already does as well.
-        drop(self.reopen.try_send(Reopen));
+    /// For whoever says where lines go.
+    #[must_use]
+    pub fn orders(&self) -> &LogOrders {
+        &self.orders
     }
 
     /// For the metrics.
@@ -104,7 +127,7 @@ impl WriterState {
         mut self,
         full: &Receiver<LogBuffer>,
         empty: &Sender<Vec<u8>>,
-        mut reopened: Receiver<Reopen>,
+        mut ordered: Receiver<Order>,
     ) {
         loop {
             select! {
@@ -112,10 +135,11 @@ impl WriterState {
                     let Ok(buffer) = buffer else { return };
                     drop(empty.try_send(self.take(buffer)));
                 }
-                recv(reopened) -> order => match order {
-                    Ok(Reopen) => self.reopen(),
-                    // The handle is gone; what is left is still written.
-                    Err(_) => reopened = never(),
+                recv(ordered) -> order => match order {
+                    Ok(Order::Reopen) => self.reopen(),
+                    Ok(Order::Redirect(sink)) => (self.sink, self.mid_line) = (sink, false),
+                    // The handles are gone; what is left is still written.
+                    Err(_) => ordered = never(),
                 },
             }
         }

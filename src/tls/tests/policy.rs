@@ -259,8 +259,13 @@ fn configurations_that_cannot_be_made() {
     let world = World::new();
     let none = ClientAuth::none();
     let no_groups = CryptoProvider { kx_groups: Vec::new(), ..CryptoProvider::clone(&provider()) };
-    let made =
-        ServerTls::with_provider(Arc::new(no_groups), &world.certificate, &none, &world.tickets);
+    let made = ServerTls::with_provider(
+        Arc::new(no_groups),
+        &crate::tls::server_terms::ServerTerms::default(),
+        &world.certificate,
+        &none,
+        &world.tickets,
+    );
     assert_eq!(made.unwrap_err(), ServerTlsError::Provider);
     let tickets = Tickets::with_maker(|| Err(rustls::Error::FailedToGetRandomBytes));
     let made = ServerTls::new(&world.certificate, &none, &tickets);

@@ -454,6 +454,7 @@ fn keys_that_are_used_up_are_renewed_in_1_3_and_end_the_connection_in_1_2() {
     let world = World::new();
     let tls = crate::tls::server::ServerTls::with_provider(
         short_lived(8),
+        &crate::tls::server_terms::ServerTerms::default(),
         &world.certificate,
         &ClientAuth::none(),
         &world.tickets,

@@ -1,6 +1,9 @@
 //! One proxy with everything that its tables of requests go to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use super::Row;
 use crate::harness::pki::Authority;
@@ -99,6 +102,11 @@ impl Served {
     #[track_caller]
     pub(crate) fn backend(&self, name: &str) -> &Backend {
         &self.backends[name]
+    }
+
+    /// What trusts the certificates and speaks these protocols.
+    pub(crate) fn trusting(&self, alpn: &[&str]) -> Arc<ClientConfig> {
+        self.authority.trusting(alpn)
     }
 
     /// A client that trusts the certificates, for a host.

@@ -12,6 +12,7 @@ mod affinity;
 mod balance;
 mod basic_auth;
 mod canary;
+mod clients;
 mod config;
 mod cors;
 mod errors;

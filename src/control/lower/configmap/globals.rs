@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::settings::{ServerOfHost, Settings};
 use crate::model::{
-    Defaults, Downstream, ExternalAuthPolicy, ObjectRef, Pools, RetryCause, StreamPolicy,
+    Defaults, Downstream, ExternalAuthPolicy, Hsts, ObjectRef, Pools, RetryCause, StreamPolicy,
 };
+use crate::tls::server_terms::ServerTerms;
 
 /// What holds for all objects: what flags say, and over it what the ConfigMap says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -16,6 +17,12 @@ pub struct Globals {
     pub defaults: Defaults,
     /// How clients are treated before it is known what they ask for.
     pub downstream: Downstream,
+    /// What hosts with a TLS entry say.
+    pub hsts: Hsts,
+    /// What clients are offered of TLS.
+    pub tls: ServerTerms,
+    /// Who asks for a name that no host has.
+    pub unknown_names: UnknownNames,
     /// Values of annotations, by their names, where an Ingress says nothing or nothing usable.
     pub(in crate::control::lower) annotations: BTreeMap<&'static str, Box<str>>,
     /// What an Ingress without annotations asks for.
@@ -85,9 +92,9 @@ impl Globals {
     /// Those of flags alone.
     #[must_use]
     pub fn of_flags(options: &LowerOptions) -> Self {
-        let LowerOptions { defaults, downstream, .. } = options;
+        let &LowerOptions { ref defaults, ref downstream, hsts, .. } = options;
         let (defaults, downstream) = (defaults.clone(), downstream.clone());
-        Self { defaults, downstream, ..Self::default() }
+        Self { defaults, downstream, hsts, ..Self::default() }
     }
 
     /// Directives of Ingresses may be read, or not, if they may be that risky.
@@ -119,6 +126,9 @@ impl Globals {
             pools: _,
             streams: _,
             field_maps: _,
+            hsts,
+            tls: _,
+            unknown_names: _,
             annotations,
             nothing,
             auth_annotations,
@@ -138,6 +148,7 @@ impl Globals {
             server_snippet,
         } = self;
         *annotations == other.annotations
+            && *hsts == other.hsts
             && *nothing == other.nothing
             && *auth_annotations == other.auth_annotations
             && *auth == other.auth
@@ -154,6 +165,16 @@ impl Globals {
             && *location_snippet == other.location_snippet
             && *server_snippet == other.server_snippet
     }
+}
+
+/// What becomes of clients of TLS that ask for a name without a certificate, or for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownNames {
+    /// They get the default certificate.
+    #[default]
+    Served,
+    /// They get no connection.
+    Rejected,
 }
 
 /// Beginnings of paths.

@@ -1,9 +1,15 @@
 //! What is made of keys, and what is told of them.
 
+use std::time::Duration;
+
 use super::globals::NamingScope;
 use super::*;
 use crate::control::source::manifest;
-use crate::model::{Balance, Defaults};
+use crate::filter::{AddressRanges, Believed, ForwardedList};
+use crate::limits::HTTP2_STREAMS_MAX;
+use crate::model::{Balance, Defaults, Downstream, OddNames, ProxyProtocol};
+use crate::tls::client::Version;
+use crate::tls::server_terms::{Http2, Resumption, ServerTerms};
 
 fn options() -> LowerOptions {
     LowerOptions::cluster("c", "example.com/c")
@@ -155,4 +161,148 @@ fn without_the_object_flags_count_and_it_is_told() {
     assert_eq!(globals, Globals { defaults: options.defaults, ..Globals::default() });
     let told: Vec<_> = problems.iter().map(|problem| problem.reason).collect();
     assert_eq!(told, ["ConfigMapMissing"]);
+}
+
+/// What a key makes of how clients are treated.
+type Change = fn(&mut Downstream);
+
+#[test]
+fn keys_say_how_clients_are_treated() {
+    let rows: &[(&str, Change)] = &[
+        ("use-forwarded-headers: \"true\"", |it| it.forwarded.believed = Believed::Everything),
+        ("use-forwarded-headers: \"false\"", |_| {}),
+        ("enable-real-ip: \"true\"", |it| it.forwarded.believed = Believed::Address),
+        ("enable-real-ip: \"true\", use-forwarded-headers: \"true\"", |it| {
+            it.forwarded.believed = Believed::Everything;
+        }),
+        ("enable-real-ip: \"true\", use-forwarded-headers: \"false\"", |it| {
+            it.forwarded.believed = Believed::Address;
+        }),
+        ("compute-full-forwarded-for: \"true\"", |it| it.forwarded.list = ForwardedList::Whole),
+        ("forwarded-for-header: CF-Connecting-IP", |it| {
+            it.forwarded.field = "cf-connecting-ip".into();
+        }),
+        ("forwarded-for-header: proxy_protocol", |it| it.forwarded.field = "".into()),
+        ("proxy-real-ip-cidr: \"10.0.0.0/8, fd00::/8,\"", |it| {
+            it.forwarded.trusted = ranges("10.0.0.0/8,fd00::/8");
+        }),
+        ("use-proxy-protocol: \"true\"", |it| {
+            let all = AddressRanges::everybody();
+            it.proxy_protocol = ProxyProtocol { introducing: all.clone(), believed: all };
+        }),
+        ("use-proxy-protocol: \"true\", proxy-real-ip-cidr: 10.0.0.0/8", |it| {
+            it.forwarded.trusted = ranges("10.0.0.0/8");
+            it.proxy_protocol = ProxyProtocol {
+                introducing: AddressRanges::everybody(),
+                believed: ranges("10.0.0.0/8"),
+            };
+        }),
+        ("use-proxy-protocol: \"false\"", |_| {}),
+        ("client-header-timeout: \"7\"", |it| it.header_timeout = Duration::from_secs(7)),
+        ("client-body-timeout: \"7\"", |it| it.body_timeout = Duration::from_secs(7)),
+        ("keep-alive: \"0\"", |it| it.keep_alive_timeout = Duration::ZERO),
+        ("keep-alive-requests: \"5\"", |it| it.keep_alive_requests = 5),
+        ("keep-alive-requests: \"0\"", |it| it.keep_alive_requests = 1),
+        ("http2-max-concurrent-streams: \"5\"", |it| it.http2_streams = 5),
+        ("http2-max-concurrent-streams: \"500\"", |it| it.http2_streams = HTTP2_STREAMS_MAX),
+        ("enable-underscores-in-headers: \"true\"", |it| it.odd_names = OddNames::Underscores),
+        ("ignore-invalid-headers: \"false\"", |it| it.odd_names = OddNames::Passed),
+        ("enable-underscores-in-headers: \"true\", ignore-invalid-headers: \"false\"", |it| {
+            it.odd_names = OddNames::Passed;
+        }),
+    ];
+    for (data, change) in rows {
+        let mut expected = Downstream::default();
+        change(&mut expected);
+        let (globals, told) = read(&mut InForce::default(), data);
+        assert_eq!((globals.downstream, told), (expected, Vec::new()), "{data}");
+    }
+}
+
+fn ranges(text: &str) -> AddressRanges {
+    AddressRanges::parse(text).expect("ranges")
+}
+
+#[test]
+fn load_balancers_that_flags_name_are_those_of_the_key() {
+    let of_flags = ProxyProtocol::of([([10, 0, 0, 1].into(), 32)].into_iter());
+    let downstream = Downstream { proxy_protocol: of_flags.clone(), ..Downstream::default() };
+    let options = LowerOptions { downstream, ..options() };
+    for value in ["true", "false"] {
+        let mut globals = Globals::of_flags(&options);
+        let key = groups::find("use-proxy-protocol").expect("a key");
+        assert_eq!(key.put_into(value, &mut globals), Ok(()));
+        assert_eq!(globals.downstream.proxy_protocol, of_flags, "{value}");
+    }
+}
+
+#[test]
+fn what_cannot_be_a_treatment_of_clients_is_told() {
+    for (data, expected) in [
+        ("proxy-real-ip-cidr: 10.0.0.0/33", "all requests get status 503."),
+        ("use-forwarded-headers: \"on\"", "the default counts, false."),
+        ("forwarded-for-header: \"a b\"", "the default counts, X-Forwarded-For."),
+        ("keep-alive: \"-\"", "the default counts, 75."),
+        ("client-body-timeout: \"0\"", "the default counts, 60."),
+        ("client-header-timeout: 60s", "the default counts, 60."),
+        ("keep-alive-requests: many", "the default counts, 1000."),
+        ("http2-max-concurrent-streams: \"0\"", "the default counts, 128."),
+        ("hsts-max-age: \"-1\"", "the default counts, 31536000."),
+    ] {
+        let told = told(data);
+        assert!(told.len() == 1 && told[0].ends_with(expected), "{told:?}");
+    }
+}
+
+#[test]
+fn keys_say_what_hosts_say_of_tls() {
+    for (data, expected) in [
+        ("", None),
+        ("hsts: \"true\"", Some("max-age=31536000; includeSubDomains")),
+        ("hsts: \"true\", hsts-max-age: \"0\"", Some("max-age=0; includeSubDomains")),
+        (
+            "hsts: \"true\", hsts-preload: \"true\"",
+            Some("max-age=31536000; includeSubDomains; preload"),
+        ),
+        ("hsts: \"true\", hsts-include-subdomains: \"false\"", Some("max-age=31536000")),
+        ("hsts: \"false\", hsts-max-age: \"5\"", None),
+    ] {
+        let (globals, told) = read(&mut InForce::default(), data);
+        assert_eq!((globals.hsts.value().as_deref(), told), (expected, Vec::new()), "{data}");
+    }
+}
+
+#[test]
+fn keys_say_what_clients_are_offered_of_tls() {
+    type Change = fn(&mut ServerTerms);
+    let rows: &[(&str, Change)] = &[
+        ("ssl-protocols: TLSv1.2 TLSv1.3", |_| {}),
+        ("ssl-protocols: TLSv1 TLSv1.1 TLSv1.2", |it| it.terms.version = Some(Version::Tls12)),
+        ("ssl-protocols: TLSv1.3", |it| it.terms.version = Some(Version::Tls13)),
+        ("ssl-ciphers: \"ECDHE-RSA-AES256-GCM-SHA384:AES256-SHA\"", |it| {
+            it.terms.suites = Some([0xc030].into());
+        }),
+        ("ssl-ecdh-curve: auto", |_| {}),
+        ("ssl-ecdh-curve: \"secp521r1:prime256v1:X25519\"", |it| {
+            it.groups = Some([0x1d, 0x17].into());
+        }),
+        ("ssl-session-tickets: \"false\"", |it| it.resumption = Resumption::Never),
+        ("ssl-session-tickets: \"true\"", |_| {}),
+        ("use-http2: \"false\"", |it| it.http2 = Http2::Unspoken),
+    ];
+    for (data, change) in rows {
+        let mut expected = ServerTerms::default();
+        change(&mut expected);
+        let (globals, told) = read(&mut InForce::default(), data);
+        assert_eq!((globals.tls, told), (expected, Vec::new()), "{data}");
+    }
+    for (data, expected) in [
+        ("ssl-protocols: TLSv1.1", "TLSv1.2 and TLSv1.3 are all that there is"),
+        ("ssl-protocols: \"TLSv1.2,TLSv1.3\"", "is no version of TLS"),
+        ("ssl-ciphers: DHE-RSA-AES256-SHA", "it has no cipher suite with ECDHE and AEAD"),
+        ("ssl-ecdh-curve: secp521r1", "it has none of the groups that there are"),
+    ] {
+        let told = told(data);
+        assert!(told.len() == 1 && told[0].contains(expected), "{told:?}");
+    }
 }

@@ -29,6 +29,7 @@ use crate::table::ServerTlsById;
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
 use crate::tls::server::ServerTls;
+use crate::tls::server_terms::ServerTerms;
 
 /// The hosts whose handshake or rules the Ingress has a say in. An Ingress with any TLS entry has
 /// it for all its hosts, listed or not, as in ingress-nginx.
@@ -88,6 +89,10 @@ pub(crate) struct Names {
     default_secret: Option<ObjectRef>,
     self_signed: Option<Arc<Certificate>>,
     no_auth: Arc<ClientAuth>,
+    /// What is offered to clients.
+    terms: ServerTerms,
+    /// Nothing was built by these terms.
+    are_terms_new: bool,
     default_certificate: Option<Arc<Certificate>>,
     default_tls: Option<ServerTlsId>,
     default_problems: Vec<Arc<Problem>>,
@@ -142,6 +147,8 @@ impl Names {
             default_secret,
             self_signed,
             no_auth: ClientAuth::none(),
+            terms: ServerTerms::default(),
+            are_terms_new: false,
             default_certificate: None,
             default_tls: None,
             default_problems: Vec::new(),
@@ -152,6 +159,12 @@ impl Names {
             names: BTreeMap::new(),
             problems: BTreeMap::new(),
         }
+    }
+
+    /// Says what is offered to clients from now on.
+    pub(crate) fn set_terms(&mut self, terms: &ServerTerms) {
+        self.are_terms_new |= self.terms != *terms;
+        self.terms.clone_from(terms);
     }
 
     /// An Ingress came into force.
@@ -232,8 +245,9 @@ impl Names {
     /// Builds what is touched. Names below a changed wildcard follow it.
     pub(crate) fn build(&mut self, sources: Sources<'_>, mut touched: Touched) -> Built {
         let mut built = Built::default();
-        if self.ticket_keys.update(sources.secrets, sources.broken) {
-            // Settings hold the keys that they were made with.
+        let are_keys_new = self.ticket_keys.update(sources.secrets, sources.broken);
+        if std::mem::take(&mut self.are_terms_new) | are_keys_new {
+            // Settings hold the keys and the terms that they were made with.
             self.settings.clear();
             self.default_certificate = None;
             touched.names.extend(self.names.keys().cloned());
@@ -576,7 +590,7 @@ impl Names {
             return Some(*id);
         }
         // A pair that was checked makes settings; if not, the default serves.
-        let tls = ServerTls::new(certificate, auth, self.ticket_keys.tickets())
+        let tls = ServerTls::on(&self.terms, certificate, auth, self.ticket_keys.tickets())
             .inspect_err(|error| tracing::error!(%error, "a certificate cannot be served"))
             .ok()?;
         let id = ServerTlsId(self.made);

@@ -4,7 +4,7 @@ use k8s_openapi::ByteString;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
 use super::*;
-use crate::model::{ClientIdentityPolicy, Kind, ServerTlsId, TlsAction};
+use crate::model::{ClientIdentityPolicy, Hsts, Kind, ServerTlsId, TlsAction};
 use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
 
@@ -453,7 +453,8 @@ fn a_host_takes_the_entries_of_others_but_its_own_annotations() {
 
 #[test]
 fn hsts_is_for_hosts_with_an_entry() {
-    let mut world = World::new(LowerOptions { hsts: Some("max-age=1".into()), ..options() });
+    let hsts = Hsts { is_sent: true, max_age: 1, includes_subdomains: false, ..Hsts::default() };
+    let mut world = World::new(LowerOptions { hsts, ..options() });
     let with = tls_ingress(("w", ""), "w", "[{hosts: [w]}]", &[("ssl-redirect", "false")]);
     let without = tls_ingress(("x", ""), "x", "[]", &[("force-ssl-redirect", "true")]);
     let lowered = world.apply(changes(&format!("{with}{without}")));

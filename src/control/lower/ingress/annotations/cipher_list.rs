@@ -20,7 +20,7 @@ const ALL: [&str; 8] = ["DEFAULT", "ALL", "HIGH", "ECDHE", "EECDH", "kECDHE", "k
 ///
 /// Shape: elements behind `:`, `,` or spaces; `+` between words means both; `!` and `-` before an
 /// element take it out, a `+` there moves it, which changes nothing. The order is ours.
-pub(super) fn suites(list: &str) -> Vec<u16> {
+pub(in crate::control::lower) fn suites(list: &str) -> Vec<u16> {
     let (mut chosen, mut banned) = ([false; SUITES.len()], [false; SUITES.len()]);
     for element in list.split([':', ',', ' ']).filter(|element| !element.is_empty()) {
         let (mark, words) = match element.split_at_checked(1) {

@@ -6,7 +6,7 @@ pub(in super::super) mod backend_protocol;
 pub(in super::super) mod backend_tls;
 mod bodies;
 mod canary;
-mod cipher_list;
+pub(in crate::control::lower) mod cipher_list;
 pub(in super::super) mod client_certificates;
 mod cors;
 mod dropped;

@@ -1,0 +1,52 @@
+//! What is kept of the heads of answers until the access log has its line.
+
+use std::cell::{Cell, RefCell};
+
+use crate::filter::LogForm;
+
+/// What is kept of the heads of one request's answers.
+#[derive(Default)]
+pub struct Noted {
+    /// Octets of heads and whole answers of ours that the client got.
+    pub head_bytes: Cell<u64>,
+    keeps_sent: Cell<bool>,
+    keeps_upstream: Cell<bool>,
+    /// The final head that the client got; empty: nobody wants it.
+    pub sent: RefCell<Vec<u8>>,
+    /// That of the endpoint that answered last; empty: nobody wants it.
+    pub upstream: RefCell<Vec<u8>>,
+}
+
+impl Noted {
+    /// Forgets the last request; a line in `form` follows, if there is one.
+    pub fn begin(&mut self, form: Option<&LogForm>) {
+        self.head_bytes.set(0);
+        self.keeps_sent.set(form.is_some_and(LogForm::reads_answer));
+        self.keeps_upstream.set(form.is_some_and(LogForm::reads_upstream));
+        self.sent.get_mut().clear();
+        self.upstream.get_mut().clear();
+    }
+
+    /// The client gets a head, and perhaps a body behind it.
+    pub fn sends(&self, head: &[u8]) {
+        let octets =
+            head.windows(4).position(|end| end == b"\r\n\r\n").map_or(head.len(), |end| end + 4);
+        self.head_bytes.set(self.head_bytes.get() + octets as u64);
+        if self.keeps_sent.get() {
+            keep(&self.sent, head.get(..octets).unwrap_or(head));
+        }
+    }
+
+    /// An endpoint sent a head.
+    pub fn hears(&self, head: &[u8]) {
+        if self.keeps_upstream.get() {
+            keep(&self.upstream, head);
+        }
+    }
+}
+
+fn keep(place: &RefCell<Vec<u8>>, head: &[u8]) {
+    let mut place = place.borrow_mut();
+    place.clear();
+    place.extend_from_slice(head);
+}
