@@ -38,7 +38,7 @@ pub enum Command {
     ///
     /// Exit codes: 0 no problems (notes are none), 1 errors or warnings, 2 nothing could be read or
     /// nothing was checked: every file was skipped, or no Ingress is of the class.
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     /// Say whether `serve` with the same flags can work here, and what to do where it cannot
     ///
     /// Looks at kernel, io_uring, limits, ports and clock; then at the manifests, or at the API
