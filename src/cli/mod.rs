@@ -89,3 +89,20 @@ pub fn run() -> ExitCode {
         if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn flags_that_are_said_to_be_ours_are() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").expect("serve");
+        for name in nginx_flags::ours() {
+            let is_there = serve.get_arguments().any(|arg| arg.get_long() == Some(name));
+            assert!(is_there, "--{name}");
+        }
+    }
+}
