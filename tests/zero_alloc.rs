@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::filter::{
-    AddressRanges, ClientLimits, Cors, FieldEdits, OriginPattern, Rate, Replacement,
-    ReturnedPlaces, Text, Zone,
+    AddressRanges, AddressRules, ClientLimits, Cors, FieldEdits, GoesTo, OriginPattern,
+    PathReplacement, Rate, Replacement, ReturnedPlaces, Text, Zone,
 };
 use ringway::listen::{Listening, listen};
 use ringway::model::{
     BackendKey, BackendTarget, Defaults, Dial, EntryPoint, Host, HostPattern, Kind, Listener,
-    Model, ObjectRef, OnMiss, Origin, PathMatch, Policies, PortRef, RequestMatch, Rule, Scheme,
-    WeightedBackend,
+    Model, ObjectRef, OnMiss, Origin, PathMatch, PathPattern, Policies, PortRef, RequestMatch,
+    Rule, Scheme, WeightedBackend,
 };
 use ringway::publish::{Publisher, channel};
 use ringway::table::{Compiler, EndpointSet};
@@ -105,9 +105,13 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
 fn model(key: &BackendKey, entry_point: EntryPoint, policies: &Policies) -> Model {
     let object =
         ObjectRef { kind: Kind::Ingress, namespace: "default".into(), name: "shop".into() };
+    let path = match policies.replacement {
+        Some(_) => PathMatch::Regex(PathPattern::new("/shop/(.*)", "(?i)^/shop/(.*)").unwrap()),
+        None => PathMatch::Prefix("/shop".into()),
+    };
     let rule = Rule {
         origin: Origin { object, rule: Some(0), path: Some(0), position: None },
-        matches: vec![RequestMatch::path(PathMatch::Prefix("/shop".into()))],
+        matches: vec![RequestMatch::path(path)],
         filters: Vec::new(),
         backends: vec![WeightedBackend::only(BackendTarget::Service(key.clone()))],
         canaries: Vec::new(),
@@ -226,6 +230,25 @@ fn answers() -> Policies {
     }
 }
 
+/// A path of what an expression captured, for those of a list.
+fn rewritten() -> Policies {
+    let text = |text| Some(Text::new(text, |_| false).unwrap());
+    let rules = AddressRules {
+        deny: AddressRanges::parse("192.0.2.0/24,2001:db8::/32").unwrap(),
+        allow: Some(AddressRanges::parse("10.0.0.0/8,127.0.0.0/8,::1").unwrap()),
+    };
+    let replacement = PathReplacement {
+        target: text("/new/$1").unwrap(),
+        forwarded_prefix: text("/shop"),
+        goes_to: GoesTo::Backend,
+    };
+    Policies {
+        addresses: Some(Arc::new(rules)),
+        replacement: Some(Arc::new(replacement)),
+        ..Policies::default()
+    }
+}
+
 /// Limits of every kind that nobody reaches.
 fn limited() -> Policies {
     let many = NonZeroU32::new(1_000).unwrap();
@@ -259,5 +282,6 @@ fn keep_alive_requests_allocate_nothing() {
         check(driver, answers, REQUEST, RESPONSE);
         check(driver, answers, PREFLIGHT, RESPONSE);
         check(driver, &limited(), REQUEST, RESPONSE);
+        check(driver, &rewritten(), REQUEST, RESPONSE);
     }
 }
