@@ -23,7 +23,7 @@ mod passwords;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -47,28 +47,7 @@ pub struct Sequence(pub u64);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OpeningId(pub u64);
 
-/// What clients come in by.
-#[derive(Debug)]
-pub enum EntrySocket {
-    /// Connections.
-    Tcp(TcpListener),
-    /// Datagrams.
-    Udp(UdpSocket),
-}
-
-impl From<TcpListener> for EntrySocket {
-    fn from(socket: TcpListener) -> Self {
-        Self::Tcp(socket)
-    }
-}
-
-impl From<UdpSocket> for EntrySocket {
-    fn from(socket: UdpSocket) -> Self {
-        Self::Udp(socket)
-    }
-}
-
-/// A bound socket for one core.
+/// A listening socket for one core.
 #[derive(Debug)]
 pub struct Opening {
     /// For its closing.
@@ -76,7 +55,7 @@ pub struct Opening {
     /// Where it listens.
     pub entry_point: EntryPoint,
     /// This core's socket.
-    pub socket: EntrySocket,
+    pub socket: TcpListener,
 }
 
 /// One message to one core.
@@ -283,17 +262,12 @@ impl Publisher {
         });
     }
 
-    /// Sends bound sockets of one entry point, one to each core in core order. The table that
+    /// Sends listening sockets of one entry point, one to each core in core order. The table that
     /// names it must be published before.
-    pub fn open(
-        &mut self,
-        entry_point: EntryPoint,
-        sockets: Vec<impl Into<EntrySocket>>,
-    ) -> OpeningId {
+    pub fn open(&mut self, entry_point: EntryPoint, sockets: Vec<TcpListener>) -> OpeningId {
         let id = OpeningId(self.opened.0 + 1);
         self.opened = id;
         for (core, socket) in self.cores.iter_mut().zip(sockets) {
-            let socket = socket.into();
             core.pending.openings.insert(id, Opening { id, entry_point, socket });
         }
         self.pump();

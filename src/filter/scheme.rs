@@ -9,8 +9,6 @@ pub enum Scheme {
     Https,
     /// What a TCP service speaks; no request ever comes so.
     Tcp,
-    /// Datagrams of a UDP service.
-    Udp,
 }
 
 impl Scheme {
@@ -21,7 +19,6 @@ impl Scheme {
             Self::Http => "http",
             Self::Https => "https",
             Self::Tcp => "tcp",
-            Self::Udp => "udp",
         }
     }
 }

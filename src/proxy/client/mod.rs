@@ -10,4 +10,3 @@ pub mod passthrough;
 pub mod proxy_header;
 pub mod tcp;
 pub mod tls;
-pub mod udp;

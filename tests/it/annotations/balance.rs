@@ -32,7 +32,6 @@ fn requests_go_where_annotations_send_them(driver: Driver) {
         ("address", "GET /@", 1..=1),
         ("constant", "GET /@", 1..=1),
         ("subset", "GET /same", 2..=2),
-        ("unknown", "GET /same", 4..=4),
         ("turn", "GET /same", 4..=4),
         ("other", "GET /same", 4..=4),
         ("ewma", "GET /same", 1..=4),
@@ -75,7 +74,7 @@ fn objects(addresses: &[SocketAddr], port: u16) -> String {
         hashed("parameter", &[("upstream-hash-by", "${arg_user}-text-$arg_team")]),
         hashed("address", &[("upstream-hash-by", "$remote_addr")]),
         hashed("constant", &[("upstream-hash-by", "constant")]),
-        hashed("unknown", &[("upstream-hash-by", "$nothing")]),
+        hashed("refused", &[("upstream-hash-by", "$nothing")]),
         hashed(
             "subset",
             &[
@@ -86,7 +85,7 @@ fn objects(addresses: &[SocketAddr], port: u16) -> String {
         ),
         hashed("turn", &[("load-balance", "round_robin")]),
         hashed("ewma", &[("load-balance", "ewma")]),
-        hashed("other", &[("load-balance", "least_connections")]),
+        hashed("other", &[("load-balance", "chash")]),
         to_port("clustered", "true", port),
         to_port("headless", "true", port),
         to_port("plain", "false", port),

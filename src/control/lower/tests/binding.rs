@@ -192,12 +192,12 @@ fn a_hash_is_of_a_text() {
         ("upstream-hash-by-subset-size", "0", "it is no number of endpoints, and 3 counts"),
         ("upstream-hash-by-subset-size", "65", "it is no number of endpoints, and 3 counts"),
         ("upstream-hash-by-subset-size", "-1", "it is no number of endpoints, and 3 counts"),
-        ("load-balance", "least_connections", "is taken for round_robin"),
+        ("load-balance", "least_connections", "it is neither round_robin nor ewma"),
         ("load-balance", "chash", "is taken for round_robin"),
         ("service-upstream", "yes", "it is no truth value"),
     ] {
         let lowered = world(&[(name, value)]);
-        assert!(rules(&lowered)[0].policies.binding.is_none());
+        assert!(rules(&lowered).iter().all(|rule| rule.policies.binding.is_none()));
         let problems = told(&lowered);
         let [problem] = &*problems else { panic!("{name}: {value}: {problems:?}") };
         assert!(problem.starts_with(name) && problem.contains(why), "{problem}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
-use super::row::Invalid::Denied;
+use super::row::Invalid::{Denied, Refused};
 use super::row::Scope::{Location, Upstream};
 use super::row::State::{NotYet, Partial, Supported};
 use super::row::{Row, row};
@@ -22,6 +22,7 @@ const ROWS: &[Row] = &[
         "HTTP, HTTPS, GRPC, GRPCS, or AUTO_HTTP: HTTPS for clients of https, HTTP for others.",
     ),
     row(CONNECTION, Location, Partial("an upgrade, such as of a websocket, stays one"))
+        .invalid(Refused)
         .doc("close or keep-alive: value of Connection towards backends."),
     row("fastcgi-index", Location, NotYet)
         .doc("File that FastCGI backends take for a path that ends in a slash."),
@@ -29,16 +30,17 @@ const ROWS: &[Row] = &[
         .invalid(Denied)
         .names(ConfigMap)
         .doc("ConfigMap with parameters for FastCGI backends."),
-    row(BALANCE, Upstream, Supported).doc("round_robin or ewma."),
+    row(BALANCE, Upstream, Supported).invalid(Refused).doc("round_robin or ewma."),
     row(HTTP_VERSION, Location, Partial("chunked bodies above 64 KiB are 411 with 1.0"))
         .doc("Version of HTTP/1 that backends are spoken to in: 1.0 or 1.1."),
     row(SERVICE, Upstream, Supported)
         .doc("Requests go to the address of the Service, not to its endpoints."),
     row(HASH_BY, Upstream, Supported)
+        .invalid(Refused)
         .doc("Text with variables that chooses the endpoint by a consistent hash."),
     row(SUBSET, Upstream, Supported).doc("The hash chooses a group of endpoints."),
     row(SUBSET_SIZE, Upstream, Partial("64 at most")).doc("Endpoints of such a group; 3."),
-    row(VHOST, Location, Supported).doc("Value of Host towards backends."),
+    row(VHOST, Location, Supported).invalid(Refused).doc("Value of Host towards backends."),
 ];
 
 const PROTOCOL: &str = "backend-protocol";
@@ -75,8 +77,7 @@ fn connection(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         "close" => Some(ConnectionOption::Close),
         "keep-alive" => Some(ConnectionOption::KeepAlive),
         _ => {
-            let advice = "Write close or keep-alive; until then connections are kept.";
-            reader.invalid(CONNECTION, text, "it is neither.", advice);
+            reader.refuse(CONNECTION, "it is neither close nor keep-alive.");
             None
         }
     };
@@ -95,8 +96,7 @@ fn host(reader: &mut Reader<'_, '_>) -> Option<Text> {
         Ok(text) => Ok(text),
         Err(why) => Err(format!("{why}.")),
     };
-    let advice = "Write a name, perhaps with a port; until then the client's Host is sent.";
-    found.map_err(|why| reader.invalid(VHOST, text, &why, advice)).ok()
+    found.map_err(|why| reader.refuse(VHOST, &why)).ok()
 }
 
 fn version(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
@@ -139,14 +139,19 @@ fn protocol(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     };
 }
 
-/// What ingress-nginx calls its other ways inside is no choice of an author there either.
 fn balance(reader: &mut Reader<'_, '_>) -> Option<Balance> {
     let text = reader.text(BALANCE)?;
-    Some(known_balance(text).unwrap_or_else(|| {
+    let known = known_balance(text);
+    if known.is_none() && INNER.contains(&text) {
         reader.taken_for(BALANCE, text, "round_robin", "Write round_robin or ewma.");
-        Balance::RoundRobin
-    }))
+    } else if known.is_none() {
+        reader.refuse(BALANCE, "it is neither round_robin nor ewma.");
+    }
+    known.or(Some(Balance::RoundRobin))
 }
+
+/// What ingress-nginx calls its other ways inside; there they are no choice of an author either.
+const INNER: [&str; 4] = ["chash", "chashsubset", "sticky_balanced", "sticky_persistent"];
 
 /// The way that a word stands for.
 pub(crate) fn known_balance(text: &str) -> Option<Balance> {
@@ -162,7 +167,9 @@ fn hash(reader: &mut Reader<'_, '_>) -> Option<HashBy> {
     let size = group_size(reader);
     let text = reader.text(HASH_BY)?;
     let why = match Text::new(text, |_| false) {
-        Ok(_) if !text.bytes().all(is_hash_text) => "it has other characters than those".to_owned(),
+        Ok(_) if !text.bytes().all(is_hash_text) => {
+            "it has other characters than variables, letters, digits, - and _".to_owned()
+        }
         Ok(found) if found.variables().any(|v| matches!(v, Variable::Capture(_))) => {
             "no expression captures anything for it".to_owned()
         }
@@ -171,9 +178,7 @@ fn hash(reader: &mut Reader<'_, '_>) -> Option<HashBy> {
         }
         Err(why) => why.to_string(),
     };
-    let advice = "Write variables, letters, digits, - and _, such as $request_uri; until then \
-                  requests go in turn.";
-    reader.invalid(HASH_BY, text, &format!("{why}."), advice);
+    reader.refuse(HASH_BY, &format!("{why}."));
     None
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Invalid::Refused;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -27,12 +28,14 @@ const ROWS: &[Row] = &[
              without a default backend, or if it fails, the answer is ours and has the status",
         ),
     )
+    .invalid(Refused)
     .doc("Statuses that the default backend answers instead."),
     row(
         BACKEND,
         Location,
         Partial("it gives no error pages to whom the gates of its own Service keep out"),
     )
+    .invalid(Refused)
     .names(Service)
     .doc("Service that answers when the backend has no endpoint, and gives error pages."),
     row(PASS_ON, Location, Supported).doc("Errors of backends are passed on as they are."),
@@ -51,10 +54,8 @@ fn statuses(reader: &mut Reader<'_, '_>) -> Box<[u16]> {
     match parse_statuses(text) {
         Ok(statuses) => statuses,
         Err(why) => {
-            let advice = "Write statuses from 400 to 599, such as \"404,503\"; until then the \
-                          default counts.";
-            reader.invalid(STATUSES, text, &why, advice);
-            reader.general(STATUSES).map(parse_statuses).and_then(Result::ok).unwrap_or_default()
+            reader.refuse(STATUSES, &why);
+            Box::default()
         }
     }
 }
@@ -76,9 +77,7 @@ fn parse_statuses(text: &str) -> Result<Box<[u16]>, String> {
 fn backend(reader: &mut Reader<'_, '_>) -> Option<BackendKey> {
     let text = reader.text(BACKEND)?;
     if !is_dns_label(text) {
-        let advice = "Write the name of a Service in the namespace of the Ingress; until then \
-                      nobody answers in the place of its backends.";
-        reader.invalid(BACKEND, text, "it is no name of a Service.", advice);
+        reader.refuse(BACKEND, "it is no name of a Service.");
         return None;
     }
     Some(BackendKey {

@@ -141,8 +141,10 @@ fn read_groups(
     for Group { rows, read, .. } in groups {
         let Some(read) = read else { continue };
         let needs = &mut needs;
-        let mut reader = Reader { owner, uid, globals, report, needs, said, rows };
+        let is_refused = false;
+        let mut reader = Reader { owner, uid, globals, report, needs, said, rows, is_refused };
         read(&mut reader, &mut settings);
+        settings.is_refused |= reader.is_refused;
     }
     settings.needs = needs;
     if globals.is_closed {

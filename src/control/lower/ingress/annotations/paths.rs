@@ -36,9 +36,21 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     if reader.flag("use-regex", false) {
         settings.paths = PathStyle::Expressions;
     }
-    let forwarded_prefix = text(reader, PREFIX, "nothing of this version is served");
-    settings.is_refused |= forwarded_prefix.is_none() && reader.text(PREFIX).is_some();
-    let Some(target) = text(reader, TARGET, "paths are not rewritten") else {
+    let forwarded_prefix = text(reader, PREFIX);
+    let forwarded_prefix = match forwarded_prefix.transpose() {
+        Ok(prefix) => prefix,
+        Err(why) => {
+            reader.refuse(PREFIX, &why);
+            None
+        }
+    };
+    let target = text(reader, TARGET).transpose().unwrap_or_else(|why| {
+        let value = reader.text(TARGET).unwrap_or_default();
+        let advice = "Write a path, such as /$1; until then paths are not rewritten.";
+        reader.invalid(TARGET, value, &why, advice);
+        None
+    });
+    let Some(target) = target else {
         if let (Some(value), None) = (reader.text(PREFIX), reader.text(TARGET)) {
             let advice = "Remove it, or add rewrite-target.";
             reader.doubtful(PREFIX, value, "without rewrite-target it has no effect.", advice);
@@ -55,20 +67,14 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
 
 /// What ingress-nginx takes for a path with groups. A name that stands for nothing else is that of
 /// a group, which its path must have.
-fn text(reader: &mut Reader<'_, '_>, name: &str, until: &str) -> Option<Text> {
+fn text(reader: &Reader<'_, '_>, name: &str) -> Option<Result<Text, String>> {
     let value = reader.text(name)?;
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"/-._~:$".contains(&octet);
     let is_group = |name: &str| {
         Variable::named(name).is_none() && !name.starts_with(|c: char| c.is_ascii_digit())
     };
-    let parsed = match value.bytes().all(is_plain) {
+    Some(match value.bytes().all(is_plain) {
         true => Text::new(value, is_group).map_err(|error| format!("{error}.")),
         false => Err("only letters, digits and /-._~:$ are possible.".to_owned()),
-    };
-    parsed
-        .map_err(|why| {
-            let advice = format!("Write a path, such as /$1; until then {until}.");
-            reader.invalid(name, value, &why, &advice);
-        })
-        .ok()
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::row::{Row, field, parse_bool};
+use super::row::{Invalid, Row, field, parse_bool};
 use crate::control::lower::configmap::globals::{Globals, NamingScope};
 use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::report::{Finding, Report};
@@ -45,6 +45,8 @@ pub(crate) struct Reader<'a, 'r> {
     pub said: &'a [Said<'a>],
     /// Of the group.
     pub rows: &'static [Row],
+    /// A value was found that nothing of this version may be served with.
+    pub is_refused: bool,
 }
 
 impl<'a> Reader<'a, '_> {
@@ -167,6 +169,17 @@ impl<'a> Reader<'a, '_> {
     /// Tells that a value cannot be used.
     pub(super) fn invalid(&mut self, name: &str, value: &str, why: &str, advice: &str) {
         self.report.error(invalid(name, value, why, advice));
+    }
+
+    /// Tells of a value that ingress-nginx does not take the Ingress with.
+    ///
+    /// INVARIANT: the row of the name says so.
+    pub(super) fn refuse(&mut self, name: &str, why: &str) {
+        debug_assert!(self.row(name).is_some_and(|row| row.invalid == Invalid::Refused), "{name}");
+        let text = self.text(name).unwrap_or_default();
+        let advice = "Correct it; until then nothing of this version is served.";
+        self.invalid(name, text, why, advice);
+        self.is_refused = true;
     }
 
     /// Tells of a value that is not what its author thinks.

@@ -77,11 +77,11 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         false => RedirectPort::Omitted,
     };
     settings.policies.https_form.port = port;
-    settings.has_twins = strict_flag(reader, settings, TWIN);
+    settings.has_twins = strict_flag(reader, TWIN);
     aliases(reader, settings);
-    let is_relative = strict_flag(reader, settings, RELATIVE);
-    let permanent = code(reader, settings, PERMANENT_CODE, 301);
-    let temporal = code(reader, settings, TEMPORAL_CODE, 302);
+    let is_relative = strict_flag(reader, RELATIVE);
+    let permanent = code(reader, PERMANENT_CODE, 301);
+    let temporal = code(reader, TEMPORAL_CODE, 302);
     let (name, status) = match (reader.text(TEMPORAL), reader.text(PERMANENT)) {
         (Some(_), Some(other)) => {
             let why = "temporal-redirect comes first.";
@@ -101,27 +101,19 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
 }
 
 /// A truth value; without one the object is not served.
-fn strict_flag(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str) -> bool {
+fn strict_flag(reader: &mut Reader<'_, '_>, name: &str) -> bool {
     let Some(text) = reader.text(name) else { return false };
     parse_bool(text).unwrap_or_else(|| {
-        refuse(reader, settings, name, "it is no truth value.");
+        reader.refuse(name, "it is no truth value.");
         false
     })
 }
 
-/// A value that ingress-nginx has the whole Ingress refused for.
-fn refuse(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str, why: &str) {
-    let text = reader.text(name).unwrap_or_default();
-    let advice = "Correct it; until then nothing of this version is served.";
-    reader.invalid(name, text, why, advice);
-    settings.is_refused = true;
-}
-
 /// A status with which nginx sends a Location.
-fn code(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str, default: u16) -> u16 {
+fn code(reader: &mut Reader<'_, '_>, name: &str, default: u16) -> u16 {
     let Some(text) = reader.text(name) else { return default };
     let Ok(code) = text.parse::<i64>() else {
-        refuse(reader, settings, name, "it is no number.");
+        reader.refuse(name, "it is no number.");
         return default;
     };
     let is_temporal = name == TEMPORAL_CODE;
@@ -147,7 +139,7 @@ fn target<'a>(
 ) -> Option<&'a str> {
     let text = reader.text(name)?;
     if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~/:,?&=".contains(&b)) {
-        refuse(reader, settings, name, "only letters, digits and -._~/:,?&= are possible.");
+        reader.refuse(name, "only letters, digits and -._~/:,?&= are possible.");
         return None;
     }
     let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
@@ -165,7 +157,7 @@ fn aliases(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let Some(text) = reader.text(ALIAS) else { return };
     let of_expressions = b"-._~/:^$[](){}*+?|&=\\, ";
     if !text.bytes().all(|b| b.is_ascii_alphanumeric() || of_expressions.contains(&b)) {
-        return refuse(reader, settings, ALIAS, "no name has such characters.");
+        return reader.refuse(ALIAS, "no name has such characters.");
     }
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     for (nth, name) in names.enumerate() {
