@@ -59,9 +59,7 @@ pub use replacement::{GoesTo, PathReplacement, encode_part, encode_path};
 pub use returned_places::{Replacement, ReturnedPlaces};
 pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;
-pub use script::{
-    AnswerOverlay, Answered, Course, Ending, EndingPlace, ErrorRedirect, Script, ScriptState,
-};
+pub use script::{AnswerOverlay, Answered, Course, Ending, EndingPlace, Script, ScriptState};
 pub use session::{
     NewKey, OnFailure, SameSite, Secure, Session, SessionCookie, SessionMode, Setting,
 };

@@ -3,7 +3,7 @@
 use super::super::overlay::RequestOverlay;
 use super::super::text::Variables;
 use super::overlay::{AnswerOverlay, put_value};
-use super::program::{Block, ErrorRedirect, FieldChange, Presence, Script};
+use super::program::{Block, FieldChange, Instead, Presence, Script};
 use super::state::{Known, ScriptState};
 
 /// What an answer is like whose fields are changed.
@@ -81,11 +81,11 @@ impl ScriptState {
         overlay
     }
 
-    /// The redirect that an answer of ours with this status is instead.
+    /// What stands for an answer with this status.
     #[must_use]
-    pub fn error_redirect<'s>(&self, script: &'s Script, status: u16) -> Option<&'s ErrorRedirect> {
-        let block = self.counting(script)?;
-        block.errors.iter().find(|redirect| redirect.statuses.contains(&status))
+    pub fn instead<'s>(&self, script: &'s Script, status: u16) -> Option<&'s Instead> {
+        let errors = &self.counting(script)?.errors;
+        errors.iter().find(|page| page.statuses.contains(&status)).map(|page| &page.instead)
     }
 
     fn counting<'s>(&self, script: &'s Script) -> Option<&'s Block> {

@@ -13,8 +13,8 @@ pub use answer::Answered;
 pub use constants::Constants;
 pub use overlay::AnswerOverlay;
 pub use program::{
-    AddedLine, Block, Condition, ErrorRedirect, Extent, FieldChange, Intercepts, KeepsQuery,
-    Presence, Returned, Rewrite, Script, Step, Then, Wanted,
+    AddedLine, Block, Condition, ErrorPage, Extent, FieldChange, Instead, Intercepts, KeepsQuery,
+    PageStatus, Presence, Returned, Rewrite, Script, Step, Then, Wanted,
 };
 pub use run::Course;
 pub use state::{Ending, EndingPlace, Known, ScriptState, parameter};

@@ -20,7 +20,7 @@ pub struct Script {
     pub of_auth: Box<[(Box<str>, Text)]>,
     /// Media type of texts that are returned.
     pub media_type: Box<str>,
-    /// Whose errors may be redirects instead.
+    /// Whose errors others stand for.
     pub intercepts: Intercepts,
 }
 
@@ -132,8 +132,8 @@ pub struct Block {
     pub answered: Box<[FieldChange]>,
     /// Fields that are added to answers.
     pub added: Box<[AddedLine]>,
-    /// Answers that are redirects instead.
-    pub errors: Box<[ErrorRedirect]>,
+    /// Answers that are others instead.
+    pub errors: Box<[ErrorPage]>,
 }
 
 /// A change to a field.
@@ -184,15 +184,35 @@ pub struct AddedLine {
     pub statuses: Statuses,
 }
 
-/// An answer of our own that is a redirect instead.
+/// An answer that another one stands for.
+///
+/// Source: nginx, `error_page`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ErrorRedirect {
+pub struct ErrorPage {
     /// The statuses that it would have had.
     pub statuses: Box<[u16]>,
-    /// Its status.
-    pub status: u16,
-    /// Where to.
-    pub location: Text,
+    /// Which one.
+    pub instead: Instead,
+}
+
+/// What stands for an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Instead {
+    /// A redirect with this status.
+    Redirect(u16, Text),
+    /// What is found at a path of the host.
+    Path(PageStatus, Text),
+}
+
+/// Which status an answer has that stands for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PageStatus {
+    /// That of the other one.
+    OfError,
+    /// Its own.
+    Own,
+    /// This.
+    Fixed(u16),
 }
 
 impl Script {
@@ -212,11 +232,11 @@ impl Script {
         self.host.iter().chain(&self.rule).any(Step::may_end)
     }
 
-    /// Statuses of backends' answers that are redirects instead; ascending.
+    /// Statuses of backends' answers that others stand for; ascending.
     #[must_use]
     pub fn intercepted(&self) -> Vec<u16> {
         let errors = self.blocks.iter().flat_map(|block| &block.errors);
-        let statuses = errors.flat_map(|redirect| &redirect.statuses).copied();
+        let statuses = errors.flat_map(|page| &page.statuses).copied();
         let mut statuses: Vec<u16> =
             statuses.filter(|_| self.intercepts == Intercepts::All).collect();
         statuses.sort_unstable();

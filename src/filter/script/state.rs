@@ -111,6 +111,15 @@ impl ScriptState {
         }
     }
 
+    /// The request is one for this path, with this query, from here on.
+    pub fn move_to(&mut self, path: &[u8], query: &[u8]) {
+        if self.set_path(path).and_then(|()| self.set_query(query)).is_err() {
+            self.path = None;
+        }
+        self.ending = None;
+        self.is_begun = true;
+    }
+
     /// Gives a variable a value.
     pub fn set(&mut self, name: &str, value: &[u8]) {
         // What does not fit is as good as empty.

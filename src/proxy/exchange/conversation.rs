@@ -4,10 +4,11 @@
 //! may fail and be repeated; after it, a failure breaks the client connection, never ends it
 //! cleanly.
 
+use crate::filter::script::PageStatus;
 use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::error::RequestFault;
 use crate::http1::framing::BodyLength;
-use crate::http1::head::{RequestKind, ResponseHead};
+use crate::http1::head::{RequestKind, ResponseHead, Span};
 use crate::http1::reframe::{Framing, ResponseFacts};
 use crate::model::UpstreamVersion;
 use crate::proxy::exchange::coder::Coder;
@@ -137,7 +138,11 @@ pub async fn run(
         record.finished = process_nanos();
         return Outcome::Repeat(unsaid);
     }
-    if is_replaced(talk, head.status) {
+    if let Some(PageStatus::Fixed(status)) = request.page {
+        head.status = status;
+        head.reason = Span::default();
+    }
+    if request.page.is_none() && is_replaced(talk, head.status) {
         record.answered = Some(head.status);
         record.finished = process_nanos();
         return Outcome::Replace(unsaid, step_over(talk, &mut reply, head));

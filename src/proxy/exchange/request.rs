@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::filter::script::PageStatus;
 use crate::filter::{AddedFields, AnswerFields, Script, ScriptState};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
@@ -46,6 +47,8 @@ pub struct Request<'a> {
     pub collected: &'a [u8],
     /// What directives did with it; `None`: its rule has none.
     pub scripted: Option<Scripted<'a>>,
+    /// The status of an answer that stands for an error; `None`: none does.
+    pub page: Option<PageStatus>,
 }
 
 /// The directives of a request's rule, and what they have done.

@@ -1,6 +1,6 @@
 //! Directives at work on one request: what they know of it, and what they come to.
 
-use crate::filter::script::Known as Changed;
+use crate::filter::script::{Instead, Known as Changed, PageStatus};
 use crate::filter::{
     Course, EndingPlace, ExternalAuth, Phase, RequestOverlay, Said, Script, Variable, Variables,
     encode_path,
@@ -84,6 +84,10 @@ impl Exchange<'_> {
             return Served::Owed(unsaid, Reply::Undecided);
         };
         let (status, place, text) = (ending.status, ending.place, ending.text.to_vec());
+        let status = match self.page {
+            Some(PageStatus::Fixed(fixed)) => fixed,
+            _ => status,
+        };
         let told = |fields, body| Told { status, fields, body };
         match place {
             // As in nginx, where nothing is said at all.
@@ -171,17 +175,41 @@ impl Exchange<'_> {
 
     /// Where the client is sent instead of being told `reply`.
     pub(super) fn error_redirect(&self, reply: Reply) -> Option<(u16, Vec<u8>)> {
+        match self.instead(reply)? {
+            (Instead::Redirect(status, _), mut text) => {
+                text.retain(u8::is_ascii_graphic);
+                Some((*status, text))
+            }
+            (Instead::Path(..), _) => None,
+        }
+    }
+
+    /// The path whose answer stands for `reply`, and with which status. One takes its place, and
+    /// for clients that wanted to have something alone.
+    pub(super) fn error_path(&self, reply: Reply) -> Option<(PageStatus, Vec<u8>)> {
+        let is_reading = matches!(self.head().method.of(self.bytes), b"GET" | b"HEAD");
+        if self.page.is_some() || !is_reading || self.request().whole_body() != Some(0) {
+            return None;
+        }
+        match self.instead(reply)? {
+            (Instead::Path(status, _), text) => Some((*status, text)),
+            (Instead::Redirect(..), _) => None,
+        }
+    }
+
+    /// What stands for `reply`, with its text.
+    fn instead(&self, reply: Reply) -> Option<(&Instead, Vec<u8>)> {
         let (script, origin) = self.script?;
         if !reply.may_be_replaced() {
             return None;
         }
         let state = &self.scratch.script;
-        let redirect = state.error_redirect(script, reply.status())?;
-        let mut text = Vec::new();
+        let instead = state.instead(script, reply.status())?;
+        let (Instead::Redirect(_, text) | Instead::Path(_, text)) = instead;
+        let mut value = Vec::new();
         let known = Changed { state, request: &self.known_of_request(origin) };
-        redirect.location.put(&known, &mut text);
-        text.retain(u8::is_ascii_graphic);
-        Some((redirect.status, text))
+        text.put(&known, &mut value);
+        Some((instead, value))
     }
 }
 

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
+use crate::filter::script::PageStatus;
 use crate::filter::{Answer, AnswerFields, CorsAnswer};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
@@ -65,6 +66,7 @@ pub async fn run(
         is_last,
         answer: AnswerFields::NONE,
         script: None,
+        page: None,
         body: Body::Untouched,
         collected: Buffer::unallocated(),
         hold: Cell::new(None),
@@ -128,12 +130,53 @@ impl<'a> Exchange<'a> {
             Served::Over(end) => return end,
             Served::Owed(unsaid, reply) => (unsaid, reply),
         };
+        if self.script.is_some()
+            && let Some((status, path)) = self.error_path(reply)
+        {
+            // Boxed, as few requests come here.
+            return Box::pin(self.serve_page(table, (status, &path), unsaid, reply)).await;
+        }
         match matched.and_then(|found| Some((found, found.rule.substitutes.as_deref()?))) {
             // Boxed, so that no other request has room for it.
             Some((found, substitutes)) => {
                 Box::pin(self.substitute(found, substitutes, unsaid, reply, cause)).await
             }
             None => self.answer(unsaid, reply).await,
+        }
+    }
+
+    /// Answers with what is found at another path, or else with `reply`.
+    async fn serve_page(
+        &mut self,
+        table: &CoreTable,
+        (status, path): (PageStatus, &[u8]),
+        unsaid: Unsaid,
+        reply: Reply,
+    ) -> End {
+        let mut parts = path.splitn(2, |octet| *octet == b'?');
+        let (path, query) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        self.scratch.script.move_to(path, query);
+        self.scratch.overlay.withhold();
+        self.page = Some(match status {
+            PageStatus::OfError => PageStatus::Fixed(reply.status()),
+            status => status,
+        });
+        let matched = self.look_up_again(table);
+        let matched = matched.as_ref();
+        let served = match self.pass_gates(table, matched).map(|_| ()) {
+            Ok(()) => match matched {
+                Some(found) => self.ask(found, unsaid, process_nanos()).await,
+                None => Served::Owed(unsaid, reply),
+            },
+            Err(Held::Answered(answer @ Answer::Ended(_))) => {
+                self.keep_back(unsaid, answer, matched).await
+            }
+            // Whoever may not have the page gets the error.
+            Err(_) => Served::Owed(unsaid, reply),
+        };
+        match served {
+            Served::Over(end) => end,
+            Served::Owed(unsaid, _) => self.answer(unsaid, reply).await,
         }
     }
 

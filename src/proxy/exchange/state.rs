@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use crate::filter::script::PageStatus;
 use crate::filter::{AnswerFields, RequestOverlay, Script};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::http1::reframe::Trailers;
@@ -64,6 +65,8 @@ pub struct Exchange<'a> {
     pub answer: AnswerFields<'a>,
     /// What its rule does besides; `None`: nothing.
     pub script: Option<(&'a Script, &'a Origin)>,
+    /// The status of what stands for an error; `None`: nothing does.
+    pub page: Option<PageStatus>,
     /// What is left of the request's body.
     pub body: Body,
     /// The body, where it was collected.
@@ -109,6 +112,7 @@ impl Exchange<'_> {
             sent_trailers: sent_trailers(&self.scratch.overlay),
             collected: self.collected.unread(),
             scripted: self.scripted(),
+            page: self.page,
         }
     }
 
@@ -144,6 +148,7 @@ impl Exchange<'_> {
             bytes,
             is_last,
             answer,
+            page,
             body,
             ref collected,
             ref claimed,
@@ -163,6 +168,7 @@ impl Exchange<'_> {
             collected: collected.unread(),
             sent_trailers,
             scripted,
+            page,
         };
         (request, response)
     }

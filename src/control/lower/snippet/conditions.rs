@@ -5,8 +5,11 @@
 use super::places::Place;
 use super::reading::{Call, Reading};
 use crate::control::lower::regex_path::Case;
-use crate::filter::Variable;
-use crate::filter::script::{Block, Condition, KeepsQuery, Returned, Rewrite, Step, Then, Wanted};
+use crate::directives::Block;
+use crate::filter::script::{
+    Block as Fields, Condition, KeepsQuery, Returned, Rewrite, Step, Then, Wanted,
+};
+use crate::filter::{Text, Variable};
 
 pub(super) fn set(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let [name, value] = call.words[..] else {
@@ -121,7 +124,7 @@ pub(super) fn condition(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<()
         return Ok(());
     }
     let index = reading.snippet.blocks.len();
-    reading.snippet.blocks.push(Block::default());
+    reading.snippet.blocks.push(Fields::default());
     let outer = std::mem::take(&mut reading.fields);
     let steps = reading.inner(inner, Place::RuleIf);
     let own = std::mem::replace(&mut reading.fields, outer);
@@ -129,6 +132,33 @@ pub(super) fn condition(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<()
         *block = own;
     }
     reading.snippet.steps.push(Step::If(condition, steps.into(), Some(index)));
+    Ok(())
+}
+
+/// Who has another method is not let in, before anything is rewritten. GET is HEAD, too.
+pub(super) fn limit_except(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let is_method = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase());
+    if call.words.is_empty() || !call.words.iter().all(is_method) {
+        return Err("it takes methods".into());
+    }
+    let denies_all = call.inner.is_some_and(|inner| match inner {
+        [deny] => {
+            deny.name.text == "deny"
+                && matches!(&*deny.arguments, [all] if all.text == "all")
+                && deny.block == Block::Absent
+        }
+        _ => false,
+    });
+    if !denies_all {
+        return Err("only deny all is supported in it".into());
+    }
+    let head = call.words.contains(&"GET").then_some("HEAD");
+    let mut step = Step::Return(403, Returned::Nothing);
+    for method in call.words.iter().copied().chain(head) {
+        let condition = Condition::Is(Variable::Method, Wanted::No, Text::literal(method));
+        step = Step::If(condition, [step].into(), None);
+    }
+    reading.snippet.steps.insert(0, step);
     Ok(())
 }
 

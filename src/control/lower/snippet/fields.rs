@@ -7,7 +7,9 @@ use super::meaning::Change;
 use super::places::Place;
 use super::reading::{Call, Reading};
 use super::simple;
-use crate::filter::script::{AddedLine, ErrorRedirect, Extent, FieldChange, Presence};
+use crate::filter::script::{
+    AddedLine, ErrorPage, Extent, FieldChange, Instead, PageStatus, Presence,
+};
 use crate::filter::{FieldEdits, Statuses, Text};
 use crate::model::ConnectionOption;
 
@@ -193,24 +195,34 @@ pub(super) fn expires(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), 
 }
 
 pub(super) fn error_page(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let (place, rest) = call.words.split_last().ok_or("it takes statuses and an address")?;
+    let (place, rest) = call.words.split_last().ok_or("it takes statuses and a place")?;
     let (statuses, status) = match rest.split_last() {
-        Some((last, rest)) if last.starts_with('=') => (rest, last.get(1..).unwrap_or_default()),
-        _ => (rest, "302"),
+        Some((last, rest)) if last.starts_with('=') => (rest, last.strip_prefix('=')),
+        _ => (rest, None),
     };
+    let number = |text: &str| text.parse().ok().filter(|status| (200..600).contains(status));
     let is_address = ["http://", "https://", "$scheme"].iter().any(|s| place.starts_with(s));
-    if !is_address {
-        return Err("only an address, with http:// or https://, is supported".into());
-    }
-    let status = status.parse().ok().filter(|s| matches!(s, 301..=303 | 307 | 308));
-    let status = status.ok_or("the new status is none of a redirect")?;
+    let text = reading.text(place)?;
+    let instead = match status {
+        _ if is_address => {
+            let status = number(status.unwrap_or("302"));
+            let status = status.filter(|s| matches!(s, 301..=303 | 307 | 308));
+            Instead::Redirect(status.ok_or("the new status is none of a redirect")?, text)
+        }
+        _ if !place.starts_with('/') => return Err("named locations are not supported".into()),
+        None => Instead::Path(PageStatus::OfError, text),
+        Some("") => Instead::Path(PageStatus::Own, text),
+        Some(status) => {
+            let status = number(status).ok_or("the new status is none")?;
+            Instead::Path(PageStatus::Fixed(status), text)
+        }
+    };
     let statuses: Option<Box<[u16]>> = statuses.iter().map(|text| text.parse().ok()).collect();
     let statuses = statuses.ok_or("a status is none")?;
     if statuses.is_empty() || statuses.iter().any(|s| !(300..600).contains(s)) {
         return Err("it names no status of an error".into());
     }
-    let location = reading.text(place)?;
-    append(&mut reading.fields.errors, vec![ErrorRedirect { statuses, status, location }]);
+    append(&mut reading.fields.errors, vec![ErrorPage { statuses, instead }]);
     Ok(())
 }
 

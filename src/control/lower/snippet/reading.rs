@@ -86,7 +86,7 @@ impl<'a> Reading<'a> {
             Braces::Directives(inner) => Some(&**inner),
             Braces::Foreign => return Err("its block is no list of directives".into()),
         };
-        if inner.is_some() != matches!(name, "if" | "location") {
+        if inner.is_some() != matches!(name, "if" | "limit_except" | "location") {
             let why = if inner.is_some() { "it has no block" } else { "its block is missing" };
             return Err(why.into());
         }

@@ -52,6 +52,7 @@ const ROWS: &[Row] = &[
     row("if_modified_since", BLOCKS, simple::idle),
     row("keepalive_timeout", BLOCKS, simple::idle),
     row("large_client_header_buffers", BLOCKS, simple::idle),
+    row("limit_except", RULES, conditions::limit_except),
     row("location", Places::of(&[Server]), simple::location),
     row("log_not_found", ANY, simple::idle),
     row("log_subrequest", ANY, simple::idle),
