@@ -265,6 +265,13 @@ pub const BIND_TRIES_FREE_PORT: u32 = 16;
 pub const HOLDER_DESCRIPTORS_MAX: usize = 200_000;
 /// The same while the control thread has other things to do: some milliseconds.
 pub const HOLDER_DESCRIPTORS_SERVING_MAX: usize = 2_000;
+/// Bytes of the largest datagram that there can be.
+pub const DATAGRAM_BYTES_MAX: usize = 65_535;
+/// Datagrams of one socket that are passed on before others get their turn.
+pub const DATAGRAMS_IN_A_ROW: usize = 32;
+/// Clients of a UDP service that a core has sessions with, two descriptors each; what further ones
+/// send is dropped.
+pub const UDP_SESSIONS_MAX: usize = 2048;
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
 /// Submission queue entries of a core's ring: twice the operations of a busy turn. The queue is

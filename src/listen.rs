@@ -4,7 +4,7 @@
 mod holder;
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -114,6 +114,41 @@ pub fn try_listen(address: SocketAddr, sockets: usize) -> Result<Vec<TcpListener
         Ok(listening) => Ok(listening.sockets),
         Err(source) => Err(ListenError { address, flag: None, holder: None, source }),
     }
+}
+
+/// Binds `sockets` sockets for datagrams to `address`, in one try that does not wait.
+///
+/// # Errors
+/// [`ListenError`]; nothing is bound then.
+pub fn try_bind(address: SocketAddr, sockets: usize) -> Result<Vec<UdpSocket>, ListenError> {
+    bind_all(address, sockets).map_err(|source| ListenError {
+        address,
+        flag: None,
+        holder: None,
+        source,
+    })
+}
+
+/// As [`listen_on`].
+fn bind_all(address: SocketAddr, sockets: usize) -> io::Result<Vec<UdpSocket>> {
+    let open = |sharing| {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_reuse_port(sharing == Sharing::Siblings)?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&address.into())?;
+        Ok::<UdpSocket, io::Error>(socket.into())
+    };
+    let first = open(Sharing::Alone)?;
+    if sockets > 1 {
+        socket2::SockRef::from(&first).set_reuse_port(true)?;
+    }
+    let mut all = vec![first];
+    for _ in 1..sockets {
+        all.push(open(Sharing::Siblings)?);
+    }
+    Ok(all)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process starts: nothing else could be done")]

@@ -23,7 +23,7 @@ mod passwords;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -47,7 +47,28 @@ pub struct Sequence(pub u64);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OpeningId(pub u64);
 
-/// A listening socket for one core.
+/// What clients come in by.
+#[derive(Debug)]
+pub enum EntrySocket {
+    /// Connections.
+    Tcp(TcpListener),
+    /// Datagrams.
+    Udp(UdpSocket),
+}
+
+impl From<TcpListener> for EntrySocket {
+    fn from(socket: TcpListener) -> Self {
+        Self::Tcp(socket)
+    }
+}
+
+impl From<UdpSocket> for EntrySocket {
+    fn from(socket: UdpSocket) -> Self {
+        Self::Udp(socket)
+    }
+}
+
+/// A bound socket for one core.
 #[derive(Debug)]
 pub struct Opening {
     /// For its closing.
@@ -55,7 +76,7 @@ pub struct Opening {
     /// Where it listens.
     pub entry_point: EntryPoint,
     /// This core's socket.
-    pub socket: TcpListener,
+    pub socket: EntrySocket,
 }
 
 /// One message to one core.
@@ -262,12 +283,17 @@ impl Publisher {
         });
     }
 
-    /// Sends listening sockets of one entry point, one to each core in core order. The table that
+    /// Sends bound sockets of one entry point, one to each core in core order. The table that
     /// names it must be published before.
-    pub fn open(&mut self, entry_point: EntryPoint, sockets: Vec<TcpListener>) -> OpeningId {
+    pub fn open(
+        &mut self,
+        entry_point: EntryPoint,
+        sockets: Vec<impl Into<EntrySocket>>,
+    ) -> OpeningId {
         let id = OpeningId(self.opened.0 + 1);
         self.opened = id;
         for (core, socket) in self.cores.iter_mut().zip(sockets) {
+            let socket = socket.into();
             core.pending.openings.insert(id, Opening { id, entry_point, socket });
         }
         self.pump();

@@ -221,6 +221,26 @@ fn the_rules_ask_for_metrics_that_exist() {
     assert_known(rules, 8);
 }
 
+/// As numbers, truth values and texts, all of which a ConfigMap holds as texts.
+#[test]
+fn settings_for_all_ingresses_are_a_config_map_that_is_named() {
+    let settings = "controller.config.proxy-body-size=8m,controller.config.keep-alive=75,\
+                    controller.config.use-gzip=true,controller.config.add-headers=web/fields";
+    let manifests = rendered(&["--set", settings]);
+    let found = |document: &&str| document.contains("\nkind: ConfigMap\n");
+    let map = manifests.split("\n---\n").find(found).expect("a ConfigMap");
+    for line in [
+        "proxy-body-size: \"8m\"",
+        "keep-alive: \"75\"",
+        "use-gzip: \"true\"",
+        "namespace: ringway",
+    ] {
+        assert!(map.contains(line), "{line}: {map}");
+    }
+    assert!(manifests.contains("- --configmap=ringway/ringway-controller\n"), "{manifests}");
+    assert!(!rendered(&[]).contains("--configmap"));
+}
+
 #[test]
 fn names_and_values_that_have_no_meaning_are_refused() {
     for (setting, reason) in [

@@ -97,6 +97,13 @@ pub struct CheckArgs {
         value_parser = parse::config_map
     )]
     pub tcp_services_configmap: Option<ObjectRef>,
+
+    /// ConfigMap of UDP services
+    #[arg(
+        long, env = "RINGWAY_UDP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map
+    )]
+    pub udp_services_configmap: Option<ObjectRef>,
 }
 
 /// Why nothing could be checked.
@@ -213,6 +220,7 @@ fn lower_options(args: &CheckArgs) -> LowerOptions {
         ticket_keys: args.tls_ticket_keys.clone(),
         config_map: args.configmap.clone(),
         tcp_services: args.tcp_services_configmap.clone(),
+        udp_services: args.udp_services_configmap.clone(),
         is_offline: true,
         ..LowerOptions::directory("", &args.controller_class)
     }

@@ -38,7 +38,7 @@ pub enum Command {
     ///
     /// Exit codes: 0 no problems (notes are none), 1 errors or warnings, 2 nothing could be read or
     /// nothing was checked: every file was skipped, or no Ingress is of the class.
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     /// Say whether `serve` with the same flags can work here, and what to do where it cannot
     ///
     /// Looks at kernel, io_uring, limits, ports and clock; then at the manifests, or at the API
@@ -88,4 +88,21 @@ pub fn run() -> ExitCode {
             || error.is::<doctor::DoctorError>();
         if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn flags_that_are_said_to_be_ours_are() {
+        let command = Cli::command();
+        let serve = command.find_subcommand("serve").expect("serve");
+        for name in nginx_flags::ours() {
+            let is_there = serve.get_arguments().any(|arg| arg.get_long() == Some(name));
+            assert!(is_there, "--{name}");
+        }
+    }
 }

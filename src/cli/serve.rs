@@ -403,6 +403,7 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
         ticket_keys: common.tls_ticket_keys.clone(),
         config_map: common.configmap.clone(),
         tcp_services: common.tcp_services_configmap.clone(),
+        udp_services: common.udp_services_configmap.clone(),
         ..of_source
     }
 }

@@ -340,6 +340,13 @@ pub struct Args {
     )]
     pub tcp_services_configmap: Option<ObjectRef>,
 
+    /// ConfigMap of UDP services: PORT: NAMESPACE/SERVICE:PORT
+    #[arg(
+        long, env = "RINGWAY_UDP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map, help_heading = "Routing"
+    )]
+    pub udp_services_configmap: Option<ObjectRef>,
+
     /// Path that is answered with 200 for hosts without rules, so that load balancers can probe the
     /// traffic ports; empty: none
     #[arg(

@@ -342,6 +342,16 @@ What has no effect is told at start. What cannot be had ends the process, with t
 This page is made from the table that the command line is read by, and a test holds it current.
 ";
 
+/// Flags of ours that the table names as such.
+#[cfg(test)]
+pub(crate) fn ours() -> impl Iterator<Item = &'static str> {
+    FLAGS.iter().filter_map(|flag| match flag.effect {
+        Known => Some(flag.name),
+        As(ours) => Some(ours),
+        Mapped(..) | Nothing(_) | Refused(..) => None,
+    })
+}
+
 /// The documentation page of all of them, `docs/flags.md`, as it should be.
 #[must_use]
 pub fn page() -> String {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::limits::{BIND_PATIENCE, BIND_PAUSE, BIND_RETRY, ENTRY_POINTS_MAX};
 use crate::listen::{self, ListenError};
-use crate::model::{EntryPoint, Problem, Severity};
+use crate::model::{EntryPoint, Problem, Scheme, Severity};
 use crate::publish::{OpeningId, Publisher};
 
 /// Listening sockets of one entry point, one per core.
@@ -163,6 +163,10 @@ impl Openings {
     ) -> Result<OpeningId, OpenError> {
         if self.open.len() >= self.most {
             return Err(OpenError::TooMany(self.most));
+        }
+        if entry_point.scheme == Scheme::Udp {
+            let sockets = listen::try_bind(entry_point.address, publisher.cores())?;
+            return Ok(publisher.open(entry_point, sockets));
         }
         let sockets = match self.bound.remove(&entry_point) {
             Some(sockets) => sockets,

@@ -9,6 +9,8 @@ pub enum Scheme {
     Https,
     /// What a TCP service speaks; no request ever comes so.
     Tcp,
+    /// Datagrams of a UDP service.
+    Udp,
 }
 
 impl Scheme {
@@ -19,6 +21,7 @@ impl Scheme {
             Self::Http => "http",
             Self::Https => "https",
             Self::Tcp => "tcp",
+            Self::Udp => "udp",
         }
     }
 }

@@ -50,7 +50,7 @@ pub use policy::{
 pub use pools::Pools;
 pub use problem::{Problem, Severity};
 pub use request_log::{LogPlace, LogSeverity, RequestLog};
-pub use stream::{Introduced, Introduces, StreamPolicy, TcpService};
+pub use stream::{Introduced, Introduces, StreamPolicy, StreamService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
 
 use crate::filter::Filter;
@@ -69,7 +69,7 @@ pub struct Model {
     /// How connections to backends are kept.
     pub pools: Pools,
     /// Of two that name the same entry point, the first has it.
-    pub tcp_services: Arc<[TcpService]>,
+    pub stream_services: Arc<[StreamService]>,
     /// How their connections are relayed.
     pub streams: StreamPolicy,
 }

@@ -1,14 +1,15 @@
-//! Connections that are no HTTP: relayed from an entry point to a backend as they are.
+//! What is no HTTP: connections and datagrams that are relayed from an entry point to a backend as
+//! they are.
 
 use std::time::Duration;
 
 use super::backend::BackendKey;
 use super::listener::EntryPoint;
 
-/// A TCP service: what comes in at some entry points goes to one backend.
+/// A TCP or UDP service: what comes in at some entry points goes to one backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TcpService {
-    /// Where its clients come in; all of [`crate::filter::Scheme::Tcp`].
+pub struct StreamService {
+    /// Where its clients come in, all by TCP or all by UDP.
     pub entry_points: Vec<EntryPoint>,
     /// Where they are relayed to.
     pub backend: BackendKey,
@@ -38,7 +39,7 @@ pub enum Introduces {
     Client,
 }
 
-/// How connections that are no HTTP are relayed.
+/// How what is no HTTP is relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamPolicy {
     /// How long nothing may move.
@@ -49,12 +50,20 @@ pub struct StreamPolicy {
     pub tries: u32,
     /// How long after the first try another one may begin; zero: at any time.
     pub tries_time: Duration,
+    /// Datagrams that answer one.
+    pub responses: u32,
 }
 
 impl Default for StreamPolicy {
     /// That of ingress-nginx.
     fn default() -> Self {
         let ten_minutes = Duration::from_secs(600);
-        Self { idle_timeout: ten_minutes, goes_on: true, tries: 3, tries_time: ten_minutes }
+        Self {
+            idle_timeout: ten_minutes,
+            goes_on: true,
+            tries: 3,
+            tries_time: ten_minutes,
+            responses: 1,
+        }
     }
 }

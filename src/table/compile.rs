@@ -12,7 +12,7 @@ use super::canary::Canaries;
 use super::hosts::Hosts;
 use super::id::{BackendId, SeriesId, TableVersion};
 use super::intern::{Changes, Interned, Interner};
-use super::lookup::{Table, TableListener, TableTcpService};
+use super::lookup::{Table, TableListener, TableStream};
 use super::names::{NameAction, Names};
 use super::plan::{Plan, ResponsePlan};
 use super::rule::{PageSource, Standing, Substitutes, TableBackend, TableRule};
@@ -22,8 +22,8 @@ use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
     BackendKey, Canary, Defaults, Downstream, EntryPoint, Host, Kind, Listener, ListenerId, Model,
-    ObjectRef, Policies, Pools, Rule, ServerName, ServerTlsId, StreamPolicy, TcpService, TlsAction,
-    WeightedBackend,
+    ObjectRef, Policies, Pools, Rule, ServerName, ServerTlsId, StreamPolicy, StreamService,
+    TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -45,7 +45,7 @@ pub struct Compiler {
     downstream: Arc<Downstream>,
     pools: Pools,
     streams: StreamPolicy,
-    tcp_services: CompiledTcpServices,
+    stream_services: CompiledStreams,
     /// Of the last defaults.
     no_rule: Arc<ResponsePlan>,
     rules: RuleCompiler,
@@ -113,10 +113,10 @@ struct CompiledListener {
 
 /// What TCP services were compiled from and to.
 #[derive(Debug, Default)]
-struct CompiledTcpServices {
-    from: Arc<[TcpService]>,
+struct CompiledStreams {
+    from: Arc<[StreamService]>,
     /// By entry points, sorted.
-    services: Arc<[(EntryPoint, TableTcpService)]>,
+    services: Arc<[(EntryPoint, TableStream)]>,
     uses: IdUses,
 }
 
@@ -171,7 +171,7 @@ impl Default for Compiler {
             downstream: Arc::default(),
             pools: Pools::default(),
             streams: StreamPolicy::default(),
-            tcp_services: CompiledTcpServices::default(),
+            stream_services: CompiledStreams::default(),
             no_rule: Arc::default(),
             rules: RuleCompiler {
                 defaults: Defaults::default(),
@@ -213,7 +213,7 @@ impl Compiler {
         }
         listeners.truncate(model.listeners.len());
         self.listeners = listeners;
-        self.compile_tcp_services(&model.tcp_services, &mut gone);
+        self.compile_streams(&model.stream_services, &mut gone);
         self.streams = model.streams;
         self.release(gone);
         self.downstream = Arc::clone(&model.downstream);
@@ -226,25 +226,25 @@ impl Compiler {
         self.rules.ids.finish(Arc::new(self.table()))
     }
 
-    fn compile_tcp_services(&mut self, now: &Arc<[TcpService]>, gone: &mut Gone) {
-        if Arc::ptr_eq(&self.tcp_services.from, now) {
+    fn compile_streams(&mut self, now: &Arc<[StreamService]>, gone: &mut Gone) {
+        if Arc::ptr_eq(&self.stream_services.from, now) {
             return;
         }
         let mut uses = IdUses::default();
         let mut services = Vec::new();
         for service in now.iter() {
-            let &TcpService { ref entry_points, ref backend, introduced, introduces } = service;
+            let &StreamService { ref entry_points, ref backend, introduced, introduces } = service;
             let Some(backend) = self.rules.ids.acquire_backend(backend, &mut uses) else {
                 continue;
             };
-            let compiled = TableTcpService { backend, introduced, introduces };
+            let compiled = TableStream { backend, introduced, introduces };
             services.extend(entry_points.iter().map(|entry_point| (*entry_point, compiled)));
         }
         services.sort_by_key(|(entry_point, _)| *entry_point);
         services.dedup_by_key(|(entry_point, _)| *entry_point);
         let (from, services) = (Arc::clone(now), services.into());
-        let new = CompiledTcpServices { from, services, uses };
-        gone.uses.push(std::mem::replace(&mut self.tcp_services, new).uses);
+        let new = CompiledStreams { from, services, uses };
+        gone.uses.push(std::mem::replace(&mut self.stream_services, new).uses);
     }
 
     /// Has every rule compiled again.
@@ -369,7 +369,7 @@ impl Compiler {
             no_rule: Arc::clone(&self.no_rule),
             listeners: listeners.collect(),
             entry_points: Arc::clone(&self.entry_points),
-            tcp_services: Arc::clone(&self.tcp_services.services),
+            stream_services: Arc::clone(&self.stream_services.services),
             streams: self.streams,
             downstream: Arc::clone(&self.downstream),
         }
@@ -570,7 +570,7 @@ fn entry_points(model: &Model) -> Vec<(EntryPoint, ListenerId)> {
         let id = ListenerId { slot, generation: listener.generation };
         listener.entry_points.iter().map(move |entry_point| (*entry_point, id))
     });
-    let of_services = model.tcp_services.iter().flat_map(|service| &service.entry_points);
+    let of_services = model.stream_services.iter().flat_map(|service| &service.entry_points);
     let of_services = of_services.map(|entry_point| (*entry_point, ListenerId::NONE));
     let mut all: Vec<_> = of_all.chain(of_services).collect();
     all.sort_unstable();

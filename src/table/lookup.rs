@@ -29,19 +29,19 @@ pub struct Table {
     /// Sorted; each address and scheme once.
     pub(super) entry_points: Arc<[(EntryPoint, ListenerId)]>,
     /// By entry points, sorted.
-    pub(super) tcp_services: Arc<[(EntryPoint, TableTcpService)]>,
+    pub(super) stream_services: Arc<[(EntryPoint, TableStream)]>,
     /// How their connections are relayed.
     pub streams: StreamPolicy,
 }
 
 /// A TCP service in compiled form.
 #[derive(Debug, Clone, Copy)]
-pub struct TableTcpService {
+pub struct TableStream {
     /// Where its connections go.
     pub backend: BackendId,
-    /// See [`crate::model::TcpService`].
+    /// See [`crate::model::StreamService`].
     pub introduced: Introduced,
-    /// See [`crate::model::TcpService`].
+    /// See [`crate::model::StreamService`].
     pub introduces: Introduces,
 }
 
@@ -107,8 +107,8 @@ impl Table {
 
     /// The TCP service whose clients come in at `entry_point`.
     #[must_use]
-    pub fn tcp_service_at(&self, entry_point: &EntryPoint) -> Option<&TableTcpService> {
-        let services = &self.tcp_services;
+    pub fn stream_at(&self, entry_point: &EntryPoint) -> Option<&TableStream> {
+        let services = &self.stream_services;
         let found = services.binary_search_by_key(entry_point, |(known, _)| *known).ok()?;
         services.get(found).map(|(_, service)| service)
     }

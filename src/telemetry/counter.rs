@@ -96,10 +96,16 @@ pub enum Counter {
     CompressionsForgone,
     /// Connections of TCP services.
     TcpConnections,
+    /// Datagrams of clients of UDP services.
+    UdpDatagrams,
+    /// Sessions of clients of UDP services.
+    UdpSessions,
+    /// Datagrams that could not be passed on.
+    UdpDropped,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::TcpConnections as usize + 1;
+pub const COUNTERS: usize = Counter::UdpDropped as usize + 1;
 
 /// Name (without prefix and `_total`) and help of every counter, in the order of the enum.
 const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
@@ -256,6 +262,13 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         "Responses that were not compressed because too many were at a time.",
     ),
     (Counter::TcpConnections, "tcp_connections", "Connections of TCP services."),
+    (Counter::UdpDatagrams, "udp_datagrams", "Datagrams of clients of UDP services."),
+    (Counter::UdpSessions, "udp_sessions", "Sessions of clients of UDP services."),
+    (
+        Counter::UdpDropped,
+        "udp_datagrams_dropped",
+        "Datagrams of UDP services that could not be passed on.",
+    ),
 ];
 
 impl Counter {

@@ -75,6 +75,22 @@ fn help_explains_every_command() {
     assert_eq!((code, output.trim()), (0, concat!("ringway ", env!("CARGO_PKG_VERSION"))));
 }
 
+/// As in the `args:` of ingress-nginx.
+#[test]
+fn a_line_of_ingress_nginx_is_taken_or_refused_in_a_sentence() {
+    let (code, output) = run(&["/nginx-ingress-controller", "--annotations-prefix=x.example"]);
+    assert_eq!(code, 2, "{output}");
+    assert!(
+        output.contains("--annotations-prefix=x.example cannot be had: rename them"),
+        "{output}"
+    );
+    let line = ["/nginx-ingress-controller", "--sync-period", "1m", "--update-status=false"];
+    let (code, output) = run(&[&line[..], &["--http-port=0", "--manifests", "no-such"]].concat());
+    assert_eq!(code, 1, "{output}");
+    assert!(output.contains("--sync-period has no effect here: what is watched"), "{output}");
+    assert!(output.contains("no-such"), "{output}");
+}
+
 /// 0 clean, 1 problems, 2 unusable; each problem with its place.
 #[test]
 fn check_reads_manifests_offline() {

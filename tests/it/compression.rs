@@ -94,8 +94,11 @@ fn ask(client: &mut Client, host: &str, version: &str, lines: &str) -> Message {
     client.response_to(method)
 }
 
-/// The body without its coding.
+/// The body without its coding; nothing, where HEAD asked about one.
 fn decoded(response: &Message) -> Vec<u8> {
+    if response.body.is_empty() {
+        return Vec::new();
+    }
     let body = &*response.body;
     let mut out = Vec::new();
     let mut reader: Box<dyn Read> = match response.field("content-encoding") {

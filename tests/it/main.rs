@@ -30,7 +30,7 @@ mod reload;
 mod routing;
 mod slow_client;
 mod smuggling;
-mod tcp_services;
+mod stream_services;
 mod tls;
 mod upgrade;
 mod upstream;

@@ -49,7 +49,7 @@ use super::resolve::Answer;
 use super::store::{Dirty, Entry, Store};
 use crate::model::{
     BackendKey, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, Problem, Rule,
-    TcpService,
+    StreamService,
 };
 use crate::table::{EndpointSet, ServerTlsById};
 use backends::{Backends, slices};
@@ -63,6 +63,7 @@ use named::{Difference, Named};
 use names::certificates::{self, Names, Sources};
 use names::host_tls::{HostTls, redirect_status};
 use other_names::{Source, twin_host};
+use streams::Protocol;
 
 pub use configmap::globals::{Globals, UnknownNames};
 pub use configmap::globals_of;
@@ -102,7 +103,9 @@ pub struct Lowerer {
     names: Names,
     backends: Backends,
     named: Named,
-    tcp_services: Arc<[TcpService]>,
+    streams: BTreeMap<Protocol, Vec<StreamService>>,
+    /// All of them.
+    stream_services: Arc<[StreamService]>,
     /// Of classes, slices and the ConfigMaps that flags name.
     problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
     /// All of them, as last told.
@@ -155,7 +158,8 @@ impl Lowerer {
             hosts: BTreeMap::new(),
             backends,
             named: Named::default(),
-            tcp_services: Arc::default(),
+            streams: BTreeMap::new(),
+            stream_services: Arc::default(),
             problems: BTreeMap::new(),
             told: Arc::default(),
             are_problems_stale: true,
@@ -173,7 +177,7 @@ impl Lowerer {
         self.backends.touch(store, dirty, now, &mut touched.backends);
         let globals = self.apply_globals(store, dirty);
         touched.is_model = globals == GlobalsChange::Model;
-        touched.is_model |= self.apply_tcp_services(store, dirty, &mut touched.backends);
+        touched.is_model |= self.apply_streams(store, dirty, &mut touched.backends);
         if self.apply_classes(store, dirty) | (globals == GlobalsChange::Objects) {
             let known = self.claims.owners().filter(|owner| owner.kind == Kind::Ingress);
             let all: BTreeSet<_> = store.ingresses.keys().chain(known).cloned().collect();
@@ -287,28 +291,40 @@ impl Lowerer {
         }
     }
 
-    /// Reads the ConfigMap of TCP services again if it changed; whether there are others.
-    fn apply_tcp_services(
+    /// Reads the ConfigMaps of TCP and UDP services again if one changed; whether there are others.
+    fn apply_streams(
         &mut self,
         store: &Store,
         dirty: &Dirty,
         touched: &mut backends::Touched,
     ) -> bool {
-        let Some(flag) = self.options.tcp_services.clone() else { return false };
-        if !self.is_first && !dirty.0.contains(&flag) {
-            return false;
+        let LowerOptions { tcp_services, udp_services, .. } = &self.options;
+        let flags = [(Protocol::Tcp, tcp_services.clone()), (Protocol::Udp, udp_services.clone())];
+        let flags = flags.into_iter().filter_map(|(protocol, map)| Some((protocol, map?)));
+        let mut is_changed = false;
+        for (protocol, map) in flags {
+            if !self.is_first && !dirty.0.contains(&map) {
+                continue;
+            }
+            let entry = store.config_maps.get(&map);
+            let (now, problems) = streams::read(&map, entry, protocol, &self.options.entry_points);
+            set_problems(&mut self.problems, &map, problems);
+            self.are_problems_stale = true;
+            let services = self.streams.entry(protocol).or_default();
+            if *services == now {
+                continue;
+            }
+            let keys = |services: &[StreamService]| {
+                services.iter().map(|service| service.backend.clone()).collect()
+            };
+            self.backends.services(&map, keys(services), keys(&now), touched);
+            *services = now;
+            is_changed = true;
         }
-        let map = store.config_maps.get(&flag);
-        let (services, problems) = streams::read(&flag, map, &self.options.entry_points);
-        set_problems(&mut self.problems, &flag, problems);
-        self.are_problems_stale = true;
-        if services == self.tcp_services {
-            return false;
+        if is_changed {
+            self.stream_services = self.streams.values().flatten().cloned().collect();
         }
-        let keys = |services: &[TcpService]| services.iter().map(|s| s.backend.clone()).collect();
-        self.backends.services(&flag, keys(&self.tcp_services), keys(&services), touched);
-        self.tcp_services = services;
-        true
+        is_changed
     }
 
     fn check_slices(&mut self, store: &Store, dirty: &Dirty) {
@@ -470,7 +486,7 @@ impl Lowerer {
             defaults: defaults.clone(),
             downstream: Arc::new(downstream.clone()),
             pools: *pools,
-            tcp_services: Arc::clone(&self.tcp_services),
+            stream_services: Arc::clone(&self.stream_services),
             streams: *streams,
         }
     }

@@ -31,6 +31,8 @@ pub struct LowerOptions {
     pub config_map: Option<ObjectRef>,
     /// `--tcp-services-configmap`; `None`: there are no TCP services.
     pub tcp_services: Option<ObjectRef>,
+    /// `--udp-services-configmap`, likewise.
+    pub udp_services: Option<ObjectRef>,
     /// What hosts with a TLS entry say.
     pub hsts: Hsts,
     /// What rules leave open.
@@ -88,6 +90,7 @@ impl LowerOptions {
             ticket_keys: None,
             config_map: None,
             tcp_services: None,
+            udp_services: None,
             hsts: Hsts::default(),
             defaults: Defaults::default(),
             downstream: Downstream::default(),
@@ -101,7 +104,7 @@ impl LowerOptions {
 
     /// Objects that flags name, of kinds of which only those are read that something names.
     pub fn named(&self) -> impl Iterator<Item = &ObjectRef> {
-        let maps = [&self.config_map, &self.tcp_services];
+        let maps = [&self.config_map, &self.tcp_services, &self.udp_services];
         [&self.default_certificate, &self.ticket_keys].into_iter().chain(maps).flatten()
     }
 

@@ -1,4 +1,4 @@
-//! The ConfigMap of TCP services: a line a port.
+//! The ConfigMaps of TCP and UDP services: a line a port.
 //!
 //! Source: ingress-nginx, "Exposing TCP and UDP services".
 
@@ -11,25 +11,51 @@ use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::filter::Scheme;
 use crate::model::{
-    BackendKey, Dial, EntryPoint, Introduced, Introduces, ObjectRef, PortRef, Problem, TcpService,
+    BackendKey, Dial, EntryPoint, Introduced, Introduces, ObjectRef, PortRef, Problem,
+    StreamService,
 };
+
+/// What services are spoken to by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Protocol {
+    Tcp,
+    Udp,
+}
+
+impl Protocol {
+    const fn scheme(self) -> Scheme {
+        match self {
+            Self::Tcp => Scheme::Tcp,
+            Self::Udp => Scheme::Udp,
+        }
+    }
+
+    /// That names the ConfigMap.
+    const fn flag(self) -> &'static str {
+        match self {
+            Self::Tcp => "--tcp-services-configmap",
+            Self::Udp => "--udp-services-configmap",
+        }
+    }
+}
 
 /// The services of `map`, and what is wrong with it. A line that cannot be understood stands for
 /// nothing. `ours`: entry points that flags name; services come in at the same addresses.
 pub(super) fn read(
     reference: &ObjectRef,
     map: Option<&Entry<ConfigMap>>,
+    protocol: Protocol,
     ours: &[EntryPoint],
-) -> (Arc<[TcpService]>, Vec<Arc<Problem>>) {
+) -> (Vec<StreamService>, Vec<Arc<Problem>>) {
     let mut report = Report::new(reference, map.and_then(|entry| entry.provenance.as_ref()));
     let Some(entry) = map else {
-        report.warning(missing(reference));
-        return (Arc::default(), report.finish());
+        report.warning(missing(reference, protocol));
+        return (Vec::new(), report.finish());
     };
     let ConfigMap { data, binary_data: _, immutable: _, metadata: _ } = &*entry.object;
     let mut services = Vec::new();
     for (port, value) in data.iter().flatten() {
-        match parse(port, value, ours) {
+        match parse(port, value, protocol, ours) {
             Ok(service) => services.push(service),
             Err((reason, why)) => report.error(Finding {
                 reason,
@@ -41,16 +67,16 @@ pub(super) fn read(
             }),
         }
     }
-    (services.into(), report.finish())
+    (services, report.finish())
 }
 
-fn missing(reference: &ObjectRef) -> Finding {
+fn missing(reference: &ObjectRef, protocol: Protocol) -> Finding {
+    let flag = protocol.flag();
     Finding {
         reason: "ConfigMapMissing",
         field: String::new(),
         message: format!(
-            "there is no {reference}, which --tcp-services-configmap names: there are no TCP \
-             services."
+            "there is no {reference}, which {flag} names: there are no such services."
         ),
         advice: "Create it, or leave the flag out.".into(),
     }
@@ -60,13 +86,15 @@ fn missing(reference: &ObjectRef) -> Finding {
 fn parse(
     port: &str,
     value: &str,
+    protocol: Protocol,
     ours: &[EntryPoint],
-) -> Result<TcpService, (&'static str, String)> {
+) -> Result<StreamService, (&'static str, String)> {
     const INVALID: &str = "InvalidService";
     let invalid = |why: &str| (INVALID, why.to_owned());
     let number = port.trim().parse().ok().filter(|port| *port > 0);
     let number: u16 = number.ok_or_else(|| invalid("it is no port"))?;
-    if ours.iter().any(|entry_point| entry_point.address.port() == number) {
+    let is_taken = |entry_point: &EntryPoint| entry_point.address.port() == number;
+    if protocol == Protocol::Tcp && ours.iter().any(is_taken) {
         return Err(("PortTaken", "clients of Ingresses come in there".to_owned()));
     }
     let mut parts = value.trim().split(':');
@@ -91,15 +119,18 @@ fn parse(
         Some(_) => Err(invalid("behind the port stands something else than PROXY")),
     };
     let (reads, writes) = (has_proxy()?, has_proxy()?);
+    if protocol == Protocol::Udp && (reads || writes) {
+        return Err(invalid("datagrams have no PROXY header"));
+    }
     if parts.next().is_some() {
         return Err(invalid("there is more than PROXY:PROXY behind the port"));
     }
     let mut addresses: Vec<_> = ours.iter().map(|entry_point| entry_point.address.ip()).collect();
     addresses.sort_unstable();
     addresses.dedup();
-    let scheme = Scheme::Tcp;
+    let scheme = protocol.scheme();
     let entry_point = |ip| EntryPoint { address: SocketAddr::new(ip, number), scheme };
-    Ok(TcpService {
+    Ok(StreamService {
         entry_points: addresses.into_iter().map(entry_point).collect(),
         backend: BackendKey {
             namespace: namespace.into(),
@@ -124,7 +155,7 @@ mod tests {
 
     /// What a line comes to: `entry points → namespace/service port, in, out`, or the reason and
     /// why not.
-    fn line(port: &str, value: &str) -> String {
+    fn line(protocol: Protocol, port: &str, value: &str) -> String {
         let entry_point = |address: &str, scheme| EntryPoint {
             address: address.parse().expect("an address"),
             scheme,
@@ -134,9 +165,9 @@ mod tests {
             entry_point("[::]:80", Scheme::Http),
             entry_point("0.0.0.0:443", Scheme::Https),
         ];
-        match parse(port, value, &ours) {
+        match parse(port, value, protocol, &ours) {
             Ok(service) => {
-                let TcpService { entry_points, backend, introduced, introduces } = service;
+                let StreamService { entry_points, backend, introduced, introduces } = service;
                 let at: Vec<_> = entry_points.iter().map(ToString::to_string).collect();
                 let BackendKey { namespace, service, port, dial: _ } = backend;
                 format!(
@@ -183,7 +214,16 @@ mod tests {
                 wrong("there is more than PROXY:PROXY behind the port"),
             ),
         ] {
-            assert_eq!(line(port, value), expected, "{port}: {value}");
+            assert_eq!(line(Protocol::Tcp, port, value), expected, "{port}: {value}");
         }
+        // Of the other protocol the port is free.
+        assert_eq!(
+            line(Protocol::Udp, "443", "a/b:80"),
+            "udp://0.0.0.0:443 udp://[::]:443 → a/b Number(80) ByConnection Nobody"
+        );
+        assert_eq!(
+            line(Protocol::Udp, "53", "a/b:80::PROXY"),
+            wrong("datagrams have no PROXY header")
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::Scheme;
-use crate::publish::{Subscriber, Update, channel};
+use crate::publish::{EntrySocket, Subscriber, Update, channel};
 
 const CORES: usize = 2;
 
@@ -23,7 +23,7 @@ struct World {
     publisher: Publisher,
     cores: Vec<Subscriber>,
     /// Sockets that cores have.
-    held: Vec<(OpeningId, TcpListener)>,
+    held: Vec<(OpeningId, EntrySocket)>,
     now: Instant,
 }
 
@@ -57,7 +57,10 @@ impl World {
 
     /// Ports that cores listen on, sorted.
     fn ports(&self) -> Vec<u16> {
-        let port = |(_, socket): &(_, TcpListener)| socket.local_addr().unwrap().port();
+        let port = |(_, socket): &(_, EntrySocket)| match socket {
+            EntrySocket::Tcp(socket) => socket.local_addr().unwrap().port(),
+            EntrySocket::Udp(socket) => socket.local_addr().unwrap().port(),
+        };
         let mut ports: Vec<u16> = self.held.iter().map(port).collect();
         ports.sort_unstable();
         ports

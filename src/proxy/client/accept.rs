@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::UdpSocket;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,12 +14,12 @@ use crate::limits::{
 use crate::model::{EntryPoint, ListenerId, Scheme};
 use crate::proxy::client::arrival::{self, Admitted, Arrived};
 use crate::proxy::client::head::Unparsed;
-use crate::proxy::client::tcp;
+use crate::proxy::client::{tcp, udp};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::exchange::end::After;
 use crate::proxy::rt::{self, Accepted, DriverChoice, Listener, Places};
-use crate::publish::{Opening, OpeningId};
+use crate::publish::{EntrySocket, Opening, OpeningId};
 use crate::table::Table;
 use crate::telemetry::Counter;
 
@@ -27,6 +28,8 @@ pub struct Listeners<F> {
     core: Rc<Core>,
     driver: DriverChoice,
     open: Vec<(OpeningId, Rc<Socket>)>,
+    /// Of UDP services. A drain does not touch them: there is nothing to wait for.
+    datagrams: Vec<(OpeningId, Rc<udp::Service>)>,
     places: Rc<Places<F>>,
     serve_one: fn(Unparsed) -> F,
 }
@@ -50,13 +53,24 @@ impl<F: Future<Output = After> + 'static> Listeners<F> {
                 kept.trim();
             }
         });
-        Self { core: Rc::clone(core), driver, open: Vec::new(), places, serve_one }
+        Self {
+            core: Rc::clone(core),
+            driver,
+            open: Vec::new(),
+            datagrams: Vec::new(),
+            places,
+            serve_one,
+        }
     }
 
     /// Accepts connections of a socket, unless the table in force has forgotten its entry point:
     /// then its closing is on the way.
     pub fn open(&mut self, opening: Opening) {
         let Opening { id, entry_point, socket } = opening;
+        let socket = match socket {
+            EntrySocket::Tcp(socket) => socket,
+            EntrySocket::Udp(socket) => return self.relay_datagrams(id, socket, entry_point),
+        };
         let table = self.core.table();
         let listener = table.0.listener_at(&entry_point);
         self.core.retire_table(table);
@@ -66,6 +80,14 @@ impl<F: Future<Output = After> + 'static> Listeners<F> {
             return self.core.count(Counter::AcceptsExhausted);
         };
         self.accept_from(id, Rc::new(socket));
+    }
+
+    fn relay_datagrams(&mut self, id: OpeningId, socket: UdpSocket, at: EntryPoint) {
+        let Ok(service) = udp::Service::new(&self.core, socket, at) else {
+            return self.core.count(Counter::AcceptsExhausted);
+        };
+        self.core.tasks.start(Rc::clone(&service).serve());
+        self.datagrams.push((id, service));
     }
 
     /// Accepts connections of a socket until it is closed.
@@ -85,6 +107,9 @@ impl<F: Future<Output = After> + 'static> Listeners<F> {
     /// Closes a socket behind those who were told that they are connected. Its open connections go
     /// on, and know their listener.
     pub fn close(&mut self, id: OpeningId) {
+        if let Some(place) = self.datagrams.iter().position(|(open, _)| *open == id) {
+            return self.datagrams.swap_remove(place).1.close();
+        }
         let Some(place) = self.open.iter().position(|(open, _)| *open == id) else { return };
         let (_, socket) = self.open.swap_remove(place);
         self.core.tasks.start(async move {

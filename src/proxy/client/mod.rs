@@ -10,3 +10,4 @@ pub mod passthrough;
 pub mod proxy_header;
 pub mod tcp;
 pub mod tls;
+pub mod udp;

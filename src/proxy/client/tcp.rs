@@ -16,7 +16,7 @@ pub async fn serve(admitted: Admitted, socket: Stream, peer: SocketAddr, at: Ent
     let core = &admitted.0;
     core.count(Counter::TcpConnections);
     let table = core.table();
-    let service = table.0.tcp_service_at(&at).copied();
+    let service = table.0.stream_at(&at).copied();
     let policy = table.0.streams;
     core.retire_table(table);
     let Some(service) = service else { return };

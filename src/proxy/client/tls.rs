@@ -89,6 +89,7 @@ pub async fn accept(
                     goes_on: true,
                     tries: TRIES_MAX,
                     tries_time: Duration::ZERO,
+                    responses: 0,
                 },
             };
             passthrough::relay(core, client, backend, terms).await;

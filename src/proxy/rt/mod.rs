@@ -10,6 +10,7 @@
 
 pub mod buffer;
 pub mod clock;
+mod datagrams;
 mod doorbell;
 mod driver;
 mod io_buf;
@@ -34,6 +35,7 @@ mod time;
 #[cfg(test)]
 use simulated::{listener, stream, task, time};
 
+pub use datagrams::Datagrams;
 pub use doorbell::Doorbell;
 pub use driver::{DriverChoice, RingAbility, RingFlags, examine_uring, probe_uring};
 pub use join::{Side, Signal, both, either};

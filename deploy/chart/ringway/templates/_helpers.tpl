@@ -13,6 +13,13 @@
 {{- printf "%s-%s" (include "ringway.fullname" .) .Values.controller.name -}}
 {{- end -}}
 
+{{- /* Name of a port of TCP or UDP services: root, port, protocol. */ -}}
+{{- define "ringway.streamPort" -}}
+{{- $root := index . 0 -}}
+{{- $name := printf "%v-%s" (index . 1) (index . 2) -}}
+{{- with $root.Values.portNamePrefix }}{{ . }}-{{ end }}{{ $name -}}
+{{- end -}}
+
 {{- define "ringway.admission" -}}
 {{- printf "%s-admission" (include "ringway.fullname" .) -}}
 {{- end -}}
@@ -141,6 +148,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- if .config }}
 - --configmap={{ include "ringway.namespace" $ }}/{{ include "ringway.controller" $ }}
+{{- end }}
+{{- range $protocol := list "tcp" "udp" }}
+{{- if get $.Values $protocol }}
+- --{{ $protocol }}-services-configmap={{ include "ringway.namespace" $ }}/{{ include "ringway.fullname" $ }}-{{ $protocol }}
+{{- end }}
 {{- end }}
 {{- if .admissionWebhooks.enabled }}
 - --admission-bind={{ include "ringway.bind" (dict "addresses" .bindAddresses "port" (int .admissionWebhooks.port)) }}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::globals::Globals;
 use super::row::{Key, key};
 use super::values::flag;
-use crate::control::lower::ingress::annotations::row::State::{NotYet, Supported};
+use crate::control::lower::ingress::annotations::row::State::Supported;
 use crate::filter::nginx_time;
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 
@@ -19,10 +19,12 @@ pub(super) const KEYS: &[Key] = &[
     key("proxy-stream-next-upstream-tries", "3", Supported)
         .put(tries)
         .doc("How many are asked, the first among them; 0: up to 20."),
-    key("proxy-stream-responses", "1", NotYet).doc("Datagrams that a datagram is answered by."),
+    key("proxy-stream-responses", "1", Supported)
+        .put(responses)
+        .doc("Datagrams that answer a datagram; behind them its session ends."),
     key("proxy-stream-timeout", "600s", Supported)
         .put(idle)
-        .doc("How long nothing may move on a connection."),
+        .doc("How long nothing may move on a connection, or in a session of datagrams."),
 ];
 
 fn next(text: &str, globals: &mut Globals) -> Result<(), String> {
@@ -33,6 +35,11 @@ fn next(text: &str, globals: &mut Globals) -> Result<(), String> {
 fn tries(text: &str, globals: &mut Globals) -> Result<(), String> {
     let tries: u32 = text.parse().or(Err("it is no number"))?;
     globals.streams.tries = if tries == 0 { TRIES_MAX } else { tries.min(TRIES_MAX) };
+    Ok(())
+}
+
+fn responses(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.streams.responses = text.parse().or(Err("it is no number"))?;
     Ok(())
 }
 
@@ -75,6 +82,7 @@ mod tests {
             ("proxy-stream-next-upstream", "false"),
             ("proxy-stream-next-upstream-timeout", "0"),
             ("proxy-stream-next-upstream-tries", "0"),
+            ("proxy-stream-responses", "2"),
             ("proxy-stream-timeout", "90m"),
         ];
         let expected = StreamPolicy {
@@ -82,12 +90,14 @@ mod tests {
             goes_on: false,
             tries: TRIES_MAX,
             tries_time: Duration::ZERO,
+            responses: 2,
         };
         assert_eq!(read(&[]), Ok(StreamPolicy::default()));
         assert_eq!(read(&all), Ok(expected));
         for (name, value, why) in [
             ("proxy-stream-next-upstream", "on", "it is no truth value"),
             ("proxy-stream-next-upstream-tries", "-1", "it is no number"),
+            ("proxy-stream-responses", "many", "it is no number"),
             ("proxy-stream-next-upstream-timeout", "soon", "it is no time, as 600s or 10m"),
             ("proxy-stream-timeout", "2y", "it is more than a year"),
             ("proxy-stream-timeout", "0s", "nothing could move in that time"),

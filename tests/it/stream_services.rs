@@ -1,7 +1,9 @@
-//! TCP services: ports that a ConfigMap relays to Services, live, with and without PROXY headers.
+//! TCP and UDP services: ports that ConfigMaps relay to Services, live, with and without PROXY
+//! headers.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
 
 use crate::for_each_driver;
 use crate::harness::{Backend, Builder, Client, Driver, manifest, wait_until};
@@ -9,6 +11,7 @@ use crate::harness::{Backend, Builder, Client, Driver, manifest, wait_until};
 for_each_driver!(
     connections_are_relayed_as_the_config_map_says,
     endpoints_come_and_go_without_cutting_the_others,
+    datagrams_are_relayed_by_sessions,
 );
 
 /// Greets, and repeats what comes until its end.
@@ -43,11 +46,12 @@ fn ports<const N: usize>() -> [SocketAddr; N] {
     listeners.map(|listener| listener.local_addr().expect("an address"))
 }
 
-fn services(lines: &[(SocketAddr, &str)]) -> String {
+/// A ConfigMap of this name with these lines, and one that is none.
+fn services(name: &str, lines: &[(SocketAddr, &str)]) -> String {
     let lines = lines.iter().map(|(at, service)| format!("  \"{}\": {service}\n", at.port()));
     let lines: String = lines.collect();
     format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: default, name: tcp}}\n\
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{namespace: default, name: {name}}}\n\
          data:\n{lines}  bad: default/echo:80\n"
     )
 }
@@ -82,7 +86,7 @@ fn connections_are_relayed_as_the_config_map_says(driver: Driver) {
         .manifests(manifest::backend("line", &[line.address()]))
         .start();
     proxy.wait_for_output("there is no ConfigMap default/tcp, which --tcp-services-configmap");
-    proxy.write("tcp.yaml", &services(&lines));
+    proxy.write("tcp.yaml", &services("tcp", &lines));
 
     // The server speaks first, and each side ends by itself.
     let mut open = connect(plain);
@@ -119,7 +123,7 @@ fn connections_are_relayed_as_the_config_map_says(driver: Driver) {
     proxy.wait_for_output("nothing listens on port \"bad\" for \"default/echo:80\"");
 
     // Live: a port comes, another goes, and who is there stays.
-    proxy.replace("tcp.yaml", &services(&[(late, "default/echo:80")]));
+    proxy.replace("tcp.yaml", &services("tcp", &[(late, "default/echo:80")]));
     let mut client = connect(late);
     assert_eq!(client.take(5), b"echo\n");
     wait_until("the port is closed", || TcpStream::connect(plain).is_err());
@@ -135,7 +139,7 @@ fn endpoints_come_and_go_without_cutting_the_others(driver: Driver) {
     let endpoints = |addresses: &[SocketAddr]| manifest::backend("echo", addresses);
     let proxy = Builder::new(driver)
         .flag("--tcp-services-configmap", "default/tcp")
-        .manifests(services(&[(at, "default/echo:80")]) + "---\n")
+        .manifests(services("tcp", &[(at, "default/echo:80")]) + "---\n")
         .start();
     proxy.write("echo.yaml", &endpoints(&[old.address(), Backend::closed_address()]));
     wait_until("endpoints", || greeting(at) == "old!\n");
@@ -149,4 +153,76 @@ fn endpoints_come_and_go_without_cutting_the_others(driver: Driver) {
     wait_until("the new endpoint", || greeting(at) == "new!\n");
     open.send("here");
     assert_eq!(open.take(4), b"here");
+}
+
+/// Answers each datagram with its name and what it got, until it is stopped by an empty one.
+fn answerer(name: &'static str) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = socket.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut datagram = [0; 2048];
+        while let Ok((octets @ 1.., from)) = socket.recv_from(&mut datagram) {
+            let answer = [name.as_bytes(), b" ", &datagram[..octets]].concat();
+            drop(socket.send_to(&answer, from));
+        }
+    });
+    address
+}
+
+/// A client whose datagrams go to `at`.
+fn asker(at: SocketAddr) -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    socket.connect(at).expect("a way");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    socket
+}
+
+/// What is answered; `None`: nothing in time, or nobody is there.
+fn asked(socket: &UdpSocket, question: &str) -> Option<String> {
+    socket.send(question.as_bytes()).ok()?;
+    let mut answer = [0; 2048];
+    let octets = socket.recv(&mut answer).ok()?;
+    Some(String::from_utf8_lossy(&answer[..octets]).into_owned())
+}
+
+fn datagrams_are_relayed_by_sessions(driver: Driver) {
+    let (old, new) = (answerer("old"), answerer("new"));
+    let at = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    let map = |lines: &[(SocketAddr, &str)]| services("udp", lines);
+    let proxy = Builder::new(driver)
+        .cores(2)
+        .flag("--udp-services-configmap", "default/udp")
+        .manifests(map(&[(at, "default/names:80")]) + "---\n")
+        .start();
+    proxy.write("names.yaml", &manifest::backend("names", &[old]));
+    wait_until("the endpoint", || asked(&asker(at), "x").as_deref() == Some("old x"));
+    proxy.wait_for_output("nothing listens on port \"bad\" for \"default/echo:80\"");
+
+    // Each client gets its own answers, and all of them.
+    let clients: Vec<UdpSocket> = (0..40).map(|_| asker(at)).collect();
+    for round in 0..3 {
+        for (number, client) in clients.iter().enumerate() {
+            client.send(format!("{number}/{round}").as_bytes()).expect("sent");
+        }
+        for (number, client) in clients.iter().enumerate() {
+            let mut answer = [0; 64];
+            let octets = client.recv(&mut answer).expect("an answer");
+            assert_eq!(answer[..octets], *format!("old {number}/{round}").as_bytes());
+        }
+    }
+    assert!(proxy.metric("ringway_udp_sessions_total", &[]) >= 41.0);
+    assert!(proxy.metric("ringway_udp_datagrams_total", &[]) >= 121.0);
+
+    // A session is over with its answer, so that the next datagram finds the new endpoint.
+    proxy.replace("names.yaml", &manifest::backend("names", &[new]));
+    wait_until("the new endpoint", || asked(&clients[0], "x").as_deref() == Some("new x"));
+
+    // Live: the port goes, and comes back.
+    proxy.replace("main.yaml", &map(&[]));
+    wait_until("the port is closed", || asked(&asker(at), "x").is_none());
+    proxy.replace("main.yaml", &map(&[(at, "default/names:80")]));
+    wait_until("the port is open", || asked(&asker(at), "x").as_deref() == Some("new x"));
+    for address in [old, new] {
+        drop(asker(address).send(b""));
+    }
 }
