@@ -23,7 +23,7 @@ mod passwords;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -54,6 +54,19 @@ pub enum EntrySocket {
     Tcp(TcpListener),
     /// Datagrams.
     Udp(UdpSocket),
+}
+
+impl EntrySocket {
+    /// What it is bound to.
+    ///
+    /// # Errors
+    /// The descriptor failed.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr(),
+            Self::Udp(socket) => socket.local_addr(),
+        }
+    }
 }
 
 impl From<TcpListener> for EntrySocket {

@@ -57,10 +57,7 @@ impl World {
 
     /// Ports that cores listen on, sorted.
     fn ports(&self) -> Vec<u16> {
-        let port = |(_, socket): &(_, EntrySocket)| match socket {
-            EntrySocket::Tcp(socket) => socket.local_addr().unwrap().port(),
-            EntrySocket::Udp(socket) => socket.local_addr().unwrap().port(),
-        };
+        let port = |(_, socket): &(_, EntrySocket)| socket.local_addr().unwrap().port();
         let mut ports: Vec<u16> = self.held.iter().map(port).collect();
         ports.sort_unstable();
         ports
