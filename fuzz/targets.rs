@@ -9,8 +9,9 @@
 )]
 
 use ringway::filter::{
-    AuthDurations, Cors, CorsAnswer, FieldEdits, NewKey, OnFailure, OriginPattern, Replacement,
-    ReturnedPlaces, Scheme, Secure, SessionCookie, SessionMode, Setting, Text, Variable, Variables,
+    AddressRanges, AuthDurations, Cors, CorsAnswer, FieldEdits, ForwardedPolicy, NewKey, OnFailure,
+    OriginPattern, Replacement, ReturnedPlaces, Scheme, Secure, SessionCookie, SessionMode,
+    Setting, Text, Variable, Variables,
 };
 use ringway::http1::body::{BodyDecoder, Sender};
 use ringway::http1::encode::{
@@ -352,8 +353,18 @@ pub fn hello(data: &[u8]) {
     assert_eq!(read_hello(&followed), Ok(Hello::Complete(hello)));
 }
 
-/// A PROXY header never panics, lies within its octets and means the same whatever follows it.
+/// A PROXY header never panics, lies within its octets and means the same whatever follows it. A
+/// list of proxies names nobody to whom does not trust its sender, and an address of it where all
+/// are trusted.
 pub fn proxy_header(data: &[u8]) {
+    let peer = ([10, 0, 0, 1], 9).into();
+    let trusting = |ranges| ForwardedPolicy {
+        trusted: AddressRanges::parse(ranges).expect("ranges"),
+        ..ForwardedPolicy::default()
+    };
+    assert_eq!(trusting("192.0.2.1").client(peer, [data].into_iter()), peer);
+    let first = trusting("0.0.0.0/0,::/0").client(peer, [data].into_iter());
+    assert!(first == peer || data.iter().any(u8::is_ascii_hexdigit) || data.contains(&b':'));
     let Ok(parsed @ Parsed::Header { bytes, .. }) = proxy_protocol::parse(data) else { return };
     assert!(bytes > 0 && bytes <= data.len());
     assert_eq!(proxy_protocol::parse(&data[..bytes]), Ok(parsed));

@@ -173,7 +173,7 @@ impl Exchange<'_> {
             let found = head.fields.iter().find(|field| field.kind == kind);
             found.map_or(&b""[..], |field| field.value.of(self.bytes))
         };
-        let (client, agent) = (self.downstream.peer.ip(), value(FieldKind::UserAgent));
+        let (client, agent) = (self.client().ip(), value(FieldKind::UserAgent));
         let blocked = table.0.downstream.blocked.as_deref();
         blocked.is_some_and(|blocked| blocked.has(client, agent, value(FieldKind::Referer)))
     }

@@ -110,6 +110,9 @@ fn proxies_in_front_are_believed_as_far_as_they_are_trusted(driver: Driver) {
             .has("location", "https://twin.example:443/x"),
     ]);
 
+    apply(&area, "blocked", "use-forwarded-headers: \"true\", block-cidrs: 198.51.100.0/24");
+    area.check(&[said(row("a.example", "/", 403)), row("a.example", "/", 200)]);
+
     apply(
         &area,
         "whole",
