@@ -263,7 +263,7 @@ fn time_of_an_endpoint(count: usize) -> Duration {
                 let path = &mut rule.http.as_mut().unwrap().paths[0];
                 path.backend.service.as_mut().unwrap().name = format!("x-{i}");
                 // A warning on each.
-                let annotation = "nginx.ingress.kubernetes.io/server-snippet".to_owned();
+                let annotation = "nginx.ingress.kubernetes.io/no-such".to_owned();
                 ingress.metadata.annotations = Some([(annotation, "x".to_owned())].into());
             }
             Object::EndpointSlice(slice) => {
