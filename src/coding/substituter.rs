@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn texts_are_replaced_over_borders() {
         let one: &[_] = &[("ab", "x")];
-        let cases: [(&[(&str, &str)], Times, &str, &str); 14] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], Times, &'a str, &'a str);
+        let cases: [Case<'_>; 14] = [
             (one, Times::All, "", ""),
             (one, Times::All, "cab aB AB b a", "cx x x b a"),
             (one, Times::Once, "ab ab ab", "x ab ab"),

@@ -171,6 +171,9 @@ const FLAGS: &[Flag] = &[
     flag("watch-namespace-selector", Value, Known),
 ];
 
+/// Flags of ours that an empty value switches off.
+const MAY_BE_EMPTY: [&str; 1] = ["health-check-path"];
+
 /// Flags of ours that are given a truth value; all other switches are given nothing.
 const WITH_BOOL: [&str; 2] = ["update-status", "update-status-on-shutdown"];
 
@@ -305,7 +308,10 @@ impl Line {
                 self.args.extend(is_on.then(|| format!("--{name}")));
             }
             // There is no Service, class or namespace without a name.
-            Known => self.args.extend(is_on.then(|| format!("--{name}={value}"))),
+            Known if is_on || MAY_BE_EMPTY.contains(&name) => {
+                self.args.push(format!("--{name}={value}"));
+            }
+            Known => {}
             As(ours) => self.args.push(format!("--{ours}={value}")),
             Mapped(map, _) => self.args.extend(map(&value)),
             Nothing(why) => self.notes.push(format!("--{name} has no effect here: {why}.")),
@@ -413,6 +419,7 @@ mod tests {
                 0,
             ),
             ("doctor --watch-namespace= --publish-service a/b", "doctor --publish-service=a/b", 0),
+            ("serve --health-check-path=", "serve --health-check-path=", 0),
             ("serve --enable-metrics=false --sync-period=1m --v=2", "serve --log-level=info", 2),
             ("serve --v 5 --shutdown-grace-period=3", "serve --log-level=trace --drain-delay=3", 0),
             (

@@ -23,7 +23,6 @@ fn a_backend_may_be_asked_by_another_name(driver: Driver) {
         ("", "a.example"),
         // A value that the request does not have.
         ("$http_x", ""),
-        ("a b", "a.example"),
     ] {
         let backend = Backend::echo("a");
         let ingress = Ingress::simple("web", "a.example", "web").annotation(VHOST, value).yaml();

@@ -55,7 +55,7 @@ fn pattern(source: &str) -> PathPattern {
 #[derive(Debug, Clone)]
 enum Words {
     Set(&'static str, &'static str),
-    If(&'static str, Test, Vec<Words>),
+    If(&'static str, Test, Vec<Self>),
     Return(u16, &'static str),
     Rewrite(&'static str, &'static str, Option<&'static str>, bool, &'static str),
     Break,

@@ -225,7 +225,8 @@ mod tests {
     fn redirects_follow_what_is_said() {
         let listener = ListenerFacts::new(ListenerId::HTTP, EntryPoint::clear_text(8080));
         let (http, https) = (Scheme::Http, Scheme::Https);
-        let rows: [(&[&str], Option<Scheme>, (Scheme, u16)); 6] = [
+        type Row<'a> = (&'a [&'a str], Option<Scheme>, (Scheme, u16));
+        let rows: [Row<'_>; 6] = [
             (&["X: y"], None, (http, 8080)),
             (&["X-Forwarded-Proto: http"], Some(http), (http, 8080)),
             (&["X-Forwarded-Proto: https"], Some(https), (https, 8080)),

@@ -68,6 +68,7 @@ fn whoever_may_have_none_is_told_what_would_change() {
 }
 
 /// What is wrong with a text, where, and what follows.
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[test]
 fn what_is_not_understood_is_told_with_its_place() {
     for (key, text, expected) in [
