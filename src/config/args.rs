@@ -333,7 +333,7 @@ pub struct Args {
     )]
     pub configmap: Option<ObjectRef>,
 
-    /// ConfigMap of TCP services: PORT: NAMESPACE/SERVICE:PORT[:PROXY][:PROXY]
+    /// ConfigMap of TCP services: PORT: NAMESPACE/SERVICE:PORT, then :PROXY once or twice
     #[arg(
         long, env = "RINGWAY_TCP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
         value_parser = parse::config_map, help_heading = "Routing"

@@ -33,7 +33,7 @@ pub enum Outcome {
     UpstreamName,
     /// `$proxy_alternative_upstream_name`: the canary that was asked in its place.
     AlternativeName,
-    /// `$sent_http_NAME`: a field of the answer, named as [`Variable::Field`].
+    /// `$sent_http_NAME`: a field of the answer, named as in `Variable::Field`.
     Sent(Box<str>),
     /// `$upstream_http_NAME`: the same of what the last endpoint answered.
     Upstream(Box<str>),

@@ -82,7 +82,7 @@ pub(crate) enum Guard {
     No,
     /// It does, unless its value is one of these. What cannot be read is none of them.
     Unless(Off),
-    /// It may: it is configuration text, see [`super::snippet`].
+    /// It may: it is configuration text, which `lower/snippet` reads.
     Snippet,
 }
 
