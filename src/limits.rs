@@ -269,8 +269,8 @@ pub const HOLDER_DESCRIPTORS_SERVING_MAX: usize = 2_000;
 pub const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// Datagrams of one socket that are passed on before others get their turn.
 pub const DATAGRAMS_IN_A_ROW: usize = 32;
-/// Clients of a UDP service that a core has sessions with, two descriptors each; what further ones
-/// send is dropped.
+/// Clients of a UDP service at an address and port that a core has sessions with, two descriptors
+/// each; a further one takes the place of the most silent one.
 pub const UDP_SESSIONS_MAX: usize = 2048;
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
@@ -483,6 +483,8 @@ pub const SCRIPT_LOCATIONS_MAX: usize = 64;
 /// Bytes that directives may put together for one request, all values of variables included; more:
 /// 500.
 pub const SCRIPT_OCTETS_MAX: usize = 64 * 1024;
+/// Bytes that expressions of directives may look at for one request; more: 500.
+pub const SCRIPT_SEARCHED_MAX: usize = 1024 * 1024;
 /// Times that rewrites may lead one request to another rule, as in nginx; more: 500.
 pub const SCRIPT_ROUNDS_MAX: u32 = 10;
 /// Names of fields that a rule takes from a server of external authentication; the surplus closes

@@ -49,6 +49,36 @@ pub struct Dial {
     pub tls: Option<Arc<DialTls>>,
     /// What of the Service is spoken to.
     pub reach: Reach,
+    /// What carries it.
+    pub transport: TransportProtocol,
+}
+
+/// What carries octets to a backend: `protocol` of a Service port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TransportProtocol {
+    /// Connections.
+    #[default]
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl TransportProtocol {
+    /// As Kubernetes writes it; a port that says nothing is one of TCP.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        }
+    }
+
+    /// Whether a port with this `protocol` is one of it.
+    #[must_use]
+    pub fn is_of(self, protocol: Option<&str>) -> bool {
+        let said = protocol.filter(|said| !said.is_empty()).unwrap_or("TCP");
+        said == self.as_str()
+    }
 }
 
 /// What of a Service is spoken to.

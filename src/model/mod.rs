@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use backend::{
     BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, Reach, TlsVersion,
-    WeightedBackend,
+    TransportProtocol, WeightedBackend,
 };
 pub use blocked::{Blocked, BlockedText};
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};

@@ -194,7 +194,12 @@ fn datagrams_are_relayed_by_sessions(driver: Driver) {
         .flag("--udp-services-configmap", "default/udp")
         .manifests(map(&[(at, "default/names:80")]) + "---\n")
         .start();
-    proxy.write("names.yaml", &manifest::backend("names", &[old]));
+    let names = |address| {
+        let service =
+            manifest::service("names").replace("port: 80", "protocol: UDP\n      port: 80");
+        service + &manifest::endpoints("names", &[address]).replace("TCP", "UDP")
+    };
+    proxy.write("names.yaml", &names(old));
     wait_until("the endpoint", || asked(&asker(at), "x").as_deref() == Some("old x"));
     proxy.wait_for_output("nothing listens on port \"bad\" for \"default/echo:80\"");
 
@@ -214,7 +219,7 @@ fn datagrams_are_relayed_by_sessions(driver: Driver) {
     assert!(proxy.metric("ringway_udp_datagrams_total", &[]) >= 121.0);
 
     // A session is over with its answer, so that the next datagram finds the new endpoint.
-    proxy.replace("names.yaml", &manifest::backend("names", &[new]));
+    proxy.replace("names.yaml", &names(new));
     wait_until("the new endpoint", || asked(&clients[0], "x").as_deref() == Some("new x"));
 
     // Live: the port goes, and comes back.

@@ -311,6 +311,6 @@ impl Upstream {
         }
         let says_nothing = is_clear || tls == DialTls::default();
         let tls = (!says_nothing).then(|| Arc::new(tls));
-        Dial { protocol, tls, reach: self.reach }
+        Dial { protocol, tls, reach: self.reach, ..Dial::default() }
     }
 }

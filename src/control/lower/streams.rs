@@ -12,7 +12,7 @@ use crate::control::store::Entry;
 use crate::filter::Scheme;
 use crate::model::{
     BackendKey, Dial, EntryPoint, Introduced, Introduces, ObjectRef, PortRef, Problem,
-    StreamService,
+    StreamService, TransportProtocol,
 };
 
 /// What services are spoken to by.
@@ -27,6 +27,13 @@ impl Protocol {
         match self {
             Self::Tcp => Scheme::Tcp,
             Self::Udp => Scheme::Udp,
+        }
+    }
+
+    const fn transport(self) -> TransportProtocol {
+        match self {
+            Self::Tcp => TransportProtocol::Tcp,
+            Self::Udp => TransportProtocol::Udp,
         }
     }
 
@@ -136,7 +143,7 @@ fn parse(
             namespace: namespace.into(),
             service: service.into(),
             port: service_port,
-            dial: Dial::default(),
+            dial: Dial { transport: protocol.transport(), ..Dial::default() },
         },
         introduced: if reads { Introduced::ByHeader } else { Introduced::ByConnection },
         introduces: if writes { Introduces::Client } else { Introduces::Nobody },

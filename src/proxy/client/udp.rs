@@ -120,10 +120,14 @@ impl Service {
         policy
     }
 
-    /// A session with an endpoint; `None`: there is none, or no room.
+    /// A session with an endpoint; `None`: there is none. The most silent one makes room.
     fn begin(self: &Rc<Self>, client: SocketAddr, idle: Duration) -> Option<Rc<Session>> {
         if self.sessions.borrow().len() >= UDP_SESSIONS_MAX {
-            return None;
+            let mut sessions = self.sessions.borrow_mut();
+            let silent = sessions.values().min_by_key(|session| session.moved.get());
+            let silent = silent.map(|session| session.client);
+            let gone = silent.and_then(|client| sessions.remove(&client));
+            gone.inspect(|session| session.ended.raise());
         }
         let table = self.core.table();
         let backend = table.0.stream_at(&self.at).map(|service| service.backend);
@@ -143,7 +147,11 @@ impl Service {
         let (service, answered) = (Rc::clone(self), Rc::clone(&session));
         self.core.tasks.start(async move {
             service.answer(&answered, idle).await;
-            service.sessions.borrow_mut().remove(&answered.client);
+            let mut sessions = service.sessions.borrow_mut();
+            let is_it = |known: &Rc<Session>| Rc::ptr_eq(known, &answered);
+            if sessions.get(&answered.client).is_some_and(is_it) {
+                sessions.remove(&answered.client);
+            }
         });
         Some(session)
     }

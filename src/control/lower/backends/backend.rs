@@ -118,7 +118,7 @@ pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
     let mut backend = locate(key, sources);
     let reference = service_ref(key);
     let service = sources.store.services.get(&reference);
-    let of_port = || service.map(|entry| service::protocol(&entry.object, &key.port));
+    let of_port = || service.map(|entry| service::protocol(&entry.object, key));
     let Some(protocol) = key.dial.protocol.or_else(of_port) else { return backend };
     let is_http2 = protocol.is_http2();
     let made = if protocol.is_tls() {
@@ -153,7 +153,7 @@ pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Opti
         return None;
     }
     let entry = store.services.get(&service_ref(key));
-    let of_port = || entry.map(|entry| service::protocol(&entry.object, &key.port));
+    let of_port = || entry.map(|entry| service::protocol(&entry.object, key));
     let protocol = key.dial.protocol.or_else(of_port);
     if let Some(dial) = key.dial.tls.as_deref().filter(|_| protocol.is_some_and(|p| p.is_tls()))
         && let Some(defect) = dialers.review(&store.secrets, dial)
@@ -162,7 +162,7 @@ pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Opti
         return Some(defect.into());
     }
     match entry {
-        Some(entry) => service::locate(&entry.object, &key.port).err().map(Defect::Service),
+        Some(entry) => service::locate(&entry.object, key).err().map(Defect::Service),
         None => Some(Defect::MissingService(format!("{}/{}", key.namespace, key.service))),
     }
 }
@@ -174,7 +174,7 @@ fn service_of_host(key: &BackendKey, store: &Store) -> Option<BackendKey> {
     let of_service =
         BackendKey { namespace: namespace.into(), service: service.into(), ..key.clone() };
     let entry = store.services.get(&service_ref(&of_service))?;
-    service::locate(&entry.object, &key.port).ok().map(|_| of_service)
+    service::locate(&entry.object, key).ok().map(|_| of_service)
 }
 
 fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
@@ -191,7 +191,7 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
         return Backend { defect: Some(defect), ..Backend::default() };
     };
     if key.dial.reach == Reach::Service {
-        match service::own_address(&entry.object, &key.port) {
+        match service::own_address(&entry.object, key) {
             Ok(Some(at)) if slices::refusal(&at.ip(), sources.options).is_none() => {
                 let set = EndpointSet { addresses: vec![at], ..EndpointSet::default() };
                 return Backend { set: Arc::new(set), ..Backend::default() };
@@ -200,7 +200,7 @@ fn locate(key: &BackendKey, sources: &Sources<'_>) -> Backend {
             Err(error) => return Backend { defect: Some(error.into()), ..Backend::default() },
         }
     }
-    match service::locate(&entry.object, &key.port) {
+    match service::locate(&entry.object, key) {
         Ok(Location::Slices(port)) => from_slices(key, &port, sources),
         Ok(Location::External { .. })
             if sources.options.external_names == ExternalNames::Refused =>

@@ -18,7 +18,7 @@ use super::options::LowerOptions;
 use crate::control::resolve::{Answer, Resolution};
 use crate::control::source::report::Report;
 use crate::control::store::{Dirty, Store};
-use crate::model::{BackendKey, Kind, ObjectRef, Problem};
+use crate::model::{BackendKey, Kind, ObjectRef, Problem, TransportProtocol};
 use crate::table::EndpointSet;
 use backend::{Backend, Defect, Sources};
 use dial::Dialers;
@@ -268,8 +268,13 @@ fn told_user(
     let claim = claims.get(user);
     let place = claim.and_then(|claim| claim.place_of(key));
     let field = place.map(|place| place.backend_field()).unwrap_or_default();
-    let effect = match user.kind {
-        Kind::ConfigMap => "connections to its port are closed",
+    let effect = match (user.kind, key.dial.transport) {
+        (Kind::ConfigMap, TransportProtocol::Tcp) => {
+            &*format!("connections to the ports that lead to {key} are closed")
+        }
+        (Kind::ConfigMap, TransportProtocol::Udp) => {
+            &*format!("datagrams to the ports that lead to {key} are dropped")
+        }
         _ => place.copied().unwrap_or(Place::Default).effect(),
     };
     let mut report = Report::new(user, claim.and_then(|claim| claim.provenance.as_ref()));

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::limits::PORTS_SHOWN_MAX;
-use crate::model::{BackendKey, BackendProtocol, Kind, ObjectRef, PortRef};
+use crate::model::{BackendKey, BackendProtocol, Kind, ObjectRef, PortRef, TransportProtocol};
 
 /// Where the endpoints of a Service port are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) struct SlicePort {
     pub name: String,
     /// For slices that leave the number out.
     pub number: Option<u16>,
+    /// What it has to be a port of.
+    pub transport: TransportProtocol,
 }
 
 /// Why a Service port leads nowhere.
@@ -38,9 +40,9 @@ pub(crate) enum ServiceError {
     /// No port of this number or name.
     #[error("the Service has no such port; it has {0}")]
     NoSuchPort(String),
-    /// UDP or SCTP.
-    #[error("the port's protocol is {0}, not TCP")]
-    Protocol(String),
+    /// Another one, be it SCTP.
+    #[error("the port's protocol is {0}, not {wanted}", wanted = .1.as_str())]
+    Protocol(String, TransportProtocol),
     /// `type: ExternalName` without a name.
     #[error("the Service is of type ExternalName and has no externalName")]
     NoExternalName,
@@ -57,7 +59,12 @@ impl ServiceError {
     pub(crate) fn advice(&self) -> &'static str {
         match self {
             Self::NoSuchPort(_) => "Name a port that the Service has.",
-            Self::Protocol(_) => "Name a port of the Service whose protocol is TCP.",
+            Self::Protocol(_, TransportProtocol::Tcp) => {
+                "Name a port of the Service whose protocol is TCP."
+            }
+            Self::Protocol(_, TransportProtocol::Udp) => {
+                "Name a port of the Service whose protocol is UDP."
+            }
             Self::NoExternalName => "Write spec.externalName in the Service.",
             Self::ExternalNamesRefused => "Use a Service that has endpoints.",
             Self::PortNumber(_) => "Write a number from 1 to 65535 in the Service.",
@@ -93,12 +100,12 @@ pub(crate) fn host_names(namespace: &str, service: &str) -> [Arc<str>; 4] {
     [format!("{long}.").into(), long.into(), format!("{short}.").into(), short.into()]
 }
 
-/// Finds the port that `wanted` means: by number or name, else (as ingress-nginx does) by target
+/// Finds the port that `key` means: by number or name, else (as ingress-nginx does) by target
 /// port.
 ///
 /// # Errors
 /// The owner of the Ingress or of the Service is at fault; requests get 503.
-pub(crate) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, ServiceError> {
+pub(crate) fn locate(service: &Service, key: &BackendKey) -> Result<Location, ServiceError> {
     let Service { metadata: _, spec, status: _ } = service;
     let empty = ServiceSpec::default();
     // All else in a Service is about addresses and nodes, which slices already reflect.
@@ -128,41 +135,44 @@ pub(crate) fn locate(service: &Service, wanted: &PortRef) -> Result<Location, Se
     let ports = ports.as_deref().unwrap_or_default();
     if type_.as_deref() == Some("ExternalName") {
         let name = external_name.as_deref().unwrap_or_default();
-        return external(name, ports, wanted);
+        return external(name, ports, key);
     }
-    match (find(ports, wanted), wanted) {
-        (Some(port), _) => slices(port),
+    let transport = key.dial.transport;
+    match (find(ports, key), &key.port) {
+        (Some(port), _) => slices(port, transport),
         // A headless Service may leave its ports out; its slices then say, or the number does.
-        (None, PortRef::Number(number)) if ports.is_empty() => {
-            Ok(Location::Slices(SlicePort { name: String::new(), number: Some(*number) }))
-        }
+        (None, PortRef::Number(number)) if ports.is_empty() => Ok(Location::Slices(SlicePort {
+            name: String::new(),
+            number: Some(*number),
+            transport,
+        })),
         (None, _) => Err(ServiceError::NoSuchPort(list(ports))),
     }
 }
 
-/// The Service's own address with the port that `wanted` means; `None`: it has none, be it headless
+/// The Service's own address with the port that `key` means; `None`: it has none, be it headless
 /// or a name elsewhere.
 ///
 /// # Errors
 /// As [`locate`].
 pub(crate) fn own_address(
     service: &Service,
-    wanted: &PortRef,
+    key: &BackendKey,
 ) -> Result<Option<SocketAddr>, ServiceError> {
     let address = service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_deref());
     // "None" is what headless Services have there.
     let Some(address) = address.and_then(|text| text.parse().ok()) else { return Ok(None) };
     let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
-    let port = find(ports, wanted).ok_or_else(|| ServiceError::NoSuchPort(list(ports)))?;
-    tcp(port.protocol.as_deref())?;
+    let port = find(ports, key).ok_or_else(|| ServiceError::NoSuchPort(list(ports)))?;
+    check_protocol(port, key.dial.transport)?;
     Ok(Some(SocketAddr::new(address, port_number(port.port)?)))
 }
 
-/// What the port that `wanted` means speaks, as its `appProtocol` says: the names of Kubernetes
+/// What the port that `key` means speaks, as its `appProtocol` says: the names of Kubernetes
 /// (KEP-3726) and those in use without its prefix. Unknown ones are HTTP, as is silence.
-pub(crate) fn protocol(service: &Service, wanted: &PortRef) -> BackendProtocol {
+pub(crate) fn protocol(service: &Service, key: &BackendKey) -> BackendProtocol {
     let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
-    let name = find(ports, wanted).and_then(|port| port.app_protocol.as_deref());
+    let name = find(ports, key).and_then(|port| port.app_protocol.as_deref());
     match name.unwrap_or_default() {
         "kubernetes.io/h2c" | "h2c" | "http2" => BackendProtocol::H2c,
         "grpc" => BackendProtocol::Grpc,
@@ -173,7 +183,8 @@ pub(crate) fn protocol(service: &Service, wanted: &PortRef) -> BackendProtocol {
     }
 }
 
-fn find<'a>(ports: &'a [ServicePort], wanted: &PortRef) -> Option<&'a ServicePort> {
+fn find<'a>(ports: &'a [ServicePort], key: &BackendKey) -> Option<&'a ServicePort> {
+    let (wanted, transport) = (&key.port, key.dial.transport);
     let by_port = |port: &&ServicePort| match wanted {
         PortRef::Number(number) => port.port == i32::from(*number),
         PortRef::Name(name) => port.name.as_deref() == Some(&**name),
@@ -184,15 +195,15 @@ fn find<'a>(ports: &'a [ServicePort], wanted: &PortRef) -> Option<&'a ServicePor
         (PortRef::Name(name), Some(IntOrString::String(target))) => *target == **name,
         _ => false,
     };
-    // A number may be that of a TCP and of a UDP port (DNS, HTTP/3): ours is the TCP one.
-    let mut tcp = ports.iter().filter(|port| tcp(port.protocol.as_deref()).is_ok());
-    let by_tcp = tcp.clone().find(by_port).or_else(|| tcp.find(by_target));
-    by_tcp.or_else(|| ports.iter().find(by_port)).or_else(|| ports.iter().find(by_target))
+    // A number may be that of a TCP and of a UDP port (DNS, HTTP/3).
+    let mut fit = ports.iter().filter(|port| transport.is_of(port.protocol.as_deref()));
+    let fitting = fit.clone().find(by_port).or_else(|| fit.find(by_target));
+    fitting.or_else(|| ports.iter().find(by_port)).or_else(|| ports.iter().find(by_target))
 }
 
-fn slices(port: &ServicePort) -> Result<Location, ServiceError> {
-    let ServicePort { name, port, target_port, protocol, app_protocol: _, node_port: _ } = port;
-    tcp(protocol.as_deref())?;
+fn slices(port: &ServicePort, transport: TransportProtocol) -> Result<Location, ServiceError> {
+    check_protocol(port, transport)?;
+    let ServicePort { name, port, target_port, protocol: _, app_protocol: _, node_port: _ } = port;
     let number = match target_port {
         Some(IntOrString::Int(target)) => Some(port_number(*target)?),
         // Only the slices know what a name means on each pod. A Service that an API server stored
@@ -200,18 +211,18 @@ fn slices(port: &ServicePort) -> Result<Location, ServiceError> {
         Some(IntOrString::String(_)) | None => None,
     };
     port_number(*port)?;
-    Ok(Location::Slices(SlicePort { name: name.clone().unwrap_or_default(), number }))
+    Ok(Location::Slices(SlicePort { name: name.clone().unwrap_or_default(), number, transport }))
 }
 
-fn external(name: &str, ports: &[ServicePort], wanted: &PortRef) -> Result<Location, ServiceError> {
+fn external(name: &str, ports: &[ServicePort], key: &BackendKey) -> Result<Location, ServiceError> {
     if name.is_empty() {
         return Err(ServiceError::NoExternalName);
     }
-    let port = match (wanted, find(ports, wanted)) {
+    let port = match (&key.port, find(ports, key)) {
         // Nothing translates ports on the way to a foreign host.
         (PortRef::Number(number), _) => *number,
         (PortRef::Name(_) | PortRef::First, Some(port)) => {
-            tcp(port.protocol.as_deref())?;
+            check_protocol(port, key.dial.transport)?;
             port_number(port.port)?
         }
         (PortRef::Name(_) | PortRef::First, None) => {
@@ -221,11 +232,12 @@ fn external(name: &str, ports: &[ServicePort], wanted: &PortRef) -> Result<Locat
     Ok(Location::External { name: name.to_owned(), port })
 }
 
-fn tcp(protocol: Option<&str>) -> Result<(), ServiceError> {
-    match protocol {
-        None | Some("TCP" | "") => Ok(()),
-        Some(other) => Err(ServiceError::Protocol(other.to_owned())),
+fn check_protocol(port: &ServicePort, transport: TransportProtocol) -> Result<(), ServiceError> {
+    let protocol = port.protocol.as_deref();
+    if transport.is_of(protocol) {
+        return Ok(());
     }
+    Err(ServiceError::Protocol(protocol.unwrap_or("TCP").to_owned(), transport))
 }
 
 fn port_number(number: i32) -> Result<u16, ServiceError> {

@@ -205,15 +205,14 @@ fn readiness(conditions: Option<&EndpointConditions>) -> Readiness {
 /// Service. The only port of a slice is meant by an unnamed Service port, whatever its name:
 /// hand-written slices often differ there.
 fn port_number(ports: &[EndpointPort], wanted: &SlicePort) -> Option<u16> {
-    let mut tcp = ports.iter().filter(|EndpointPort { protocol, .. }| {
-        matches!(protocol.as_deref(), None | Some("TCP" | ""))
-    });
+    let transport = wanted.transport;
+    let mut fit = ports.iter().filter(|port| transport.is_of(port.protocol.as_deref()));
     if ports.is_empty() {
         return wanted.number;
     }
     let name = |port: &EndpointPort| port.name.as_deref().unwrap_or_default() == wanted.name;
-    let by_name = tcp.clone().find(|port| name(port));
-    let chosen = by_name.or_else(|| match (tcp.next(), tcp.next()) {
+    let by_name = fit.clone().find(|port| name(port));
+    let chosen = by_name.or_else(|| match (fit.next(), fit.next()) {
         (Some(only), None) if wanted.name.is_empty() || only.name.is_none() => Some(only),
         _ => None,
     })?;
