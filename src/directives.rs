@@ -92,7 +92,7 @@ pub enum SyntaxFault {
     #[error("{0:?} is not possible there")]
     Unexpected(char),
     /// A quote, a block or a directive without its end.
-    #[error("the end of what begins there is missing")]
+    #[error("a ';', a '}}' or a closing quote is missing for what begins there")]
     Open,
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::overlay::is_same_name;
+
 /// Changes to fields. Names are lower case tokens and values hold no control characters;
 /// [`FieldEdits::new`] sees to it, and so nobody who writes a head has to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
@@ -103,6 +105,13 @@ impl FieldEdits {
     #[inline]
     pub fn is_dropped(&self, name: &[u8]) -> bool {
         !self.is_empty() && self.drops(name)
+    }
+
+    /// The same, of names as backends of the CGI kind read them.
+    #[must_use]
+    pub fn is_dropped_as_read(&self, name: &[u8]) -> bool {
+        let is_it = |edited: &Arc<str>| is_same_name(edited.as_bytes(), name);
+        self.set.iter().any(|(edited, _)| is_it(edited)) || self.remove.iter().any(is_it)
     }
 
     fn drops(&self, name: &[u8]) -> bool {

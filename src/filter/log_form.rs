@@ -11,6 +11,10 @@ pub struct LogForm {
     pub text: Text,
     /// What becomes of characters that would mean something to who reads it.
     pub escaping: Escaping,
+    /// Whether it names a field of the answer.
+    pub reads_answer: bool,
+    /// Whether it names a field of what an endpoint answered.
+    pub reads_upstream: bool,
 }
 
 /// What becomes of characters of values. Control characters are escaped in any case, so that
@@ -68,26 +72,13 @@ impl LogForm {
             return Err(LogFormError::TooLong);
         }
         let text = Text::read(&unquoted(form), named)?;
-        Ok(Self { text, escaping })
-    }
-
-    /// Whether it names a field of the answer.
-    #[must_use]
-    pub fn reads_answer(&self) -> bool {
-        self.has(|outcome| matches!(outcome, Outcome::Sent(_)))
-    }
-
-    /// Whether it names a field of what an endpoint answered.
-    #[must_use]
-    pub fn reads_upstream(&self) -> bool {
-        self.has(|outcome| matches!(outcome, Outcome::Upstream(_)))
-    }
-
-    fn has(&self, is_so: impl Fn(&Outcome) -> bool) -> bool {
-        self.text.variables().any(|variable| match variable {
-            Variable::Outcome(outcome) => is_so(outcome),
-            _ => false,
-        })
+        let names = |is_so: fn(&Outcome) -> bool| {
+            let mut all = text.variables();
+            all.any(|variable| matches!(variable, Variable::Outcome(outcome) if is_so(outcome)))
+        };
+        let reads_answer = names(|outcome| matches!(outcome, Outcome::Sent(_)));
+        let reads_upstream = names(|outcome| matches!(outcome, Outcome::Upstream(_)));
+        Ok(Self { text, escaping, reads_answer, reads_upstream })
     }
 }
 
@@ -177,7 +168,7 @@ mod tests {
         }
         let reads = |form| {
             let form = LogForm::new(form, Escaping::Bare).unwrap();
-            (form.reads_answer(), form.reads_upstream())
+            (form.reads_answer, form.reads_upstream)
         };
         assert_eq!(reads("$status $http_x"), (false, false));
         assert_eq!(reads("$sent_http_x"), (true, false));

@@ -121,7 +121,7 @@ impl RequestOverlay {
 }
 
 /// Whether backends of the CGI kind cannot tell two names from each other.
-fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+pub(super) fn is_same_name(one: &[u8], other: &[u8]) -> bool {
     let is_sign = |octet: u8| !octet.is_ascii_alphanumeric();
     one.len() == other.len()
         && one.iter().zip(other).all(|(&one, &other)| {

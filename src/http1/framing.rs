@@ -82,7 +82,7 @@ pub(super) fn response_body(
     if matches!(status, 100..=199 | 204) && (has_coding || declared_length.unwrap_or(0) > 0) {
         is_suspect = true;
     }
-    let body = if is_head || matches!(status, 100..=199 | 204 | 304) {
+    let body = if is_head || has_no_body(status) {
         BodyLength::None
     } else if has_coding {
         BodyLength::Chunked
@@ -90,6 +90,12 @@ pub(super) fn response_body(
         declared_length.map_or(BodyLength::UntilClose, BodyLength::Known)
     };
     Ok(ResponseFraming { body, declared_length, is_suspect })
+}
+
+/// Whether responses of this status have no body, whatever their fields say (RFC 9112 section 6.3).
+#[must_use]
+pub const fn has_no_body(status: u16) -> bool {
+    matches!(status, 100..=199 | 204 | 304)
 }
 
 fn has(fields: &[Field], kind: FieldKind) -> bool {

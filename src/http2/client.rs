@@ -21,7 +21,7 @@ use crate::http1::body::Sender;
 use crate::http1::encode::{CRLF, put_field, put_status_line, reason_phrase};
 use crate::http1::error::BodyError;
 use crate::http1::fields::{FieldKind, is_hop_by_hop, trim_ows};
-use crate::http1::framing::BodyLength;
+use crate::http1::framing::{BodyLength, has_no_body};
 use crate::http1::head;
 use crate::http1::target::put_percent_encoded;
 use crate::limits::{
@@ -277,7 +277,7 @@ pub fn put_response(
     let fields = &parts.headers;
     check_count(fields)?;
     let said = length(fields)?;
-    let has_no_body = is_head || matches!(parts.status.as_u16(), 204 | 304);
+    let has_no_body = is_head || has_no_body(parts.status.as_u16());
     let body = match said {
         _ if has_no_body => BodyLength::None,
         Some(1..) if is_end => return Err(ResponseHeadFault::Length),

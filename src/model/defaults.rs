@@ -33,7 +33,9 @@ pub struct Defaults {
     pub answer_fields: Arc<FieldEdits>,
     /// Fields of backends that clients do not get.
     pub hidden_fields: Arc<FieldEdits>,
-    /// Further lines that backends get, beside whatever has the same name.
+    /// Lines that backends get in place of the client's of the same names.
+    pub upstream_set: Arc<FieldEdits>,
+    /// The same whose values depend on the request; an empty one is no line.
     pub upstream_fields: Arc<[(Box<str>, Text)]>,
     /// What becomes of Server.
     pub server: ServerField,
@@ -57,6 +59,7 @@ impl Default for Defaults {
             balance: Balance::RoundRobin,
             answer_fields: Arc::default(),
             hidden_fields: Arc::default(),
+            upstream_set: Arc::default(),
             upstream_fields: Arc::default(),
             server: ServerField::Removed,
             limit_statuses: LimitStatuses::default(),

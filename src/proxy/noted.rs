@@ -21,19 +21,24 @@ impl Noted {
     /// Forgets the last request; a line in `form` follows, if there is one.
     pub fn begin(&mut self, form: Option<&LogForm>) {
         self.head_bytes.set(0);
-        self.keeps_sent.set(form.is_some_and(LogForm::reads_answer));
-        self.keeps_upstream.set(form.is_some_and(LogForm::reads_upstream));
+        self.keeps_sent.set(form.is_some_and(|form| form.reads_answer));
+        self.keeps_upstream.set(form.is_some_and(|form| form.reads_upstream));
         self.sent.get_mut().clear();
         self.upstream.get_mut().clear();
     }
 
-    /// The client gets a head, and perhaps a body behind it.
+    /// The client gets a head and its body.
+    pub fn sends_whole(&self, text: &[u8]) {
+        let end = text.windows(4).position(|end| end == b"\r\n\r\n");
+        let head = end.and_then(|end| text.get(..end.saturating_add(4)));
+        self.sends(head.unwrap_or(text));
+    }
+
+    /// The client gets a head.
     pub fn sends(&self, head: &[u8]) {
-        let octets =
-            head.windows(4).position(|end| end == b"\r\n\r\n").map_or(head.len(), |end| end + 4);
-        self.head_bytes.set(self.head_bytes.get() + octets as u64);
+        self.head_bytes.set(self.head_bytes.get().saturating_add(head.len() as u64));
         if self.keeps_sent.get() {
-            keep(&self.sent, head.get(..octets).unwrap_or(head));
+            keep(&self.sent, head);
         }
     }
 

@@ -145,6 +145,7 @@ impl Plan {
         {
             plan.request.fields.append(&edits);
         }
+        plan.request.fields.append(&defaults.upstream_set);
         if let Some(script) = &policies.script {
             plan.follow(script);
         }
@@ -160,6 +161,7 @@ impl Plan {
     fn follow(&mut self, script: &Script) {
         let (constants, rest) = script.split();
         self.request.fields.append(&constants.request);
+        self.response.fields.append(&constants.hidden);
         self.response.set.append(&constants.answer);
         self.response.added = constants.added;
         let mut replaced = std::mem::take(&mut self.response.replaced_statuses).into_vec();

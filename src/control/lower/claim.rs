@@ -66,7 +66,10 @@ impl Claim {
         let has_other_lists = after.addresses.is_some() && after.addresses != before.addresses;
         let asks_another =
             after.external_auth.is_some() && before.external_auth != after.external_auth;
-        let asks_more = asks_more || has_other_users || has_other_lists || asks_another;
+        let has_other_text = new.snippet.is_some() && new.snippet != old.snippet
+            || new.host_snippet.is_some() && new.host_snippet != old.host_snippet;
+        let asks_more =
+            asks_more || has_other_users || has_other_lists || asks_another || has_other_text;
         (is_unguarded || asks_more).then(|| old.guards.closed_with(&new.guards))
     }
 

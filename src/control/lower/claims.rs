@@ -30,6 +30,15 @@ pub(super) struct InForce {
     uid: Option<Box<str>>,
 }
 
+/// Which version of an object was lowered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// One that was not seen before.
+    New,
+    /// The same once more, because of something else.
+    Known,
+}
+
 /// What became of a new version.
 pub(super) enum Taken {
     /// Nothing of it can be used: the last good version stays, and perhaps closes its rules.
@@ -81,13 +90,15 @@ impl Claims {
         self.by_need.get(object).into_iter().flatten()
     }
 
-    /// Takes a new version of an object.
-    pub(super) fn take(&mut self, claim: Claim, uid: Option<&str>) -> Taken {
+    /// Takes what an object comes to. The last good version stays in force only for the sake of
+    /// another one: what is no longer permitted ends.
+    pub(super) fn take(&mut self, claim: Claim, uid: Option<&str>, version: Version) -> Taken {
         let owner = claim.owner.clone();
         if claim.is_unusable
             && let Some(old) = self.in_force.get_mut(&owner)
             && !old.claim.is_unusable
             && old.uid.as_deref() == uid
+            && (version == Version::New || !old.newer.is_empty())
         {
             // The version that stays must not be more open than the one that cannot be used.
             let guards = old.claim.guards_of_newer(&claim);

@@ -113,7 +113,9 @@ pub(super) fn build<'a>(
     let OfAll { options, globals, named } = of_all;
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
     let canaries = Canaries::new(pattern, canaries);
-    let snippet = claimants.clone().find_map(host_snippet);
+    // The text for all stands in all of them: first comes who says one himself.
+    let own = claimants.clone().filter(|claim| claim.guards().decides("server-snippet"));
+    let snippet = own.chain(claimants.clone()).find_map(host_snippet);
     let hsts = globals.hsts.value();
     let wide = HostWide { pattern, tls, hsts, options, globals, named, closing, canaries, snippet };
     let mut uses = Vec::new();
@@ -323,8 +325,14 @@ impl HostWide<'_> {
         let is_closed = self.closing.is_some() || claim.guards().is_closed;
         let location = |location: &LocationText| {
             let LocationText { requests, snippet, at: _ } = location;
-            let refusal = is_closed.then_some(Refusal::Guard);
-            let base = Policies { refusal, ..Policies::default() };
+            let denied = self.tls.is_denied.then_some(Refusal::ClientCertificates);
+            let base = Policies {
+                refusal: is_closed.then_some(Refusal::Guard).or(denied),
+                certificate: self.tls.certificate.clone(),
+                client_identity: self.tls.identity,
+                hsts: self.hsts.clone().filter(|_| self.tls.has_entry),
+                ..Policies::default()
+            };
             let target = snippet.pass.as_ref().map(|pass| pass.server.clone());
             let target = target.map_or(BackendTarget::Nobody, BackendTarget::Service);
             let rule = Rule {
@@ -422,6 +430,12 @@ pub(super) fn unused_fallback(pattern: &HostPattern) -> Finding {
         message: format!("it is not used for host {pattern}, which an older Ingress claims first."),
         advice: "Write a rule with path / instead.".into(),
     }
+}
+
+/// A rule that serves nobody.
+pub(super) fn shut(rule: &Rule) -> Arc<Rule> {
+    let policies = Policies { refusal: Some(Refusal::Guard), ..rule.policies.clone() };
+    Arc::new(Rule { policies, ..rule.clone() })
 }
 
 /// The rule of `--default-backend-service`.

@@ -55,8 +55,8 @@ use crate::table::{EndpointSet, ServerTlsById};
 use backends::{Backends, slices};
 use candidate::Candidate;
 use claim::Claim;
-use claims::{Claims, Taken};
-use configmap::InForce;
+use claims::{Claims, Taken, Version};
+use configmap::{Found, InForce};
 use hosts::{BuiltHost, OfAll};
 use ingress::{class, spec};
 use named::{Difference, Named};
@@ -176,15 +176,23 @@ impl Lowerer {
         self.check_slices(store, dirty);
         self.backends.touch(store, dirty, now, &mut touched.backends);
         let globals = self.apply_globals(store, dirty);
-        touched.is_model = globals == GlobalsChange::Model;
+        touched.is_model = globals != GlobalsChange::None;
         touched.is_model |= self.apply_streams(store, dirty, &mut touched.backends);
         if self.apply_classes(store, dirty) | (globals == GlobalsChange::Objects) {
             let known = self.claims.owners().filter(|owner| owner.kind == Kind::Ingress);
             let all: BTreeSet<_> = store.ingresses.keys().chain(known).cloned().collect();
-            all.iter().for_each(|ingress| self.apply_ingress(store, ingress, &mut touched));
+            for ingress in &all {
+                let version = match dirty.0.contains(ingress) {
+                    true => Version::New,
+                    false => Version::Known,
+                };
+                self.apply_ingress(store, ingress, version, &mut touched);
+            }
         } else {
             let dirty = dirty.of_kind(Kind::Ingress);
-            dirty.for_each(|ingress| self.apply_ingress(store, ingress, &mut touched));
+            for ingress in dirty {
+                self.apply_ingress(store, ingress, Version::New, &mut touched);
+            }
         }
         let named = dirty.of_kind(Kind::Secret).chain(dirty.of_kind(Kind::ConfigMap));
         touched.named.extend(named.flat_map(|object| self.claims.needing(object)).cloned());
@@ -278,7 +286,8 @@ impl Lowerer {
             return GlobalsChange::None;
         }
         let map = store.config_maps.get(&flag);
-        let (mut globals, mut problems) = self.in_force.read(&flag, map, &self.options);
+        let found = Found::of(&flag, store);
+        let (mut globals, mut problems) = self.in_force.read(&flag, found, &self.options);
         problems.extend(configmap::find_fields(&flag, map, &store.config_maps, &mut globals));
         set_problems(&mut self.problems, &flag, problems);
         self.are_problems_stale = true;
@@ -338,13 +347,19 @@ impl Lowerer {
         }
     }
 
-    fn apply_ingress(&mut self, store: &Store, reference: &ObjectRef, touched: &mut Touched) {
+    fn apply_ingress(
+        &mut self,
+        store: &Store,
+        reference: &ObjectRef,
+        version: Version,
+        touched: &mut Touched,
+    ) {
         let is_ours =
             |entry: &&Entry<Ingress>| is_ours(&entry.object, &self.classes, &self.options);
         match store.ingresses.get(reference).filter(is_ours) {
             Some(entry) => {
                 let claim = spec::lower(reference, entry, &self.globals);
-                self.take(claim, entry.object.metadata.uid.as_deref(), touched);
+                self.take(claim, entry.object.metadata.uid.as_deref(), version, touched);
             }
             None => {
                 let Some(old) = self.claims.remove(reference) else { return };
@@ -358,11 +373,11 @@ impl Lowerer {
     }
 
     /// Takes a new version of an object of whatever kind.
-    fn take(&mut self, claim: Claim, uid: Option<&str>, touched: &mut Touched) {
+    fn take(&mut self, claim: Claim, uid: Option<&str>, version: Version, touched: &mut Touched) {
         let (owner, is_served) = (claim.owner.clone(), !claim.is_unusable);
         touched.backends.owners.insert(owner.clone());
         touched.named.insert(owner.clone());
-        let old = match self.claims.take(claim, uid) {
+        let old = match self.claims.take(claim, uid, version) {
             Taken::Kept { are_guards_changed } => {
                 if are_guards_changed && let Some(kept) = self.claims.get(&owner) {
                     touched.hosts.extend(kept.routes.keys().cloned());
@@ -476,6 +491,9 @@ impl Lowerer {
         let is_served = self.globals.unknown_names == UnknownNames::Served;
         let default_tls = default_tls.filter(|_| is_served);
         let default_rule = self.default_rule.clone();
+        let is_closed = self.globals.is_closed;
+        let default_rule =
+            default_rule.map(|rule| if is_closed { hosts::shut(&rule) } else { rule });
         let entry_points = self.options.entry_points.clone();
         let generation = ListenerId::HTTP.generation;
         let listener =

@@ -5,6 +5,7 @@ use super::super::text::Variables;
 use super::overlay::{AnswerOverlay, put_value};
 use super::program::{Block, FieldChange, Instead, Presence, Script};
 use super::state::{Known, ScriptState};
+use crate::limits::SCRIPT_OCTETS_MAX;
 
 /// What an answer is like whose fields are changed.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,7 @@ impl ScriptState {
             let is_there = change.presence == Presence::Any || has(name);
             if is_there && has_type(change, media_type) {
                 self.changed(change, request, &mut value);
-                overlay.replace(name, &value);
+                overlay.replace(name, fitting(overlay, &value));
             }
         }
     }
@@ -44,7 +45,7 @@ impl ScriptState {
             value.clear();
             what.put(&Known { state: self, request }, &mut text);
             put_value(&text, &mut value);
-            overlay.replace(name.as_bytes(), &value);
+            overlay.replace(name.as_bytes(), fitting(overlay, &value));
         }
     }
 
@@ -100,6 +101,12 @@ impl ScriptState {
         text.put(&Known { state: self, request }, &mut value);
         put_value(&value, out);
     }
+}
+
+/// The value, if there is room for it: else the field is left out, the client's as well.
+fn fitting<'v>(overlay: &RequestOverlay, value: &'v [u8]) -> &'v [u8] {
+    let octets = overlay.lines().len().saturating_add(value.len());
+    if octets > SCRIPT_OCTETS_MAX { &[] } else { value }
 }
 
 /// Whether a change is about messages of this type. Parameters are no part of it.

@@ -9,6 +9,8 @@ use super::program::{Block, Extent, FieldChange, Presence, Script};
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Constants {
+    /// What is taken away of what backends answer.
+    pub hidden: FieldEdits,
     /// Of requests on their way to the backend.
     pub request: FieldEdits,
     /// Of all answers.
@@ -25,7 +27,8 @@ impl Script {
             return (Constants::default(), Some(self.clone()));
         };
         let mut rest = self.clone();
-        let mut constants = Constants::default();
+        let hidden = std::mem::take(&mut rest.hidden);
+        let mut constants = Constants { hidden, ..Constants::default() };
         if ifs.iter().all(|block| block.sent == first.sent && block.received == first.received)
             && let Some(request) = of_request(first)
         {

@@ -1,6 +1,7 @@
 //! What a script changes of the fields of one answer.
 
 use super::program::Extent;
+use crate::limits::SCRIPT_OCTETS_MAX;
 
 /// Names that are left out and lines that are added.
 ///
@@ -67,7 +68,11 @@ impl AnswerOverlay {
     }
 
     /// Adds a line. What ends a line is left out of the value, and blanks at its ends.
+    /// There is room for as much as a script may hold.
     pub(super) fn add(&mut self, name: &[u8], value: &[u8]) {
+        if self.octets.len().saturating_add(value.len()) > SCRIPT_OCTETS_MAX {
+            return;
+        }
         let start = self.octets.len();
         self.octets.extend_from_slice(name);
         let name_end = self.octets.len();

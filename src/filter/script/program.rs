@@ -1,6 +1,7 @@
 //! The program that directives are: plain data.
 
 use super::super::answer_fields::Statuses;
+use super::super::fields::FieldEdits;
 use super::super::path_pattern::PathPattern;
 use super::super::text::{Text, Variable};
 
@@ -18,6 +19,8 @@ pub struct Script {
     pub blocks: Box<[Block]>,
     /// Variables (name, value) that are set once a server of external authentication answered.
     pub of_auth: Box<[(Box<str>, Text)]>,
+    /// Fields of backends that clients do not get.
+    pub hidden: FieldEdits,
     /// Media type of texts that are returned.
     pub media_type: Box<str>,
     /// Whose errors others stand for.
@@ -219,8 +222,9 @@ impl Script {
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { host, rule, blocks, of_auth, media_type: _, intercepts: _ } = self;
+        let Self { host, rule, blocks, of_auth, hidden, media_type: _, intercepts: _ } = self;
         host.is_empty()
+            && hidden.is_empty()
             && rule.is_empty()
             && of_auth.is_empty()
             && blocks.iter().all(|block| *block == Block::default())

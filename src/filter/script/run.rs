@@ -46,7 +46,7 @@ impl ScriptState {
     /// Takes those of the rule.
     pub fn go_on(&mut self, script: &Script, request: &impl Variables) -> Course {
         self.is_begun = true;
-        (self.block, self.is_settled) = (0, false);
+        self.leave_rule();
         if script.rule.is_empty() {
             return Course::Onward;
         }
@@ -66,6 +66,11 @@ impl ScriptState {
         }
         self.rounds = self.rounds.saturating_add(1);
         if self.rounds > SCRIPT_ROUNDS_MAX { Course::Failed } else { Course::Moved }
+    }
+
+    /// Another rule is the one of the request: what was decided in the old one is nothing there.
+    pub fn leave_rule(&mut self) {
+        (self.block, self.is_settled) = (0, false);
     }
 
     /// Puts `text` together and appends it to `out`.

@@ -1,8 +1,9 @@
 //! What a script has come to with one request, and what its texts know because of that.
 
 use super::super::path_pattern::{Captures, PathPattern};
+use super::super::rewrite::encode;
 use super::super::text::{Variable, Variables};
-use crate::limits::SCRIPT_OCTETS_MAX;
+use crate::limits::{SCRIPT_OCTETS_MAX, SCRIPT_SEARCHED_MAX};
 
 /// Memory of one request that is used again.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub struct ScriptState {
     ending: Option<(u16, EndingPlace, Span)>,
     /// The block that counts.
     pub(super) block: usize,
+    /// Octets that expressions looked at.
+    searched: usize,
     /// Rules that rewrites led to.
     pub(super) rounds: u32,
     /// No further rewrite of the rule is done.
@@ -149,8 +152,17 @@ impl ScriptState {
         Ok(())
     }
 
+    /// What would end a request line, or begin a fragment, is percent-encoded: texts may have what
+    /// a path held after decoding.
     pub(super) fn set_query(&mut self, query: &[u8]) -> Result<(), TooLong> {
-        self.query = Some(self.keep(query)?);
+        let start = self.octets.len();
+        encode(query, is_of_query, &mut self.octets);
+        let end = self.octets.len();
+        if end > SCRIPT_OCTETS_MAX {
+            self.octets.truncate(start);
+            return Err(TooLong);
+        }
+        self.query = Some(Span { start, end });
         Ok(())
     }
 
@@ -170,6 +182,10 @@ impl ScriptState {
         pattern: &PathPattern,
         subject: &[u8],
     ) -> Result<bool, TooLong> {
+        self.searched = self.searched.saturating_add(subject.len());
+        if self.searched > SCRIPT_SEARCHED_MAX {
+            return Err(TooLong);
+        }
         let Some(captures) = pattern.captures(subject) else { return Ok(false) };
         for (name, number) in pattern.groups() {
             let range = captures.get(number).unwrap_or_default();
@@ -188,7 +204,9 @@ impl ScriptState {
     }
 
     pub(super) fn give_text(&mut self, text: Vec<u8>) {
-        self.text = text;
+        if text.capacity() <= SCRIPT_OCTETS_MAX {
+            self.text = text;
+        }
     }
 
     fn keep(&mut self, octets: &[u8]) -> Result<Span, TooLong> {
@@ -218,6 +236,10 @@ impl ScriptState {
         let part = captures.get(usize::from(number)).unwrap_or_default();
         Some(self.of(*subject).get(part).unwrap_or_default())
     }
+}
+
+fn is_of_query(octet: u8) -> bool {
+    matches!(octet, b'!'..=b'~' | 0x80..) && octet != b'#'
 }
 
 /// What is known of a request that a script has changed.
@@ -269,7 +291,37 @@ pub fn parameter<'a>(query: &'a [u8], name: &[u8]) -> &'a [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::parameter;
+    use super::*;
+
+    #[test]
+    fn a_query_has_nothing_that_ends_a_request_line() {
+        for (text, expected) in [
+            (&b"a=1&b=%41"[..], "a=1&b=%41"),
+            (b"", ""),
+            (b"a b\r\nX: y#z\0\x7f", "a%20b%0D%0AX:%20y%23z%00%7F"),
+        ] {
+            let mut state = ScriptState::default();
+            assert!(state.set_query(text).is_ok());
+            assert_eq!(state.query(), Some(expected.as_bytes()));
+        }
+        let mut state = ScriptState::default();
+        assert!(state.set_query(&[b' '; SCRIPT_OCTETS_MAX / 2]).is_err());
+        assert!(state.set_query(b"a").is_ok(), "what did not fit is gone");
+    }
+
+    #[test]
+    fn expressions_look_at_so_much_and_no_more() {
+        let (mut state, pattern) =
+            (ScriptState::default(), PathPattern::new("x", "x").expect("a pattern"));
+        let subject = vec![b'a'; SCRIPT_OCTETS_MAX];
+        for _ in 0..SCRIPT_SEARCHED_MAX / SCRIPT_OCTETS_MAX {
+            assert!(matches!(state.search(&pattern, &subject), Ok(false)));
+        }
+        assert!(state.search(&pattern, b"a").is_err());
+        state.is_begun = true;
+        state.clear();
+        assert!(state.search(&pattern, b"a").is_ok());
+    }
 
     #[test]
     fn parameters_are_found_by_name() {

@@ -1,5 +1,6 @@
 //! Answers of our own to a request under way.
 
+use crate::http1::framing::has_no_body;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::own_fields::Answering;
 use crate::proxy::exchange::reply::{self, Persistence, Reply};
@@ -72,7 +73,7 @@ impl Exchange<'_> {
         let Told { status, fields, mut body } = told;
         let mut out = Buffer::new(Class::Small);
         let octets = body.len();
-        if request.head.is_head(request.bytes) {
+        if request.head.is_head(request.bytes) || has_no_body(status) {
             body = b"";
         }
         let media_type = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));

@@ -5,7 +5,6 @@ use crate::coding::{Broken, Progress, Substituter, Then};
 use crate::filter::{BodyChange, Choice, Compressible, Validators};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{ResponseHead, Version, is_grpc};
-use crate::http1::reframe::Recoding;
 use crate::limits::SUBSTITUTE_BYTES_MAX;
 use crate::proxy::compressors::Loan;
 use crate::proxy::exchange::request::Request;
@@ -40,7 +39,8 @@ pub enum Coded {
 
 impl Coder {
     /// The coder of the body behind `head`, whose spans lie in `octets`; and what it means for the
-    /// fields there.
+    /// fields there. What is said of a body that HEAD asked about is said of the coded one; there
+    /// is none to code.
     #[inline]
     pub fn of(
         request: &Request<'_>,
@@ -73,15 +73,6 @@ impl Coder {
         }
         let recoder = Recoder { substituter, compressor, between: Buffer::unallocated() };
         (Self::Recoding(Box::new(recoder)), change)
-    }
-
-    /// What becomes of the body's length.
-    #[must_use]
-    pub const fn recoding(&self) -> Recoding {
-        match self {
-            Self::Identity => Recoding::Untouched,
-            Self::Recoding(_) => Recoding::Recoded,
-        }
     }
 }
 
@@ -134,6 +125,9 @@ fn substituter(
     }
     change.validators =
         if substitutions.keeps_validators { Validators::Weakened } else { Validators::Dropped };
+    if head.body == BodyLength::None {
+        return None;
+    }
     let replacements = substitutions.pairs().iter().map(|pair| {
         let mut text = Vec::new();
         request.put_text(pair.put(), &mut text);
@@ -172,16 +166,24 @@ fn compressor(
     change.varies = choice != Choice::Fixed;
     let Choice::Coded(coding, level) = choice else { return None };
     let core = request.core;
-    let Some(loan) = core.compressors.lend(coding, level) else {
-        core.count(Counter::CompressionsForgone);
-        return None;
+    let loan = match head.body {
+        BodyLength::None => None,
+        _ => match core.compressors.lend(coding, level) {
+            Some(loan) => {
+                core.count(Counter::ResponsesCompressed);
+                Some(loan)
+            }
+            None => {
+                core.count(Counter::CompressionsForgone);
+                return None;
+            }
+        },
     };
-    core.count(Counter::ResponsesCompressed);
     change.coding = Some(coding);
     if change.validators == Validators::Kept {
         change.validators = Validators::Weakened;
     }
-    Some(loan)
+    loan
 }
 
 impl Recoder {

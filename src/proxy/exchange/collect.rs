@@ -61,7 +61,7 @@ impl Exchange<'_> {
 
     async fn read_more(&self, piece: &mut Buffer) -> Result<(), Uncollected> {
         let deadline = self.downstream.stream.deadline();
-        deadline.arm(self.core.downstream(|policy| policy.body_timeout), Expiry::CloseRead);
+        deadline.arm(self.policy.body_timeout, Expiry::CloseRead);
         let result = self.downstream.stream.read_when_ready(piece).await;
         match result {
             Ok(1..) => {

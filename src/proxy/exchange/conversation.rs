@@ -4,12 +4,13 @@
 //! may fail and be repeated; after it, a failure breaks the client connection, never ends it
 //! cleanly.
 
+use crate::filter::Validators;
 use crate::filter::script::PageStatus;
 use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::error::RequestFault;
-use crate::http1::framing::BodyLength;
+use crate::http1::framing::has_no_body;
 use crate::http1::head::{RequestKind, ResponseHead, Span};
-use crate::http1::reframe::{Framing, ResponseFacts};
+use crate::http1::reframe::{Framing, Recoding, ResponseFacts};
 use crate::model::UpstreamVersion;
 use crate::proxy::exchange::coder::Coder;
 use crate::proxy::exchange::end::End;
@@ -138,7 +139,11 @@ pub async fn run(
         record.finished = process_nanos();
         return Outcome::Repeat(unsaid);
     }
-    if let Some(PageStatus::Fixed(status)) = request.page {
+    // How long its body is was read for the status that it came with.
+    if let Some(PageStatus::Fixed(status)) = request.page
+        && !has_no_body(status)
+        && !has_no_body(head.status)
+    {
         head.status = status;
         head.reason = Span::default();
     }
@@ -189,7 +194,7 @@ fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> 
         length: request.head.body,
         bytes_max: talk.route.plan.treatment.body_bytes_max,
         is_expecting: request.head.expects_continue,
-        read_timeout: request.core.downstream(|policy| policy.body_timeout),
+        read_timeout: request.policy.body_timeout,
         until: talk.until,
         progress: talk.progress,
     }
@@ -260,11 +265,12 @@ async fn answer(
         version: request.head.version,
         status: head.status,
         body: head.body,
-        recoding: coder.recoding(),
+        recoding: match change.validators {
+            Validators::Kept => Recoding::Untouched,
+            Validators::Weakened | Validators::Dropped => Recoding::Recoded,
+        },
         trailers: request.trailers(),
     });
-    // What is said of a body that HEAD asked about is said of the coded one; there is none to code.
-    let coder = if head.body == BodyLength::None { Coder::Identity } else { coder };
     let next = body_end(request, reply);
     let is_last = request.ends_connection() || next.is_none() || framing.is_until_close();
     let persistence = if is_last { Persistence::Close } else { request.keep() };

@@ -178,6 +178,7 @@ fn is_passed(field: &Field, bytes: &[u8], facts: &RequestFacts<'_>) -> bool {
         && request_fields::of_client(kind_as_read(name)) == OfClient::Kept
         && !field.dropped
         && !facts.overlay.is_dropped(name)
+        && !facts.edits.is_dropped_as_read(name)
 }
 
 fn put_kept(out: &mut Vec<u8>, bytes: &[u8], field: &Field, edits: &FieldEdits) {

@@ -5,6 +5,7 @@
 use crate::filter::{AddedFields, AnswerFields, AnswerOverlay};
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
+use crate::http1::framing::has_no_body;
 use crate::http1::head::Version;
 use crate::model::Refusal;
 use crate::proxy::upstream::failure::Failure;
@@ -402,9 +403,12 @@ pub fn put_told(
     for (name, value) in fields {
         own.put_field(out, name, value);
     }
-    out.extend_from_slice(b"Content-Length: ");
-    encode::put_decimal(out, octets as u64);
-    out.extend_from_slice(b"\r\n");
+    // RFC 9110 section 8.6.
+    if !has_no_body(status) {
+        out.extend_from_slice(b"Content-Length: ");
+        encode::put_decimal(out, octets as u64);
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
 }

@@ -8,7 +8,7 @@ use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestHead, Version, is_grpc};
 use crate::http1::reframe::Trailers;
 use crate::limits::WHOLE_BODY_BYTES_MAX;
-use crate::model::{BackendKey, Origin};
+use crate::model::{self, BackendKey, Origin};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::Downstream;
@@ -39,6 +39,8 @@ pub struct Request<'a> {
     /// Whether the backend gets its trailers: where gates say what it is told, they could say
     /// otherwise.
     pub sent_trailers: Trailers,
+    /// How its client is treated, whatever it asks for.
+    pub policy: &'a model::Downstream,
     /// What is kept of heads for the access log.
     pub noted: &'a Noted,
     /// What is left of its body.

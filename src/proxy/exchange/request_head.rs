@@ -1,5 +1,6 @@
 //! What the head of the upstream request is made of: the client's, the rule's plan, our facts.
 
+use crate::filter::script::Known as Changed;
 use crate::model::{ClientIdentityPolicy, Scheme, UpstreamVersion};
 use crate::proxy::exchange::forward::{self, RequestFacts};
 use crate::proxy::exchange::state::Exchange;
@@ -23,7 +24,10 @@ impl Exchange<'_> {
         let request = self.request();
         if let Some(text) = &plan.host {
             host.clear();
-            text.put(&self.known_of(route), &mut host);
+            let (state, request) = (&self.scratch.script, &self.known_of(route));
+            text.put(&Changed { state, request }, &mut host);
+            // What a path captured may have been decoded.
+            host.retain(u8::is_ascii_graphic);
         }
         let facts = RequestFacts {
             peer: self.downstream.client.as_bytes(),

@@ -75,7 +75,7 @@ impl Unsaid {
     /// # Errors
     /// The client did not get it.
     pub async fn say_whole(self, request: &Request<'_>, text: Buffer) -> Result<(), Gone> {
-        request.noted.sends(text.unread());
+        request.noted.sends_whole(text.unread());
         send(request, text).await
     }
 

@@ -53,11 +53,13 @@ impl Exchange<'_> {
     ) -> Said {
         let Some(found) = matched else { return Said::Yes };
         let mut state = std::mem::take(&mut self.scratch.script);
-        let path = state.path().map_or_else(|| self.head().rule_path().to_vec(), <[u8]>::to_vec);
         if phase == Phase::Rule
-            && let Some(captures) = found.pattern.and_then(|pattern| pattern.captures(&path))
+            && let Some(pattern) = found.pattern
         {
-            state.capture(&path, captures);
+            let path = state.path().unwrap_or_else(|| self.head().rule_path()).to_vec();
+            if let Some(captures) = pattern.captures(&path) {
+                state.capture(&path, captures);
+            }
         }
         let known = self.known_of_request(&found.rule.origin);
         let course = match phase {

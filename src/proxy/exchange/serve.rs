@@ -102,7 +102,7 @@ pub async fn run(
 impl<'a> Exchange<'a> {
     async fn serve(
         &mut self,
-        table: &CoreTable,
+        table: &'a CoreTable,
         matched: Option<&Match<'_>>,
         passed: Result<(), Held<'_>>,
         unsaid: Unsaid,
@@ -148,7 +148,7 @@ impl<'a> Exchange<'a> {
     /// Answers with what is found at another path, or else with `reply`.
     async fn serve_page(
         &mut self,
-        table: &CoreTable,
+        table: &'a CoreTable,
         (status, path): (PageStatus, &[u8]),
         unsaid: Unsaid,
         reply: Reply,
@@ -162,7 +162,11 @@ impl<'a> Exchange<'a> {
             status => status,
         });
         let matched = self.look_up_again(table);
+        self.take_rule(matched.as_ref(), &table.0.no_rule);
         let matched = matched.as_ref();
+        if let Some(found) = matched.filter(|found| found.rule.auth_server.is_some()) {
+            self.drop_claims(found.rule);
+        }
         let served = match self.pass_gates(table, matched).map(|_| ()) {
             Ok(()) => match matched {
                 Some(found) => self.ask(found, unsaid, process_nanos()).await,
@@ -191,7 +195,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// The rule of the path that directives made.
-    fn look_up_again<'t>(&self, table: &'t CoreTable) -> Option<Match<'t>> {
+    fn look_up_again<'t>(&mut self, table: &'t CoreTable) -> Option<Match<'t>> {
+        self.scratch.script.leave_rule();
         self.look_up(table, self.scratch.script.path().unwrap_or_else(|| self.head().rule_path()))
     }
 

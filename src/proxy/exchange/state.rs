@@ -101,6 +101,7 @@ impl Exchange<'_> {
         Request {
             core: self.core,
             downstream: self.downstream,
+            policy: self.policy,
             claimed: self.claimed.as_ref(),
             bytes: self.bytes,
             head: &self.scratch.request,
@@ -145,6 +146,7 @@ impl Exchange<'_> {
         let &mut Self {
             core,
             downstream,
+            policy,
             bytes,
             is_last,
             answer,
@@ -157,6 +159,7 @@ impl Exchange<'_> {
         let request = Request {
             core,
             downstream,
+            policy,
             claimed: claimed.as_ref(),
             bytes,
             head,

@@ -143,11 +143,17 @@ fn put_field(out: &mut Vec<u8>, head: &[u8], name: &str) {
 /// Control characters as `\xHH`, everything else as it is.
 fn write_bare(out: &mut Vec<u8>, value: &[u8], bytes_max: usize) {
     let end = out.len() + bytes_max;
-    for piece in value.chunk_by(|one, other| one.is_ascii_control() == other.is_ascii_control()) {
-        let room = end.saturating_sub(out.len());
-        match piece.first() {
-            Some(first) if first.is_ascii_control() => write_nginx_escaped(out, piece, room),
-            _ => out.extend_from_slice(piece.get(..room.min(piece.len())).unwrap_or_default()),
+    for chunk in value.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            let mut octets = [0; 4];
+            let octets = char.encode_utf8(&mut octets).as_bytes();
+            let room = end.saturating_sub(out.len());
+            if char.is_control() {
+                write_nginx_escaped(out, octets, room);
+            } else if octets.len() <= room {
+                out.extend_from_slice(octets);
+            }
         }
+        write_nginx_escaped(out, chunk.invalid(), end.saturating_sub(out.len()));
     }
 }

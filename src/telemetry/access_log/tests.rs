@@ -430,6 +430,8 @@ fn no_value_gets_out_of_its_place_in_a_form() {
     LineFormat::new(AccessLogFormat::Json).write_line(&mut out, &record(), &Request, Some(&form));
     let controls = out.iter().filter(|octet| octet.is_ascii_control()).count();
     assert_eq!((controls, out.last()), (1, Some(&b'\n')), "{}", out.escape_ascii());
+    let text = String::from_utf8_lossy(&out);
+    assert_eq!(text.chars().filter(|char| char.is_control()).count(), 1, "C1 is one, too: {text}");
 }
 
 #[test]

@@ -79,7 +79,8 @@ fn keys_hold_for_all_ingresses_and_are_followed(driver: Driver) {
     area.proxy.wait_for_status("secure.example", "/", 301);
     area.told(&[
         "ingress-nginx has no such key; did you mean keep-alive-requests?",
-        "it is neither round_robin nor ewma. Correct it; until then the default counts",
+        "it is neither round_robin nor ewma. Correct it; until then it is as if the \
+         key were not there",
         "the key has no effect here: --cores says it",
         "not all of ConfigMap default/upstream can be used: host is written by the proxy itself",
         "not all of ConfigMap default/upstream can be used: the value of X-Bad: the variable $no",
@@ -136,8 +137,8 @@ fn holds_for_all(area: &Served) {
         row("secure.example", "/", 301).has("location", "https://secure.example"),
         row("secure.example", "/open/x", 200).from("web"),
         row("secure.example", "/.well-known/acme-challenge/x", 301),
-        // Nothing of a new version with such a word is served.
-        row("word.example", "/", 200).from("web"),
+        // Nothing with such a word is served, be it new or not.
+        row("word.example", "/", 200).from("pages"),
         row("fresh.example", "/", 200).from("pages"),
     ]);
 }
@@ -178,10 +179,13 @@ fn changes_are_live(area: &Served) {
     ]);
     // Nobody comes in by a word that cannot be understood, but who does not depend on it.
     proxy.remove(FILE);
+    area.told(&["which --configmap names: what it said last stays in force"]);
+    area.check(&[row("plain.example", "/", 302)]);
+    proxy.write(FILE, &config_map("controller", "  server-tokens: \"true\"\n"));
     proxy.wait_for_status("plain.example", "/", 200);
     let bad = "  global-auth-url: ftp://auth\n  server-tokens: \"true\"\n  \
                allow-backend-server-header: \"true\"\n";
-    proxy.write(FILE, &config_map("controller", bad));
+    proxy.replace(FILE, &config_map("controller", bad));
     proxy.wait_for_status("plain.example", "/", 503);
     area.told(&["all whom that server should be asked about get 503"]);
     area.check(&[row("open.example", "/", 200).from("web")]);

@@ -111,6 +111,23 @@ fn directives_do_what_they_say(driver: Driver) {
             )],
         ))
         .ingress(&rule("unknown", "no_such_thing on;\nmore_set_headers 'X-A: b';"))
+        .ingress(
+            &Ingress::new("split")
+                .nginx("use-regex", "true")
+                .nginx("configuration-snippet", "set $args \"p=$1&h=$http_x\";")
+                .host("split.example")
+                .path("/([^?]+)", ImplementationSpecific, "web"),
+        )
+        .ingress(
+            &rule("cors", "proxy_hide_header Access-Control-Allow-Origin;")
+                .nginx("enable-cors", "true"),
+        )
+        .ingress(&rule("empty", "return 204 \"$arg_x\";"))
+        .ingress(&rule(
+            "named",
+            "set $h inner; proxy_set_header Host \"$h.example$arg_x\";\n\
+             proxy_hide_header X-Said;",
+        ))
         .ingress(&rule("lua", "access_by_lua_block { ngx.exit(403) }"))
         .ingress(&rule("cut", "more_set_headers 'X-A: b"))
         .ingress(&rule(
@@ -121,7 +138,7 @@ fn directives_do_what_they_say(driver: Driver) {
     served.told(&[
         "line 1, column 1 (no_such_thing): it is not supported; it has no effect.",
         "line 1, column 1 (access_by_lua_block): it is not supported; it may keep clients out",
-        "line 1, column 18: it cannot be read: the end of what begins there is missing",
+        "line 1, column 18: it cannot be read: a ';', a '}' or a closing quote is missing",
     ]);
     let web = |host: &'static str, path: &str| row(host, path, 200).from("web");
     served.check(&[
@@ -160,6 +177,16 @@ fn directives_do_what_they_say(driver: Driver) {
         row("host.example", "/nothing", 404).has("X-Team", "red"),
         row("host.example", "/cap/a%20b", 200).says("<a b>"),
         web("unknown.example", "/").has("X-A", "b"),
+        // Whatever a path or a field holds, the request line has one line.
+        web("split.example", "/a%20HTTP%0d%0aX:%231?x")
+            .send("X", "b c")
+            .saw("/a%20HTTP%0d%0aX:%231?p=a%20HTTP%0D%0AX:%231&h=b%20c"),
+        // What is hidden is the backend's.
+        web("cors.example", "/")
+            .send("Origin", "https://a.example")
+            .has("Access-Control-Allow-Origin", "*"),
+        row("empty.example", "/?x=body", 204).lacks("Content-Length").says(""),
+        web("named.example", "/?x=1").saw_field("host", "inner.example1"),
         row("lua.example", "/", 503),
         row("cut.example", "/", 503),
         web("evil.example", "/a%0D%0ASet-Cookie:%20x?x=%0d%0a").lacks("Set-Cookie"),

@@ -27,7 +27,9 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "global-auth-snippet",
         "",
-        Partial("proxy_set_header alone; anything else closes the rules"),
+        Partial(
+            "proxy_set_header, and what has nothing to do here; anything else closes the rules",
+        ),
     )
     .auth("auth-snippet")
     .doc("As `auth-snippet`."),
@@ -39,6 +41,7 @@ pub(super) const KEYS: &[Key] = &[
         ),
     key("no-auth-locations", "/.well-known/acme-challenge", Supported)
         .put(no_auth)
+        .may_be_empty()
         .doc("Beginnings of paths of Ingresses that need neither a password nor such a word."),
 ];
 

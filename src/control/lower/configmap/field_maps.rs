@@ -38,16 +38,27 @@ pub(in super::super) fn find(
     }
     let target = original_target.then_some(("X-Original-URI", "$request_uri"));
     let mut texts: Vec<Line> = target.into_iter().filter_map(|(n, v)| line(n, v).ok()).collect();
+    let mut set = FieldEdits::default();
     if let Some(named) = &upstream {
         for (name, value) in lines("proxy-set-headers", named, all, &mut report) {
             match line(name, value) {
-                Ok(line) => texts.push(line),
+                Ok((name, text)) => match constant(&name, &text) {
+                    Some(edit) => set.append(&edit),
+                    None => texts.push((name, text)),
+                },
                 Err(why) => report.warning(unusable("proxy-set-headers", named, &why)),
             }
         }
     }
+    globals.defaults.upstream_set = Arc::new(set);
     globals.defaults.upstream_fields = texts.into();
     report.finish()
+}
+
+/// A line that is the same for all requests.
+fn constant(name: &str, text: &Text) -> Option<FieldEdits> {
+    let value = text.constant().filter(|value| !value.is_empty())?;
+    FieldEdits::new([(name, value)], [], []).ok()
 }
 
 fn line(name: &str, value: &str) -> Result<Line, String> {

@@ -36,7 +36,7 @@ use super::options::LowerOptions;
 use super::slip;
 use crate::control::source::object::Object;
 use crate::control::source::report::{Finding, Report};
-use crate::control::store::Entry;
+use crate::control::store::{Entry, Store};
 use crate::model::{ObjectRef, Problem};
 use globals::Globals;
 use row::{Effect, Guards, Key, field};
@@ -50,20 +50,46 @@ pub use page::page;
 pub(super) struct InForce(BTreeMap<&'static str, Box<str>>);
 
 impl InForce {
-    /// What `map` says over flags, and what is wrong with it.
+    /// What is said over flags, and what is wrong with it. Whoever takes the ConfigMap away does
+    /// not mean to let everybody in: what it said last stays.
     pub(super) fn read(
         &mut self,
         reference: &ObjectRef,
-        map: Option<&Entry<ConfigMap>>,
+        found: Found<'_>,
         options: &LowerOptions,
     ) -> (Globals, Vec<Arc<Problem>>) {
-        let mut report = Report::new(reference, map.and_then(|entry| entry.provenance.as_ref()));
-        let old = std::mem::take(&mut self.0);
-        let mut globals = Globals::of_flags(options);
-        let Some(entry) = map else {
-            report.warning(missing(reference));
-            return (globals, report.finish());
+        let entry = match found {
+            Found::Object(entry) => Some(entry),
+            Found::Unreadable | Found::Nothing => None,
         };
+        let mut report = Report::new(reference, entry.and_then(|entry| entry.provenance.as_ref()));
+        let mut globals = Globals::of_flags(options);
+        match found {
+            Found::Object(entry) => self.take(reference, entry, options, &mut globals, &mut report),
+            // Where it was read it was told.
+            Found::Unreadable => globals.is_closed = self.0.is_empty(),
+            Found::Nothing => report.warning(missing(reference, self.0.is_empty())),
+        }
+        for (name, value) in &self.0 {
+            // Each was checked.
+            let put = groups::find(name).map(|key| key.put_into(value, &mut globals));
+            debug_assert!(put.is_none_or(|put| put.is_ok()), "{name}: {value}");
+        }
+        globals.auth = annotations::general_auth(reference, &globals);
+        globals.nothing = annotations::of_none(reference, &globals);
+        (globals, report.finish())
+    }
+
+    /// Takes what a version of it says.
+    fn take(
+        &mut self,
+        reference: &ObjectRef,
+        entry: &Entry<ConfigMap>,
+        options: &LowerOptions,
+        globals: &mut Globals,
+        report: &mut Report<'_>,
+    ) {
+        let old = std::mem::take(&mut self.0);
         let ConfigMap { data, binary_data: _, immutable: _, metadata: _ } = &*entry.object;
         for (name, value) in data.iter().flatten() {
             let Some(key) = groups::find(name) else {
@@ -71,10 +97,11 @@ impl InForce {
                 continue;
             };
             let said = value.trim();
-            if said.is_empty() || !key.tell_state(&mut report) {
+            if said.is_empty() && !key.may_be_empty || !key.tell_state(report) {
                 continue;
             }
             let last = old.get(key.name).map(|last| &**last);
+            let last = last.filter(|_| key.guards != Guards::Grants);
             let value = match key.check(said, reference, options) {
                 Ok(()) => Some(said),
                 Err(why) => {
@@ -91,14 +118,28 @@ impl InForce {
                 (None, _) => globals.is_closed |= key.guards == Guards::Clients,
             }
         }
-        for (name, value) in &self.0 {
-            // Each was checked.
-            let put = groups::find(name).map(|key| key.put_into(value, &mut globals));
-            debug_assert!(put.is_none_or(|put| put.is_ok()), "{name}: {value}");
+    }
+}
+
+/// What there is of the ConfigMap.
+#[derive(Clone, Copy)]
+pub(super) enum Found<'a> {
+    /// A version.
+    Object(&'a Entry<ConfigMap>),
+    /// One that could not be read.
+    Unreadable,
+    /// None.
+    Nothing,
+}
+
+impl<'a> Found<'a> {
+    /// What the store has.
+    pub(super) fn of(reference: &ObjectRef, store: &'a Store) -> Self {
+        match store.config_maps.get(reference) {
+            Some(entry) => Self::Object(entry),
+            None if store.broken.contains(reference) => Self::Unreadable,
+            None => Self::Nothing,
         }
-        globals.auth = annotations::general_auth(reference, &globals);
-        globals.nothing = annotations::of_none(reference, &globals);
-        (globals, report.finish())
     }
 }
 
@@ -159,12 +200,11 @@ impl Key {
 
     fn invalid(&self, why: &str, last: Option<&str>) -> Finding {
         let is_auth = matches!(self.effect, Effect::Auth(_));
-        let until = match (last, self.guards, self.default) {
-            (Some(last), ..) => format!("the last good value, {last:?}, stays in force"),
-            (None, ..) if is_auth => "all whom that server should be asked about get 503".into(),
-            (None, Guards::Clients, _) => "all requests get status 503".to_owned(),
-            (None, Guards::Nobody, "") => "it is as if the key were not there".to_owned(),
-            (None, Guards::Nobody, default) => format!("the default counts, {default}"),
+        let until = match (last, self.guards) {
+            (Some(last), _) => format!("the last good value, {last:?}, stays in force"),
+            (None, _) if is_auth => "all whom that server should be asked about get 503".into(),
+            (None, Guards::Clients) => "all requests get status 503".to_owned(),
+            (None, _) => "it is as if the key were not there".to_owned(),
         };
         Finding {
             reason: "InvalidValue",
@@ -175,11 +215,15 @@ impl Key {
     }
 }
 
-fn missing(reference: &ObjectRef) -> Finding {
+fn missing(reference: &ObjectRef, was_never_there: bool) -> Finding {
+    let counts = match was_never_there {
+        true => "flags alone count",
+        false => "what it said last stays in force until the next start",
+    };
     Finding {
         reason: "ConfigMapMissing",
         field: String::new(),
-        message: format!("there is no {reference}, which --configmap names: flags alone count."),
+        message: format!("there is no {reference}, which --configmap names: {counts}."),
         advice: "Create it, or leave the flag out.".into(),
     }
 }
@@ -216,13 +260,13 @@ impl InForce {
         let found = objects.into_iter().find_map(|(reference, object)| match object {
             Object::ConfigMap(map) if Some(reference) == options.config_map.as_ref() => {
                 let entry = Entry { object: Arc::clone(map), provenance: None };
-                Some(self.read(reference, Some(&entry), options).0)
+                Some(self.read(reference, Found::Object(&entry), options).0)
             }
             _ => None,
         });
-        found.unwrap_or_else(|| {
-            self.0.clear();
-            Globals::of_flags(options)
+        found.unwrap_or_else(|| match &options.config_map {
+            Some(flag) => self.read(flag, Found::Nothing, options).0,
+            None => Globals::of_flags(options),
         })
     }
 }

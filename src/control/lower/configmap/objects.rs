@@ -10,6 +10,7 @@ const AT_ADMISSION: &str = "the admission webhook alone checks it, as in ingress
 pub(super) const KEYS: &[Key] = &[
     key("allow-cross-namespace-resources", "false", Supported)
         .put(naming)
+        .grant()
         .doc("Annotations may name Secrets and ConfigMaps of other namespaces."),
     key("annotation-value-word-blocklist", "", Supported).put(forbidden_words).guard().doc(
         "Words, with commas between; an Ingress with one of them in an annotation is refused.",

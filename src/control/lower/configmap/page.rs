@@ -15,8 +15,11 @@ All values are texts. Truth values are `true`, `True`, `TRUE`, `t`, `T`, `1` and
 `yes` and `on` are none, nor are they in ingress-nginx. An empty value is as if the key were not
 there. What is wrong is told on the ConfigMap, and harms that key alone: a name that is not known
 (`KeyNotSupported`, with the one that is probably meant) has no effect; of a value that cannot be
-understood (`InvalidValue`) the last good one of its key stays in force, at first start the default.
-A **guard** keeps clients out: if none of its values was ever understood, requests get status 503.
+understood (`InvalidValue`) the last good one of its key stays in force; at first start, and for
+keys that permit more to authors, it is as if the key were not there.
+A **guard** keeps clients out: if none of its values was ever understood, requests get status 503,
+and so they do while a ConfigMap that could never be read may have guards. If the ConfigMap is
+deleted, what it said last stays in force until the next start.
 
 This page is made from the table that the controller reads by, and a test holds it current.
 ";
@@ -42,7 +45,7 @@ fn line(key: &Key) -> Vec<String> {
         default => format!("`{default}`"),
     };
     let guard = match guards {
-        Guards::Nobody => "",
+        Guards::Nobody | Guards::Grants => "",
         Guards::Clients => " **Guard**.",
     };
     vec![format!("`{name}`"), default, state.words(), format!("{doc}{guard}")]

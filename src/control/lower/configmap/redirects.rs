@@ -14,6 +14,7 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Status of these redirects: 301, 302, 307 or 308."),
     key("no-tls-redirect-locations", "/.well-known/acme-challenge", Supported)
         .put(no_tls_redirect)
+        .may_be_empty()
         .doc("Beginnings of paths of Ingresses that are served over http."),
     key("preserve-trailing-slash", "false", Supported)
         .of_annotation()

@@ -11,8 +11,10 @@ pub(super) struct Key {
     /// What we do with it.
     pub state: State,
     pub effect: Effect,
-    /// Whether it keeps clients out.
+    /// Whether it keeps clients out, or lets authors do more.
     pub guards: Guards,
+    /// An empty value is one; else it is none.
+    pub may_be_empty: bool,
     /// What it means, in a sentence, for the documentation.
     pub doc: &'static str,
 }
@@ -31,21 +33,24 @@ pub(super) enum Effect {
     Unread,
 }
 
-/// Puts a value, which is trimmed and not empty, where it belongs; or says why it cannot be used,
-/// as a part of a sentence.
+/// Puts a value, which is trimmed and seldom empty, where it belongs; or says why it cannot be
+/// used, as a part of a sentence.
 pub(super) type Put = fn(&str, &mut Globals) -> Result<(), String>;
 
-/// Whether a key keeps clients out.
+/// Whose doing a key bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guards {
     Nobody,
     /// If no value of it was ever understood, no request is served.
     Clients,
+    /// Authors of objects may do more because of it: what cannot be understood permits nothing.
+    Grants,
 }
 
 /// A key that nothing reads and that keeps nobody out.
 pub(super) const fn key(name: &'static str, default: &'static str, state: State) -> Key {
-    Key { name, default, state, effect: Effect::Unread, guards: Guards::Nobody, doc: "" }
+    let (effect, guards, may_be_empty) = (Effect::Unread, Guards::Nobody, false);
+    Key { name, default, state, effect, guards, may_be_empty, doc: "" }
 }
 
 impl Key {
@@ -66,6 +71,16 @@ impl Key {
     /// It keeps clients out.
     pub(super) const fn guard(self) -> Self {
         Self { guards: Guards::Clients, ..self }
+    }
+
+    /// It lets authors of objects do more.
+    pub(super) const fn grant(self) -> Self {
+        Self { guards: Guards::Grants, ..self }
+    }
+
+    /// An empty value means that there are none of what it lists.
+    pub(super) const fn may_be_empty(self) -> Self {
+        Self { may_be_empty: true, ..self }
     }
 
     pub(super) const fn doc(self, doc: &'static str) -> Self {

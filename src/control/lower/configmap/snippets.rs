@@ -5,11 +5,12 @@ use super::row::{Key, key};
 use super::values::flag;
 use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 use crate::control::lower::snippet::places::Place;
-use crate::control::lower::snippet::{self, Weight};
+use crate::control::lower::snippet::{self, Fault, Weight};
 
 pub(super) const KEYS: &[Key] = &[
     key("allow-snippet-annotations", "false", Supported)
         .put(allow)
+        .grant()
         .doc("Snippets of Ingresses are read."),
     key(
         "annotations-risk-level",
@@ -17,6 +18,7 @@ pub(super) const KEYS: &[Key] = &[
         Partial("Only whether it is Critical makes a difference."),
     )
     .put(risk)
+    .grant()
     .doc("Highest risk of an annotation that an Ingress may have."),
     key("http-snippet", "", NoEffect(OTHER_KEYS)).doc("Text for the http block."),
     key("location-snippet", "", Partial(CLOSED_SET))
@@ -62,6 +64,9 @@ fn check(text: &str, place: Place) -> Result<(), String> {
     let (_, faults) = snippet::read(text, place, &[]);
     match faults.iter().find(|fault| fault.weight > Weight::Idle) {
         None => Ok(()),
-        Some(fault) => Err(format!("{} ({}): {}", fault.at, fault.directive, fault.why)),
+        Some(Fault { at, directive, why, .. }) if directive.is_empty() => {
+            Err(format!("{at}: {why}"))
+        }
+        Some(Fault { at, directive, why, .. }) => Err(format!("{at} ({directive}): {why}")),
     }
 }

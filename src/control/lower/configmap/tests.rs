@@ -15,6 +15,10 @@ fn options() -> LowerOptions {
     LowerOptions::cluster("c", "example.com/c")
 }
 
+fn object_ref(name: &str) -> ObjectRef {
+    ObjectRef { kind: crate::model::Kind::ConfigMap, namespace: "a".into(), name: name.into() }
+}
+
 /// The globals, and `Reason field` of each problem.
 fn read(in_force: &mut InForce, data: &str) -> (Globals, Vec<String>) {
     let text =
@@ -22,7 +26,7 @@ fn read(in_force: &mut InForce, data: &str) -> (Globals, Vec<String>) {
     let source = manifest::read(&"f".into(), &text).objects.remove(0);
     let Object::ConfigMap(object) = source.object else { panic!("a ConfigMap") };
     let entry = Entry { object, provenance: source.provenance };
-    let (globals, problems) = in_force.read(&source.reference, Some(&entry), &options());
+    let (globals, problems) = in_force.read(&source.reference, Found::Object(&entry), &options());
     (globals, problems.iter().map(|p| format!("{} {}", p.reason, p.field)).collect())
 }
 
@@ -33,7 +37,8 @@ fn told(data: &str) -> Vec<String> {
     let source = manifest::read(&"f".into(), &text).objects.remove(0);
     let Object::ConfigMap(object) = source.object else { panic!("a ConfigMap") };
     let entry = Entry { object, provenance: source.provenance };
-    let (_, problems) = InForce::default().read(&source.reference, Some(&entry), &options());
+    let (_, problems) =
+        InForce::default().read(&source.reference, Found::Object(&entry), &options());
     problems.iter().map(|p| format!("{} {}", p.message, p.advice)).collect()
 }
 
@@ -106,12 +111,12 @@ fn what_is_wrong_is_told_with_what_counts_instead() {
         (
             "load-balance: ip_hash",
             "\"ip_hash\" cannot be used: it is neither round_robin nor ewma. Correct it; until \
-             then the default counts, round_robin.",
+             then it is as if the key were not there.",
         ),
         (
             "use-port-in-redirects: \"on\"",
-            "\"on\" cannot be used: it is no truth value. Correct it; until then the default \
-             counts, false.",
+            "\"on\" cannot be used: it is no truth value. Correct it; until then it is \
+             as if the key were not there.",
         ),
         (
             "whitelist-source-range: inside",
@@ -149,15 +154,45 @@ fn of_a_key_the_last_good_value_stays_in_force() {
     assert!(!is_closed("whitelist-source-range: 10.0.0.0/8"));
     assert!(!is_closed("whitelist-source-range: inside"));
     assert!(!is_closed(""));
+
+    // What permits more is in force as long as it is said.
+    let mut in_force = InForce::default();
+    let mut naming = |data: &str| read(&mut in_force, data).0.naming;
+    assert_eq!(naming("allow-cross-namespace-resources: \"true\""), NamingScope::Any);
+    assert_eq!(naming("allow-cross-namespace-resources: \"no\""), NamingScope::Own);
+
+    // An empty list exempts nothing.
+    let mut in_force = InForce::default();
+    let mut exempt = |data: &str| read(&mut in_force, data).0.no_auth;
+    assert_eq!(exempt("no-auth-locations: \"\""), Some([].into()));
+    assert_eq!(exempt("load-balance: \"\""), None);
+}
+
+#[test]
+fn a_configmap_that_goes_leaves_what_it_said() {
+    let reference = object_ref("c");
+    let options = options();
+    let mut in_force = InForce::default();
+    let mut gone = |found| in_force.read(&reference, found, &options);
+    assert!(gone(Found::Unreadable).0.is_closed, "nobody knows what it guards");
+    assert!(!gone(Found::Nothing).0.is_closed);
+
+    let mut in_force = InForce::default();
+    let said = read(&mut in_force, "whitelist-source-range: 10.0.0.0/8").0;
+    for found in [Found::Nothing, Found::Unreadable] {
+        let (globals, problems) = in_force.read(&reference, found, &options);
+        assert_eq!(globals, said);
+        let is_told = matches!(found, Found::Nothing);
+        assert_eq!(problems.iter().any(|p| p.message.contains("stays in force")), is_told);
+    }
 }
 
 #[test]
 fn without_the_object_flags_count_and_it_is_told() {
-    let reference =
-        ObjectRef { kind: crate::model::Kind::ConfigMap, namespace: "a".into(), name: "c".into() };
+    let reference = object_ref("c");
     let options =
         LowerOptions { defaults: Defaults { tries: 7, ..Defaults::default() }, ..options() };
-    let (globals, problems) = InForce::default().read(&reference, None, &options);
+    let (globals, problems) = InForce::default().read(&reference, Found::Nothing, &options);
     assert_eq!(globals, Globals { defaults: options.defaults, ..Globals::default() });
     let told: Vec<_> = problems.iter().map(|problem| problem.reason).collect();
     assert_eq!(told, ["ConfigMapMissing"]);
@@ -240,14 +275,14 @@ fn load_balancers_that_flags_name_are_those_of_the_key() {
 fn what_cannot_be_a_treatment_of_clients_is_told() {
     for (data, expected) in [
         ("proxy-real-ip-cidr: 10.0.0.0/33", "all requests get status 503."),
-        ("use-forwarded-headers: \"on\"", "the default counts, false."),
-        ("forwarded-for-header: \"a b\"", "the default counts, X-Forwarded-For."),
-        ("keep-alive: \"-\"", "the default counts, 75."),
-        ("client-body-timeout: \"0\"", "the default counts, 60."),
-        ("client-header-timeout: 60s", "the default counts, 60."),
-        ("keep-alive-requests: many", "the default counts, 1000."),
-        ("http2-max-concurrent-streams: \"0\"", "the default counts, 128."),
-        ("hsts-max-age: \"-1\"", "the default counts, 31536000."),
+        ("use-forwarded-headers: \"on\"", "it is as if the key were not there."),
+        ("forwarded-for-header: \"a b\"", "it is as if the key were not there."),
+        ("keep-alive: \"-\"", "it is as if the key were not there."),
+        ("client-body-timeout: \"0\"", "it is as if the key were not there."),
+        ("client-header-timeout: 60s", "it is as if the key were not there."),
+        ("keep-alive-requests: many", "it is as if the key were not there."),
+        ("http2-max-concurrent-streams: \"0\"", "it is as if the key were not there."),
+        ("hsts-max-age: \"-1\"", "it is as if the key were not there."),
     ] {
         let told = told(data);
         let [only] = &*told else { panic!("{told:?}") };

@@ -105,6 +105,9 @@ fn changes(
         };
         let (name, value) = (name.trim(), value.trim());
         let (name, extent) = match name.strip_suffix('*') {
+            Some(_) if message == Message::Request => {
+                return Err("a * is not supported in names of fields of requests".into());
+            }
             Some(name) if kind == Kind::Clear => (name, Extent::Beginning),
             _ => (name, Extent::Whole),
         };
@@ -141,20 +144,8 @@ pub(super) fn add_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
 
 /// Hides what backends say, before anything is set or added.
 pub(super) fn proxy_hide_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let name = call.word()?;
-    check_name(name)?;
-    let hidden = FieldChange {
-        name: name.into(),
-        extent: Extent::Whole,
-        value: None,
-        presence: Presence::Any,
-        statuses: Box::default(),
-        types: Box::default(),
-    };
-    let block = &mut reading.fields;
-    let mut all = vec![hidden];
-    all.extend(std::mem::take(&mut block.answered));
-    block.answered = all.into();
+    let hidden = FieldEdits::new([], [], [call.word()?]).map_err(|error| error.to_string())?;
+    reading.snippet.hidden.append(&hidden);
     Ok(())
 }
 
@@ -213,7 +204,8 @@ pub(super) fn error_page(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
         None => Instead::Path(PageStatus::OfError, text),
         Some("") => Instead::Path(PageStatus::Own, text),
         Some(status) => {
-            let status = number(status).ok_or("the new status is none")?;
+            let status = number(status).filter(|status| !matches!(status, 204 | 304));
+            let status = status.ok_or("the new status is none that a page can have")?;
             Instead::Path(PageStatus::Fixed(status), text)
         }
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::directives::Position;
 use crate::filter::script::{Block, Intercepts, Step};
-use crate::filter::{Satisfy, Substitution, Text, Times};
+use crate::filter::{FieldEdits, Satisfy, Substitution, Text, Times};
 use crate::model::{BackendKey, ConnectionOption, LocationMatch, UpstreamVersion};
 
 /// What a text comes to.
@@ -22,6 +22,8 @@ pub(crate) struct Snippet {
     /// `allow` and `deny`, in order.
     pub access: Vec<(Access, Box<str>)>,
     pub satisfy: Option<Satisfy>,
+    /// Fields of backends that clients do not get.
+    pub hidden: FieldEdits,
     /// Whose errors `error_page` is about.
     pub intercepts: Option<Intercepts>,
     /// Texts that are replaced in bodies of answers.

@@ -104,11 +104,14 @@ fn script(own: &Snippet, host: &Snippet) -> Script {
     let (first, ifs) = own.blocks.split_first().unwrap_or((&empty, &[]));
     let first = within(of_host, first);
     let ifs = ifs.iter().map(|block| within(&first, block));
+    let mut hidden = host.hidden.clone();
+    hidden.append(&own.hidden);
     let media_type = own.media_type.as_deref().or(host.media_type.as_deref());
     Script {
         host: host.steps.clone().into(),
         rule: own.steps.clone().into(),
         of_auth: own.of_auth.clone().into(),
+        hidden,
         // As ingress-nginx has it where nothing is said.
         media_type: media_type.unwrap_or("text/html").into(),
         intercepts: own.intercepts.or(host.intercepts).unwrap_or(Intercepts::Ours),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::guards::guards;
 use super::meaning::{Fault, Snippet, Weight};
 use super::places::Place;
 use super::reading::Reading;
@@ -19,14 +20,24 @@ pub(crate) fn read(text: &str, place: Place, others: &[&str]) -> (Snippet, Vec<F
             return (Snippet::default(), vec![fault]);
         }
     };
+    let others: Vec<_> = others.iter().filter_map(|other| parse(other).ok()).collect();
     let mut names = BTreeSet::new();
-    name_variables(&directives, &mut names);
-    for other in others.iter().filter_map(|other| parse(other).ok()) {
-        name_variables(&other, &mut names);
+    for directives in others.iter().chain([&directives]) {
+        name_variables(directives, &mut names);
     }
     let mut reading = Reading::new(&names, rows::find, place);
     reading.directives(&directives);
-    reading.finish()
+    let (snippet, mut faults) = reading.finish();
+    if others.iter().chain([&directives]).flatten().any(guards) {
+        faults.iter_mut().filter(|fault| decides(fault)).for_each(|f| f.weight = Weight::Guard);
+    }
+    (snippet, faults)
+}
+
+/// Whether a guard may depend on what was lost: on a variable, or on whether it is come to.
+fn decides(fault: &Fault) -> bool {
+    let names = ["set", "if", "rewrite", "break", "auth_request_set"];
+    fault.weight == Weight::Lost && names.contains(&&*fault.directive)
 }
 
 /// Notes the variables that directives set.

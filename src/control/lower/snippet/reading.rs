@@ -64,7 +64,9 @@ impl<'a> Reading<'a> {
     pub(super) fn directives(&mut self, directives: &[Directive]) {
         for directive in directives {
             if let Err(why) = self.directive(directive) {
-                let weight = if guards(directive) { Weight::Guard } else { Weight::Lost };
+                // Nginx asks nobody else about the requests of a location.
+                let is_guard = guards(directive) || directive.name.text == "location";
+                let weight = if is_guard { Weight::Guard } else { Weight::Lost };
                 self.fault(directive, why, weight);
             }
         }

@@ -246,18 +246,18 @@ pub(super) fn location(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(),
         snippet.steps.push(step);
     }
     let is_empty = snippet.pass.is_none() && faults < reading.faults.len();
-    // What is not understood there must not be what nobody has.
-    if !is_empty || !snippet.steps.is_empty() || !snippet.access.is_empty() {
-        reading.snippet.locations.push(LocationText { requests, snippet, at: call.at });
+    if is_empty && snippet.steps.is_empty() && snippet.access.is_empty() {
+        return Err("nothing that it does is supported".into());
     }
+    reading.snippet.locations.push(LocationText { requests, snippet, at: call.at });
     Ok(())
 }
 
 /// What `proxy_pass` with a path does: that path stands for the location's.
 fn replaced(path: &str, uri: &str) -> Result<Step, String> {
-    let source = format!("^{}(.*)$", Pattern::escape(path));
+    let source = format!("(?s)^{}(.*)$", Pattern::escape(path));
     let pattern = PathPattern::new(path, &source).map_err(|e| e.to_string())?;
-    let target = Text::read(&format!("{}$1", uri.replace('$', "")), Variable::named);
+    let target = Text::read(&format!("{}$1", uri), Variable::named);
     let path = target.map_err(|error| error.to_string())?;
     let (query, keeps_query, then) = (None, KeepsQuery::Yes, Then::Serve);
     Ok(Step::Rewrite(Box::new(Rewrite { pattern, path, query, keeps_query, then })))

@@ -109,3 +109,30 @@ fn the_default_backend_of_the_flag_is_the_listeners() {
     assert_eq!(endpoints(&lowered), ["x/d:80 = "]);
     assert_eq!(lowered.problems[0].object, Some(service_ref(&key)));
 }
+
+/// The default backend has neither an Ingress nor a host.
+#[test]
+fn what_the_config_map_says_is_live_without_any_ingress() {
+    let data = |data: &str| {
+        let head = PERMISSION.rsplit_once("data: ").expect("data").0;
+        changes(&format!("{head}data: {{{data}}}\n"))
+    };
+    let world = || {
+        let dial = Dial::default();
+        let (namespace, service) = ("default".into(), "web".into());
+        let key = BackendKey { namespace, service, port: PortRef::Number(80), dial };
+        let LowerOptions { config_map, .. } = permitting().lowerer.options;
+        World::new(LowerOptions { config_map, default_backend: Some(key), ..options() })
+    };
+    let refusal = |lowered: &Lowered| {
+        let model = lowered.model.as_ref().expect("a model");
+        model.listeners[0].default_rule.as_ref().expect("a rule").policies.refusal
+    };
+    let mut world_of_values = world();
+    assert_eq!(refusal(&world_of_values.apply(data(""))), None);
+    let lowered = world_of_values.apply(data("proxy-body-size: 5m, block-cidrs: 10.0.0.0/8"));
+    assert_eq!(refusal(&lowered), None);
+    assert!(lowered.model.expect("another model").downstream.blocked.is_some());
+    let closed = world().apply(data("block-cidrs: inside"));
+    assert_eq!(refusal(&closed), Some(crate::model::Refusal::Guard));
+}

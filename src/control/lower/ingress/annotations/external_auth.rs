@@ -64,7 +64,9 @@ const ROWS: &[Row] = &[
     row(
         "auth-snippet",
         Location,
-        Partial("proxy_set_header alone; anything else closes the rules."),
+        Partial(
+            "proxy_set_header, and what has nothing to do here; anything else closes the rules.",
+        ),
     )
     .guard(Snippet)
     .doc("Configuration text of nginx for the request to that server."),

@@ -11,7 +11,7 @@ use super::row::{Row, field, row};
 use crate::control::lower::configmap::globals::SnippetPolicy;
 use crate::control::lower::settings::Settings;
 use crate::control::lower::snippet::places::Place;
-use crate::control::lower::snippet::{self, Fault, Snippet, Weight};
+use crate::control::lower::snippet::{self, Fault, Weight};
 use crate::control::source::report::Finding;
 
 pub(super) const GROUP: Group =
@@ -37,56 +37,47 @@ const AUTH: &str = "auth-snippet";
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let globals = reader.globals;
     let mut texts = [RULE, HOST, AUTH].map(|name| reader.unread(name).map(|text| (name, text)));
-    for (name, text) in texts.iter().flatten().copied() {
-        if globals.snippets == SnippetPolicy::Read {
-            continue;
-        }
+    let not_read = texts.iter().flatten().copied();
+    for (name, text) in not_read.filter(|_| globals.snippets != SnippetPolicy::Read) {
         // What it keeps out, a version before it must not let in.
         if snippet::judge(text) != snippet::Verdict::Open {
             close(settings, name);
         }
-        match globals.snippets {
-            SnippetPolicy::Read => {}
-            SnippetPolicy::Refused => {
-                settings.is_refused = true;
-                reader.report.error(refused(name, text));
-            }
-            SnippetPolicy::Dropped => reader.report.error(dropped(name, text)),
+        if globals.snippets == SnippetPolicy::Refused {
+            settings.is_refused = true;
+            reader.report.error(refused(name, text));
+        } else {
+            reader.report.error(dropped(name, text));
         }
     }
     if globals.snippets != SnippetPolicy::Read {
         texts = [None; 3];
     }
     let [rule, host, _] = texts.map(|said| said.map(|(_, text)| text));
-    let others: Vec<&str> = [rule, host].into_iter().flatten().collect();
-    for (name, text, place) in [(RULE, rule, Place::Rule), (HOST, host, Place::Server)] {
-        if let Some(text) = text {
-            tell(reader, settings, name, &snippet::read(text, place, &others).1);
+    let all = [&*globals.location_snippet, &*globals.server_snippet];
+    let known: Vec<&str> = [rule, host].into_iter().flatten().chain(all).collect();
+    let mut read = |name, place, all: &str, own: Option<&str>| {
+        if all.is_empty() && own.is_none() {
+            return None;
         }
-    }
-    if let Some(own) = merged(&globals.location_snippet, rule, Place::Rule, &others) {
+        let text = [all, own.unwrap_or_default()].join("\n");
+        let (snippet, mut faults) = snippet::read(&text, place, &known);
+        // The text for all was found to be good; what is wrong stands in the own one.
+        let above = all.lines().count().max(1);
+        faults.iter_mut().for_each(|f| f.at.line = f.at.line.saturating_sub(above).max(1));
+        tell(reader, settings, name, &faults);
+        Some(Arc::new(snippet))
+    };
+    let rule = read(RULE, Place::Rule, all[0], rule);
+    let host = read(HOST, Place::Server, all[1], host);
+    if let Some(own) = rule {
         snippet::apply(&own, settings);
         settings.snippet = Some(own);
     }
-    if let Some(of_host) = merged(&globals.server_snippet, host, Place::Server, &others) {
+    if let Some(of_host) = host {
         snippet::apply_tls(&of_host, &mut settings.upstream);
         settings.host_snippet = Some(of_host);
     }
-}
-
-/// What the text for all objects and that of one come to together.
-fn merged(all: &str, own: Option<&str>, place: Place, others: &[&str]) -> Option<Arc<Snippet>> {
-    let text = match (all, own) {
-        ("", None) => return None,
-        ("", Some(own)) => own.to_owned(),
-        (all, None) => all.to_owned(),
-        (all, Some(own)) => format!("{all}\n{own}"),
-    };
-    let known: Vec<&str> = others.iter().copied().chain([all]).collect();
-    let (snippet, faults) = snippet::read(&text, place, &known);
-    let is_readable = !faults.iter().any(|fault| fault.directive.is_empty());
-    // What is not readable was told, and is a guard.
-    is_readable.then(|| Arc::new(snippet))
 }
 
 fn tell(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str, faults: &[Fault]) {
