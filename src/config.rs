@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use args::{AccessLogFormat, Args, Driver, LogLevel};
+pub use args::{AccessLogFormat, Args, Driver, LogLevel, NamedObjects};
 pub use bind::Bind;
 pub use cidr::Cidr;
 pub use cluster::ClusterArgs;
@@ -171,7 +171,7 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
 
 /// Who brings the ConfigMap of ingress-nginx along has its log, too.
 fn access_log(args: &Args) -> AccessLogFormat {
-    let nginx = args.configmap.is_some().then_some(AccessLogFormat::Nginx);
+    let nginx = args.named.configmap.is_some().then_some(AccessLogFormat::Nginx);
     args.access_log.or(nginx).unwrap_or(AccessLogFormat::Off)
 }
 

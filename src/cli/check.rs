@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use super::exit::EXIT_USAGE;
-use crate::config::parse;
+use crate::config::NamedObjects;
 use crate::control::lower::{Classes, LowerOptions, Lowerer, class_name, is_ours};
 use crate::control::source::directory::{self, ReadError};
 use crate::control::source::manifest::{self, Manifest, SKIPPED};
@@ -20,7 +20,7 @@ use crate::control::source::report::MORE_PROBLEMS;
 use crate::control::source::set::ManifestSet;
 use crate::control::source::tree::Tree;
 use crate::control::store::Store;
-use crate::model::{BackendKey, Kind, ObjectRef, Problem, Severity};
+use crate::model::{Kind, ObjectRef, Problem, Severity};
 
 /// The path that stands for standard input, and its name in messages.
 const STDIN: &str = "-";
@@ -63,47 +63,9 @@ pub struct CheckArgs {
     #[arg(long, env = "RINGWAY_WATCH_INGRESS_WITHOUT_CLASS")]
     pub watch_ingress_without_class: bool,
 
-    /// Service that answers what no rule matches
-    #[arg(
-        long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME:PORT",
-        value_parser = parse::backend
-    )]
-    pub default_backend_service: Option<BackendKey>,
-
-    /// Secret with the certificate of hosts that have none
-    #[arg(
-        long, env = "RINGWAY_DEFAULT_SSL_CERTIFICATE", value_name = "NAMESPACE/NAME",
-        value_parser = parse::secret
-    )]
-    pub default_ssl_certificate: Option<ObjectRef>,
-
-    /// Secret with the keys of TLS session tickets
-    #[arg(
-        long, env = "RINGWAY_TLS_TICKET_KEYS", value_name = "NAMESPACE/NAME",
-        value_parser = parse::secret
-    )]
-    pub tls_ticket_keys: Option<ObjectRef>,
-
-    /// ConfigMap with settings that hold for all Ingresses
-    #[arg(
-        long, env = "RINGWAY_CONFIGMAP", value_name = "NAMESPACE/NAME",
-        value_parser = parse::config_map
-    )]
-    pub configmap: Option<ObjectRef>,
-
-    /// ConfigMap of TCP services
-    #[arg(
-        long, env = "RINGWAY_TCP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
-        value_parser = parse::config_map
-    )]
-    pub tcp_services_configmap: Option<ObjectRef>,
-
-    /// ConfigMap of UDP services
-    #[arg(
-        long, env = "RINGWAY_UDP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
-        value_parser = parse::config_map
-    )]
-    pub udp_services_configmap: Option<ObjectRef>,
+    /// Objects that are named.
+    #[command(flatten)]
+    pub named: NamedObjects,
 }
 
 /// Why nothing could be checked.
@@ -215,12 +177,12 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
 fn lower_options(args: &CheckArgs) -> LowerOptions {
     LowerOptions {
         watch_without_class: args.watch_ingress_without_class,
-        default_backend: args.default_backend_service.clone(),
-        default_certificate: args.default_ssl_certificate.clone(),
-        ticket_keys: args.tls_ticket_keys.clone(),
-        config_map: args.configmap.clone(),
-        tcp_services: args.tcp_services_configmap.clone(),
-        udp_services: args.udp_services_configmap.clone(),
+        default_backend: args.named.default_backend_service.clone(),
+        default_certificate: args.named.default_ssl_certificate.clone(),
+        ticket_keys: args.named.tls_ticket_keys.clone(),
+        config_map: args.named.configmap.clone(),
+        tcp_services: args.named.tcp_services_configmap.clone(),
+        udp_services: args.named.udp_services_configmap.clone(),
         is_offline: true,
         ..LowerOptions::directory("", &args.controller_class)
     }

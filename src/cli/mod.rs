@@ -55,7 +55,8 @@ fn command_line() -> Result<Vec<OsString>, FlagError> {
     let Ok(texts) = typed.iter().cloned().map(OsString::into_string).collect() else {
         return Ok(typed);
     };
-    let Translated { args, notes } = nginx_flags::translate(texts)?;
+    let Translated { args, notes } =
+        nginx_flags::translate(texts, |name| std::env::var_os(name).is_some())?;
     for note in notes {
         // Nobody is left to tell when standard error is closed.
         drop(writeln!(std::io::stderr(), "ringway: {note}"));

@@ -128,6 +128,7 @@ pub fn run_with(
         scrape: admin_scrape,
         control: Arc::clone(&state),
         cluster: cluster.as_ref().map(|(_, state)| state.clone()),
+        health_check_path: Arc::clone(&config.proxy.health_check_path),
         log_writer: log_writer.as_ref().map(LogWriter::counts),
         now_nanos: process_nanos,
         put_off: Arc::default(),
@@ -398,12 +399,12 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
             true => ExternalNames::Refused,
             false => ExternalNames::Resolved,
         },
-        default_backend: common.default_backend_service.clone(),
-        default_certificate: common.default_ssl_certificate.clone(),
-        ticket_keys: common.tls_ticket_keys.clone(),
-        config_map: common.configmap.clone(),
-        tcp_services: common.tcp_services_configmap.clone(),
-        udp_services: common.udp_services_configmap.clone(),
+        default_backend: common.named.default_backend_service.clone(),
+        default_certificate: common.named.default_ssl_certificate.clone(),
+        ticket_keys: common.named.tls_ticket_keys.clone(),
+        config_map: common.named.configmap.clone(),
+        tcp_services: common.named.tcp_services_configmap.clone(),
+        udp_services: common.named.udp_services_configmap.clone(),
         ..of_source
     }
 }

@@ -319,33 +319,9 @@ pub struct Args {
     #[arg(long, env = "RINGWAY_DISABLE_SVC_EXTERNAL_NAME", help_heading = "Routing")]
     pub disable_svc_external_name: bool,
 
-    /// Service that answers what no rule matches, instead of status 404
-    #[arg(
-        long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME[:PORT]",
-        value_parser = parse::backend, help_heading = "Routing"
-    )]
-    pub default_backend_service: Option<BackendKey>,
-
-    /// ConfigMap with settings that hold for all Ingresses
-    #[arg(
-        long, env = "RINGWAY_CONFIGMAP", value_name = "NAMESPACE/NAME",
-        value_parser = parse::config_map, help_heading = "Routing"
-    )]
-    pub configmap: Option<ObjectRef>,
-
-    /// ConfigMap of TCP services: PORT: NAMESPACE/SERVICE:PORT, then :PROXY once or twice
-    #[arg(
-        long, env = "RINGWAY_TCP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
-        value_parser = parse::config_map, help_heading = "Routing"
-    )]
-    pub tcp_services_configmap: Option<ObjectRef>,
-
-    /// ConfigMap of UDP services: PORT: NAMESPACE/SERVICE:PORT
-    #[arg(
-        long, env = "RINGWAY_UDP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
-        value_parser = parse::config_map, help_heading = "Routing"
-    )]
-    pub udp_services_configmap: Option<ObjectRef>,
+    /// Objects that are named.
+    #[command(flatten)]
+    pub named: NamedObjects,
 
     /// Path that is answered with 200 for hosts without rules, so that load balancers can probe the
     /// traffic ports; empty: none
@@ -355,23 +331,6 @@ pub struct Args {
         help_heading = "Routing"
     )]
     pub health_check_path: Arc<str>,
-
-    /// Secret with the certificate for hosts that have none and for clients that name no host
-    /// [default: a self-signed certificate, made at each start]
-    #[arg(
-        long, env = "RINGWAY_DEFAULT_SSL_CERTIFICATE", value_name = "NAMESPACE/NAME",
-        value_parser = parse::secret, help_heading = "TLS"
-    )]
-    pub default_ssl_certificate: Option<ObjectRef>,
-
-    /// Secret whose entry `keys` has the keys of session tickets, 80 bytes each, one after the
-    /// other: the first makes tickets, all open them. Replicas that share it resume each other's
-    /// sessions [default: random keys of this process, renewed every six hours]
-    #[arg(
-        long, env = "RINGWAY_TLS_TICKET_KEYS", value_name = "NAMESPACE/NAME",
-        value_parser = parse::secret, help_heading = "TLS"
-    )]
-    pub tls_ticket_keys: Option<ObjectRef>,
 
     /// Seconds that browsers shall use nothing but https for a host with a TLS entry
     /// (Strict-Transport-Security); 0: the field is not sent
@@ -446,4 +405,53 @@ impl From<LoadBalance> for Balance {
             LoadBalance::Ewma => Self::PeakEwma,
         }
     }
+}
+
+/// Objects that flags name, of whatever reads them.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NamedObjects {
+    /// Service that answers what no rule matches, instead of status 404
+    #[arg(
+        long, env = "RINGWAY_DEFAULT_BACKEND_SERVICE", value_name = "NAMESPACE/NAME[:PORT]",
+        value_parser = parse::backend, help_heading = "Routing"
+    )]
+    pub default_backend_service: Option<BackendKey>,
+
+    /// ConfigMap with settings that hold for all Ingresses
+    #[arg(
+        long, env = "RINGWAY_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map, help_heading = "Routing"
+    )]
+    pub configmap: Option<ObjectRef>,
+
+    /// ConfigMap of TCP services: PORT: NAMESPACE/SERVICE:PORT, then :PROXY once or twice
+    #[arg(
+        long, env = "RINGWAY_TCP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map, help_heading = "Routing"
+    )]
+    pub tcp_services_configmap: Option<ObjectRef>,
+
+    /// ConfigMap of UDP services: PORT: NAMESPACE/SERVICE:PORT
+    #[arg(
+        long, env = "RINGWAY_UDP_SERVICES_CONFIGMAP", value_name = "NAMESPACE/NAME",
+        value_parser = parse::config_map, help_heading = "Routing"
+    )]
+    pub udp_services_configmap: Option<ObjectRef>,
+
+    /// Secret with the certificate for hosts that have none and for clients that name no host
+    /// [default: a self-signed certificate, made at each start]
+    #[arg(
+        long, env = "RINGWAY_DEFAULT_SSL_CERTIFICATE", value_name = "NAMESPACE/NAME",
+        value_parser = parse::secret, help_heading = "TLS"
+    )]
+    pub default_ssl_certificate: Option<ObjectRef>,
+
+    /// Secret whose entry `keys` has the keys of session tickets, 80 bytes each, one after the
+    /// other: the first makes tickets, all open them. Replicas that share it resume each other's
+    /// sessions [default: random keys of this process, renewed every six hours]
+    #[arg(
+        long, env = "RINGWAY_TLS_TICKET_KEYS", value_name = "NAMESPACE/NAME",
+        value_parser = parse::secret, help_heading = "TLS"
+    )]
+    pub tls_ticket_keys: Option<ObjectRef>,
 }

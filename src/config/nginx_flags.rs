@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::parse_bool;
 use crate::page::{Section, markdown};
 
 use Effect::{As, Known, Mapped, Nothing, Refused};
@@ -232,9 +233,15 @@ pub enum FlagError {
 /// Makes a command line of `serve` or `doctor` of one in the words of ingress-nginx: one that names
 /// its program first, or flags of it among ours. Others stay as they are.
 ///
+/// `is_set`: whether there is an environment variable of this name, which a default of
+/// ingress-nginx must not outdo.
+///
 /// # Errors
 /// See [`FlagError`].
-pub fn translate(args: Vec<String>) -> Result<Translated, FlagError> {
+pub fn translate(
+    args: Vec<String>,
+    is_set: impl Fn(&str) -> bool,
+) -> Result<Translated, FlagError> {
     let command = args.get(1).map(String::as_str).unwrap_or_default();
     let is_whole = command.rsplit('/').next() == Some(PROGRAM);
     if !is_whole && !matches!(command, "serve" | "doctor") {
@@ -254,13 +261,25 @@ pub fn translate(args: Vec<String>) -> Result<Translated, FlagError> {
         own.push(format!("--admin-bind={host}:{port}"));
     }
     if is_whole {
-        let names = |arg: &str| arg.split('=').next().unwrap_or_default().to_owned();
-        let said: BTreeSet<String> = own.iter().map(|arg| names(arg)).collect();
-        let defaults = DEFAULTS.iter().filter(|default| !said.contains(&names(default)));
-        own.extend(defaults.map(|default| (*default).to_owned()));
+        let said: BTreeSet<&str> = own.iter().map(|arg| name_of(arg)).collect();
+        let is_open = |name: &str| !said.contains(name) && !is_set(&variable(name));
+        let defaults = DEFAULTS.iter().filter(|default| is_open(name_of(default)));
+        let defaults: Vec<String> = defaults.map(|default| (*default).to_owned()).collect();
+        own.extend(defaults);
     }
     let args = program.into_iter().chain([command]).chain(own).collect();
     Ok(Translated { args, notes })
+}
+
+/// A flag without its value.
+fn name_of(arg: &str) -> &str {
+    arg.split('=').next().unwrap_or_default()
+}
+
+/// The environment variable that says what a flag of ours says.
+fn variable(flag: &str) -> String {
+    let name = flag.trim_start_matches('-').replace('-', "_");
+    format!("RINGWAY_{}", name.to_ascii_uppercase())
 }
 
 struct Line {
@@ -276,7 +295,10 @@ impl Line {
         arg: String,
         rest: &mut impl Iterator<Item = String>,
     ) -> Result<(), FlagError> {
-        let (name, value) = match arg.strip_prefix("--").map(|flag| flag.split_once('=')) {
+        // Of flags with one hyphen there is `-v` alone.
+        let verbosity = || arg.strip_prefix('-').filter(|flag| name_of(flag) == "v");
+        let flag = arg.strip_prefix("--").or_else(verbosity);
+        let (name, value) = match flag.map(|flag| flag.split_once('=')) {
             Some(Some((name, value))) => (name, Some(value.to_owned())),
             Some(None) => (arg.trim_start_matches('-'), None),
             None => ("", None),
@@ -293,6 +315,16 @@ impl Line {
         self.put(flag, value)
     }
 
+    /// Says a flag, which is not said before: of several the last one counts.
+    fn say(&mut self, arg: String) {
+        self.forget(name_of(&arg));
+        self.args.push(arg);
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.args.retain(|arg| name_of(arg) != name);
+    }
+
     fn put(&mut self, flag: &'static Flag, value: String) -> Result<(), FlagError> {
         let name = flag.name;
         let is_on = match (flag.form, parse_bool(&value)) {
@@ -303,17 +335,18 @@ impl Line {
         match flag.effect {
             _ if name == "healthz-host" => self.host = Some(value),
             _ if name == "healthz-port" => self.port = Some(value),
-            Known if WITH_BOOL.contains(&name) => self.args.push(format!("--{name}={is_on}")),
+            Known if WITH_BOOL.contains(&name) => self.say(format!("--{name}={is_on}")),
             Known if flag.form == Switch => {
+                self.forget(&format!("--{name}"));
                 self.args.extend(is_on.then(|| format!("--{name}")));
             }
             // There is no Service, class or namespace without a name.
             Known if is_on || MAY_BE_EMPTY.contains(&name) => {
-                self.args.push(format!("--{name}={value}"));
+                self.say(format!("--{name}={value}"));
             }
-            Known => {}
-            As(ours) => self.args.push(format!("--{ours}={value}")),
-            Mapped(map, _) => self.args.extend(map(&value)),
+            Known => self.forget(&format!("--{name}")),
+            As(ours) => self.say(format!("--{ours}={value}")),
+            Mapped(map, _) => map(&value).into_iter().for_each(|arg| self.say(arg)),
             Nothing(why) => self.notes.push(format!("--{name} has no effect here: {why}.")),
             Refused(instead, harmless) => {
                 if is_on && value != harmless {
@@ -322,15 +355,6 @@ impl Line {
             }
         }
         Ok(())
-    }
-}
-
-/// As Go's `strconv.ParseBool`.
-fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
     }
 }
 
@@ -394,7 +418,9 @@ mod tests {
     /// `ringway` and the words of `line`, as ours, with how many notes.
     fn translated(line: &str) -> Result<(String, usize), FlagError> {
         let words = ["ringway"].into_iter().chain(line.split(' ')).map(str::to_owned);
-        let Translated { args, notes } = translate(words.collect())?;
+        let Translated { args, notes } = translate(words.collect(), |name| {
+            name == "RINGWAY_ACCESS_LOG" && line.contains("env")
+        })?;
         Ok((args.get(1..).unwrap_or_default().join(" "), notes.len()))
     }
 
@@ -439,6 +465,17 @@ mod tests {
                 1,
             ),
             ("serve --unknown-flag=1", "serve --unknown-flag=1", 0),
+            ("serve -v=3 --v=5", "serve --log-level=trace", 0),
+            ("serve -v 2 -x=1", "serve --log-level=info -x=1", 0),
+            ("serve --ingress-class=a --ingress-class=b", "serve --ingress-class=b", 0),
+            ("serve --disable-catch-all --disable-catch-all=false", "serve", 0),
+            ("serve --publish-service=a/b --publish-service=", "serve", 0),
+            (
+                "/env/nginx-ingress-controller --ingress-class=a",
+                "serve --ingress-class=a --controller-class=k8s.io/ingress-nginx \
+              --election-id=ingress-controller-leader --admin-bind=*:10254",
+                0,
+            ),
             (
                 "/nginx-ingress-controller --election-id=x --healthz-port=1 --cores=1",
                 "serve --election-id=x --cores=1 --admin-bind=*:1 --ingress-class=nginx \

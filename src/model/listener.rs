@@ -24,7 +24,7 @@ impl ListenerId {
     /// there.
     pub const HTTP: Self = Self { slot: 0, generation: 0 };
 
-    /// Of entry points of TCP services: no listener, because nobody asks there for a host.
+    /// Of entry points of stream services: no listener, because nobody asks there for a host.
     pub const NONE: Self = Self { slot: u16::MAX, generation: 0 };
 }
 

@@ -24,6 +24,7 @@ pub mod problem;
 pub mod request_log;
 pub mod stream;
 pub mod tls;
+pub mod truth;
 
 use std::sync::Arc;
 
@@ -52,6 +53,7 @@ pub use problem::{Problem, Severity};
 pub use request_log::{LogPlace, LogSeverity, RequestLog};
 pub use stream::{Introduced, Introduces, StreamPolicy, StreamService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
+pub use truth::parse_bool;
 
 use crate::filter::Filter;
 pub use crate::filter::{Captures, PathPattern, PathPatternError, Refusal, Scheme};

@@ -111,7 +111,7 @@ struct CompiledListener {
     default_tls: Option<NameAction>,
 }
 
-/// What TCP services were compiled from and to.
+/// What stream services were compiled from and to.
 #[derive(Debug, Default)]
 struct CompiledStreams {
     from: Arc<[StreamService]>,

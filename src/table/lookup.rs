@@ -34,7 +34,7 @@ pub struct Table {
     pub streams: StreamPolicy,
 }
 
-/// A TCP service in compiled form.
+/// A stream service in compiled form.
 #[derive(Debug, Clone, Copy)]
 pub struct TableStream {
     /// Where its connections go.
@@ -105,7 +105,7 @@ impl Table {
         self.entry_points.get(found).map(|(_, listener)| *listener)
     }
 
-    /// The TCP service whose clients come in at `entry_point`.
+    /// The stream service whose clients come in at `entry_point`.
     #[must_use]
     pub fn stream_at(&self, entry_point: &EntryPoint) -> Option<&TableStream> {
         let services = &self.stream_services;

@@ -118,6 +118,7 @@ impl Server {
             "/healthz" => verdict(self.state.alive()),
             "/readyz" => verdict(self.state.ready()),
             "/metrics" => self.metrics(seat).await,
+            path if path == &*self.state.health_check_path => verdict(self.state.alive()),
             _ => text(StatusCode::NOT_FOUND, "no such page; / lists them"),
         }
     }

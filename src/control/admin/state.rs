@@ -19,6 +19,8 @@ pub struct AdminState {
     pub control: Arc<ControlState>,
     /// `None`: objects come from a directory.
     pub cluster: Option<ClusterState>,
+    /// Another path of `/healthz`.
+    pub health_check_path: Arc<str>,
     /// `None`: no access log.
     pub log_writer: Option<Arc<LogWriterCounts>>,
     /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].

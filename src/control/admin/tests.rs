@@ -39,6 +39,7 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         scrape: Arc::new(Mutex::new(scrape)),
         control: control(),
         cluster: Some(ClusterState::default()),
+        health_check_path: "/alive".into(),
         log_writer: Some(Arc::default()),
         now_nanos: || NOW,
         put_off: Arc::default(),
@@ -199,6 +200,7 @@ fn the_pages_are_there() {
         |address| {
             check_page(address, "GET /", "200", "Ringway admin\n/healthz");
             check_page(address, "GET /healthz", "200", "ok\n");
+            check_page(address, "GET /alive", "200", "ok\n");
             check_page(address, "GET /readyz?verbose", "200", "ok\n");
             check_page(address, "GET /metrics", "200", "# HELP ringway_requests ");
             check_page(address, "GET /nothing", "404", "no such page");

@@ -2,7 +2,7 @@
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::error_status;
+use super::values::{error_status, set};
 use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 
 pub(super) const KEYS: &[Key] = &[
@@ -22,7 +22,7 @@ pub(super) const KEYS: &[Key] = &[
         .of_annotation()
         .doc("Errors of backends are passed on as they are."),
     key("limit-conn-status-code", "503", Supported)
-        .put(open_status)
+        .put(|text, globals| set(&mut globals.defaults.limit_statuses.open, error_status(text)))
         .doc("Status where a client has too many requests under way."),
     key("limit-conn-zone-variable", "$binary_remote_addr", Partial("their address alone"))
         .put(client_variable)
@@ -34,19 +34,9 @@ pub(super) const KEYS: &[Key] = &[
         .of_annotation()
         .doc("Kilobytes of a response before that."),
     key("limit-req-status-code", "503", Supported)
-        .put(rate_status)
+        .put(|text, globals| set(&mut globals.defaults.limit_statuses.rate, error_status(text)))
         .doc("Status where a client asked too often."),
 ];
-
-fn open_status(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.defaults.limit_statuses.open = error_status(text)?;
-    Ok(())
-}
-
-fn rate_status(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.defaults.limit_statuses.rate = error_status(text)?;
-    Ok(())
-}
 
 fn client_variable(text: &str, _: &mut Globals) -> Result<(), String> {
     match text {

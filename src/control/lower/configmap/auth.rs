@@ -1,8 +1,7 @@
 //! Another server says who may come in, of all Ingresses that name none themselves.
 
-use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::paths;
+use super::values::{paths, set};
 use crate::control::lower::ingress::annotations::row::State::{Partial, Supported};
 
 pub(super) const KEYS: &[Key] = &[
@@ -40,12 +39,7 @@ pub(super) const KEYS: &[Key] = &[
              `enable-global-auth: \"false\"`.",
         ),
     key("no-auth-locations", "/.well-known/acme-challenge", Supported)
-        .put(no_auth)
+        .put(|text, globals| set(&mut globals.no_auth, paths(text).map(Some)))
         .may_be_empty()
         .doc("Beginnings of paths of Ingresses that need neither a password nor such a word."),
 ];
-
-fn no_auth(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.no_auth = Some(paths(text)?);
-    Ok(())
-}

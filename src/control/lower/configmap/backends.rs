@@ -2,7 +2,7 @@
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::{flag, number, seconds, time};
+use super::values::{flag, number, seconds, set, time};
 use crate::control::lower::ingress::annotations::backend_protocol::known_balance;
 use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 use crate::model::RetryCause;
@@ -52,10 +52,10 @@ pub(super) const KEYS: &[Key] = &[
         .put(pool_requests)
         .doc("Requests over one of them."),
     key("upstream-keepalive-time", "1h", Supported)
-        .put(pool_age)
+        .put(|text, globals| set(&mut globals.pools.age, time(text).map(Some)))
         .doc("How old one of them may become."),
     key("upstream-keepalive-timeout", "60", Supported)
-        .put(pool_idle_time)
+        .put(|text, globals| set(&mut globals.pools.idle_time, seconds(text).map(Some)))
         .doc("Seconds that one of them may be idle."),
 ];
 
@@ -76,15 +76,5 @@ fn pool_connections(text: &str, globals: &mut Globals) -> Result<(), String> {
 
 fn pool_requests(text: &str, globals: &mut Globals) -> Result<(), String> {
     globals.pools.requests = Some(number(text, 1..=u32::MAX)?);
-    Ok(())
-}
-
-fn pool_age(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.pools.age = Some(time(text)?);
-    Ok(())
-}
-
-fn pool_idle_time(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.pools.idle_time = Some(seconds(text)?);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::flag;
+use super::values::{flag, set};
 use crate::control::lower::ingress::annotations::row::State::Supported;
 use crate::filter::{CodingPolicy, Compression, MediaTypes};
 use crate::limits::{COMPRESSED_TYPES_MAX, USER_AGENT_PATTERN_BYTES_MAX, ZSTD_LEVEL_MAX};
@@ -22,10 +22,10 @@ pub(super) const KEYS: &[Key] = &[
         .put(|text, globals| types(text, &mut brotli(globals).types))
         .doc("Media types that it compresses, text/html besides; `*`: all."),
     key("enable-brotli", "false", Supported)
-        .put(|text, globals| switch(text, &mut brotli(globals).is_on))
+        .put(|text, globals| set(&mut brotli(globals).is_on, flag(text)))
         .doc("Responses are compressed by brotli."),
     key("enable-zstd", "false", Supported)
-        .put(|text, globals| switch(text, &mut zstd(globals).is_on))
+        .put(|text, globals| set(&mut zstd(globals).is_on, flag(text)))
         .doc("Responses are compressed by zstd. Not a key of ingress-nginx."),
     key("gzip-disable", "", Supported)
         .put(gzip_disable)
@@ -40,7 +40,7 @@ pub(super) const KEYS: &[Key] = &[
         .put(|text, globals| types(text, &mut gzip(globals).types))
         .doc("Media types that it compresses, text/html besides; `*`: all."),
     key("use-gzip", "false", Supported)
-        .put(|text, globals| switch(text, &mut gzip(globals).is_on))
+        .put(|text, globals| set(&mut gzip(globals).is_on, flag(text)))
         .doc("Responses are compressed by gzip."),
     key("zstd-level", "3", Supported)
         .put(|text, globals| level(text, 1..=ZSTD_LEVEL_MAX, &mut zstd(globals).level))
@@ -67,11 +67,6 @@ fn zstd(globals: &mut Globals) -> &mut CodingPolicy {
 
 fn gzip(globals: &mut Globals) -> &mut CodingPolicy {
     &mut policy(globals).codings.gzip
-}
-
-fn switch(text: &str, place: &mut bool) -> Result<(), String> {
-    *place = flag(text)?;
-    Ok(())
 }
 
 fn level(text: &str, range: RangeInclusive<u8>, place: &mut u8) -> Result<(), String> {

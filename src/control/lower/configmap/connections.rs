@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::{flag, number, seconds};
+use super::values::{flag, number, seconds, set};
 use crate::control::lower::ingress::annotations::row::State::{self, NoEffect, Partial, Supported};
 use crate::limits::HTTP2_STREAMS_MAX;
 use crate::model::OddNames;
@@ -15,12 +15,12 @@ const LISTENERS: State = NoEffect("--http-bind and --https-bind say it");
 pub(super) const KEYS: &[Key] = &[
     key("bind-address", "", LISTENERS).doc("Addresses that clients come in by."),
     key("client-body-timeout", "60", Supported)
-        .put(body_timeout)
+        .put(|text, globals| set(&mut globals.downstream.body_timeout, positive(text)))
         .doc("Seconds between two reads of a body."),
     key("client-header-buffer-size", "1k", NoEffect("memory grows with the head"))
         .doc("Memory for the head of a request."),
     key("client-header-timeout", "60", Supported)
-        .put(header_timeout)
+        .put(|text, globals| set(&mut globals.downstream.header_timeout, positive(text)))
         .doc("Seconds for the head of a request."),
     key("disable-ipv6", "false", LISTENERS).doc("Clients come in by IPv4 alone."),
     key("disable-ipv6-dns", "false", NoEffect("an address that does not answer is passed over"))
@@ -40,7 +40,7 @@ pub(super) const KEYS: &[Key] = &[
             "Fields with other characters in their names than letters, digits and - are left out.",
         ),
     key("keep-alive", "75", Supported)
-        .put(keep_alive)
+        .put(|text, globals| set(&mut globals.downstream.keep_alive_timeout, seconds(text)))
         .doc("Seconds that a connection may be idle; 0: none is kept."),
     key("keep-alive-requests", "1000", Partial("without it --keep-alive-requests counts"))
         .put(requests)
@@ -52,21 +52,6 @@ pub(super) const KEYS: &[Key] = &[
     )
     .doc("How long heads of requests may be."),
 ];
-
-fn header_timeout(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.downstream.header_timeout = positive(text)?;
-    Ok(())
-}
-
-fn body_timeout(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.downstream.body_timeout = positive(text)?;
-    Ok(())
-}
-
-fn keep_alive(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.downstream.keep_alive_timeout = seconds(text)?;
-    Ok(())
-}
 
 fn positive(text: &str) -> Result<Duration, String> {
     let time = seconds(text)?;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::{bounded_words, config_map, flag};
+use super::values::{bounded_words, config_map, flag, set};
 use crate::control::lower::ingress::annotations::row::State::{Partial, Supported};
 use crate::filter::FieldEdits;
 use crate::model::{RequestIds, ServerField};
 
 pub(super) const KEYS: &[Key] = &[
     key("add-headers", "", Supported)
-        .put(answer_fields)
+        .put(|text, globals| set(&mut globals.field_maps.answer, config_map(text).map(Some)))
         .doc("NAMESPACE/NAME of a ConfigMap with fields that every response has set."),
     key("allow-backend-server-header", "false", Supported)
         .put(server_of_backend)
@@ -23,7 +23,7 @@ pub(super) const KEYS: &[Key] = &[
         .put(hidden_fields)
         .doc("Names of fields of backends that clients do not get, with commas between."),
     key("proxy-add-original-uri-header", "false", Supported)
-        .put(original_target)
+        .put(|text, globals| set(&mut globals.field_maps.original_target, flag(text)))
         .doc("Backends get the target as clients sent it in X-Original-URI."),
     key("proxy-cookie-domain", "off", Partial(NO_EXPRESSIONS))
         .of_annotation()
@@ -38,7 +38,7 @@ pub(super) const KEYS: &[Key] = &[
         .of_annotation()
         .doc("What it is replaced by."),
     key("proxy-set-headers", "", Supported)
-        .put(upstream_fields)
+        .put(|text, globals| set(&mut globals.field_maps.upstream, config_map(text).map(Some)))
         .doc("NAMESPACE/NAME of a ConfigMap with fields that backends get; with variables."),
     key("server-tokens", "false", Partial("the name is ours, and no version is told"))
         .put(server)
@@ -46,21 +46,6 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 const NO_EXPRESSIONS: &str = "regular expressions (~) are not read; nothing is replaced";
-
-fn answer_fields(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.field_maps.answer = Some(config_map(text)?);
-    Ok(())
-}
-
-fn upstream_fields(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.field_maps.upstream = Some(config_map(text)?);
-    Ok(())
-}
-
-fn original_target(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.field_maps.original_target = flag(text)?;
-    Ok(())
-}
 
 fn hidden_fields(text: &str, globals: &mut Globals) -> Result<(), String> {
     let mut names = bounded_words(text)?;

@@ -120,50 +120,18 @@ impl Globals {
 
     /// Whether objects come to the same by both. The rest is for the model as a whole.
     pub(in crate::control::lower) fn is_same_for_objects(&self, other: &Self) -> bool {
-        let Self {
-            defaults: _,
-            downstream: _,
-            pools: _,
-            streams: _,
-            field_maps: _,
-            hsts,
-            tls: _,
-            unknown_names: _,
-            annotations,
-            nothing,
-            auth_annotations,
-            auth,
-            no_auth,
-            no_tls_redirect,
-            redirect_status,
-            forbidden_words,
-            path_check,
-            allowed_answer_fields,
-            naming,
-            extra_retry_cause,
-            is_closed,
-            snippets,
-            allows_snippets: _,
-            location_snippet,
-            server_snippet,
-        } = self;
-        *annotations == other.annotations
-            && *hsts == other.hsts
-            && *nothing == other.nothing
-            && *auth_annotations == other.auth_annotations
-            && *auth == other.auth
-            && *no_auth == other.no_auth
-            && *no_tls_redirect == other.no_tls_redirect
-            && *redirect_status == other.redirect_status
-            && *forbidden_words == other.forbidden_words
-            && *path_check == other.path_check
-            && *allowed_answer_fields == other.allowed_answer_fields
-            && *naming == other.naming
-            && *extra_retry_cause == other.extra_retry_cause
-            && *is_closed == other.is_closed
-            && *snippets == other.snippets
-            && *location_snippet == other.location_snippet
-            && *server_snippet == other.server_snippet
+        let of_other = Self {
+            defaults: self.defaults.clone(),
+            downstream: self.downstream.clone(),
+            pools: self.pools,
+            streams: self.streams,
+            field_maps: self.field_maps.clone(),
+            tls: self.tls.clone(),
+            unknown_names: self.unknown_names,
+            allows_snippets: self.allows_snippets,
+            ..other.clone()
+        };
+        *self == of_other
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::paths;
+use super::values::{paths, set};
 use crate::control::lower::ingress::annotations::row::State::Supported;
 
 pub(super) const KEYS: &[Key] = &[
@@ -13,7 +13,7 @@ pub(super) const KEYS: &[Key] = &[
         .put(status)
         .doc("Status of these redirects: 301, 302, 307 or 308."),
     key("no-tls-redirect-locations", "/.well-known/acme-challenge", Supported)
-        .put(no_tls_redirect)
+        .put(|text, globals| set(&mut globals.no_tls_redirect, paths(text).map(Some)))
         .may_be_empty()
         .doc("Beginnings of paths of Ingresses that are served over http."),
     key("preserve-trailing-slash", "false", Supported)
@@ -33,10 +33,5 @@ pub(super) const KEYS: &[Key] = &[
 fn status(text: &str, globals: &mut Globals) -> Result<(), String> {
     let status = text.parse().ok().filter(|status| matches!(status, 301 | 302 | 307 | 308));
     globals.redirect_status = Some(status.ok_or("only 301, 302, 307 and 308 are possible")?);
-    Ok(())
-}
-
-fn no_tls_redirect(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.no_tls_redirect = Some(paths(text)?);
     Ok(())
 }

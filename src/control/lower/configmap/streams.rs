@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::flag;
+use super::values::{flag, set};
 use crate::control::lower::ingress::annotations::row::State::Supported;
 use crate::filter::nginx_time;
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 
 pub(super) const KEYS: &[Key] = &[
     key("proxy-stream-next-upstream", "true", Supported)
-        .put(next)
+        .put(|text, globals| set(&mut globals.streams.goes_on, flag(text)))
         .doc("Another endpoint is asked where one cannot be connected to."),
     key("proxy-stream-next-upstream-timeout", "600s", Supported)
         .put(|text, globals| time(text, &mut globals.streams.tries_time))
@@ -26,11 +26,6 @@ pub(super) const KEYS: &[Key] = &[
         .put(idle)
         .doc("How long nothing may move on a connection, or in a session of datagrams."),
 ];
-
-fn next(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.streams.goes_on = flag(text)?;
-    Ok(())
-}
 
 fn tries(text: &str, globals: &mut Globals) -> Result<(), String> {
     let tries: u32 = text.parse().or(Err("it is no number"))?;

@@ -2,7 +2,7 @@
 
 use super::globals::{Globals, UnknownNames};
 use super::row::{Key, key};
-use super::values::{flag, number};
+use super::values::{flag, number, set};
 use crate::control::lower::ingress::annotations::cipher_list;
 use crate::control::lower::ingress::annotations::row::State::{
     NoEffect, Partial, Refused, Supported,
@@ -14,14 +14,16 @@ pub(super) const KEYS: &[Key] = &[
     key("enable-ocsp", "false", NoEffect("nothing is stapled; clients that care ask themselves"))
         .doc("Responses of OCSP are stapled."),
     key("hsts", "true", Partial("of hosts with a TLS entry"))
-        .put(hsts)
+        .put(|text, globals| set(&mut globals.hsts.is_sent, flag(text)))
         .doc("Strict-Transport-Security is sent."),
     key("hsts-include-subdomains", "true", Supported)
-        .put(hsts_subdomains)
+        .put(|text, globals| set(&mut globals.hsts.includes_subdomains, flag(text)))
         .doc("It is for subdomains, too."),
-    key("hsts-max-age", "31536000", Supported).put(hsts_age).doc("Seconds that it holds."),
+    key("hsts-max-age", "31536000", Supported)
+        .put(|text, globals| set(&mut globals.hsts.max_age, number(text, 0..=u32::MAX)))
+        .doc("Seconds that it holds."),
     key("hsts-preload", "false", Supported)
-        .put(hsts_preload)
+        .put(|text, globals| set(&mut globals.hsts.allows_preload, flag(text)))
         .doc("Browsers may be shipped with it."),
     key("ssl-buffer-size", "4k", NoEffect("records are as long as what is there to be sent"))
         .doc("Longest record."),
@@ -55,26 +57,6 @@ pub(super) const KEYS: &[Key] = &[
         .put(http2)
         .doc("Clients may speak HTTP/2."),
 ];
-
-fn hsts(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.hsts.is_sent = flag(text)?;
-    Ok(())
-}
-
-fn hsts_age(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.hsts.max_age = number(text, 0..=u32::MAX)?;
-    Ok(())
-}
-
-fn hsts_subdomains(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.hsts.includes_subdomains = flag(text)?;
-    Ok(())
-}
-
-fn hsts_preload(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.hsts.allows_preload = flag(text)?;
-    Ok(())
-}
 
 /// Older versions are not spoken, whatever the list says.
 fn versions(text: &str, globals: &mut Globals) -> Result<(), String> {

@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::globals::Paths;
-use crate::control::lower::ingress::annotations::row::parse_bool;
 use crate::control::source::manifest::{is_dns_label, is_dns_subdomain};
 use crate::filter::nginx_time;
 use crate::limits::{FLAG_SECONDS_MAX, GENERAL_WORDS_MAX};
-use crate::model::{Kind, ObjectRef};
+use crate::model::{Kind, ObjectRef, parse_bool};
+
+/// Puts what a text came to in its place.
+pub(super) fn set<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
+    *place = value?;
+    Ok(())
+}
 
 /// A truth value, as Go's `strconv.ParseBool` has it.
 pub(super) fn flag(text: &str) -> Result<bool, String> {

@@ -10,9 +10,10 @@ use super::reader::{NameForm, Reader};
 use super::row::Invalid::Denied;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
-use super::row::{Row, field, parse_bool, row};
+use super::row::{Row, field, row};
 use crate::control::lower::settings::Settings;
 use crate::model::Kind::Secret;
+use crate::model::parse_bool;
 use crate::model::{DialTls, HostName, TlsVersion};
 
 pub(super) const GROUP: Group =

@@ -6,8 +6,9 @@ use super::group::Group;
 use super::reader::Reader;
 use super::row::Scope::Location;
 use super::row::State::Supported;
-use super::row::{Row, parse_bool, row};
+use super::row::{Row, row};
 use crate::control::lower::settings::{Role, Settings};
+use crate::model::parse_bool;
 use crate::model::{CanaryCriteria, FieldCriterion, FieldMeaning, Pattern, Share};
 
 pub(super) const GROUP: Group = Group { title: "Canaries", rows: ROWS, read: Some(read) };

@@ -12,7 +12,7 @@ use super::row::Invalid::{Denied, Ignored};
 use super::row::Off::{False, Never};
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
-use super::row::{self, Row, parse_bool, row};
+use super::row::{self, Row, row};
 use super::url::{self, Server, after_scheme, check_characters, with_variables};
 use crate::control::lower::configmap::globals::{GeneralAuth, SnippetPolicy};
 use crate::control::lower::settings::Settings;
@@ -24,6 +24,7 @@ use crate::filter::{
 use crate::limits::AUTH_NAMES_MAX;
 use crate::model::ExternalAuthPolicy;
 use crate::model::Kind::ConfigMap;
+use crate::model::parse_bool;
 
 pub(super) const GROUP: Group =
     Group { title: "External authentication", rows: ROWS, read: Some(read) };

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::row::{Invalid, Row, field, parse_bool};
+use super::row::{Invalid, Row, field};
 use crate::control::lower::configmap::globals::{Globals, NamingScope};
 use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::report::{Finding, Report};
 use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::ObjectRef;
+use crate::model::parse_bool;
 
 /// One annotation of an object.
 #[derive(Clone, Copy)]

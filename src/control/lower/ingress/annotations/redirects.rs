@@ -5,13 +5,14 @@ use super::reader::Reader;
 use super::row::Invalid::Refused;
 use super::row::Scope::{Host, Location};
 use super::row::State::{Partial, Supported};
-use super::row::{Row, field, parse_bool, row};
+use super::row::{Row, field, row};
 use crate::control::lower::path::{PathType, RawPath};
 use crate::control::lower::settings::{HostAnswer, Settings};
 use crate::filter::{
     Destination, Goto, NamedPort, PathEdit, Redirect, RedirectPort, RedirectQuery,
 };
 use crate::limits::ALIASES_PER_INGRESS_MAX;
+use crate::model::parse_bool;
 use crate::model::{HostName, HostPattern, Refusal, WildcardDepth};
 
 pub(super) const GROUP: Group =

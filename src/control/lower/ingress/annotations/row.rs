@@ -1,6 +1,7 @@
 //! What is known of an annotation before anything is read: one row each.
 
 use crate::model::Kind;
+use crate::model::parse_bool;
 use State::{Partial, Supported};
 
 /// What the names of all annotations of the dialect begin with.
@@ -155,13 +156,4 @@ pub(crate) fn field(name: &str) -> String {
 /// The same, of the whole name.
 pub(crate) fn field_of(key: &str) -> String {
     format!("metadata.annotations.{key}")
-}
-
-/// A truth value as Go's `strconv.ParseBool` has it.
-pub(crate) fn parse_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
-    }
 }
