@@ -255,6 +255,9 @@ pub const BIND_PAUSE: Duration = Duration::from_millis(10);
 pub const BIND_RETRY: Duration = Duration::from_secs(5);
 /// Entry points that are open at a time: each is a socket and some tasks on each core.
 pub const ENTRY_POINTS_MAX: usize = 1024;
+/// Addresses of `--gateway-addresses` that are tried for a Gateway, which are taken mostly where as
+/// many Gateways have one.
+pub const GATEWAY_ADDRESS_TRIES: u32 = 4096;
 /// How long a listening socket that is to be closed waits for its queue to be accepted. It is empty
 /// after some milliseconds, unless there are no descriptors left.
 pub const CLOSING_QUEUE_MAX: Duration = Duration::from_secs(10);

@@ -7,7 +7,13 @@ use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
 use kube::{Api, Client};
 
 use super::endpoint_slice::EndpointSlice;
-use super::gateway_class::GatewayClass;
+use super::gateway_api::backend_tls_policy::BackendTLSPolicy;
+use super::gateway_api::class::GatewayClass;
+use super::gateway_api::gateway::{Gateway, ListenerSet};
+use super::gateway_api::grpc_route::GRPCRoute;
+use super::gateway_api::http_route::HTTPRoute;
+use super::gateway_api::reference_grant::ReferenceGrant;
+use super::gateway_api::stream_routes::{TCPRoute, TLSRoute, UDPRoute};
 use crate::limits::{KUBE_PAGE_OBJECTS, KUBE_PAGE_SLICES};
 use crate::model::Kind;
 
@@ -40,6 +46,8 @@ pub struct KindInfo {
     pub unnamed: &'static str,
     /// Objects of a page of a list.
     pub page: u32,
+    /// Versions with the same fields, which manifests may name as well.
+    pub same_versions: &'static [&'static str],
     /// Versions that Kubernetes itself no longer serves.
     pub old_versions: &'static [&'static str],
     /// Field whose values are base64, which a manifest may break into lines; empty: none.
@@ -62,14 +70,12 @@ pub enum Reading {
     Whole,
     /// Which objects exist; content only of those that others name.
     Named,
-    /// Which objects exist, where their labels choose namespaces.
-    Presence,
     /// Nothing.
     Nothing,
 }
 
 /// What depends on a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     /// Everything: nothing is published before its objects were listed.
     Required,
@@ -104,6 +110,11 @@ pub enum Serving {
 /// All kinds, in their order.
 pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     KindInfo {
+        serving: Serving::NotYet,
+        unread: "TLS to backends of Gateways is not set up",
+        ..extension::<BackendTLSPolicy>(Kind::BackendTLSPolicy)
+    },
+    KindInfo {
         reading: Reading::Named,
         need: Need::Wanted,
         role: Role::Chooses,
@@ -121,11 +132,27 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         ..row::<EndpointSlice>(Kind::EndpointSlice)
     },
     KindInfo {
-        reading: Reading::Whole,
-        need: Need::IfServed,
         serving: Serving::NotYet,
-        unread: "classes of Gateways are not known",
-        ..row::<GatewayClass>(Kind::GatewayClass)
+        unread: "nothing is routed by GRPCRoutes",
+        ..extension::<GRPCRoute>(Kind::GRPCRoute)
+    },
+    KindInfo {
+        role: Role::Names,
+        unread: "nothing listens for Gateways",
+        same_versions: BETA,
+        ..extension::<Gateway>(Kind::Gateway)
+    },
+    KindInfo {
+        role: Role::Chooses,
+        serving: Serving::NotYet,
+        unread: "no Gateway is ours",
+        same_versions: BETA,
+        ..extension::<GatewayClass>(Kind::GatewayClass)
+    },
+    KindInfo {
+        unread: "nothing is routed by HTTPRoutes",
+        same_versions: BETA,
+        ..extension::<HTTPRoute>(Kind::HTTPRoute)
     },
     KindInfo {
         reading: Reading::Whole,
@@ -144,10 +171,22 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         ..row::<IngressClass>(Kind::IngressClass)
     },
     KindInfo {
-        reading: Reading::Presence,
-        need: Need::Required,
-        unread: "--watch-namespace-selector selects nothing",
+        role: Role::Names,
+        serving: Serving::NotYet,
+        unread: "nothing listens for ListenerSets",
+        ..extension::<ListenerSet>(Kind::ListenerSet)
+    },
+    KindInfo {
+        reading: Reading::Whole,
+        need: Need::IfServed,
+        unread: "--watch-namespace-selector, and listeners that choose routes by labels of \
+                 namespaces, select nothing",
         ..row::<Namespace>(Kind::Namespace)
+    },
+    KindInfo {
+        unread: "no object of a Gateway may name one in another namespace",
+        same_versions: &["gateway.networking.k8s.io/v1"],
+        ..extension::<ReferenceGrant>(Kind::ReferenceGrant)
     },
     KindInfo {
         reading: Reading::Named,
@@ -163,8 +202,31 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         unread: "no backend is found",
         ..row::<Service>(Kind::Service)
     },
+    KindInfo {
+        serving: Serving::NotYet,
+        unread: "nothing is relayed by TCPRoutes",
+        ..extension::<TCPRoute>(Kind::TCPRoute)
+    },
+    KindInfo {
+        serving: Serving::NotYet,
+        unread: "nothing is relayed by TLSRoutes",
+        ..extension::<TLSRoute>(Kind::TLSRoute)
+    },
+    KindInfo {
+        serving: Serving::NotYet,
+        unread: "nothing is relayed by UDPRoutes",
+        ..extension::<UDPRoute>(Kind::UDPRoute)
+    },
     row::<ValidatingWebhookConfiguration>(Kind::ValidatingWebhookConfiguration),
 ];
+
+/// What a beta of the Gateway API had, which later releases serve as well.
+const BETA: &[&str] = &["gateway.networking.k8s.io/v1beta1"];
+
+/// What a cluster may be without.
+const fn extension<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
+    KindInfo { reading: Reading::Whole, need: Need::IfServed, ..row::<K>(kind) }
+}
 
 /// What the API itself says.
 const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
@@ -182,6 +244,7 @@ const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
         unseen: "Their changes are not seen.",
         unnamed: "",
         page: KUBE_PAGE_OBJECTS,
+        same_versions: &[],
         old_versions: &[],
         base64: "",
     }
@@ -255,8 +318,11 @@ mod tests {
         assert_eq!(info(Kind::Ingress).resource(), "ingresses.networking.k8s.io");
         assert_eq!(info(Kind::Secret).resource(), "secrets");
         let followed: Vec<_> = KindInfo::followed(KindScope::Namespaced).map(|i| i.kind).collect();
-        let expected =
+        let core =
             [Kind::ConfigMap, Kind::EndpointSlice, Kind::Ingress, Kind::Secret, Kind::Service];
-        assert_eq!(followed, expected);
+        assert!(core.iter().all(|kind| followed.contains(kind)));
+        assert!(!followed.contains(&Kind::IngressClass));
+        let extensions = KINDS.iter().filter(|info| info.group == "gateway.networking.k8s.io");
+        assert_eq!(extensions.filter(|info| info.need == Need::IfServed).count(), 10);
     }
 }

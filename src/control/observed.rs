@@ -1,5 +1,5 @@
-//! What the API server says of objects and the store does not keep: the uid, and the addresses that
-//! the status of an Ingress shows.
+//! What the API server says of objects and the store does not keep: the uid, and what the status
+//! shows.
 //!
 //! Written by the source, read by the writer of status and Events, both on the thread that talks to
 //! the API server. State, not a queue: bounded by the objects of the cluster.
@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::model::ObjectRef;
@@ -23,15 +24,38 @@ pub struct Observed {
 #[derive(Debug, Default)]
 struct Objects {
     seen: HashMap<ObjectRef, Seen>,
-    /// Ingresses that are new or whose status changed since it was last asked.
+    /// Objects with a status that are new or whose status changed since it was last asked.
     changed: BTreeSet<ObjectRef>,
 }
 
 #[derive(Debug)]
 struct Seen {
     uid: Option<Arc<str>>,
-    /// Empty for every kind but Ingress.
-    status: Arc<[Address]>,
+    shown: Shown,
+}
+
+/// What the status of an object shows.
+#[derive(Debug, Clone, Default)]
+pub enum Shown {
+    /// It has none that concerns us.
+    #[default]
+    Nothing,
+    /// `status.loadBalancer.ingress` of an Ingress.
+    Addresses(Arc<[Address]>),
+    /// The whole, of kinds whose status is made of conditions, and `metadata.resourceVersion`.
+    Status(Arc<Value>, Box<str>),
+}
+
+/// Versions are no part of it.
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Nothing, Self::Nothing) => true,
+            (Self::Addresses(one), Self::Addresses(other)) => one == other,
+            (Self::Status(one, _), Self::Status(other, _)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 /// One entry of `status.loadBalancer.ingress`.
@@ -60,20 +84,10 @@ impl From<&IngressLoadBalancerIngress> for Address {
 }
 
 impl Observed {
-    /// The object exists, whatever its kind; for an Ingress see [`Self::put_ingress`].
-    pub fn put(&self, object: &ObjectRef, uid: Option<&str>) {
-        self.lock().put(object, uid, &[]);
-    }
-
-    /// The Ingress exists and its `status.loadBalancer.ingress` is this.
-    pub fn put_ingress(
-        &self,
-        ingress: &ObjectRef,
-        uid: Option<&str>,
-        status: &[IngressLoadBalancerIngress],
-    ) {
+    /// The object exists and its status shows this.
+    pub fn put(&self, object: &ObjectRef, uid: Option<&str>, shown: &Shown) {
         let mut objects = self.lock();
-        if objects.put(ingress, uid, status) && objects.changed.insert(ingress.clone()) {
+        if objects.put(object, uid, shown) && objects.changed.insert(object.clone()) {
             self.bell.notify_one();
         }
     }
@@ -81,7 +95,11 @@ impl Observed {
     /// The object is gone.
     pub fn remove(&self, object: &ObjectRef) {
         let mut objects = self.lock();
-        let was_shown = objects.seen.remove(object).is_some_and(|seen| !seen.status.is_empty());
+        let was_shown = objects.seen.remove(object).is_some_and(|seen| match seen.shown {
+            Shown::Nothing => false,
+            Shown::Addresses(addresses) => !addresses.is_empty(),
+            Shown::Status(..) => true,
+        });
         if was_shown && objects.changed.insert(object.clone()) {
             self.bell.notify_one();
         }
@@ -93,18 +111,18 @@ impl Observed {
         self.lock().seen.get(object)?.uid.clone()
     }
 
-    /// What the status of an Ingress shows; `None`: it does not exist.
+    /// What the status of an object shows; `None`: it does not exist.
     #[must_use]
-    pub fn status(&self, ingress: &ObjectRef) -> Option<Arc<[Address]>> {
-        self.lock().seen.get(ingress).map(|seen| Arc::clone(&seen.status))
+    pub fn status(&self, object: &ObjectRef) -> Option<Shown> {
+        self.lock().seen.get(object).map(|seen| seen.shown.clone())
     }
 
-    /// Waits until an Ingress is new or its status changed. Safe to cancel.
+    /// Waits until an object with a status is new or its status changed. Safe to cancel.
     pub async fn status_changed(&self) {
         self.bell.notified().await;
     }
 
-    /// Takes the Ingresses that are new or whose status changed.
+    /// Takes the objects that are new or whose status changed.
     #[must_use]
     pub fn take_changed(&self) -> BTreeSet<ObjectRef> {
         std::mem::take(&mut self.lock().changed)
@@ -116,25 +134,18 @@ impl Observed {
 }
 
 impl Objects {
-    /// Whether the object is new or its status changed.
-    fn put(
-        &mut self,
-        object: &ObjectRef,
-        uid: Option<&str>,
-        status: &[IngressLoadBalancerIngress],
-    ) -> bool {
+    /// Whether the object has a status and is new, or its status changed.
+    fn put(&mut self, object: &ObjectRef, uid: Option<&str>, shown: &Shown) -> bool {
         let Some(seen) = self.seen.get_mut(object) else {
-            let status = status.iter().map(Address::from).collect();
-            self.seen.insert(object.clone(), Seen { uid: uid.map(Into::into), status });
-            return true;
+            let seen = Seen { uid: uid.map(Into::into), shown: shown.clone() };
+            self.seen.insert(object.clone(), seen);
+            return *shown != Shown::Nothing;
         };
         if seen.uid.as_deref() != uid {
             seen.uid = uid.map(Into::into);
         }
-        let is_changed = !seen.status.iter().cloned().eq(status.iter().map(Address::from));
-        if is_changed {
-            seen.status = status.iter().map(Address::from).collect();
-        }
+        let is_changed = seen.shown != *shown;
+        seen.shown = shown.clone();
         is_changed
     }
 }
@@ -142,6 +153,7 @@ impl Objects {
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::networking::v1::IngressPortStatus;
+    use serde_json::json;
 
     use super::*;
     use crate::model::Kind;
@@ -152,25 +164,33 @@ mod tests {
 
     #[test]
     fn the_bell_rings_for_a_changed_status_only() {
+        let show = |addresses: &[IngressLoadBalancerIngress]| {
+            Shown::Addresses(addresses.iter().map(Address::from).collect())
+        };
         let ingress = ObjectRef { kind: Kind::Ingress, namespace: "a".into(), name: "x".into() };
         let observed = Observed::default();
-        observed.put_ingress(&ingress, Some("u1"), &[]);
+        observed.put(&ingress, Some("u1"), &show(&[]));
         assert_eq!(observed.take_changed().len(), 1);
-        observed.put_ingress(&ingress, Some("u1"), &[]);
+        observed.put(&ingress, Some("u1"), &show(&[]));
         assert!(observed.take_changed().is_empty());
-        observed.put_ingress(&ingress, Some("u1"), &[ip("192.0.2.1")]);
+        observed.put(&ingress, Some("u1"), &show(&[ip("192.0.2.1")]));
         assert_eq!(observed.take_changed(), BTreeSet::from([ingress.clone()]));
-        observed.put_ingress(&ingress, Some("u2"), &[ip("192.0.2.1")]);
+        observed.put(&ingress, Some("u2"), &show(&[ip("192.0.2.1")]));
         assert!(observed.take_changed().is_empty());
         assert_eq!(observed.uid(&ingress).as_deref(), Some("u2"));
-        assert_eq!(
-            observed.status(&ingress).as_deref(),
-            Some(&[Address::Ip("192.0.2.1".parse().unwrap())][..])
-        );
+        assert_eq!(observed.status(&ingress), Some(show(&[ip("192.0.2.1")])));
         observed.remove(&ingress);
         assert_eq!(observed.take_changed().len(), 1);
         assert_eq!(observed.status(&ingress), None);
         assert_eq!(observed.uid(&ingress), None);
+        // Of a kind without status nobody has to be told.
+        observed.put(&ingress, None, &Shown::Nothing);
+        assert!(observed.take_changed().is_empty());
+        let status = |version: &str| Shown::Status(Arc::new(json!({"a": 1})), version.into());
+        observed.put(&ingress, None, &status("1"));
+        assert_eq!(observed.take_changed().len(), 1);
+        observed.put(&ingress, None, &status("2"));
+        assert!(observed.take_changed().is_empty());
     }
 
     #[test]

@@ -8,17 +8,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::conditions::ObjectStatus;
 use crate::model::{ObjectRef, Problem};
 
 /// What became of an object, once every core acknowledged it. The status of an Ingress can say no
-/// more than this; kinds whose status has conditions will have them here, with the generation that
-/// they are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// more than whether it is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Something of it is in force.
     Served,
-    /// Nothing of it is any more.
+    /// Nothing of it is any more, or it is gone.
     Withdrawn,
+    /// This is true of it.
+    Status(Arc<ObjectStatus>),
 }
 
 /// Shared by both threads.

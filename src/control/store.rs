@@ -3,11 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
 use super::endpoint_slice::EndpointSlice;
-use super::gateway_class::GatewayClass;
+use super::gateway_api::backend_tls_policy::BackendTLSPolicy;
+use super::gateway_api::class::GatewayClass;
+use super::gateway_api::gateway::{Gateway, ListenerSet};
+use super::gateway_api::grpc_route::GRPCRoute;
+use super::gateway_api::http_route::HTTPRoute;
+use super::gateway_api::reference_grant::ReferenceGrant;
+use super::gateway_api::stream_routes::{TCPRoute, TLSRoute, UDPRoute};
 use super::source::object::{Change, Object, Provenance, STORED, SourceObject, stored_kinds};
 use crate::model::{Kind, ObjectRef};
 

@@ -331,9 +331,19 @@ mod tests {
         let whole = [
             Kind::GatewayClass,
             Kind::IngressClass,
+            Kind::Namespace,
+            Kind::BackendTLSPolicy,
             Kind::EndpointSlice,
+            Kind::GRPCRoute,
+            Kind::Gateway,
+            Kind::HTTPRoute,
             Kind::Ingress,
+            Kind::ListenerSet,
+            Kind::ReferenceGrant,
             Kind::Service,
+            Kind::TCPRoute,
+            Kind::TLSRoute,
+            Kind::UDPRoute,
         ];
         assert_eq!(unread, whole);
     }

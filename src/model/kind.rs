@@ -30,14 +30,23 @@ macro_rules! kinds {
 
 // By name: so are objects in lists, and kinds in metrics.
 kinds! {
+    BackendTLSPolicy,
     ConfigMap,
     EndpointSlice,
+    GRPCRoute,
+    Gateway,
     GatewayClass,
+    HTTPRoute,
     Ingress,
     IngressClass,
+    ListenerSet,
     Namespace,
+    ReferenceGrant,
     Secret,
     Service,
+    TCPRoute,
+    TLSRoute,
+    UDPRoute,
     ValidatingWebhookConfiguration,
 }
 

@@ -74,6 +74,11 @@ impl Need {
         Self { is_namespaced: false, ..self }
     }
 
+    /// Nothing is routed without it.
+    fn greater(self) -> Self {
+        Self { verdict: Verdict::Error, ..self }
+    }
+
     /// Routing goes on without it.
     fn lesser(self) -> Self {
         Self { verdict: Verdict::Warning, ..self }
@@ -94,10 +99,11 @@ impl Need {
 /// What the flags need, as the chart gives it. `own`: the namespace of this pod.
 pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need> {
     let cluster = &args.cluster;
-    let mut needs: Vec<_> = KindInfo::followed(KindScope::Cluster).map(Need::follow).collect();
-    if matches!(reach, Reach::Selector(_)) {
-        needs.push(Need::follow(info(Kind::Namespace)));
-    }
+    let of_cluster = KindInfo::followed(KindScope::Cluster).map(|info| match info.kind {
+        Kind::Namespace if matches!(reach, Reach::Selector(_)) => Need::follow(info).greater(),
+        _ => Need::follow(info),
+    });
+    let mut needs: Vec<_> = of_cluster.collect();
     let namespaces = match reach {
         Reach::All | Reach::Selector(_) => vec![Arc::from("")],
         Reach::Namespaces(names) => names.iter().map(|name| Arc::from(&**name)).collect(),

@@ -18,6 +18,8 @@ mod candidate;
 mod claim;
 mod claims;
 mod configmap;
+#[cfg_attr(not(test), expect(dead_code, reason = "attachment follows"))]
+mod gateway;
 mod guards;
 mod hosts;
 mod ingress;

@@ -3,7 +3,7 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -11,7 +11,13 @@ use serde::de::DeserializeOwned;
 use super::trim::Trim;
 use super::yaml::Positions;
 use crate::control::endpoint_slice::EndpointSlice;
-use crate::control::gateway_class::GatewayClass;
+use crate::control::gateway_api::backend_tls_policy::BackendTLSPolicy;
+use crate::control::gateway_api::class::GatewayClass;
+use crate::control::gateway_api::gateway::{Gateway, ListenerSet};
+use crate::control::gateway_api::grpc_route::GRPCRoute;
+use crate::control::gateway_api::http_route::HTTPRoute;
+use crate::control::gateway_api::reference_grant::ReferenceGrant;
+use crate::control::gateway_api::stream_routes::{TCPRoute, TLSRoute, UDPRoute};
 use crate::control::kinds::Place;
 use crate::model::{Kind, ObjectRef, Problem, SourcePosition};
 
@@ -20,13 +26,23 @@ use crate::model::{Kind, ObjectRef, Problem, SourcePosition};
 macro_rules! stored_kinds {
     ($make:ident) => {
         $make! {
+            BackendTLSPolicy(backend_tls_policies),
             ConfigMap(config_maps),
             EndpointSlice(endpoint_slices),
+            GRPCRoute(grpc_routes),
+            Gateway(gateways),
             GatewayClass(gateway_classes),
+            HTTPRoute(http_routes),
             Ingress(ingresses),
             IngressClass(ingress_classes),
+            ListenerSet(listener_sets),
+            Namespace(namespaces),
+            ReferenceGrant(reference_grants),
             Secret(secrets),
             Service(services),
+            TCPRoute(tcp_routes),
+            TLSRoute(tls_routes),
+            UDPRoute(udp_routes),
         }
     };
 }

@@ -3,14 +3,19 @@
 //! Done before an object is kept: bookkeeping, status and what only the cluster's own components
 //! read would be several times as large, and would make every status update look like a change.
 
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceSpec};
-use k8s_openapi::api::networking::v1::{
-    Ingress, IngressClass, IngressLoadBalancerIngress, IngressSpec,
-};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceSpec};
+use k8s_openapi::api::networking::v1::{Ingress, IngressClass, IngressSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::control::endpoint_slice::EndpointSlice;
-use crate::control::gateway_class::GatewayClass;
+use crate::control::gateway_api::backend_tls_policy::BackendTLSPolicy;
+use crate::control::gateway_api::class::GatewayClass;
+use crate::control::gateway_api::gateway::{Gateway, ListenerSet};
+use crate::control::gateway_api::grpc_route::GRPCRoute;
+use crate::control::gateway_api::http_route::HTTPRoute;
+use crate::control::gateway_api::reference_grant::ReferenceGrant;
+use crate::control::gateway_api::stream_routes::{TCPRoute, TLSRoute, UDPRoute};
+use crate::control::observed::{Address, Shown};
 
 /// `kubectl apply` keeps the whole object in it.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -22,9 +27,9 @@ pub trait Trim: Sized {
     /// Without what nobody reads.
     fn trim(self) -> Self;
 
-    /// `status.loadBalancer.ingress`, which trimming takes away.
-    fn take_addresses(&mut self) -> Vec<IngressLoadBalancerIngress> {
-        Vec::new()
+    /// What the status shows, which trimming takes away.
+    fn take_shown(&mut self) -> Shown {
+        Shown::Nothing
     }
 }
 
@@ -35,9 +40,10 @@ impl Trim for Ingress {
         Self { metadata: owned(metadata), spec, status: None }
     }
 
-    fn take_addresses(&mut self) -> Vec<IngressLoadBalancerIngress> {
+    fn take_shown(&mut self) -> Shown {
         let status = self.status.take();
-        status.and_then(|status| status.load_balancer?.ingress).unwrap_or_default()
+        let shown = status.and_then(|status| status.load_balancer?.ingress).unwrap_or_default();
+        Shown::Addresses(shown.iter().map(Address::from).collect())
     }
 }
 
@@ -85,9 +91,40 @@ impl Trim for ConfigMap {
     }
 }
 
-impl Trim for GatewayClass {
+impl Trim for Namespace {
+    fn trim(mut self) -> Self {
+        let labels = self.metadata.labels.take();
+        let metadata = ObjectMeta { labels, ..identity(self.metadata) };
+        Self { metadata, ..Self::default() }
+    }
+}
+
+macro_rules! conditional {
+    ($($kind:ident),+) => {
+        $(
+            impl Trim for $kind {
+                fn trim(self) -> Self {
+                    Self::new(owned(self.metadata), self.spec)
+                }
+
+                fn take_shown(&mut self) -> Shown {
+                    let version = self.metadata.resource_version.clone().unwrap_or_default();
+                    Shown::Status(self.take_status().unwrap_or_default().into(), version.into())
+                }
+            }
+        )+
+    };
+}
+
+// Kinds whose status is made of conditions.
+conditional! {
+    BackendTLSPolicy, GRPCRoute, Gateway, GatewayClass, HTTPRoute, ListenerSet, TCPRoute, TLSRoute,
+    UDPRoute
+}
+
+impl Trim for ReferenceGrant {
     fn trim(self) -> Self {
-        Self::new(owned(self.metadata), self.spec)
+        Self::new(identity(self.metadata), self.spec)
     }
 }
 

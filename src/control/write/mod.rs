@@ -2,6 +2,7 @@
 //! Events.
 
 mod addresses;
+mod applied;
 mod events;
 mod lease;
 mod rights;

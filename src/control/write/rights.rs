@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::control::calls::CallError;
 use crate::limits::MISSING_RIGHTS_MAX;
-use crate::model::{Problem, Severity};
+use crate::model::{Kind, Problem, Severity};
 
 /// A right that the account of the process needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Right {
     Lease,
     Status,
+    Conditions,
     Events,
     Service,
     Pods,
@@ -19,6 +20,11 @@ pub(super) enum Right {
 }
 
 impl Right {
+    /// To write the status of an object.
+    pub(super) fn of_status(kind: Kind) -> Self {
+        if kind == Kind::Ingress { Self::Status } else { Self::Conditions }
+    }
+
     /// What to bind, and what is not done without it.
     fn words(self) -> (&'static str, &'static str) {
         match self {
@@ -29,6 +35,11 @@ impl Right {
             Self::Status => (
                 "patch ingresses/status (networking.k8s.io)",
                 "The status of Ingresses is not written",
+            ),
+            Self::Conditions => (
+                "patch the status of gateways, their classes, listeners, routes and policies \
+                 (gateway.networking.k8s.io)",
+                "The status of Gateways and of what belongs to them is not written",
             ),
             Self::Events => {
                 ("create, get and patch events (events.k8s.io)", "Problems are not told by Events")

@@ -1,21 +1,26 @@
-//! `status.loadBalancer.ingress` of the Ingresses that are served, by server-side apply.
+//! Statuses of objects: `status.loadBalancer.ingress` of the Ingresses that are served, and
+//! conditions of kinds that have them, by server-side apply.
 //!
-//! The field manager `ringway` owns that list and nothing else, so that taking it back (an apply
-//! without it) removes what we wrote and leaves what another controller wrote since.
+//! The field manager `ringway` owns what it writes and nothing else, so that taking it back (an
+//! apply without it) removes what we wrote and leaves what another controller wrote since.
 
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use k8s_openapi::api::networking::v1::Ingress;
+use futures_util::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::addresses::Addresses;
+use super::applied::{Written, due};
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call};
-use crate::control::kinds::info;
-use crate::control::observed::Address;
+use crate::control::kinds::{Place as _, info};
+use crate::control::observed::{Address, Shown};
 use crate::control::outcomes::Outcome;
+use crate::control::source::object::{ForType, Stored, for_type};
 use crate::limits::{
     API_CALL_TIMEOUT, API_RETRY_MAX, STATUS_CALM, STATUS_WRITES_BURST, STATUS_WRITES_IN_FLIGHT_MAX,
     STATUS_WRITES_PER_SECOND,
@@ -25,16 +30,24 @@ use crate::model::ObjectRef;
 /// Field manager of our status writes, shown in `metadata.managedFields`.
 pub const FIELD_MANAGER: &str = "ringway";
 
-/// One status to write; no addresses: taken back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One status to write.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Write {
-    pub(super) ingress: ObjectRef,
-    pub(super) addresses: Addresses,
+    pub(super) object: ObjectRef,
+    pub(super) content: Written,
 }
 
-/// What is wanted of every Ingress, and when to write it.
+/// Whether statuses are written at all (`--update-status`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    Done,
+    LeftOut,
+}
+
+/// What is wanted of every object, and when to write it.
 #[derive(Debug)]
 pub(super) struct StatusBook {
+    upkeep: Upkeep,
     is_leading: bool,
     wanted: Addresses,
     entries: BTreeMap<ObjectRef, Entry>,
@@ -74,8 +87,9 @@ impl Entry {
 }
 
 impl StatusBook {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(upkeep: Upkeep, now: Instant) -> Self {
         Self {
+            upkeep,
             is_leading: false,
             wanted: Arc::new([]),
             entries: BTreeMap::new(),
@@ -96,10 +110,18 @@ impl StatusBook {
     }
 
     pub(super) fn became(&mut self, outcomes: BTreeMap<ObjectRef, Outcome>, now: Instant) {
-        for (ingress, outcome) in outcomes {
-            let entry = self.entries.entry(ingress.clone());
-            entry.or_insert_with(|| Entry::new(outcome)).outcome = outcome;
-            self.schedule(&ingress, now);
+        for (object, outcome) in outcomes {
+            match self.entries.entry(object.clone()) {
+                Slot::Vacant(slot) => drop(slot.insert(Entry::new(outcome))),
+                Slot::Occupied(mut slot) => {
+                    // What is new is no quarrel with another controller.
+                    if matches!(outcome, Outcome::Status(_)) && slot.get().outcome != outcome {
+                        slot.get_mut().tried = None;
+                    }
+                    slot.get_mut().outcome = outcome;
+                }
+            }
+            self.schedule(&object, now);
         }
     }
 
@@ -113,51 +135,51 @@ impl StatusBook {
     pub(super) fn next(
         &mut self,
         now: Instant,
-        shown: impl Fn(&ObjectRef) -> Option<Addresses>,
+        time: Timestamp,
+        shown: impl Fn(&ObjectRef) -> Option<Shown>,
     ) -> Next<Write> {
         if self.writing == STATUS_WRITES_IN_FLIGHT_MAX {
             return Next::Wait(None);
         }
-        let may_write = self.is_leading && !self.wanted.is_empty();
-        while let Some((at, ingress)) = self.agenda.first() {
+        while let Some((at, object)) = self.agenda.first() {
             if at > now {
                 return Next::Wait(Some(at));
             }
-            let Some(entry) = self.entries.get_mut(&ingress) else {
-                self.agenda.remove(&ingress);
+            let Some(entry) = self.entries.get_mut(&object) else {
+                self.agenda.remove(&object);
                 continue;
             };
-            let shown = shown(&ingress);
-            let addresses = match (entry.outcome, &shown) {
-                (Outcome::Served, Some(shown)) if *shown != self.wanted => Arc::clone(&self.wanted),
-                (Outcome::Withdrawn, Some(shown)) if !shown.is_empty() => Arc::new([]),
-                (outcome, _) => {
-                    self.agenda.remove(&ingress);
-                    if outcome == Outcome::Withdrawn {
-                        self.entries.remove(&ingress);
-                    }
-                    continue;
-                }
-            };
-            if !may_write {
+            let shown = shown(&object);
+            let may_write = self.is_leading && self.upkeep == Upkeep::Done;
+            let content = shown.as_ref().filter(|_| may_write);
+            let content = content.and_then(|s| due(&entry.outcome, &self.wanted, s, time));
+            let Some(content) = content else {
                 // Whoever leads, or learns an address, looks at all of them.
-                self.agenda.remove(&ingress);
+                self.agenda.remove(&object);
+                let is_over = match (&entry.outcome, shown) {
+                    (Outcome::Withdrawn, Some(Shown::Addresses(shown))) => shown.is_empty(),
+                    (Outcome::Withdrawn, _) => true,
+                    _ => false,
+                };
+                if is_over {
+                    self.entries.remove(&object);
+                }
                 continue;
-            }
+            };
             if let Err(at) = self.bucket.take(now) {
                 return Next::Wait(Some(at));
             }
             entry.is_writing = true;
-            self.agenda.remove(&ingress);
+            self.agenda.remove(&object);
             self.writing += 1;
-            return Next::Start(Write { ingress, addresses });
+            return Next::Start(Write { object, content });
         }
         Next::Wait(None)
     }
 
     pub(super) fn done(&mut self, write: &Write, result: &Result<(), CallError>, now: Instant) {
         self.writing -= 1;
-        let ingress = &write.ingress;
+        let ingress = &write.object;
         let Some(entry) = self.entries.get_mut(ingress) else { return };
         entry.is_writing = false;
         entry.tries = entry.tries.saturating_add(1);
@@ -166,7 +188,7 @@ impl StatusBook {
             Ok(()) | Err(CallError::Gone(_)) if std::mem::take(&mut entry.again) => {
                 self.schedule(ingress, now);
             }
-            Ok(()) | Err(CallError::Gone(_)) if entry.outcome == Outcome::Served => {}
+            Ok(()) | Err(CallError::Gone(_)) if entry.outcome != Outcome::Withdrawn => {}
             Ok(()) | Err(CallError::Gone(_)) => {
                 self.entries.remove(ingress);
             }
@@ -176,14 +198,13 @@ impl StatusBook {
     }
 
     /// What is to be taken back when the last replica ends.
-    pub(super) fn withdrawals(
-        &self,
-        shown: impl Fn(&ObjectRef) -> Option<Addresses>,
-    ) -> Vec<Write> {
-        let ours = self.entries.keys().filter(|ingress| {
-            shown(ingress).is_some_and(|shown| !shown.is_empty() && shown == self.wanted)
+    pub(super) fn withdrawals(&self, shown: impl Fn(&ObjectRef) -> Option<Shown>) -> Vec<Write> {
+        let ours = self.entries.keys().filter(|ingress| match shown(ingress) {
+            Some(Shown::Addresses(shown)) => !shown.is_empty() && shown == self.wanted,
+            _ => false,
         });
-        ours.map(|ingress| Write { ingress: ingress.clone(), addresses: Arc::new([]) }).collect()
+        let content = || Written::Addresses(Arc::new([]));
+        ours.map(|ingress| Write { object: ingress.clone(), content: content() }).collect()
     }
 
     pub(super) fn is_leading(&self) -> bool {
@@ -219,27 +240,55 @@ fn applied(write: &Write) -> Value {
         Address::Name(name) => Some(json!({ "hostname": &**name })),
         Address::Foreign => None,
     };
-    let ObjectRef { kind, namespace, name } = &write.ingress;
-    let metadata = json!({ "name": &**name, "namespace": &**namespace });
+    let ObjectRef { kind, namespace, name } = &write.object;
+    let mut metadata = json!({ "name": &**name });
+    if !namespace.is_empty() {
+        metadata["namespace"] = json!(&**namespace);
+    }
     let mut object = json!({
         "apiVersion": info(*kind).api_version, "kind": kind.name(), "metadata": metadata,
     });
-    if !write.addresses.is_empty() {
-        let entries: Vec<Value> = write.addresses.iter().filter_map(entry).collect();
-        object["status"] = json!({ "loadBalancer": { "ingress": entries } });
+    match &write.content {
+        Written::Addresses(addresses) if addresses.is_empty() => {}
+        Written::Addresses(addresses) => {
+            let entries: Vec<Value> = addresses.iter().filter_map(entry).collect();
+            object["status"] = json!({ "loadBalancer": { "ingress": entries } });
+        }
+        Written::Status(status, version) => {
+            object["status"] = status.clone();
+            if let Some(version) = version {
+                object["metadata"]["resourceVersion"] = json!(&**version);
+            }
+        }
     }
     object
 }
 
 /// Writes one status. Of the answer, which is the whole object, only the metadata is read.
 pub(super) async fn write(client: kube::Client, write: &Write) -> Result<(), CallError> {
-    let ingresses: Api<PartialObjectMeta<Ingress>> =
-        Api::namespaced(client, &write.ingress.namespace);
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let patch = Patch::Apply(applied(write));
-    call(API_CALL_TIMEOUT, ingresses.patch_status(&write.ingress.name, &params, &patch))
-        .await
-        .map(|_| ())
+    match for_type(write.object.kind, Apply(client, write)) {
+        Some(applying) => applying.await,
+        None => Ok(()),
+    }
+}
+
+/// Writes it to an object of a type.
+struct Apply<'a>(kube::Client, &'a Write);
+
+impl<'a> ForType for Apply<'a> {
+    type Output = BoxFuture<'a, Result<(), CallError>>;
+
+    fn run<K: Stored>(self) -> Self::Output {
+        let Self(client, write) = self;
+        let ObjectRef { kind: _, namespace, name } = &write.object;
+        let objects: Api<PartialObjectMeta<K>> = K::Scope::api(client, Some(namespace));
+        let patch = Patch::Apply(applied(write));
+        Box::pin(async move {
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let written = objects.patch_status(name, &params, &patch);
+            call(API_CALL_TIMEOUT, written).await.map(|_| ())
+        })
+    }
 }
 
 #[cfg(test)]
@@ -261,6 +310,17 @@ mod tests {
         ObjectRef { kind: Kind::Ingress, namespace: "a".into(), name: name.into() }
     }
 
+    fn taken_back(name: &str) -> Write {
+        Write { object: ingress(name), content: Written::Addresses(Arc::new([])) }
+    }
+
+    fn addresses(write: &Write) -> Addresses {
+        match &write.content {
+            Written::Addresses(addresses) => Arc::clone(addresses),
+            Written::Status(..) => panic!("an Ingress has addresses"),
+        }
+    }
+
     fn ip(text: &str) -> Addresses {
         Arc::new([Address::Ip(text.parse().unwrap())])
     }
@@ -268,7 +328,7 @@ mod tests {
     impl World {
         fn new(names: &[&str]) -> Self {
             let now = Instant::now();
-            let mut book = StatusBook::new(now);
+            let mut book = StatusBook::new(Upkeep::Done, now);
             let shown = names.iter().map(|name| (ingress(name), Arc::new([]) as Addresses));
             book.wanted(ip("192.0.2.1"), now);
             Self { book, shown: RefCell::new(shown.collect()), now }
@@ -285,7 +345,9 @@ mod tests {
 
         fn next(&mut self) -> Next<Write> {
             let shown = &self.shown;
-            self.book.next(self.now, |ingress| shown.borrow().get(ingress).cloned())
+            self.book.next(self.now, Timestamp::UNIX_EPOCH, |ingress| {
+                shown.borrow().get(ingress).cloned().map(Shown::Addresses)
+            })
         }
 
         fn start(&mut self) -> Write {
@@ -299,10 +361,10 @@ mod tests {
         fn settle(&mut self) -> Vec<String> {
             let mut written = Vec::new();
             while let Next::Start(write) = self.next() {
-                written.push(write.ingress.name.to_string());
+                let name = write.object.name.to_string();
+                written.push(name.clone());
                 self.book.done(&write, &Ok(()), self.now);
-                let name = write.ingress.name.to_string();
-                self.show(&name, write.addresses);
+                self.show(&name, addresses(&write));
             }
             written
         }
@@ -360,9 +422,9 @@ mod tests {
         // Deleted.
         world.shown.borrow_mut().remove(&ingress("y"));
         world.serve("y", Outcome::Withdrawn);
-        assert_eq!(world.start(), Write { ingress: ingress("x"), addresses: Arc::new([]) });
+        assert_eq!(world.start(), taken_back("x"));
         // Forgotten on the other replica's watch: the leader took it back.
-        let taken = Write { ingress: ingress("x"), addresses: Arc::new([]) };
+        let taken = taken_back("x");
         world.book.done(&taken, &Ok(()), world.now);
         assert!(world.settle().is_empty());
         assert_eq!(world.book.entries.len(), 1);
@@ -421,11 +483,11 @@ mod tests {
         world.serve("x", Outcome::Served);
         let write = world.start();
         world.serve("x", Outcome::Withdrawn);
-        world.show("x", write.addresses.clone());
+        world.show("x", addresses(&write));
         assert_eq!(world.next(), Next::Wait(None));
         world.book.done(&write, &Ok(()), world.now);
         world.pass(SECOND);
-        assert!(world.start().addresses.is_empty());
+        assert_eq!(world.start(), taken_back("x"));
     }
 
     #[test]
@@ -441,7 +503,7 @@ mod tests {
         assert_eq!(world.next(), Next::Wait(None));
         for write in &started {
             world.book.done(write, &Ok(()), world.now);
-            world.show(&write.ingress.name, Arc::clone(&write.addresses));
+            world.show(&write.object.name, addresses(write));
         }
         let burst = STATUS_WRITES_BURST as usize;
         assert_eq!(started.len() + world.settle().len(), burst);
@@ -457,9 +519,10 @@ mod tests {
         world.show("x", ip("192.0.2.1"));
         world.show("y", ip("198.51.100.1"));
         let shown = world.shown.borrow();
-        let back = world.book.withdrawals(|ingress| shown.get(ingress).cloned());
+        let back =
+            world.book.withdrawals(|ingress| shown.get(ingress).cloned().map(Shown::Addresses));
         assert_eq!(back.len(), 1);
-        assert_eq!(back[0].ingress, ingress("x"));
+        assert_eq!(back[0].object, ingress("x"));
         assert_eq!(applied(&back[0]).get("status"), None);
     }
 
@@ -469,7 +532,8 @@ mod tests {
             Address::Ip("2001:db8::1".parse().unwrap()),
             Address::Name("lb.test".into()),
         ]);
-        let object = applied(&Write { ingress: ingress("x"), addresses });
+        let content = Written::Addresses(addresses);
+        let object = applied(&Write { object: ingress("x"), content });
         let status = json!({ "loadBalancer": { "ingress": [
             { "ip": "2001:db8::1" }, { "hostname": "lb.test" },
         ]}});

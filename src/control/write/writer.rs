@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use k8s_openapi::jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
@@ -15,7 +16,7 @@ use super::events::{self, EventBook, Telling};
 use super::lease::Candidate;
 use super::rights::Right;
 use super::state::WriterState;
-use super::status::{self, StatusBook, Write};
+use super::status::{self, StatusBook, Upkeep, Write};
 use crate::control::calls::{CallError, Next, alive};
 use crate::control::observed::Observed;
 use crate::control::outcomes::Outcomes;
@@ -57,10 +58,11 @@ pub async fn run(
     let (leading, is_leading) = watch::channel(false);
     let (told, addresses) = watch::channel(Addresses::from([]));
     let now = Instant::now();
+    let upkeep = if options.update_status { Upkeep::Done } else { Upkeep::LeftOut };
     let mut writer = Writer {
         client: client.clone(),
         pod: pod.as_str().into(),
-        status: StatusBook::new(now),
+        status: StatusBook::new(upkeep, now),
         events: EventBook::new(now),
         under_way: JoinSet::new(),
         is_failing: false,
@@ -166,7 +168,7 @@ impl Writer {
     /// Starts the status writes that are due, and says when the next one is.
     fn start_status(&mut self, now: Instant) -> Option<Instant> {
         loop {
-            match self.status.next(now, |ingress| self.observed.status(ingress)) {
+            match self.status.next(now, Timestamp::now(), |object| self.observed.status(object)) {
                 Next::Wait(at) => return at,
                 Next::Start(write) => {
                     let client = self.client.clone();
@@ -197,8 +199,7 @@ impl Writer {
     fn done(&mut self, done: Done, now: Instant) {
         match done {
             Done::Status(write, result) => {
-                let ingress = &write.ingress;
-                let result = self.note_status(ingress, result);
+                let result = self.note_status(&write.object, result);
                 self.status.done(&write, &result, now);
             }
             Done::Event(telling, result) => {
@@ -221,21 +222,21 @@ impl Writer {
 
     fn note_status(
         &mut self,
-        ingress: &ObjectRef,
+        object: &ObjectRef,
         result: Result<(), CallError>,
     ) -> Result<(), CallError> {
         let state = &self.state;
-        let result = state.rights.noted(Right::Status, &ingress.namespace, result);
+        let result = state.rights.noted(Right::of_status(object.kind), &object.namespace, result);
         match &result {
             Ok(()) => self.is_failing = false,
             Err(CallError::Refused(_)) => {}
             // Deleted or changed meanwhile.
             Err(error @ (CallError::Gone(_) | CallError::Conflict(_))) => {
-                tracing::debug!(%ingress, %error, "status not written");
+                tracing::debug!(%object, %error, "status not written");
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.is_failing, true) {
-                    tracing::warn!(%ingress, %error, "its status is not written; tried again");
+                    tracing::warn!(%object, %error, "its status is not written; tried again");
                 }
             }
         }
@@ -252,7 +253,7 @@ impl Writer {
         // What is under way would come after it.
         while let Some(done) = self.under_way.join_next().await {
             if let Ok(Done::Status(write, result)) = done {
-                drop(self.note_status(&write.ingress, result));
+                drop(self.note_status(&write.object, result));
             }
         }
         let mut left = self.status.withdrawals(|ingress| self.observed.status(ingress)).into_iter();
@@ -268,7 +269,7 @@ impl Writer {
             }
             match self.under_way.join_next().await {
                 Some(Ok(Done::Status(write, result))) => {
-                    drop(self.note_status(&write.ingress, result));
+                    drop(self.note_status(&write.object, result));
                 }
                 Some(_) => {}
                 None => return,

@@ -84,7 +84,8 @@ fn another_object_of_the_same_name_is_no_newer_version() {
         Arc::make_mut(ingress).metadata.uid = Some(uid.into());
         all
     };
-    let served = |lowered: &Lowered| lowered.outcomes.iter().map(|(_, of)| *of).collect::<Vec<_>>();
+    let served =
+        |lowered: &Lowered| lowered.outcomes.iter().map(|(_, of)| of.clone()).collect::<Vec<_>>();
     assert_eq!(served(&world.apply(uid("/x", "1"))), [Outcome::Served]);
     let lowered = world.apply(uid("x", "1"));
     assert!(lowered.model.is_none() && lowered.outcomes.is_empty());

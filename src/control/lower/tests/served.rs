@@ -5,7 +5,11 @@ use crate::control::outcomes::Outcome::{self, Served, Withdrawn};
 use crate::model::Kind;
 
 fn outcomes(lowered: &Lowered) -> Vec<(&str, Outcome)> {
-    lowered.outcomes.iter().map(|(reference, outcome)| (&*reference.name, *outcome)).collect()
+    lowered
+        .outcomes
+        .iter()
+        .map(|(reference, outcome)| (&*reference.name, outcome.clone()))
+        .collect()
 }
 
 fn reference(name: &str) -> ObjectRef {

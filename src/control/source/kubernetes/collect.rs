@@ -18,8 +18,6 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
-use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
-
 use super::batch::{Batch, Urgency};
 use super::failure::Failure;
 use super::item::{Content, Item};
@@ -29,7 +27,7 @@ use super::state::SourceState;
 use super::stream::{Extent, Stream};
 use super::watch::{Step, Verb};
 use crate::control::kinds::{KindInfo, KindScope, Need, Reading, Role, info};
-use crate::control::observed::Observed;
+use crate::control::observed::{Observed, Shown};
 use crate::control::source::interest::Interest;
 use crate::control::source::object::{Change, Object, SourceObject};
 use crate::limits::{NAMED_REFRESH, NAMED_WAIT};
@@ -84,8 +82,8 @@ pub(super) struct Collector {
 struct Held {
     /// `None`: gone, which is not told yet.
     object: Option<Object>,
-    /// Of an Ingress.
-    addresses: Vec<IngressLoadBalancerIngress>,
+    /// In its status.
+    shown: Shown,
     /// The store has it, perhaps in an older version.
     is_told: bool,
 }
@@ -102,13 +100,18 @@ impl Collector {
         let mut named = Named::default();
         wanted.iter().for_each(|object| named.want(object));
         extents.iter().for_each(|extent| state.update(extent.kind, |_| {}));
+        let stream = |extent: Extent| {
+            let selects = is_selective && extent.kind == Kind::Namespace;
+            let need = if selects { Need::Required } else { info(extent.kind).need };
+            Stream::new(extent, need)
+        };
         let ingresses = extents.iter().filter(|extent| extent.kind == Kind::Ingress);
         let fixed: Option<_> = ingresses.map(|extent| extent.namespace.clone()).collect();
         if let Some(namespaces) = if is_selective { Some(BTreeSet::new()) } else { fixed } {
             state.watch_only(namespaces);
         }
         Self {
-            streams: extents.into_iter().map(Stream::new).collect(),
+            streams: extents.into_iter().map(stream).collect(),
             namespaces: is_selective.then(BTreeSet::new),
             held: BTreeMap::new(),
             interest,
@@ -155,7 +158,7 @@ impl Collector {
                 self.count_error(kind);
             }
             // An extension that the cluster does not have; what there was of it stays.
-            Step::Failed(_, Failure::NotServed(_)) if info(kind).need == Need::IfServed => {
+            Step::Failed(_, Failure::NotServed(_)) if stream.need == Need::IfServed => {
                 stream.is_synced = true;
                 self.state.update(kind, |state| state.is_synced = true);
                 self.set_failure(id, None);
@@ -193,7 +196,7 @@ impl Collector {
         }
         self.are_problems_stale |= failure.as_ref() != self.named.failure(reference);
         match content {
-            Some(Some(object)) => self.hold(reference, object, Vec::new(), now),
+            Some(Some(object)) => self.hold(reference, object, Shown::Nothing, now),
             Some(None) => self.drop_held(reference, now),
             // What was read before stays in force.
             None => {}
@@ -270,8 +273,8 @@ impl Collector {
         let excused = |stream: &Stream| {
             stream.failure.as_ref().is_some_and(|(_, failure)| failure.is_of_kind())
         };
-        let kinds = self.streams.iter().map(|stream| stream.extent.kind);
-        let mut required = kinds.filter(|kind| info(*kind).need == Need::Required);
+        let required = self.streams.iter().filter(|stream| stream.need == Need::Required);
+        let mut required = required.map(|stream| stream.extent.kind);
         let is_known =
             |kind| self.streams.iter().any(|stream| stream.extent.kind == kind && stream.is_synced);
         self.streams.iter().all(|stream| stream.is_synced || excused(stream))
@@ -297,11 +300,6 @@ impl Collector {
         self.are_problems_stale |= stream.unreadable.take().is_some();
         let first = extent.first();
         let gone: Vec<ObjectRef> = match extent.kind {
-            Kind::Namespace => {
-                let known = self.namespaces.iter().flatten();
-                let known = known.map(|name| ObjectRef { name: Arc::clone(name), ..first.clone() });
-                known.filter(|namespace| !listed.contains(namespace)).collect()
-            }
             kind if is_named(kind) => {
                 let known = self.named.known_from(&first).take_while(|known| known.kind == kind);
                 let known = known.filter(|known| extent.covers(known));
@@ -332,19 +330,26 @@ impl Collector {
     fn put(&mut self, item: Item, now: Instant) {
         let Item { reference, content } = item;
         match content {
-            Content::Object(object, addresses) => self.hold(&reference, object, addresses, now),
+            Content::Object(object, shown) => {
+                self.hold(&reference, object, shown, now);
+                if reference.kind == Kind::Namespace {
+                    self.set_namespace(&reference.name, true, now);
+                }
+            }
             Content::Version(version) => {
                 let kind = reference.kind;
                 self.named.exists(reference, version);
                 self.count_objects(kind, self.named.count(kind));
             }
-            Content::Presence => self.set_namespace(&reference.name, true, now),
         }
     }
 
     fn remove(&mut self, object: &ObjectRef, now: Instant) {
         match object.kind {
-            Kind::Namespace => self.set_namespace(&object.name, false, now),
+            Kind::Namespace => {
+                self.drop_held(object, now);
+                self.set_namespace(&object.name, false, now);
+            }
             kind if is_named(kind) => {
                 if self.named.gone(object) {
                     self.drop_held(object, now);
@@ -362,19 +367,13 @@ impl Collector {
     }
 
     /// The object is this now.
-    fn hold(
-        &mut self,
-        reference: &ObjectRef,
-        object: Object,
-        addresses: Vec<IngressLoadBalancerIngress>,
-        now: Instant,
-    ) {
+    fn hold(&mut self, reference: &ObjectRef, object: Object, shown: Shown, now: Instant) {
         let old = self.held.get_mut(reference);
         if let Some(held) = old
             && held.object.as_ref() == Some(&object)
         {
-            if held.addresses != addresses {
-                held.addresses = addresses;
+            if held.shown != shown {
+                held.shown = shown;
                 self.observe(reference);
             }
             return;
@@ -385,7 +384,7 @@ impl Collector {
         if old.is_none() && !is_named(reference.kind) {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_add(1));
         }
-        let held = Held { object: Some(object), addresses, is_told };
+        let held = Held { object: Some(object), shown, is_told };
         self.held.insert(reference.clone(), held);
         self.change_of(reference, urgency, now);
     }
@@ -394,7 +393,7 @@ impl Collector {
     fn drop_held(&mut self, reference: &ObjectRef, now: Instant) {
         let Some(held) = self.held.get_mut(reference) else { return };
         let Some(old) = held.object.take() else { return };
-        held.addresses = Vec::new();
+        held.shown = Shown::Nothing;
         if !is_named(reference.kind) {
             self.state.update(reference.kind, |s| s.objects = s.objects.saturating_sub(1));
         }
@@ -482,11 +481,8 @@ impl Collector {
     /// Tells the writer of an object that counts, or that it does no more.
     fn observe(&self, reference: &ObjectRef) {
         let held = self.held.get(reference).filter(|_| self.is_visible(reference));
-        match held.map(|held| (held.object.as_ref(), &held.addresses)) {
-            Some((Some(object), addresses)) if reference.kind == Kind::Ingress => {
-                self.observed.put_ingress(reference, uid(object), addresses);
-            }
-            Some((Some(object), _)) => self.observed.put(reference, uid(object)),
+        match held.map(|held| (held.object.as_ref(), &held.shown)) {
+            Some((Some(object), shown)) => self.observed.put(reference, uid(object), shown),
             _ => self.observed.remove(reference),
         }
     }
@@ -501,7 +497,6 @@ impl Collector {
             return;
         }
         self.state.watch_only(namespaces.clone());
-        self.count_objects(Kind::Namespace, self.namespaces.iter().map(BTreeSet::len).sum());
         let kinds = KindInfo::followed(KindScope::Namespaced);
         for KindInfo { kind, .. } in kinds.filter(|info| info.reading == Reading::Whole) {
             let (kind, namespace) = (*kind, Some(Arc::clone(name)));

@@ -3,12 +3,11 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::PartialObjectMeta;
 use serde::de::DeserializeOwned;
 
+use crate::control::observed::Shown;
 use crate::control::source::object::{Object, Stored};
 use crate::model::{Kind, ObjectRef};
 
@@ -24,12 +23,10 @@ pub(super) struct Item {
 /// What is kept of an object. No `Debug`: it may hold a private key.
 #[derive(Clone, PartialEq)]
 pub(super) enum Content {
-    /// For the store, and the addresses in the status of an Ingress.
-    Object(Object, Vec<IngressLoadBalancerIngress>),
+    /// For the store, and what its status shows.
+    Object(Object, Shown),
     /// An object of this `metadata.resourceVersion` exists.
     Version(Box<str>),
-    /// A namespace exists.
-    Presence,
 }
 
 /// A type that a watch tells of.
@@ -60,8 +57,8 @@ impl<K: Stored> Watched for K {
     const KIND: Kind = <K as Stored>::KIND;
 
     fn content(mut self) -> Content {
-        let addresses = self.take_addresses();
-        Content::Object(Self::wrap(Arc::new(self.trim())), addresses)
+        let shown = self.take_shown();
+        Content::Object(Self::wrap(Arc::new(self.trim())), shown)
     }
 }
 
@@ -71,13 +68,5 @@ impl<K: Stored> Watched for PartialObjectMeta<K> {
 
     fn content(self) -> Content {
         Content::Version(self.metadata.resource_version.unwrap_or_default().into())
-    }
-}
-
-impl Watched for Namespace {
-    const KIND: Kind = Kind::Namespace;
-
-    fn content(self) -> Content {
-        Content::Presence
     }
 }

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::core::PartialObjectMeta;
 use tokio::sync::mpsc;
@@ -130,10 +129,8 @@ fn extents(reach: &Reach, named: &[ObjectRef]) -> Vec<Extent> {
     let followed = |scope| KindInfo::followed(scope).map(|info| info.kind);
     let mut extents: Vec<_> = followed(KindScope::Cluster).map(Extent::all).collect();
     match reach {
-        Reach::All => extents.extend(followed(KindScope::Namespaced).map(Extent::all)),
-        Reach::Selector(_) => {
+        Reach::All | Reach::Selector(_) => {
             extents.extend(followed(KindScope::Namespaced).map(Extent::all));
-            extents.push(Extent::all(Kind::Namespace));
         }
         Reach::Namespaces(namespaces) => {
             let namespaces: BTreeSet<Arc<str>> =
@@ -205,7 +202,7 @@ fn spawn(
 ) {
     let reading = info(extent.kind).reading;
     let labels = match reach {
-        Reach::Selector(selector) if reading == Reading::Presence => Some(selector.clone()),
+        Reach::Selector(selector) if extent.kind == Kind::Namespace => Some(selector.clone()),
         Reach::Selector(_) | Reach::All | Reach::Namespaces(_) => None,
     };
     let fields = extent.name.as_ref().map(|name| format!("metadata.name={name}"));
@@ -214,7 +211,6 @@ fn spawn(
     match reading {
         Reading::Whole => _ = for_type(extent.kind, Whole(start)),
         Reading::Named => _ = for_type(extent.kind, Versions(start)),
-        Reading::Presence => start.follow::<Namespace>(),
         Reading::Nothing => {}
     }
 }

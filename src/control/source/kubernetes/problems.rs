@@ -95,7 +95,7 @@ fn keep<'a>(kept: &mut Option<String>, mut present: impl Iterator<Item = &'a Str
 fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
     let mut places: BTreeMap<_, (Places, &String)> = BTreeMap::new();
     for stream in streams {
-        let kind = stream.extent.kind;
+        let kind = (stream.extent.kind, stream.need);
         let found = match &stream.failure {
             Some((verb, Failure::Forbidden(text))) => Some(("Forbidden", Some(*verb), text)),
             Some((_, Failure::NotServed(text))) => Some(("NotServed", None, text)),
@@ -113,7 +113,7 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
             places.add(stream.extent.namespace.as_deref());
         }
     }
-    for ((kind, reason, verb), (places, text)) in places {
+    for (((kind, need), reason, verb), (places, text)) in places {
         let info = info(kind);
         let (resource, effect) = (info.resource(), effect(info));
         let (message, advice) = match (reason, verb) {
@@ -146,7 +146,7 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
                 "See whether something between us and the API server changes answers.".into(),
             ),
         };
-        let severity = match info.need {
+        let severity = match need {
             Need::IfServed => Severity::Note,
             Need::Wanted | Need::Optional => Severity::Warning,
             Need::Required => Severity::Error,
@@ -225,7 +225,7 @@ fn effect(info: &KindInfo) -> String {
             "Those that Ingresses name are read every {} s instead.",
             NAMED_REFRESH.as_secs()
         ),
-        Reading::Whole | Reading::Presence | Reading::Nothing => info.unseen.into(),
+        Reading::Whole | Reading::Nothing => info.unseen.into(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::failure::Failure;
 use super::watch::Verb;
+use crate::control::kinds::Need;
 use crate::model::{Kind, ObjectRef};
 
 /// What one watch is about.
@@ -45,6 +46,8 @@ impl Extent {
 pub(super) struct Stream {
     /// What it is about.
     pub extent: Extent,
+    /// What depends on it.
+    pub need: Need,
     /// What stands in its way.
     pub failure: Option<(Verb, Failure)>,
     /// An event that could not be read since the last list.
@@ -57,8 +60,8 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Nothing was heard yet.
-    pub(super) fn new(extent: Extent) -> Self {
+    pub(super) fn new(extent: Extent, need: Need) -> Self {
         let listed = BTreeSet::new();
-        Self { extent, failure: None, unreadable: None, is_synced: false, listed }
+        Self { extent, need, failure: None, unreadable: None, is_synced: false, listed }
     }
 }

@@ -18,10 +18,10 @@ use super::watch::{Step, Verb};
 use super::{Batch, KindState, SourceState, Urgency, extents, versioned};
 use crate::control::calls::alive;
 use crate::control::endpoint_slice::EndpointSlice;
-use crate::control::gateway_class::GatewayClass;
+use crate::control::gateway_api::class::GatewayClass;
 use crate::control::kinds::{Need, info};
 use crate::control::lower::{Interest, LowerOptions, Lowerer};
-use crate::control::observed::Observed;
+use crate::control::observed::{Observed, Shown};
 use crate::control::source::interest::{Choice, Interest as _};
 use crate::control::source::object::{Change, Object, SourceObject, Stored};
 use crate::control::source::reach::Reach;
@@ -155,11 +155,12 @@ struct Bench {
 impl Bench {
     fn new(reach: &Reach) -> Self {
         let extents = extents(reach, &[]);
+        let is_selective = matches!(reach, Reach::Selector(_));
         let ids = extents.iter().map(|e| (e.kind, e.namespace.clone())).collect();
         let (state, observed, now) = (Arc::default(), Arc::default(), Instant::now());
         let setup = Setup {
             extents,
-            is_selective: matches!(reach, Reach::Selector(_)),
+            is_selective,
             interest: Box::new(Interest::new(options())),
             named: Vec::new(),
             observed: Arc::clone(&observed),
@@ -170,6 +171,7 @@ impl Bench {
         for (id, (kind, _)) in bench.ids.clone().into_iter().enumerate() {
             let steps = match kind {
                 Kind::ConfigMap => vec![Step::Begin, Step::Done],
+                Kind::Namespace if is_selective => Vec::new(),
                 kind if info(kind).need == Need::IfServed => {
                     vec![Step::Failed(Verb::List, Failure::NotServed("no".into()))]
                 }
@@ -294,17 +296,18 @@ fn the_first_reading_waits_for_all_kinds_and_referenced_secrets() {
     let expected = [
         (Kind::ConfigMap, 0, true),
         (Kind::EndpointSlice, 0, true),
-        (Kind::GatewayClass, 0, true),
         (Kind::Ingress, 2, true),
         (Kind::IngressClass, 0, true),
         (Kind::Secret, 2, true),
         (Kind::Service, 1, true),
     ];
-    assert_eq!(objects, expected);
+    let (extensions, core): (Vec<_>, Vec<_>) =
+        objects.into_iter().partition(|(kind, ..)| info(*kind).need == Need::IfServed);
+    assert_eq!(core, expected);
+    assert!(extensions.iter().all(|(_, objects, is_synced)| *objects == 0 && *is_synced));
     assert_eq!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")).as_deref(), Some("uid-x"));
-    assert!(
-        bench.observed.status(&reference(Kind::Ingress, "a", "x")).is_some_and(|s| s.len() == 1)
-    );
+    let shown = bench.observed.status(&reference(Kind::Ingress, "a", "x"));
+    assert!(matches!(shown, Some(Shown::Addresses(addresses)) if addresses.len() == 1));
 }
 
 #[test]
@@ -341,9 +344,8 @@ fn a_status_is_for_the_writer_alone() {
     value["metadata"]["resourceVersion"] = "8".into();
     bench.apply(item::<Ingress>(value));
     assert_eq!(bench.changes(), None);
-    assert!(
-        bench.observed.status(&reference(Kind::Ingress, "a", "x")).is_some_and(|s| s.is_empty())
-    );
+    let shown = bench.observed.status(&reference(Kind::Ingress, "a", "x"));
+    assert!(matches!(shown, Some(Shown::Addresses(addresses)) if addresses.is_empty()));
 }
 
 #[test]
@@ -627,22 +629,22 @@ fn objects_of_a_namespace_come_and_go_with_its_labels() {
     assert_eq!(bench.changes(), None);
     let namespace = |name| item::<Namespace>(json!({"metadata": {"name": name}}));
     bench.list(Kind::Namespace, vec![namespace("b")]);
-    assert_eq!(bench.changes(), strings(&["+app"]));
+    assert_eq!(bench.changes(), strings(&["+b", "+app"]));
     assert_eq!(bench.collector.next_named(), None);
     assert_eq!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")), None);
     bench.apply(namespace("a"));
     bench.read("s", Ok(Some(secret("s", "1"))));
-    assert_eq!(bench.changes(), strings(&["+x", "+s"]));
+    assert_eq!(bench.changes(), strings(&["+x", "+a", "+s"]));
     assert!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")).is_some());
     bench.step(Kind::Namespace, Step::Delete(reference(Kind::Namespace, "", "a")));
     bench.list(Kind::Namespace, Vec::new());
-    assert_eq!(bench.changes(), strings(&["-x", "-s", "-app"]));
+    assert_eq!(bench.changes(), strings(&["-x", "-a", "-b", "-s", "-app"]));
     assert_eq!(bench.observed.uid(&reference(Kind::Ingress, "a", "x")), None);
     // It is kept, and follows what happens meanwhile.
     bench.step(Kind::Ingress, Step::Delete(reference(Kind::Ingress, "a", "x")));
     assert_eq!(bench.changes(), None);
     bench.list(Kind::Namespace, vec![namespace("a"), namespace("b")]);
-    assert_eq!(bench.changes(), strings(&["+app"]));
+    assert_eq!(bench.changes(), strings(&["+a", "+b", "+app"]));
 }
 
 #[test]
@@ -911,7 +913,7 @@ fn time_to_read(count: usize) -> Duration {
         let entries = object.spec.as_mut().unwrap().tls.as_mut().unwrap();
         entries[0].secret_name = Some(format!("s{i}"));
         let reference = reference(Kind::Ingress, "a", &format!("x{i}"));
-        let content = Content::Object(Object::Ingress(Arc::new(object)), Vec::new());
+        let content = Content::Object(Object::Ingress(Arc::new(object)), Shown::Nothing);
         Item { reference, content }
     };
     let all: Vec<_> = (0..count).map(named).collect();

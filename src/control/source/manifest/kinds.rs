@@ -24,7 +24,9 @@ fn known() -> impl Iterator<Item = &'static KindInfo> {
 pub(super) fn named(kind: &str, version: &str) -> Named {
     let is_old = |known: &KindInfo| known.old_versions.contains(&version);
     let of_name = known().find(|known| known.kind.name() == kind);
-    if let Some(known) = of_name.filter(|known| known.api_version == version) {
+    if let Some(known) = of_name
+        .filter(|known| known.api_version == version || known.same_versions.contains(&version))
+    {
         return Named::Known(known);
     }
     if let Some(known) = of_name.filter(|known| is_old(known)) {

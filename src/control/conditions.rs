@@ -1,0 +1,129 @@
+//! States of objects whose status is made of conditions: what they are to show, as plain data.
+//!
+//! Source: Gateway API, types of `apis/v1` and `metav1.Condition`. When a state came about is no
+//! part of it; who writes it compares it with what is shown.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::gateway_api::reference::ParentReference;
+use crate::model::Kind;
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Such as `Accepted`.
+    pub name: &'static str,
+    /// Whether it holds.
+    pub truth: Truth,
+    /// CamelCase word.
+    pub reason: &'static str,
+    /// For people: what is wrong, and what to write. Empty: nothing.
+    pub message: String,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// It does.
+    True,
+    /// It does not.
+    False,
+}
+
+impl Condition {
+    /// A condition that holds.
+    #[must_use]
+    pub fn holds(name: &'static str, reason: &'static str) -> Self {
+        Self { name, truth: Truth::True, reason, message: String::new() }
+    }
+
+    /// A condition that does not hold.
+    #[must_use]
+    pub fn fails(name: &'static str, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { name, truth: Truth::False, reason, message: message.into() }
+    }
+
+    /// Whether it holds.
+    #[must_use]
+    pub fn is_true(&self) -> bool {
+        self.truth == Truth::True
+    }
+}
+
+/// What an object is to show of the version that it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectStatus {
+    /// `metadata.generation`; 0: the object is not of an API server.
+    pub generation: i64,
+    /// The rest.
+    pub content: Content,
+}
+
+/// What an object is to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Of a GatewayClass.
+    Class {
+        /// Conditions.
+        conditions: Vec<Condition>,
+        /// `supportedFeatures`, sorted.
+        features: Vec<&'static str>,
+    },
+    /// Of a Gateway.
+    Gateway {
+        /// Conditions.
+        conditions: Vec<Condition>,
+        /// Where clients reach it.
+        addresses: GatewayAddresses,
+        /// One for each listener, in order.
+        listeners: Vec<ListenerStatus>,
+        /// ListenerSets that are attached and accepted.
+        listener_sets: u32,
+    },
+    /// Of a ListenerSet.
+    ListenerSet {
+        /// Conditions.
+        conditions: Vec<Condition>,
+        /// One for each listener, in order.
+        listeners: Vec<ListenerStatus>,
+    },
+    /// Of a route: `parents`. Of a policy: `ancestors`.
+    Parents {
+        /// Whose entries these are; others' are left alone.
+        controller: Arc<str>,
+        /// In order.
+        parents: Vec<ParentStatus>,
+    },
+}
+
+/// Addresses of a Gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GatewayAddresses {
+    /// These.
+    Own(Vec<IpAddr>),
+    /// Those of the whole process, as the status of Ingresses has them.
+    Published,
+}
+
+/// One listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerStatus {
+    /// `name`.
+    pub name: Box<str>,
+    /// Kinds of routes that it takes.
+    pub kinds: Vec<Kind>,
+    /// `attachedRoutes`.
+    pub attached: u32,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+}
+
+/// What became of a route at one parent, or of a policy on one way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParentStatus {
+    /// As the route has it.
+    pub parent: ParentReference,
+    /// Conditions.
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,95 @@
+//! How objects of the Gateway API name others.
+
+use serde::{Deserialize, Serialize};
+
+/// The group of the Gateway API.
+pub const GROUP: &str = "gateway.networking.k8s.io";
+
+/// Where a route wants to be attached, or what a policy counts for; written to statuses as it was
+/// read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParentReference {
+    /// `None`: that of the Gateway API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// `None`: Gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// `None`: that of the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Name.
+    pub name: String,
+    /// A listener by name; `None`: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section_name: Option<String>,
+    /// Listeners by port; `None`: all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+}
+
+/// An object in a namespace that may be another one, where a grant says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct ObjectReference {
+    /// `None`: core.
+    pub group: Option<String>,
+    /// `None`: Secret or Service, depending on who names it.
+    pub kind: Option<String>,
+    /// Name.
+    pub name: String,
+    /// `None`: that of the object that names it.
+    pub namespace: Option<String>,
+}
+
+/// An object in the namespace of the one that names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct LocalReference {
+    /// API group; empty: core.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+}
+
+/// Where requests or connections go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct BackendReference {
+    /// `None`: core.
+    pub group: Option<String>,
+    /// `None`: Service.
+    pub kind: Option<String>,
+    /// Name.
+    pub name: String,
+    /// `None`: that of the route.
+    pub namespace: Option<String>,
+    /// Needed for a Service.
+    pub port: Option<u16>,
+}
+
+/// The same, and how much of all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct WeightedReference {
+    /// `None`: core.
+    pub group: Option<String>,
+    /// `None`: Service.
+    pub kind: Option<String>,
+    /// Name.
+    pub name: String,
+    /// `None`: that of the route.
+    pub namespace: Option<String>,
+    /// Needed for a Service.
+    pub port: Option<u16>,
+    /// `None`: 1.
+    pub weight: Option<u32>,
+}
+
+impl WeightedReference {
+    /// Without the weight.
+    #[must_use]
+    pub fn backend(&self) -> BackendReference {
+        let Self { group, kind, name, namespace, port, weight: _ } = self.clone();
+        BackendReference { group, kind, name, namespace, port }
+    }
+}
