@@ -137,9 +137,8 @@ pub fn run_with(
     let admin = admin::start(admin, admin_state).context("the admin listener cannot start")?;
     print_start_line(&config, &started, &bound, &name)?;
     on_bound(&bound)?;
-    let log = log_writer.as_ref();
     let cluster = cluster.map(|(thread, _)| thread);
-    let mut life = Life { control, cluster, signals, log };
+    let mut life = Life { control, cluster, signals, log: log_writer.as_ref() };
     let code = runtime.block_on(async {
         tokio::select! {
             () = admin.ended() => anyhow::bail!("the thread of the admin listener is gone"),
