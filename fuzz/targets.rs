@@ -9,9 +9,9 @@
 )]
 
 use ringway::filter::{
-    AddressRanges, AuthDurations, Cors, CorsAnswer, FieldEdits, ForwardedPolicy, NewKey, OnFailure,
-    OriginPattern, Replacement, ReturnedPlaces, Scheme, Secure, SessionCookie, SessionMode,
-    Setting, Text, Variable, Variables,
+    AddressRanges, AuthDurations, Cors, CorsAnswer, CorsRequest, FieldEdits, ForwardedPolicy,
+    NewKey, OnFailure, OriginPattern, Replacement, ReturnedPlaces, Scheme, Secure, SessionCookie,
+    SessionMode, Setting, Text, Variable, Variables,
 };
 use ringway::http1::body::{BodyDecoder, Sender};
 use ringway::http1::encode::{
@@ -417,9 +417,8 @@ pub fn answers(data: &[u8]) {
 fn check_origin(pattern: &str, origin: &[u8]) {
     let Ok(parsed) = OriginPattern::parse(pattern) else { return };
     let cors = Cors::Listed { origins: Box::new([parsed]), fields: FieldEdits::default() };
-    let CorsAnswer::Allowed { origin: told, .. } = cors.answer([origin].into_iter()) else {
-        return;
-    };
+    let request = CorsRequest { origin: Some(origin), ..CorsRequest::default() };
+    let CorsAnswer::Allowed { origin: told, .. } = cors.answer(&request) else { return };
     assert_eq!(told, origin);
     let (pattern, origin) = (pattern.to_ascii_lowercase(), origin.to_ascii_lowercase());
     let origin = String::from_utf8(origin).expect("what is let in is ASCII");

@@ -332,6 +332,8 @@ pub const PROXY_HEADER_BYTES_MAX: usize = 16 + 4096;
 /// Tries of one request where no number is set (`--proxy-next-upstream-tries 0`), as the balancer
 /// of ingress-nginx.
 pub const TRIES_MAX: u32 = 20;
+/// Longest pause before another try that a rule may ask for: a request holds memory meanwhile.
+pub const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(10);
 /// Failures in a row that eject an endpoint.
 pub const EJECT_AFTER_FAILURES: u32 = 5;
 /// First ejection; doubles each time up to the maximum.
@@ -461,6 +463,9 @@ pub const SESSION_PICKS_MAX: usize = 64;
 pub const SESSION_KEY_BYTES_MAX: usize = 128;
 /// Octets of a name, a path or a domain in the cookie of a session.
 pub const SESSION_TEXT_BYTES_MAX: usize = 1_024;
+/// Servers that get copies of the requests of one rule: as many as it can have filters (Gateway API
+/// `HTTPRouteRule.filters`).
+pub const RULE_MIRRORS_MAX: usize = 16;
 /// Copies of requests (`mirror-target`) that a core has under way; more are let go and counted.
 pub const MIRRORS_IN_FLIGHT_MAX: usize = 128;
 /// Bytes of a body that are kept for a copy; the copy of a request with a longer one is let go and

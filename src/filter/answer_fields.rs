@@ -1,6 +1,8 @@
 //! Fields that the answer to a request gets from us, whoever makes the answer: a backend, a
 //! redirect, a refusal.
 
+use std::borrow::Cow;
+
 use super::fields::FieldEdits;
 
 /// What a rule has in every answer to one request. A backend's own lines of these names are left
@@ -24,7 +26,10 @@ pub enum CorsAnswer<'a> {
     #[default]
     Nothing,
     /// Nothing to this one; others get another answer.
-    Refused,
+    Refused {
+        /// Those that it does not get from a backend either.
+        fields: &'a FieldEdits,
+    },
     /// What its origin may do.
     Allowed {
         /// As it was sent.
@@ -35,7 +40,7 @@ pub enum CorsAnswer<'a> {
 }
 
 const HSTS: &str = "Strict-Transport-Security";
-const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
+pub(super) const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
 
 impl<'a> AnswerFields<'a> {
     /// Nothing.
@@ -56,7 +61,8 @@ impl<'a> AnswerFields<'a> {
             || self.set.is_dropped(name)
             || match self.cors {
                 CorsAnswer::Allowed { fields, .. } => is(ALLOW_ORIGIN) || fields.is_dropped(name),
-                CorsAnswer::Nothing | CorsAnswer::Refused => false,
+                CorsAnswer::Refused { fields } => fields.is_dropped(name),
+                CorsAnswer::Nothing => false,
             }
     }
 
@@ -65,7 +71,8 @@ impl<'a> AnswerFields<'a> {
         let Self { hsts, set, cors, added: _ } = *self;
         let (origin, fields) = match cors {
             CorsAnswer::Allowed { origin, fields } => (Some((ALLOW_ORIGIN, origin)), fields),
-            CorsAnswer::Nothing | CorsAnswer::Refused => (None, FieldEdits::NONE),
+            CorsAnswer::Refused { fields } => (None, fields),
+            CorsAnswer::Nothing => (None, FieldEdits::NONE),
         };
         let is_cors = move |name: &str| {
             fields.is_dropped(name.as_bytes())
@@ -73,7 +80,9 @@ impl<'a> AnswerFields<'a> {
         };
         let hsts = hsts.filter(|_| !set.is_dropped(HSTS.as_bytes()));
         let hsts = hsts.map(|value| (HSTS, value.as_bytes()));
-        let vary = (cors != CorsAnswer::Nothing).then_some(("Vary", &b"Origin"[..]));
+        let is_same = origin.is_some_and(|(_, origin)| origin == b"*");
+        let varies = cors != CorsAnswer::Nothing && !is_same;
+        let vary = varies.then_some(("Vary", &b"Origin"[..]));
         let octets = |(name, value): (&'a str, &'a str)| (name, value.as_bytes());
         let set = set.appended().filter(move |(name, _)| !is_cors(name)).map(octets);
         hsts.into_iter().chain(set).chain(vary).chain(origin).chain(fields.appended().map(octets))
@@ -118,7 +127,7 @@ pub struct AddedFields {
 
 #[derive(Debug)]
 struct AddedField {
-    name: &'static str,
+    name: Cow<'static, str>,
     /// In `values`, which it begins in where the one before ends.
     end: usize,
     statuses: Statuses,
@@ -136,10 +145,11 @@ impl AddedFields {
 
     /// Adds a line to answers with one of `statuses`. A value with an octet that ends a line or is
     /// another control character is left out.
-    pub fn add(&mut self, name: &'static str, value: &[u8], statuses: Statuses) {
+    pub fn add(&mut self, name: impl Into<Cow<'static, str>>, value: &[u8], statuses: Statuses) {
         if value.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control()) {
             self.values.extend_from_slice(value);
-            self.lines.push(AddedField { name, end: self.values.len(), statuses });
+            let (name, end) = (name.into(), self.values.len());
+            self.lines.push(AddedField { name, end, statuses });
         }
     }
 
@@ -169,7 +179,7 @@ impl AddedFields {
             (line, self.values.get(from..line.end).unwrap_or_default())
         });
         all.filter(move |(line, _)| line.statuses.has(status))
-            .map(|(line, value)| (line.name, value))
+            .map(|(line, value)| (&*line.name, value))
     }
 }
 
@@ -199,6 +209,7 @@ mod tests {
         let with_hsts = edits(&[("strict-transport-security", "set")]);
         let cors = edits(&[("access-control-max-age", "1")]);
         let allowed = CorsAnswer::Allowed { origin: b"https://o", fields: &cors };
+        let refused = CorsAnswer::Refused { fields: FieldEdits::NONE };
         let (none, hsts) = (AnswerFields::NONE, Some("max-age=1"));
         let cases: [(AnswerFields<'_>, &[&str]); 6] = [
             (none, &[]),
@@ -208,7 +219,7 @@ mod tests {
                 AnswerFields { set: &set, ..none },
                 &["x: set", "access-control-max-age: set", "access-control-allow-origin: set"],
             ),
-            (AnswerFields { cors: CorsAnswer::Refused, ..none }, &["vary: Origin"]),
+            (AnswerFields { cors: refused, ..none }, &["vary: Origin"]),
             (
                 AnswerFields { set: &set, cors: allowed, ..none },
                 &[

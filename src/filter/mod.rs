@@ -17,6 +17,7 @@ mod gates;
 mod goto;
 mod log_form;
 mod mirror;
+mod origin;
 mod outcome;
 mod overlay;
 mod pace;
@@ -38,7 +39,7 @@ pub use binding::{Binding, HashBy};
 pub use body_change::{BodyChange, LineChange, Validators};
 pub use client_limits::{ClientLimits, Excess, LimitStatuses, Rate, Zone};
 pub use compression::{Choice, CodingPolicy, Compressible, Compression, ContentCoding, MediaTypes};
-pub use cors::{Cors, OriginError, OriginPattern};
+pub use cors::{Cors, CorsRequest, CorsTerms, Credentials, Origins, RouteCors};
 pub use duration::{TimeError, nginx_time};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
 pub use external_auth::{ExternalAuth, Verdict, is_own_field, merged};
@@ -48,7 +49,8 @@ pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Phase, Place, Quest
 pub use gates::{Refusal, Said, Satisfy, Step, Walk};
 pub use goto::{Destination, Goto, HttpsForm, LastSlash, RedirectPort};
 pub use log_form::{DEFAULT_LOG_FORM, Escaping, LogForm, LogFormError};
-pub use mirror::{Mirror, MirrorBody};
+pub use mirror::{Mirror, MirrorBody, MirrorTarget};
+pub use origin::{OriginError, OriginPattern};
 pub use outcome::Outcome;
 pub use overlay::RequestOverlay;
 pub use pace::{Allowance, Pace};
@@ -61,7 +63,8 @@ pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;
 pub use script::{AnswerOverlay, Answered, Course, Ending, EndingPlace, Script, ScriptState};
 pub use session::{
-    NewKey, OnFailure, SameSite, Secure, Session, SessionCookie, SessionMode, Setting,
+    NewKey, OnFailure, SameSite, Secure, Session, SessionCookie, SessionHeader, SessionMode,
+    Setting,
 };
 pub use substitutions::{Substitution, SubstitutionError, Substitutions, Times};
 pub use text::{NothingKnown, Part, Text, TextError, Variable, Variables};

@@ -25,6 +25,7 @@ pub struct PathPattern(Arc<Compiled>);
 #[derive(Debug)]
 struct Compiled {
     text: Arc<str>,
+    weight: usize,
     source: Box<str>,
     /// What each match begins with, in lower case.
     head: Box<[u8]>,
@@ -70,6 +71,14 @@ impl PathPattern {
     /// # Errors
     /// See [`PathPatternError`].
     pub fn new(text: &str, source: &str) -> Result<Self, PathPatternError> {
+        Self::weighing(text.len(), text, source)
+    }
+
+    /// The same for one that is tried before those of less `weight`, whatever their texts.
+    ///
+    /// # Errors
+    /// See [`PathPatternError`].
+    pub fn weighing(weight: usize, text: &str, source: &str) -> Result<Self, PathPatternError> {
         let config = syntax::Config::new().unicode(false).utf8(false);
         let tree = syntax::parse_with(source, &config)
             .map_err(|error| PathPatternError::Syntax(reason(&error)))?;
@@ -77,6 +86,7 @@ impl PathPattern {
         let engine = if is_whole { Engine::Head } else { Engine::new(&tree)? };
         Ok(Self(Arc::new(Compiled {
             text: text.into(),
+            weight,
             source: source.into(),
             head: head.into(),
             engine,
@@ -87,6 +97,12 @@ impl PathPattern {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0.text
+    }
+
+    /// Those that weigh more are tried before; its length, if nothing else was said.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.0.weight
     }
 
     /// What it was compiled from.
@@ -267,7 +283,8 @@ fn reason(error: &regex_syntax::Error) -> String {
 
 impl PartialEq for PathPattern {
     fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text() && self.source() == other.source()
+        let same = self.text() == other.text() && self.weight() == other.weight();
+        same && self.source() == other.source()
     }
 }
 

@@ -1,8 +1,9 @@
-//! The cookie by which a client keeps its endpoint. It names no address: who reads it learns
-//! nothing of the cluster, who makes one up reaches no endpoint that others do not.
+//! The cookie or field by which a client keeps its endpoint. It names no address: who reads it
+//! learns nothing of the cluster, who makes one up reaches no endpoint that others do not.
 //!
 //! ```text
 //! NAME=KEY|TAG     KEY leads to the endpoint, TAG says of which backend it is
+//! NAME: KEY|TAG
 //! ```
 //!
 //! Source: RFC 6265; KEY and TAG where ingress-nginx has them, so that its cookies are understood.
@@ -36,6 +37,15 @@ pub struct SessionCookie {
     pub secure: Secure,
     /// `SameSite`; `None`: not said.
     pub same_site: Option<SameSite>,
+}
+
+/// A field of requests and responses that says a session; its key is an endpoint, until it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionHeader {
+    /// Its name: a token.
+    pub name: Box<str>,
+    /// What becomes of a session whose endpoint failed.
+    pub on_failure: OnFailure,
 }
 
 /// What the key of a session means.
@@ -140,14 +150,7 @@ impl SessionCookie {
         fields: impl Iterator<Item = &'c [u8]>,
         tag: &str,
     ) -> Option<Session<'c>> {
-        let mut first = None;
-        for session in fields.flat_map(|field| self.sessions(field)) {
-            if session.tag == tag.as_bytes() {
-                return Some(session);
-            }
-            first = first.or(Some(session));
-        }
-        first
+        of_backend(fields.flat_map(|field| self.sessions(field)), tag)
     }
 
     /// All sessions in one Cookie field.
@@ -166,10 +169,9 @@ impl SessionCookie {
         setting: &Setting<'_>,
         put_date: impl FnOnce(i32, &mut Vec<u8>),
     ) {
-        for part in [self.name.as_bytes(), b"=", setting.key.as_bytes(), &[DIVIDER]] {
-            out.extend_from_slice(part);
-        }
-        out.extend_from_slice(setting.tag.as_bytes());
+        out.extend_from_slice(self.name.as_bytes());
+        out.push(b'=');
+        put_value(out, setting);
         if let Some(seconds) = self.expires {
             out.extend_from_slice(b"; Expires=");
             put_date(seconds, out);
@@ -196,6 +198,42 @@ impl SessionCookie {
             Some(SameSite::NoneWhereKnown) | None => b"",
         });
     }
+}
+
+impl SessionHeader {
+    /// The session that a client has, of the values of its fields of the name; as
+    /// [`SessionCookie::find`].
+    #[must_use]
+    pub fn find<'c>(
+        &self,
+        values: impl Iterator<Item = &'c [u8]>,
+        tag: &str,
+    ) -> Option<Session<'c>> {
+        of_backend(values.filter_map(Session::read), tag)
+    }
+
+    /// Appends the value of the field.
+    pub fn put(&self, out: &mut Vec<u8>, setting: &Setting<'_>) {
+        put_value(out, setting);
+    }
+}
+
+/// Of several sessions the first one of the backend `tag`, else the first.
+fn of_backend<'c>(sessions: impl Iterator<Item = Session<'c>>, tag: &str) -> Option<Session<'c>> {
+    let mut first = None;
+    for session in sessions {
+        if session.tag == tag.as_bytes() {
+            return Some(session);
+        }
+        first = first.or(Some(session));
+    }
+    first
+}
+
+fn put_value(out: &mut Vec<u8>, setting: &Setting<'_>) {
+    out.extend_from_slice(setting.key.as_bytes());
+    out.push(DIVIDER);
+    out.extend_from_slice(setting.tag.as_bytes());
 }
 
 impl<'c> Session<'c> {
@@ -281,6 +319,21 @@ mod tests {
         let binary = [b'r', b'o', b'u', b't', b'e', b'=', 0xff, 0, b'|', 0x80];
         let found = cookie().find([&binary[..]].into_iter(), TAG);
         assert_eq!(found, Some(Session { key: &[0xff, 0], tag: &[0x80] }));
+    }
+
+    #[test]
+    fn a_field_says_a_session_as_a_cookie_does() {
+        let header = SessionHeader { name: "x-session".into(), on_failure: OnFailure::Changed };
+        let mut value = Vec::new();
+        let (scheme, user_agent) = (Scheme::Http, &b""[..]);
+        header.put(&mut value, &Setting { key: NewKey::new(0xabc), tag: TAG, scheme, user_agent });
+        assert_eq!(String::from_utf8_lossy(&value), format!("0000000000000abc|{TAG}"));
+        let ours = Session { key: b"0000000000000abc", tag: TAG.as_bytes() };
+        let find = |values: &[&'static [u8]]| header.find(values.iter().copied(), TAG);
+        assert_eq!(header.find([&*value].into_iter(), TAG), Some(ours));
+        assert_eq!(find(&[b"k|other", b"l|6cde5721ec2c7e2bce07cff7d0e4ac37"]).unwrap().key, b"l");
+        assert_eq!(find(&[b"k|other"]).unwrap().key, b"k");
+        assert_eq!(find(&[b"", b"|x"]), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::filter::Edit;
+use crate::filter::{Edit, Redirect};
 
 /// A Service port as an object names it. Resolved to endpoints apart from the routes, so that a
 /// rollout changes no rule.
@@ -123,10 +123,14 @@ impl BackendProtocol {
 /// What to prove and to demand where TLS is spoken.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialTls {
-    /// Namespace and name of the Secret with client certificate and CA.
+    /// Namespace and name of the Secret with client certificate and perhaps CA.
     pub secret: Option<(Arc<str>, Arc<str>)>,
-    /// The backend's certificate must be issued by that CA and name `server_name`.
+    /// The backend's certificate must be issued by `authorities` and name `server_name`.
     pub verify: bool,
+    /// Whose certificates are believed.
+    pub authorities: DialAuthorities,
+    /// Names of which the certificate must have one; `None`: `server_name`.
+    pub names: Option<Arc<[CertificateName]>>,
     /// DNS name or address to verify and to send; `None`: the address of the endpoint, which is
     /// never sent (RFC 6066 section 3).
     pub server_name: Option<Arc<str>>,
@@ -139,6 +143,27 @@ pub struct DialTls {
     pub version: Option<TlsVersion>,
     /// Cipher suites of TLS 1.2 that are offered, by their numbers at IANA; `None`: all.
     pub suites: Option<Arc<[u16]>>,
+}
+
+/// Whose certificates are believed of a backend.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DialAuthorities {
+    /// Those of `ca.crt` in [`DialTls::secret`].
+    #[default]
+    Secret,
+    /// Those of `ca.crt` in ConfigMaps of this namespace, by their names.
+    ConfigMaps(Arc<str>, Arc<[Arc<str>]>),
+    /// Those that the system believes.
+    System,
+}
+
+/// A name in a certificate (RFC 5280 section 4.2.1.6).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CertificateName {
+    /// A DNS name, which a wildcard of the certificate may stand for.
+    Dns(Arc<str>),
+    /// A URI as it is.
+    Uri(Arc<str>),
 }
 
 /// A version of TLS.
@@ -213,6 +238,8 @@ pub enum BackendTarget {
         /// For the others.
         https: Box<BackendKey>,
     },
+    /// None is asked: they are sent elsewhere.
+    Elsewhere(Arc<Redirect>),
     /// A reference that cannot be used (Gateway API `ResolvedRefs=False`): its share gets 500.
     Invalid,
     /// There is none, and no rule for the path either: as if none had matched, once all that holds
@@ -226,7 +253,7 @@ impl BackendTarget {
     pub const fn key(&self) -> Option<&BackendKey> {
         match self {
             Self::Service(key) | Self::AsClient { http: key, https: _ } => Some(key),
-            Self::Invalid | Self::Nobody => None,
+            Self::Elsewhere(_) | Self::Invalid | Self::Nobody => None,
         }
     }
 
@@ -235,7 +262,7 @@ impl BackendTarget {
     pub fn key_over_tls(&self) -> Option<&BackendKey> {
         match self {
             Self::AsClient { http: _, https } => Some(https),
-            Self::Service(_) | Self::Invalid | Self::Nobody => None,
+            Self::Service(_) | Self::Elsewhere(_) | Self::Invalid | Self::Nobody => None,
         }
     }
 }

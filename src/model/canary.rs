@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::backend::BackendKey;
 use super::matches::Pattern;
 use super::policy::Policies;
+use super::share::Share;
 
 /// A backend beside that of a rule.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,24 +53,4 @@ pub enum FieldMeaning {
     Pattern(Pattern),
     /// Whatever it is, it is no: nobody knows what the owner meant.
     Unknown,
-}
-
-/// Parts of a total.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// 0: none; as many as `total` or more: all.
-    pub weight: u32,
-    /// At least 1.
-    pub total: u32,
-}
-
-impl Share {
-    /// What a total is if nobody says it, and the least that it can be, as in ingress-nginx.
-    pub const TOTAL: u32 = 100;
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        Self { weight: 0, total: Self::TOTAL }
-    }
 }

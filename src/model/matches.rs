@@ -35,8 +35,8 @@ pub enum PathMatch {
     /// Path elements from the start: `/v2` and `/v2/` match `/v2`, `/v2/` and `/v2/x`, not `/v2x`.
     /// Where both stand, `/v2` gets the path that is written so, and `/v2/` what is below.
     Prefix(Arc<str>),
-    /// A pattern that matches somewhere in the path; anchors are the author's. Tried when no
-    /// literal path matches, the longest text first.
+    /// A pattern that matches somewhere in the path; anchors are the author's. Tried when no exact
+    /// path matches and before prefixes, the heaviest first, which are the longest texts.
     Regex(PathPattern),
 }
 

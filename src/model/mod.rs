@@ -22,6 +22,7 @@ pub mod policy;
 pub mod pools;
 pub mod problem;
 pub mod request_log;
+pub mod share;
 pub mod stream;
 pub mod tls;
 pub mod truth;
@@ -29,11 +30,11 @@ pub mod truth;
 use std::sync::Arc;
 
 pub use backend::{
-    BackendKey, BackendProtocol, BackendTarget, Dial, DialTls, PortRef, Reach, TlsVersion,
-    TransportProtocol, WeightedBackend,
+    BackendKey, BackendProtocol, BackendTarget, CertificateName, Dial, DialAuthorities, DialTls,
+    PortRef, Reach, TlsVersion, TransportProtocol, WeightedBackend,
 };
 pub use blocked::{Blocked, BlockedText};
-pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning, Share};
+pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning};
 pub use compression::CompressionPolicy;
 pub use defaults::Defaults;
 pub use downstream::{Downstream, OddNames, ProxyProtocol, RequestIds};
@@ -45,12 +46,13 @@ pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, Valu
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, ErrorPages,
-    ExternalAuthPolicy, MirrorPolicy, Policies, Replaced, RetryCause, RetryCauses, RetryPolicy,
-    ServerField, Timeouts, UpstreamVersion,
+    Exhausted, ExternalAuthPolicy, MirrorPolicy, Policies, Replaced, RetryCause, RetryCauses,
+    RetryPolicy, ServerField, Timeouts, UpstreamVersion,
 };
 pub use pools::Pools;
 pub use problem::{Problem, Severity};
 pub use request_log::{LogPlace, LogSeverity, RequestLog};
+pub use share::Share;
 pub use stream::{Introduced, Introduces, StreamPolicy, StreamService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
 pub use truth::parse_bool;

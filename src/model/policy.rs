@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::backend::BackendKey;
 use super::compression::CompressionPolicy;
 use super::matches::Pattern;
+use super::share::Share;
 use crate::filter::{
     AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Mirror,
     Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy, Script, Substitutions,
@@ -71,8 +72,8 @@ pub struct Policies {
     pub stand_in: Option<BackendKey>,
     /// Another server says who may come in.
     pub external_auth: Option<ExternalAuthPolicy>,
-    /// Another server gets a copy of each request.
-    pub mirror: Option<MirrorPolicy>,
+    /// Other servers get copies of requests; at most [`crate::limits::RULE_MIRRORS_MAX`].
+    pub mirrors: Arc<[MirrorPolicy]>,
     /// Which bodies are compressed.
     pub compression: Option<Arc<CompressionPolicy>>,
     /// Texts that are replaced in bodies of responses; `None`: none.
@@ -88,6 +89,8 @@ pub struct MirrorPolicy {
     pub copy: Arc<Mirror>,
     /// Where it goes.
     pub server: BackendKey,
+    /// Of which requests there is one, each by chance.
+    pub share: Share,
 }
 
 /// Another server that is asked about each request.
@@ -124,7 +127,7 @@ impl Policies {
     /// these say, unless `other` binds requests itself.
     #[must_use]
     pub fn balanced_as(&self, other: &Self) -> Self {
-        let session = self.binding.as_ref().filter(|b| matches!(***b, Binding::Session(_)));
+        let session = self.binding.as_ref().filter(|binding| binding.is_session());
         let binding = other.binding.as_ref().or(session).cloned();
         Self { balance: other.balance.or(self.balance), binding, ..self.clone() }
     }
@@ -186,7 +189,7 @@ impl ConnectionOption {
 pub struct Timeouts {
     /// Whole exchange, retries included (Gateway API `timeouts.request`); then 504.
     pub request: Option<Duration>,
-    /// One attempt (Gateway API `timeouts.backendRequest`).
+    /// One attempt (Gateway API `timeouts.backendRequest`); zero: any time.
     pub backend_request: Option<Duration>,
     /// Connection to an endpoint.
     pub connect: Option<Duration>,
@@ -207,8 +210,20 @@ pub struct RetryPolicy {
     pub causes: Option<RetryCauses>,
     /// Response status codes that do, too.
     pub statuses: Vec<u16>,
-    /// Least pause before a repetition.
+    /// Least pause before a repetition, at most [`crate::limits::RETRY_BACKOFF_MAX`].
     pub backoff: Option<Duration>,
+    /// What clients are told when no try came to an answer.
+    pub exhausted: Exhausted,
+}
+
+/// What clients are told of a backend that failed, and not by taking too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Exhausted {
+    /// 502, as nginx.
+    #[default]
+    BadGateway,
+    /// 503, as the Gateway API has it where a rule says how tries are repeated.
+    Unavailable,
 }
 
 /// Why an attempt may be repeated.

@@ -106,7 +106,7 @@ fn word(value: &[u8]) -> Option<Said> {
 }
 
 /// Of [`WHOLE`].
-fn part(share: Share) -> u64 {
+pub(super) fn part(share: Share) -> u64 {
     let Share { weight, total } = share;
     let part = (u64::from(weight) << 32).checked_div(total.into()).unwrap_or(0);
     part.min(WHOLE)

@@ -21,9 +21,9 @@ use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, Canary, Defaults, Downstream, EntryPoint, Host, Kind, Listener, ListenerId, Model,
-    ObjectRef, Policies, Pools, Rule, ServerName, ServerTlsId, StreamPolicy, StreamService,
-    TlsAction, WeightedBackend,
+    BackendKey, BackendTarget, Canary, Defaults, Downstream, EntryPoint, Host, Kind, Listener,
+    ListenerId, Model, ObjectRef, Policies, Pools, Rule, ServerName, ServerTlsId, StreamPolicy,
+    StreamService, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -403,6 +403,10 @@ impl RuleCompiler {
                 over_tls: over_tls.and_then(|key| self.ids.acquire_backend(key, uses)),
                 weight_end: weight_total,
                 plan: own,
+                redirect: match &entry.target {
+                    BackendTarget::Elsewhere(redirect) => Some(Arc::clone(redirect)),
+                    _ => None,
+                },
                 tag: entry.tag.clone(),
                 series: self.ids.acquire_series(&rule.origin.object, [key, None], uses),
             }
@@ -413,10 +417,12 @@ impl RuleCompiler {
         });
         let canaries = Canaries::new(canaries);
         let auth = rule.policies.external_auth.as_ref();
-        let mirror = rule.policies.mirror.as_ref();
+        let mirrors = rule.policies.mirrors.iter();
+        let mirrors = mirrors.map(|mirror| self.ids.acquire_backend(&mirror.server, uses));
+        let mirrors = mirrors.collect();
         TableRule {
             substitutes: self.substitutes(rule, &plan, uses),
-            mirror: mirror.and_then(|mirror| self.ids.acquire_backend(&mirror.server, uses)),
+            mirrors,
             auth_server: auth.and_then(|auth| self.ids.acquire_backend(&auth.server, uses)),
             origin: rule.origin.clone(),
             plan,
@@ -444,6 +450,7 @@ impl RuleCompiler {
             over_tls: over_tls.and_then(|key| self.ids.acquire_backend(key, uses)),
             weight_end: 0,
             plan: (own != **plan).then(|| self.plans.get(own)),
+            redirect: None,
             tag: canary.tag.clone(),
             series: self.ids.acquire_series(&rule.origin.object, series, uses),
         }

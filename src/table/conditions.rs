@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::key::RequestKey;
-use crate::model::{FieldMatch, QueryMatch, RequestMatch};
+use crate::model::{FieldMatch, PathMatch, QueryMatch, RequestMatch};
 
 /// Conditions on method, fields and query; all hold together.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Conditions {
 pub(super) struct Candidate {
     /// Index into the host's rules.
     pub(super) rule: u32,
+    /// Its path is the whole of a request's, byte for byte.
+    pub(super) is_exact: bool,
     /// `None`: the path is enough. Apart, because nearly all have none.
     conditions: Option<Arc<Conditions>>,
 }
@@ -34,7 +36,8 @@ impl Candidate {
                 query: from.query.clone().into(),
             })
         });
-        Self { rule, conditions }
+        let is_exact = matches!(from.path, PathMatch::Exact(_));
+        Self { rule, is_exact, conditions }
     }
 
     /// Whether the request meets the conditions.

@@ -51,10 +51,11 @@ enum HostRank {
 /// How specific a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum PathRank<'m> {
-    /// By bytes of the pattern, then by its text.
-    Regex(usize, &'m str),
     /// By bytes without a prefix's trailing slash, then by how it is written.
-    Literal(usize, Spelling),
+    Prefix(usize, Spelling),
+    /// By weight of the pattern, then by its text.
+    Regex(usize, &'m str),
+    Exact,
 }
 
 /// How a path is written that matches, of those of one length.
@@ -64,7 +65,6 @@ enum Spelling {
     Other,
     /// A prefix as the request has it: `/a` for `/a`, `/a/` for `/a/` and what is below.
     Same,
-    Exact,
 }
 
 /// Finds the rule for a request in the model, by looking at every rule.
@@ -171,7 +171,7 @@ fn path_rank<'m>(wanted: &'m PathMatch, path: &[u8]) -> Option<(PathRank<'m>, us
     match wanted {
         PathMatch::Exact(text) => {
             let is_match = text.starts_with('/') && text.as_bytes() == path;
-            is_match.then_some((PathRank::Literal(text.len(), Spelling::Exact), path.len()))
+            is_match.then_some((PathRank::Exact, path.len()))
         }
         PathMatch::Prefix(text) => {
             let trimmed = text.trim_end_matches('/');
@@ -185,10 +185,10 @@ fn path_rank<'m>(wanted: &'m PathMatch, path: &[u8]) -> Option<(PathRank<'m>, us
                 true => Spelling::Same,
                 false => Spelling::Other,
             };
-            is_match.then_some((PathRank::Literal(trimmed.len(), spelling), trimmed.len()))
+            is_match.then_some((PathRank::Prefix(trimmed.len(), spelling), trimmed.len()))
         }
         PathMatch::Regex(pattern) => {
-            let rank = PathRank::Regex(pattern.text().len(), pattern.text());
+            let rank = PathRank::Regex(pattern.weight(), pattern.text());
             pattern.is_match(path).then_some((rank, path.len()))
         }
     }

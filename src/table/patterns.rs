@@ -1,5 +1,6 @@
-//! The patterns of one host, in the order they are tried: the longest text first, as it is written,
-//! ties by text descending, then the older rule. So ingress-nginx orders its locations.
+//! The patterns of one host, in the order they are tried: the greatest weight first, which is the
+//! length of the text as it is written unless somebody weighs it otherwise, ties by text
+//! descending, then the older rule. So ingress-nginx orders its locations.
 //!
 //! A request is tried with those alone whose head it begins with: they hang at the heads, which are
 //! sorted, and each head knows the next shorter one that it begins with itself. Ten thousand
@@ -57,7 +58,7 @@ impl<'m> PatternsBuilder<'m> {
     pub(super) fn build(self, candidates: &mut Vec<Candidate>) -> Patterns {
         let mut all = self.0;
         // Stable: patterns of the same text stay in the order of rules.
-        all.sort_by_key(|(pattern, _)| (Reverse(pattern.text().len()), Reverse(pattern.text())));
+        all.sort_by_key(|(pattern, _)| (Reverse(pattern.weight()), Reverse(pattern.text())));
         let mut merged: Vec<(&PathPattern, Vec<Candidate>)> = Vec::with_capacity(all.len());
         for (pattern, mut list) in all {
             let same = merged.iter_mut().rev();
@@ -102,6 +103,10 @@ impl Patterns {
         }
         let (heads, hung) = (heads.into(), hung.into());
         Self { entries, heads, hung }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// First result of `accept` over the patterns that match `path`, in order.

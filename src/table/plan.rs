@@ -7,14 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::canary::part;
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
 use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Script};
 use crate::filter::{Substitutions, Text};
-use crate::limits::TRIES_MAX;
+use crate::limits::{RETRY_BACKOFF_MAX, TRIES_MAX};
 use crate::model::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, CompressionPolicy,
-    ConnectionOption, Defaults, ErrorPages, Policies, Replaced, RetryCauses, ServerField, Timeouts,
-    UpstreamVersion,
+    ConnectionOption, Defaults, ErrorPages, Exhausted, MirrorPolicy, Policies, Replaced,
+    RetryCauses, ServerField, Timeouts, UpstreamVersion,
 };
 
 /// What we call ourselves, where operators want it told.
@@ -58,8 +59,17 @@ pub struct RequestPlan {
     pub texts: Arc<[(Box<str>, Text)]>,
     /// What is told of the client's certificate.
     pub identity: ClientIdentityPolicy,
-    /// What copies of it are; `None`: there are none.
-    pub mirror: Option<Arc<Mirror>>,
+    /// What copies of it are.
+    pub mirrors: Box<[MirrorPlan]>,
+}
+
+/// Copies of requests for one server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MirrorPlan {
+    /// What each is.
+    pub copy: Arc<Mirror>,
+    /// Of how many of 2³² requests there is one.
+    pub part: u64,
 }
 
 /// What a response becomes on its way to the client.
@@ -98,6 +108,8 @@ pub struct Treatment {
     pub read_timeout: Duration,
     /// For the whole exchange, tries included; `None`: any.
     pub exchange_timeout: Option<Duration>,
+    /// For one try; `None`: any.
+    pub try_timeout: Option<Duration>,
     /// Longest request body; `None`: any.
     pub body_bytes_max: Option<u64>,
     /// Tries in all.
@@ -108,6 +120,10 @@ pub struct Treatment {
     pub retry_causes: RetryCauses,
     /// Statuses of responses that do, too.
     pub retried_statuses: Box<[u16]>,
+    /// Pause before another try; `None`: none.
+    pub backoff: Option<Duration>,
+    /// What clients are told when no try came to an answer.
+    pub exhausted: Exhausted,
     /// How fast the response may go; `None`: as fast as it can.
     pub pace: Option<Pace>,
     /// Choice of an endpoint.
@@ -130,7 +146,7 @@ impl Plan {
                 version: policies.upstream_version,
                 identity: policies.client_identity,
                 texts: Arc::clone(&defaults.upstream_fields),
-                mirror: policies.mirror.as_ref().map(|mirror| Arc::clone(&mirror.copy)),
+                mirrors: policies.mirrors.iter().map(MirrorPlan::new).collect(),
                 ..RequestPlan::default()
             },
             response: ResponsePlan::new(policies, defaults),
@@ -213,6 +229,12 @@ impl Plan {
     }
 }
 
+impl MirrorPlan {
+    fn new(policy: &MirrorPolicy) -> Self {
+        Self { copy: Arc::clone(&policy.copy), part: part(policy.share) }
+    }
+}
+
 impl ResponsePlan {
     /// What CORS says counts before what else is set, as in ingress-nginx.
     #[must_use]
@@ -232,7 +254,7 @@ impl ResponsePlan {
                 set.append(fields);
                 None
             }
-            Some((cors, Cors::Listed { .. })) => Some(Arc::clone(cors)),
+            Some((cors, Cors::Listed { .. } | Cors::Route(_))) => Some(Arc::clone(cors)),
             None => None,
         };
         Self {
@@ -253,18 +275,20 @@ impl ResponsePlan {
 impl Treatment {
     fn new(policies: &Policies, defaults: &Defaults) -> Self {
         let Timeouts { request, backend_request, connect, send, read } = policies.timeouts;
-        let read_timeout = read.unwrap_or(defaults.read_timeout);
         let body_bytes_max = policies.body_bytes_max.or(defaults.body_bytes_max);
         Self {
             connect_timeout: connect.unwrap_or(defaults.connect_timeout),
             send_timeout: send.unwrap_or(defaults.send_timeout),
-            read_timeout: backend_request.map_or(read_timeout, |most| most.min(read_timeout)),
+            read_timeout: read.unwrap_or(defaults.read_timeout),
             exchange_timeout: request.filter(|time| !time.is_zero()),
+            try_timeout: backend_request.filter(|time| !time.is_zero()),
             body_bytes_max: body_bytes_max.filter(|&most| most > 0),
             tries_max: policies.retry.tries.unwrap_or(defaults.tries).min(TRIES_MAX),
             tries_time: policies.retry.time.unwrap_or(defaults.tries_time),
             retry_causes: policies.retry.causes.unwrap_or(defaults.retry_causes),
             retried_statuses: policies.retry.statuses.as_slice().into(),
+            backoff: policies.retry.backoff.map(|pause| pause.min(RETRY_BACKOFF_MAX)),
+            exhausted: policies.retry.exhausted,
             pace: policies.pace,
             balance: policies.balance.unwrap_or(defaults.balance),
             binding: policies.binding.clone(),

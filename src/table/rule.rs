@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::canary::Canaries;
 use super::id::{BackendId, SeriesId};
 use super::plan::Plan;
+use crate::filter::Redirect;
 use crate::model::{Origin, PathPattern, Scheme};
 
 /// The rule that a request hits.
@@ -44,8 +45,8 @@ pub struct TableRule {
     /// It stands for paths that nobody claims: what gets through its gates is answered as if no
     /// rule had matched.
     pub is_unclaimed: bool,
-    /// Who gets copies of its requests, see [`super::plan::RequestPlan::mirror`].
-    pub mirror: Option<BackendId>,
+    /// Who gets copies of its requests, see [`super::plan::RequestPlan::mirrors`].
+    pub mirrors: Box<[Option<BackendId>]>,
 }
 
 /// Backends that answer in the place of a rule's own, or of ours.
@@ -91,6 +92,8 @@ pub struct TableBackend {
     pub weight_end: u32,
     /// The rule's plan with the edits of this destination behind its own; `None`: it has none.
     pub plan: Option<Arc<Plan>>,
+    /// Where its requests are sent that go to no backend.
+    pub redirect: Option<Arc<Redirect>>,
     /// What sessions call it; see [`crate::model::WeightedBackend::tag`].
     pub tag: Option<Arc<str>>,
     /// Counts its requests.

@@ -1,11 +1,11 @@
 //! One host in compiled form: its rules and the ways that lead to them.
 //!
-//! Order of paths: literal ones first, longest first (see `paths`), then patterns (see `patterns`).
-//! Patterns come last because what a literal path claims is plain to see and a pattern must not
-//! take it away; where the paths of a host are patterns, as those of Ingresses are all together or
-//! not at all, none of its paths is literal. Rules of the same path are ordered by `conditions`; a
-//! rule whose conditions are unmet is passed over and the next best one is tried, shorter paths
-//! included.
+//! Order of paths: those that are the request's, then patterns (see `patterns`), then prefixes,
+//! longest first (see `paths`). Patterns come behind what is plain to see and before prefixes, of
+//! which `/` would leave them nothing; where the paths of a host are patterns, as those of
+//! Ingresses are all together or not at all, none of its paths is literal. Rules of the same path
+//! are ordered by `conditions`; a rule whose conditions are unmet is passed over and the next best
+//! one is tried, shorter paths included.
 
 use std::ops::Range;
 
@@ -118,25 +118,44 @@ impl VHost {
     }
 
     fn lookup_rules<'t>(&'t self, key: &RequestKey<'_>) -> Option<Match<'t>> {
-        let literal = self.paths.find(key.path, |hit| {
-            let rule = self.first_met(&hit.candidates, key)?;
+        if self.patterns.is_empty() {
+            return self.lookup_literal(key, |_| true);
+        }
+        self.lookup_literal(key, |candidate| candidate.is_exact)
+            .or_else(|| self.lookup_pattern(key))
+            .or_else(|| self.lookup_literal(key, |candidate| !candidate.is_exact))
+    }
+
+    #[inline]
+    fn lookup_literal<'t>(
+        &'t self,
+        key: &RequestKey<'_>,
+        is_asked: impl Fn(&Candidate) -> bool,
+    ) -> Option<Match<'t>> {
+        self.paths.find(key.path, |hit| {
+            let rule = self.first_met(&hit.candidates, key, &is_asked)?;
             Some(Match::literal(rule, hit.matched_bytes))
-        });
-        literal.or_else(|| self.lookup_pattern(key))
+        })
     }
 
     fn lookup_pattern<'t>(&'t self, key: &RequestKey<'_>) -> Option<Match<'t>> {
         self.patterns.find(key.path, |entry| {
-            let rule = self.first_met(&entry.candidates, key)?;
+            let rule = self.first_met(&entry.candidates, key, |_| true)?;
             let pattern = Some(&entry.pattern);
             Some(Match { pattern, ..Match::literal(rule, key.path.len()) })
         })
     }
 
     #[inline]
-    fn first_met(&self, range: &Range<u32>, key: &RequestKey<'_>) -> Option<&TableRule> {
+    fn first_met(
+        &self,
+        range: &Range<u32>,
+        key: &RequestKey<'_>,
+        is_asked: impl Fn(&Candidate) -> bool,
+    ) -> Option<&TableRule> {
         let candidates = self.candidates.get(range.start as usize..range.end as usize)?;
-        let candidate = candidates.iter().find(|candidate| candidate.is_met(key))?;
+        let is_it = |candidate: &&Candidate| is_asked(candidate) && candidate.is_met(key);
+        let candidate = candidates.iter().find(is_it)?;
         self.rules.get(candidate.rule as usize)
     }
 }

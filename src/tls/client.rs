@@ -69,6 +69,17 @@ pub struct Terms {
     pub version: Option<Version>,
     /// Cipher suites of TLS 1.2 by their numbers at IANA; `None`: all.
     pub suites: Option<Arc<[u16]>>,
+    /// Names of which a certificate that is checked must have one; `None`: the server name.
+    pub names: Option<Arc<[DemandedName]>>,
+}
+
+/// A subject alternative name (RFC 5280 section 4.2.1.6).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DemandedName {
+    /// A DNS name.
+    Dns(Arc<str>),
+    /// A URI as it is.
+    Uri(Arc<str>),
 }
 
 /// A version of TLS.
@@ -153,7 +164,7 @@ impl ClientTls {
         let verifier: Arc<dyn ServerCertVerifier> = match verify {
             Verify::Ca(pem) => {
                 let authorities = Authorities::from_pem(pem)?;
-                Arc::new(Verifier { authorities, algorithms, depth })
+                Arc::new(Verifier { authorities, algorithms, depth, names: terms.names.clone() })
             }
             Verify::Native => {
                 let found = rustls_native_certs::load_native_certs().certs;
@@ -162,7 +173,7 @@ impl ClientTls {
                 if authorities.is_empty() {
                     return Err(ClientTlsError::CaEmpty);
                 }
-                Arc::new(Verifier { authorities, algorithms, depth })
+                Arc::new(Verifier { authorities, algorithms, depth, names: terms.names.clone() })
             }
             Verify::Nothing => Arc::new(NoVerifier { algorithms }),
         };
@@ -228,6 +239,8 @@ struct Verifier {
     algorithms: Algorithms,
     /// Intermediate authorities at most.
     depth: usize,
+    /// See [`Terms`].
+    names: Option<Arc<[DemandedName]>>,
 }
 
 impl Verifier {
@@ -248,7 +261,14 @@ impl Verifier {
         let chain: Vec<_> = std::iter::once(leaf).chain(others).cloned().collect();
         self.authorities.verify(&chain, &demand)?;
         let names = ServerNames::read(leaf)?;
-        if names.include(name) { Ok(()) } else { Err(ChainError::HostMismatch) }
+        let is_it = match &self.names {
+            None => names.include(name),
+            Some(demanded) => demanded.iter().any(|demanded| match demanded {
+                DemandedName::Dns(name) => names.lists(name),
+                DemandedName::Uri(uri) => names.uris.iter().any(|own| **own == **uri),
+            }),
+        };
+        if is_it { Ok(()) } else { Err(ChainError::HostMismatch) }
     }
 }
 

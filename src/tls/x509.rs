@@ -386,9 +386,13 @@ pub(super) fn is_checkable(certificate: &[u8], algorithms: Algorithms) -> bool {
 
 /// The names that a certificate stands for as a server: the dNSNames of subjectAltName, or without
 /// any the common name; and its iPAddresses.
+#[derive(Debug, Default)]
 pub(super) struct ServerNames {
     pub dns: Vec<String>,
     pub addresses: Vec<Vec<u8>>,
+    pub uris: Vec<String>,
+    /// The name of the subject stands for those that are not there.
+    is_common: bool,
 }
 
 impl ServerNames {
@@ -398,20 +402,27 @@ impl ServerNames {
     /// [`ChainError::Malformed`].
     pub(super) fn read(der: &[u8]) -> Result<Self, ChainError> {
         let (_, leaf) = parse_x509_certificate(der).or(Err(ChainError::Malformed))?;
-        let mut names = Self { dns: Vec::new(), addresses: Vec::new() };
+        let mut names = Self::default();
         let extension = leaf.subject_alternative_name().or(Err(ChainError::Malformed))?;
         for name in extension.iter().flat_map(|extension| &extension.value.general_names) {
             match name {
                 GeneralName::DNSName(name) => names.dns.push(canonical(name)),
                 GeneralName::IPAddress(octets) => names.addresses.push(octets.to_vec()),
+                GeneralName::URI(uri) => names.uris.push((*uri).to_owned()),
                 _ => {}
             }
         }
-        if names.dns.is_empty() {
+        names.is_common = names.dns.is_empty();
+        if names.is_common {
             let common = leaf.subject().iter_common_name();
             names.dns.extend(common.filter_map(|name| name.as_str().ok()).map(canonical));
         }
         Ok(names)
+    }
+
+    /// Whether one of the alternative names stands for `name`.
+    pub(super) fn lists(&self, name: &str) -> bool {
+        !self.is_common && self.dns.iter().any(|own| stands_for(own, name))
     }
 
     /// Whether they stand for `name`. An address may also be written where DNS names are: nginx

@@ -17,7 +17,7 @@ pub(super) fn of_rule(binding: &Arc<Binding>, path: &str) -> Arc<Binding> {
             let cookie = SessionCookie { path: Some(path.into()), ..cookie.clone() };
             Arc::new(Binding::Session(cookie))
         }
-        Binding::Session(_) | Binding::Hash(_) => Arc::clone(binding),
+        Binding::Session(_) | Binding::Header(_) | Binding::Hash(_) => Arc::clone(binding),
     }
 }
 
@@ -28,8 +28,8 @@ pub(super) fn tagged(target: BackendTarget, binding: Option<&Binding>) -> Weight
 }
 
 /// What cookies call a backend, as in ingress-nginx, so that theirs are known.
-fn tag(binding: Option<&Binding>, key: &BackendKey) -> Option<Arc<str>> {
-    let Binding::Session(_) = binding? else { return None };
+pub(super) fn tag(binding: Option<&Binding>, key: &BackendKey) -> Option<Arc<str>> {
+    binding.filter(|binding| binding.is_session())?;
     let name = format!("{}-{}-{}", key.namespace, key.service, key.port);
     Some(digest(&(digest(&name) + &name)).into())
 }

@@ -71,13 +71,13 @@ impl Settings {
         let auth = self.policies.external_auth.as_ref();
         let auth = auth.filter(|_| self.auth_of_host.is_none());
         let auth = auth.map(|auth| (&auth.server, "auth-url"));
-        let mirror = self.policies.mirror.as_ref();
-        let mirror = mirror.map(|mirror| (&mirror.server, "mirror-target"));
+        let mirrors = self.policies.mirrors.iter();
+        let mirrors = mirrors.map(|mirror| (&mirror.server, "mirror-target"));
         let locations = self.host_snippet.iter().flat_map(|snippet| &snippet.locations);
         let passes = locations.filter_map(|location| location.snippet.pass.as_ref());
         let passes = passes.map(|pass| (&pass.server, "server-snippet"));
         let errors = self.errors.backend.iter().map(|key| (key, "default-backend"));
-        errors.chain(auth).chain(mirror).chain(passes)
+        errors.chain(auth).chain(mirrors).chain(passes)
     }
 
     /// What of them counts for a canary: all else is that of its main Ingress.

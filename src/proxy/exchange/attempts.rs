@@ -20,6 +20,7 @@ use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
 use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::exchange::tunnel::{self, Relayed};
+use crate::proxy::rt;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::bound::Stay;
@@ -65,6 +66,13 @@ enum Next {
     Repeat(Unsaid),
 }
 
+/// Lets some time pass before another try, if the rule wants it; false: there is none left.
+async fn has_paused(treatment: &Treatment, until: &Until) -> bool {
+    let Some(backoff) = treatment.backoff else { return true };
+    rt::sleep(until.pause(backoff)).await;
+    until.may_repeat()
+}
+
 impl Exchange<'_> {
     /// Tries endpoints of `backend` until one answers or nothing is left to try. The client is told
     /// what an endpoint says, and nothing else.
@@ -82,9 +90,13 @@ impl Exchange<'_> {
         let mut wants_fresh = false;
         let mut tries = 0;
         loop {
+            if tries > 0 && !has_paused(treatment, until).await {
+                return Served::Owed(unsaid, Reply::GatewayTimeout);
+            }
             if self.downstream.stream.is_given_up() {
                 return Served::Over(self.client_left());
             }
+            let until = &until.of_try(treatment.try_timeout);
             let Some((lease, stay)) = self.pick(backend, route) else {
                 return Served::Owed(unsaid, Reply::NoEndpoints);
             };
@@ -106,10 +118,7 @@ impl Exchange<'_> {
                     let about = About { lease: &lease, stay, route, until, progress: &progress };
                     match self.converse(about, channel, unsaid, facts, started).await {
                         Next::Over(end) => return Served::Over(end),
-                        Next::Answer(unsaid, reply) => {
-                            self.is_last = true;
-                            return Served::Owed(unsaid, reply);
-                        }
+                        Next::Answer(unsaid, reply) => return Served::Owed(unsaid, reply),
                         Next::Replace(unsaid, status) => {
                             return Served::Owed(unsaid, Reply::Replaced(status));
                         }
@@ -134,7 +143,7 @@ impl Exchange<'_> {
             let room = Room { is_in_time: until.may_repeat(), has_other };
             if !retry::may_repeat(failure, facts, room) {
                 self.count_failure(failure);
-                return Served::Owed(unsaid, Reply::to_failure(failure));
+                return Served::Owed(unsaid, Reply::to_failure(failure, treatment.exhausted));
             }
             self.core.count(Counter::UpstreamRetries);
             wants_fresh |= is_reused;
@@ -206,7 +215,10 @@ impl Exchange<'_> {
             }
             Outcome::Failed(unsaid, failure) => Next::Failed(unsaid, failure),
             Outcome::Repeat(unsaid) => Next::Repeat(unsaid),
-            Outcome::Refused(unsaid, reply) => Next::Answer(unsaid, reply),
+            Outcome::Refused(unsaid, reply) => {
+                self.is_last = true;
+                Next::Answer(unsaid, reply)
+            }
         };
         // No session begins where nobody answered.
         if !matches!(next, Next::Over(_) | Next::Replace(..)) {

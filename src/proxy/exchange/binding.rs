@@ -1,7 +1,9 @@
 //! Which endpoint a request gets: the one that its text or its client's session is bound to, else
 //! what the balance says.
 
-use crate::filter::{Binding, HashBy, NewKey, SessionCookie, Setting, Statuses};
+use crate::filter::{
+    Binding, HashBy, NewKey, Session, SessionCookie, SessionMode, Setting, Statuses,
+};
 use crate::proxy::core::put_date_in;
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::variables::Known;
@@ -17,10 +19,19 @@ impl Exchange<'_> {
         let treatment = &route.plan.treatment;
         let bond = match treatment.binding.as_deref() {
             // Sessions are those of a rule's own backends.
-            Some(Binding::Session(_)) if route.tag.is_empty() => None,
+            Some(binding) if binding.is_session() && route.tag.is_empty() => None,
             None => None,
             Some(Binding::Hash(by)) => Some(Bond::Hash(self.hash(by, backend), by.group.get())),
-            Some(Binding::Session(cookie)) => Some(self.session(cookie, route.tag)),
+            Some(binding @ Binding::Session(cookie)) => {
+                let &SessionCookie { mode, on_failure, .. } = cookie;
+                let key = self.session(binding, route.tag).map(|session| session.key);
+                Some(Bond::Session { mode, on_failure, key })
+            }
+            Some(binding @ Binding::Header(header)) => {
+                let (mode, on_failure) = (SessionMode::Persistent, header.on_failure);
+                let key = self.session(binding, route.tag).map(|session| session.key);
+                Some(Bond::Session { mode, on_failure, key })
+            }
         };
         backend.pick_bound(treatment.balance, bond, &self.scratch.tried, &self.core.random)
     }
@@ -43,22 +54,34 @@ impl Exchange<'_> {
 
     /// Tells the client the session that begins.
     pub(super) fn add_cookie(&mut self, route: Route<'_>, key: NewKey) {
-        let Some(Binding::Session(cookie)) = route.plan.treatment.binding.as_deref() else {
-            return;
-        };
+        let Some(binding) = route.plan.treatment.binding.as_deref() else { return };
         let mut value = std::mem::take(&mut self.scratch.text);
         value.clear();
         let user_agent = self.head().find_name(self.bytes, b"user-agent").unwrap_or_default();
         let scheme = self.downstream.listener.scheme;
         let setting = Setting { key, tag: route.tag, scheme, user_agent };
-        cookie.put(&mut value, &setting, put_date_in);
-        self.scratch.added.add("Set-Cookie", &value, Statuses::Any);
+        match binding {
+            Binding::Session(cookie) => {
+                cookie.put(&mut value, &setting, put_date_in);
+                self.scratch.added.add("Set-Cookie", &value, Statuses::Any);
+            }
+            Binding::Header(header) => {
+                header.put(&mut value, &setting);
+                self.scratch.added.add(header.name.to_string(), &value, Statuses::Any);
+            }
+            Binding::Hash(_) => {}
+        }
         self.scratch.text = value;
     }
 
-    fn session<'s>(&'s self, cookie: &SessionCookie, tag: &str) -> Bond<'s> {
-        let session = cookie.find(self.request().cookies(), tag);
-        let &SessionCookie { mode, on_failure, .. } = cookie;
-        Bond::Session { mode, on_failure, key: session.map(|session| session.key) }
+    /// The session that the client has, be it with another backend than `tag`.
+    pub(super) fn session(&self, binding: &Binding, tag: &str) -> Option<Session<'_>> {
+        match binding {
+            Binding::Session(cookie) => cookie.find(self.request().cookies(), tag),
+            Binding::Header(header) => {
+                header.find(self.request().values(header.name.as_bytes()), tag)
+            }
+            Binding::Hash(_) => None,
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use crate::filter::Binding;
 use crate::proxy::exchange::request::Request;
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::variables;
@@ -11,9 +10,7 @@ use crate::table::{CanaryRequest, TableBackend, TableRule};
 
 impl CanaryRequest for Request<'_> {
     fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
-        let lines = self.head.fields.iter();
-        let lines = lines.filter(|line| line.name.of(self.bytes).eq_ignore_ascii_case(name));
-        lines.map(|line| line.value.of(self.bytes))
+        Request::values(self, name)
     }
 
     fn cookie(&self, name: &[u8]) -> Option<&[u8]> {
@@ -44,12 +41,17 @@ impl Exchange<'_> {
         have_endpoints.then_some((entry, backend))
     }
 
+    /// The backend of the rule that the client has a session with, if it could be another one.
+    pub(super) fn kept<'t>(&self, rule: &'t TableRule) -> Option<&'t TableBackend> {
+        rule.backends.iter().find(|entry| self.has_session(rule, entry))
+    }
+
     /// Whether the client has a session with a backend of the rule.
     fn has_session(&self, rule: &TableRule, entry: &TableBackend) -> bool {
         let plan = entry.plan.as_ref().unwrap_or(&rule.plan);
         match (plan.treatment.binding.as_deref(), &entry.tag) {
-            (Some(Binding::Session(cookie)), Some(tag)) => {
-                let session = cookie.find(self.request().cookies(), tag);
+            (Some(binding), Some(tag)) => {
+                let session = self.session(binding, tag);
                 session.is_some_and(|session| session.tag == tag.as_bytes())
             }
             _ => false,

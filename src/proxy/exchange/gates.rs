@@ -2,7 +2,7 @@
 //! their answers become.
 
 use crate::filter::{
-    Answer, ClientLimits, CorsAnswer, Excess, Facts, Inquiry, Intent, Place, Question, Raised,
+    Answer, ClientLimits, Excess, Facts, Inquiry, Intent, Place, Question, Raised,
 };
 use crate::filter::{RedirectParts, Said, Scheme, Statuses, Step, Walk};
 use crate::http1::fields::FieldKind;
@@ -129,7 +129,7 @@ impl Exchange<'_> {
             BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => None,
         };
         let is_asking = head.method.of(self.bytes) == b"OPTIONS";
-        let intent = match is_asking && self.answer.cors != CorsAnswer::Refused {
+        let intent = match is_asking && self.is_preflight(matched) {
             true => Intent::Permission,
             false => Intent::Content,
         };
@@ -241,7 +241,10 @@ impl Exchange<'_> {
         let (counter, reply) = match answer {
             Answer::Ended(script) => return self.end_as_said(unsaid, script).await,
             Answer::Moved | Answer::Astray => (None, Reply::Astray),
-            Answer::Permission => return Served::Over(self.send_permission(unsaid).await),
+            Answer::Permission => {
+                self.add_permission(matched);
+                return Served::Over(self.send_permission(unsaid).await);
+            }
             Answer::ListenerGone => {
                 self.is_last = true;
                 (Some(Counter::RequestsMisdirected), Reply::Misdirected)

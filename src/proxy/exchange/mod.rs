@@ -19,6 +19,7 @@ pub mod mirror;
 pub mod own_fields;
 pub mod pacing;
 pub mod password;
+mod preflight;
 pub mod reading;
 pub mod relay;
 pub mod replacement;

@@ -55,7 +55,7 @@ mod tests {
             substitutes: None,
             auth_server: None,
             is_unclaimed: false,
-            mirror: None,
+            mirrors: Box::default(),
         }
     }
 

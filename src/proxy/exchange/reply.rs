@@ -7,7 +7,7 @@ use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::framing::has_no_body;
 use crate::http1::head::Version;
-use crate::model::Refusal;
+use crate::model::{Exhausted, Refusal};
 use crate::proxy::upstream::failure::Failure;
 use crate::tls::ClientRefusal;
 
@@ -36,6 +36,8 @@ pub enum Reply {
     Blocked,
     /// The endpoint failed.
     BadGateway,
+    /// The same, as the owner of the rule wants it told.
+    Unavailable,
     /// The endpoint did not answer in time.
     GatewayTimeout,
     /// The process is at its connection limit.
@@ -67,7 +69,7 @@ pub enum Reply {
 impl Reply {
     /// The answer when the last attempt failed.
     #[must_use]
-    pub const fn to_failure(failure: Failure) -> Self {
+    pub const fn to_failure(failure: Failure, exhausted: Exhausted) -> Self {
         match failure {
             Failure::Local => Self::Overloaded,
             Failure::ConnectTimeout | Failure::Timeout => Self::GatewayTimeout,
@@ -77,7 +79,10 @@ impl Reply {
             | Failure::NothingSent
             | Failure::NoResponse
             | Failure::Truncated
-            | Failure::Malformed => Self::BadGateway,
+            | Failure::Malformed => match exhausted {
+                Exhausted::BadGateway => Self::BadGateway,
+                Exhausted::Unavailable => Self::Unavailable,
+            },
         }
     }
 
@@ -118,7 +123,11 @@ impl Reply {
             Self::InvalidBackend | Self::Undecided | Self::Astray => 500,
             Self::BadGateway => 502,
             Self::Unauthorized => 401,
-            Self::NoEndpoints | Self::Overloaded | Self::Refused | Self::PasswordUnchecked => 503,
+            Self::NoEndpoints
+            | Self::Unavailable
+            | Self::Overloaded
+            | Self::Refused
+            | Self::PasswordUnchecked => 503,
             Self::GatewayTimeout => 504,
             Self::Misdirected => 421,
             Self::Denied | Self::NotAllowed | Self::Blocked => 403,
@@ -153,6 +162,7 @@ impl Reply {
             Self::Limited(_) => "Too many requests from this address\n",
             Self::Blocked => "403 Forbidden\n",
             Self::BadGateway => "502 Bad Gateway: the backend failed\n",
+            Self::Unavailable => "503 Service Unavailable: the backend failed\n",
             Self::NoEndpoints => "503 Service Unavailable: the backend has no endpoints\n",
             Self::Overloaded => "503 Service Unavailable: too many connections\n",
             Self::Misdirected => "421 Misdirected Request: open a connection of its own\n",
@@ -203,6 +213,7 @@ impl Reply {
             | Self::NoEndpoints
             | Self::Limited(_)
             | Self::BadGateway
+            | Self::Unavailable
             | Self::GatewayTimeout
             | Self::Overloaded
             | Self::Denied
@@ -219,10 +230,12 @@ impl Reply {
     /// Status of a gRPC call that is answered so, by its HTTP status: what gRPC clients would make
     /// of it, but 413, 408 and 504, which say more than their `UNKNOWN`.
     ///
-    /// Source: gRPC `doc/http-grpc-status-mapping.md`, `doc/statuscodes.md`.
+    /// Source: gRPC `doc/http-grpc-status-mapping.md`, `doc/statuscodes.md`; Gateway API
+    /// `GRPCRouteRule.backendRefs`, of those that cannot be used.
     #[must_use]
     pub const fn grpc_status(self) -> u8 {
         match self.status() {
+            _ if matches!(self, Self::InvalidBackend) => 14,
             400 => 13,
             401 => 16,
             403 => 7,
@@ -487,6 +500,7 @@ mod tests {
         check(Reply::of_refusal(Refusal::NotSupported), 503);
         check(Reply::of_refusal(Refusal::ClientCertificates), 403);
         check(Reply::BadGateway, 502);
+        check(Reply::Unavailable, 503);
         check(Reply::GatewayTimeout, 504);
     }
 
@@ -506,7 +520,9 @@ mod tests {
             (Reply::NoEndpoints, 14),
             (Reply::Overloaded, 14),
             (Reply::Refused, 14),
-            (Reply::InvalidBackend, 2),
+            (Reply::Unavailable, 14),
+            (Reply::InvalidBackend, 14),
+            (Reply::Undecided, 2),
         ];
         for (reply, status) in expected {
             let mut out = Vec::new();
@@ -519,13 +535,21 @@ mod tests {
     }
 
     #[test]
-    fn failures_map_to_502_and_504() {
-        assert_eq!(Reply::to_failure(Failure::Connect), Reply::BadGateway);
-        assert_eq!(Reply::to_failure(Failure::ConnectTimeout), Reply::GatewayTimeout);
-        assert_eq!(Reply::to_failure(Failure::Timeout), Reply::GatewayTimeout);
-        assert_eq!(Reply::to_failure(Failure::Malformed), Reply::BadGateway);
-        assert_eq!(Reply::to_failure(Failure::Tls), Reply::BadGateway);
-        assert_eq!(Reply::to_failure(Failure::Refused), Reply::BadGateway);
+    fn failures_map_to_502_and_504_or_as_the_rule_says() {
+        let to = |failure, exhausted| Reply::to_failure(failure, exhausted);
+        for (failure, plain, said) in [
+            (Failure::Connect, Reply::BadGateway, Reply::Unavailable),
+            (Failure::NoResponse, Reply::BadGateway, Reply::Unavailable),
+            (Failure::Malformed, Reply::BadGateway, Reply::Unavailable),
+            (Failure::Tls, Reply::BadGateway, Reply::Unavailable),
+            (Failure::Refused, Reply::BadGateway, Reply::Unavailable),
+            (Failure::ConnectTimeout, Reply::GatewayTimeout, Reply::GatewayTimeout),
+            (Failure::Timeout, Reply::GatewayTimeout, Reply::GatewayTimeout),
+            (Failure::Local, Reply::Overloaded, Reply::Overloaded),
+        ] {
+            assert_eq!(to(failure, Exhausted::BadGateway), plain, "{failure:?}");
+            assert_eq!(to(failure, Exhausted::Unavailable), said, "{failure:?}");
+        }
     }
 
     #[test]

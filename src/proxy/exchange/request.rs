@@ -109,9 +109,14 @@ impl<'a> Request<'a> {
 
     /// The values of the Cookie fields.
     pub fn cookies(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.values(b"cookie")
+    }
+
+    /// The values of its fields of a name, in any case.
+    pub fn values<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         let Self { bytes, head, .. } = *self;
         let lines = head.fields.iter();
-        let lines = lines.filter(|line| line.name.of(bytes).eq_ignore_ascii_case(b"cookie"));
+        let lines = lines.filter(move |line| line.name.of(bytes).eq_ignore_ascii_case(name));
         lines.map(|line| line.value.of(bytes))
     }
 

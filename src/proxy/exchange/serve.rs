@@ -12,7 +12,7 @@ use crate::filter::{Answer, AnswerFields, CorsAnswer};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
-use crate::http1::head::{Field, is_grpc};
+use crate::http1::head::is_grpc;
 use crate::model::{AccessLog, RequestIds, Scheme, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
@@ -71,6 +71,7 @@ pub async fn run(
         collected: Buffer::unallocated(),
         hold: Cell::new(None),
         copy: None,
+        copied: 0,
     };
     exchange.choose_request_id(table.0.downstream.request_ids);
     let mut matched = exchange.look_up(&table, exchange.head().rule_path());
@@ -207,12 +208,23 @@ impl<'a> Exchange<'a> {
             return Served::Owed(unsaid, Reply::NotFound);
         }
         let share = self.core.random.below(rule.weight_total as usize);
-        let Some(entry) = rule.backend(u32::try_from(share).unwrap_or(0)) else {
+        // Sessions count more than weights.
+        let kept = match &rule.plan.treatment.binding {
+            Some(binding) if binding.is_session() && rule.backends.len() > 1 => self.kept(rule),
+            _ => None,
+        };
+        let entry = kept.or_else(|| rule.backend(u32::try_from(share).unwrap_or(0)));
+        let Some(entry) = entry else {
             return Served::Owed(unsaid, Reply::InvalidBackend);
         };
         self.tally.series = Some(entry.series);
         let Some(id) = entry.backend_of(self.downstream.listener.scheme) else {
-            return Served::Owed(unsaid, Reply::InvalidBackend);
+            let Some(redirect) = entry.redirect.as_deref() else {
+                return Served::Owed(unsaid, Reply::InvalidBackend);
+            };
+            // PERF: as few requests come here as to gates that wait.
+            return Box::pin(self.keep_back(unsaid, Answer::Elsewhere(redirect), Some(matched)))
+                .await;
         };
         // A backend may vanish between the table and the request: then it has no endpoints.
         let Some(backend) = self.core.upstreams.backend(id) else {
@@ -247,12 +259,12 @@ impl<'a> Exchange<'a> {
             }
         }
         let until = self.until(&route.plan.treatment, started);
-        if route.plan.request.mirror.is_some() && backend.endpoint_count() > 0 {
-            self.begin_copy(rule, route, &until);
+        if !route.plan.request.mirrors.is_empty() && backend.endpoint_count() > 0 {
+            self.begin_copies(rule, route, &until);
         }
         let served = self.try_endpoints(&backend, route, &until, unsaid, started).await;
         if self.copy.is_some() {
-            self.end_copy(rule, route, &until);
+            self.end_copies(rule, route, &until);
         }
         served
     }
@@ -264,18 +276,15 @@ impl<'a> Exchange<'a> {
     {
         let is_https = self.downstream.listener.scheme == Scheme::Https;
         let hsts = plan.hsts.as_deref().filter(|_| is_https);
-        let cors = plan.cors.as_deref().map_or(CorsAnswer::Nothing, |cors| {
-            let (head, bytes) = (self.head(), self.bytes);
-            let is_origin = |field: &&Field| field.name.of(bytes).eq_ignore_ascii_case(b"origin");
-            cors.answer(head.fields.iter().filter(is_origin).map(|field| field.value.of(bytes)))
-        });
+        let cors = plan.cors.as_deref();
+        let cors = cors.map_or(CorsAnswer::Nothing, |cors| cors.answer(&self.cors_request()));
         AnswerFields { hsts, set: &plan.set, cors, added: &plan.added }
     }
 
     /// How long endpoints may take: the client of a gRPC call may have a say.
     pub(super) fn until(&self, treatment: &Treatment, begun: u64) -> Until {
         let &Treatment { send_timeout: send, read_timeout: read, exchange_timeout, .. } = treatment;
-        let mut until = Until { send, read, ends_at: None, repeats_until: None };
+        let mut until = Until { send, read, ends_at: None, try_ends_at: None, repeats_until: None };
         if !treatment.tries_time.is_zero() {
             until.repeat_within(treatment.tries_time, begun);
         }

@@ -73,8 +73,10 @@ pub struct Exchange<'a> {
     pub collected: Buffer,
     /// Counts it among the requests of its client that are under way.
     pub hold: Cell<Option<Hold<'a>>>,
-    /// Keeps it for a copy of the request.
+    /// Keeps it for copies of the request.
     pub copy: Option<Rc<BodyCopy>>,
+    /// Of which mirrors of its rule they are, a bit each.
+    pub copied: u16,
 }
 
 /// What came of asking a backend, or of not asking one.

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::row::{Act, Act::*, END, GET, OK, POST, REFUSES, ROW, Row, WELL, check};
 use super::world::key;
-use crate::filter::{Mirror, MirrorBody, Refusal, Text};
-use crate::model::{MirrorPolicy, Policies};
+use crate::filter::{Mirror, MirrorBody, MirrorTarget, Refusal, Text};
+use crate::model::{MirrorPolicy, Policies, Share};
 use crate::proxy::tests::row::Endpoint;
 
 fn mirrored(policies: &mut Policies) {
-    let host = Text::new("copy.example", |_| false).expect("a text");
-    let copy = Arc::new(Mirror { target: None, host, body: MirrorBody::Copied });
-    policies.mirror = Some(MirrorPolicy { copy, server: key("other") });
+    let host = Some(Text::new("copy.example", |_| false).expect("a text"));
+    let copy = Arc::new(Mirror { target: MirrorTarget::Sent, host, body: MirrorBody::Copied });
+    let mirror = MirrorPolicy { copy, server: key("other"), share: Share::ALL };
+    policies.mirrors = Arc::new([mirror]);
 }
 
 const MIRRORED: Row = Row {
@@ -156,8 +157,8 @@ fn a_copy_has_the_whole_body_or_is_none() {
             name: "it is left out",
             policies: |policies| {
                 mirrored(policies);
-                if let Some(MirrorPolicy { copy, .. }) = &mut policies.mirror {
-                    Arc::make_mut(copy).body = MirrorBody::LeftOut;
+                for mirror in Arc::make_mut(&mut policies.mirrors) {
+                    Arc::make_mut(&mut mirror.copy).body = MirrorBody::LeftOut;
                 }
             },
             client: &[POSTS, Waits(300), Says("body")],
@@ -165,6 +166,36 @@ fn a_copy_has_the_whole_body_or_is_none() {
             others: &[&[&[Hears("POST /post HTTP/1.1"), Hears(END), OK]]],
             at: 3,
             ..MIRRORED
+        },
+    ]);
+}
+
+#[test]
+fn several_servers_get_copies_each_of_its_share() {
+    fn several(policies: &mut Policies) {
+        mirrored(policies);
+        let [first] = &*policies.mirrors else { panic!("one mirror") };
+        let forwarded = Arc::new(Mirror::FORWARDED);
+        let second = MirrorPolicy { copy: forwarded, ..first.clone() };
+        let none = MirrorPolicy { share: Share { weight: 0, total: 100 }, ..first.clone() };
+        policies.mirrors = Arc::new([none, first.clone(), second]);
+    }
+    const BOTH: Endpoint = &[
+        &[Hears("Host: copy.example\r\n"), Hears(END), OK, Repeats],
+        &[Hears("Host: h\r\n"), Hears(END), OK, Repeats],
+    ];
+    const BODIES: Endpoint = &[&[Hears("\r\n\r\nbody"), OK, Repeats]];
+    let row =
+        Row { policies: several, others: &[BOTH], asked: &[(1, 1, 1), (2, 2, 2)], ..MIRRORED };
+    check(&[
+        Row { name: "at once", ..row },
+        Row {
+            name: "of a body that came behind",
+            client: &[POSTS, Waits(100), Says("body")],
+            endpoints: &[&[&[Hears("body"), OK]]],
+            others: &[BODIES],
+            at: 1,
+            ..row
         },
     ]);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::row::{ANSWERS, Act, Act::*, END, GET, OK, POST, REFUSES, ROW, Row, WELL, check};
-use crate::model::{RetryCause, RetryCauses};
+use crate::model::{Exhausted, RetryCause, RetryCauses};
 
 /// Takes a request and closes.
 const CLOSES: &[Act] = &[Hears(END), Closes];
@@ -271,6 +271,114 @@ fn what_is_made_good_is_what_the_rule_says() {
             asked: &[(1, 1, 0), (1, 1, 1)],
             log: &["200 a:malformed b:200"],
             ..ROW
+        },
+    ]);
+}
+
+#[test]
+fn a_try_has_a_time_of_its_own_and_the_whole_another() {
+    const SLOW: &[Act] = &[Hears(END), Waits(300), OK];
+    let row = Row {
+        policies: |policies| {
+            policies.timeouts.backend_request = Some(Duration::from_millis(200));
+            policies.retry.causes = Some(RetryCauses::default().with(RetryCause::Timeout));
+        },
+        at: 2,
+        ..ROW
+    };
+    check(&[
+        Row {
+            name: "made good elsewhere",
+            endpoints: &[&[SLOW], WELL],
+            asked: &[(1, 1, 0), (1, 1, 1)],
+            log: &["200 a:timeout b:200"],
+            ..row
+        },
+        Row {
+            name: "three times",
+            endpoints: &[&[SLOW]],
+            gets: "504 | open",
+            at: 6,
+            asked: &[(3, 3, 0)],
+            log: &["504 a:timeout a:timeout a:timeout"],
+            ..row
+        },
+        Row {
+            name: "the whole is over within a try",
+            policies: |policies| {
+                policies.timeouts.backend_request = Some(Duration::from_millis(200));
+                policies.timeouts.request = Some(Duration::from_millis(300));
+            },
+            endpoints: &[&[SLOW]],
+            gets: "504 | open",
+            at: 3,
+            asked: &[(2, 2, 0)],
+            log: &["504 a:timeout a:timeout"],
+            ..row
+        },
+        Row {
+            name: "it ends within the body, too",
+            endpoints: &[&[&[
+                Hears(END),
+                Says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok"),
+                Waits(300),
+                Says("ok"),
+            ]]],
+            gets: "200 ok | closed",
+            at: 0,
+            asked: &[(1, 1, 0)],
+            log: &["200 a:200-timeout"],
+            ..row
+        },
+    ]);
+}
+
+#[test]
+fn another_try_waits_as_the_rule_says() {
+    let row = Row {
+        policies: |policies| {
+            policies.retry.statuses = vec![503];
+            policies.retry.backoff = Some(Duration::from_millis(200));
+        },
+        endpoints: &[&[BUSY], WELL],
+        at: 2,
+        asked: &[(1, 1, 0), (1, 1, 1)],
+        log: &["200 a:503 b:200"],
+        ..ROW
+    };
+    check(&[
+        Row { name: "after a status", ..row },
+        Row {
+            name: "after a failure",
+            endpoints: &[&[CLOSES], WELL],
+            log: &["200 a:no_response b:200"],
+            ..row
+        },
+        Row {
+            name: "no longer than the whole",
+            policies: |policies| {
+                policies.retry.backoff = Some(Duration::from_secs(5));
+                policies.timeouts.request = Some(Duration::from_millis(400));
+            },
+            endpoints: &[&[CLOSES], WELL],
+            gets: "504 | open",
+            at: 4,
+            asked: &[(1, 1, 0), (0, 0, 0)],
+            log: &["504 a:no_response"],
+            ..row
+        },
+        Row {
+            name: "what is told then",
+            policies: |policies| {
+                policies.retry.backoff = Some(Duration::from_millis(100));
+                policies.retry.exhausted = Exhausted::Unavailable;
+            },
+            endpoints: &[REFUSES],
+            gets: "503 | open",
+            at: 2,
+            asked: &[(3, 0, 0)],
+            log: &["503 a:connect a:connect a:connect"],
+            ..row
         },
     ]);
 }

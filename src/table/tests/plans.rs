@@ -9,10 +9,10 @@ use crate::filter::{
     Binding, Edit, FieldEdits, Filter, Gate, HashBy, NamedPort, Pace, PathEdit, Redirect,
     RedirectQuery, Rewrite, Text,
 };
-use crate::limits::TRIES_MAX;
+use crate::limits::{RETRY_BACKOFF_MAX, TRIES_MAX};
 use crate::model::{
-    Balance, Defaults, Host, ListenerId, Model, OnMiss, Policies, RetryCause, RetryCauses,
-    RetryPolicy, Rule, Timeouts,
+    Balance, Defaults, Exhausted, Host, ListenerId, Model, OnMiss, Policies, RetryCause,
+    RetryCauses, RetryPolicy, Rule, Timeouts,
 };
 use crate::table::plan::{Plan, Treatment};
 use crate::table::{Compiler, Match, Table};
@@ -45,11 +45,14 @@ fn what_a_rule_leaves_open_is_the_default() {
         send_timeout: 2 * SECOND,
         read_timeout: 3 * SECOND,
         exchange_timeout: None,
+        try_timeout: None,
         body_bytes_max: Some(6),
         tries_max: 4,
         tries_time: 5 * SECOND,
         retry_causes: RetryCauses::DEFAULT,
         retried_statuses: Box::default(),
+        backoff: None,
+        exhausted: Exhausted::BadGateway,
         pace: None,
         balance: Balance::PeakEwma,
         binding: None,
@@ -65,7 +68,7 @@ fn what_a_rule_says_counts() {
     let policies = Policies {
         timeouts: Timeouts {
             request: Some(9 * SECOND),
-            backend_request: None,
+            backend_request: Some(8 * SECOND),
             connect: Some(10 * SECOND),
             send: Some(11 * SECOND),
             read: Some(12 * SECOND),
@@ -75,7 +78,8 @@ fn what_a_rule_says_counts() {
             time: Some(Duration::ZERO),
             causes: Some(RetryCauses::default().with(RetryCause::InvalidHead)),
             statuses: vec![500, 503],
-            ..RetryPolicy::default()
+            backoff: Some(SECOND),
+            exhausted: Exhausted::Unavailable,
         },
         balance: Some(Balance::LeastRequest),
         binding: Some(Arc::clone(&binding)),
@@ -88,11 +92,14 @@ fn what_a_rule_says_counts() {
         send_timeout: 11 * SECOND,
         read_timeout: 12 * SECOND,
         exchange_timeout: Some(9 * SECOND),
+        try_timeout: Some(8 * SECOND),
         body_bytes_max: Some(7),
         tries_max: 2,
         tries_time: Duration::ZERO,
         retry_causes: RetryCauses::default().with(RetryCause::InvalidHead),
         retried_statuses: [500, 503].into(),
+        backoff: Some(SECOND),
+        exhausted: Exhausted::Unavailable,
         pace: Some(pace),
         balance: Balance::LeastRequest,
         binding: Some(binding),
@@ -104,8 +111,7 @@ fn what_a_rule_says_counts() {
 fn values_with_a_meaning_of_their_own() {
     let with = |timeouts| treatment(&Policies { timeouts, ..Policies::default() });
     let one_try = |time| Timeouts { backend_request: Some(time), ..Timeouts::default() };
-    assert_eq!(with(one_try(SECOND)).read_timeout, SECOND);
-    assert_eq!(with(one_try(9 * SECOND)).read_timeout, 3 * SECOND);
+    assert_eq!(with(one_try(Duration::ZERO)).try_timeout, None);
     let whole = Timeouts { request: Some(Duration::ZERO), ..Timeouts::default() };
     assert_eq!(with(whole).exchange_timeout, None);
     let any = Policies { body_bytes_max: Some(0), ..Policies::default() };
@@ -113,6 +119,9 @@ fn values_with_a_meaning_of_their_own() {
     let retry = RetryPolicy { tries: Some(u32::MAX), ..RetryPolicy::default() };
     let many = Policies { retry, ..Policies::default() };
     assert_eq!(treatment(&many).tries_max, TRIES_MAX);
+    let retry = RetryPolicy { backoff: Some(Duration::MAX), ..RetryPolicy::default() };
+    let slow = Policies { retry, ..Policies::default() };
+    assert_eq!(treatment(&slow).backoff, Some(RETRY_BACKOFF_MAX));
 }
 
 fn set(name: &str, value: &str) -> FieldEdits {

@@ -115,10 +115,12 @@ fn a_path_without_slash_at_its_start_matches_nothing() {
 }
 
 #[test]
-fn patterns_come_after_literal_paths_and_the_longest_first() {
-    let texts = ["~^/a", "~^/a/b", "/a/b/c", "~x$"];
+fn patterns_come_between_exact_paths_and_prefixes_and_the_longest_first() {
+    let texts = ["~^/a", "~^/a/b", "=/a/b/c", "~x$", "/a/b/c", "/b"];
     check_paths(&texts, "/a/b/c", Some((2, 6)));
+    check_paths(&texts, "/a/b/c/d", Some((1, 8)));
     check_paths(&texts, "/a/b", Some((1, 4)));
+    check_paths(&texts, "/b/y", Some((5, 2)));
     check_paths(&texts, "/a/x", Some((0, 4)));
     check_paths(&texts, "/b/x", Some((3, 4)));
     check_paths(&["~^/A", "~^/[Aa]"], "/A", Some((1, 2)));

@@ -122,9 +122,7 @@ pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
     let Some(protocol) = key.dial.protocol.or_else(of_port) else { return backend };
     let is_http2 = protocol.is_http2();
     let made = if protocol.is_tls() {
-        dialers
-            .make(&sources.store.secrets, key.dial.tls.as_deref(), is_http2, sources.now)
-            .map(Some)
+        dialers.make(sources.store, key.dial.tls.as_deref(), is_http2, sources.now).map(Some)
     } else {
         Ok(None)
     };
@@ -156,7 +154,7 @@ pub(crate) fn review(key: &BackendKey, store: &Store, dialers: &Dialers) -> Opti
     let of_port = || entry.map(|entry| service::protocol(&entry.object, key));
     let protocol = key.dial.protocol.or_else(of_port);
     if let Some(dial) = key.dial.tls.as_deref().filter(|_| protocol.is_some_and(|p| p.is_tls()))
-        && let Some(defect) = dialers.review(&store.secrets, dial)
+        && let Some(defect) = dialers.review(store, dial)
         && !defect.is_told(&store.broken)
     {
         return Some(defect.into());

@@ -1,13 +1,12 @@
-//! How a backend is spoken to by TLS: annotations and Secret → client settings.
+//! How a backend is spoken to by TLS: annotations or policies, Secret and ConfigMaps → client
+//! settings.
 //!
-//! Backends that want the same share one object, which stays the same until their Secret changes:
+//! Backends that want the same share one object, which stays the same until what they name changes:
 //! another object is another wire, and costs them their pooled connections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
-
-use k8s_openapi::api::core::v1::Secret;
 
 use super::service::service_ref;
 use crate::control::lower::ingress::annotations::backend_tls;
@@ -15,10 +14,12 @@ use crate::control::lower::secrets::{
     CA, CERTIFICATE, Found, KEY, ObjectName, SecretDefect, Secrets, is_same, secret_ref, value,
 };
 use crate::control::source::report::Finding;
-use crate::control::store::Entries;
-use crate::model::{BackendKey, DialTls, ObjectRef, TlsVersion};
+use crate::control::store::Store;
+use crate::model::{
+    BackendKey, CertificateName, DialAuthorities, DialTls, Kind, ObjectRef, TlsVersion,
+};
 use crate::tls::certificate::Certificate;
-use crate::tls::client::{ClientTls, ClientTlsError, Terms, Verify, Version};
+use crate::tls::client::{ClientTls, ClientTlsError, DemandedName, Terms, Verify, Version};
 
 /// Why a backend cannot be spoken to as its owner wants.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,9 @@ pub(crate) enum DialDefect {
     /// The Secret, or what it should hold, is missing; or its certificate never was usable.
     #[error("{0}")]
     Secret(#[from] SecretDefect),
+    /// No authority of it can be read.
+    #[error("the ConfigMap {0} has no ca.crt")]
+    ConfigMap(ObjectName),
     /// Of the CA, in all likelihood: see [`ClientTlsError`].
     #[error("TLS cannot be spoken with the backend: {0}")]
     Tls(#[from] ClientTlsError),
@@ -49,6 +53,9 @@ impl DialDefect {
                 backend_tls::verify_field(),
                 "Name a Secret with ca.crt in proxy-ssl-secret.",
             ),
+            Self::ConfigMap(_) => {
+                ("BackendCaMissing", String::new(), "Store certificates in PEM as ca.crt.")
+            }
             Self::Tls(_) => {
                 ("BackendCaInvalid", backend_tls::secret_field(), "Store certificates in PEM.")
             }
@@ -70,11 +77,12 @@ pub(crate) struct Made {
 struct Way {
     secret: Option<ObjectRef>,
     verify: bool,
+    authorities: DialAuthorities,
     terms: Terms,
     is_http2: bool,
 }
 
-/// Settings and what of a Secret went into them.
+/// Settings and what of objects went into them.
 #[derive(Debug)]
 struct Kept {
     certificate: Option<Arc<Certificate>>,
@@ -82,7 +90,7 @@ struct Kept {
     tls: Arc<ClientTls>,
 }
 
-/// All settings in use, and who uses which Secret.
+/// All settings in use, and who uses which Secret or ConfigMap.
 #[derive(Default)]
 pub(crate) struct Dialers {
     secrets: Secrets,
@@ -100,35 +108,39 @@ impl std::fmt::Debug for Dialers {
 impl Dialers {
     /// The backend is in use.
     pub(crate) fn acquire(&mut self, key: &BackendKey) {
-        if let Some(secret) = secret_of(key) {
-            self.secrets.acquire(&secret, &service_ref(key));
-            self.users.entry(secret).or_default().insert(key.clone());
+        for object in objects_of(key) {
+            if object.kind == Kind::Secret {
+                self.secrets.acquire(&object, &service_ref(key));
+            }
+            self.users.entry(object).or_default().insert(key.clone());
         }
     }
 
     /// The backend is no longer in use.
     pub(crate) fn release(&mut self, key: &BackendKey) {
-        let Some(secret) = secret_of(key) else { return };
-        let Some(users) = self.users.get_mut(&secret) else { return };
-        users.remove(key);
-        // The Service may have another port, or way, that uses it.
-        if !users.iter().any(|o| o.namespace == key.namespace && o.service == key.service) {
-            self.secrets.release(&secret, &service_ref(key));
-        }
-        if users.is_empty() {
-            self.users.remove(&secret);
+        for object in objects_of(key) {
+            let Some(users) = self.users.get_mut(&object) else { continue };
+            users.remove(key);
+            // The Service may have another port, or way, that uses it.
+            if !users.iter().any(|o| o.namespace == key.namespace && o.service == key.service) {
+                self.secrets.release(&object, &service_ref(key));
+            }
+            if users.is_empty() {
+                self.users.remove(&object);
+            }
         }
     }
 
-    /// Marks the backends that use a Secret that changed, or of which time made something else.
-    pub(crate) fn touch_secrets<'a>(
+    /// Marks the backends that use a Secret or ConfigMap that changed, or of which time made
+    /// something else.
+    pub(crate) fn touch_named<'a>(
         &self,
         dirty: impl Iterator<Item = &'a ObjectRef>,
         now: SystemTime,
         backends: &mut BTreeSet<BackendKey>,
     ) {
-        for secret in dirty.cloned().chain(self.secrets.due(now)) {
-            backends.extend(self.users.get(&secret).into_iter().flatten().cloned());
+        for object in dirty.cloned().chain(self.secrets.due(now)) {
+            backends.extend(self.users.get(&object).into_iter().flatten().cloned());
         }
     }
 
@@ -140,16 +152,18 @@ impl Dialers {
 
     /// Why a backend that nothing names yet could not be spoken to by TLS, as far as it is known
     /// without making settings.
-    pub(crate) fn review(&self, stored: &Entries<Secret>, dial: &DialTls) -> Option<DialDefect> {
+    pub(crate) fn review(&self, store: &Store, dial: &DialTls) -> Option<DialDefect> {
+        let stored = &store.secrets;
+        let wants_secret = dial.verify && dial.authorities == DialAuthorities::Secret;
         let Some((namespace, name)) = &dial.secret else {
-            return dial.verify.then_some(DialDefect::NoCa);
+            return wants_secret.then_some(DialDefect::NoCa);
         };
         let secret = secret_ref(namespace, name);
         let Some(entry) = stored.get(&secret) else {
             let is_missing = self.users.contains_key(&secret);
             return is_missing.then(|| SecretDefect::Missing(ObjectName(secret)).into());
         };
-        let lacks_ca = dial.verify && value(&entry.object, CA).is_none();
+        let lacks_ca = wants_secret && value(&entry.object, CA).is_none();
         lacks_ca.then(|| SecretDefect::NoKey(ObjectName(secret), CA).into())
     }
 
@@ -159,12 +173,15 @@ impl Dialers {
     /// It must not be spoken to.
     pub(crate) fn make(
         &mut self,
-        stored: &Entries<Secret>,
+        store: &Store,
         dial: Option<&DialTls>,
         is_http2: bool,
         now: SystemTime,
     ) -> Result<Made, DialDefect> {
+        let stored = &store.secrets;
         let verify = dial.is_some_and(|dial| dial.verify);
+        let believed = dial.map(|dial| dial.authorities.clone()).unwrap_or_default();
+        let wants_secret = verify && believed == DialAuthorities::Secret;
         let secret = dial.and_then(|dial| dial.secret.as_ref());
         let secret = secret.map(|(namespace, name)| secret_ref(namespace, name));
         let (mut certificate, mut defect, mut ca) = (None, None, None);
@@ -181,24 +198,29 @@ impl Dialers {
                         found => (certificate, defect) = (found.certificate, found.defect),
                     }
                 }
-                if verify {
+                if wants_secret {
                     let octets = version.and_then(|version| value(version, CA));
                     let no_ca = || SecretDefect::NoKey(ObjectName(secret.clone()), CA);
                     ca = Some(octets.ok_or_else(no_ca)?.to_vec());
                 }
             }
-            None if verify => return Err(DialDefect::NoCa),
+            None if wants_secret => return Err(DialDefect::NoCa),
             None => {}
         }
+        if let DialAuthorities::ConfigMaps(namespace, names) = &believed {
+            ca = Some(bundle(store, namespace, names)?);
+        }
         let terms = dial.map(terms).unwrap_or_default();
-        let way = Way { secret, verify, terms, is_http2 };
+        let is_system = verify && believed == DialAuthorities::System;
+        let way = Way { secret, verify, authorities: believed, terms, is_http2 };
         if let Some(kept) = self.kept.get(&way)
             && is_same(kept.certificate.as_ref(), certificate.as_ref())
             && kept.ca == ca
         {
             return Ok(Made { tls: Arc::clone(&kept.tls), defect });
         }
-        let authorities = ca.as_deref().map_or(Verify::Nothing, Verify::Ca);
+        let none = if is_system { Verify::Native } else { Verify::Nothing };
+        let authorities = ca.as_deref().map_or(none, Verify::Ca);
         let alpn: &[u8] = if is_http2 { b"h2" } else { b"http/1.1" };
         let tls = ClientTls::on(&way.terms, authorities, certificate.as_ref(), &[alpn])?;
         self.kept.insert(way, Kept { certificate, ca, tls: Arc::clone(&tls) });
@@ -211,11 +233,44 @@ fn terms(dial: &DialTls) -> Terms {
         TlsVersion::Tls12 => Version::Tls12,
         TlsVersion::Tls13 => Version::Tls13,
     });
-    Terms { depth: dial.depth, version, suites: dial.suites.clone() }
+    let demanded = |name: &CertificateName| match name {
+        CertificateName::Dns(name) => DemandedName::Dns(Arc::clone(name)),
+        CertificateName::Uri(uri) => DemandedName::Uri(Arc::clone(uri)),
+    };
+    let names = dial.names.as_ref().map(|names| names.iter().map(demanded).collect());
+    Terms { depth: dial.depth, version, suites: dial.suites.clone(), names }
 }
 
-/// The Secret that a backend is dialled with.
-pub(crate) fn secret_of(key: &BackendKey) -> Option<ObjectRef> {
-    let (namespace, name) = key.dial.tls.as_ref()?.secret.as_ref()?;
-    Some(secret_ref(namespace, name))
+/// `ca.crt` of ConfigMaps, one behind the other.
+fn bundle(store: &Store, namespace: &Arc<str>, names: &[Arc<str>]) -> Result<Vec<u8>, DialDefect> {
+    let mut all = Vec::new();
+    for name in names {
+        let map = config_map_ref(namespace, name);
+        let entry = store.config_maps.get(&map);
+        let data = entry.and_then(|entry| entry.object.data.as_ref());
+        let text = data.and_then(|data| data.get(CA)).filter(|text| !text.is_empty());
+        let text = text.ok_or_else(|| DialDefect::ConfigMap(ObjectName(map.clone())))?;
+        all.extend_from_slice(text.as_bytes());
+        all.push(b'\n');
+    }
+    Ok(all)
+}
+
+fn config_map_ref(namespace: &Arc<str>, name: &Arc<str>) -> ObjectRef {
+    let (namespace, name) = (Arc::clone(namespace), Arc::clone(name));
+    ObjectRef { kind: Kind::ConfigMap, namespace, name }
+}
+
+/// Secrets and ConfigMaps that a backend is dialled with.
+fn objects_of(key: &BackendKey) -> impl Iterator<Item = ObjectRef> {
+    let tls = key.dial.tls.as_deref();
+    let secret = tls.and_then(|tls| tls.secret.as_ref());
+    let secret = secret.map(|(namespace, name)| secret_ref(namespace, name));
+    let maps = tls.map(|tls| match &tls.authorities {
+        DialAuthorities::ConfigMaps(namespace, names) => {
+            names.iter().map(|name| config_map_ref(namespace, name)).collect()
+        }
+        DialAuthorities::Secret | DialAuthorities::System => Vec::new(),
+    });
+    secret.into_iter().chain(maps.into_iter().flatten())
 }

@@ -126,7 +126,9 @@ impl Backends {
         for reference in dirty.of_kind(Kind::Service) {
             touched.keys.extend(self.uses.of_service(&reference.namespace, &reference.name));
         }
-        self.dialers.touch_secrets(dirty.of_kind(Kind::Secret), now, &mut touched.keys);
+        let named = [Kind::Secret, Kind::ConfigMap];
+        let named = named.into_iter().flat_map(|kind| dirty.of_kind(kind));
+        self.dialers.touch_named(named, now, &mut touched.keys);
     }
 
     /// Takes a new result of name resolution, and marks what it is about.

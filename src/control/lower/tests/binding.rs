@@ -50,13 +50,13 @@ fn world(annotations: &[(&str, &str)]) -> Lowered {
 fn cookie(lowered: &Lowered) -> Option<SessionCookie> {
     match rules(lowered).first()?.policies.binding.as_deref()? {
         Binding::Session(cookie) => Some(cookie.clone()),
-        Binding::Hash(_) => None,
+        Binding::Hash(_) | Binding::Header(_) => None,
     }
 }
 
 fn hash(lowered: &Lowered) -> Option<HashBy> {
     match rules(lowered).first()?.policies.binding.as_deref()? {
-        Binding::Session(_) => None,
+        Binding::Session(_) | Binding::Header(_) => None,
         Binding::Hash(by) => Some(by.clone()),
     }
 }

@@ -14,7 +14,7 @@ use super::row::{Row, field, row};
 use crate::control::lower::settings::Settings;
 use crate::model::Kind::Secret;
 use crate::model::parse_bool;
-use crate::model::{DialTls, HostName, TlsVersion};
+use crate::model::{DialAuthorities, DialTls, HostName, TlsVersion};
 
 pub(super) const GROUP: Group =
     Group { title: "TLS towards backends", rows: ROWS, read: Some(read) };
@@ -77,6 +77,8 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     settings.upstream.tls = DialTls {
         secret,
         verify,
+        authorities: DialAuthorities::Secret,
+        names: None,
         server_name,
         sends_server_name,
         depth: verify.then_some(depth),

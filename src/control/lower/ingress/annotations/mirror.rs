@@ -9,8 +9,8 @@ use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
 use super::url::{self, Server};
 use crate::control::lower::settings::Settings;
-use crate::filter::{Mirror, MirrorBody, Text};
-use crate::model::MirrorPolicy;
+use crate::filter::{Mirror, MirrorBody, MirrorTarget, Text};
+use crate::model::{MirrorPolicy, Share};
 
 pub(super) const GROUP: Group = Group { title: "Mirrors", rows: ROWS, read: Some(read) };
 
@@ -42,18 +42,18 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         };
         let target = match url.target {
             // As if the request's own stood there: a copy of a request is one of its target, too.
-            "" => None,
+            "" => MirrorTarget::Sent,
             target => {
                 let slash = if target.starts_with('?') { "/" } else { "" };
-                Some(url::with_variables(&format!("{slash}{target}"))?)
+                MirrorTarget::Text(url::with_variables(&format!("{slash}{target}"))?)
             }
         };
-        let host = host.map_or_else(|| url::with_variables(url.host), Ok)?;
+        let host = Some(host.map_or_else(|| url::with_variables(url.host), Ok)?);
         let copy = Arc::new(Mirror { target, host, body });
-        Ok(MirrorPolicy { copy, server })
+        Ok(MirrorPolicy { copy, server, share: Share::ALL })
     });
     match read {
-        Ok(mirror) => settings.policies.mirror = Some(mirror),
+        Ok(mirror) => settings.policies.mirrors = Arc::new([mirror]),
         Err(why) => {
             let advice = "Write a URL, such as http://shadow.example$request_uri; until then there \
                           are no copies.";
