@@ -348,7 +348,7 @@ const WHERE_WATCHED: [&str; 7] = [
     "list,watch endpointslices.discovery.k8s.io",
     "get,list,watch secrets",
     "get,list,watch configmaps",
-    "create,get,patch events.events.k8s.io",
+    "create,patch events.events.k8s.io",
 ];
 
 /// In our own namespace, to any name.

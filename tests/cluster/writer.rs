@@ -97,7 +97,7 @@ impl World {
         self.create::<Role>(json!({ "metadata": { "name": "ringway" }, "rules": [
             rule("coordination.k8s.io", "leases", &["get", "create", "update"]),
             rule("networking.k8s.io", "ingresses/status", &["patch"]),
-            rule("events.k8s.io", "events", &["create", "get", "patch"]),
+            rule("events.k8s.io", "events", &["create", "patch"]),
             rule("", "services", &["list", "watch"]),
             rule("", "pods", &["get", "list"]),
         ]}));

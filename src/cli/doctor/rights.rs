@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::report::{Line, Verdict};
 use crate::cli::serve::{ServeArgs, lower_options};
-use crate::control::kinds::{self, KindInfo, KindScope, Reading, info};
+use crate::control::kinds::{self, KindInfo, KindScope, info};
 use crate::control::source::reach::Reach;
 use crate::control::survey::{Right, Unanswered};
 use crate::limits::DOCTOR_RIGHTS_MAX;
@@ -24,12 +24,15 @@ pub(super) struct Need {
     /// Empty: all objects.
     name: Arc<str>,
     verbs: &'static [&'static str],
+    /// Group, resource, subresource and verb of those that do as well together, as roles for
+    /// ingress-nginx have them; empty: nothing does.
+    instead: &'static [(&'static str, &'static str, &'static str, &'static str)],
     /// What happens without: a clause.
     without: &'static str,
 }
 
+/// One object is got, or listed by its name.
 const FOLLOW: &[&str] = &["list", "watch"];
-const READ: &[&str] = &["get", "list", "watch"];
 
 impl Need {
     fn new(
@@ -47,14 +50,14 @@ impl Need {
             is_namespaced: true,
             name: "".into(),
             verbs,
+            instead: &[],
             without,
         }
     }
 
     /// What reading a kind takes.
     fn follow(info: &KindInfo) -> Self {
-        let verbs = if info.reading == Reading::Named { READ } else { FOLLOW };
-        let need = Self::new(info.group, info.plural, verbs, info.unread);
+        let need = Self::new(info.group, info.plural, FOLLOW, info.unread);
         let verdict = match info.need {
             kinds::Need::Optional | kinds::Need::IfServed => Verdict::Warning,
             kinds::Need::Required | kinds::Need::Wanted => Verdict::Error,
@@ -85,14 +88,26 @@ impl Need {
     }
 
     fn rights(&self) -> impl Iterator<Item = Right> {
-        self.verbs.iter().map(|verb| Right {
-            group: self.group,
-            resource: self.resource,
-            subresource: self.subresource,
-            namespace: Arc::clone(&self.namespace),
-            name: Arc::clone(&self.name),
-            verb,
-        })
+        let Self { group, resource, subresource, .. } = *self;
+        self.verbs.iter().map(move |verb| self.right((group, resource, subresource, verb)))
+    }
+
+    /// Those that do as well.
+    fn other_rights(&self) -> impl Iterator<Item = Right> {
+        self.instead.iter().map(|right| self.right(*right))
+    }
+
+    fn right(
+        &self,
+        (group, resource, subresource, verb): (
+            &'static str,
+            &'static str,
+            &'static str,
+            &'static str,
+        ),
+    ) -> Right {
+        let (namespace, name) = (Arc::clone(&self.namespace), Arc::clone(&self.name));
+        Right { group, resource, subresource, namespace, name, verb }
     }
 }
 
@@ -115,12 +130,12 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
     for named in lower_options(args).named() {
         if !watched(&named.namespace) {
             let (without, plural) = ("what a flag names is not used", info(named.kind).plural);
-            let need = Need::new("", plural, READ, without).namespace(&named.namespace);
+            let need = Need::new("", plural, FOLLOW, without).namespace(&named.namespace);
             needs.push(need.name(&named.name));
         }
     }
     needs.extend(of_writer(args, own, &watched));
-    if !cluster.admission_bind.is_empty() {
+    if !cluster.admission_bind.is_empty() && cluster.admission_certificate.is_none() {
         let secret = &cluster.admission_secret;
         let without = "the admission webhook has no certificate";
         let secrets = |verbs| Need::new("", "secrets", verbs, without).namespace(&secret.namespace);
@@ -144,11 +159,16 @@ fn of_namespace(namespace: &Arc<str>, update_status: bool) -> Vec<Need> {
         let ingress = info(Kind::Ingress);
         let without = "no Ingress shows its address (or use --update-status=false)";
         let need = Need::new(ingress.group, ingress.plural, &["patch"], without);
-        needs.push(Need { subresource: "status", ..need }.lesser());
+        let instead = &[
+            ("networking.k8s.io", "ingresses", "", "get"),
+            ("networking.k8s.io", "ingresses", "status", "update"),
+        ];
+        needs.push(Need { subresource: "status", instead, ..need }.lesser());
     }
-    let verbs = &["create", "get", "patch"];
     let without = "owners of objects are not told of problems";
-    needs.push(Need::new("events.k8s.io", "events", verbs, without).lesser());
+    let need = Need::new("events.k8s.io", "events", &["create", "patch"], without).lesser();
+    let instead = &[("", "events", "", "create"), ("", "events", "", "patch")];
+    needs.push(Need { instead, ..need });
     needs.into_iter().map(|need| need.namespace(namespace)).collect()
 }
 
@@ -170,7 +190,7 @@ fn of_writer(
         && !is_watched(&service.namespace)
     {
         let without = "no Ingress shows the address of --publish-service";
-        let need = Need::new("", "services", READ, without).namespace(&service.namespace);
+        let need = Need::new("", "services", FOLLOW, without).namespace(&service.namespace);
         needs.push(need.name(&service.name).lesser());
     }
     if cluster.update_status {
@@ -187,7 +207,8 @@ fn of_writer(
 
 /// The rights to ask for, each once and in order; and how many are left out.
 pub(super) fn questions(needs: &[Need]) -> (Vec<Right>, usize) {
-    let all: BTreeSet<Right> = needs.iter().flat_map(Need::rights).collect();
+    let all = needs.iter().flat_map(|need| need.rights().chain(need.other_rights()));
+    let all: BTreeSet<Right> = all.collect();
     let surplus = all.len().saturating_sub(DOCTOR_RIGHTS_MAX);
     (all.into_iter().take(DOCTOR_RIGHTS_MAX).collect(), surplus)
 }
@@ -203,7 +224,10 @@ pub(super) fn judge(
     let mut lines = Vec::new();
     let missing: BTreeSet<&Right> =
         asked.iter().zip(answers).filter(|(_, a)| matches!(a, Ok(false))).map(|(r, _)| r).collect();
-    for need in needs {
+    let is_met_otherwise = |need: &Need| {
+        !need.instead.is_empty() && need.other_rights().all(|right| !missing.contains(&right))
+    };
+    for need in needs.iter().filter(|need| !is_met_otherwise(need)) {
         let verbs: Vec<_> =
             need.rights().filter(|right| missing.contains(right)).map(|right| right.verb).collect();
         if !verbs.is_empty() {
@@ -304,7 +328,7 @@ mod tests {
             "list ingresses/ [networking.k8s.io] :",
             "patch ingresses/status [networking.k8s.io] :",
             "watch ingressclasses/ [networking.k8s.io] :",
-            "get secrets/ [] :",
+            "list secrets/ [] :",
             "watch configmaps/ [] :",
             "create events/ [events.k8s.io] :",
             "update leases/ [coordination.k8s.io] edge:ringway-leader",
@@ -315,7 +339,7 @@ mod tests {
         }
         let is_asked = |rights: &[String], part: &str| rights.iter().any(|r| r.contains(part));
         assert!(!is_asked(&all, "nodes") && !is_asked(&all, "namespaces"));
-        assert!(!is_asked(&all, "validating") && !is_asked(&all, "get ingresses"));
+        assert!(!is_asked(&all, "validating") && !is_asked(&all, "get secrets"));
 
         let flags = "--update-status false --default-ssl-certificate certs/wild --node-name n \
                      --admission-bind 0.0.0.0:8443 --configmap edge/settings";
@@ -323,7 +347,7 @@ mod tests {
         let some = rights_of(flags, &reach);
         for right in [
             "list ingresses/ [networking.k8s.io] b:",
-            "get secrets/ [] certs:wild",
+            "list secrets/ [] certs:wild",
             "watch secrets/ [] certs:wild",
             "watch configmaps/ [] edge:settings",
             "get nodes/ [] :",
@@ -357,6 +381,15 @@ mod tests {
             lines,
             [Line::ok("rights", format!("all {} that the flags need", asked.0.len()))]
         );
+        // What ingress-nginx is given does as well.
+        let theirs = |right: &Right| {
+            let is_status = right.subresource == "status" && right.verb == "patch";
+            is_status
+                || right.group == "events.k8s.io"
+                || right.verb == "get" && right.resource == "secrets"
+        };
+        let lines = judge(&needs, &asked, &answers(&theirs), ACCOUNT);
+        assert!(lines.iter().all(|line| line.verdict == Verdict::Ok), "{lines:?}");
         let refused = |right: &Right| right.resource == "ingresses";
         let lines = judge(&needs, &asked, &answers(&refused), ACCOUNT);
         let texts: Vec<_> = lines.iter().map(|line| (line.verdict, &*line.found)).collect();

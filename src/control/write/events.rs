@@ -1,17 +1,17 @@
-//! Problems as Events (events.k8s.io/v1) on the objects they are about, each told once while it
-//! stands, however many replicas and restarts there are: its name says what it is.
+//! Problems as Events on the objects they are about, each told once while it stands, however many
+//! replicas and restarts there are: its name says what it is.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::api::core::v1::{self as core, ObjectReference};
+use k8s_openapi::api::events::v1 as events;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, Patch, PatchParams, PostParams};
-use serde_json::json;
+use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
 
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call, cut, prefix};
 use crate::control::kinds::info;
@@ -255,34 +255,63 @@ fn note(problem: &Problem) -> String {
     cut(&format!("{field}{colon}{message}{space}{advice}"), EVENT_NOTE_BYTES_MAX)
 }
 
+/// A group of the API that takes Events: the same objects, some fields by other names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    /// events.k8s.io/v1.
+    Events,
+    /// v1, which roles made for ingress-nginx know alone.
+    Core,
+}
+
+impl Group {
+    fn resource(self) -> ApiResource {
+        match self {
+            Self::Events => ApiResource::erase::<events::Event>(&()),
+            Self::Core => ApiResource::erase::<core::Event>(&()),
+        }
+    }
+
+    /// Names of the fields for `regarding`, `note` and `reportingController`.
+    fn names(self) -> [&'static str; 3] {
+        match self {
+            Self::Events => ["regarding", "note", "reportingController"],
+            Self::Core => ["involvedObject", "message", "reportingComponent"],
+        }
+    }
+}
+
 /// `None`: not about an object that has Events; [`EventBook`] holds none of these.
-fn event(telling: &Telling, instance: &str, wall: Timestamp) -> Option<Event> {
+fn event(
+    group: Group,
+    telling: &Telling,
+    instance: &str,
+    wall: Timestamp,
+) -> Option<DynamicObject> {
     let problem = &telling.key.0;
     let object = problem.object.as_ref()?;
     let is_namespaced = !object.namespace.is_empty();
-    Some(Event {
-        metadata: ObjectMeta {
-            name: Some(event_name(object, telling)),
-            namespace: Some(telling.namespace().to_owned()),
-            ..Default::default()
-        },
-        action: Some("Configure".to_owned()),
-        event_time: Some(MicroTime(wall)),
-        note: Some(note(problem)),
-        reason: Some(problem.reason.to_owned()),
-        regarding: Some(ObjectReference {
-            api_version: Some(info(object.kind).api_version.to_owned()),
-            kind: Some(object.kind.to_string()),
-            name: Some(object.name.to_string()),
-            namespace: is_namespaced.then(|| object.namespace.to_string()),
-            uid: Some(telling.uid.to_string()),
-            ..Default::default()
-        }),
-        reporting_controller: Some(REPORTING_CONTROLLER.to_owned()),
-        reporting_instance: Some(cut(instance, EVENT_INSTANCE_BYTES_MAX)),
-        type_: Some("Warning".to_owned()),
+    let regarding = ObjectReference {
+        api_version: Some(info(object.kind).api_version.to_owned()),
+        kind: Some(object.kind.to_string()),
+        name: Some(object.name.to_string()),
+        namespace: is_namespaced.then(|| object.namespace.to_string()),
+        uid: Some(telling.uid.to_string()),
         ..Default::default()
-    })
+    };
+    let [about, note_field, controller] = group.names();
+    let data = json!({
+        "action": "Configure",
+        "eventTime": MicroTime(wall),
+        "reason": problem.reason,
+        "reportingInstance": cut(instance, EVENT_INSTANCE_BYTES_MAX),
+        "type": "Warning",
+        about: regarding,
+        note_field: note(problem),
+        controller: REPORTING_CONTROLLER,
+    });
+    let event = DynamicObject::new(&event_name(object, telling), &group.resource());
+    Some(event.within(telling.namespace()).data(data))
 }
 
 /// Writes one Event; where it exists, its series goes on, which also renews its hour.
@@ -292,17 +321,35 @@ pub(super) async fn write(
     instance: &str,
 ) -> Result<(), CallError> {
     let wall = Timestamp::now();
-    let Some(event) = event(telling, instance, wall) else { return Ok(()) };
+    let told = write_to(Group::Events, &client, telling, instance, wall).await;
+    let Err(CallError::Refused(refused)) = told else { return told };
+    match write_to(Group::Core, &client, telling, instance, wall).await {
+        Err(CallError::Refused(_)) => Err(CallError::Refused(refused)),
+        told => told,
+    }
+}
+
+async fn write_to(
+    group: Group,
+    client: &kube::Client,
+    telling: &Telling,
+    instance: &str,
+    wall: Timestamp,
+) -> Result<(), CallError> {
+    let Some(event) = event(group, telling, instance, wall) else { return Ok(()) };
     let name = event.metadata.name.as_deref().unwrap_or_default();
-    let events: Api<Event> = Api::namespaced(client, telling.namespace());
+    let events: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), telling.namespace(), &group.resource());
     let created = call(API_CALL_TIMEOUT, events.create(&PostParams::default(), &event)).await;
     let Err(CallError::Conflict(_)) = created else { return created.map(|_| ()) };
     let again = async {
-        let told = events.get(name).await?;
-        let count = told.series.map_or(1, |series| series.count.max(1)).saturating_add(1);
+        let how = PatchParams::default();
+        // Reads it with the right to patch, which is needed anyway.
+        let told = events.patch(name, &how, &Patch::Merge(json!({}))).await?;
+        let count = told.data.pointer("/series/count").and_then(Value::as_i64);
+        let count = count.map_or(1, |count| count.max(1)).saturating_add(1);
         let series = json!({ "count": count, "lastObservedTime": MicroTime(wall) });
-        let patch = Patch::Merge(json!({ "series": series }));
-        events.patch(name, &PatchParams::default(), &patch).await
+        events.patch(name, &how, &Patch::Merge(json!({ "series": series }))).await
     };
     call(API_CALL_TIMEOUT, again).await.map(|_| ())
 }
@@ -434,19 +481,27 @@ mod tests {
         assert!(repeats * 3 / 2 < u64::from(EVENT_WRITES_PER_SECOND), "{repeats} a second");
     }
 
+    fn told(telling: &Telling, instance: &str) -> DynamicObject {
+        event(Group::Events, telling, instance, Timestamp::UNIX_EPOCH).unwrap()
+    }
+
     #[test]
     fn an_event_says_what_where_and_what_to_do() {
         let telling = Telling { key: Key(problem("x", "There is no Service.")), uid: "u1".into() };
-        let said = event(&telling, &"p".repeat(300), Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(said.note.as_deref(), Some("spec.rules[0]: There is no Service. Make one."));
-        let regarding = said.regarding.unwrap();
-        assert_eq!(regarding.api_version.as_deref(), Some("networking.k8s.io/v1"));
-        assert_eq!(regarding.uid.as_deref(), Some("u1"));
-        assert!(said.reporting_instance.unwrap().len() <= EVENT_INSTANCE_BYTES_MAX);
-        let again = event(&telling, "q", Timestamp::UNIX_EPOCH).unwrap();
+        let said = told(&telling, &"p".repeat(300));
+        assert_eq!(said.data["note"], "spec.rules[0]: There is no Service. Make one.");
+        assert_eq!(said.data["regarding"]["apiVersion"], "networking.k8s.io/v1");
+        assert_eq!(said.data["regarding"]["uid"], "u1");
+        let instance = said.data["reportingInstance"].as_str().unwrap();
+        assert!(instance.len() <= EVENT_INSTANCE_BYTES_MAX);
+        let again = event(Group::Core, &telling, "q", Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(again.metadata.name, said.metadata.name);
-        let remade = Telling { uid: "u2".into(), ..telling };
-        let remade = event(&remade, "q", Timestamp::UNIX_EPOCH).unwrap();
+        // The same in both groups.
+        let core: core::Event = again.try_parse().unwrap();
+        assert_eq!(core.message.as_deref(), said.data["note"].as_str());
+        assert_eq!(core.involved_object.uid.as_deref(), Some("u1"));
+        assert_eq!(core.reporting_component.as_deref(), Some(REPORTING_CONTROLLER));
+        let remade = told(&Telling { uid: "u2".into(), ..telling }, "q");
         assert_ne!(remade.metadata.name, said.metadata.name);
     }
 
@@ -454,11 +509,11 @@ mod tests {
     fn names_and_notes_of_any_length() {
         let long = problem(&format!("{}-{}", "a".repeat(235), "b".repeat(17)), &"é\n".repeat(2000));
         let telling = Telling { key: Key(long), uid: "u1".into() };
-        let said = event(&telling, "p", Timestamp::UNIX_EPOCH).unwrap();
-        let name = said.metadata.name.unwrap();
+        let said = told(&telling, "p");
+        let name = said.metadata.name.as_deref().unwrap();
         assert!(name.len() <= OBJECT_NAME_BYTES_MAX && name.starts_with("aaa"), "{name}");
         assert!(!name.contains("-."), "{name}");
-        let note = said.note.unwrap();
+        let note = said.data["note"].as_str().unwrap();
         assert!(note.len() <= EVENT_NOTE_BYTES_MAX && note.ends_with('…'), "{}", note.len());
         assert!(!note.contains('\n'));
     }
@@ -476,9 +531,9 @@ mod tests {
             ..Problem::clone(&problem("x", "Two."))
         };
         let telling = Telling { key: Key(Arc::new(class)), uid: "u1".into() };
-        let said = event(&telling, "p", Timestamp::UNIX_EPOCH).unwrap();
+        let said = told(&telling, "p");
         assert_eq!(said.metadata.namespace.as_deref(), Some("default"));
-        assert_eq!(said.regarding.unwrap().namespace, None);
-        assert_eq!(said.note.as_deref(), Some("Two."));
+        assert_eq!(said.data["regarding"].get("namespace"), None);
+        assert_eq!(said.data["note"], "Two.");
     }
 }

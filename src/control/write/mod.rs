@@ -8,6 +8,7 @@ mod lease;
 mod rights;
 mod state;
 mod status;
+mod update;
 mod writer;
 
 pub use addresses::AddressSource;

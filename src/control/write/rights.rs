@@ -33,7 +33,8 @@ impl Right {
                 "No status and no Event is written",
             ),
             Self::Status => (
-                "patch ingresses/status (networking.k8s.io)",
+                "patch ingresses/status, or get ingresses and update ingresses/status \
+                 (networking.k8s.io)",
                 "The status of Ingresses is not written",
             ),
             Self::Conditions => (
@@ -42,7 +43,7 @@ impl Right {
                 "The status of Gateways and of what belongs to them is not written",
             ),
             Self::Events => {
-                ("create, get and patch events (events.k8s.io)", "Problems are not told by Events")
+                ("create and patch events (events.k8s.io)", "Problems are not told by Events")
             }
             Self::Service => (
                 "list and watch services",

@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 
 use super::addresses::Addresses;
 use super::applied::{Written, due};
+use super::update;
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call};
 use crate::control::kinds::{Place as _, info};
-use crate::control::observed::{Address, Shown};
+use crate::control::observed::Shown;
 use crate::control::outcomes::Outcome;
 use crate::control::source::object::{ForType, Stored, for_type};
 use crate::limits::{
@@ -235,11 +236,6 @@ impl StatusBook {
 
 /// The applied object.
 fn applied(write: &Write) -> Value {
-    let entry = |address: &Address| match address {
-        Address::Ip(ip) => Some(json!({ "ip": ip })),
-        Address::Name(name) => Some(json!({ "hostname": &**name })),
-        Address::Foreign => None,
-    };
     let ObjectRef { kind, namespace, name } = &write.object;
     let mut metadata = json!({ "name": &**name });
     if !namespace.is_empty() {
@@ -251,7 +247,7 @@ fn applied(write: &Write) -> Value {
     match &write.content {
         Written::Addresses(addresses) if addresses.is_empty() => {}
         Written::Addresses(addresses) => {
-            let entries: Vec<Value> = addresses.iter().filter_map(entry).collect();
+            let entries = update::entries(addresses);
             object["status"] = json!({ "loadBalancer": { "ingress": entries } });
         }
         Written::Status(status, version) => {
@@ -266,9 +262,17 @@ fn applied(write: &Write) -> Value {
 
 /// Writes one status. Of the answer, which is the whole object, only the metadata is read.
 pub(super) async fn write(client: kube::Client, write: &Write) -> Result<(), CallError> {
-    match for_type(write.object.kind, Apply(client, write)) {
-        Some(applying) => applying.await,
-        None => Ok(()),
+    let Some(applying) = for_type(write.object.kind, Apply(client.clone(), write)) else {
+        return Ok(());
+    };
+    let applied = applying.await;
+    let (Err(CallError::Refused(said)), Written::Addresses(addresses)) = (&applied, &write.content)
+    else {
+        return applied;
+    };
+    match update::addresses(client, &write.object, FIELD_MANAGER, addresses).await {
+        Err(CallError::Refused(_)) => Err(CallError::Refused(said.clone())),
+        updated => updated,
     }
 }
 
@@ -297,6 +301,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::control::observed::Address;
     use crate::model::Kind;
 
     /// A book and an API server that does what it is told.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  list + watch, one task per kind and namespace ─Step─▶ Collector ─Batch─▶ sink
-//!  GET of what Ingresses of ours name ─────────────────────┘
+//!  GET (or list) of what Ingresses of ours name ───────────┘
 //! ```
 
 mod batch;
@@ -24,6 +24,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use kube::Client;
+use kube::api::ListParams;
 use kube::core::PartialObjectMeta;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -231,12 +232,25 @@ impl ForType for Read {
         let Self { client, object } = self;
         Box::pin(async move {
             let api = K::Scope::api::<K>(client, Some(&object.namespace));
-            let result = match timeout(KUBE_ANSWER_TIMEOUT, api.get_opt(&object.name)).await {
-                Ok(result) => result.map(|found| found.map(versioned)).map_err(Failure::from),
-                Err(_) => Err(Failure::silence(KUBE_ANSWER_TIMEOUT)),
+            let result = match in_time(api.get_opt(&object.name)).await {
+                // Roles made for ingress-nginx let Secrets and ConfigMaps be listed alone.
+                Err(refused @ Failure::Forbidden(_)) => {
+                    let named =
+                        ListParams::default().fields(&format!("metadata.name={}", object.name));
+                    let listed = in_time(api.list(&named)).await;
+                    listed.map(|list| list.items.into_iter().next()).or(Err(refused))
+                }
+                result => result,
             };
-            (object, result)
+            (object, result.map(|found| found.map(versioned)))
         })
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    match timeout(KUBE_ANSWER_TIMEOUT, answer).await {
+        Ok(answer) => answer.map_err(Failure::from),
+        Err(_) => Err(Failure::silence(KUBE_ANSWER_TIMEOUT)),
     }
 }
 
