@@ -684,6 +684,10 @@ pub const ADMISSION_CERTIFICATE_RENEWAL: Duration = Duration::from_secs(365 * 86
 /// How often the clock is asked whether that is so; up to a half is added, so that replicas do not
 /// ask at once.
 pub const ADMISSION_CERTIFICATE_CHECK: Duration = Duration::from_secs(60 * 60);
+/// Bytes of the file with its certificate, or with its key, that are read: what a Secret can hold.
+pub const ADMISSION_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// How often these files are read again: a kubelet writes a changed Secret within a minute or so.
+pub const ADMISSION_FILES_CHECK: Duration = Duration::from_secs(10);
 /// How long API servers may take to hear of a new CA before a certificate of it is served.
 pub const ADMISSION_ROLLOVER_DELAY: Duration = Duration::from_secs(5);
 /// Longest pause between two writes of the certificate keeper that fail or that somebody else

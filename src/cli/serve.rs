@@ -19,8 +19,11 @@ use crate::config::{Args, Bind, ClusterArgs, Config, Machine};
 use crate::control::admin::{self, AdminState};
 use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
+use crate::control::admission::files::CertificateFiles;
 use crate::control::client;
-use crate::control::cluster::{self, ClusterOptions, ClusterState, ClusterThread};
+use crate::control::cluster::{
+    self, CertificateSource, ClusterOptions, ClusterState, ClusterThread,
+};
 use crate::control::lower::{CatchAll, ExternalNames, Interest, LowerOptions};
 use crate::control::openings::Bound as BoundEntry;
 use crate::control::password_threads;
@@ -219,11 +222,7 @@ fn cluster_options(
     let reach = reach(args);
     let named = lower.named().cloned().collect();
     let interest = Box::new(Interest::new(lower));
-    let certificate = (!args.admission_bind.is_empty()).then(|| CertificateOptions {
-        secret: args.admission_secret.clone(),
-        service: args.admission_service.clone(),
-        configuration: args.admission_configuration.clone(),
-    });
+    let certificate = (!args.admission_bind.is_empty()).then(|| certificate_source(args));
     ClusterOptions {
         source: KubernetesOptions { reach, interest, named, state: Arc::clone(&state.source) },
         writer: writer_options(args, &api),
@@ -231,6 +230,19 @@ fn cluster_options(
         certificate,
         zone: args.zone.as_deref().map(Into::into),
         node_name: args.node_name.clone(),
+    }
+}
+
+fn certificate_source(args: &ClusterArgs) -> CertificateSource {
+    match (&args.admission_certificate, &args.admission_key) {
+        (Some(chain), Some(key)) => {
+            CertificateSource::Files(CertificateFiles { chain: chain.clone(), key: key.clone() })
+        }
+        _ => CertificateSource::Made(CertificateOptions {
+            secret: args.admission_secret.clone(),
+            service: args.admission_service.clone(),
+            configuration: args.admission_configuration.clone(),
+        }),
     }
 }
 

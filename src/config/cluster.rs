@@ -105,6 +105,25 @@ pub struct ClusterArgs {
     )]
     pub admission_configuration: String,
 
+    /// File with the certificate of the admission webhook and its chain, which somebody else makes
+    /// and renews: then no Secret is written, and the API server is told no CA
+    #[arg(
+        long,
+        env = "RINGWAY_ADMISSION_CERTIFICATE",
+        value_name = "FILE",
+        requires = "admission_key"
+    )]
+    pub admission_certificate: Option<PathBuf>,
+
+    /// File with the key of that certificate
+    #[arg(
+        long,
+        env = "RINGWAY_ADMISSION_KEY",
+        value_name = "FILE",
+        requires = "admission_certificate"
+    )]
+    pub admission_key: Option<PathBuf>,
+
     /// Name of this pod [default: the name of the host]
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     pub pod_name: Option<String>,

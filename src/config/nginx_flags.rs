@@ -160,12 +160,8 @@ const FLAGS: &[Flag] = &[
     flag("update-status-on-shutdown", Switch, Known),
     flag("v", Value, Mapped(verbosity, "--log-level: debug from 3, trace from 5")),
     flag("validating-webhook", Value, Mapped(webhook, "--admission-bind; empty: there is none")),
-    flag("validating-webhook-certificate", Value, Nothing(
-        "the webhook makes its certificate, see --admission-secret"
-    )),
-    flag("validating-webhook-key", Value, Nothing(
-        "the webhook makes its certificate, see --admission-secret"
-    )),
+    flag("validating-webhook-certificate", Value, As("admission-certificate")),
+    flag("validating-webhook-key", Value, As("admission-key")),
     flag("vmodule", Value, LOG),
     flag("watch-ingress-without-class", Switch, Known),
     flag("watch-namespace", Value, Known),
@@ -461,8 +457,8 @@ mod tests {
             ),
             (
                 "serve --validating-webhook=:8443 --validating-webhook-key=/k",
-                "serve --admission-bind=*:8443",
-                1,
+                "serve --admission-bind=*:8443 --admission-key=/k",
+                0,
             ),
             ("serve --unknown-flag=1", "serve --unknown-flag=1", 0),
             ("serve -v=3 --v=5", "serve --log-level=trace", 0),

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::admission::AdmissionState;
 use super::admission::certificate::{self, CertificateOptions};
+use super::admission::files::{self, CertificateFiles};
 use super::client::{self, ConnectError};
 use super::observed::Observed;
 use super::outcomes::Outcomes;
@@ -31,11 +32,19 @@ pub struct ClusterOptions {
     /// What to write.
     pub writer: WriterOptions,
     /// Of the admission webhook; `None`: there is none.
-    pub certificate: Option<CertificateOptions>,
+    pub certificate: Option<CertificateSource>,
     /// `--zone`.
     pub zone: Option<Arc<str>>,
     /// Its zone is ours where no other is named.
     pub node_name: Option<String>,
+}
+
+/// Where the webhook has its certificate from.
+pub enum CertificateSource {
+    /// Made here, and kept in a Secret.
+    Made(CertificateOptions),
+    /// Somebody else's.
+    Files(CertificateFiles),
 }
 
 /// What the thread counts and what it is told while it runs.
@@ -116,8 +125,14 @@ pub fn start(
                 let (Ok(()) | Err(())) = ended_sink.send(());
             };
             let certifying = async {
-                if let Some(options) = certificate {
-                    certificate::keep(client(), options, serving_sink, admission).await;
+                match certificate {
+                    Some(CertificateSource::Made(options)) => {
+                        certificate::keep(client(), options, serving_sink, admission).await;
+                    }
+                    Some(CertificateSource::Files(files)) => {
+                        files::keep(files, serving_sink, admission).await;
+                    }
+                    None => {}
                 }
             };
             let locating = async {

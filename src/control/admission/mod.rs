@@ -7,10 +7,11 @@
 //! ```text
 //!  API server ──HTTPS──▶ server ──ReviewRequest──▶ Controller::review (index in memory)
 //!                          ▲ ServerConfig
-//!  Secret, ValidatingWebhookConfiguration ◀──▶ certificate (kube thread)
+//!  Secret, ValidatingWebhookConfiguration ◀──▶ certificate, or files (kube thread)
 //! ```
 
 pub mod certificate;
+pub mod files;
 pub mod review;
 pub mod server;
 mod state;

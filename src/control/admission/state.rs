@@ -63,7 +63,7 @@ pub(super) enum Part {
     SecretWatch,
     /// Reading the ValidatingWebhookConfiguration.
     ConfigurationWatch,
-    /// What the Secret holds.
+    /// What the Secret holds, or files in its place.
     Secret,
     /// What the ValidatingWebhookConfiguration says.
     Configuration,
