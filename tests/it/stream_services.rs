@@ -1,12 +1,12 @@
 //! TCP and UDP services: ports that ConfigMaps relay to Services, live, with and without PROXY
 //! headers.
 
-use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 
 use crate::for_each_driver;
-use crate::harness::{Backend, Builder, Client, Driver, manifest, wait_until};
+use crate::harness::datagrams::{answerer_at, asked, asker};
+use crate::harness::{Backend, Builder, Client, Driver, manifest, ports, wait_until};
 
 for_each_driver!(
     connections_are_relayed_as_the_config_map_says,
@@ -14,19 +14,9 @@ for_each_driver!(
     datagrams_are_relayed_by_sessions,
 );
 
-/// Greets, and repeats what comes until its end.
-fn echo(name: &'static str) -> Backend {
-    Backend::scripted(move |mut connection| {
-        connection.send(format!("{name}\n"))?;
-        loop {
-            let octet = match connection.read_exact(1) {
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-                read => read?,
-            };
-            connection.send(octet)?;
-        }
-        connection.send("bye")
-    })
+/// Greets, and repeats what comes.
+fn echo(greeting: &'static str) -> Backend {
+    Backend::greeting_at("127.0.0.1:0", greeting)
 }
 
 /// Repeats the first line that it gets.
@@ -38,12 +28,6 @@ fn line() -> Backend {
         }
         connection.send(line)
     })
-}
-
-/// Ports that nobody has.
-fn ports<const N: usize>() -> [SocketAddr; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    listeners.map(|listener| listener.local_addr().expect("an address"))
 }
 
 /// A ConfigMap of this name with these lines, and one that is none.
@@ -71,7 +55,7 @@ fn greeting(at: SocketAddr) -> String {
 }
 
 fn connections_are_relayed_as_the_config_map_says(driver: Driver) {
-    let (echo, line) = (echo("echo"), line());
+    let (echo, line) = (echo("echo\n"), line());
     let [plain, told, said, both, nobody, late] = ports();
     let lines = [
         (plain, "default/echo:80"),
@@ -118,7 +102,8 @@ fn connections_are_relayed_as_the_config_map_says(driver: Driver) {
     assert_eq!(client.read_until_close(), b"");
 
     // There is nobody to relay to.
-    proxy.wait_for_output("nobody");
+    let nobody_line = format!("ConfigMap default/tcp: data.{}: there is no Service", nobody.port());
+    proxy.wait_for_output(&nobody_line);
     assert_eq!(connect(nobody).read_until_close(), b"");
     proxy.wait_for_output("nothing listens on port \"bad\" for \"default/echo:80\"");
 
@@ -134,7 +119,7 @@ fn connections_are_relayed_as_the_config_map_says(driver: Driver) {
 }
 
 fn endpoints_come_and_go_without_cutting_the_others(driver: Driver) {
-    let (old, new) = (echo("old!"), echo("new!"));
+    let (old, new) = (echo("old!\n"), echo("new!\n"));
     let [at] = ports();
     let endpoints = |addresses: &[SocketAddr]| manifest::backend("echo", addresses);
     let proxy = Builder::new(driver)
@@ -155,38 +140,8 @@ fn endpoints_come_and_go_without_cutting_the_others(driver: Driver) {
     assert_eq!(open.take(4), b"here");
 }
 
-/// Answers each datagram with its name and what it got, until it is stopped by an empty one.
-fn answerer(name: &'static str) -> SocketAddr {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let address = socket.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        let mut datagram = [0; 2048];
-        while let Ok((octets @ 1.., from)) = socket.recv_from(&mut datagram) {
-            let answer = [name.as_bytes(), b" ", &datagram[..octets]].concat();
-            drop(socket.send_to(&answer, from));
-        }
-    });
-    address
-}
-
-/// A client whose datagrams go to `at`.
-fn asker(at: SocketAddr) -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    socket.connect(at).expect("a way");
-    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
-    socket
-}
-
-/// What is answered; `None`: nothing in time, or nobody is there.
-fn asked(socket: &UdpSocket, question: &str) -> Option<String> {
-    socket.send(question.as_bytes()).ok()?;
-    let mut answer = [0; 2048];
-    let octets = socket.recv(&mut answer).ok()?;
-    Some(String::from_utf8_lossy(&answer[..octets]).into_owned())
-}
-
 fn datagrams_are_relayed_by_sessions(driver: Driver) {
-    let (old, new) = (answerer("old"), answerer("new"));
+    let [old, new] = ["old", "new"].map(|name| answerer_at("127.0.0.1:0", name));
     let at = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
     let map = |lines: &[(SocketAddr, &str)]| services("udp", lines);
     let proxy = Builder::new(driver)

@@ -105,7 +105,7 @@ pub struct Lowerer {
     names: Names,
     backends: Backends,
     named: Named,
-    streams: BTreeMap<Protocol, Vec<StreamService>>,
+    streams: BTreeMap<Protocol, Vec<streams::Line>>,
     /// All of them.
     stream_services: Arc<[StreamService]>,
     /// Of classes, slices and the ConfigMaps that flags name.
@@ -321,19 +321,14 @@ impl Lowerer {
             let (now, problems) = streams::read(&map, entry, protocol, &self.options.entry_points);
             set_problems(&mut self.problems, &map, problems);
             self.are_problems_stale = true;
-            let services = self.streams.entry(protocol).or_default();
-            if *services == now {
-                continue;
-            }
-            let keys = |services: &[StreamService]| {
-                services.iter().map(|service| service.backend.clone()).collect()
-            };
-            self.backends.services(&map, keys(services), keys(&now), touched);
-            *services = now;
-            is_changed = true;
+            let lines = self.streams.entry(protocol).or_default();
+            self.backends.services(&map, lines, &now, touched);
+            is_changed |= *lines != now;
+            *lines = now;
         }
         if is_changed {
-            self.stream_services = self.streams.values().flatten().cloned().collect();
+            let lines = self.streams.values().flatten();
+            self.stream_services = lines.map(|line| line.service.clone()).collect();
         }
         is_changed
     }

@@ -46,27 +46,36 @@ impl Protocol {
     }
 }
 
-/// The services of `map`, and what is wrong with it. A line that cannot be understood stands for
+/// A line that is understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Of the ConfigMap.
+    pub field: String,
+    pub service: StreamService,
+}
+
+/// The lines of `map`, and what is wrong with it. One that cannot be understood stands for
 /// nothing. `ours`: entry points that flags name; services come in at the same addresses.
 pub(super) fn read(
     reference: &ObjectRef,
     map: Option<&Entry<ConfigMap>>,
     protocol: Protocol,
     ours: &[EntryPoint],
-) -> (Vec<StreamService>, Vec<Arc<Problem>>) {
+) -> (Vec<Line>, Vec<Arc<Problem>>) {
     let mut report = Report::new(reference, map.and_then(|entry| entry.provenance.as_ref()));
     let Some(entry) = map else {
         report.warning(missing(reference, protocol));
         return (Vec::new(), report.finish());
     };
     let ConfigMap { data, binary_data: _, immutable: _, metadata: _ } = &*entry.object;
-    let mut services = Vec::new();
+    let mut lines = Vec::new();
     for (port, value) in data.iter().flatten() {
+        let field = format!("data.{port}");
         match parse(port, value, protocol, ours) {
-            Ok(service) => services.push(service),
+            Ok(service) => lines.push(Line { field, service }),
             Err((reason, why)) => report.error(Finding {
                 reason,
-                field: format!("data.{port}"),
+                field,
                 message: format!("nothing listens on port {port:?} for {value:?}: {why}."),
                 advice: "Write PORT: NAMESPACE/SERVICE:PORT, and behind that :PROXY if clients \
                          say who they are, and another :PROXY if the Service is to be told."
@@ -74,7 +83,7 @@ pub(super) fn read(
             }),
         }
     }
-    (services, report.finish())
+    (lines, report.finish())
 }
 
 fn missing(reference: &ObjectRef, protocol: Protocol) -> Finding {

@@ -205,6 +205,23 @@ impl Backend {
         })
     }
 
+    /// Says this first, and then repeats what comes, until its end.
+    pub(crate) fn greeting_at(address: &str, greeting: &'static str) -> Self {
+        Self::with_seen(address, |_| {
+            move |mut connection: Connection| {
+                connection.send(greeting)?;
+                loop {
+                    let octet = match connection.read_exact(1) {
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                        read => read?,
+                    };
+                    connection.send(octet)?;
+                }
+                connection.send("bye")
+            }
+        })
+    }
+
     /// An address on which nobody listens: bound for a moment, then closed.
     pub(crate) fn closed_address() -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind");

@@ -7,14 +7,18 @@
 pub(crate) mod backend;
 pub(crate) mod cases;
 pub(crate) mod client;
+pub(crate) mod datagrams;
 pub(crate) mod frames;
 pub(crate) mod manifest;
 pub(crate) mod message;
 pub(crate) mod nginx;
 pub(crate) mod peer;
 pub(crate) mod pki;
+pub(crate) mod platform;
 pub(crate) mod proxy;
+pub(crate) mod row;
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::OnceLock;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -33,6 +37,12 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// How long a test listens to be sure that something does *not* happen.
 pub(crate) const QUIET: Duration = Duration::from_millis(300);
+
+/// Ports that nobody has.
+pub(crate) fn ports<const N: usize>() -> [SocketAddr; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.map(|listener| listener.local_addr().expect("an address"))
+}
 
 /// Which I/O driver a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

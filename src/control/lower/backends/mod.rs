@@ -15,10 +15,11 @@ use super::canaries::CanaryUse;
 use super::claim::{Claim, Place};
 use super::claims::Claims;
 use super::options::LowerOptions;
+use super::streams::Line;
 use crate::control::resolve::{Answer, Resolution};
 use crate::control::source::report::Report;
 use crate::control::store::{Dirty, Store};
-use crate::model::{BackendKey, Kind, ObjectRef, Problem, TransportProtocol};
+use crate::model::{BackendKey, Kind, ObjectRef, Problem, StreamService, TransportProtocol};
 use crate::table::EndpointSet;
 use backend::{Backend, Defect, Sources};
 use dial::Dialers;
@@ -30,6 +31,8 @@ use uses::{Use, Uses};
 #[derive(Debug, Default)]
 pub(super) struct Backends {
     uses: Uses,
+    /// Fields of the ConfigMaps whose lines name them.
+    lines: BTreeMap<(ObjectRef, BackendKey), String>,
     built: BTreeMap<BackendKey, Backend>,
     /// What is wrong with a backend, told on each object that names it.
     problems: BTreeMap<BackendKey, BTreeMap<ObjectRef, Vec<Arc<Problem>>>>,
@@ -94,17 +97,27 @@ impl Backends {
         }
     }
 
-    /// A ConfigMap names `new` in place of `old`.
+    /// A ConfigMap has the lines `new` in place of `old`.
     pub(super) fn services(
         &mut self,
         map: &ObjectRef,
-        old: Vec<BackendKey>,
-        new: Vec<BackendKey>,
+        old: &[Line],
+        new: &[Line],
         touched: &mut Touched,
     ) {
-        new.iter().for_each(|key| self.uses.acquire(key, map, Use::Plain));
-        old.iter().for_each(|key| self.uses.release(key, map, Use::Plain));
-        touched.keys.extend(old.into_iter().chain(new));
+        for Line { service: StreamService { backend, .. }, .. } in new {
+            self.uses.acquire(backend, map, Use::Plain);
+            touched.keys.insert(backend.clone());
+        }
+        for Line { service: StreamService { backend, .. }, .. } in old {
+            self.uses.release(backend, map, Use::Plain);
+            self.lines.remove(&(map.clone(), backend.clone()));
+            touched.keys.insert(backend.clone());
+        }
+        for Line { field, service } in new {
+            let place = (map.clone(), service.backend.clone());
+            self.lines.entry(place).or_insert_with(|| field.clone());
+        }
         touched.owners.insert(map.clone());
     }
 
@@ -179,7 +192,7 @@ impl Backends {
             self.count_name(old_name, backend.external_name.clone());
             let is_same_defect = old.is_some_and(|old| old.defect == backend.defect);
             let among = is_same_defect.then_some(&touched.owners);
-            built.are_problems_stale |= self.tell(claims, &key, &backend, among);
+            built.are_problems_stale |= self.tell((claims, store), &key, &backend, among);
         }
         self.dialers.forget_unused();
         built
@@ -225,7 +238,7 @@ impl Backends {
     /// Service. Whether there are others than before.
     fn tell(
         &mut self,
-        claims: &Claims,
+        objects: (&Claims, &Store),
         key: &BackendKey,
         backend: &Backend,
         among: Option<&BTreeSet<ObjectRef>>,
@@ -236,13 +249,13 @@ impl Backends {
         match among {
             None => {
                 let users = uses.users(key);
-                told = users.map(|u| (u.clone(), told_user(claims, u, key, defect))).collect();
+                told = users.map(|u| (u.clone(), self.told(objects, u, key, defect))).collect();
             }
             Some(among) => {
                 for user in among {
                     match uses.is_user(key, user) {
                         true => {
-                            told.insert(user.clone(), told_user(claims, user, key, defect));
+                            told.insert(user.clone(), self.told(objects, user, key, defect));
                         }
                         false => {
                             told.remove(user);
@@ -254,36 +267,47 @@ impl Backends {
         self.problems.insert(key.clone(), told);
         true
     }
+
+    /// What is told to one of them.
+    fn told(
+        &self,
+        (claims, store): (&Claims, &Store),
+        user: &ObjectRef,
+        key: &BackendKey,
+        defect: &Defect,
+    ) -> Vec<Arc<Problem>> {
+        let claim = claims.get(user);
+        let place = claim.and_then(|claim| claim.place_of(key));
+        let line = self.lines.get(&(user.clone(), key.clone()));
+        let (field, provenance, effect) = match line {
+            Some(field) => {
+                let map = store.config_maps.get(user);
+                (field.clone(), map.and_then(|map| map.provenance.as_ref()), effect_on_line(key))
+            }
+            None => {
+                let field = place.map(|place| place.backend_field()).unwrap_or_default();
+                let effect = place.copied().unwrap_or(Place::Default).effect().to_owned();
+                (field, claim.and_then(|claim| claim.provenance.as_ref()), effect)
+            }
+        };
+        let mut report = Report::new(user, provenance);
+        if defect.is_error() {
+            report.error(defect.finding(&field, &effect));
+        } else if !defect.is_told() {
+            report.warning(defect.finding(&field, &effect));
+        }
+        report.finish()
+    }
+}
+
+fn effect_on_line(key: &BackendKey) -> String {
+    match key.dial.transport {
+        TransportProtocol::Tcp => format!("connections to the ports that lead to {key} are closed"),
+        TransportProtocol::Udp => format!("datagrams to the ports that lead to {key} are dropped"),
+    }
 }
 
 /// What it does with its backends.
 fn use_of(claim: &Claim) -> Use {
     if claim.settings.policies.binding.is_some() { Use::Binding } else { Use::Plain }
-}
-
-fn told_user(
-    claims: &Claims,
-    user: &ObjectRef,
-    key: &BackendKey,
-    defect: &Defect,
-) -> Vec<Arc<Problem>> {
-    let claim = claims.get(user);
-    let place = claim.and_then(|claim| claim.place_of(key));
-    let field = place.map(|place| place.backend_field()).unwrap_or_default();
-    let effect = match (user.kind, key.dial.transport) {
-        (Kind::ConfigMap, TransportProtocol::Tcp) => {
-            &*format!("connections to the ports that lead to {key} are closed")
-        }
-        (Kind::ConfigMap, TransportProtocol::Udp) => {
-            &*format!("datagrams to the ports that lead to {key} are dropped")
-        }
-        _ => place.copied().unwrap_or(Place::Default).effect(),
-    };
-    let mut report = Report::new(user, claim.and_then(|claim| claim.provenance.as_ref()));
-    if defect.is_error() {
-        report.error(defect.finding(&field, effect));
-    } else if !defect.is_told() {
-        report.warning(defect.finding(&field, effect));
-    }
-    report.finish()
 }

@@ -3,7 +3,6 @@
 use super::group::Group;
 use super::row::Guard::Unless;
 use super::row::Off::{False, Never};
-use super::row::Risk::{Critical, High};
 use super::row::Scope::Location;
 use super::row::State::NotYet;
 use super::row::{Row, row};
@@ -16,10 +15,7 @@ const ROWS: &[Row] = &[
         .guard(Unless(False))
         .doc("By the Core Rule Set."),
     row("modsecurity-snippet", Location, NotYet)
-        .risk(Critical)
         .guard(Unless(Never))
         .doc("By rules of the Ingress."),
-    row("modsecurity-transaction-id", Location, NotYet)
-        .risk(High)
-        .doc("Name of a request in its log."),
+    row("modsecurity-transaction-id", Location, NotYet).doc("Name of a request in its log."),
 ];

@@ -2,7 +2,6 @@
 
 use super::group::Group;
 use super::reader::Reader;
-use super::row::Risk::Medium;
 use super::row::Scope::{Host, Location};
 use super::row::State::{NotYet, Supported};
 use super::row::{Row, field, row};
@@ -12,11 +11,10 @@ use crate::filter::LastSlash;
 pub(super) const GROUP: Group = Group { title: "HTTPS", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
-    row("force-ssl-redirect", Location, Supported).risk(Medium).doc(
+    row("force-ssl-redirect", Location, Supported).doc(
         "Requests over http are redirected to https, whether or not the host has a certificate.",
     ),
     row("preserve-trailing-slash", Location, Supported)
-        .risk(Medium)
         .doc("The redirect to https keeps a slash at the end."),
     row("ssl-ciphers", Host, NotYet).doc("Cipher suites of TLS 1.2 that clients are offered."),
     row("ssl-passthrough", Host, Supported)

@@ -2,7 +2,6 @@
 
 use super::group::Group;
 use super::reader::Reader;
-use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{NotYet, Partial, Supported};
 use super::row::{Row, row};
@@ -16,7 +15,7 @@ const ROWS: &[Row] = &[
     row("enable-opentelemetry", Location, NotYet).doc("Requests are traced."),
     row(REWRITE_LOG, Location, Partial("there is no such log; accepted, and nothing is done"))
         .doc("nginx logs how paths are rewritten."),
-    row("opentelemetry-operation-name", Location, NotYet).risk(Medium).doc("Name of the spans."),
+    row("opentelemetry-operation-name", Location, NotYet).doc("Name of the spans."),
     row("opentelemetry-trust-incoming-span", Location, NotYet)
         .doc("Traces of clients are continued."),
 ];
