@@ -332,7 +332,9 @@ impl Reader<'_> {
         let provenance = Provenance { file: Arc::clone(self.file), positions: Arc::new(positions) };
         let Some(reference) = self.identify(known, value, &provenance) else { return };
         let mut report = Report::new(&reference, Some(&provenance));
-        let Some(Decoded { object, unknown_fields }) = decode::decode(known, value) else { return };
+        let decoded = decode::decode(known, value, &provenance.positions);
+        let Some(Decoded { object, unknown_fields, unquoted }) = decoded else { return };
+        unquoted.into_iter().for_each(|finding| report.error(finding));
         let object = object.and_then(|object| match old_fields(known, &unknown_fields) {
             Some(finding) => Err(finding),
             None => Ok(object),

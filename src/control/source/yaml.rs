@@ -34,7 +34,9 @@ pub struct Positions {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Children {
-    Scalar,
+    /// As it is written, where that is no text to YAML but might be meant as one: `60`, `0x1F`,
+    /// `True`.
+    Scalar(Option<Box<str>>),
     /// In the order of the text; of a name that stands twice because of a merge the last counts.
     Fields(Vec<(Box<str>, Positions)>),
     Items(Vec<Positions>),
@@ -89,11 +91,25 @@ impl Positions {
     /// the field itself does not.
     #[must_use]
     pub fn line_of(&self, field: &str) -> u32 {
+        self.nearest(field).0.line
+    }
+
+    /// What is written in a field whose value is a number or a truth value.
+    #[must_use]
+    pub fn text_of(&self, field: &str) -> Option<&str> {
+        match self.nearest(field) {
+            (Self { children: Children::Scalar(text), .. }, "") => text.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// The field, or the nearest enclosing node and what is left of the path.
+    fn nearest<'a, 'p>(&'a self, field: &'p str) -> (&'a Self, &'p str) {
         let (mut node, mut rest) = (self, field);
         while let Some((child, after)) = node.step(rest) {
             (node, rest) = (child, after);
         }
-        node.line
+        (node, rest)
     }
 
     /// Takes the positions of the items of the list field `name`; empty if there is none.
@@ -111,7 +127,7 @@ impl Positions {
     /// longest key that fits is meant.
     fn step<'a, 'p>(&'a self, path: &'p str) -> Option<(&'a Self, &'p str)> {
         match &self.children {
-            Children::Scalar => None,
+            Children::Scalar(_) => None,
             Children::Fields(fields) => fields
                 .iter()
                 .filter_map(|(key, child)| {
@@ -418,9 +434,10 @@ impl Builder {
             *key = Some(Key::Merge);
             return Ok(());
         }
-        let value =
-            if is_key { Value::String(text.into_owned()) } else { resolve(text, style, tag)? };
-        let positions = Positions { line, children: Children::Scalar };
+        let resolved = if is_key { None } else { resolve(&text, style, tag)? };
+        let written = resolved.as_ref().filter(|value| !value.is_null()).map(|_| (*text).into());
+        let value = resolved.unwrap_or_else(|| Value::String(text.into_owned()));
+        let positions = Positions { line, children: Children::Scalar(written) };
         self.add(Node { value, positions, cost }, anchor)
     }
 
@@ -577,34 +594,33 @@ fn merge(
     }
 }
 
-/// What a scalar means: YAML 1.2 core schema for plain ones, text for quoted and block ones.
+/// What a scalar means: YAML 1.2 core schema for plain ones, text (`None`) for quoted and block
+/// ones.
 fn resolve(
-    text: Cow<'_, str>,
+    text: &str,
     style: ScalarStyle,
     tag: Option<&Tag>,
-) -> Result<Value, YamlErrorKind> {
+) -> Result<Option<Value>, YamlErrorKind> {
     let is_plain = style == ScalarStyle::Plain;
     match tag {
-        None if is_plain => Ok(plain(&text)),
-        None => Ok(Value::String(text.into_owned())),
-        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => {
-            Ok(Value::String(text.into_owned()))
-        }
+        None if is_plain => Ok(plain(text)),
+        None => Ok(None),
+        Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => Ok(None),
         Some(tag) if tag.is_yaml_core_schema() => match tag.suffix.as_str() {
-            "str" => Ok(Value::String(text.into_owned())),
-            "int" | "float" | "bool" | "null" => Ok(plain(&text)),
+            "str" => Ok(None),
+            "int" | "float" | "bool" | "null" => Ok(plain(text)),
             _ => Err(YamlErrorKind::Tag(tag.to_string())),
         },
         Some(tag) => Err(YamlErrorKind::Tag(tag.to_string())),
     }
 }
 
-fn plain(text: &str) -> Value {
+fn plain(text: &str) -> Option<Value> {
     match text {
-        "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        "true" | "True" | "TRUE" => Value::Bool(true),
-        "false" | "False" | "FALSE" => Value::Bool(false),
-        other => number(other).map_or_else(|| Value::String(other.to_owned()), Value::Number),
+        "" | "~" | "null" | "Null" | "NULL" => Some(Value::Null),
+        "true" | "True" | "TRUE" => Some(Value::Bool(true)),
+        "false" | "False" | "FALSE" => Some(Value::Bool(false)),
+        other => number(other).map(Value::Number),
     }
 }
 

@@ -1,7 +1,10 @@
 //! A document of a known kind → its object, and what is wrong in words of YAML and Kubernetes.
+//! Numbers and truth values where texts belong, which forgotten quotes make, are read as they are
+//! written.
 //!
 //! Values of Secrets never get into a message.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -10,6 +13,7 @@ use crate::control::kinds::KindInfo;
 use crate::control::source::object::{ForType, Object, Stored, for_type};
 use crate::control::source::placeholder::{self, FILL_IN};
 use crate::control::source::report::Finding;
+use crate::control::source::yaml::Positions;
 use crate::limits::{PROBLEMS_PER_OBJECT_MAX, VALUE_SHOWN_CHARACTERS_MAX};
 
 /// What a document came to.
@@ -17,27 +21,58 @@ pub(super) struct Decoded {
     /// The object, or why there is none.
     pub object: Result<Object, Finding>,
     pub unknown_fields: Vec<String>,
+    /// What was read as text, which an API server would refuse.
+    pub unquoted: Vec<Finding>,
 }
 
-/// Decodes as an API server does, strictly; `None`: the store holds no such kind.
-pub(super) fn decode(known: &KindInfo, value: &Value) -> Option<Decoded> {
-    match known.base64 {
-        "" => for_type(known.kind, Decode(value)),
-        field => for_type(known.kind, Decode(&joined(value, field))),
+/// Decodes as an API server does, strictly but for forgotten quotes; `None`: the store holds no
+/// such kind.
+pub(super) fn decode(known: &KindInfo, value: &Value, positions: &Positions) -> Option<Decoded> {
+    let joined = (!known.base64.is_empty()).then(|| joined(value, known.base64));
+    let mut value = Cow::Borrowed(joined.as_ref().unwrap_or(value));
+    let mut unquoted = Vec::new();
+    loop {
+        let Attempt { decoded, number } = for_type(known.kind, Decode(&value))?;
+        let text = number.as_ref().and_then(|path| positions.text_of(&tracked_path(path)));
+        let place = number.as_ref().zip(text).filter(|_| unquoted.len() < PROBLEMS_PER_OBJECT_MAX);
+        let Some((path, text)) = place else { return Some(Decoded { unquoted, ..decoded }) };
+        let Err(finding) = decoded.object else { return Some(decoded) };
+        unquoted.push(read_as_text(&value, finding, text));
+        if let Some(place) = at_mut(value.to_mut(), path) {
+            *place = Value::String(text.to_owned());
+        }
     }
+}
+
+fn read_as_text(root: &Value, finding: Finding, text: &str) -> Finding {
+    let shown = match is_private(root, &finding.field) {
+        true => "text".to_owned(),
+        false => format!("{:?}", cut(text)),
+    };
+    let message = finding.message.trim_end_matches('.');
+    let message = format!("{message}; it is read as {shown}, and an API server refuses it.");
+    let advice = if is_private(root, &finding.field) { finding.advice } else { quote(text) };
+    Finding { message, advice, ..finding }
+}
+
+/// What one reading came to.
+struct Attempt {
+    decoded: Decoded,
+    /// Where a number or a truth value stands in the place of a text.
+    number: Option<serde_path_to_error::Path>,
 }
 
 struct Decode<'a>(&'a Value);
 
 impl ForType for Decode<'_> {
-    type Output = Decoded;
+    type Output = Attempt;
 
-    fn run<K: Stored>(self) -> Decoded {
+    fn run<K: Stored>(self) -> Attempt {
         decode_as::<K>(self.0)
     }
 }
 
-fn decode_as<K: Stored>(value: &Value) -> Decoded {
+fn decode_as<K: Stored>(value: &Value) -> Attempt {
     let mut unknown_fields = Vec::new();
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
@@ -47,11 +82,16 @@ fn decode_as<K: Stored>(value: &Value) -> Decoded {
             unknown_fields.push(ignored_path(&path));
         }
     });
+    let mut number = None;
     let object = result.map(|object: K| K::wrap(Arc::new(object))).map_err(|error| {
-        let path = track.path();
-        explain(value, at(value, &path), tracked_path(&path), &error.to_string())
+        let (path, error) = (track.path(), error.to_string());
+        let found = at(value, &path);
+        let finding = explain(value, found, tracked_path(&path), &error);
+        let is_unquoted = matches!(found, Some(Value::Number(_) | Value::Bool(_)));
+        number = Some(path).filter(|_| is_unquoted && Wanted::of(&error) == Wanted::Text);
+        finding
     });
-    Decoded { object, unknown_fields }
+    Attempt { decoded: Decoded { object, unknown_fields, unquoted: Vec::new() }, number }
 }
 
 /// The object with base64 in one line each: an API server decodes with Go, which skips line breaks.
@@ -71,6 +111,15 @@ fn at<'a>(value: &'a Value, path: &serde_path_to_error::Path) -> Option<&'a Valu
     path.iter().try_fold(value, |value, segment| match segment {
         Segment::Seq { index } => value.get(*index),
         Segment::Map { key } => value.get(key),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    })
+}
+
+fn at_mut<'a>(value: &'a mut Value, path: &serde_path_to_error::Path) -> Option<&'a mut Value> {
+    use serde_path_to_error::Segment;
+    path.iter().try_fold(value, |value, segment| match segment {
+        Segment::Seq { index } => value.get_mut(*index),
+        Segment::Map { key } => value.get_mut(key),
         Segment::Enum { .. } | Segment::Unknown => None,
     })
 }
@@ -126,9 +175,14 @@ impl Wanted {
     }
 }
 
+/// A value of a Secret.
+fn is_private(root: &Value, field: &str) -> bool {
+    root.get("kind").and_then(Value::as_str) == Some("Secret")
+        && (field.starts_with("data") || field.starts_with("stringData"))
+}
+
 fn explain(root: &Value, value: Option<&Value>, field: String, error: &str) -> Finding {
-    let is_private = root.get("kind").and_then(Value::as_str) == Some("Secret");
-    let is_private = is_private && (field.starts_with("data") || field.starts_with("stringData"));
+    let is_private = is_private(root, &field);
     let wanted = Wanted::of(error);
     let text = value.and_then(Value::as_str);
     let reason = "InvalidField";
@@ -180,7 +234,7 @@ fn advice(field: &str, value: &Value, wanted: Wanted) -> String {
         (Wanted::Text | Wanted::NumberOrText, Value::Bool(_) | Value::Number(_))
             if !field.starts_with("data") && !field.starts_with("stringData") =>
         {
-            format!("Put it in quotes: \"{shown}\".")
+            quote(&shown)
         }
         (Wanted::Text | Wanted::Base64, Value::Bool(_) | Value::Number(_)) => {
             "Put it in quotes.".into()
@@ -212,6 +266,10 @@ fn advice(field: &str, value: &Value, wanted: Wanted) -> String {
         (_, Value::Null) => "Write a value, or remove the field.".into(),
         _ => "Correct it.".into(),
     }
+}
+
+fn quote(shown: &str) -> String {
+    format!("Put it in quotes: \"{}\".", cut(shown))
 }
 
 /// The beginning of a text that may be of any length.

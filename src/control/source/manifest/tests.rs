@@ -67,13 +67,13 @@ fn a_wrong_field_is_named_with_its_line_and_breaks_its_object_alone() {
     let text = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: \
      a\nspec:\n  rules:\n  \
                 - host: x\n    http:\n      paths:\n      - pathType: Prefix\n        path: \
-                 7\n        \
+                 [7]\n        \
                 backend: {}\n";
     check(
         text,
         &[],
-        &["f.yaml:11: error: Ingress default/a: spec.rules[0].http.paths[0].path: the number 7 \
-           stands where a text is wanted. Put it in quotes: \"7\"."],
+        &["f.yaml:11: error: Ingress default/a: spec.rules[0].http.paths[0].path: a list stands \
+           where a text is wanted. Correct it."],
     );
     let manifest = read_text(text);
     assert!(!manifest.has_unreadable);
@@ -287,15 +287,48 @@ fn types_of_backends_are_told_in_words_of_yaml() {
 }
 
 #[test]
+fn what_lacks_its_quotes_is_the_text_that_is_written() {
+    for (written, text) in [
+        ("8080", "8080"),
+        ("True", "True"),
+        ("0x1F", "0x1F"),
+        ("0o17", "0o17"),
+        ("1e3", "1e3"),
+        ("+1.50", "+1.50"),
+        ("1_000", "1_000"),
+        ("yes", "yes"),
+    ] {
+        let manifest = read_text(&format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  a.b: {written}\n  \
+             c: {written}\n"
+        ));
+        let data: Vec<_> = match &manifest.objects[..] {
+            [SourceObject { object: Object::ConfigMap(map), .. }] => {
+                map.data.iter().flatten().map(|(key, value)| (&**key, &**value)).collect()
+            }
+            other => panic!("{written}: {other:?}"),
+        };
+        assert_eq!(data, [("a.b", text), ("c", text)], "{written}");
+        let lines = manifest.problems.iter().filter_map(|p| p.position.as_ref()).map(|p| p.line);
+        let lines: Vec<_> = lines.collect();
+        let is_text = matches!(written, "1_000" | "yes");
+        assert_eq!(lines, if is_text { vec![] } else { vec![5, 6] }, "{written}");
+        assert!(manifest.broken.is_empty());
+    }
+}
+
+#[test]
 fn types_are_told_in_words_of_yaml() {
     for (text, expected) in [
         (
             annotation("{x: 60}"),
-            "the number 60 stands where a text is wanted. Put it in quotes: \"60\".",
+            "the number 60 stands where a text is wanted; it is read as \"60\", and an API server \
+             refuses it. Put it in quotes: \"60\".",
         ),
         (
             annotation("{x: false}"),
-            "false stands where a text is wanted. Put it in quotes: \"false\".",
+            "false stands where a text is wanted; it is read as \"false\", and an API server \
+             refuses it. Put it in quotes: \"false\".",
         ),
         (annotation("{x: [a]}"), "a list stands where a text is wanted. Correct it."),
         (
@@ -364,7 +397,8 @@ fn values_of_secrets_stay_out_of_messages() {
         ),
         (
             "stringData: {k: 12345}",
-            "stringData.k: a value without quotes stands where a text is wanted. Put it in quotes."
+            "stringData.k: a value without quotes stands where a text is wanted; it is read as \
+             text, and an API server refuses it. Put it in quotes."
                 .into(),
         ),
         (
@@ -376,7 +410,9 @@ fn values_of_secrets_stay_out_of_messages() {
     ] {
         let line = 4;
         let expected = format!("f.yaml:{line}: error: Secret default/a: {expected}");
-        check(&secret(data), &[], &[&expected]);
+        let is_read = data.starts_with("stringData");
+        let objects: &[&str] = if is_read { &["Secret default/a"] } else { &[] };
+        check(&secret(data), objects, &[&expected]);
     }
     let encrypted = read_text(&secret("stringData: {k: \"ENC[AES256_GCM,data:x]\"}"));
     assert_eq!(encrypted.promised.len(), 1, "nobody has to miss it besides");
