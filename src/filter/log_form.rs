@@ -15,6 +15,8 @@ pub struct LogForm {
     pub reads_answer: bool,
     /// Whether it names a field of what an endpoint answered.
     pub reads_upstream: bool,
+    /// Whether it names moments of what endpoints do.
+    pub reads_times: bool,
 }
 
 /// What becomes of characters of values. Control characters are escaped in any case, so that
@@ -31,15 +33,8 @@ pub enum Escaping {
 }
 
 /// Names of variables of modules that are not here.
-const NOTHING: [&str; 7] = [
-    "gzip_ratio",
-    "limit_conn_status",
-    "limit_req_status",
-    "upstream_cache_status",
-    "upstream_connect_time",
-    "upstream_header_time",
-    "pipe",
-];
+const NOTHING: [&str; 5] =
+    ["gzip_ratio", "limit_conn_status", "limit_req_status", "upstream_cache_status", "pipe"];
 
 /// The same of families of them.
 const NOTHING_OF: [&str; 5] = ["geoip_", "geoip2_", "opentelemetry_", "opentracing_", "otel_"];
@@ -78,7 +73,9 @@ impl LogForm {
         };
         let reads_answer = names(|outcome| matches!(outcome, Outcome::Sent(_)));
         let reads_upstream = names(|outcome| matches!(outcome, Outcome::Upstream(_)));
-        Ok(Self { text, escaping, reads_answer, reads_upstream })
+        let reads_times =
+            names(|outcome| matches!(outcome, Outcome::ConnectTime | Outcome::HeaderTime));
+        Ok(Self { text, escaping, reads_answer, reads_upstream, reads_times })
     }
 }
 
@@ -120,6 +117,8 @@ fn named(name: &str) -> Option<Variable> {
         "upstream_status" => Outcome::UpstreamStatus,
         "upstream_response_length" | "upstream_bytes_received" => Outcome::UpstreamLength,
         "upstream_response_time" => Outcome::UpstreamTime,
+        "upstream_connect_time" => Outcome::ConnectTime,
+        "upstream_header_time" => Outcome::HeaderTime,
         "proxy_upstream_name" => Outcome::UpstreamName,
         "proxy_alternative_upstream_name" => Outcome::AlternativeName,
         _ if NOTHING.contains(&name) => Outcome::Nothing,
@@ -168,11 +167,13 @@ mod tests {
         }
         let reads = |form| {
             let form = LogForm::new(form, Escaping::Bare).unwrap();
-            (form.reads_answer, form.reads_upstream)
+            (form.reads_answer, form.reads_upstream, form.reads_times)
         };
-        assert_eq!(reads("$status $http_x"), (false, false));
-        assert_eq!(reads("$sent_http_x"), (true, false));
-        assert_eq!(reads("$upstream_http_x"), (false, true));
+        assert_eq!(reads("$status $http_x"), (false, false, false));
+        assert_eq!(reads("$sent_http_x"), (true, false, false));
+        assert_eq!(reads("$upstream_http_x"), (false, true, false));
+        assert_eq!(reads("$upstream_connect_time"), (false, false, true));
+        assert_eq!(reads("$upstream_header_time"), (false, false, true));
     }
 
     #[test]

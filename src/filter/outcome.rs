@@ -29,6 +29,10 @@ pub enum Outcome {
     UpstreamLength,
     /// `$upstream_response_time`: seconds that they took.
     UpstreamTime,
+    /// `$upstream_connect_time`: of them, until there was a connection.
+    ConnectTime,
+    /// `$upstream_header_time`: until the head of the answer was here.
+    HeaderTime,
     /// `$proxy_upstream_name`: the backend of the rule.
     UpstreamName,
     /// `$proxy_alternative_upstream_name`: the canary that was asked in its place.

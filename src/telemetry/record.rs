@@ -73,4 +73,8 @@ pub struct Attempt {
     pub response_bytes: u64,
     /// Connect and response.
     pub duration: Duration,
+    /// Until there was a connection; `None`: there was none, or the log does not name it.
+    pub connect_time: Option<Duration>,
+    /// Until the head of the answer was here; `None` likewise.
+    pub header_time: Option<Duration>,
 }

@@ -49,7 +49,9 @@ pub(crate) fn attempt(port: u16, status: Option<u16>, bytes: u64, millis: u64) -
     let address = SocketAddr::from(([10, 0, 0, 1], port));
     let reason = if status.is_none() { Some("timeout") } else { None };
     let duration = Duration::from_millis(millis);
-    Attempt { address, status, reason, response_bytes: bytes, duration }
+    let connect_time = Some(Duration::from_millis(1));
+    let header_time = status.and(Some(duration / 2));
+    Attempt { address, status, reason, response_bytes: bytes, duration, connect_time, header_time }
 }
 
 /// A request that nothing matched, 12 ms long.

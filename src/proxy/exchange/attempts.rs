@@ -194,6 +194,7 @@ impl Exchange<'_> {
         let talk = Conversation { request, lease, route, until, progress, facts, started };
         let mut record = Record::default();
         let stream = &channel.stream;
+        talk.request.noted.connects(process_nanos);
         let outcome = conversation::run(&talk, stream, octets, head, unsaid, &mut record).await;
         let next = match outcome {
             Outcome::Ended(end, message) => {
@@ -300,12 +301,15 @@ impl Exchange<'_> {
     /// Remembers a try without an answer; gives the time of its end.
     fn note_failure(&mut self, lease: &Lease, failure: Failure, started: u64) -> u64 {
         let ended = process_nanos();
+        let [connect_time, header_time] = self.scratch.noted.times(started);
         self.scratch.attempts.push(Attempt {
             address: lease.endpoint.address,
             status: None,
             reason: Some(failure.label()),
             response_bytes: 0,
             duration: Duration::from_nanos(ended.saturating_sub(started)),
+            connect_time,
+            header_time,
         });
         ended
     }
@@ -317,12 +321,15 @@ impl Exchange<'_> {
         self.tally.response_bytes = response_bytes;
         self.tally.finished = finished;
         if answered.is_some() {
+            let [connect_time, header_time] = self.scratch.noted.times(started);
             self.scratch.attempts.push(Attempt {
                 address: lease.endpoint.address,
                 status: answered,
                 reason: failure.map(Failure::label),
                 response_bytes,
                 duration: Duration::from_nanos(finished.saturating_sub(started)),
+                connect_time,
+                header_time,
             });
         }
     }

@@ -124,7 +124,8 @@ pub async fn run(
     if let Err(unanswered) = reply.call(octets, head, inform).await {
         return unanswered_outcome(request, unsaid, &unanswered, record);
     }
-    request.noted.hears(reply.octets.unread().get(..head.head_bytes).unwrap_or_default());
+    let octets = reply.octets.unread().get(..head.head_bytes).unwrap_or_default();
+    request.noted.hears(octets, process_nanos);
     if head.status == 101 {
         return switch(talk, &mut reply, head, unsaid, record).await;
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::filter::{ExternalAuth, RequestOverlay, Said, Verdict};
+use crate::filter::{ExternalAuth, Said, Verdict};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, members};
 use crate::http1::head::{RequestKind, ResponseHead};
@@ -14,7 +14,6 @@ use crate::proxy::exchange::answer::Told;
 use crate::proxy::exchange::ask::{self, Body, Question};
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
-use crate::proxy::exchange::scripted::Received;
 use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::clock::recent_millis;
@@ -25,18 +24,14 @@ use crate::telemetry::Counter;
 impl Exchange<'_> {
     /// Whether the server of `rule` lets the request pass.
     pub(super) async fn ask_auth_server(&mut self, auth: &ExternalAuth, rule: &TableRule) -> Said {
-        let received = match rule.plan.script.as_deref() {
-            Some(script) => self.received(script, &rule.origin),
-            None => RequestOverlay::default(),
-        };
-        let key = self.cache_key(auth, rule, &received);
+        let key = self.cache_key(auth, rule);
         let kept = key.as_ref().and_then(|key| self.core.auth_answers.get(key, recent_millis()));
         let answer = match kept {
             Some(answer) => {
                 self.core.count(Counter::ExternalAuthReuses);
                 Some(answer)
             }
-            None => self.auth_answer(auth, rule, &received, key.as_deref()).await,
+            None => self.auth_answer(auth, rule, key.as_deref()).await,
         };
         self.scratch.auth.clone_from(&answer);
         let Some(answer) = answer else {
@@ -107,12 +102,11 @@ impl Exchange<'_> {
         &mut self,
         auth: &ExternalAuth,
         rule: &TableRule,
-        received: &RequestOverlay,
         key: Option<&[u8]>,
     ) -> Option<Rc<AuthAnswer>> {
         let backend = self.core.upstreams.backend(rule.auth_server?)?;
         let mut octets = Vec::new();
-        self.put_question(auth, rule, received, &mut octets);
+        self.put_question(auth, rule, &mut octets);
         if octets.len() > AUTH_QUESTION_BYTES_MAX {
             return None;
         }
@@ -145,15 +139,9 @@ impl Exchange<'_> {
         Some(answer)
     }
 
-    /// Appends the head of the question. `received`: what directives made of the client's fields.
-    fn put_question(
-        &self,
-        auth: &ExternalAuth,
-        rule: &TableRule,
-        received: &RequestOverlay,
-        out: &mut Vec<u8>,
-    ) {
-        let known = Received { request: self.known(Some(rule)), overlay: received };
+    /// Appends the head of the question.
+    fn put_question(&self, auth: &ExternalAuth, rule: &TableRule, out: &mut Vec<u8>) {
+        let known = self.known(Some(rule));
         let mut text = Vec::new();
         auth.target.put(&known, &mut text);
         out.extend_from_slice(auth.method.as_bytes());
@@ -170,12 +158,9 @@ impl Exchange<'_> {
         out.extend_from_slice(self.identity_fields(rule.plan.request.identity));
         for field in self.head().fields.iter().filter(|field| !field.dropped) {
             let name = field.name.of(self.bytes);
-            if goes_along(field.kind) && !auth.has_field(name) && !received.is_dropped(name) {
+            if goes_along(field.kind) && !auth.has_field(name) {
                 encode::put_field(out, name, field.value.of(self.bytes));
             }
-        }
-        for (name, value) in received.fields().filter(|(name, _)| !auth.has_field(name)) {
-            encode::put_field(out, name, value);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -191,12 +176,7 @@ impl Exchange<'_> {
 
     /// What the answer to a request is kept under, if answers are: nothing that two rules have in
     /// common, or two hosts of one.
-    fn cache_key(
-        &self,
-        auth: &ExternalAuth,
-        rule: &TableRule,
-        received: &RequestOverlay,
-    ) -> Option<Vec<u8>> {
+    fn cache_key(&self, auth: &ExternalAuth, rule: &TableRule) -> Option<Vec<u8>> {
         let (cache, server) = (auth.cache.as_ref()?, rule.auth_server?);
         let (origin, mut key) = (&rule.origin, Vec::new());
         let numbers = [origin.rule, origin.path].map(|index| index.unwrap_or(u32::MAX));
@@ -210,8 +190,7 @@ impl Exchange<'_> {
         }
         key.extend_from_slice(&self.head().host);
         key.push(0);
-        let known = Received { request: self.known(Some(rule)), overlay: received };
-        cache.key.put(&known, &mut key);
+        cache.key.put(&self.known(Some(rule)), &mut key);
         Some(key)
     }
 }

@@ -7,7 +7,6 @@
 //! is given.
 
 use crate::filter::{Variable, Variables};
-use crate::http1::reframe::Trailers;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::request::Body;
@@ -133,6 +132,5 @@ impl Exchange<'_> {
             overlay.add(b"X-Format", accept);
         }
         self.scratch.overlay = overlay;
-        self.sent_trailers = Trailers::Dropped;
     }
 }

@@ -1,8 +1,9 @@
 //! A line by a form of the operator's.
 
 use super::parts::{
-    write_addresses, write_json_escaped, write_lengths, write_nginx_escaped, write_number,
-    write_request, write_seconds, write_statuses, write_text, write_times, write_upstream_name,
+    write_addresses, write_json_escaped, write_lengths, write_moments, write_nginx_escaped,
+    write_number, write_request, write_seconds, write_statuses, write_text, write_times,
+    write_upstream_name,
 };
 use crate::filter::{Escaping, LogForm, Outcome, Part, Variable, Variables};
 use crate::limits::{ACCESS_LOG_FIELD_BYTES_MAX, ACCESS_LOG_LINE_BYTES_MAX};
@@ -79,6 +80,8 @@ impl<V: Variables> Line<'_, V> {
             Outcome::UpstreamStatus => write_statuses(out, record.attempts),
             Outcome::UpstreamLength => write_lengths(out, record.attempts),
             Outcome::UpstreamTime => write_times(out, record.attempts),
+            Outcome::ConnectTime => write_moments(out, record.attempts, |a| a.connect_time),
+            Outcome::HeaderTime => write_moments(out, record.attempts, |a| a.header_time),
             Outcome::UpstreamName => {
                 if let Some(key) = record.backend {
                     write_upstream_name(out, key);

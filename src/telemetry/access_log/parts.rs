@@ -80,6 +80,18 @@ pub(super) fn write_times(out: &mut Vec<u8>, attempts: &[Attempt]) {
     write_list(out, attempts, |out, attempt| write_seconds(out, attempt.duration));
 }
 
+/// `$upstream_connect_time`, `$upstream_header_time`.
+pub(super) fn write_moments(
+    out: &mut Vec<u8>,
+    attempts: &[Attempt],
+    time: impl Fn(&Attempt) -> Option<Duration>,
+) {
+    write_list(out, attempts, |out, attempt| match time(attempt) {
+        Some(time) => write_seconds(out, time),
+        None => out.push(b'-'),
+    });
+}
+
 /// `$upstream_status`.
 pub(super) fn write_statuses(out: &mut Vec<u8>, attempts: &[Attempt]) {
     write_list(out, attempts, |out, attempt| match attempt.status {

@@ -387,7 +387,7 @@ fn forms_of_the_operator_have_what_is_known() {
         upstream_head: b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\n\r\n",
         ..record()
     };
-    let rows: [(&str, &ExchangeRecord<'_>, &str); 13] = [
+    let rows: [(&str, &ExchangeRecord<'_>, &str); 14] = [
         ("own $host end", &routed, "own shop.example end"),
         ("$remote_addr $req_id", &routed, "192.0.2.7 0123456789abcdef"),
         ("$status $bytes_sent $body_bytes_sent $request_length", &routed, "404 150 19 80"),
@@ -397,6 +397,7 @@ fn forms_of_the_operator_have_what_is_known() {
         ("$request", &routed, "GET /a?b=c HTTP/1.1"),
         ("$upstream_addr|$upstream_status", &routed, "10.0.0.1:8080, 10.0.0.1:8081|-, 200"),
         ("$upstream_response_length $upstream_response_time", &routed, "0, 1234 5.000, 0.007"),
+        ("$upstream_connect_time|$upstream_header_time", &routed, "0.001, 0.001|-, 0.003"),
         ("$proxy_upstream_name $proxy_alternative_upstream_name.", &routed, "shop-cart-http ."),
         ("$sent_http_x_kind $sent_http_server", &routed, "a, b -"),
         ("$upstream_http_etag", &routed, "\\x221\\x22"),
