@@ -31,6 +31,7 @@ mod scale;
 mod scope;
 mod source;
 mod status;
+mod takeover;
 mod tls;
 mod topology;
 mod writer;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         tls::cases(),
         source::cases(),
         status::cases(),
+        takeover::cases(),
         writer::cases(),
         topology::cases(),
         acme::cases(),

@@ -31,6 +31,7 @@ mod routing;
 mod slow_client;
 mod smuggling;
 mod stream_services;
+mod takeover;
 mod tls;
 mod upgrade;
 mod upstream;

@@ -25,7 +25,9 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("Event", "v1", "events", true),
     ("Lease", "coordination.k8s.io/v1", "leases", true),
     ("Deployment", "apps/v1", "deployments", true),
+    ("ServiceAccount", "v1", "serviceaccounts", true),
     ("Role", "rbac.authorization.k8s.io/v1", "roles", true),
+    ("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings", true),
     ("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", false),
     ("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", false),
     (

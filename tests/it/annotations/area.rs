@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::Row;
 use crate::harness::pki::Authority;
+use crate::harness::row::{Row, Way, check};
 use crate::harness::{Backend, Builder, Client, Driver, Ingress, Proxy, manifest};
 
 /// What is to be served: backends, certificates, Ingresses, other objects.
@@ -77,19 +77,7 @@ impl Served {
     /// With all rows whose answer is another.
     #[track_caller]
     pub(crate) fn check(&self, rows: &[Row]) {
-        let mut clients: BTreeMap<(bool, &str, &str), Client> = BTreeMap::new();
-        let mut failures = String::new();
-        for row in rows {
-            let host = if row.is_tls() { row.host_name() } else { "" };
-            let key = (row.is_tls(), host, row.client());
-            let mut client = clients.remove(&key).unwrap_or_else(|| self.connect(key));
-            match row.run(&mut client) {
-                Ok(true) => drop(clients.insert(key, client)),
-                Ok(false) => {}
-                Err(failure) => failures += &failure,
-            }
-        }
-        assert!(failures.is_empty(), "of {} rows these differ:\n{failures}", rows.len());
+        check(rows, |way| self.connect(way));
     }
 
     /// Waits until the proxy has told each of these words to the owners of its objects.
@@ -112,11 +100,11 @@ impl Served {
     /// A client that trusts the certificates, for a host.
     #[track_caller]
     pub(crate) fn tls_client(&self, host: &str) -> Client {
-        self.connect((true, host, ""))
+        self.connect(Way { is_tls: true, name: host, client: "" })
     }
 
     #[track_caller]
-    fn connect(&self, (is_tls, host, client): (bool, &str, &str)) -> Client {
+    fn connect(&self, Way { is_tls, name, client }: Way<'_>) -> Client {
         let address = if is_tls { self.proxy.https } else { self.proxy.http };
         let mut connection = Client::connect(address);
         if !client.is_empty() {
@@ -126,7 +114,7 @@ impl Served {
         if !is_tls {
             return connection;
         }
-        let secured = connection.handshake(&self.authority.trusting(&[]), host);
-        secured.unwrap_or_else(|error| panic!("no handshake for {host}: {error}"))
+        let secured = connection.handshake(&self.authority.trusting(&[]), name);
+        secured.unwrap_or_else(|error| panic!("no handshake for {name}: {error}"))
     }
 }

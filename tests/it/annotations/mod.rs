@@ -5,7 +5,6 @@
 //! ([`row`]) say what is sent, what is answered, and what the backend saw.
 
 mod area;
-mod row;
 
 mod access;
 mod affinity;
@@ -25,5 +24,5 @@ mod redirects;
 mod snippets;
 mod timeouts;
 
+pub(crate) use crate::harness::row::{Row, row};
 pub(crate) use area::Area;
-pub(crate) use row::{Row, row};

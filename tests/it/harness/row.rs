@@ -1,6 +1,8 @@
 //! One request, what is answered, and what the backend saw of it.
 
-use crate::harness::{Client, Message, fields_named};
+use std::collections::BTreeMap;
+
+use super::{Client, Message, fields_named};
 
 /// Names and values.
 type Fields = Vec<(&'static str, String)>;
@@ -8,7 +10,7 @@ type Fields = Vec<(&'static str, String)>;
 /// See the module. What a row does not mention may be as it likes.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
-    host: &'static str,
+    host: String,
     /// `METHOD target`.
     request: String,
     is_tls: bool,
@@ -27,10 +29,10 @@ pub(crate) struct Row {
 }
 
 /// A request (`/path`, or `METHOD /path`) and its status.
-pub(crate) fn row(host: &'static str, request: &str, status: u16) -> Row {
+pub(crate) fn row(host: impl Into<String>, request: &str, status: u16) -> Row {
     let is_target = request.starts_with(['/', '*']);
     Row {
-        host,
+        host: host.into(),
         request: if is_target { format!("GET {request}") } else { request.to_owned() },
         is_tls: false,
         client: "",
@@ -46,6 +48,37 @@ pub(crate) fn row(host: &'static str, request: &str, status: u16) -> Row {
         unseen: Vec::new(),
         seen_body: None,
     }
+}
+
+/// Which connection a row's request takes: one for each way, as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Way<'r> {
+    pub(crate) is_tls: bool,
+    /// Over https: the host, without port.
+    pub(crate) name: &'r str,
+    /// Who the load balancer says it is; empty: nobody.
+    pub(crate) client: &'r str,
+}
+
+/// Sends each row's request.
+///
+/// # Panics
+/// With all rows whose answer is another.
+#[track_caller]
+pub(crate) fn check<'r>(rows: &'r [Row], connect: impl Fn(Way<'r>) -> Client) {
+    let mut clients: BTreeMap<Way<'r>, Client> = BTreeMap::new();
+    let mut failures = String::new();
+    for row in rows {
+        let name = if row.is_tls { row.host_name() } else { "" };
+        let way = Way { is_tls: row.is_tls, name, client: row.client };
+        let mut client = clients.remove(&way).unwrap_or_else(|| connect(way));
+        match row.run(&mut client) {
+            Ok(true) => drop(clients.insert(way, client)),
+            Ok(false) => {}
+            Err(failure) => failures += &failure,
+        }
+    }
+    assert!(failures.is_empty(), "of {} rows these differ:\n{failures}", rows.len());
 }
 
 impl Row {
@@ -119,25 +152,17 @@ impl Row {
     }
 
     /// The echo backend that is to answer.
-    pub(super) fn backend(&self) -> Option<&'static str> {
+    pub(crate) fn backend(&self) -> Option<&'static str> {
         self.backend
     }
 
-    pub(super) fn client(&self) -> &'static str {
-        self.client
-    }
-
-    pub(super) fn is_tls(&self) -> bool {
-        self.is_tls
-    }
-
     /// Without port.
-    pub(super) fn host_name(&self) -> &str {
+    fn host_name(&self) -> &str {
         self.host.split(':').next().unwrap_or_default()
     }
 
     /// Sends the request and compares; says whether the connection goes on, or what is different.
-    pub(super) fn run(&self, client: &mut Client) -> Result<bool, String> {
+    fn run(&self, client: &mut Client) -> Result<bool, String> {
         let Self { request, host, sent, body, .. } = self;
         let mut head = format!("{request} HTTP/1.1\r\nHost: {host}\r\n");
         sent.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
