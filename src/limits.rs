@@ -334,6 +334,9 @@ pub const PROXY_HEADER_BYTES_MAX: usize = 16 + 4096;
 pub const TRIES_MAX: u32 = 20;
 /// Longest pause before another try that a rule may ask for: a request holds memory meanwhile.
 pub const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// Pause before another try of a route that says how tries are repeated, and not when: a backend
+/// that stumbles has a moment, and no client notices.
+pub const RETRY_PAUSE: Duration = Duration::from_millis(25);
 /// Failures in a row that eject an endpoint.
 pub const EJECT_AFTER_FAILURES: u32 = 5;
 /// First ejection; doubles each time up to the maximum.
@@ -463,6 +466,12 @@ pub const SESSION_PICKS_MAX: usize = 64;
 pub const SESSION_KEY_BYTES_MAX: usize = 128;
 /// Octets of a name, a path or a domain in the cookie of a session.
 pub const SESSION_TEXT_BYTES_MAX: usize = 1_024;
+/// Rules of an HTTPRoute or GRPCRoute, as the API has it; the surplus serves nobody and is told.
+pub const ROUTE_RULES_MAX: usize = 16;
+/// Matches of all its rules, as the API has it; likewise.
+pub const ROUTE_MATCHES_MAX: usize = 128;
+/// Filters or backends of a rule, as the API has it; likewise.
+pub const ROUTE_PARTS_MAX: usize = 16;
 /// Servers that get copies of the requests of one rule: as many as it can have filters (Gateway API
 /// `HTTPRouteRule.filters`).
 pub const RULE_MIRRORS_MAX: usize = 16;

@@ -99,7 +99,11 @@ fn terms_narrow_what_is_offered() {
         // What is chosen is of TLS 1.2 alone.
         (Terms { suites: only(CHACHA.into()), ..Terms::default() }, TLSv1_3, None),
         (
-            Terms { version: Some(Version::Tls12), suites: only(CHACHA.into()), depth: None },
+            Terms {
+                version: Some(Version::Tls12),
+                suites: only(CHACHA.into()),
+                ..Terms::default()
+            },
             TLSv1_2,
             Some(CHACHA),
         ),
@@ -111,7 +115,7 @@ fn terms_narrow_what_is_offered() {
         let chosen = pair.peer.negotiated_cipher_suite().map(|suite| suite.suite());
         assert!(suite.is_none() || chosen == suite, "{terms:?}");
     }
-    let none = Terms { version: Some(Version::Tls12), suites: only(0x0035), depth: None };
+    let none = Terms { version: Some(Version::Tls12), suites: only(0x0035), ..Terms::default() };
     let made = ClientTls::on(&none, Verify::Nothing, None, &[]);
     assert_eq!(made.unwrap_err(), ClientTlsError::Provider);
 }

@@ -262,7 +262,7 @@ fn config_map_ref(namespace: &Arc<str>, name: &Arc<str>) -> ObjectRef {
 }
 
 /// Secrets and ConfigMaps that a backend is dialled with.
-fn objects_of(key: &BackendKey) -> impl Iterator<Item = ObjectRef> {
+pub(crate) fn objects_of(key: &BackendKey) -> impl Iterator<Item = ObjectRef> {
     let tls = key.dial.tls.as_deref();
     let secret = tls.and_then(|tls| tls.secret.as_ref());
     let secret = secret.map(|(namespace, name)| secret_ref(namespace, name));

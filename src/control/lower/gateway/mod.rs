@@ -8,12 +8,20 @@
 
 mod addresses;
 mod attachment;
+mod durations;
+mod filters;
 mod grants;
+mod grpc_route;
 mod hostnames;
+mod http_route;
 mod listeners;
 mod meaning;
 mod namespaces;
 mod references;
+mod rules;
+mod sessions;
+mod speech;
+mod values;
 
 use crate::control::lower::options::LowerOptions;
 use crate::control::store::Store;

@@ -31,7 +31,7 @@ pub(super) struct World {
     pub lowerer: Lowerer,
 }
 
-pub(super) fn options() -> LowerOptions {
+pub(in crate::control) fn options() -> LowerOptions {
     LowerOptions {
         adopt_classless: true,
         ..LowerOptions::cluster("ringway", "ringway.dev/ingress")

@@ -20,7 +20,7 @@ pub(super) fn check(world: &World) {
         let known =
             needs(reference, &world.store.ingresses[reference].object, &world.lowerer.globals);
         let claim = &in_force.claim;
-        let of_backends = claim.uses.keys().filter_map(backends::dial::secret_of);
+        let of_backends = claim.uses.keys().flat_map(backends::dial::objects_of);
         let asked = claim.needs().cloned().chain(of_backends);
         for secret in asked.filter(|secret| manifest::is_dns_subdomain(&secret.name)) {
             assert!(known.contains(&secret), "{reference:?} asks for {secret:?}");

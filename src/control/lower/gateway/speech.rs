@@ -1,0 +1,106 @@
+//! How backends of HTTPRoutes and GRPCRoutes are spoken to.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ServicePort;
+
+use super::meaning::Lowering;
+use super::references::{ReferenceError, References, Unresolved};
+use crate::control::gateway_api::reference::BackendReference;
+use crate::model::{BackendProtocol, BackendTarget, Dial, Kind, ObjectRef};
+
+/// A route that is lowered, and what its backends have to speak.
+#[derive(Clone, Copy)]
+pub(super) struct Speaker<'a> {
+    pub lowering: Lowering<'a>,
+    pub speech: Speech,
+}
+
+/// What a route has its backends spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// HTTP of any version, as the Service port says.
+    Http,
+    /// gRPC, which is HTTP/2.
+    Grpc,
+}
+
+impl Speaker<'_> {
+    /// Where the requests go for `reference`, which stands at `field`.
+    pub(super) fn backend(
+        &self,
+        references: &mut References,
+        reference: &BackendReference,
+        field: &str,
+    ) -> BackendTarget {
+        let said = self.app_protocol(reference);
+        let dial = self.speech.dial(said.as_deref());
+        let protocol = dial.as_ref().ok().copied().flatten();
+        let dial_as = Dial { protocol, ..Dial::default() };
+        let world = self.lowering.world;
+        let target = references.backend(world, self.lowering.referrer(), reference, field, dial_as);
+        match (dial, target) {
+            (Err(error), BackendTarget::Service(_)) => {
+                references.unresolved.push(Unresolved { field: field.to_owned(), error });
+                BackendTarget::Invalid
+            }
+            (_, target) => target,
+        }
+    }
+
+    /// What the Service says of its port.
+    fn app_protocol(&self, reference: &BackendReference) -> Option<String> {
+        let namespace = match &reference.namespace {
+            Some(namespace) => namespace.as_str().into(),
+            None => Arc::clone(&self.lowering.reference.namespace),
+        };
+        let name = reference.name.as_str().into();
+        let service = ObjectRef { kind: Kind::Service, namespace, name };
+        let entry = self.lowering.world.store.services.get(&service)?;
+        let number = i32::from(reference.port?);
+        let ports = entry.object.spec.as_ref()?.ports.as_ref()?;
+        let is_it = |port: &&ServicePort| port.port == number;
+        ports.iter().find(is_it)?.app_protocol.clone()
+    }
+}
+
+impl Speech {
+    /// What a port is spoken to in that says this of itself; `None`: as it says.
+    ///
+    /// Source: Gateway API `BackendRef`, KEP-3726; GRPCRoute needs no word of the port.
+    fn dial(self, said: Option<&str>) -> Result<Option<BackendProtocol>, ReferenceError> {
+        let said = said.unwrap_or_default();
+        match (self, said) {
+            (Self::Http, _) => Ok(None),
+            (Self::Grpc, "" | "kubernetes.io/h2c" | "h2c" | "http2" | "grpc") => {
+                Ok(Some(BackendProtocol::Grpc))
+            }
+            (Self::Grpc, "https" | "grpcs") => Ok(Some(BackendProtocol::Grpcs)),
+            (Self::Grpc, other) => Err(ReferenceError::Protocol(format!(
+                "its appProtocol is {other}, which carries no gRPC; write kubernetes.io/h2c in \
+                 the Service"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_go_where_http2_is_spoken() {
+        for (said, http, grpc) in [
+            (None, Ok(None), Some(BackendProtocol::Grpc)),
+            (Some("kubernetes.io/h2c"), Ok(None), Some(BackendProtocol::Grpc)),
+            (Some("grpcs"), Ok(None), Some(BackendProtocol::Grpcs)),
+            (Some("kubernetes.io/ws"), Ok(None), None),
+            (Some("redis"), Ok(None), None),
+        ] {
+            assert_eq!(Speech::Http.dial(said), http, "{said:?}");
+            assert_eq!(Speech::Grpc.dial(said).ok().flatten(), grpc, "{said:?}");
+        }
+        let error = Speech::Grpc.dial(Some("kubernetes.io/ws")).expect_err("no gRPC");
+        assert_eq!(error.reason(), "UnsupportedProtocol");
+    }
+}
