@@ -32,6 +32,7 @@ pub mod script;
 mod session;
 mod substitutions;
 mod text;
+mod trace;
 
 pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
 pub use answer_fields::{AddedFields, AnswerFields, CorsAnswer, Statuses};
@@ -68,6 +69,8 @@ pub use session::{
 };
 pub use substitutions::{Substitution, SubstitutionError, Substitutions, Times};
 pub use text::{NothingKnown, Part, Text, TextError, Variable, Variables};
+pub use trace::{Call, Incoming, IncomingSpans, ParentWord, Ratio, RootSampler, Sampler};
+pub use trace::{Sampling, SpanContext, SpanId, Trace, TraceId, TracePlan, TraceValue, put_hex};
 
 /// One step of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

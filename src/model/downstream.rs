@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::blocked::Blocked;
 use super::request_log::RequestLog;
+use super::traces::Traces;
 use crate::filter::{AddressRanges, ForwardedPolicy};
 use crate::limits::HTTP2_STREAMS_MAX;
 
@@ -37,6 +38,8 @@ pub struct Downstream {
     pub odd_names: OddNames,
     /// Which of their requests are logged, and how.
     pub log: RequestLog,
+    /// Which are traced, and who is told.
+    pub traces: Arc<Traces>,
 }
 
 /// Who begins with a PROXY header, and is closed without one.
@@ -110,6 +113,7 @@ impl Default for Downstream {
             http2_streams: HTTP2_STREAMS_MAX,
             odd_names: OddNames::default(),
             log: RequestLog::default(),
+            traces: Arc::default(),
         }
     }
 }

@@ -40,6 +40,17 @@ pub enum PathMatch {
     Regex(PathPattern),
 }
 
+impl PathMatch {
+    /// As its author wrote it.
+    #[must_use]
+    pub fn text(&self) -> Arc<str> {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) => Arc::clone(text),
+            Self::Regex(pattern) => pattern.source().into(),
+        }
+    }
+}
+
 /// Condition on a field (header).
 #[derive(Debug, Clone)]
 pub struct FieldMatch {

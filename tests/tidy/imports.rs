@@ -75,7 +75,8 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "telemetry",
         modules: &["limits", "table", "model", "config", "filter"],
-        crates: &["crossbeam_channel", "itoa", "libc", "tracing"],
+        // Of tokio the channel that spans leave by, whose other end waits for other things, too.
+        crates: &["crossbeam_channel", "itoa", "libc", "tokio", "tracing"],
     },
     Imports {
         path: "config",
@@ -210,7 +211,7 @@ const HOUSES: &[House] = &[
                 "",
                 &["cluster", "control_loop", "controller", "error", "own_thread", "seats", "state"],
             ),
-            ("admin", &["cluster", "own_thread", "seats", "source", "state", "write"]),
+            ("admin", &["cluster", "own_thread", "seats", "source", "state", "traces", "write"]),
             ("survey", &["calls", "kinds", "lower", "source"]),
             (
                 "control_loop",
@@ -255,6 +256,7 @@ const HOUSES: &[House] = &[
             ("acks", &[]),
             ("outcomes", &["conditions"]),
             ("conditions", &["gateway_api"]),
+            ("traces", &["own_thread"]),
             ("own_thread", &[]),
             ("password_threads", &[]),
             ("resolve", &[]),

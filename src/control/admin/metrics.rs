@@ -44,6 +44,8 @@ pub(super) struct Reading {
     put_off: Vec<(&'static str, u64)>,
     /// Failed writes and lost lines of the access log.
     log: Option<(u64, u64)>,
+    /// Exported and lost spans, failed tries.
+    spans: [u64; 3],
     process: ProcessReading,
 }
 
@@ -97,6 +99,8 @@ impl Reading {
             apply_times: state.control.apply_times.totals(),
             cluster: state.cluster.as_ref().map(ClusterReading::take),
             log: log.map(|log| (log.errors.load(Relaxed), log.lines_lost.load(Relaxed))),
+            spans: [&state.spans.exported, &state.spans.lost, &state.spans.failures]
+                .map(|count| count.load(Relaxed)),
             put_off: put_off.collect(),
             process: ProcessReading::default(),
         }
@@ -133,6 +137,7 @@ impl Collector for Reading {
         if let Some((errors, lines)) = self.log {
             families.log(errors, lines)?;
         }
+        families.spans(self.spans)?;
         families.cores(&self.cores)?;
         families.config(self.problems, &self.apply_times)?;
         families.put_off(&self.put_off)?;
@@ -239,6 +244,15 @@ impl Families<'_, '_> {
         self.counter("ringway_access_log_write_errors", help, &errors)?;
         let help = "Access-log lines lost by failed writes.";
         self.counter("ringway_access_log_lines_lost", help, &lines)
+    }
+
+    fn spans(&mut self, [exported, lost, failures]: [u64; 3]) -> fmt::Result {
+        let help = "Spans that the collector took.";
+        self.counter("ringway_spans_exported", help, &exported)?;
+        let help = "Spans that it did not, or that waited for it in too great numbers.";
+        self.counter("ringway_spans_lost", help, &lost)?;
+        let help = "Tries to send spans that failed.";
+        self.counter("ringway_span_exports_failed", help, &failures)
     }
 
     fn cores(&mut self, cores: &[CoreReading]) -> fmt::Result {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use crate::control::cluster::ClusterState;
 use crate::control::seats::{ControlRoom, PutOff};
 use crate::control::state::ControlState;
+use crate::control::traces::SpanCounts;
 use crate::publish::CoreState;
 use crate::telemetry::Scrape;
 use crate::telemetry::access_log::LogWriterCounts;
@@ -23,6 +24,8 @@ pub struct AdminState {
     pub health_check_path: Arc<str>,
     /// `None`: no access log.
     pub log_writer: Option<Arc<LogWriterCounts>>,
+    /// What became of spans.
+    pub spans: Arc<SpanCounts>,
     /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].
     pub now_nanos: fn() -> u64,
     /// Connections that had to make room.

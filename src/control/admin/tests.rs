@@ -41,6 +41,7 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         cluster: Some(ClusterState::default()),
         health_check_path: "/alive".into(),
         log_writer: Some(Arc::default()),
+        spans: Arc::default(),
         now_nanos: || NOW,
         put_off: Arc::default(),
         room: ControlRoom::default(),

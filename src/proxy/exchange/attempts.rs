@@ -101,6 +101,7 @@ impl Exchange<'_> {
                 return Served::Owed(unsaid, Reply::NoEndpoints);
             };
             tries += 1;
+            self.begin_call(&lease, process_nanos);
             let wire = backend.wire();
             let may_leave = tries < treatment.tries_max && stay != Stay::Kept;
             let elsewhere = may_leave.then_some(&**backend);
@@ -302,6 +303,7 @@ impl Exchange<'_> {
     fn note_failure(&mut self, lease: &Lease, failure: Failure, started: u64) -> u64 {
         let ended = process_nanos();
         let [connect_time, header_time] = self.scratch.noted.times(started);
+        let call = self.end_call(ended);
         self.scratch.attempts.push(Attempt {
             address: lease.endpoint.address,
             status: None,
@@ -310,6 +312,7 @@ impl Exchange<'_> {
             duration: Duration::from_nanos(ended.saturating_sub(started)),
             connect_time,
             header_time,
+            call,
         });
         ended
     }
@@ -322,6 +325,7 @@ impl Exchange<'_> {
         self.tally.finished = finished;
         if answered.is_some() {
             let [connect_time, header_time] = self.scratch.noted.times(started);
+            let call = self.end_call(finished);
             self.scratch.attempts.push(Attempt {
                 address: lease.endpoint.address,
                 status: answered,
@@ -330,6 +334,7 @@ impl Exchange<'_> {
                 duration: Duration::from_nanos(finished.saturating_sub(started)),
                 connect_time,
                 header_time,
+                call,
             });
         }
     }
