@@ -44,6 +44,12 @@ impl ListenError {
         self.source.kind() == ErrorKind::AddrInUse
     }
 
+    /// The machine has no such address.
+    #[must_use]
+    pub fn is_no_address(&self) -> bool {
+        self.source.kind() == ErrorKind::AddrNotAvailable
+    }
+
     /// The whole of it as one clause, with who holds the port, as far as a short look tells.
     #[must_use]
     pub fn in_words(mut self) -> String {

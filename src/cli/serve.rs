@@ -15,7 +15,7 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use super::logs::{Logs, start_log};
 use super::signals::{Asked, Signals};
-use crate::config::{Args, Bind, ClusterArgs, Config, Machine};
+use crate::config::{Args, Bind, Cidr, ClusterArgs, Config, Machine};
 use crate::control::admin::{self, AdminState};
 use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
@@ -429,6 +429,8 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
         },
     };
     LowerOptions {
+        gateway_controller: common.gateway_controller.as_str().into(),
+        gateway_addresses: common.gateway_addresses.iter().map(Cidr::parts).collect(),
         watch_without_class: common.watch_ingress_without_class,
         class_by_name: common.ingress_class_by_name,
         catch_all: if common.disable_catch_all { CatchAll::Ignored } else { CatchAll::Served },

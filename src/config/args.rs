@@ -302,6 +302,27 @@ pub struct Args {
     )]
     pub controller_class: String,
 
+    /// GatewayClasses with this `spec.controllerName` are ours
+    #[arg(
+        long,
+        env = "RINGWAY_GATEWAY_CONTROLLER",
+        value_name = "VALUE",
+        default_value = "ringway.dev/gateway",
+        help_heading = "Routing"
+    )]
+    pub gateway_controller: String,
+
+    /// Addresses (CIDR) of which each Gateway gets one of its own, and which Gateways may name; may
+    /// be repeated [default: Gateways are where --http-bind and --https-bind are]
+    #[arg(
+        long,
+        env = "RINGWAY_GATEWAY_ADDRESSES",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        help_heading = "Routing"
+    )]
+    pub gateway_addresses: Vec<Cidr>,
+
     /// Serve Ingresses that name no class
     #[arg(long, env = "RINGWAY_WATCH_INGRESS_WITHOUT_CLASS", help_heading = "Routing")]
     pub watch_ingress_without_class: bool,

@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 
 use super::admission::ReviewRequest;
 use super::lower::{LowerOptions, Lowered, Lowerer};
-use super::openings::{Bound, Openings};
+use super::openings::{Bound, Openings, Shut};
 use super::outcomes::{Outcome, Outcomes};
 use super::resolve::Answer;
 use super::source::Changes;
@@ -202,7 +202,13 @@ impl Controller {
     pub fn on_opening_due(&mut self, now: Instant) {
         let problems = self.openings.problems();
         self.openings.retry(&mut self.publisher, now);
-        if !Arc::ptr_eq(&problems, &self.openings.problems()) {
+        let outcomes = self.take_refused();
+        self.deliver(outcomes);
+        let of_objects = self.lowerer.problems();
+        if !Arc::ptr_eq(&problems, &self.openings.problems())
+            || !Arc::ptr_eq(&of_objects, &self.object_problems)
+        {
+            self.object_problems = of_objects;
             self.tell();
         }
     }
@@ -220,7 +226,7 @@ impl Controller {
     }
 
     fn publish(&mut self, lowered: Lowered, since: Instant) {
-        let Lowered { model, server_tls, endpoints, problems, outcomes } = lowered;
+        let Lowered { model, server_tls, endpoints, problems: _, outcomes } = lowered;
         self.compiler.set_server_tls(server_tls);
         let of_openings = self.openings.problems();
         match model {
@@ -228,8 +234,9 @@ impl Controller {
             None if self.publish_endpoints(&endpoints) => {
                 self.await_cores(None, since, Vec::new(), outcomes);
             }
-            None => {}
+            None => self.deliver(outcomes),
         }
+        let problems = self.lowerer.problems();
         if Arc::ptr_eq(&self.object_problems, &problems)
             && Arc::ptr_eq(&of_openings, &self.openings.problems())
         {
@@ -247,7 +254,7 @@ impl Controller {
         model: &Model,
         changed: &[(BackendKey, Arc<EndpointSet>)],
         since: Instant,
-        outcomes: Vec<(ObjectRef, Outcome)>,
+        mut outcomes: Vec<(ObjectRef, Outcome)>,
     ) {
         let compiled = self.compiler.compile(model);
         (self.on_compiled)(&compiled);
@@ -267,8 +274,30 @@ impl Controller {
         self.publisher.publish_table(&table);
         let named = table.entry_points().iter().map(|(entry_point, _)| *entry_point);
         self.openings.follow(named, &mut self.publisher, since);
+        outcomes.extend(self.take_refused());
         self.state.published(table.version);
         self.await_cores(Some(table.version), since, removed, outcomes);
+    }
+
+    /// What becomes of objects because of entry points that are open, or are not, since.
+    fn take_refused(&mut self) -> Vec<(ObjectRef, Outcome)> {
+        let refused = self.openings.refused().map(|(entry_point, shut)| {
+            let (reason, text) = match shut {
+                Shut::NoAddress(text) => ("AddressNotUsable", text),
+                Shut::Port(text) => ("Pending", text),
+            };
+            (entry_point, (reason, format!("{entry_point} is not open: {text}.")))
+        });
+        self.lowerer.set_refused(&self.store, refused.collect())
+    }
+
+    /// Tells what became of objects once all cores have what was published.
+    fn deliver(&mut self, outcomes: Vec<(ObjectRef, Outcome)>) {
+        match self.waiting.back_mut() {
+            _ if outcomes.is_empty() => {}
+            Some(last) => last.outcomes.extend(outcomes),
+            None => self.outcomes.acknowledged(outcomes),
+        }
     }
 
     /// Ends a publication; [`Self::on_acknowledged`] sees it come into force.

@@ -144,7 +144,6 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     },
     KindInfo {
         role: Role::Chooses,
-        serving: Serving::NotYet,
         unread: "no Gateway is ours",
         same_versions: BETA,
         ..extension::<GatewayClass>(Kind::GatewayClass)

@@ -35,8 +35,18 @@ pub struct Openings {
 struct Refused {
     since: Instant,
     next_try: Instant,
+    shut: Shut,
     /// Once it was refused for too long to be a port that is about to become free.
     problem: Option<Arc<Problem>>,
+}
+
+/// Why an entry point is not open, as a clause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shut {
+    /// The machine does not have the address.
+    NoAddress(String),
+    /// The port cannot be had, or not yet.
+    Port(String),
 }
 
 /// Why an entry point is not open. Its author is at fault, or whoever has the port.
@@ -110,8 +120,17 @@ impl Openings {
                 tracing::info!("{entry_point}: closed");
             }
         }
-        let waiting =
-            |entry_point| (entry_point, Refused { since: now, next_try: now, problem: None });
+        let waiting = |entry_point| {
+            (
+                entry_point,
+                Refused {
+                    since: now,
+                    next_try: now,
+                    shut: Shut::Port("not yet".into()),
+                    problem: None,
+                },
+            )
+        };
         self.refused.extend(open.into_iter().map(waiting));
         if is_told {
             self.tell();
@@ -149,6 +168,11 @@ impl Openings {
         Arc::clone(&self.problems)
     }
 
+    /// What is not open, and why.
+    pub fn refused(&self) -> impl Iterator<Item = (EntryPoint, Shut)> {
+        self.refused.iter().map(|(entry_point, refused)| (*entry_point, refused.shut.clone()))
+    }
+
     /// The process is about to end: nothing is opened any more.
     pub fn end(&mut self) {
         self.is_ended = true;
@@ -180,6 +204,12 @@ impl Openings {
         let Some(refused) = self.refused.get_mut(&entry_point) else { return };
         let is_patient = matches!(&error, OpenError::Listen(error) if error.is_in_use())
             && now < refused.since + BIND_PATIENCE;
+        refused.shut = match &error {
+            OpenError::Listen(listen) if listen.is_no_address() => {
+                Shut::NoAddress(error.to_string())
+            }
+            _ => Shut::Port(error.to_string()),
+        };
         refused.next_try = now + if is_patient { BIND_PAUSE } else { BIND_RETRY };
         if !is_patient && refused.problem.is_none() {
             refused.problem = Some(Arc::new(problem(entry_point, error)));

@@ -4,10 +4,10 @@ use super::backend::BackendKey;
 use super::host::HostPattern;
 use super::origin::ObjectRef;
 
-/// One server name (RFC 6066 section 3) or one-label wildcard of them.
+/// One server name (RFC 6066 section 3) or wildcard of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerName {
-    /// [`HostPattern::Exact`], or a wildcard of depth one; others are never found.
+    /// Any but [`HostPattern::Any`], which is never found.
     pub pattern: HostPattern,
     /// What happens to a connection that asks for it.
     pub action: TlsAction,

@@ -218,7 +218,7 @@ pub(super) fn one_label_suffix(host: &[u8]) -> Option<&[u8]> {
 
 /// Suffixes of `host` that begin after a dot and have at most `labels_max` labels, longest first.
 /// Something stands before the dot.
-fn deep_suffixes(host: &[u8], labels_max: usize) -> impl Iterator<Item = &[u8]> {
+pub(super) fn deep_suffixes(host: &[u8], labels_max: usize) -> impl Iterator<Item = &[u8]> {
     // The dot before the longest suffix that is short enough, seen from the end.
     let first_dot = memchr::memrchr_iter(b'.', host).take(labels_max).last();
     let tail = first_dot.map_or(&[][..], |dot| host.get(dot..).unwrap_or_default());

@@ -121,7 +121,8 @@ impl Table {
         self.listener(listener).is_some_and(|listener| listener.hosts.has_own(host))
     }
 
-    /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, default.
+    /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, the longest
+    /// wildcard of any depth, default.
     ///
     /// Shape: `sni` is lower case, without trailing dot; `None`: the client sent none. Does not
     /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.

@@ -95,7 +95,7 @@ pub fn server_name(model: &Model, listener: ListenerId, sni: Option<&[u8]>) -> O
     let listener = model.listener(listener)?;
     let named = sni.and_then(|sni| {
         let fit = |name: &&std::sync::Arc<crate::model::ServerName>| match &name.pattern {
-            HostPattern::Wildcard { depth: WildcardDepth::Any, .. } | HostPattern::Any => None,
+            HostPattern::Any => None,
             pattern => host_rank(pattern, sni),
         };
         let names = listener.server_names.iter().filter(|name| fit(name).is_some());

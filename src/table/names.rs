@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::hosts::one_label_suffix;
+use super::hosts::{deep_suffixes, one_label_suffix};
 use super::id::BackendId;
 use super::index::{HashIndex, hash_bytes};
 use crate::model::{HostPattern, WildcardDepth};
@@ -34,6 +34,11 @@ pub(super) struct Names {
     /// By suffix.
     wildcards: Box<[Name]>,
     wildcard_index: HashIndex,
+    /// By suffix, those of any depth.
+    deep: Box<[Name]>,
+    deep_index: HashIndex,
+    /// Labels of the longest of these suffixes; 0: there is none.
+    deep_labels_max: usize,
     /// Some name demands client certificates.
     has_demand: bool,
 }
@@ -83,7 +88,8 @@ impl Names {
     /// Indexes `names`; of equal patterns the first is found, and those that TLS does not know are
     /// left out.
     pub(super) fn new<'m>(names: impl Iterator<Item = (&'m HostPattern, NameAction)>) -> Self {
-        let (mut exact, mut wildcards) = (Vec::new(), Vec::new());
+        let (mut exact, mut wildcards, mut deep) = (Vec::new(), Vec::new(), Vec::new());
+        let mut deep_labels_max = 0;
         let mut has_demand = false;
         for (pattern, action) in names {
             has_demand |= action.client_auth() != ClientAuthId::default();
@@ -93,7 +99,12 @@ impl Names {
                 HostPattern::Wildcard { suffix, depth: WildcardDepth::One } => {
                     wildcards.push(name(suffix.as_str()));
                 }
-                HostPattern::Wildcard { depth: WildcardDepth::Any, .. } | HostPattern::Any => {}
+                HostPattern::Wildcard { suffix, depth: WildcardDepth::Any } => {
+                    let labels = suffix.as_str().split('.').count();
+                    deep_labels_max = deep_labels_max.max(labels);
+                    deep.push(name(suffix.as_str()));
+                }
+                HostPattern::Any => {}
             }
         }
         Self {
@@ -101,6 +112,9 @@ impl Names {
             exact: exact.into(),
             wildcard_index: index(&wildcards),
             wildcards: wildcards.into(),
+            deep_index: index(&deep),
+            deep: deep.into(),
+            deep_labels_max,
             has_demand,
         }
     }
@@ -117,6 +131,10 @@ impl Names {
             // Most listeners have no wildcard, most wildcards no exception.
             let suffix = one_label_suffix(name).filter(|_| !self.wildcards.is_empty())?;
             get(&self.wildcards, &self.wildcard_index, suffix)
+        });
+        let found = found.or_else(|| {
+            let mut suffixes = deep_suffixes(name, self.deep_labels_max);
+            suffixes.find_map(|suffix| get(&self.deep, &self.deep_index, suffix))
         })?;
         Some(&found.action)
     }

@@ -304,13 +304,16 @@ fn everything(all: &[Resource]) -> impl Iterator<Item = String> {
     names.into_iter().flat_map(verbs).chain(OTHER.map(str::to_owned))
 }
 
-/// What the account may do in `namespace` beyond what every user may.
+/// What the account may do in `namespace` beyond what every user may; the Gateway API, which other
+/// cases may install meanwhile, left out.
 #[track_caller]
 fn rights_in(installation: &Installation<'_>, namespace: &str) -> Rights {
     let control_plane = installation.control_plane;
     let all = resources(&control_plane.client());
     let stranger = control_plane.client_with(&control_plane.kubeconfig_for(Identity::Stranger));
-    let ours = allowed(&account(installation), namespace, everything(&all));
+    let is_core = |right: &String| !right.ends_with(".gateway.networking.k8s.io");
+    let asked = everything(&all).filter(is_core);
+    let ours = allowed(&account(installation), namespace, asked);
     let common = allowed(&stranger, namespace, ours.iter().cloned());
     ours.difference(&common).cloned().collect()
 }
@@ -334,10 +337,24 @@ fn expand(right: &str) -> Vec<String> {
 }
 
 /// Of the whole cluster, whatever is watched.
-const OF_THE_CLUSTER: [&str; 2] = ["list,watch ingressclasses.networking.k8s.io", "get nodes"];
+const OF_THE_CLUSTER: [&str; 3] =
+    ["list,watch ingressclasses.networking.k8s.io", "list,watch namespaces", "get nodes"];
 
-/// The same of kinds that this API server does not serve.
-const OF_EXTENSIONS: &str = "list,watch gatewayclasses.gateway.networking.k8s.io";
+/// The same of the Gateway API, whose kinds an API server has only where they are installed.
+const OF_EXTENSIONS: [&str; 2] = [
+    "list,watch gatewayclasses.gateway.networking.k8s.io",
+    "patch gatewayclasses/status.gateway.networking.k8s.io",
+];
+
+/// Where its objects are watched.
+const OF_GATEWAYS: [&str; 6] = [
+    "list,watch gateways.gateway.networking.k8s.io",
+    "patch gateways/status.gateway.networking.k8s.io",
+    "list,watch httproutes.gateway.networking.k8s.io",
+    "patch httproutes/status.gateway.networking.k8s.io",
+    "patch listenersets/status.gateway.networking.k8s.io",
+    "list,watch referencegrants.gateway.networking.k8s.io",
+];
 
 /// Where Ingresses are watched. There is no right to the metadata of Secrets alone, so that what
 /// is listed for its metadata could be read, and RBAC cannot exclude kube-system either.
@@ -385,6 +402,8 @@ fn the_account_may_do_what_the_chart_says_and_no_more() {
     for place in ["", "kube-system"] {
         assert_eq!(rights_in(&installation, place), everywhere, "in {place:?}");
     }
+    let of_gateways = OF_GATEWAYS.map(|right| ("kube-system", right, true));
+    check_named(&installation, &of_gateways);
     let home = &*installation.objects.namespace;
     let at_home = &(&everywhere | &set(AT_HOME)) | &set(["create secrets"]);
     assert_eq!(rights_in(&installation, home), at_home);
@@ -406,8 +425,10 @@ fn the_account_may_do_what_the_chart_says_and_no_more() {
             ("", &format!("get,list,watch,patch {webhooks} {admission}"), true),
             ("", &format!("create,update,delete {webhooks} {admission}"), false),
             ("", &format!("get,patch {webhooks} other"), false),
-            ("", OF_EXTENSIONS, true),
-            ("", "get gatewayclasses.gateway.networking.k8s.io", false),
+            ("", OF_EXTENSIONS[0], true),
+            ("", OF_EXTENSIONS[1], true),
+            ("", "get,patch gatewayclasses.gateway.networking.k8s.io", false),
+            ("", "get,patch,update gateways.gateway.networking.k8s.io", false),
         ],
     );
 }
@@ -432,7 +453,8 @@ fn scoped_rights_end_at_their_namespaces() {
             (home, "get services other", false),
             (home, "get secrets other", false),
             ("default", &format!("get services {home}-controller"), false),
-            ("", OF_EXTENSIONS, true),
+            ("", OF_EXTENSIONS[0], true),
+            ("", OF_GATEWAYS[0], false),
         ],
     );
 

@@ -238,6 +238,7 @@ const HOUSES: &[House] = &[
             (
                 "lower",
                 &[
+                    "conditions",
                     "endpoint_slice",
                     "gateway_api",
                     "kinds",

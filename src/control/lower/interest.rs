@@ -4,10 +4,12 @@
 //! Sources name no lowering: they are handed this by who starts them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::backends::slices;
 use super::configmap::InForce;
 use super::configmap::globals::Globals;
+use super::gateway::parents;
 use super::ingress::class::Classes;
 use super::ingress::spec;
 use super::options::LowerOptions;
@@ -16,11 +18,12 @@ use crate::control::source::interest::{self as source, Choice};
 use crate::control::source::object::Object;
 use crate::model::ObjectRef;
 
-/// Follows IngressClasses and the controller's ConfigMap, and judges its other objects by them.
+/// Follows classes and the controller's ConfigMap, and judges its other objects by them.
 #[derive(Debug, Clone)]
 pub struct Interest {
     options: LowerOptions,
     classes: Classes,
+    gateway_classes: BTreeSet<Arc<str>>,
     globals: Globals,
     in_force: InForce,
 }
@@ -31,6 +34,7 @@ impl Interest {
     pub fn new(options: LowerOptions) -> Self {
         Self {
             classes: Classes::of([], &options),
+            gateway_classes: BTreeSet::new(),
             globals: Globals::default(),
             in_force: InForce::default(),
             options,
@@ -45,9 +49,19 @@ impl source::Interest for Interest {
             _ => None,
         });
         let classes = Classes::of(classes, &self.options);
+        let ours = choosers.iter().filter_map(|(reference, object)| match object {
+            Object::GatewayClass(class) => {
+                parents::is_class(class, &self.options).then(|| Arc::clone(&reference.name))
+            }
+            _ => None,
+        });
+        let gateway_classes = ours.collect();
         let globals = self.in_force.globals_of(choosers.iter().copied(), &self.options);
-        let is_changed = classes != self.classes || !globals.is_same_for_objects(&self.globals);
+        let is_changed = classes != self.classes
+            || gateway_classes != self.gateway_classes
+            || !globals.is_same_for_objects(&self.globals);
         (self.classes, self.globals) = (classes, globals);
+        self.gateway_classes = gateway_classes;
         if is_changed { Choice::Changed } else { Choice::Same }
     }
 
@@ -60,6 +74,15 @@ impl source::Interest for Interest {
             }
             Object::ConfigMap(_) if Some(reference) == self.options.config_map.as_ref() => {
                 self.globals.field_maps.named().cloned().collect()
+            }
+            Object::Gateway(gateway)
+                if self.gateway_classes.contains(&*gateway.spec.gateway_class_name) =>
+            {
+                parents::needs(&gateway.spec.listeners, &reference.namespace)
+            }
+            // Of which Gateway it is, its own object says.
+            Object::ListenerSet(set) if !self.gateway_classes.is_empty() => {
+                parents::needs(&set.spec.listeners, &reference.namespace)
             }
             _ => BTreeSet::new(),
         }

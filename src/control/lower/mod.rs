@@ -18,7 +18,6 @@ mod candidate;
 mod claim;
 mod claims;
 mod configmap;
-#[cfg_attr(not(test), expect(dead_code, reason = "attachment follows"))]
 mod gateway;
 mod guards;
 mod hosts;
@@ -50,15 +49,16 @@ use super::outcomes::Outcome;
 use super::resolve::Answer;
 use super::store::{Dirty, Entry, Store};
 use crate::model::{
-    BackendKey, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, Problem, Rule,
-    StreamService,
+    BackendKey, EntryPoint, HostPattern, Kind, Listener, ListenerId, Model, ObjectRef, Problem,
+    Rule, StreamService,
 };
 use crate::table::{EndpointSet, ServerTlsById};
-use backends::{Backends, slices};
+use backends::{Backends, Use, slices};
 use candidate::Candidate;
 use claim::Claim;
 use claims::{Claims, Taken, Version};
 use configmap::{Found, InForce};
+use gateway::{Gateways, Surroundings};
 use hosts::{BuiltHost, OfAll};
 use ingress::{class, spec};
 use named::{Difference, Named};
@@ -70,11 +70,12 @@ use streams::Protocol;
 pub use configmap::globals::{Globals, UnknownNames};
 pub use configmap::globals_of;
 pub use configmap::page as configmap_page;
+pub use gateway::NotOpen;
 pub use ingress::annotations_page;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, needs};
 pub use interest::Interest;
-pub use options::{CatchAll, ExternalNames, LowerOptions};
+pub use options::{CatchAll, ExternalNames, GATEWAY_CONTROLLER, LowerOptions};
 
 /// What a change came to.
 #[derive(Debug)]
@@ -105,6 +106,7 @@ pub struct Lowerer {
     names: Names,
     backends: Backends,
     named: Named,
+    gateways: Gateways,
     streams: BTreeMap<Protocol, Vec<streams::Line>>,
     /// All of them.
     stream_services: Arc<[StreamService]>,
@@ -160,6 +162,7 @@ impl Lowerer {
             hosts: BTreeMap::new(),
             backends,
             named: Named::default(),
+            gateways: Gateways::default(),
             streams: BTreeMap::new(),
             stream_services: Arc::default(),
             problems: BTreeMap::new(),
@@ -172,6 +175,7 @@ impl Lowerer {
     /// Lowers what is dirty. Certificates are judged as of `now`.
     pub fn apply(&mut self, store: &Store, dirty: &Dirty, now: SystemTime) -> Lowered {
         let mut touched = Touched::default();
+        self.gateways.note(store, dirty, &self.options);
         if self.is_first {
             touched.backends.keys.extend(self.options.default_backend.clone());
         }
@@ -249,6 +253,25 @@ impl Lowerer {
         review::review(candidate, world)
     }
 
+    /// Says which entry points are not open, and why. What becomes of objects by that.
+    pub fn set_refused(
+        &mut self,
+        store: &Store,
+        refused: BTreeMap<EntryPoint, NotOpen>,
+    ) -> Vec<(ObjectRef, Outcome)> {
+        let made = self.gateways.set_refused(refused, store, &self.options);
+        self.are_problems_stale |= made.are_problems_stale;
+        made.outcomes
+    }
+
+    /// All present problems, as [`Lowered::problems`].
+    pub fn problems(&mut self) -> Arc<[Arc<Problem>]> {
+        if std::mem::take(&mut self.are_problems_stale) {
+            self.told = self.all_problems().into();
+        }
+        Arc::clone(&self.told)
+    }
+
     /// Names that have to be resolved for the backends in use.
     #[must_use]
     pub fn external_names(&self) -> BTreeSet<Arc<str>> {
@@ -322,7 +345,9 @@ impl Lowerer {
             set_problems(&mut self.problems, &map, problems);
             self.are_problems_stale = true;
             let lines = self.streams.entry(protocol).or_default();
-            self.backends.services(&map, lines, &now, touched);
+            let old = lines.iter().map(|line| &line.service.backend);
+            let new = now.iter().map(|line| (&line.service.backend, &line.field));
+            self.backends.services(&map, (old, Use::Plain), (new, Use::Plain), touched);
             is_changed |= *lines != now;
             *lines = now;
         }
@@ -420,14 +445,22 @@ impl Lowerer {
         for pattern in touched.hosts {
             self.build_host(pattern, &mut touched.backends);
         }
+        let made = self.gateways.make(Surroundings {
+            store,
+            options: &self.options,
+            names: &mut self.names,
+            backends: &mut self.backends,
+            touched: &mut touched.backends,
+            now,
+        });
+        let is_model_changed = is_model_changed || made.is_model;
+        self.are_problems_stale |= made.are_problems_stale;
+        touched.outcomes.extend(made.outcomes);
         let backends =
             self.backends.build(store, &self.options, &self.claims, now, touched.backends);
         self.are_problems_stale |= backends.are_problems_stale;
         let model = is_model_changed.then(|| self.model());
-        if std::mem::take(&mut self.are_problems_stale) {
-            self.told = self.all_problems().into();
-        }
-        let problems = Arc::clone(&self.told);
+        let problems = self.problems();
         let (server_tls, endpoints) = (Arc::clone(self.names.server_tls()), backends.endpoints);
         Lowered { model, server_tls, endpoints, problems, outcomes: touched.outcomes }
     }
@@ -497,7 +530,7 @@ impl Lowerer {
             Listener { generation, entry_points, hosts, default_rule, server_names, default_tls };
         let Globals { defaults, downstream, pools, streams, .. } = &self.globals;
         Model {
-            listeners: vec![listener],
+            listeners: self.gateways.listeners(listener),
             defaults: defaults.clone(),
             downstream: Arc::new(downstream.clone()),
             pools: *pools,
@@ -509,6 +542,7 @@ impl Lowerer {
     fn all_problems(&self) -> Vec<Arc<Problem>> {
         let mut problems: Vec<_> = self.problems.values().flatten().cloned().collect();
         problems.extend(self.claims.problems());
+        problems.extend(self.gateways.problems().cloned());
         problems.extend(self.hosts.values().flat_map(|built| built.problems.iter().cloned()));
         problems.extend(self.named.problems().cloned());
         problems.extend(self.names.problems().cloned());

@@ -1,8 +1,12 @@
 //! What lowering is told besides objects.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::model::{BackendKey, Defaults, Downstream, EntryPoint, Hsts, ObjectRef};
+
+/// Name of ours among controllers of Gateways, where no flag says another one.
+pub const GATEWAY_CONTROLLER: &str = "ringway.dev/gateway";
 
 /// What lowering is told by flags and by the kind of source.
 #[derive(Debug, Clone)]
@@ -33,6 +37,11 @@ pub struct LowerOptions {
     pub tcp_services: Option<ObjectRef>,
     /// `--udp-services-configmap`, likewise.
     pub udp_services: Option<ObjectRef>,
+    /// `--gateway-controller`: GatewayClasses with this `spec.controllerName` are ours.
+    pub gateway_controller: Arc<str>,
+    /// `--gateway-addresses`: ranges of which each Gateway gets an address of its own, as first
+    /// address and common bits; none: Gateways are where Ingresses are.
+    pub gateway_addresses: Vec<(IpAddr, u32)>,
     /// What hosts with a TLS entry say.
     pub hsts: Hsts,
     /// What rules leave open.
@@ -91,6 +100,8 @@ impl LowerOptions {
             config_map: None,
             tcp_services: None,
             udp_services: None,
+            gateway_controller: GATEWAY_CONTROLLER.into(),
+            gateway_addresses: Vec::new(),
             hsts: Hsts::default(),
             defaults: Defaults::default(),
             downstream: Downstream::default(),

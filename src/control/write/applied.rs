@@ -195,6 +195,7 @@ fn shows(shown: &Value, wanted: &Value) -> bool {
         (Value::Array(shown), Value::Array(wanted)) => {
             shown.len() == wanted.len() && shown.iter().zip(wanted).all(|(s, w)| shows(s, w))
         }
+        (Value::Null, Value::Object(wanted)) => wanted.values().all(|w| shows(&Value::Null, w)),
         (Value::Null, Value::Array(wanted)) => wanted.is_empty(),
         (Value::Null, Value::Number(wanted)) => wanted.as_u64() == Some(0),
         (shown, wanted) => shown == wanted,
@@ -228,4 +229,138 @@ fn shows_fields(shown: &Map<String, Value>, wanted: &Map<String, Value>) -> bool
             _ => shows(shown, wanted),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::control::conditions::ParentStatus;
+    use crate::control::gateway_api::reference::ParentReference;
+
+    const EARLIER: &str = "2026-01-01T00:00:00Z";
+
+    fn listener(attached: u32) -> ListenerStatus {
+        let conditions = vec![Condition::holds("Accepted", "Accepted")];
+        ListenerStatus { name: "http".into(), kinds: vec![Kind::HTTPRoute], attached, conditions }
+    }
+
+    fn gateway(generation: i64, conditions: Vec<Condition>, attached: u32) -> Outcome {
+        let content = Content::Gateway {
+            conditions,
+            addresses: GatewayAddresses::Own(vec!["192.0.2.1".parse().expect("an address")]),
+            listeners: vec![listener(attached)],
+            listener_sets: 0,
+        };
+        Outcome::Status(Arc::new(ObjectStatus { generation, content }))
+    }
+
+    fn accepted() -> Vec<Condition> {
+        vec![Condition::holds("Accepted", "Accepted"), Condition::holds("Programmed", "Programmed")]
+    }
+
+    /// The status that is written; `None`: nothing is.
+    fn written(outcome: &Outcome, shown: &Value) -> Option<Value> {
+        let shown = Shown::Status(Arc::new(shown.clone()), "5".into());
+        match due(outcome, &Addresses::from([]), &shown, Timestamp::UNIX_EPOCH)? {
+            Written::Status(status, _) => Some(status),
+            Written::Addresses(_) => panic!("an Ingress"),
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_not_written_again() {
+        let outcome = gateway(1, accepted(), 2);
+        let mut shown = written(&outcome, &Value::Null).expect("nothing is shown");
+        assert_eq!(written(&outcome, &shown), None);
+        // An API server leaves out what is empty, and others have conditions of their own.
+        shown.as_object_mut().expect("fields").remove("attachedListenerSets");
+        let list = |shown: &mut Value| shown["conditions"].as_array().expect("a list").clone();
+        let foreign = json!({"type": "example.com/Other", "status": "True"});
+        let mut conditions = list(&mut shown);
+        conditions.insert(0, foreign);
+        shown["conditions"] = conditions.into();
+        assert_eq!(written(&outcome, &shown), None);
+        for other in [
+            gateway(2, accepted(), 2),
+            gateway(1, accepted(), 3),
+            gateway(1, vec![Condition::fails("Accepted", "Invalid", "no")], 2),
+        ] {
+            assert!(written(&other, &shown).is_some(), "{other:?}");
+        }
+        // What is over goes.
+        let passing = json!({"type": "Conflicted", "status": "True"});
+        let mut conditions = list(&mut shown);
+        conditions.push(passing);
+        shown["conditions"] = conditions.into();
+        assert!(written(&outcome, &shown).is_some());
+    }
+
+    #[test]
+    fn a_condition_keeps_its_time_as_long_as_it_says_the_same() {
+        let mut shown = written(&gateway(1, accepted(), 2), &Value::Null).expect("a status");
+        for condition in shown["conditions"].as_array_mut().expect("a list") {
+            condition["lastTransitionTime"] = json!(EARLIER);
+        }
+        let one_fails =
+            vec![Condition::holds("Accepted", "Other"), Condition::fails("Programmed", "No", "no")];
+        let status = written(&gateway(2, one_fails, 2), &shown).expect("another status");
+        let times = |n: usize| status["conditions"][n]["lastTransitionTime"].clone();
+        assert_eq!([times(0), times(1)], [json!(EARLIER), json!("1970-01-01T00:00:00Z")]);
+        assert_eq!(status["conditions"][0]["observedGeneration"], 2);
+    }
+
+    #[test]
+    fn a_gateway_without_address_waits_for_one() {
+        let content = Content::Gateway {
+            conditions: accepted(),
+            addresses: GatewayAddresses::Published,
+            listeners: Vec::new(),
+            listener_sets: 0,
+        };
+        let status = ObjectStatus { generation: 1, content };
+        let programmed = |published: &[Address]| {
+            let published = Addresses::from(published.to_vec());
+            let status = wanted(&status, &published, &Value::Null, Timestamp::UNIX_EPOCH);
+            (status["conditions"][1]["reason"].clone(), status["addresses"].clone())
+        };
+        assert_eq!(programmed(&[]), (json!("AddressNotAssigned"), json!([])));
+        let name = Address::Name("lb.test".into());
+        let addresses = json!([{"type": "Hostname", "value": "lb.test"}]);
+        assert_eq!(programmed(&[name]), (json!("Programmed"), addresses));
+    }
+
+    #[test]
+    fn entries_of_others_stay_as_they_are() {
+        let foreign = json!({
+            "parentRef": {"name": "theirs"}, "controllerName": "example.com/other",
+            "conditions": [{"type": "Accepted", "status": "True"}],
+        });
+        let stale = json!({
+            "parentRef": {"name": "old"}, "controllerName": "ringway.dev/gateway", "conditions": [],
+        });
+        let shown = json!({"parents": [stale, foreign]});
+        let parent = ParentReference { name: "ours".into(), ..ParentReference::default() };
+        let conditions = vec![Condition::holds("Accepted", "Accepted")];
+        let parents = |parents| {
+            let controller = "ringway.dev/gateway".into();
+            let content = Content::Parents { controller, parents };
+            Outcome::Status(Arc::new(ObjectStatus { generation: 1, content }))
+        };
+        let ours = parents(vec![ParentStatus { parent, conditions }]);
+        let status = written(&ours, &shown).expect("a status");
+        assert_eq!(status["parents"].as_array().map(Vec::len), Some(2));
+        assert_eq!(status["parents"][0], foreign);
+        assert_eq!(status["parents"][1]["parentRef"], json!({"name": "ours"}));
+        assert_eq!(written(&ours, &status), None);
+        let status = written(&parents(Vec::new()), &status).expect("taken back");
+        assert_eq!(status, json!({"parents": [foreign]}));
+        assert_eq!(written(&parents(Vec::new()), &status), None);
+        assert_eq!(written(&parents(Vec::new()), &Value::Null), None);
+        // Whoever else wrote meanwhile must not lose it.
+        let shown = Shown::Status(Arc::new(Value::Null), "5".into());
+        let due = due(&ours, &Addresses::from([]), &shown, Timestamp::UNIX_EPOCH);
+        assert!(matches!(due, Some(Written::Status(_, Some(version))) if *version == *"5"));
+    }
 }

@@ -69,12 +69,13 @@ fn text(found: Option<TableTls<'_>>) -> String {
 }
 
 #[test]
-fn exact_then_one_label_then_default() {
+fn exact_then_one_label_then_longest_wildcard_then_default() {
     let terminate = |n| TlsAction::Terminate(id(n));
     let names = vec![
         name("a.b", terminate(1)),
         name("*.b", terminate(2)),
         name("**.c", terminate(1)),
+        name("**.d.c", terminate(2)),
         name("*", terminate(1)),
         name("p.b", passthrough("t")),
     ];
@@ -87,7 +88,11 @@ fn exact_then_one_label_then_default() {
         (Some("x.a.b"), "tls Some(0)"),
         (Some("b"), "tls Some(0)"),
         (Some(".b"), "tls Some(0)"),
-        (Some("x.c"), "tls Some(0)"),
+        (Some("x.c"), "tls Some(1)"),
+        (Some("y.x.c"), "tls Some(1)"),
+        (Some("y.x.d.c"), "tls Some(2)"),
+        (Some("d.c"), "tls Some(1)"),
+        (Some("c"), "tls Some(0)"),
         (Some(""), "tls Some(0)"),
         (None, "tls Some(0)"),
     ] {
@@ -136,8 +141,11 @@ fn action() -> impl Strategy<Value = TlsAction> {
 
 /// Names, no pattern twice.
 fn names() -> impl Strategy<Value = Vec<Arc<ServerName>>> {
-    let text =
-        prop_oneof![3 => generate::name(), 2 => generate::name().prop_map(|n| format!("*.{n}"))];
+    let text = prop_oneof![
+        3 => generate::name(),
+        2 => generate::name().prop_map(|n| format!("*.{n}")),
+        1 => generate::name().prop_map(|n| format!("**.{n}")),
+    ];
     vec((text, action()), 0..8).prop_map(|names| {
         let mut seen = BTreeSet::new();
         let fresh = names.into_iter().filter(|(text, _)| seen.insert(text.clone()));

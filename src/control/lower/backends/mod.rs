@@ -15,23 +15,24 @@ use super::canaries::CanaryUse;
 use super::claim::{Claim, Place};
 use super::claims::Claims;
 use super::options::LowerOptions;
-use super::streams::Line;
 use crate::control::resolve::{Answer, Resolution};
+use crate::control::source::object::Provenance;
 use crate::control::source::report::Report;
 use crate::control::store::{Dirty, Store};
-use crate::model::{BackendKey, Kind, ObjectRef, Problem, StreamService, TransportProtocol};
+use crate::model::{BackendKey, Kind, ObjectRef, Problem, TransportProtocol};
 use crate::table::EndpointSet;
 use backend::{Backend, Defect, Sources};
 use dial::Dialers;
 use service::service_ref;
 use slices::SliceIndex;
-use uses::{Use, Uses};
+pub(super) use uses::Use;
+use uses::Uses;
 
 /// All backends in use.
 #[derive(Debug, Default)]
 pub(super) struct Backends {
     uses: Uses,
-    /// Fields of the ConfigMaps whose lines name them.
+    /// Fields of the objects, other than claims, that name them.
     lines: BTreeMap<(ObjectRef, BackendKey), String>,
     built: BTreeMap<BackendKey, Backend>,
     /// What is wrong with a backend, told on each object that names it.
@@ -97,28 +98,28 @@ impl Backends {
         }
     }
 
-    /// A ConfigMap has the lines `new` in place of `old`.
-    pub(super) fn services(
+    /// An object that is no claim names `new` in place of `old`, each with the field that does.
+    pub(super) fn services<'a>(
         &mut self,
-        map: &ObjectRef,
-        old: &[Line],
-        new: &[Line],
+        owner: &ObjectRef,
+        (old, old_use): (impl Iterator<Item = &'a BackendKey>, Use),
+        (new, new_use): (impl Iterator<Item = (&'a BackendKey, &'a String)> + Clone, Use),
         touched: &mut Touched,
     ) {
-        for Line { service: StreamService { backend, .. }, .. } in new {
-            self.uses.acquire(backend, map, Use::Plain);
+        for (backend, _) in new.clone() {
+            self.uses.acquire(backend, owner, new_use);
             touched.keys.insert(backend.clone());
         }
-        for Line { service: StreamService { backend, .. }, .. } in old {
-            self.uses.release(backend, map, Use::Plain);
-            self.lines.remove(&(map.clone(), backend.clone()));
+        for backend in old {
+            self.uses.release(backend, owner, old_use);
+            self.lines.remove(&(owner.clone(), backend.clone()));
             touched.keys.insert(backend.clone());
         }
-        for Line { field, service } in new {
-            let place = (map.clone(), service.backend.clone());
+        for (backend, field) in new {
+            let place = (owner.clone(), backend.clone());
             self.lines.entry(place).or_insert_with(|| field.clone());
         }
-        touched.owners.insert(map.clone());
+        touched.owners.insert(owner.clone());
     }
 
     /// Marks what changed objects are part of: Services, slices and Secrets. Time alone changes
@@ -280,10 +281,7 @@ impl Backends {
         let place = claim.and_then(|claim| claim.place_of(key));
         let line = self.lines.get(&(user.clone(), key.clone()));
         let (field, provenance, effect) = match line {
-            Some(field) => {
-                let map = store.config_maps.get(user);
-                (field.clone(), map.and_then(|map| map.provenance.as_ref()), effect_on_line(key))
-            }
+            Some(field) => (field.clone(), provenance_of(store, user), effect_on(user, key)),
             None => {
                 let field = place.map(|place| place.backend_field()).unwrap_or_default();
                 let effect = place.copied().unwrap_or(Place::Default).effect().to_owned();
@@ -300,8 +298,21 @@ impl Backends {
     }
 }
 
-fn effect_on_line(key: &BackendKey) -> String {
+/// Where an object that is no claim comes from.
+fn provenance_of<'a>(store: &'a Store, user: &ObjectRef) -> Option<&'a Provenance> {
+    match user.kind {
+        Kind::ConfigMap => store.config_maps.get(user)?.provenance.as_ref(),
+        Kind::GRPCRoute => store.grpc_routes.get(user)?.provenance.as_ref(),
+        Kind::HTTPRoute => store.http_routes.get(user)?.provenance.as_ref(),
+        _ => None,
+    }
+}
+
+fn effect_on(user: &ObjectRef, key: &BackendKey) -> String {
     match key.dial.transport {
+        _ if matches!(user.kind, Kind::GRPCRoute | Kind::HTTPRoute) => {
+            "requests that would go there get status 503".to_owned()
+        }
         TransportProtocol::Tcp => format!("connections to the ports that lead to {key} are closed"),
         TransportProtocol::Udp => format!("datagrams to the ports that lead to {key} are dropped"),
     }

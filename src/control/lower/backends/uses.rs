@@ -20,7 +20,7 @@ pub(super) struct Uses {
 
 /// What a user does with a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(in crate::control::lower) enum Use {
     Plain,
     /// Requests are bound to its endpoints.
     Binding,

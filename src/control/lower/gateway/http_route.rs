@@ -202,11 +202,10 @@ pub(super) mod tests {
     use k8s_openapi::api::core::v1::Service;
     use serde_json::{Value, json};
 
-    use super::super::World;
     use super::super::grants::Grants;
     use super::super::meaning::Traffic;
+    use super::super::world::World;
     use super::*;
-    use crate::control::lower::tests::options;
     use crate::control::store::{Entry, Store};
     use crate::filter::{Edit, FieldEdits, Filter, PathEdit};
     use crate::model::{Kind, ObjectRef, Rule, ValueMatch};
@@ -232,16 +231,10 @@ pub(super) mod tests {
             let reference = ObjectRef { kind: Kind::Service, namespace, name };
             store.services.insert(reference, Entry { object, provenance: None });
         }
-        let (options, grants) = (options(), Grants::default());
-        let world = World { store: &store, options: &options, grants: &grants };
+        let grants = Grants::default();
+        let world = World { store: &store, grants: &grants };
         let reference = ObjectRef { kind, namespace: "ns".into(), name: "r".into() };
-        let metadata = Default::default();
-        lower(Lowering {
-            world: &world,
-            reference: &reference,
-            metadata: &metadata,
-            provenance: None,
-        })
+        lower(Lowering { world: &world, reference: &reference, provenance: None })
     }
 
     fn http(rules: Value) -> Meaning {

@@ -6,58 +6,11 @@ use std::sync::Arc;
 use super::grants::{Grants, Referrer};
 use super::hostnames;
 use super::namespaces::Admission;
+use super::protocol::{Protocol, Transport};
+use super::sites::Site;
 use crate::control::gateway_api::gateway::{ListenerSpec, ListenerTls, RouteGroupKind};
 use crate::control::gateway_api::reference::{GROUP, ObjectReference};
-use crate::control::kinds::{Serving, info};
-use crate::model::{HostPattern, Kind, ObjectRef};
-
-/// What is spoken at a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
-    Http,
-    Https,
-    /// TLS that is passed through.
-    Passthrough,
-    /// TLS that ends here, with something else in it.
-    Terminate,
-    Tcp,
-    Udp,
-}
-
-/// What protocols have to have in common to be at one port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Transport {
-    Http,
-    Tls,
-    Tcp,
-    Udp,
-}
-
-impl Protocol {
-    pub(super) const fn transport(self) -> Transport {
-        match self {
-            Self::Http => Transport::Http,
-            Self::Https | Self::Passthrough | Self::Terminate => Transport::Tls,
-            Self::Tcp => Transport::Tcp,
-            Self::Udp => Transport::Udp,
-        }
-    }
-
-    /// Kinds of routes that it may have, and that are served.
-    fn kinds(self) -> impl Iterator<Item = Kind> {
-        let kinds: &[Kind] = match self {
-            Self::Http | Self::Https => &[Kind::HTTPRoute, Kind::GRPCRoute],
-            Self::Passthrough | Self::Terminate => &[Kind::TLSRoute],
-            Self::Tcp => &[Kind::TCPRoute],
-            Self::Udp => &[Kind::UDPRoute],
-        };
-        kinds.iter().copied().filter(|kind| info(*kind).serving == Serving::Served)
-    }
-
-    fn is_served(self) -> bool {
-        self.kinds().next().is_some()
-    }
-}
+use crate::model::{HostPattern, Kind, ObjectRef, ServerTlsId};
 
 /// Why something of a listener has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +52,10 @@ pub(super) struct Listener {
     pub unresolved: Option<Fault>,
     /// Condition Conflicted: the reason.
     pub conflict: Option<&'static str>,
+    /// Where it is served; `None`: nowhere.
+    pub site: Option<Site>,
+    /// Settings of the certificate that is served.
+    pub tls: Option<ServerTlsId>,
 }
 
 impl Listener {
@@ -141,7 +98,14 @@ impl Listener {
             refused,
             unresolved: wrong_kind.or(wrong_secret),
             conflict: None,
+            site: None,
+            tls: None,
         }
+    }
+
+    /// Whether routes get requests from it.
+    pub(super) fn is_served(&self) -> bool {
+        self.site.is_some()
     }
 }
 

@@ -5,11 +5,9 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-
-use super::World;
 use super::grants::Referrer;
 use super::references::References;
+use super::world::World;
 use crate::control::source::object::Provenance;
 use crate::model::{ObjectRef, Origin, Problem, Rule, WeightedBackend};
 
@@ -19,7 +17,6 @@ pub(super) struct Lowering<'a> {
     pub world: &'a World<'a>,
     /// The route.
     pub reference: &'a ObjectRef,
-    pub metadata: &'a ObjectMeta,
     pub provenance: Option<&'a Provenance>,
 }
 
@@ -56,6 +53,7 @@ pub(super) enum Traffic {
     /// Rules of HTTPRoutes and GRPCRoutes, in order; the same for each host of the route.
     Rules(Vec<Arc<Rule>>),
     /// Where connections or datagrams are relayed to, by shares.
+    #[expect(dead_code, reason = "no kind of route that is served does this yet")]
     Streams(Vec<WeightedBackend>),
 }
 

@@ -5,6 +5,9 @@
 //!  ReferenceGrant, Namespace, Secret ─────────┘       ├─▶ attachment ─▶ hosts ─▶ Model
 //!  HTTPRoute, GRPCRoute, … ─▶ Meaning ────────────────┘        └─▶ states of all of them
 //! ```
+//!
+//! Gateways are few and made anew together; routes are many, and a change makes anew those that it
+//! concerns, and their hosts.
 
 mod addresses;
 mod attachment;
@@ -17,19 +20,529 @@ mod http_route;
 mod listeners;
 mod meaning;
 mod namespaces;
+pub(super) mod parents;
+mod protocol;
 mod references;
+mod routes;
 mod rules;
 mod sessions;
+mod sites;
 mod speech;
+mod states;
 mod values;
+mod world;
 
-use crate::control::lower::options::LowerOptions;
-use crate::control::store::Store;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::backends::{self, Backends, Use};
+use super::claim::Age;
+use super::names::certificates::Names;
+use super::options::LowerOptions;
+use crate::control::conditions::{Content, ObjectStatus};
+use crate::control::outcomes::Outcome;
+use crate::control::store::{Dirty, Store};
+use crate::model::{
+    BackendKey, EntryPoint, Host, HostPattern, Kind, Listener as ModelListener, ObjectRef, OnMiss,
+    Problem, Rule, ServerName, TlsAction,
+};
+use addresses::Pool;
+use attachment::{Attached, attach};
 use grants::Grants;
+use listeners::Listener;
+use meaning::{Meaning, Traffic};
+use parents::{Making, Parent, Parents, Role};
+use protocol::Protocol;
+use routes::{Route, view};
+use sites::{Site, Sites, Spot};
+use states::{Counts, Telling};
+use world::World;
 
-/// What routes are lowered with. No file of a kind reads more than this.
-pub(super) struct World<'a> {
-    store: &'a Store,
-    options: &'a LowerOptions,
-    grants: &'a Grants,
+pub use states::NotOpen;
+
+/// What everything of the Gateway API came to.
+#[derive(Debug, Default)]
+pub(super) struct Gateways {
+    /// Changed since it was last made.
+    pending: BTreeSet<ObjectRef>,
+    grants: Grants,
+    pool: Pool,
+    parents: Parents,
+    routes: BTreeMap<ObjectRef, Route>,
+    /// Routes that an object changes by its coming, going or changing.
+    by_read: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
+    /// Routes of a host, the oldest first.
+    by_spot: BTreeMap<Spot, BTreeSet<(Age, ObjectRef)>>,
+    sites: Sites,
+    /// See [`Names::edition`].
+    edition: u64,
+    /// Entry points that are not open, and why.
+    refused: BTreeMap<EntryPoint, NotOpen>,
+    told: BTreeMap<ObjectRef, Arc<ObjectStatus>>,
+    problems: BTreeMap<ObjectRef, Vec<Arc<Problem>>>,
+}
+
+/// What Gateways are made with.
+pub(super) struct Surroundings<'a> {
+    pub store: &'a Store,
+    pub options: &'a LowerOptions,
+    pub names: &'a mut Names,
+    pub backends: &'a mut Backends,
+    pub touched: &'a mut backends::Touched,
+    pub now: SystemTime,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    /// The model says something else.
+    pub is_model: bool,
+    /// Some problems came or went.
+    pub are_problems_stale: bool,
+    /// States that are others than before.
+    pub outcomes: Vec<(ObjectRef, Outcome)>,
+}
+
+impl Gateways {
+    /// Takes note of what changed. Costs nothing where there is no class of ours.
+    pub(super) fn note(&mut self, store: &Store, dirty: &Dirty, options: &LowerOptions) {
+        let has_class = || !parents::classes(store, options).is_empty();
+        if !self.told.is_empty() || has_class() {
+            let concerns = |object: &&ObjectRef| match object.kind {
+                Kind::EndpointSlice | Kind::Ingress | Kind::IngressClass => false,
+                Kind::Service | Kind::ConfigMap => self.by_read.contains_key(*object),
+                Kind::Secret => self.names(object),
+                _ => true,
+            };
+            let pending: Vec<_> = dirty.0.iter().filter(concerns).cloned().collect();
+            self.pending.extend(pending);
+        }
+    }
+
+    /// Whether a listener names the Secret.
+    fn names(&self, secret: &ObjectRef) -> bool {
+        let mut listeners = self.parents.values().flat_map(|parent| &parent.listeners);
+        listeners.any(|listener| listener.certificates.contains(secret))
+    }
+
+    /// Says which entry points are not open, and why; what changes by it.
+    pub(super) fn set_refused(
+        &mut self,
+        refused: BTreeMap<EntryPoint, NotOpen>,
+        store: &Store,
+        options: &LowerOptions,
+    ) -> Made {
+        let mut made = Made::default();
+        if refused != self.refused {
+            self.refused = refused;
+            self.tell(store, options, BTreeSet::new(), &mut made);
+        }
+        made
+    }
+
+    /// The listeners of the model, with those of Ingresses.
+    pub(super) fn listeners(&self, ingress: ModelListener) -> Vec<ModelListener> {
+        self.sites.listeners(ingress)
+    }
+
+    pub(super) fn problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
+        self.problems.values().flatten()
+    }
+
+    /// Makes what is pending.
+    pub(super) fn make(&mut self, around: Surroundings<'_>) -> Made {
+        let Surroundings { store, options, names, backends, touched, now } = around;
+        let edition = names.edition();
+        let is_new_edition = std::mem::replace(&mut self.edition, edition) != edition;
+        let pending = std::mem::take(&mut self.pending);
+        let is_concerned = !self.parents.is_empty() && is_new_edition;
+        if pending.is_empty() && !is_concerned {
+            return Made::default();
+        }
+        let mut made = Made::default();
+        let has = |kinds: &[Kind]| pending.iter().any(|object| kinds.contains(&object.kind));
+        if has(&[Kind::ReferenceGrant]) {
+            self.grants = Grants::of(&store.reference_grants);
+        }
+        let is_route = |object: &ObjectRef| routes::KINDS.contains(&object.kind);
+        let are_parents_stale =
+            is_concerned || pending.iter().any(|o| !is_route(o) && o.kind != Kind::Service);
+        let mut spots = BTreeSet::new();
+        let mut wanted = BTreeSet::new();
+        let are_others = are_parents_stale && self.make_parents(store, options, names, now);
+        if are_others || has(&[Kind::Namespace]) {
+            wanted.extend(all_routes(store).chain(self.routes.keys()).cloned());
+        }
+        if are_others {
+            spots.extend(self.sites.spots());
+            made.is_model = true;
+        }
+        let reading = pending.iter().flat_map(|object| self.by_read.get(object)).flatten();
+        let mut stale: BTreeSet<ObjectRef> = reading.cloned().collect();
+        stale.extend(pending.iter().filter(|object| is_route(object)).cloned());
+        if has(&[Kind::ReferenceGrant]) {
+            stale.extend(self.routes.keys().cloned());
+        }
+        wanted.extend(stale.iter().cloned());
+        let world = World { store, grants: &self.grants };
+        let mut changed = Vec::new();
+        for route in &wanted {
+            let known = self.routes.get(route).filter(|_| !stale.contains(route));
+            let meaning = known.map(|known| Arc::clone(&known.meaning));
+            changed.push((route, attached(&world, route, &self.parents, meaning)));
+        }
+        for (reference, route) in changed {
+            self.take(reference, route, backends, touched, &mut spots);
+        }
+        made.is_model |= self.build(spots);
+        self.tell(store, options, wanted, &mut made);
+        made
+    }
+
+    /// Makes Gateways and their listeners anew. Whether they are others.
+    fn make_parents(
+        &mut self,
+        store: &Store,
+        options: &LowerOptions,
+        names: &mut Names,
+        now: SystemTime,
+    ) -> bool {
+        let (grants, pool) = (&self.grants, &mut self.pool);
+        let parents = Making { store, options, grants, pool, names, now }.parents();
+        let is_changed = !parents::are_alike(&self.parents, &parents);
+        self.parents = parents;
+        let served = self.parents.values().flat_map(|parent| &parent.listeners);
+        let named: BTreeSet<Site> = served.filter_map(|listener| listener.site.clone()).collect();
+        let is_changed = self.sites.settle(&named) | is_changed;
+        if is_changed {
+            for site in &named {
+                self.name(site);
+            }
+        }
+        is_changed
+    }
+
+    /// Which certificates a site has for which names.
+    fn name(&mut self, site: &Site) {
+        let mut names = BTreeMap::new();
+        let mut default_tls = None;
+        for (reference, parent) in &self.parents {
+            for listener in parent.listeners.iter().filter(|l| l.site.as_ref() == Some(site)) {
+                let Some(tls) = listener.tls else { continue };
+                if listener.hostname == HostPattern::Any {
+                    default_tls.get_or_insert(tls);
+                    continue;
+                }
+                let pattern = listener.hostname.clone();
+                let (action, origin) = (TlsAction::Terminate(tls), reference.clone());
+                let name = ServerName { pattern: pattern.clone(), action, origin };
+                names.entry(pattern).or_insert(name);
+            }
+        }
+        let Some(served) = self.sites.served(site) else { return };
+        let old: BTreeMap<_, _> =
+            served.names.drain(..).map(|name| (name.pattern.clone(), name)).collect();
+        served.names = names
+            .into_iter()
+            .map(|(pattern, name)| match old.get(&pattern) {
+                Some(old) if **old == name => Arc::clone(old),
+                _ => Arc::new(name),
+            })
+            .collect();
+        served.default_tls = default_tls;
+    }
+
+    /// Takes what became of a route; `None`: no parent of it is ours, or it is gone.
+    fn take(
+        &mut self,
+        reference: &ObjectRef,
+        route: Option<Route>,
+        backends: &mut Backends,
+        touched: &mut backends::Touched,
+        spots: &mut BTreeSet<Spot>,
+    ) {
+        let old = self.routes.remove(reference);
+        for (spot, age) in old.iter().flat_map(|old| old.spots.iter().map(|spot| (spot, &old.age)))
+        {
+            if let Some(all) = self.by_spot.get_mut(spot) {
+                all.remove(&(age.clone(), reference.clone()));
+                if all.is_empty() {
+                    self.by_spot.remove(spot);
+                }
+            }
+            spots.insert(spot.clone());
+        }
+        let reads = |route: &Option<Route>| -> BTreeSet<ObjectRef> {
+            let reads = route.iter().flat_map(|route| &route.meaning.references.reads);
+            reads.cloned().collect()
+        };
+        let (before, after) = (uses(old.as_ref()), uses(route.as_ref()));
+        if before != after {
+            let before = (before.0.keys(), before.1);
+            backends.services(reference, before, (after.0.iter(), after.1), touched);
+        }
+        for object in reads(&old) {
+            if let Some(readers) = self.by_read.get_mut(&object) {
+                readers.remove(reference);
+                if readers.is_empty() {
+                    self.by_read.remove(&object);
+                }
+            }
+        }
+        for object in reads(&route) {
+            self.by_read.entry(object).or_default().insert(reference.clone());
+        }
+        if let Some(mut route) = route {
+            route.spots = self.spots(&route);
+            for spot in &route.spots {
+                let all = self.by_spot.entry(spot.clone()).or_default();
+                all.insert((route.age.clone(), reference.clone()));
+                spots.insert(spot.clone());
+            }
+            self.routes.insert(reference.clone(), route);
+        }
+    }
+
+    /// Where requests for a route come in: at hosts of its own, less those that belong to a
+    /// listener with a narrower hostname (listener isolation).
+    fn spots(&self, route: &Route) -> BTreeSet<Spot> {
+        let mut spots = BTreeSet::new();
+        if route.meaning.refused.is_some() {
+            return spots;
+        }
+        for Attached { object, listeners, .. } in &route.attached {
+            let Some(parent) = self.parents.get(object) else { continue };
+            for attachment in listeners.iter().flatten() {
+                let Some(listener) = parent.listeners.get(attachment.listener) else { continue };
+                let Some(site) = &listener.site else { continue };
+                let hosts = attachment.hosts.iter();
+                let own = hosts.filter(|host| !self.is_of_narrower(site, listener, host));
+                spots.extend(own.map(|host| (site.clone(), host.clone())));
+            }
+        }
+        spots
+    }
+
+    fn is_of_narrower(&self, site: &Site, listener: &Listener, host: &HostPattern) -> bool {
+        self.at(site).any(|other| {
+            other.hostname != listener.hostname
+                && hostnames::covers(&listener.hostname, &other.hostname)
+                && hostnames::covers(&other.hostname, host)
+        })
+    }
+
+    fn at<'s>(&'s self, site: &'s Site) -> impl Iterator<Item = &'s Listener> {
+        let all = self.parents.values().flat_map(|parent| &parent.listeners);
+        all.filter(move |listener| listener.site.as_ref() == Some(site))
+    }
+
+    /// Builds hosts anew. Whether any is another one.
+    fn build(&mut self, spots: BTreeSet<Spot>) -> bool {
+        let of_listeners = self.parents.values().flat_map(|parent| &parent.listeners);
+        let of_listeners = of_listeners
+            .filter(|l| matches!(l.protocol, Some(Protocol::Http | Protocol::Https)))
+            .filter_map(|l| Some((l.site.clone()?, l.hostname.clone())));
+        let ends: BTreeSet<Spot> = of_listeners.collect();
+        let mut is_changed = false;
+        for spot in spots.into_iter().chain(ends.iter().cloned()).collect::<BTreeSet<_>>() {
+            let rules = self.rules(&spot);
+            let is_end = ends.contains(&spot);
+            let (site, pattern) = spot;
+            let Some(served) = self.sites.served(&site) else { continue };
+            if rules.is_empty() && !is_end {
+                is_changed |= served.hosts.remove(&pattern).is_some();
+                continue;
+            }
+            // A listener takes no requests that belong to a narrower one.
+            let on_miss = if is_end { OnMiss::Default } else { OnMiss::NextHost };
+            let is_same = |old: &Arc<Host>| {
+                old.on_miss == on_miss
+                    && old.rules.len() == rules.len()
+                    && old.rules.iter().zip(&rules).all(|(old, new)| Arc::ptr_eq(old, new))
+            };
+            if served.hosts.get(&pattern).is_some_and(is_same) {
+                continue;
+            }
+            is_changed = true;
+            let host = Host { pattern: pattern.clone(), on_miss, rules, locations: Vec::new() };
+            served.hosts.insert(pattern, Arc::new(host));
+        }
+        is_changed
+    }
+
+    fn rules(&self, spot: &Spot) -> Vec<Arc<Rule>> {
+        let routes = self.by_spot.get(spot).into_iter().flatten();
+        let routes = routes.filter_map(|(_, route)| self.routes.get(route));
+        let rules = routes.flat_map(|route| match &route.meaning.traffic {
+            Traffic::Rules(rules) => &rules[..],
+            Traffic::Streams(_) => &[],
+        });
+        rules.cloned().collect()
+    }
+
+    /// Tells what is other than what was told: of Gateways, and of these routes.
+    fn tell(
+        &mut self,
+        store: &Store,
+        options: &LowerOptions,
+        routes: BTreeSet<ObjectRef>,
+        made: &mut Made,
+    ) {
+        let counts = self.counts();
+        let refused = self.refused.clone();
+        let not_open = |listener: &Listener| {
+            let site = listener.site.as_ref()?;
+            let mut at = site.entry_points(&options.entry_points).into_iter();
+            at.find_map(|entry_point| refused.get(&entry_point).cloned())
+        };
+        let telling = Telling { counts: &counts, not_open: &not_open };
+        let mut now: Vec<(ObjectRef, Option<ObjectStatus>, Vec<Arc<Problem>>)> = Vec::new();
+        for (reference, entry) in &store.gateway_classes {
+            let spec = &entry.object.spec;
+            if spec.controller_name == *options.gateway_controller {
+                let generation = entry.object.metadata.generation.unwrap_or_default();
+                let status = states::class(generation, spec.parameters_ref.is_some());
+                now.push((reference.clone(), Some(status), Vec::new()));
+            }
+        }
+        for (reference, parent) in &self.parents {
+            let status = match &parent.role {
+                Role::Gateway { .. } => telling.gateway(reference, parent, self.sets_of(reference)),
+                Role::Set { .. } => telling.listener_set(reference, parent),
+            };
+            let problems = states::parent_problems(reference, parent, &telling);
+            now.push((reference.clone(), Some(status), problems));
+        }
+        let is_gone = |told: &&ObjectRef| {
+            !routes::KINDS.contains(&told.kind)
+                && !now.iter().any(|(reference, ..)| reference == *told)
+        };
+        let gone: Vec<_> = self.told.keys().filter(is_gone).cloned().collect();
+        now.extend(gone.into_iter().map(|reference| (reference, None, Vec::new())));
+        for reference in routes {
+            let controller = &options.gateway_controller;
+            match self.routes.get(&reference) {
+                Some(route) => {
+                    let problems = states::route_problems(&reference, route);
+                    now.push((reference, Some(states::route(route, controller)), problems));
+                }
+                // What we said of a route that is still there is taken back, be it before we
+                // started.
+                None => {
+                    let left = view(store, &reference).map(|view| ObjectStatus {
+                        generation: view.metadata.generation.unwrap_or_default(),
+                        content: Content::Parents {
+                            controller: Arc::clone(controller),
+                            parents: Vec::new(),
+                        },
+                    });
+                    now.push((reference, left, Vec::new()));
+                }
+            }
+        }
+        for (reference, status, problems) in now {
+            self.say(reference, status, problems, made);
+        }
+    }
+
+    fn say(
+        &mut self,
+        reference: ObjectRef,
+        status: Option<ObjectStatus>,
+        problems: Vec<Arc<Problem>>,
+        made: &mut Made,
+    ) {
+        let old = self.problems.get(&reference).map(|old| &old[..]).unwrap_or_default();
+        if old != problems {
+            made.are_problems_stale = true;
+            match problems.is_empty() {
+                true => self.problems.remove(&reference),
+                false => self.problems.insert(reference.clone(), problems),
+            };
+        }
+        let is_said = self.told.get(&reference).map(|told| &**told) == status.as_ref();
+        if is_said {
+            return;
+        }
+        let outcome = match status.map(Arc::new) {
+            Some(status) => {
+                self.told.insert(reference.clone(), Arc::clone(&status));
+                Outcome::Status(status)
+            }
+            None => {
+                self.told.remove(&reference);
+                Outcome::Withdrawn
+            }
+        };
+        made.outcomes.push((reference, outcome));
+    }
+
+    /// ListenerSets of a Gateway that are attached and have a listener that can be used.
+    fn sets_of(&self, gateway: &ObjectRef) -> u32 {
+        let is_accepted = |parent: &&Parent| {
+            parent.gateway == *gateway
+                && matches!(parent.role, Role::Set { fault: None })
+                && parent.listeners.iter().any(states::is_good)
+        };
+        u32::try_from(self.parents.values().filter(is_accepted).count()).unwrap_or(u32::MAX)
+    }
+
+    /// How many routes each listener has, whatever becomes of their requests.
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::new();
+        for route in self.routes.values().filter(|route| route.meaning.refused.is_none()) {
+            let mut listeners = BTreeSet::new();
+            for Attached { object, listeners: attachments, .. } in &route.attached {
+                let attachments = attachments.iter().flatten();
+                listeners.extend(attachments.map(|attachment| (object, attachment.listener)));
+            }
+            for (object, listener) in listeners {
+                let count = counts.entry((object.clone(), listener)).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        counts
+    }
+}
+
+/// Backends of a route, and whether it binds requests to their endpoints.
+fn uses(route: Option<&Route>) -> (&BTreeMap<BackendKey, String>, Use) {
+    static NONE: BTreeMap<BackendKey, String> = BTreeMap::new();
+    let Some(route) = route else { return (&NONE, Use::Plain) };
+    let binds = match &route.meaning.traffic {
+        Traffic::Rules(rules) => rules.iter().any(|rule| rule.policies.binding.is_some()),
+        Traffic::Streams(_) => false,
+    };
+    let how = if binds { Use::Binding } else { Use::Plain };
+    (&route.meaning.references.uses, how)
+}
+
+fn all_routes(store: &Store) -> impl Iterator<Item = &ObjectRef> {
+    let http = store.http_routes.keys().chain(store.grpc_routes.keys());
+    let streams = store.tls_routes.keys().chain(store.tcp_routes.keys());
+    http.chain(streams).chain(store.udp_routes.keys())
+}
+
+/// What becomes of a route. `meaning`: what it is known to mean.
+fn attached(
+    world: &World<'_>,
+    reference: &ObjectRef,
+    parents: &Parents,
+    meaning: Option<Arc<Meaning>>,
+) -> Option<Route> {
+    let view = view(world.store, reference)?;
+    let listeners = |object: &ObjectRef| parents.get(object).map(|parent| &parent.listeners[..]);
+    let attached = attach(view.wish, listeners, &world.store.namespaces);
+    if attached.is_empty() {
+        return None;
+    }
+    Some(Route {
+        age: parents::age_of(reference, view.metadata),
+        generation: view.metadata.generation.unwrap_or_default(),
+        provenance: view.provenance.cloned(),
+        attached,
+        spots: BTreeSet::new(),
+        meaning: meaning.unwrap_or_else(|| Arc::new(view.lower(world))),
+    })
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::World;
 use super::grants::Referrer;
+use super::world::World;
 use crate::control::gateway_api::reference::BackendReference;
 use crate::control::lower::backends::service;
 use crate::model::{BackendKey, BackendTarget, Dial, Kind, ObjectRef, PortRef};

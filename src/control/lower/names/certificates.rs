@@ -102,6 +102,12 @@ pub(crate) struct Names {
     server_tls: Arc<ServerTlsById>,
     /// Of them, in all.
     made: u64,
+    /// Settings that listeners of Gateways use.
+    of_listeners: HashSet<ServerTlsId>,
+    /// Secrets that they name, each with the object that does.
+    by_listeners: BTreeSet<(ObjectRef, ObjectRef)>,
+    /// Counts up whenever all settings have to be asked for anew.
+    edition: u64,
     /// Who has a say about a name, the oldest first.
     claims: BTreeMap<HostPattern, BTreeMap<Age, ObjectRef>>,
     names: BTreeMap<HostPattern, BuiltName>,
@@ -155,6 +161,9 @@ impl Names {
             settings: HashMap::new(),
             server_tls: Arc::default(),
             made: 0,
+            of_listeners: HashSet::new(),
+            by_listeners: BTreeSet::new(),
+            edition: 0,
             claims: BTreeMap::new(),
             names: BTreeMap::new(),
             problems: BTreeMap::new(),
@@ -192,6 +201,41 @@ impl Names {
             self.secrets.release(secret, &claim.owner);
         }
         touched.ingresses.insert(claim.owner.clone());
+    }
+
+    /// See [`Self::edition`].
+    pub(crate) fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// Settings of a listener that serves the certificate of `secret`, and what is wrong with its
+    /// newest version.
+    pub(crate) fn of_secret(
+        &mut self,
+        secrets: &Entries<Secret>,
+        secret: &ObjectRef,
+        now: SystemTime,
+    ) -> (Option<ServerTlsId>, Option<SecretDefect>) {
+        let found = self.secrets.certificate(secrets, secret, now);
+        let no_auth = Arc::clone(&self.no_auth);
+        let tls = found.certificate.as_ref().and_then(|c| self.settings(c, &no_auth));
+        (tls, found.defect)
+    }
+
+    /// Says what all listeners of Gateways use from now on: Secrets, each with the object that
+    /// names it, and settings.
+    pub(crate) fn hold(
+        &mut self,
+        secrets: BTreeSet<(ObjectRef, ObjectRef)>,
+        settings: HashSet<ServerTlsId>,
+    ) {
+        secrets.iter().for_each(|(secret, user)| self.secrets.acquire(secret, user));
+        for (secret, user) in self.by_listeners.difference(&secrets) {
+            self.secrets.release(secret, user);
+        }
+        (self.by_listeners, self.of_listeners) = (secrets, settings);
+        self.secrets.forget_unused();
+        self.forget_settings();
     }
 
     /// Marks what uses a Secret that changed, or of which time made something else.
@@ -249,6 +293,7 @@ impl Names {
         if std::mem::take(&mut self.are_terms_new) | are_keys_new {
             // Settings hold the keys and the terms that they were made with.
             self.settings.clear();
+            self.edition = self.edition.wrapping_add(1);
             self.default_certificate = None;
             touched.names.extend(self.names.keys().cloned());
         }
@@ -572,7 +617,9 @@ impl Names {
             TlsAction::Terminate(id) => Some(id),
             TlsAction::Passthrough { .. } => None,
         });
-        let used: HashSet<ServerTlsId> = of_names.chain(self.default_tls).collect();
+        let of_listeners = self.of_listeners.iter().copied();
+        let used: HashSet<ServerTlsId> =
+            of_names.chain(self.default_tls).chain(of_listeners).collect();
         if self.server_tls.keys().any(|id| !used.contains(id)) {
             Arc::make_mut(&mut self.server_tls).retain(|id, _| used.contains(id));
             self.settings.retain(|_, id| used.contains(id));

@@ -572,11 +572,11 @@ fn base64_may_be_broken_into_lines() {
 
 #[test]
 fn a_kind_that_is_not_served_yet_is_stored_and_said() {
-    let text = "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\n\
-                metadata: {name: edge, generation: 7}\nspec: {controllerName: example.com/edge, \
-                colour: red}\nstatus: {conditions: []}\n";
+    let text = "apiVersion: gateway.networking.k8s.io/v1\nkind: UDPRoute\n\
+                metadata: {name: edge, generation: 7}\nspec: {rules: [], colour: red}\n\
+                status: {parents: []}\n";
     let Manifest { objects, problems, .. } = read(&"f.yaml".into(), text);
-    assert_eq!(objects[0].reference.to_string(), "GatewayClass edge");
+    assert_eq!(objects[0].reference.to_string(), "UDPRoute default/edge");
     assert_eq!(objects[0].object.metadata().generation, Some(7));
     let told: Vec<_> = problems.iter().map(|p| (p.severity, p.reason, &*p.field)).collect();
     let expected =
@@ -584,6 +584,6 @@ fn a_kind_that_is_not_served_yet_is_stored_and_said() {
     assert_eq!(told, expected);
     // An API server would not take it.
     let Manifest { objects, broken, .. } =
-        read(&"f.yaml".into(), &text.replace("controllerName", "x"));
+        read(&"f.yaml".into(), &text.replace("rules: []", "rules: x"));
     assert_eq!((objects.len(), broken.len()), (0, 1));
 }

@@ -1,0 +1,297 @@
+//! Gateways of ours and their ListenerSets: what listens where.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::addresses::{Place, Pool};
+use super::grants::Grants;
+use super::listeners::{Fault, Listener, mark_conflicts};
+use super::namespaces::Admission;
+use super::protocol::{Protocol, Transport};
+use super::sites::Site;
+use crate::control::gateway_api::class::GatewayClass;
+use crate::control::gateway_api::gateway::{Gateway, ListenerSet, ListenerSpec};
+use crate::control::gateway_api::reference::{GROUP, ObjectReference};
+use crate::control::lower::claim::Age;
+use crate::control::lower::names::certificates::Names;
+use crate::control::lower::options::LowerOptions;
+use crate::control::lower::secrets::{SecretDefect, secret_ref};
+use crate::control::source::manifest::is_dns_subdomain;
+use crate::control::source::object::Provenance;
+use crate::control::store::{Entry, Store};
+use crate::model::{Kind, ObjectRef};
+
+/// A Gateway or ListenerSet of ours.
+#[derive(Debug, Clone)]
+pub(super) struct Parent {
+    /// Itself, or that of the set.
+    pub gateway: ObjectRef,
+    pub generation: i64,
+    pub provenance: Option<Provenance>,
+    pub listeners: Vec<Listener>,
+    pub role: Role,
+}
+
+/// Which of both.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Role {
+    Gateway {
+        place: Place,
+        /// Condition Accepted: what belongs to no listener.
+        fault: Option<Fault>,
+    },
+    Set {
+        /// Why it is not attached.
+        fault: Option<Fault>,
+    },
+}
+
+/// All of them.
+pub(super) type Parents = BTreeMap<ObjectRef, Parent>;
+
+/// Whether two come to the same routes: places and states of listeners are alike.
+pub(super) fn are_alike(one: &Parents, other: &Parents) -> bool {
+    let alike = |(a, b): ((&ObjectRef, &Parent), (&ObjectRef, &Parent))| {
+        a.0 == b.0 && a.1.listeners == b.1.listeners && a.1.role == b.1.role
+    };
+    one.len() == other.len() && one.iter().zip(other).all(alike)
+}
+
+/// When an object was made, and its name.
+pub(super) fn age_of(reference: &ObjectRef, metadata: &ObjectMeta) -> Age {
+    Age {
+        created: metadata.creation_timestamp.clone(),
+        namespace: Arc::clone(&reference.namespace),
+        name: Arc::clone(&reference.name),
+    }
+}
+
+/// The names of classes of ours.
+pub(super) fn classes(store: &Store, options: &LowerOptions) -> BTreeSet<Arc<str>> {
+    let is_ours = |(_, entry): &(&ObjectRef, &Entry<_>)| is_class(&entry.object, options);
+    let ours = store.gateway_classes.iter().filter(is_ours);
+    let mut names: BTreeSet<Arc<str>> = ours.map(|(class, _)| Arc::clone(&class.name)).collect();
+    if options.adopt_classless {
+        // Classes that a directory does not bring along.
+        let used = store.gateways.values().map(|entry| &*entry.object.spec.gateway_class_name);
+        let is_there =
+            |name: &&str| store.gateway_classes.keys().any(|class| *class.name == **name);
+        names.extend(used.filter(|name| !is_there(name)).map(Arc::from));
+    }
+    names
+}
+
+/// Whether a class is ours.
+pub(in crate::control::lower) fn is_class(class: &GatewayClass, options: &LowerOptions) -> bool {
+    class.spec.controller_name == *options.gateway_controller
+}
+
+/// Secrets that listeners name, whether they may or not.
+pub(in crate::control::lower) fn needs(
+    listeners: &[ListenerSpec],
+    own: &Arc<str>,
+) -> BTreeSet<ObjectRef> {
+    let references = listeners.iter().filter_map(|listener| listener.tls.as_ref());
+    let references = references.flat_map(|tls| &tls.certificate_refs);
+    let secrets = references.filter_map(|reference| {
+        let ObjectReference { group, kind, name, namespace } = reference;
+        let is_secret = group.as_deref().is_none_or(str::is_empty)
+            && kind.as_deref().is_none_or(|kind| kind == Kind::Secret.name());
+        let namespace = namespace.as_deref().map_or_else(|| Arc::clone(own), Arc::from);
+        // What no object can be called goes into no request.
+        let is_possible = is_secret && is_dns_subdomain(name) && is_dns_subdomain(&namespace);
+        is_possible.then(|| secret_ref(&namespace, name))
+    });
+    secrets.collect()
+}
+
+/// What Gateways are made of, besides their objects.
+pub(super) struct Making<'a> {
+    pub store: &'a Store,
+    pub options: &'a LowerOptions,
+    pub grants: &'a Grants,
+    pub pool: &'a mut Pool,
+    pub names: &'a mut Names,
+    pub now: SystemTime,
+}
+
+impl Making<'_> {
+    /// Makes all of them, the oldest first.
+    pub(super) fn parents(&mut self) -> Parents {
+        let classes = classes(self.store, self.options);
+        let ours = self.store.gateways.iter();
+        let ours = ours.filter(|(_, e)| classes.contains(&*e.object.spec.gateway_class_name));
+        let mut ours: Vec<_> = ours.collect();
+        ours.sort_by_cached_key(|(reference, entry)| age_of(reference, &entry.object.metadata));
+        let is_there = |gateway: &ObjectRef| ours.iter().any(|(ours, _)| *ours == gateway);
+        self.pool.retain(is_there);
+        let mut parents = Parents::new();
+        let mut shared = BTreeMap::new();
+        for (reference, entry) in ours {
+            self.gateway(reference, entry, &mut parents, &mut shared);
+        }
+        let mut secrets = BTreeSet::new();
+        let mut settings = HashSet::new();
+        for (reference, parent) in &mut parents {
+            for listener in &mut parent.listeners {
+                self.certify(listener);
+                let named = listener.certificates.iter();
+                secrets.extend(named.map(|secret| (secret.clone(), reference.clone())));
+                settings.extend(listener.tls);
+            }
+        }
+        self.names.hold(secrets, settings);
+        parents
+    }
+
+    fn gateway(
+        &mut self,
+        reference: &ObjectRef,
+        entry: &Entry<Gateway>,
+        parents: &mut Parents,
+        shared: &mut BTreeMap<u16, Transport>,
+    ) {
+        let Gateway { metadata, spec, .. } = &*entry.object;
+        let place = self.pool.place(reference, &spec.addresses, &self.options.gateway_addresses);
+        let parameters = spec.infrastructure.as_ref().and_then(|i| i.parameters_ref.as_ref());
+        let fault = parameters.map(|parameters| {
+            let text =
+                format!("There are no parameters of kind {}; leave it out.", parameters.kind);
+            Fault::new("InvalidParameters", "spec.infrastructure.parametersRef", text)
+        });
+        let is_refused = fault.is_some();
+        let role = Role::Gateway { place: place.clone(), fault };
+        let gateway = self.parent(reference, reference, entry, &spec.listeners, metadata, role);
+        let allowed = spec.allowed_listeners.as_ref().and_then(|all| all.namespaces.as_ref());
+        let allowed = Admission::of(allowed, &reference.namespace, "None");
+        let allowed = allowed.unwrap_or(Admission::Nobody);
+        let mut family = vec![(reference.clone(), gateway)];
+        for (set, entry) in self.sets(reference) {
+            let is_allowed = allowed.admits(&set.namespace, &self.store.namespaces);
+            let fault = (!is_allowed).then(|| {
+                let text = "The Gateway does not take it; see allowedListeners of the Gateway.";
+                Fault::new("NotAllowed", "spec.parentRef", text)
+            });
+            let ListenerSet { metadata, spec, .. } = &*entry.object;
+            let role = Role::Set { fault };
+            let parent = self.parent(set, reference, entry, &spec.listeners, metadata, role);
+            family.push((set.clone(), parent));
+        }
+        let is_attached = |parent: &Parent| !matches!(&parent.role, Role::Set { fault: Some(_) });
+        let attached = family.iter_mut().map(|(_, parent)| parent).enumerate();
+        let attached = attached.filter(|(_, parent)| is_attached(parent));
+        let mut all: Vec<_> = attached
+            .flat_map(|(rank, parent)| parent.listeners.iter_mut().map(move |l| (rank, l)))
+            .collect();
+        mark_conflicts(&mut all);
+        let addresses = match &place {
+            Place::Own(own) => Some(Arc::from(&own[..])),
+            Place::Shared => Some(Arc::from([])),
+            Place::Refused(_) | Place::Missing(_) => None,
+        };
+        let addresses = addresses.filter(|_| !is_refused);
+        for (_, listener) in all {
+            self.settle(listener, addresses.as_ref(), shared);
+        }
+        parents.extend(family);
+    }
+
+    /// Decides where a listener is served.
+    fn settle(
+        &self,
+        listener: &mut Listener,
+        addresses: Option<&Arc<[std::net::IpAddr]>>,
+        shared: &mut BTreeMap<u16, Transport>,
+    ) {
+        let (Some(protocol), Some(addresses)) = (listener.protocol, addresses) else { return };
+        if listener.refused.is_some() {
+            return;
+        }
+        let (port, transport) = (listener.port, protocol.transport());
+        let site = Site { addresses: Arc::clone(addresses), port, transport };
+        if site.is_shared() {
+            let flags = self.options.entry_points.iter();
+            let of_flag = flags.filter(|at| at.address.port() == port).map(|at| at.scheme);
+            let wanted = site.entry_points(&self.options.entry_points);
+            let is_other = |scheme| wanted.iter().any(|at| at.scheme != scheme);
+            let is_taken = transport != Transport::Udp
+                && (of_flag.clone().any(is_other)
+                    || *shared.entry(port).or_insert(transport) != transport);
+            if is_taken {
+                let text = format!("Port {port} is in use for another protocol; take another one.");
+                listener.refused = Some(Fault::new("PortUnavailable", "port", text));
+                return;
+            }
+        }
+        listener.site = Some(site);
+    }
+
+    /// ListenerSets that want to be those of a Gateway, in the order in which they come first.
+    fn sets(&self, gateway: &ObjectRef) -> Vec<(&ObjectRef, &Entry<ListenerSet>)> {
+        let is_its = |(reference, entry): &(&ObjectRef, &Entry<ListenerSet>)| {
+            let parent = &entry.object.spec.parent_ref;
+            let namespace = parent.namespace.as_deref().unwrap_or(&reference.namespace);
+            parent.group.as_deref().is_none_or(|group| group == GROUP)
+                && parent.kind.as_deref().is_none_or(|kind| kind == Kind::Gateway.name())
+                && (namespace, &*parent.name) == (&*gateway.namespace, &*gateway.name)
+        };
+        let mut sets: Vec<_> = self.store.listener_sets.iter().filter(is_its).collect();
+        sets.sort_by_cached_key(|(reference, entry)| age_of(reference, &entry.object.metadata));
+        sets
+    }
+
+    fn parent<K>(
+        &self,
+        reference: &ObjectRef,
+        gateway: &ObjectRef,
+        entry: &Entry<K>,
+        listeners: &[ListenerSpec],
+        metadata: &ObjectMeta,
+        role: Role,
+    ) -> Parent {
+        let read = |spec| Listener::read(spec, reference, self.grants);
+        Parent {
+            gateway: gateway.clone(),
+            generation: metadata.generation.unwrap_or_default(),
+            provenance: entry.provenance.clone(),
+            listeners: listeners.iter().map(read).collect(),
+            role,
+        }
+    }
+
+    /// Finds the certificate of a listener.
+    fn certify(&mut self, listener: &mut Listener) {
+        if !matches!(listener.protocol, Some(Protocol::Https | Protocol::Terminate)) {
+            return;
+        }
+        for (index, secret) in listener.certificates.iter().enumerate() {
+            let (tls, defect) = self.names.of_secret(&self.store.secrets, secret, self.now);
+            listener.tls = listener.tls.or(tls);
+            let is_served = matches!(
+                defect,
+                None | Some(SecretDefect::Expired(_) | SecretDefect::NotYetValid(_))
+            );
+            if let Some(defect) = defect.filter(|_| !is_served) {
+                let field = format!("tls.certificateRefs[{index}]");
+                let text = format!("{}; correct it, or name another one.", capital(&defect));
+                let fault = Fault::new("InvalidCertificateRef", field, text);
+                listener.unresolved.get_or_insert(fault);
+            }
+        }
+        // Nobody answers handshakes there.
+        if listener.tls.is_none() {
+            listener.site = None;
+        }
+    }
+}
+
+/// As a sentence begins.
+fn capital(defect: &SecretDefect) -> String {
+    let text = defect.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + characters.as_str()
+}

@@ -1,0 +1,214 @@
+//! Where listeners are served: those of one port at the same addresses are one listener of the
+//! model, whose hosts tell them apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::protocol::Transport;
+use crate::model::{
+    EntryPoint, Host, HostPattern, Listener, ListenerId, Scheme, ServerName, ServerTlsId,
+};
+
+/// Addresses and a port.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Site {
+    /// Empty: those of Ingresses.
+    pub addresses: Arc<[IpAddr]>,
+    pub port: u16,
+    pub transport: Transport,
+}
+
+impl Site {
+    pub(super) fn is_shared(&self) -> bool {
+        self.addresses.is_empty()
+    }
+
+    fn scheme(&self) -> Scheme {
+        match self.transport {
+            Transport::Http => Scheme::Http,
+            Transport::Tls => Scheme::Https,
+            Transport::Tcp => Scheme::Tcp,
+            Transport::Udp => Scheme::Udp,
+        }
+    }
+
+    /// Where its clients come in. `flags`: where those of Ingresses do.
+    pub(super) fn entry_points(&self, flags: &[EntryPoint]) -> Vec<EntryPoint> {
+        let addresses: BTreeSet<IpAddr> = match self.is_shared() {
+            true => flags.iter().map(|entry_point| entry_point.address.ip()).collect(),
+            false => self.addresses.iter().copied().collect(),
+        };
+        let scheme = self.scheme();
+        let at = |ip| EntryPoint { address: SocketAddr::new(ip, self.port), scheme };
+        addresses.into_iter().map(at).collect()
+    }
+}
+
+/// A host at a site.
+pub(super) type Spot = (Site, HostPattern);
+
+/// What is served at a site.
+#[derive(Debug, Default)]
+pub(super) struct Served {
+    pub hosts: BTreeMap<HostPattern, Arc<Host>>,
+    pub names: Vec<Arc<ServerName>>,
+    pub default_tls: Option<ServerTlsId>,
+}
+
+/// Sites that have a place in the model.
+#[derive(Debug, Default)]
+pub(super) struct Sites {
+    places: BTreeMap<Site, (ListenerId, Served)>,
+    /// Of each slot, from that behind [`ListenerId::HTTP`] on: the next occupant's, or that of its
+    /// occupant.
+    generations: Vec<u32>,
+}
+
+impl Sites {
+    /// Gives places to new sites and takes those of others. Whether anything changed.
+    pub(super) fn settle(&mut self, named: &BTreeSet<Site>) -> bool {
+        let gone: Vec<Site> =
+            self.places.keys().filter(|site| !named.contains(*site)).cloned().collect();
+        for site in &gone {
+            if let Some((id, _)) = self.places.remove(site)
+                && let Some(generation) = generation(&mut self.generations, id.slot)
+            {
+                *generation = generation.wrapping_add(1);
+            }
+        }
+        let mut is_changed = !gone.is_empty();
+        for site in named {
+            if self.places.contains_key(site) {
+                continue;
+            }
+            let taken: BTreeSet<u16> = self.places.values().map(|(id, _)| id.slot).collect();
+            let first = ListenerId::HTTP.slot.saturating_add(1);
+            let Some(slot) = (first..ListenerId::NONE.slot).find(|slot| !taken.contains(slot))
+            else {
+                continue;
+            };
+            let slots = usize::from(slot);
+            if self.generations.len() < slots {
+                self.generations.resize(slots, 0);
+            }
+            let generation = generation(&mut self.generations, slot).map_or(0, |known| *known);
+            let id = ListenerId { slot, generation };
+            self.places.insert(site.clone(), (id, Served::default()));
+            is_changed = true;
+        }
+        is_changed
+    }
+
+    /// All hosts.
+    pub(super) fn spots(&self) -> impl Iterator<Item = Spot> {
+        self.places.iter().flat_map(|(site, (_, served))| {
+            served.hosts.keys().map(|pattern| (site.clone(), pattern.clone()))
+        })
+    }
+
+    pub(super) fn served(&mut self, site: &Site) -> Option<&mut Served> {
+        self.places.get_mut(site).map(|(_, served)| served)
+    }
+
+    /// The listeners of the model: `ingress`, and ours behind it. Of entry points that Ingresses
+    /// and a site share, the site has both hosts; a host that both name is that of Ingresses.
+    pub(super) fn listeners(&self, mut ingress: Listener) -> Vec<Listener> {
+        let flags = std::mem::take(&mut ingress.entry_points);
+        let empty = |generation: &u32| Listener { generation: *generation, ..Listener::default() };
+        let mut all: Vec<Listener> = self.generations.iter().map(empty).collect();
+        let mut kept = flags.clone();
+        for (site, (id, served)) in &self.places {
+            let Some(listener) = usize::from(id.slot).checked_sub(1).and_then(|n| all.get_mut(n))
+            else {
+                continue;
+            };
+            let Served { hosts, names, default_tls } = served;
+            listener.entry_points = site.entry_points(&flags);
+            listener.hosts = hosts.values().cloned().collect();
+            listener.server_names.clone_from(names);
+            listener.default_tls = *default_tls;
+            let is_joint = listener.entry_points.iter().any(|at| kept.contains(at));
+            if is_joint {
+                kept.retain(|at| !listener.entry_points.contains(at));
+                join(listener, &ingress);
+            }
+        }
+        ingress.entry_points = kept;
+        all.insert(0, ingress);
+        all
+    }
+}
+
+fn generation(generations: &mut [u32], slot: u16) -> Option<&mut u32> {
+    generations.get_mut(usize::from(slot).checked_sub(1)?)
+}
+
+/// Adds to a listener what Ingresses have at its entry points.
+fn join(listener: &mut Listener, ingress: &Listener) {
+    let patterns: BTreeSet<_> = ingress.hosts.iter().map(|host| &host.pattern).collect();
+    listener.hosts.retain(|host| !patterns.contains(&host.pattern));
+    listener.hosts.extend(ingress.hosts.iter().cloned());
+    let names: BTreeSet<_> = ingress.server_names.iter().map(|name| &name.pattern).collect();
+    listener.server_names.retain(|name| !names.contains(&name.pattern));
+    listener.server_names.extend(ingress.server_names.iter().cloned());
+    listener.default_rule.clone_from(&ingress.default_rule);
+    listener.default_tls = listener.default_tls.or(ingress.default_tls);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(port: u16) -> Site {
+        let addresses = Arc::from([IpAddr::from([127, 80, 0, 1])]);
+        Site { addresses, port, transport: Transport::Http }
+    }
+
+    /// Ports of the listeners, and generations, by slots.
+    fn slots(sites: &Sites) -> Vec<(Vec<u16>, u32)> {
+        let of = |listener: &Listener| {
+            let ports = listener.entry_points.iter().map(|at| at.address.port());
+            (ports.collect(), listener.generation)
+        };
+        sites.listeners(Listener::default()).iter().map(of).collect()
+    }
+
+    #[test]
+    fn a_place_is_used_again_and_an_id_is_not() {
+        let mut sites = Sites::default();
+        assert!(sites.settle(&[site(80), site(81)].into()));
+        assert!(!sites.settle(&[site(80), site(81)].into()));
+        assert_eq!(slots(&sites), [(vec![], 0), (vec![80], 0), (vec![81], 0)]);
+        assert!(sites.settle(&[site(81)].into()));
+        assert_eq!(slots(&sites), [(vec![], 0), (vec![], 1), (vec![81], 0)]);
+        assert!(sites.settle(&[site(81), site(82)].into()));
+        assert_eq!(slots(&sites), [(vec![], 0), (vec![82], 1), (vec![81], 0)]);
+    }
+
+    #[test]
+    fn a_port_of_ingresses_has_the_hosts_of_both() {
+        let flag = EntryPoint::clear_text(80);
+        let other = EntryPoint::clear_text(8080);
+        let shared = Site { addresses: Arc::from([]), port: 80, transport: Transport::Http };
+        let host = |pattern: HostPattern| {
+            let on_miss = crate::model::OnMiss::NextHost;
+            Arc::new(Host { pattern, on_miss, rules: Vec::new(), locations: Vec::new() })
+        };
+        let name =
+            |text: &str| HostPattern::Exact(crate::model::HostName::new(text).expect("a name"));
+        let (of_both, of_ingress, of_gateway) = (name("both.x"), name("i.x"), name("g.x"));
+        let mut sites = Sites::default();
+        sites.settle(&[shared.clone()].into());
+        let ours = [&of_both, &of_gateway].map(|pattern| (pattern.clone(), host(pattern.clone())));
+        sites.served(&shared).expect("a place").hosts.extend(ours);
+        let hosts = vec![host(of_both.clone()), host(of_ingress.clone())];
+        let ingress = Listener { entry_points: vec![flag, other], hosts, ..Listener::default() };
+        let listeners = sites.listeners(ingress);
+        assert_eq!(listeners[0].entry_points, [other]);
+        assert_eq!(listeners[1].entry_points, [flag]);
+        let patterns: Vec<_> = listeners[1].hosts.iter().map(|host| &host.pattern).collect();
+        assert_eq!(patterns, [&of_gateway, &of_both, &of_ingress]);
+        assert!(Arc::ptr_eq(&listeners[0].hosts[0], &listeners[1].hosts[1]));
+    }
+}

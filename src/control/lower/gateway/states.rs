@@ -1,0 +1,317 @@
+//! What objects show of what became of them, and what their authors are told.
+//!
+//! Pure: objects and what was decided in, conditions out. What is wrong with an object is a problem
+//! as well, with the same words, for those who have no API server to look at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::addresses::Place;
+use super::listeners::{Fault, Listener};
+use super::meaning::Refused;
+use super::parents::{Parent, Role};
+use super::routes::Route;
+use crate::control::conditions::{
+    Condition, Content, GatewayAddresses, ListenerStatus, ObjectStatus, ParentStatus,
+};
+use crate::control::source::report::{Finding, Report};
+use crate::model::{Kind, ObjectRef, Problem};
+
+const ACCEPTED: &str = "Accepted";
+const CONFLICTED: &str = "Conflicted";
+const PARTIALLY_INVALID: &str = "PartiallyInvalid";
+const PROGRAMMED: &str = "Programmed";
+const RESOLVED: &str = "ResolvedRefs";
+
+/// What we do of what the Gateway API leaves open, sorted. A GatewayClass tells it; nothing else
+/// decides what is claimed.
+///
+/// Source: `pkg/features` of the Gateway API.
+pub(super) const FEATURES: &[&str] = &[
+    "Gateway",
+    "GatewayAddressEmpty",
+    "GatewayHTTPListenerIsolation",
+    "GatewayPort8080",
+    "GatewayStaticAddresses",
+    "HTTPRoute",
+    "HTTPRouteDestinationPortMatching",
+    "HTTPRouteParentRefPort",
+    "ReferenceGrant",
+];
+
+/// Why something is not open: a reason and a sentence.
+pub type NotOpen = (&'static str, String);
+
+/// Routes that listeners have, by the object of the listener and its place.
+pub(super) type Counts = BTreeMap<(ObjectRef, usize), u32>;
+
+/// Of a GatewayClass.
+pub(super) fn class(generation: i64, has_parameters: bool) -> ObjectStatus {
+    let accepted = match has_parameters {
+        false => Condition::holds(ACCEPTED, "Accepted"),
+        true => Condition::fails(
+            ACCEPTED,
+            "InvalidParameters",
+            "There are no parameters of any kind; leave parametersRef out.",
+        ),
+    };
+    let content = Content::Class { conditions: vec![accepted], features: FEATURES.to_vec() };
+    ObjectStatus { generation, content }
+}
+
+/// What a Gateway or ListenerSet is told by, besides itself.
+pub(super) struct Telling<'a> {
+    pub counts: &'a Counts,
+    /// Why the listeners at a site are not open.
+    pub not_open: &'a dyn Fn(&Listener) -> Option<NotOpen>,
+}
+
+impl Telling<'_> {
+    /// Of a Gateway. `sets`: ListenerSets that are attached and accepted.
+    pub(super) fn gateway(
+        &self,
+        reference: &ObjectRef,
+        parent: &Parent,
+        sets: u32,
+    ) -> ObjectStatus {
+        let Parent { generation, listeners, .. } = parent;
+        let (place, fault) = match &parent.role {
+            Role::Gateway { place, fault } => (place, fault.as_ref()),
+            Role::Set { .. } => (&Place::Shared, None),
+        };
+        let (refused, missing) = match place {
+            Place::Refused(fault) => (Some(fault), None),
+            Place::Missing(fault) => (None, Some(fault)),
+            Place::Own(_) | Place::Shared => (None, None),
+        };
+        let accepted = match fault.or(refused) {
+            Some(fault) => fails(ACCEPTED, fault),
+            None => accepted(listeners),
+        };
+        let programmed = match (accepted.is_true(), missing) {
+            (false, _) => Condition::fails(PROGRAMMED, "Invalid", accepted.message.clone()),
+            (true, Some(fault)) => fails(PROGRAMMED, fault),
+            (true, None) => self.programmed(listeners, sets),
+        };
+        let resolved = match listeners.iter().any(|listener| listener.unresolved.is_some()) {
+            false => Condition::holds(RESOLVED, "ResolvedRefs"),
+            true => Condition::fails(
+                RESOLVED,
+                "ListenersNotResolved",
+                "Some listeners name what cannot be used; see their conditions.",
+            ),
+        };
+        let addresses = match place {
+            Place::Own(own) => GatewayAddresses::Own(own.clone()),
+            Place::Shared => GatewayAddresses::Published,
+            Place::Refused(_) | Place::Missing(_) => GatewayAddresses::Own(Vec::new()),
+        };
+        let content = Content::Gateway {
+            conditions: vec![accepted, programmed, resolved],
+            addresses,
+            listeners: self.listeners(reference, listeners),
+            listener_sets: sets,
+        };
+        ObjectStatus { generation: *generation, content }
+    }
+
+    /// Of a ListenerSet.
+    pub(super) fn listener_set(&self, reference: &ObjectRef, parent: &Parent) -> ObjectStatus {
+        let Parent { generation, listeners, role, .. } = parent;
+        let fault = match role {
+            Role::Set { fault } => fault.as_ref(),
+            Role::Gateway { .. } => None,
+        };
+        let conditions = match fault {
+            Some(fault) => vec![fails(ACCEPTED, fault), fails(PROGRAMMED, fault)],
+            None if !listeners.iter().any(is_good) => {
+                let text = "No listener can be used; see their conditions.";
+                [ACCEPTED, PROGRAMMED]
+                    .map(|name| Condition::fails(name, "ListenersNotValid", text))
+                    .to_vec()
+            }
+            None => vec![Condition::holds(ACCEPTED, "Accepted"), self.programmed(listeners, 0)],
+        };
+        let listeners = match fault {
+            Some(_) => Vec::new(),
+            None => self.listeners(reference, listeners),
+        };
+        let content = Content::ListenerSet { conditions, listeners };
+        ObjectStatus { generation: *generation, content }
+    }
+
+    /// Whether something of the listeners is open.
+    fn programmed(&self, listeners: &[Listener], sets: u32) -> Condition {
+        let served = || listeners.iter().filter(|listener| listener.is_served());
+        let not_open: Vec<_> = served().filter_map(|listener| (self.not_open)(listener)).collect();
+        match (served().count(), not_open.first()) {
+            (0, _) if sets == 0 => {
+                let text = "No listener can be served; see their conditions.";
+                Condition::fails(PROGRAMMED, "Invalid", text)
+            }
+            (count, Some((reason, text))) if count == not_open.len() => {
+                Condition::fails(PROGRAMMED, reason, text.clone())
+            }
+            _ => Condition::holds(PROGRAMMED, "Programmed"),
+        }
+    }
+
+    fn listeners(&self, owner: &ObjectRef, listeners: &[Listener]) -> Vec<ListenerStatus> {
+        let one = |(index, listener): (usize, &Listener)| {
+            let attached = self.counts.get(&(owner.clone(), index)).copied().unwrap_or_default();
+            ListenerStatus {
+                name: listener.name.clone(),
+                kinds: listener.kinds.clone(),
+                attached,
+                conditions: self.conditions(listener),
+            }
+        };
+        listeners.iter().enumerate().map(one).collect()
+    }
+
+    fn conditions(&self, listener: &Listener) -> Vec<Condition> {
+        let Listener { refused, unresolved, conflict, .. } = listener;
+        let accepted = match refused {
+            Some(fault) => fails(ACCEPTED, fault),
+            None => Condition::holds(ACCEPTED, "Accepted"),
+        };
+        let resolved = match unresolved {
+            Some(fault) => fails(RESOLVED, fault),
+            None => Condition::holds(RESOLVED, "ResolvedRefs"),
+        };
+        let not_open = (self.not_open)(listener);
+        let programmed = match (listener.is_served(), not_open) {
+            (true, None) => Condition::holds(PROGRAMMED, "Programmed"),
+            (true, Some((_, text))) => Condition::fails(PROGRAMMED, "Pending", text),
+            (false, _) => {
+                let reason = conflict.unwrap_or("Invalid");
+                let why = refused.as_ref().or(unresolved.as_ref());
+                let text = why.map(|fault| fault.message.clone()).unwrap_or_default();
+                Condition::fails(PROGRAMMED, reason, text)
+            }
+        };
+        let mut conditions = vec![accepted, programmed, resolved];
+        if let Some(reason) = conflict {
+            conditions.push(Condition::holds(CONFLICTED, reason));
+        }
+        conditions
+    }
+}
+
+/// Whether a listener counts for its object.
+pub(super) fn is_good(listener: &Listener) -> bool {
+    listener.refused.is_none() && (listener.is_served() || listener.unresolved.is_none())
+}
+
+/// The condition of a Gateway with such listeners.
+fn accepted(listeners: &[Listener]) -> Condition {
+    let good = listeners.iter().filter(|listener| listener.refused.is_none()).count();
+    let text = "Some listeners cannot be used; see their conditions.";
+    match (good, listeners.len()) {
+        (good, all) if good == all => Condition::holds(ACCEPTED, "Accepted"),
+        (0, _) => Condition::fails(ACCEPTED, "ListenersNotValid", text),
+        _ => Condition { message: text.into(), ..Condition::holds(ACCEPTED, "ListenersNotValid") },
+    }
+}
+
+fn fails(name: &'static str, fault: &Fault) -> Condition {
+    Condition::fails(name, fault.reason, fault.message.clone())
+}
+
+/// Of a route. `controller`: the name that we go by.
+pub(super) fn route(route: &Route, controller: &Arc<str>) -> ObjectStatus {
+    let resolved = match route.meaning.references.unresolved.first() {
+        None => Condition::holds(RESOLVED, "ResolvedRefs"),
+        Some(unresolved) => {
+            let text = format!("{}: {}.", unresolved.field, unresolved.error);
+            Condition::fails(RESOLVED, unresolved.error.reason(), text)
+        }
+    };
+    let parents = route.attached.iter().map(|attached| {
+        let accepted = match (&route.meaning.refused, &attached.listeners) {
+            (_, Err(why)) => Condition::fails(ACCEPTED, why.reason, why.message.clone()),
+            (Some(Refused { reason, field, message }), Ok(_)) => {
+                Condition::fails(ACCEPTED, reason, format!("{field}: {message}"))
+            }
+            (None, Ok(_)) => Condition::holds(ACCEPTED, "Accepted"),
+        };
+        let mut conditions = vec![accepted, resolved.clone()];
+        if let Some(text) = &route.meaning.partial {
+            let partial = Condition::holds(PARTIALLY_INVALID, "UnsupportedValue");
+            conditions.push(Condition { message: text.clone(), ..partial });
+        }
+        ParentStatus { parent: attached.parent.clone(), conditions }
+    });
+    let content =
+        Content::Parents { controller: Arc::clone(controller), parents: parents.collect() };
+    ObjectStatus { generation: route.generation, content }
+}
+
+/// What is wrong with a Gateway or ListenerSet.
+pub(super) fn parent_problems(
+    reference: &ObjectRef,
+    parent: &Parent,
+    telling: &Telling<'_>,
+) -> Vec<Arc<Problem>> {
+    let mut report = Report::new(reference, parent.provenance.as_ref());
+    let whole = match &parent.role {
+        Role::Gateway { place: Place::Refused(fault) | Place::Missing(fault), fault: None } => {
+            Some(fault)
+        }
+        Role::Gateway { fault, .. } | Role::Set { fault } => fault.as_ref(),
+    };
+    if let Some(fault) = whole {
+        report.error(finding(fault, &fault.field));
+    }
+    for (index, listener) in parent.listeners.iter().enumerate() {
+        for fault in listener.refused.iter().chain(&listener.unresolved) {
+            let dot = if fault.field.is_empty() { "" } else { "." };
+            report.error(finding(fault, &format!("spec.listeners[{index}]{dot}{}", fault.field)));
+        }
+        if let Some((reason, message)) = (telling.not_open)(listener) {
+            let fault = Fault::new(reason, "", message);
+            report.error(finding(&fault, &format!("spec.listeners[{index}].port")));
+        }
+    }
+    report.finish()
+}
+
+fn finding(fault: &Fault, field: &str) -> Finding {
+    Finding {
+        reason: fault.reason,
+        field: field.to_owned(),
+        message: fault.message.clone(),
+        advice: String::new(),
+    }
+}
+
+/// What is wrong with a route.
+pub(super) fn route_problems(reference: &ObjectRef, route: &Route) -> Vec<Arc<Problem>> {
+    let mut report = Report::new(reference, route.provenance.as_ref());
+    let say = |reason, field: &str, message: &str| Finding {
+        reason,
+        field: field.to_owned(),
+        message: message.to_owned(),
+        advice: String::new(),
+    };
+    for attached in &route.attached {
+        if let Err(why) = &attached.listeners {
+            let kind = attached.parent.kind.as_deref().unwrap_or(Kind::Gateway.name());
+            let message = format!("{kind} {}: {}", attached.parent.name, why.message);
+            report.error(say(why.reason, "spec.parentRefs", &message));
+        }
+    }
+    if let Some(Refused { reason, field, message }) = &route.meaning.refused {
+        report.error(say(reason, field, message));
+    }
+    if let Some(message) = &route.meaning.partial {
+        report.error(say("UnsupportedValue", "", message));
+    }
+    for unresolved in &route.meaning.references.unresolved {
+        let message = format!("{}.", unresolved.error);
+        report.error(say(unresolved.error.reason(), &unresolved.field, &message));
+    }
+    let mut problems = report.finish();
+    problems.extend(route.meaning.problems.iter().cloned());
+    problems
+}
