@@ -127,34 +127,10 @@ pub fn try_listen(address: SocketAddr, sockets: usize) -> Result<Vec<TcpListener
 /// # Errors
 /// [`ListenError`]; nothing is bound then.
 pub fn try_bind(address: SocketAddr, sockets: usize) -> Result<Vec<UdpSocket>, ListenError> {
-    bind_all(address, sockets).map_err(|source| ListenError {
-        address,
-        flag: None,
-        holder: None,
-        source,
-    })
-}
-
-/// As [`listen_on`].
-fn bind_all(address: SocketAddr, sockets: usize) -> io::Result<Vec<UdpSocket>> {
-    let open = |sharing| {
-        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        socket.set_reuse_port(sharing == Sharing::Siblings)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        Ok::<UdpSocket, io::Error>(socket.into())
-    };
-    let first = open(Sharing::Alone)?;
-    if sockets > 1 {
-        socket2::SockRef::from(&first).set_reuse_port(true)?;
+    match open_all(address, sockets, open_datagrams) {
+        Ok((_, sockets)) => Ok(sockets),
+        Err(source) => Err(ListenError { address, flag: None, holder: None, source }),
     }
-    let mut all = vec![first];
-    for _ in 1..sockets {
-        all.push(open(Sharing::Siblings)?);
-    }
-    Ok(all)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the process starts: nothing else could be done")]
@@ -193,19 +169,28 @@ fn is_family_lacking(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-/// The first socket listens alone before it lets siblings join (`SO_REUSEPORT`): of two processes
-/// that start together one finds the port in use, and never does one share it in silence.
 fn listen_on(address: SocketAddr, sockets: usize) -> io::Result<Listening> {
+    let (address, sockets) = open_all(address, sockets, open_listener)?;
+    Ok(Listening { address, sockets })
+}
+
+/// The first socket has the address alone before it lets siblings join (`SO_REUSEPORT`): of two
+/// processes that start together one finds the port in use, and never does one share it in silence.
+fn open_all<S: From<Socket>>(
+    address: SocketAddr,
+    sockets: usize,
+    open: fn(SocketAddr, Sharing) -> io::Result<Socket>,
+) -> io::Result<(SocketAddr, Vec<S>)> {
     let first = open(address, Sharing::Alone)?;
-    let address = first.local_addr()?;
+    let address = first.local_addr()?.as_socket().unwrap_or(address);
     if sockets > 1 {
-        socket2::SockRef::from(&first).set_reuse_port(true)?;
+        first.set_reuse_port(true)?;
     }
-    let mut all = vec![first];
+    let mut all = vec![first.into()];
     for _ in 1..sockets {
-        all.push(open(address, Sharing::Siblings)?);
+        all.push(open(address, Sharing::Siblings)?.into());
     }
-    Ok(Listening { address, sockets: all })
+    Ok((address, all))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -214,19 +199,35 @@ enum Sharing {
     Siblings,
 }
 
-fn open(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn open_listener(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
+    let socket = unbound(address, sharing, Type::STREAM, Protocol::TCP)?;
     socket.set_reuse_address(true)?;
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket)
+}
+
+fn open_datagrams(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
+    let socket = unbound(address, sharing, Type::DGRAM, Protocol::UDP)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn unbound(
+    address: SocketAddr,
+    sharing: Sharing,
+    kind: Type,
+    protocol: Protocol,
+) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     socket.set_reuse_port(sharing == Sharing::Siblings)?;
     if address.is_ipv6() {
         // Or clients of IPv4 would appear as ::ffff:192.0.2.1.
         socket.set_only_v6(true)?;
     }
-    // Accepted sockets inherit it.
-    socket.set_tcp_nodelay(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 #[cfg(test)]

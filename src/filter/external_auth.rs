@@ -4,9 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use super::answer_fields::Statuses;
-use super::duration::{TimeError, nginx_time};
 use super::fields::FieldEdits;
 use super::text::Text;
+use super::units::{TimeError, nginx_time};
 
 /// What another server is asked about each request of a rule.
 ///

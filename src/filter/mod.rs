@@ -9,7 +9,6 @@ mod body_change;
 mod client_limits;
 mod compression;
 mod cors;
-mod duration;
 mod external_auth;
 mod fields;
 mod forwarded;
@@ -32,7 +31,7 @@ pub mod script;
 mod session;
 mod substitutions;
 mod text;
-mod trace;
+mod units;
 
 pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
 pub use answer_fields::{AddedFields, AnswerFields, CorsAnswer, Statuses};
@@ -41,7 +40,6 @@ pub use body_change::{BodyChange, LineChange, Validators};
 pub use client_limits::{ClientLimits, Excess, LimitStatuses, Rate, Zone};
 pub use compression::{Choice, CodingPolicy, Compressible, Compression, ContentCoding, MediaTypes};
 pub use cors::{Cors, CorsRequest, CorsTerms, Credentials, Origins, RouteCors};
-pub use duration::{TimeError, nginx_time};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
 pub use external_auth::{ExternalAuth, Verdict, is_own_field, merged};
 pub use fields::{FieldEditError, FieldEdits};
@@ -69,8 +67,7 @@ pub use session::{
 };
 pub use substitutions::{Substitution, SubstitutionError, Substitutions, Times};
 pub use text::{NothingKnown, Part, Text, TextError, Variable, Variables};
-pub use trace::{Call, Incoming, IncomingSpans, ParentWord, Ratio, RootSampler, Sampler};
-pub use trace::{Sampling, SpanContext, SpanId, Trace, TraceId, TracePlan, TraceValue, put_hex};
+pub use units::{TimeError, nginx_size, nginx_time};
 
 /// One step of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]

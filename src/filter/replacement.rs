@@ -23,6 +23,15 @@ pub enum GoesTo {
     Client,
 }
 
+impl GoesTo {
+    /// Who gets what begins so, as nginx tells.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let is_elsewhere = ["http://", "https://", "$scheme"].iter().any(|s| text.starts_with(s));
+        if is_elsewhere { Self::Client } else { Self::Backend }
+    }
+}
+
 impl PathReplacement {
     /// All texts of it.
     pub fn texts(&self) -> impl Iterator<Item = &Text> {

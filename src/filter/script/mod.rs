@@ -16,7 +16,7 @@ pub use program::{
     AddedLine, Block, Condition, ErrorPage, Extent, FieldChange, Instead, Intercepts, KeepsQuery,
     PageStatus, Presence, Returned, Rewrite, Script, Step, Then, Wanted,
 };
-pub use run::Course;
+pub use run::{Course, put_location};
 pub use state::{Ending, EndingPlace, Known, ScriptState, parameter};
 
 #[cfg(test)]

@@ -264,6 +264,6 @@ impl<V: Variables> Variables for Coded<'_, V> {
 }
 
 /// Appends a place to send clients to. Nothing in it ends the line.
-fn put_location(text: &[u8], out: &mut Vec<u8>) {
+pub fn put_location(text: &[u8], out: &mut Vec<u8>) {
     encode(text, |octet| octet.is_ascii_graphic(), out);
 }

@@ -1,6 +1,6 @@
 //! Directives at work on one request: what they know of it, and what they come to.
 
-use crate::filter::script::{Instead, Known as Changed, PageStatus};
+use crate::filter::script::{Instead, Known as Changed, PageStatus, put_location};
 use crate::filter::{
     Course, EndingPlace, ExternalAuth, Phase, RequestOverlay, Said, Script, Variable, Variables,
     encode_path,
@@ -178,9 +178,10 @@ impl Exchange<'_> {
     /// Where the client is sent instead of being told `reply`.
     pub(super) fn error_redirect(&self, reply: Reply) -> Option<(u16, Vec<u8>)> {
         match self.instead(reply)? {
-            (Instead::Redirect(status, _), mut text) => {
-                text.retain(u8::is_ascii_graphic);
-                Some((*status, text))
+            (Instead::Redirect(status, _), text) => {
+                let mut place = Vec::with_capacity(text.len());
+                put_location(&text, &mut place);
+                Some((*status, place))
             }
             (Instead::Path(..), _) => None,
         }

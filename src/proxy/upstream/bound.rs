@@ -230,6 +230,18 @@ mod tests {
         }
     }
 
+    /// Whoever does well behind so many points of those who do not is not looked for.
+    #[test]
+    fn a_hash_looks_at_so_many_points_and_no_more() {
+        let ring = ring(2_000);
+        let near: BTreeSet<usize> = ring.from(7).take(RING_STEPS_MAX).collect();
+        let far = (0..2_000).find(|index| !near.contains(index)).unwrap();
+        let ejected = (0..2_000).filter(|index| *index != far).collect();
+        let fleet = Fleet { ejected, ..fleet(2_000) };
+        let found = choose(Bond::Hash(7, 1), &fleet, &Random::seeded(1));
+        assert_eq!(found.map(|choice| choice.index), ring.from(7).next());
+    }
+
     #[test]
     fn a_group_is_so_many_endpoints_and_no_others() {
         let random = Random::seeded(1);

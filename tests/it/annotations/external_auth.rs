@@ -336,7 +336,8 @@ fn what_nobody_decides_is_closed(driver: Driver) {
     area = area
         .ingress(&asking("dead", &format!("http://{dead}/")))
         .ingress(&asking("gone", "http://no-such.default.svc/"))
-        .ingress(&asking("tls-of-none", "https://auth.default.svc/200"));
+        .ingress(&asking("tls-of-none", "https://auth.default.svc/200"))
+        .ingress(&ingress("swollen", &format!("/200?u={}", "$http_x_t".repeat(6))));
     let served = area.start();
     let undecided = ["garbage", "huge", "switch", "close", "half", "hang"].into_iter();
     let undecided = undecided.chain(STATUSES).chain(["dead", "gone", "tls-of-none"]);
@@ -345,6 +346,8 @@ fn what_nobody_decides_is_closed(driver: Driver) {
         let host: &'static str = format!("{name}.example").leak();
         rows.push(row(host, "/x", 500).says("500 Internal Server Error"));
     }
+    // Six times as much as the client said is more than a question may hold.
+    rows.push(row("swollen.example", "/x", 500).send("X-T", "x".repeat(12 * 1024)));
     let count = rows.len();
     rows.push(row("cut.example", "/x", 401).says("401 Unauthorized"));
     served.check(&rows);

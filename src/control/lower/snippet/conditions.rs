@@ -9,7 +9,7 @@ use crate::directives::Block;
 use crate::filter::script::{
     Block as Fields, Condition, KeepsQuery, Returned, Rewrite, Step, Then, Wanted,
 };
-use crate::filter::{Text, Variable};
+use crate::filter::{GoesTo, Text, Variable};
 
 pub(super) fn set(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let [name, value] = call.words[..] else {
@@ -56,8 +56,7 @@ pub(super) fn end(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), Stri
 }
 
 pub(super) fn give_back(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let is_place =
-        |text: &str| ["http://", "https://", "$scheme"].iter().any(|start| text.starts_with(start));
+    let is_place = |text: &str| GoesTo::of(text) == GoesTo::Client;
     let status = |text: &str| {
         let number = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
         let known = number.filter(|number: &u16| (200..600).contains(number));
@@ -85,7 +84,7 @@ pub(super) fn rewrite(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), 
         [expression, target, flag] => (expression, target, flag),
         _ => return Err("it takes an expression, a path and perhaps a flag".into()),
     };
-    let is_sent = ["http://", "https://", "$scheme"].iter().any(|start| target.starts_with(start));
+    let is_sent = GoesTo::of(target) == GoesTo::Client;
     let then = match flag {
         "permanent" => Then::Redirect(301),
         "redirect" => Then::Redirect(302),

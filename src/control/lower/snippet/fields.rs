@@ -10,7 +10,7 @@ use super::simple;
 use crate::filter::script::{
     AddedLine, ErrorPage, Extent, FieldChange, Instead, PageStatus, Presence,
 };
-use crate::filter::{FieldEdits, Statuses, Text};
+use crate::filter::{FieldEdits, GoesTo, Statuses, Text};
 use crate::model::ConnectionOption;
 
 /// The statuses of answers that `add_header` and `expires` are about.
@@ -192,7 +192,7 @@ pub(super) fn error_page(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
         _ => (rest, None),
     };
     let number = |text: &str| text.parse().ok().filter(|status| (200..600).contains(status));
-    let is_address = ["http://", "https://", "$scheme"].iter().any(|s| place.starts_with(s));
+    let is_address = GoesTo::of(place) == GoesTo::Client;
     let text = reading.text(place)?;
     let instead = match status {
         _ if is_address => {

@@ -1,6 +1,7 @@
 //! Whether a directive that is not understood keeps clients out.
 
 use crate::directives::{Block, Directive, Position, parse};
+use crate::filter::GoesTo;
 
 /// What a text that nothing reads says to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +106,8 @@ pub(super) fn guards(directive: &Directive) -> bool {
 
 /// A `rewrite` that answers as `return` does: nothing of the request gets to the backend.
 fn is_redirect(words: &[&str]) -> bool {
-    let starts = ["http://", "https://", "$scheme"];
     matches!(words.get(2), Some(&("redirect" | "permanent")))
-        || words.get(1).is_some_and(|to| starts.iter().any(|start| to.starts_with(start)))
+        || words.get(1).is_some_and(|to| GoesTo::of(to) == GoesTo::Client)
 }
 
 #[cfg(test)]

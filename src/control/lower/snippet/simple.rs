@@ -8,7 +8,7 @@ use super::reading::{Call, Reading};
 use crate::control::lower::ingress::annotations::url::{self, Server};
 use crate::control::lower::regex_path::Case;
 use crate::filter::script::{Intercepts, KeepsQuery, Rewrite, Step, Then};
-use crate::filter::{AddressRanges, PathPattern, Satisfy, Text, Variable};
+use crate::filter::{AddressRanges, PathPattern, Satisfy, Text, Variable, nginx_size, nginx_time};
 use crate::limits::SCRIPT_LOCATIONS_MAX;
 use crate::model::{LocationMatch, Pattern, UpstreamVersion};
 
@@ -129,14 +129,7 @@ pub(super) fn tries(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), St
 }
 
 pub(super) fn body_size(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let word = call.word()?.to_ascii_lowercase();
-    let (digits, factor) = match word.chars().last() {
-        Some('k') => (word.trim_end_matches('k'), 1 << 10),
-        Some('m') => (word.trim_end_matches('m'), 1 << 20),
-        Some('g') => (word.trim_end_matches('g'), 1 << 30),
-        _ => (&*word, 1),
-    };
-    let size = number(digits).and_then(|number| number.checked_mul(factor));
+    let size = nginx_size(call.word()?, "kmg");
     of_rule(reading, call, Change::BodyBytesMax(size.ok_or("it is no size")?))
 }
 
@@ -178,38 +171,9 @@ pub(super) fn tls_verify(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
     }
 }
 
-/// A time as nginx writes it: `90`, `90s`, `1m 30s` as one word.
+/// A time as nginx writes it.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time");
-    let mut whole = Duration::ZERO;
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (digits, behind) = rest.split_at(end);
-        let unit_end = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
-        let (unit, behind) = behind.split_at(unit_end);
-        let milliseconds = match unit {
-            "ms" => 1,
-            "" | "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            "w" => 604_800_000,
-            "M" => 2_592_000_000,
-            "y" => 31_536_000_000,
-            _ => return Err(wrong()),
-        };
-        let part = number(digits).and_then(|number| number.checked_mul(milliseconds));
-        let part = Duration::from_millis(part.ok_or_else(wrong)?);
-        whole = whole.checked_add(part).ok_or_else(wrong)?;
-        rest = behind.trim_start();
-    }
-    if text.trim().is_empty() { Err(wrong()) } else { Ok(whole) }
-}
-
-fn number(digits: &str) -> Option<u64> {
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { digits.parse().ok() } else { None }
+    nginx_time(text).ok().ok_or_else(|| format!("{text:?} is no time"))
 }
 
 pub(super) fn location(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {

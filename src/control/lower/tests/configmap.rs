@@ -1,6 +1,7 @@
 //! What another version of the controller's ConfigMap has lowered again.
 
 use super::*;
+use crate::limits::GENERAL_WORDS_MAX;
 use crate::model::Kind;
 
 const INGRESS: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: a}\n\
@@ -48,6 +49,18 @@ fn only_what_a_key_concerns_is_lowered_again() {
 }
 
 #[test]
+fn lists_are_bounded() {
+    let mut world = world();
+    for (count, expected) in
+        [(GENERAL_WORDS_MAX, &[][..]), (GENERAL_WORDS_MAX + 1, &["InvalidValue data.block-cidrs"])]
+    {
+        let all: Vec<_> = (0..count).map(|n| format!("10.0.{}.{}", n / 250, n % 250)).collect();
+        let data = format!("block-cidrs: \"{}\"", all.join(","));
+        assert_eq!(reasons(&world.apply(config_map("c", &data))), expected, "{count}");
+    }
+}
+
+#[test]
 fn fields_follow_the_config_maps_that_are_named() {
     let mut world = world();
     let fields = |lowered: Lowered| {
@@ -61,6 +74,11 @@ fn fields_follow_the_config_maps_that_are_named() {
     assert_eq!(reasons(&lowered), ["ConfigMapInvalid data.add-headers"]);
     assert_eq!(fields(lowered), "x-b: 3, x-a: 2");
     assert_eq!(fields(world.apply(config_map("f", "X-A: \"4\""))), "x-a: 4");
+    let many: Vec<_> = (0..=GENERAL_WORDS_MAX).map(|n| format!("X-{n}: v")).collect();
+    let lowered = world.apply(config_map("f", &many.join(", ")));
+    assert_eq!(reasons(&lowered), ["ConfigMapInvalid data.add-headers"]);
+    assert_eq!(fields(lowered).split(", ").count(), GENERAL_WORDS_MAX);
+    world.apply(config_map("f", "X-A: \"4\""));
     assert_eq!(fields(world.apply(config_map("c", ""))), "");
     assert!(world.apply(config_map("f", "X-A: \"5\"")).model.is_none());
 }

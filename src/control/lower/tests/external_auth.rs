@@ -47,6 +47,7 @@ fn words(lowered: &Lowered) -> String {
 #[test]
 fn what_is_not_understood_closes_the_rules() {
     let many = "x,".repeat(65);
+    let many_fields: String = (0..65).map(|n| format!("proxy_set_header X-{n} v;\n")).collect();
     for (name, value, why) in [
         ("auth-url", "auth.example", "it does not begin with http:// or https://"),
         ("auth-url", "ftp://auth.example/", "it does not begin with http:// or https://"),
@@ -77,6 +78,7 @@ fn what_is_not_understood_closes_the_rules() {
         ("auth-response-headers", "X-A,X B", "\"X B\" is no name of a field"),
         ("auth-response-headers", "X-A\r\nX-B", "is no name of a field"),
         ("auth-response-headers", &many, "it has more than 64 names"),
+        ("auth-snippet", &many_fields, "it sets more than 64 fields"),
         ("auth-request-redirect", "https://$host$request_uri", "variables are not allowed here"),
         ("auth-request-redirect", "https://a/ b", "it may not have ' '"),
         ("auth-cache-duration", "200", "each entry is statuses, then a time"),

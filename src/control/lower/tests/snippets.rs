@@ -3,6 +3,7 @@
 use super::guards::guarded;
 use super::*;
 use crate::filter::AddressRules;
+use crate::limits::SCRIPT_LOCATIONS_MAX;
 use crate::model::{AccessLog, LocationMatch, Refusal, Severity};
 
 const RULE: &str = "nginx.ingress.kubernetes.io/configuration-snippet";
@@ -81,6 +82,24 @@ fn whoever_may_have_none_is_told_what_would_change() {
         let lowered = lower(&guarded("a", "", "h", &[(RULE, text)]));
         let advice = &lowered.problems[0].advice;
         assert!(advice.contains(expected), "{advice}");
+    }
+}
+
+#[test]
+fn locations_of_a_host_are_bounded() {
+    let locations = |count| -> String {
+        (0..count).map(|n| format!("location = /{n} {{ return 200; }}\n")).collect()
+    };
+    for (count, why) in [
+        (SCRIPT_LOCATIONS_MAX, ""),
+        (SCRIPT_LOCATIONS_MAX + 1, "(location): there are more than 64 locations"),
+    ] {
+        let lowered = lower_permitted(&guarded("a", "", "h", &[(HOST, &locations(count))]));
+        let mut told = lowered.problems.iter().filter(|p| p.severity > Severity::Note);
+        let is_told = told.any(|problem| problem.message.contains("locations"));
+        assert_eq!(is_told, !why.is_empty(), "{count}: {:?}", lowered.problems);
+        let is_why = |problem: &Arc<Problem>| problem.message.contains(why);
+        assert!(why.is_empty() || lowered.problems.iter().any(is_why), "{:?}", lowered.problems);
     }
 }
 

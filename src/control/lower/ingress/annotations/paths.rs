@@ -29,9 +29,6 @@ const LINEAR: &str = "nothing that takes more than linear time: look-around, bac
 const TARGET: &str = "rewrite-target";
 const PREFIX: &str = "x-forwarded-prefix";
 
-/// What makes nginx answer a rewrite with a redirect.
-const ELSEWHERE: [&str; 3] = ["http://", "https://", "$scheme"];
-
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     if reader.flag("use-regex", false) {
         settings.paths = PathStyle::Expressions;
@@ -58,8 +55,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         return;
     };
     let written = reader.text(TARGET).unwrap_or_default();
-    let is_elsewhere = ELSEWHERE.iter().any(|start| written.starts_with(start));
-    let goes_to = if is_elsewhere { GoesTo::Client } else { GoesTo::Backend };
+    let goes_to = GoesTo::of(written);
     settings.rewrite_target = Some(written.into());
     settings.policies.replacement =
         Some(Arc::new(PathReplacement { target, forwarded_prefix, goes_to }));

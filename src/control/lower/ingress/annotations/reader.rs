@@ -8,6 +8,7 @@ use super::row::{Invalid, Row, field};
 use crate::control::lower::configmap::globals::{Globals, NamingScope};
 use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::report::{Finding, Report};
+use crate::filter::nginx_size;
 use crate::limits::TLS_VERIFY_DEPTH;
 use crate::model::ObjectRef;
 use crate::model::parse_bool;
@@ -99,13 +100,13 @@ impl<'a> Reader<'a, '_> {
     /// effect.
     pub(super) fn size(&mut self, name: &str, suffixes: &str) -> Option<u64> {
         let text = self.text(name)?;
-        let size = parse_size(text, suffixes);
+        let size = nginx_size(text, suffixes);
         if size.is_none() {
             let all = suffixes.split("").filter(|s| !s.is_empty()).collect::<Vec<_>>().join(", ");
             let advice =
                 format!("Write digits, and perhaps one of {all}; until then the default counts.");
             self.invalid(name, text, "it is no size.", &advice);
-            return parse_size(self.general(name)?, suffixes);
+            return nginx_size(self.general(name)?, suffixes);
         }
         size
     }
@@ -202,17 +203,6 @@ impl<'a> Reader<'a, '_> {
 /// Digits alone.
 pub(super) fn decimal<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-fn parse_size(text: &str, suffixes: &str) -> Option<u64> {
-    let suffix = text.chars().last().map(|last| last.to_ascii_lowercase());
-    let (digits, factor) = match suffix.filter(|suffix| suffixes.contains(*suffix)) {
-        Some('k') => (text.get(..text.len().saturating_sub(1))?, 1 << 10),
-        Some('m') => (text.get(..text.len().saturating_sub(1))?, 1 << 20),
-        Some('g') => (text.get(..text.len().saturating_sub(1))?, 1 << 30),
-        _ => (text, 1),
-    };
-    decimal::<u64>(digits)?.checked_mul(factor)
 }
 
 fn invalid(name: &str, value: &str, why: &str, advice: &str) -> Finding {
