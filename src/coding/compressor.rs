@@ -8,7 +8,8 @@ use zstd::stream::raw::{CParameter, Encoder, InBuffer, Operation, OutBuffer};
 use super::step::{Broken, Progress, Step, Then};
 use crate::filter::ContentCoding;
 use crate::limits::{
-    BROTLI_HASH_BYTES, BROTLI_WINDOW_BITS, COMPRESSOR_BYTES, ZSTD_HARD_BYTES, ZSTD_WINDOW_BITS,
+    BROTLI_HASH_BYTES, BROTLI_WINDOW_BITS, COMPRESSOR_BYTES, GZIP_BYTES, ZSTD_HARD_BYTES,
+    ZSTD_WINDOW_BITS,
 };
 
 /// Codes one body after the other.
@@ -47,7 +48,8 @@ impl Compressor {
                 let level = usize::from(level).min(BROTLI_HASH_BYTES.len() - 1);
                 COMPRESSOR_BYTES + BROTLI_HASH_BYTES.get(level).copied().unwrap_or(0)
             }
-            ContentCoding::Gzip | ContentCoding::Zstd => COMPRESSOR_BYTES,
+            ContentCoding::Gzip => GZIP_BYTES,
+            ContentCoding::Zstd => COMPRESSOR_BYTES,
         }
     }
 

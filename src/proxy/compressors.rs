@@ -94,7 +94,8 @@ mod tests {
         let mut lent: Vec<_> =
             (0..most).map(|_| all.lend(ContentCoding::Gzip, 1).expect("room")).collect();
         assert!(all.lend(ContentCoding::Gzip, 1).is_none());
-        lent.pop();
+        // One of zstd takes as much as four of them.
+        lent.truncate(most - 4);
         assert!(all.lend(ContentCoding::Zstd, 3).is_some());
         assert!(all.lend(ContentCoding::Brotli, 11).is_none(), "it takes more");
         drop(lent);
