@@ -3,6 +3,9 @@
 //! No cluster. Helm is the one that `deploy/render` finds or has built.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+#[path = "deploy/ingress_nginx.rs"]
+mod ingress_nginx;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

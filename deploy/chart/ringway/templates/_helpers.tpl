@@ -77,13 +77,70 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- end -}}
 
+{{- /* Labels of the namespaces that are watched. */ -}}
+{{- define "ringway.selector" -}}
+{{- with .Values.controller.scope -}}
+{{- if not (and .enabled .namespace) -}}{{ .namespaceSelector }}{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Data of the ConfigMap: controller.config, and values that stand for keys of it. */ -}}
+{{- define "ringway.config" -}}
+{{- $config := dict -}}
+{{- range $key, $value := .Values.controller.config -}}
+{{- $_ := set $config $key (include "ringway.scalar" $value) -}}
+{{- end -}}
+{{- with .Values.controller -}}
+{{- if .allowSnippetAnnotations -}}
+{{- $_ := set $config "allow-snippet-annotations" "true" -}}
+{{- end -}}
+{{- $name := include "ringway.headers" $ -}}
+{{- if .addHeaders -}}
+{{- $_ := set $config "add-headers" (printf "%s-add-headers" $name) -}}
+{{- end -}}
+{{- if .proxySetHeaders -}}
+{{- $_ := set $config "proxy-set-headers" (printf "%s-proxy-headers" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $config -}}
+{{- end -}}
+
+{{- /* How ConfigMaps with fields begin: namespace/name. */ -}}
+{{- define "ringway.headers" -}}
+{{- printf "%s/%s-custom" (include "ringway.namespace" .) (include "ringway.fullname" .) -}}
+{{- end -}}
+
+{{- /* A value by its path; nothing: it is not there. root, path. */ -}}
+{{- define "ringway.value" -}}
+{{- $at := dict "value" (index . 0).Values -}}
+{{- range splitList "." (index . 1) -}}
+{{- $value := get $at "value" -}}
+{{- $_ := set $at "value" (ternary (get (ternary $value dict (kindIs "map" $value)) .) nil (kindIs "map" $value)) -}}
+{{- end -}}
+{{- toJson $at -}}
+{{- end -}}
+
+{{- /* Values of the ingress-nginx chart that cannot be had end the rendering. */ -}}
+{{- define "ringway.refused" -}}
+{{- range (.Files.Get "ingress-nginx-values.json" | fromJson).values -}}
+{{- if eq .here "refused" -}}
+{{- $value := get (include "ringway.value" (list $ .value) | fromJson) "value" -}}
+{{- $isIt := ternary (has $value (default list .only)) (and $value (not (has $value (default list .unless)))) (hasKey . "only") -}}
+{{- if $isIt -}}
+{{- fail (printf "%s: %s" .value .why) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "ringway.publishService" -}}
 {{- with .Values.controller.publishService -}}
 {{- if .enabled -}}
 {{- if .pathOverride -}}
 {{- .pathOverride -}}
 {{- else if $.Values.controller.service.enabled -}}
-{{- printf "%s/%s" (include "ringway.namespace" $) (include "ringway.controller" $) -}}
+{{- $suffix := ternary "" "-internal" $.Values.controller.service.external.enabled -}}
+{{- printf "%s/%s%s" (include "ringway.namespace" $) (include "ringway.controller" $) $suffix -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -133,6 +190,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .watchIngressWithoutClass }}
 - --watch-ingress-without-class
 {{- end }}
+{{- if .ingressClassByName }}
+- --ingress-class-by-name
+{{- end }}
+{{- if .reportNodeInternalIp }}
+- --report-node-internal-ip-address
+{{- end }}
+{{- if ne .healthCheckPath "/healthz" }}
+- --health-check-path={{ .healthCheckPath }}
+{{- end }}
 - --election-id={{ include "ringway.electionID" $ }}
 {{- with include "ringway.publishService" $ }}
 - --publish-service={{ . }}
@@ -140,13 +206,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with include "ringway.namespaces" $ }}
 - --watch-namespace={{ . }}
 {{- end }}
-{{- if and .scope.enabled .scope.namespaceSelector }}
+{{- if include "ringway.selector" $ }}
 - {{ printf "--watch-namespace-selector=%s" .scope.namespaceSelector | quote }}
 {{- end }}
 {{- with .defaultBackendService }}
 - --default-backend-service={{ . }}
 {{- end }}
-{{- if .config }}
+{{- if include "ringway.config" $ | fromYaml }}
 - --configmap={{ include "ringway.namespace" $ }}/{{ include "ringway.controller" $ }}
 {{- end }}
 {{- range $protocol := list "tcp" "udp" }}
@@ -167,7 +233,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - --pin
 {{- end }}
 - --driver={{ .driver }}
-- --access-log={{ .accessLog }}
+{{- with .accessLog }}
+- --access-log={{ . }}
+{{- end }}
 - --log-level={{ .logLevel }}
 - --drain-delay={{ include "ringway.scalar" .drainDelay }}
 - --drain-timeout={{ include "ringway.scalar" .drainTimeout }}
@@ -178,7 +246,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - serve
 {{ include "ringway.ownArgs" . }}
 {{- range $flag, $value := .Values.controller.extraArgs }}
-{{- if kindIs "invalid" $value }}
+{{- if or (kindIs "invalid" $value) (and (eq (toString $value) "") (ne $flag "health-check-path")) }}
 - --{{ $flag }}
 {{- else if kindIs "slice" $value }}
 - {{ printf "--%s=%s" $flag (join "," $value) | quote }}
@@ -190,6 +258,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* What the schema cannot say. */ -}}
 {{- define "ringway.validate" -}}
+{{- include "ringway.refused" . -}}
 {{- with .Values.controller -}}
 {{- $drain := addf .drainDelay .drainTimeout -}}
 {{- if le (float64 .terminationGracePeriodSeconds) $drain -}}
@@ -212,6 +281,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- if and .scope.enabled .scope.namespace .scope.namespaceSelector -}}
 {{- fail "controller.scope: set namespace or namespaceSelector, not both" -}}
+{{- end -}}
+{{- if and .metrics.enabled .metrics.serviceMonitor.enabled (not .metrics.service.enabled) -}}
+{{- fail "controller.metrics.serviceMonitor: it finds pods by the Service of controller.metrics.service.enabled" -}}
+{{- end -}}
+{{- if and .service.enabled (not .service.external.enabled) .publishService.enabled (not .publishService.pathOverride) (not .service.internal.enabled) -}}
+{{- fail "controller.service: external.enabled and internal.enabled are both false; service.enabled=false leaves the Services out" -}}
 {{- end -}}
 {{- if and .admissionWebhooks.enabled (has (int .admissionWebhooks.port) (list (int (include "ringway.httpPort" $)) (int (include "ringway.httpsPort" $)) (int .metrics.port))) -}}
 {{- fail (printf "controller.admissionWebhooks.port (%d) is taken by another listener" (int .admissionWebhooks.port)) -}}
