@@ -6,6 +6,7 @@ pub mod cidr;
 pub mod cluster;
 pub mod host;
 pub mod machine;
+pub mod metrics;
 pub mod nginx_flags;
 pub mod parse;
 
@@ -13,15 +14,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use args::{AccessLogFormat, Args, Driver, LogLevel, NamedObjects};
+pub use args::{AccessLogFormat, Args, Driver, Healthz, LogLevel, NamedObjects};
 pub use bind::Bind;
 pub use cidr::Cidr;
 pub use cluster::ClusterArgs;
 pub use host::Host;
 pub use machine::Machine;
+pub use metrics::{MetricsArgs, MetricsError};
 
 use crate::limits::{CORES_MAX, OWN_DESCRIPTORS};
-use crate::model::{AccessLog, Defaults, Downstream, Hsts, ProxyProtocol, RequestLog, RetryCauses};
+use crate::model::{
+    AccessLog, Defaults, Downstream, Hsts, NginxMetrics, ProxyProtocol, RequestLog, RetryCauses,
+    SeriesDetail,
+};
 
 /// Everything the data plane is told by flags.
 #[derive(Debug, Clone)]
@@ -78,6 +83,10 @@ pub struct Config {
     pub hsts: Hsts,
     /// File of the access log; `None`: standard output.
     pub access_log_file: Option<PathBuf>,
+    /// What `/healthz` of the admin listener says.
+    pub healthz: Healthz,
+    /// Metrics by the names of ingress-nginx; `None`: there are none.
+    pub nginx_metrics: Option<NginxMetrics>,
     /// Least severity of the log.
     pub log_level: LogLevel,
 }
@@ -116,6 +125,9 @@ pub enum ConfigError {
     /// A file for lines that are not written.
     #[error("--access-log-file needs --access-log json or nginx")]
     LogFileWithoutLog,
+    /// See there.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The empty name.
     #[error("--ingress-class must not be empty")]
     EmptyClass,
@@ -134,9 +146,13 @@ impl Config {
         if args.access_log_file.is_some() && access_log(args) == AccessLogFormat::Off {
             return Err(ConfigError::LogFileWithoutLog);
         }
+        let nginx_metrics = args.metrics.nginx(stands_in(args))?;
         Ok(Self {
             proxy: proxy(args, machine)?,
-            downstream: downstream(args),
+            downstream: Downstream {
+                series: nginx_metrics.as_ref().map_or_else(SeriesDetail::default, |m| m.detail()),
+                ..downstream(args)
+            },
             http_bind: args.http_bind.clone(),
             https_bind: args.https_bind.clone(),
             admin_bind: args.admin_bind.clone(),
@@ -145,6 +161,8 @@ impl Config {
             drain_timeout: args.drain_timeout,
             hsts: hsts(args),
             access_log_file: args.access_log_file.clone(),
+            healthz: args.healthz,
+            nginx_metrics,
             log_level: args.log_level,
         })
     }
@@ -169,9 +187,17 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
     })
 }
 
-/// Who brings the ConfigMap of ingress-nginx along has its log, too.
+/// The `spec.controller` of its IngressClasses.
+pub const INGRESS_NGINX: &str = "k8s.io/ingress-nginx";
+
+/// Who brings the ConfigMap of ingress-nginx along, or serves its classes, has its log and its
+/// metrics, too.
+fn stands_in(args: &Args) -> bool {
+    args.named.configmap.is_some() || args.controller_class == INGRESS_NGINX
+}
+
 fn access_log(args: &Args) -> AccessLogFormat {
-    let nginx = args.named.configmap.is_some().then_some(AccessLogFormat::Nginx);
+    let nginx = stands_in(args).then_some(AccessLogFormat::Nginx);
     args.access_log.or(nginx).unwrap_or(AccessLogFormat::Off)
 }
 
@@ -262,6 +288,7 @@ pub(crate) mod tests {
     use clap::Parser as _;
 
     use super::*;
+    use crate::model::{StatusLabels, UndefinedHosts};
 
     #[derive(clap::Parser)]
     struct Command {
@@ -344,15 +371,42 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_log_of_ingress_nginx_comes_with_its_configmap() {
+    fn log_and_metrics_of_ingress_nginx_come_with_its_configmap_or_class() {
         for (flags, expected) in [
             ("", AccessLogFormat::Off),
             ("--configmap a/b", AccessLogFormat::Nginx),
+            ("--controller-class k8s.io/ingress-nginx", AccessLogFormat::Nginx),
+            ("--controller-class k8s.io/ingress-nginx-2", AccessLogFormat::Off),
             ("--configmap a/b --access-log json", AccessLogFormat::Json),
             ("--configmap a/b --access-log off", AccessLogFormat::Off),
         ] {
             assert_eq!(config(flags).expect("usable").proxy.access_log, expected, "{flags}");
         }
+        for (flags, expected) in [
+            ("", SeriesDetail::Backend),
+            ("--configmap a/b", SeriesDetail::HostAndPath),
+            ("--controller-class k8s.io/ingress-nginx", SeriesDetail::HostAndPath),
+            ("--configmap a/b --nginx-metrics false", SeriesDetail::Backend),
+            ("--nginx-metrics true --metrics-per-host false", SeriesDetail::Path),
+        ] {
+            let config = config(flags).expect("usable");
+            assert_eq!(config.downstream.series, expected, "{flags}");
+            let detail = config.nginx_metrics.map(|metrics| metrics.detail());
+            assert_eq!(detail.unwrap_or_default(), expected, "{flags}");
+        }
+    }
+
+    #[test]
+    fn metrics_are_as_flags_say() {
+        let flags = "--nginx-metrics true --time-buckets 0.1,2 --length-buckets 7 \
+                     --exclude-socket-metrics nginx_ingress_controller_bytes_sent,requests \
+                     --report-status-classes true --metrics-per-undefined-host true";
+        let metrics = config(flags).expect("usable").nginx_metrics.expect("wanted");
+        assert_eq!((&*metrics.times, &*metrics.lengths), (&[0.1, 2.0][..], &[7.0][..]));
+        assert_eq!(metrics.sizes, NginxMetrics::default().sizes);
+        assert_eq!(*metrics.excluded, ["bytes_sent", "requests"]);
+        assert_eq!(metrics.statuses, StatusLabels::Classes);
+        assert_eq!(metrics.undefined_hosts, UndefinedHosts::Counted);
     }
 
     #[test]
@@ -371,6 +425,12 @@ pub(crate) mod tests {
             ("--admin-bind [::1]:80,[::1]:81", twice("*:80", "[::1]:80")),
             ("--ingress-class=", ConfigError::EmptyClass),
             ("--access-log-file x", ConfigError::LogFileWithoutLog),
+            ("--time-buckets 2,1", MetricsError::Buckets("--time-buckets").into()),
+            ("--size-buckets 1,1", MetricsError::Buckets("--size-buckets").into()),
+            (
+                "--metrics-per-undefined-host true --metrics-per-host false",
+                MetricsError::UndefinedHost.into(),
+            ),
         ] {
             assert_eq!(config(flags).map(|_| ()), Err(expected), "{flags}");
         }
@@ -399,6 +459,9 @@ pub(crate) mod tests {
             "--default-ssl-certificate web",
             "--configmap web",
             "--hsts-max-age -1",
+            "--time-buckets 0.1,x",
+            "--length-buckets 0",
+            "--size-buckets inf",
             "--health-check-path healthz",
             "--health-check-path /a/../healthz",
             "--health-check-path /healthz?full",

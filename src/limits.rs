@@ -202,8 +202,10 @@ pub const MID_SIZE_BODY_BYTES_MAX: u64 = 256 * 1024;
 pub const BROTLI_WINDOW_BITS: i32 = 18;
 /// The same of zstd. Clients need not take more than 8 MiB (RFC 8878 section 3.1.1.1.2).
 pub const ZSTD_WINDOW_BITS: u32 = 18;
-/// Bytes of a coder at its usual level: gzip takes some 300 KiB of it, zstd 1.8 MiB, brotli without
-/// its hash tables less than 2 MiB.
+/// Bytes of a coder of gzip, which takes some 300 KiB of them.
+pub const GZIP_BYTES: usize = 512 * 1024;
+/// Bytes of another coder at its usual level: zstd takes 1.8 MiB, brotli without its hash tables
+/// less than 2 MiB.
 pub const COMPRESSOR_BYTES: usize = 2 * 1024 * 1024;
 /// Hardest level of zstd: the next one takes 22 MiB.
 pub const ZSTD_LEVEL_MAX: u8 = 9;
@@ -215,8 +217,8 @@ pub const BROTLI_HASH_BYTES: [usize; 12] = {
     [MIB, MIB, MIB, MIB, MIB, 2 * MIB, 4 * MIB, 4 * MIB, 8 * MIB, 16 * MIB, 32 * MIB, 32 * MIB]
 };
 /// Bytes that the coders at work of a core may take, on top of [`CORE_BYTES_MAX`] where compression
-/// is on: 64 bodies at a time by the usual levels. Where none is free, bodies go as they are.
-pub const COMPRESSORS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// is on: 128 bodies at a time by gzip, 32 by zstd. Where none is free, bodies go as they are.
+pub const COMPRESSORS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Coders that wait for another body, per core.
 pub const COMPRESSORS_KEPT_MAX: usize = 16;
 /// Pieces of a body that a coder takes without letting anything out: it is made to then, because
@@ -684,6 +686,8 @@ pub const ADMISSION_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 pub const ADMISSION_WARNING_BYTES_MAX: usize = 256;
 /// Bytes of all warnings of an answer; the API server drops what is beyond.
 pub const ADMISSION_WARNINGS_BYTES_MAX: usize = 4096;
+/// Ingresses whose reviews are counted apart.
+pub const CHECKED_INGRESSES_MAX: usize = 1_000;
 /// Secrets of TLS entries that a review of one Ingress looks at. Each may have to be parsed.
 pub const REVIEWED_SECRETS_MAX: usize = 32;
 /// Life of the certificate of the admission listener and of its CA.
@@ -852,6 +856,14 @@ pub const DEMO_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Series (object, backend) with counters of their own; the rest shares one named `_overflow`.
 pub const SERIES_MAX: usize = 20_000;
+/// Pairs of method and status of one series that the metrics of ingress-nginx tell apart; further
+/// ones are told apart by the class of the status.
+pub const KINDS_PER_SERIES_MAX: usize = 32;
+/// Such pairs of all series of a core; further requests are counted as those of one Ingress called
+/// `_overflow`, though not in our own names. One has some 90 lines of 300 bytes.
+pub const KINDS_MAX: usize = 8192;
+/// Buckets of a histogram that a flag asks for; each is a line, as often as there are pairs.
+pub const FLAG_BUCKETS_MAX: usize = 32;
 /// Access-log bytes a core collects before it hands them to the writer.
 pub const ACCESS_LOG_BUFFER_BYTES: usize = 64 * 1024;
 /// Access-log buffers under way to the writer, all cores; above it lines are dropped and counted.
@@ -878,39 +890,6 @@ pub const ACCESS_LOG_SINK_PAUSE: Duration = Duration::from_millis(5);
 pub const ACCESS_LOG_END_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two looks whether it is.
 pub const ACCESS_LOG_END_POLL: Duration = Duration::from_millis(1);
-/// Octets of `tracestate` that are passed on, which is what everybody has to take; a longer one is
-/// dropped as a whole (W3C Trace Context, section 3.3.1.5).
-pub const TRACE_STATE_BYTES_MAX: usize = 512;
-/// Members of it (section 3.3.1.1).
-pub const TRACE_STATE_MEMBERS_MAX: usize = 32;
-/// Octets of the name or of the value of a member of it (sections 3.3.1.3.1 and 3.3.1.3.2).
-pub const TRACE_STATE_PART_BYTES_MAX: usize = 256;
-/// Octets of spans that a core collects before it hands them over; half of it is enough to do so.
-pub const SPAN_BUFFER_BYTES: usize = 64 * 1024;
-/// Batches of spans under way to who sends them, all cores; above it spans are dropped and counted.
-pub const SPAN_BATCHES_MAX: usize = 64;
-/// Octets of the name or of an attribute of a span, which clients may make; the rest is cut.
-pub const SPAN_TEXT_BYTES_MAX: usize = 1024;
-/// Octets of the name of the service in traces, which is a value of the ConfigMap.
-pub const SPAN_SERVICE_BYTES_MAX: usize = 255;
-/// Spans that may wait for the collector, whatever the ConfigMap says: some 100 MB.
-pub const SPANS_WAITING_MAX: u32 = 64 * 1024;
-/// Milliseconds between two sendings, whatever the ConfigMap says.
-pub const SPANS_DELAY_MILLIS_MAX: u32 = 60 * 60 * 1000;
-/// How long a connection to the collector may take.
-pub const SPANS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a collector may take to answer: the default of OTLP.
-pub const SPANS_EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Octets of a collector's answer; a longer one is none.
-pub const SPANS_ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// Pause after a collector took no spans; twice as long after each further time.
-pub const SPANS_RETRY_MIN: Duration = Duration::from_secs(1);
-/// The longest one.
-pub const SPANS_RETRY_MAX: Duration = Duration::from_secs(30);
-/// How long a batch is tried before it is lost.
-pub const SPANS_RETRY_TIME: Duration = Duration::from_secs(60);
-/// How long the last spans may take to be sent when the process ends.
-pub const SPANS_END_TIMEOUT: Duration = Duration::from_secs(1);
 /// Exact status codes that a series counts; further ones are counted by class.
 pub const STATUS_CODES_MAX: usize = 16;
 
@@ -923,8 +902,11 @@ const IDLE_CONNECTION_BYTES: usize = 2 * 1024;
 pub const PLACE_BYTES: usize = 8 * 1024;
 /// Bytes of the parsed form of one field.
 pub const FIELD_BYTES: usize = 20;
-/// Bytes of one series on a core that counts for it, at most.
+/// Bytes of one series on a core that counts for it, at most, where nothing is told apart.
 pub const SERIES_BYTES: usize = 1024;
+/// Bytes that a core may take for the metrics of ingress-nginx, on top of [`CORE_BYTES_MAX`] where
+/// they are on, with buckets as many as usual: tables of pairs of every series, and the pairs.
+pub const KINDS_BYTES_MAX: usize = SERIES_MAX * KINDS_PER_SERIES_MAX * 32 + KINDS_MAX * 2048;
 /// Bytes that parsed heads and paths of one request may take: each octet of a path may become
 /// three, once for rules to match and once rewritten.
 const SCRATCH_BYTES_MAX: usize =
@@ -947,11 +929,10 @@ const SPARE_BYTES_MAX: usize = BUFFERS_FREE_MAX[0] * BUFFER_SMALL_BYTES
     + PLACES_KEPT_MAX * PLACE_BYTES
     + SCRATCHES_KEPT_MAX * SCRATCH_BYTES_MAX;
 /// Bytes of a core that serves nobody: both queues of its ring (64 and 16 octets an entry, 4 of the
-/// index), one buffer each of the access log and of spans, memory to match paths in, every series.
+/// index), one buffer of the access log, memory to match paths in, every series.
 const OWN_BYTES_MAX: usize = RING_ENTRIES as usize * (64 + 4)
     + RING_COMPLETIONS as usize * 16
     + ACCESS_LOG_BUFFER_BYTES
-    + SPAN_BUFFER_BYTES
     + AUTH_ANSWERS_BYTES_MAX
     + PATH_SCRATCH_BYTES_MAX
     + MIRRORS_BYTES_MAX
@@ -974,12 +955,17 @@ pub const HTTP2_BACKEND_BYTES_MAX: usize = HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTE
 /// may be: what `docs/operations.md` says to plan with.
 pub const CORE_BYTES_MAX: usize =
     OWN_BYTES_MAX + SPARE_BYTES_MAX + 10_000 * IDLE_CONNECTION_BYTES + 1_000 * REQUEST_BYTES_MAX;
+/// Bytes of such a core that compresses and tells metrics apart as ingress-nginx does.
+const FULL_CORE_BYTES_MAX: usize = CORE_BYTES_MAX + COMPRESSORS_BYTES_MAX + KINDS_BYTES_MAX;
 
 const _: () = assert!(CORE_BYTES_MAX <= 512 * 1024 * 1024);
 const _: () = assert!(HTTP2_CLIENT_BYTES_MAX <= 2 * 1024 * 1024);
 const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 13 * 1024 * 1024);
+const _: () = assert!(KINDS_BYTES_MAX <= 48 * 1024 * 1024);
 const _: () = assert!(COMPRESSORS_BYTES_MAX > COMPRESSOR_BYTES + BROTLI_HASH_BYTES[11]);
-const _: () = assert!(COMPRESSORS_BYTES_MAX / COMPRESSOR_BYTES >= 64);
+const _: () = assert!(COMPRESSORS_BYTES_MAX / COMPRESSOR_BYTES >= 32);
+const _: () = assert!(COMPRESSORS_BYTES_MAX / GZIP_BYTES >= 128);
+const _: () = assert!(FULL_CORE_BYTES_MAX <= 640 * 1024 * 1024);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
@@ -988,8 +974,6 @@ const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
 const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
-const _: () = assert!(SPANS_RETRY_MIN.as_secs() < SPANS_RETRY_MAX.as_secs());
-const _: () = assert!(SPANS_RETRY_MAX.as_secs() < SPANS_RETRY_TIME.as_secs());
 const _: () = assert!(LOG_FORM_BYTES_MAX + ACCESS_LOG_FIELD_BYTES_MAX < ACCESS_LOG_LINE_BYTES_MAX);
 const _: () = assert!(
     HTTP2_RESPONSE_LIST_BYTES_MAX as usize == RESPONSE_HEAD_BYTES_MAX + 32 * RESPONSE_FIELDS_MAX

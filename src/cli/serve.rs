@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until};
 
 use super::logs::{Logs, start_log};
 use super::signals::{Asked, Signals};
-use crate::config::{Args, Bind, Cidr, ClusterArgs, Config, Machine};
-use crate::control::admin::{self, AdminState};
+use crate::config::{Args, Bind, Cidr, ClusterArgs, Config, Healthz, Machine};
+use crate::control::admin::{self, AdminState, HealthMeaning, NginxNames};
 use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
 use crate::control::admission::files::CertificateFiles;
@@ -29,19 +29,16 @@ use crate::control::openings::Bound as BoundEntry;
 use crate::control::password_threads;
 use crate::control::source::kubernetes::KubernetesOptions;
 use crate::control::source::reach::Reach;
-use crate::control::traces::{self, Identity, SpanSender};
 use crate::control::write::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
-use crate::limits::{
-    ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE, SPANS_END_TIMEOUT,
-};
+use crate::limits::{ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE};
 use crate::listen::{ListenError, Listening, listen};
 use crate::model::{EntryPoint, Scheme};
 use crate::proxy;
 use crate::publish::{Drain, Publisher, channel, process_nanos};
 use crate::table::Compiled;
 use crate::telemetry::access_log::{self, LogWriter, Sink};
-use crate::telemetry::{self, Outlets, Scrape};
+use crate::telemetry::{self, Bounds, Scrape};
 
 /// Flags of `serve`.
 #[derive(Debug, clap::Args)]
@@ -99,7 +96,7 @@ pub fn run_with(
             Source::Cluster(&args.cluster, Box::new(api))
         }
     };
-    let plane = DataPlane::start(&config, identity(&args.cluster))?;
+    let plane = DataPlane::start(&config)?;
     let _within = runtime.enter();
     let signals = Signals::new()?;
     let admin = bind(&config.admin_bind, "--admin-bind")?;
@@ -108,16 +105,12 @@ pub fn run_with(
         https: plane.addresses(Scheme::Https),
         admin: admin.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
-    let DataPlane { publisher, scrape, log_writer, spans, entry_points, started } = plane;
+    let DataPlane { publisher, scrape, log_writer, entry_points, started } = plane;
     let state = Arc::new(ControlState::default());
     let cores = publisher.states();
     let admin_scrape = Arc::clone(&scrape);
-    let mut logs = Logs::new(&config, severity, log_writer.as_ref().map(LogWriter::orders));
-    let hook = Box::new(move |compiled: &Compiled| {
-        name_series(&scrape, compiled);
-        logs.follow(&compiled.table.downstream.log);
-        spans.orders.follow(&compiled.table.downstream.traces);
-    });
+    let logs = Logs::new(&config, severity, log_writer.as_ref().map(LogWriter::orders));
+    let hook = on_compiled(scrape, logs);
     let options = LowerOptions {
         entry_points: entry_points.iter().map(|(entry_point, _)| *entry_point).collect(),
         hsts: config.hsts,
@@ -137,7 +130,8 @@ pub fn run_with(
         cluster: cluster.as_ref().map(|(_, state)| state.clone()),
         health_check_path: Arc::clone(&config.proxy.health_check_path),
         log_writer: log_writer.as_ref().map(LogWriter::counts),
-        spans: spans.counts,
+        nginx: nginx_names(args, &config),
+        health: health(config.healthz),
         now_nanos: process_nanos,
         put_off: Arc::default(),
         room: ControlRoom::new(config.control_connections),
@@ -155,18 +149,10 @@ pub fn run_with(
             code = life.until_ended(&config, &state) => code,
         }
     });
-    runtime.block_on(finish_outlets(spans.thread, log_writer));
-    code
-}
-
-/// Waits for what cores said of their last requests.
-async fn finish_outlets(spans: OwnThread, log: Option<LogWriter>) {
-    if timeout(SPANS_END_TIMEOUT, spans.ended()).await.is_err() {
-        tracing::warn!("the last spans could not be sent in time");
-    }
-    if log.is_some_and(|writer| !writer.finish(ACCESS_LOG_END_TIMEOUT)) {
+    if log_writer.is_some_and(|writer| !writer.finish(ACCESS_LOG_END_TIMEOUT)) {
         tracing::warn!("the end of the access log could not be written in time");
     }
+    code
 }
 
 /// Where objects come from.
@@ -275,16 +261,31 @@ fn writer_options(args: &ClusterArgs, api: &kube::Config) -> WriterOptions {
     }
 }
 
-/// Who sends spans.
-fn identity(args: &ClusterArgs) -> Identity {
-    let host = host_name();
-    Identity {
-        instance: args.pod_name.clone().unwrap_or_else(|| host.clone()),
-        host,
-        pod: args.pod_name.clone(),
-        namespace: args.pod_namespace.clone(),
-        node: args.node_name.clone(),
+/// Names of ingress-nginx say who we are.
+fn nginx_names(args: &ServeArgs, config: &Config) -> Option<NginxNames> {
+    let ServeArgs { cluster, common, .. } = args;
+    Some(NginxNames {
+        metrics: config.nginx_metrics.clone()?,
+        class: common.controller_class.clone(),
+        namespace: cluster.pod_namespace.clone().unwrap_or_default(),
+        pod: cluster.pod_name.clone().unwrap_or_else(host_name),
+        lease: cluster.election_id.clone(),
+    })
+}
+
+fn health(healthz: Healthz) -> HealthMeaning {
+    match healthz {
+        Healthz::Alive => HealthMeaning::Alive,
+        Healthz::Ready => HealthMeaning::Ready,
     }
+}
+
+/// What is done with every table before it is published.
+fn on_compiled(scrape: Arc<Mutex<Scrape>>, mut logs: Logs) -> Box<dyn FnMut(&Compiled)> {
+    Box::new(move |compiled| {
+        name_series(&scrape, compiled);
+        logs.follow(&compiled.table.downstream.log);
+    })
 }
 
 /// Unique among replicas, as the name of a pod is.
@@ -353,16 +354,16 @@ struct DataPlane {
     publisher: Publisher,
     scrape: Arc<Mutex<Scrape>>,
     log_writer: Option<LogWriter>,
-    spans: SpanSender,
     entry_points: Vec<BoundEntry>,
     started: proxy::Started,
 }
 
 impl DataPlane {
-    fn start(config: &Config, identity: Identity) -> anyhow::Result<Self> {
+    fn start(config: &Config) -> anyhow::Result<Self> {
         let cores = config.proxy.cores;
         let (publisher, subscribers) = channel(cores).context("the workers cannot be reached")?;
-        let (shards, scrape) = telemetry::telemetry(cores);
+        let (shards, scrape) =
+            telemetry::telemetry(cores, Bounds::new(config.nginx_metrics.as_ref()));
         let sink = match &config.access_log_file {
             None => Sink::output(),
             Some(path) => Sink::file(path).with_context(|| {
@@ -371,12 +372,12 @@ impl DataPlane {
         };
         let (logs, log_writer) = access_log::access_log(config.proxy.access_log, cores, sink)
             .context("the access log cannot start")?;
-        let (outlets, batches) = Outlets::of(logs);
-        let spans = traces::start(batches, identity).context("no thread to send spans")?;
+        let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
+        logs.resize_with(cores, || None);
         let entry_points = bind_entry_points(config)?;
         password_threads::start(&publisher.password_checks(), cores)
             .context("the threads that check passwords cannot start")?;
-        let started = proxy::start(&config.proxy, subscribers, shards, outlets)?;
+        let started = proxy::start(&config.proxy, subscribers, shards, logs)?;
         if let Some(error) = &started.fallback {
             tracing::warn!(
                 "io_uring cannot be used here ({error}); serving with epoll, at a little more CPU \
@@ -385,7 +386,7 @@ impl DataPlane {
             );
         }
         let scrape = Arc::new(Mutex::new(scrape));
-        Ok(Self { publisher, scrape, log_writer, spans, entry_points, started })
+        Ok(Self { publisher, scrape, log_writer, entry_points, started })
     }
 
     fn addresses(&self, scheme: Scheme) -> Vec<SocketAddr> {

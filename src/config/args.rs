@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::bind::Bind;
 use super::cidr::Cidr;
+use super::metrics::MetricsArgs;
 use super::parse;
 use crate::model::{BackendKey, Balance, ObjectRef};
 
@@ -18,6 +19,15 @@ pub enum Driver {
     Uring,
     /// epoll.
     Epoll,
+}
+
+/// What `/healthz` of the admin listener says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Healthz {
+    /// The process is alive.
+    Alive,
+    /// It is, and traffic may come: for readiness probes that ask for nothing else.
+    Ready,
 }
 
 /// Form of the access log.
@@ -131,6 +141,16 @@ pub struct Args {
         help_heading = "Listeners"
     )]
     pub admin_bind: Vec<Bind>,
+
+    /// What /healthz says there: the process is alive, or also that traffic may come, as /readyz
+    #[arg(
+        long,
+        env = "RINGWAY_HEALTHZ",
+        value_enum,
+        default_value = "alive",
+        help_heading = "Listeners"
+    )]
+    pub healthz: Healthz,
 
     /// Client connections at a time, all workers together; further ones are refused
     /// [default: two fifths of the descriptors that the process may open]
@@ -386,8 +406,12 @@ pub struct Args {
     )]
     pub hsts_preload: bool,
 
+    /// Metrics.
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
+
     /// Access log: none, one JSON object a line, or the default format of ingress-nginx
-    /// [default: off; nginx with --configmap]
+    /// [default: off; nginx with --configmap or the controller class of ingress-nginx]
     #[arg(long, env = "RINGWAY_ACCESS_LOG", value_enum, help_heading = "Logs")]
     pub access_log: Option<AccessLogFormat>,
 

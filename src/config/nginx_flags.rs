@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::parse_bool;
 use crate::page::{Section, markdown};
 
-use Effect::{As, Known, Mapped, Nothing, Refused};
+use Effect::{As, Known, Mapped, Nothing, Refused, Version};
 use Form::{Switch, Value};
 
 /// What the image of ingress-nginx runs, which is the first word of many `args:` blocks.
@@ -41,6 +41,8 @@ enum Effect {
     Nothing(&'static str),
     /// It cannot be had, unless its value is empty, `false` or the one here. What to do instead.
     Refused(&'static str, &'static str),
+    /// It is all that is asked for.
+    Version,
 }
 
 /// Our flags, whole.
@@ -50,10 +52,11 @@ const fn flag(name: &'static str, form: Form, effect: Effect) -> Flag {
     Flag { name, form, effect }
 }
 
-const METRICS: Effect =
-    Nothing("metrics are served by --admin-bind as docs/operations.md has them");
+const BUCKETS: Effect =
+    Nothing("histograms have the buckets of --time-buckets, --length-buckets and --size-buckets");
 const INTERNAL: Effect =
     Nothing("there is no such port: the parts of the process share its memory");
+const STATUS: Effect = Nothing("/nginx_status and /is-dynamic-lb-initialized are at --admin-bind");
 const GEOIP: Effect = Nothing("the databases are not read");
 const LOG: Effect = Nothing("the log goes to standard error, see --log-level");
 const NO_NGINX: Effect = Nothing("no configuration of nginx is made");
@@ -68,7 +71,7 @@ const FLAGS: &[Flag] = &[
         "rename them: only nginx.ingress.kubernetes.io/ is read", "nginx.ingress.kubernetes.io"
     )),
     flag("apiserver-host", Value, Refused("name a file with --kubeconfig", "")),
-    flag("bucket-factor", Value, METRICS),
+    flag("bucket-factor", Value, BUCKETS),
     flag("certificate-authority", Value, Refused("name a file with --kubeconfig", "")),
     flag("configmap", Value, Known),
     flag("controller-class", Value, Known),
@@ -87,7 +90,7 @@ const FLAGS: &[Flag] = &[
     flag("election-id", Value, Known),
     flag("election-ttl", Value, Nothing("a Lease is taken over after 15 seconds")),
     flag("enable-annotation-validation", Switch, Nothing("values are always checked")),
-    flag("enable-metrics", Switch, METRICS),
+    flag("enable-metrics", Switch, As("nginx-metrics")),
     flag("enable-ssl-chain-completion", Switch, Refused("put the whole chain into the Secret", "")),
     flag("enable-ssl-passthrough", Switch, Nothing(
         "the annotation ssl-passthrough is always heeded"
@@ -95,7 +98,7 @@ const FLAGS: &[Flag] = &[
     flag("enable-topology-aware-routing", Switch, Nothing(
         "hints of topology are always heeded, see --zone"
     )),
-    flag("exclude-socket-metrics", Value, METRICS),
+    flag("exclude-socket-metrics", Value, Known),
     flag("health-check-path", Value, Known),
     flag("health-check-timeout", Value, Nothing("health is known without asking anybody")),
     flag("healthz-host", Value, Mapped(|_| Vec::new(), "with --healthz-port: --admin-bind")),
@@ -112,7 +115,7 @@ const FLAGS: &[Flag] = &[
     flag("ingress-class-by-name", Switch, Known),
     flag("internal-logger-address", Value, LOG),
     flag("kubeconfig", Value, Known),
-    flag("length-buckets", Value, METRICS),
+    flag("length-buckets", Value, Known),
     flag("log-file", Value, LOG),
     flag("log-file-max-size", Value, LOG),
     flag("log_backtrace_at", Value, LOG),
@@ -120,15 +123,17 @@ const FLAGS: &[Flag] = &[
     flag("log_file", Value, LOG),
     flag("log_file_max_size", Value, LOG),
     flag("logtostderr", Switch, LOG),
-    flag("max-buckets", Value, METRICS),
+    flag("max-buckets", Value, BUCKETS),
     flag("maxmind-edition-ids", Value, GEOIP),
     flag("maxmind-license-key", Value, GEOIP),
     flag("maxmind-mirror", Value, GEOIP),
     flag("maxmind-retries-count", Value, GEOIP),
     flag("maxmind-retries-timeout", Value, GEOIP),
-    flag("metrics-per-host", Switch, METRICS),
-    flag("metrics-per-undefined-host", Switch, METRICS),
-    flag("monitor-max-batch-size", Value, METRICS),
+    flag("metrics-per-host", Switch, Known),
+    flag("metrics-per-undefined-host", Switch, Known),
+    flag("monitor-max-batch-size", Value, Nothing(
+        "requests are counted where they are served"
+    )),
     flag("one_output", Switch, LOG),
     flag("post-shutdown-grace-period", Value, Nothing(
         "the process ends when its last request does, or after --drain-timeout"
@@ -139,13 +144,13 @@ const FLAGS: &[Flag] = &[
     flag("publish-service", Value, Known),
     flag("publish-status-address", Value, Known),
     flag("report-node-internal-ip-address", Switch, Known),
-    flag("report-status-classes", Switch, METRICS),
+    flag("report-status-classes", Switch, Known),
     flag("shutdown-grace-period", Value, As("drain-delay")),
-    flag("size-buckets", Value, METRICS),
+    flag("size-buckets", Value, Known),
     flag("skip_headers", Switch, LOG),
     flag("skip_log_headers", Switch, LOG),
     flag("ssl-passthrough-proxy-port", Value, INTERNAL),
-    flag("status-port", Value, INTERNAL),
+    flag("status-port", Value, STATUS),
     flag("status-update-interval", Value, Nothing("status is written as soon as it differs")),
     flag("stderrthreshold", Value, LOG),
     flag("stream-port", Value, INTERNAL),
@@ -154,7 +159,7 @@ const FLAGS: &[Flag] = &[
         "a change is in force within milliseconds, and bursts are one"
     )),
     flag("tcp-services-configmap", Value, Known),
-    flag("time-buckets", Value, METRICS),
+    flag("time-buckets", Value, Known),
     flag("udp-services-configmap", Value, Known),
     flag("update-status", Switch, Known),
     flag("update-status-on-shutdown", Switch, Known),
@@ -162,6 +167,7 @@ const FLAGS: &[Flag] = &[
     flag("validating-webhook", Value, Mapped(webhook, "--admission-bind; empty: there is none")),
     flag("validating-webhook-certificate", Value, As("admission-certificate")),
     flag("validating-webhook-key", Value, As("admission-key")),
+    flag("version", Switch, Version),
     flag("vmodule", Value, LOG),
     flag("watch-ingress-without-class", Switch, Known),
     flag("watch-namespace", Value, Known),
@@ -172,15 +178,23 @@ const FLAGS: &[Flag] = &[
 const MAY_BE_EMPTY: [&str; 1] = ["health-check-path"];
 
 /// Flags of ours that are given a truth value; all other switches are given nothing.
-const WITH_BOOL: [&str; 2] = ["update-status", "update-status-on-shutdown"];
+const WITH_BOOL: [&str; 5] = [
+    "metrics-per-host",
+    "metrics-per-undefined-host",
+    "report-status-classes",
+    "update-status",
+    "update-status-on-shutdown",
+];
 
 /// What holds without flags where the command line is that of ingress-nginx.
-const DEFAULTS: [&str; 5] = [
+const DEFAULTS: [&str; 6] = [
     "--ingress-class=nginx",
     "--controller-class=k8s.io/ingress-nginx",
     "--election-id=ingress-controller-leader",
     "--admin-bind=*:10254",
     "--access-log=nginx",
+    // Its readiness probe asks for it, too.
+    "--healthz=ready",
 ];
 
 fn verbosity(level: &str) -> Vec<String> {
@@ -246,11 +260,15 @@ pub fn translate(
     let mut rest = args.into_iter();
     let program = rest.next();
     let command = rest.next().filter(|_| !is_whole).unwrap_or_else(|| "serve".to_owned());
-    let mut line = Line { args: Vec::new(), notes: Vec::new(), host: None, port: None };
+    let mut line = Line::default();
     while let Some(arg) = rest.next() {
         line.take(arg, &mut rest)?;
     }
-    let Line { args: mut own, notes, host, port } = line;
+    let Line { args: mut own, notes, host, port, asks_version } = line;
+    if asks_version {
+        let args = program.into_iter().chain(["--version".to_owned()]).collect();
+        return Ok(Translated { args, notes: Vec::new() });
+    }
     if host.is_some() || port.is_some() {
         let host = host.filter(|host| !host.is_empty()).unwrap_or_else(|| "*".into());
         let port = port.unwrap_or_else(|| "10254".into());
@@ -278,11 +296,13 @@ fn variable(flag: &str) -> String {
     format!("RINGWAY_{}", name.to_ascii_uppercase())
 }
 
+#[derive(Default)]
 struct Line {
     args: Vec<String>,
     notes: Vec<String>,
     host: Option<String>,
     port: Option<String>,
+    asks_version: bool,
 }
 
 impl Line {
@@ -341,7 +361,9 @@ impl Line {
                 self.say(format!("--{name}={value}"));
             }
             Known => self.forget(&format!("--{name}")),
+            As(ours) if flag.form == Switch => self.say(format!("--{ours}={is_on}")),
             As(ours) => self.say(format!("--{ours}={value}")),
+            Version => self.asks_version = is_on,
             Mapped(map, _) => map(&value).into_iter().for_each(|arg| self.say(arg)),
             Nothing(why) => self.notes.push(format!("--{name} has no effect here: {why}.")),
             Refused(instead, harmless) => {
@@ -359,9 +381,9 @@ const HEAD: &str = "# Flags of ingress-nginx
 A container whose `args:` begin with `/nginx-ingress-controller`, as those of ingress-nginx do, runs
 `serve` with the flags below in their forms (`--flag=value`, `--flag value`, `--switch`,
 `--switch=false`), and with the defaults of ingress-nginx: class `nginx` of `k8s.io/ingress-nginx`,
-Lease `ingress-controller-leader`, health and metrics at port 10254, the access log of nginx. The
-same flags are taken by `ringway serve` and `ringway doctor`, whose own defaults hold. Flags of
-Ringway may stand beside them.
+Lease `ingress-controller-leader`, health and metrics at port 10254, where `/healthz` is for both
+probes, the access log of nginx and its metrics. The same flags are taken by `ringway serve` and
+`ringway doctor`, whose own defaults hold. Flags of Ringway may stand beside them.
 
 What has no effect is told at start. What cannot be had ends the process, with the sentence below.
 
@@ -374,7 +396,7 @@ pub(crate) fn ours() -> impl Iterator<Item = &'static str> {
     FLAGS.iter().filter_map(|flag| match flag.effect {
         Known => Some(flag.name),
         As(ours) => Some(ours),
-        Mapped(..) | Nothing(_) | Refused(..) => None,
+        Mapped(..) | Nothing(_) | Refused(..) | Version => None,
     })
 }
 
@@ -388,6 +410,7 @@ pub fn page() -> String {
             Mapped(_, ours) => ours.to_owned(),
             Nothing(why) => format!("no effect: {why}"),
             Refused(instead, "") => format!("refused: {instead}"),
+            Version => "`ringway --version`".to_owned(),
             Refused(instead, but) => format!("refused, but for `{but}`: {instead}"),
         };
         vec![format!("`--{}`", flag.name), meaning]
@@ -442,7 +465,19 @@ mod tests {
             ),
             ("doctor --watch-namespace= --publish-service a/b", "doctor --publish-service=a/b", 0),
             ("serve --health-check-path=", "serve --health-check-path=", 0),
-            ("serve --enable-metrics=false --sync-period=1m --v=2", "serve --log-level=info", 2),
+            (
+                "serve --monitor-max-batch-size=9 --sync-period=1m --v=2",
+                "serve --log-level=info",
+                2,
+            ),
+            (
+                "serve --enable-metrics --metrics-per-host=F --report-status-classes",
+                "serve --nginx-metrics=true --metrics-per-host=false --report-status-classes=true",
+                0,
+            ),
+            ("serve --time-buckets 0.1,1 --bucket-factor=2", "serve --time-buckets=0.1,1", 1),
+            ("/nginx-ingress-controller --version", "--version", 0),
+            ("serve --version=false --sync-period=1m", "serve", 1),
             ("serve --v 5 --shutdown-grace-period=3", "serve --log-level=trace --drain-delay=3", 0),
             (
                 "serve --annotations-prefix=nginx.ingress.kubernetes.io --apiserver-host=",
@@ -469,19 +504,20 @@ mod tests {
             (
                 "/env/nginx-ingress-controller --ingress-class=a",
                 "serve --ingress-class=a --controller-class=k8s.io/ingress-nginx \
-              --election-id=ingress-controller-leader --admin-bind=*:10254",
+              --election-id=ingress-controller-leader --admin-bind=*:10254 --healthz=ready",
                 0,
             ),
             (
                 "/nginx-ingress-controller --election-id=x --healthz-port=1 --cores=1",
                 "serve --election-id=x --cores=1 --admin-bind=*:1 --ingress-class=nginx \
-              --controller-class=k8s.io/ingress-nginx --access-log=nginx",
+              --controller-class=k8s.io/ingress-nginx --access-log=nginx --healthz=ready",
                 0,
             ),
             (
                 "/usr/bin/nginx-ingress-controller",
                 "serve --ingress-class=nginx --controller-class=k8s.io/ingress-nginx \
-              --election-id=ingress-controller-leader --admin-bind=*:10254 --access-log=nginx",
+              --election-id=ingress-controller-leader --admin-bind=*:10254 --access-log=nginx \
+              --healthz=ready",
                 0,
             ),
         ] {

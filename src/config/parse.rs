@@ -51,6 +51,9 @@ pub enum ParseError {
     /// Not a path as requests are matched by it.
     #[error("write a path without '.', '..', '%', blanks and query, such as /healthz")]
     Path,
+    /// Not a positive number.
+    #[error("write upper bounds as positive numbers, such as 0.1,0.5,1")]
+    Bucket,
     /// Not a DNS subdomain.
     #[error("write the name of an object: lower-case letters, digits, hyphens and dots")]
     ObjectName,
@@ -101,6 +104,15 @@ pub fn positive_seconds(text: &str) -> Result<Duration, ParseError> {
         short if short < Duration::from_millis(1) => Err(ParseError::ZeroSeconds),
         duration => Ok(duration),
     }
+}
+
+/// Upper bound of a bucket.
+///
+/// # Errors
+/// [`ParseError::Bucket`].
+pub fn bucket(text: &str) -> Result<f64, ParseError> {
+    let bound = text.trim().parse().ok();
+    bound.filter(|bound: &f64| bound.is_finite() && *bound > 0.0).ok_or(ParseError::Bucket)
 }
 
 /// Bytes with nginx's suffixes (powers of 1024).

@@ -226,7 +226,8 @@ impl Controller {
     }
 
     fn publish(&mut self, lowered: Lowered, since: Instant) {
-        let Lowered { model, server_tls, endpoints, problems: _, outcomes } = lowered;
+        let Lowered { model, server_tls, certificates, endpoints, problems: _, outcomes } = lowered;
+        self.state.serve(certificates);
         self.compiler.set_server_tls(server_tls);
         let of_openings = self.openings.problems();
         match model {

@@ -21,6 +21,7 @@ pub mod endpoint_slice;
 mod error;
 mod feed;
 pub mod gateway_api;
+pub mod host_certificate;
 pub mod kinds;
 pub mod lower;
 pub mod observed;
@@ -34,7 +35,6 @@ pub mod source;
 pub mod state;
 pub mod store;
 pub mod survey;
-pub mod traces;
 pub mod write;
 
 pub use cluster::ClusterLink;

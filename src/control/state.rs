@@ -5,8 +5,9 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::control::host_certificate::HostCertificate;
 use crate::control::source::object::STORED;
 use crate::model::{Kind, Problem, Severity};
 use crate::table::TableVersion;
@@ -38,6 +39,10 @@ pub struct ControlSnapshot {
     pub published_at: Option<Instant>,
     /// Last table that every core acknowledged; 0: none yet, not ready.
     pub acknowledged: TableVersion,
+    /// When a table last came into force on every core.
+    pub in_force_since: Option<SystemTime>,
+    /// What clients of hosts get to see.
+    pub certificates: Arc<[HostCertificate]>,
     /// Apply time of the last change that is in force on every core, with or without a table.
     pub last_apply_time: Option<Duration>,
     /// The process is about to end: not ready, whatever was acknowledged.
@@ -104,6 +109,10 @@ impl ControlState {
         self.lock().objects = objects.to_vec();
     }
 
+    pub(super) fn serve(&self, certificates: Arc<[HostCertificate]>) {
+        self.lock().certificates = certificates;
+    }
+
     pub(super) fn published(&self, version: TableVersion) {
         let mut now = self.lock();
         now.published = version;
@@ -114,7 +123,10 @@ impl ControlState {
     pub(super) fn acknowledged(&self, version: Option<TableVersion>, apply_time: Duration) {
         self.apply_times.record(apply_time);
         let mut now = self.lock();
-        now.acknowledged = version.unwrap_or(now.acknowledged);
+        if let Some(version) = version {
+            now.acknowledged = version;
+            now.in_force_since = Some(SystemTime::now());
+        }
         now.last_apply_time = Some(apply_time);
     }
 

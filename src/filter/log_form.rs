@@ -15,8 +15,6 @@ pub struct LogForm {
     pub reads_answer: bool,
     /// Whether it names a field of what an endpoint answered.
     pub reads_upstream: bool,
-    /// Whether it names moments of what endpoints do.
-    pub reads_times: bool,
 }
 
 /// What becomes of characters of values. Control characters are escaped in any case, so that
@@ -37,7 +35,7 @@ const NOTHING: [&str; 5] =
     ["gzip_ratio", "limit_conn_status", "limit_req_status", "upstream_cache_status", "pipe"];
 
 /// The same of families of them.
-const NOTHING_OF: [&str; 4] = ["geoip_", "geoip2_", "opentracing_", "otel_"];
+const NOTHING_OF: [&str; 5] = ["geoip_", "geoip2_", "opentelemetry_", "opentracing_", "otel_"];
 
 /// The format of ingress-nginx.
 pub const DEFAULT_LOG_FORM: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
@@ -73,9 +71,7 @@ impl LogForm {
         };
         let reads_answer = names(|outcome| matches!(outcome, Outcome::Sent(_)));
         let reads_upstream = names(|outcome| matches!(outcome, Outcome::Upstream(_)));
-        let reads_times =
-            names(|outcome| matches!(outcome, Outcome::ConnectTime | Outcome::HeaderTime));
-        Ok(Self { text, escaping, reads_answer, reads_upstream, reads_times })
+        Ok(Self { text, escaping, reads_answer, reads_upstream })
     }
 }
 
@@ -135,7 +131,6 @@ fn named(name: &str) -> Option<Variable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::filter::trace::value::TraceValue;
 
     #[test]
     fn forms_are_read_as_between_single_quotes() {
@@ -161,7 +156,6 @@ mod tests {
             ("$host", Variable::Host),
             ("${sent_http_X_Kind}", Variable::Outcome(Outcome::Sent("x-kind".into()))),
             ("$upstream_http_etag", Variable::Outcome(Outcome::Upstream("etag".into()))),
-            ("$opentelemetry_trace_id", Variable::Trace(TraceValue::TraceId)),
             ("$geoip2_country_code", Variable::Outcome(Outcome::Nothing)),
             ("$gzip_ratio", Variable::Outcome(Outcome::Nothing)),
         ] {
@@ -169,13 +163,11 @@ mod tests {
         }
         let reads = |form| {
             let form = LogForm::new(form, Escaping::Bare).unwrap();
-            (form.reads_answer, form.reads_upstream, form.reads_times)
+            (form.reads_answer, form.reads_upstream)
         };
-        assert_eq!(reads("$status $http_x"), (false, false, false));
-        assert_eq!(reads("$sent_http_x"), (true, false, false));
-        assert_eq!(reads("$upstream_http_x"), (false, true, false));
-        assert_eq!(reads("$upstream_connect_time"), (false, false, true));
-        assert_eq!(reads("$upstream_header_time"), (false, false, true));
+        assert_eq!(reads("$status $http_x"), (false, false));
+        assert_eq!(reads("$sent_http_x"), (true, false));
+        assert_eq!(reads("$upstream_http_x"), (false, true));
     }
 
     #[test]
@@ -183,7 +175,6 @@ mod tests {
         let long = "x".repeat(LOG_FORM_BYTES_MAX + 1);
         for (form, expected) in [
             ("$nothing", LogFormError::Text(TextError::Unknown("nothing".into()))),
-            ("$opentelemetry_x", LogFormError::Text(TextError::Unknown("opentelemetry_x".into()))),
             ("$geoip2_", LogFormError::Text(TextError::Unknown("geoip2_".into()))),
             ("${a", LogFormError::Text(TextError::Open)),
             (&long, LogFormError::TooLong),

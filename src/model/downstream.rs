@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::blocked::Blocked;
+use super::metrics::SeriesDetail;
 use super::request_log::RequestLog;
-use super::traces::Traces;
 use crate::filter::{AddressRanges, ForwardedPolicy};
 use crate::limits::HTTP2_STREAMS_MAX;
 
@@ -38,8 +38,8 @@ pub struct Downstream {
     pub odd_names: OddNames,
     /// Which of their requests are logged, and how.
     pub log: RequestLog,
-    /// Which are traced, and who is told.
-    pub traces: Arc<Traces>,
+    /// Which of their requests metrics tell apart; said by flags alone.
+    pub series: SeriesDetail,
 }
 
 /// Who begins with a PROXY header, and is closed without one.
@@ -113,7 +113,7 @@ impl Default for Downstream {
             http2_streams: HTTP2_STREAMS_MAX,
             odd_names: OddNames::default(),
             log: RequestLog::default(),
-            traces: Arc::default(),
+            series: SeriesDetail::default(),
         }
     }
 }

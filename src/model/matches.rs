@@ -46,7 +46,7 @@ impl PathMatch {
     pub fn text(&self) -> Arc<str> {
         match self {
             Self::Exact(text) | Self::Prefix(text) => Arc::clone(text),
-            Self::Regex(pattern) => pattern.source().into(),
+            Self::Regex(pattern) => pattern.text().into(),
         }
     }
 }

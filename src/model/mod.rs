@@ -17,6 +17,7 @@ pub mod hsts;
 pub mod kind;
 pub mod listener;
 pub mod matches;
+pub mod metrics;
 pub mod origin;
 pub mod policy;
 pub mod pools;
@@ -25,7 +26,6 @@ pub mod request_log;
 pub mod share;
 pub mod stream;
 pub mod tls;
-pub mod traces;
 pub mod truth;
 
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub use hsts::Hsts;
 pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
 pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
+pub use metrics::{HostLabel, NginxMetrics, SeriesDetail, StatusLabels, UndefinedHosts};
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, ConnectionOption, ErrorPages,
@@ -56,7 +57,6 @@ pub use request_log::{LogPlace, LogSeverity, RequestLog};
 pub use share::Share;
 pub use stream::{Introduced, Introduces, StreamPolicy, StreamService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
-pub use traces::{Collector, CollectorProtocol, SpanBatches, Traces};
 pub use truth::parse_bool;
 
 use crate::filter::Filter;

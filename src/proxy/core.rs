@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
-use crate::filter::{AddedFields, LogForm, RequestOverlay, ScriptState, Trace, Variables};
+use crate::filter::{AddedFields, LogForm, RequestOverlay, ScriptState, Variables};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::model::Downstream;
@@ -30,8 +30,7 @@ use crate::proxy::upstream::upstreams::Upstreams;
 use crate::publish::{Retired, Subscriber, process_nanos};
 use crate::quota::Quotas;
 use crate::table::Table;
-use crate::telemetry::spans::{CoreSpans, Question, RequestSpans};
-use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord, Outlets};
+use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord};
 
 /// One core.
 pub struct Core {
@@ -69,8 +68,6 @@ pub struct Core {
     open_before: Cell<usize>,
     /// Access log, if there is one; taken by the end of a drain.
     log: RefCell<Option<CoreLog>>,
-    /// Spans of requests that are traced; taken by the end of a drain.
-    spans: RefCell<Option<CoreSpans>>,
     /// What clients asked, on all cores.
     pub quotas: Arc<Quotas>,
     admission: Arc<Admission>,
@@ -123,10 +120,6 @@ pub struct Scratch {
     pub request_id: Vec<u8>,
     /// What gates and balance add to the answer.
     pub added: AddedFields,
-    /// The trace that it belongs to; `None`: it is not traced.
-    pub trace: Option<Trace>,
-    /// What of it went to a server of external authentication.
-    pub question: Option<Question>,
 }
 
 impl Core {
@@ -136,12 +129,11 @@ impl Core {
         config: ProxyConfig,
         subscriber: Subscriber,
         telemetry: CoreTelemetry,
-        outlets: Outlets,
+        log: Option<CoreLog>,
         admission: Arc<Admission>,
         quotas: Arc<Quotas>,
     ) -> Rc<Self> {
         let limits = pool_limits(&config);
-        let Outlets { log, spans } = outlets;
         let (telemetry, deadlines) = (Rc::new(telemetry), Deadlines::new());
         let upstreams = Upstreams::new(limits, Rc::clone(&deadlines), Rc::clone(&telemetry));
         Rc::new(Self {
@@ -161,8 +153,7 @@ impl Core {
             http2: Drainable::default(),
             open: Cell::new(0),
             open_before: Cell::new(0),
-            log: RefCell::new(Some(log).filter(CoreLog::is_active)),
-            spans: RefCell::new(Some(spans)),
+            log: RefCell::new(log.filter(CoreLog::is_active)),
             quotas,
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
@@ -225,29 +216,17 @@ impl Core {
         self.log.borrow().is_some()
     }
 
-    /// Hands over the spans of a request.
-    pub fn record_spans(&self, request: &RequestSpans<'_>) {
-        if let Some(spans) = &mut *self.spans.borrow_mut() {
-            spans.write(request, &self.telemetry);
-        }
-    }
-
-    /// Hands the lines so far to the log's writer, and spans to who sends them.
+    /// Hands the lines so far to the log's writer.
     pub fn flush_log(&self) {
-        if let Some(spans) = &mut *self.spans.borrow_mut() {
-            spans.flush(&self.telemetry);
-        }
         if let Some(log) = &mut *self.log.borrow_mut() {
             log.flush(&self.telemetry);
         }
     }
 
-    /// Hands over the last lines and spans, and lets go of both ends: who writes or sends them ends
-    /// when every core did.
+    /// Hands over the last lines and lets go of the log: its writer ends when every core did.
     pub fn end_log(&self) {
         self.flush_log();
         drop(self.log.take());
-        drop(self.spans.take());
     }
 
     /// Takes a scratch.

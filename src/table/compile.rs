@@ -21,9 +21,9 @@ use super::shared::Shared;
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendKey, BackendTarget, Canary, Defaults, Downstream, EntryPoint, Host, Kind, Listener,
-    ListenerId, Model, ObjectRef, Policies, Pools, Rule, ServerName, ServerTlsId, StreamPolicy,
-    StreamService, TlsAction, WeightedBackend,
+    BackendKey, BackendTarget, Canary, Defaults, Downstream, EntryPoint, Host, HostPattern, Kind,
+    Listener, ListenerId, Model, ObjectRef, Policies, Pools, Rule, SeriesDetail, ServerName,
+    ServerTlsId, StreamPolicy, StreamService, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -81,6 +81,10 @@ pub struct BackendInfo {
 pub struct SeriesLabels {
     /// The object whose rule was hit.
     pub object: ObjectRef,
+    /// The host of the rule, `_` for any; empty: hosts are not told apart.
+    pub host: Arc<str>,
+    /// The path of the rule; empty: paths are not told apart.
+    pub path: Arc<str>,
     /// The destination; `None`: answered without one.
     pub backend: Option<BackendKey>,
     /// The canary that stood in for it.
@@ -139,8 +143,16 @@ struct IdUses {
 #[derive(Debug)]
 struct RuleCompiler {
     defaults: Defaults,
+    detail: SeriesDetail,
     plans: Shared<Plan>,
     ids: Ids,
+}
+
+/// Where a rule is, as far as metrics tell.
+#[derive(Debug, Clone)]
+struct Place {
+    host: Arc<str>,
+    path: Arc<str>,
 }
 
 /// Ids of backends and series.
@@ -175,6 +187,7 @@ impl Default for Compiler {
             no_rule: Arc::default(),
             rules: RuleCompiler {
                 defaults: Defaults::default(),
+                detail: SeriesDetail::default(),
                 plans: Shared::default(),
                 ids: Ids::new(SERIES_MAX),
             },
@@ -197,6 +210,10 @@ impl Compiler {
         if self.rules.defaults != model.defaults {
             self.rules.defaults = model.defaults.clone();
             self.no_rule = Arc::new(ResponsePlan::new(&Policies::default(), &model.defaults));
+            self.forget_rules(&mut gone);
+        }
+        if self.rules.detail != model.downstream.series {
+            self.rules.detail = model.downstream.series;
             self.forget_rules(&mut gone);
         }
         self.listeners
@@ -293,7 +310,7 @@ impl Compiler {
         }
         let compiled = now.map(|from| {
             let mut uses = IdUses::default();
-            let rule = Arc::new(self.rules.compile(from, &mut uses));
+            let rule = Arc::new(self.rules.compile(from, &HostPattern::Any, &mut uses));
             CompiledRule { from: Arc::clone(from), rule, uses }
         });
         let old = std::mem::replace(&mut state.default_rule, compiled);
@@ -329,9 +346,9 @@ impl Compiler {
         let compiler = &mut self.rules;
         let compiled = self.hosts.entry(address(host)).or_insert_with(|| {
             let mut uses = IdUses::default();
-            let rules = host.rules.iter().map(|rule| compiler.compile(rule, &mut uses)).collect();
-            let locations = host.locations.iter().map(|location| &location.rule);
-            let locations = locations.map(|rule| compiler.compile(rule, &mut uses)).collect();
+            let mut compile = |rule: &Arc<Rule>| compiler.compile(rule, &host.pattern, &mut uses);
+            let rules = host.rules.iter().map(&mut compile).collect();
+            let locations = host.locations.iter().map(|location| compile(&location.rule)).collect();
             let vhost = Arc::new(VHost::new(host, rules, locations));
             CompiledHost { _host: Arc::clone(host), vhost, uses, places: 0 }
         });
@@ -382,12 +399,27 @@ impl SeriesLabels {
         // A name that no object can have.
         let name: Arc<str> = "_overflow".into();
         let object = ObjectRef { kind: Kind::Ingress, namespace: "".into(), name };
-        Self { object, backend: None, canary: None }
+        Self { object, host: "_".into(), path: "/".into(), backend: None, canary: None }
+    }
+}
+
+impl Place {
+    fn new(detail: SeriesDetail, rule: &Rule, host: &HostPattern) -> Self {
+        let host = match (detail, host) {
+            (SeriesDetail::Backend | SeriesDetail::Path, _) => "".into(),
+            // As the server of nginx that every other host belongs to.
+            (SeriesDetail::HostAndPath, HostPattern::Any) => "_".into(),
+            (SeriesDetail::HostAndPath, pattern) => pattern.to_string().into(),
+        };
+        let path = rule.matches.first().filter(|_| detail.is_fine());
+        let path = path.map_or_else(|| "".into(), |matched| matched.path.text());
+        Self { host, path }
     }
 }
 
 impl RuleCompiler {
-    fn compile(&mut self, rule: &Rule, uses: &mut IdUses) -> TableRule {
+    fn compile(&mut self, rule: &Rule, host: &HostPattern, uses: &mut IdUses) -> TableRule {
+        let place = Place::new(self.detail, rule, host);
         let plan = Plan::new(&rule.filters, &rule.policies, &self.defaults);
         let plan = self.plans.get(plan);
         let mut weight_total = 0_u32;
@@ -408,12 +440,12 @@ impl RuleCompiler {
                     _ => None,
                 },
                 tag: entry.tag.clone(),
-                series: self.ids.acquire_series(&rule.origin.object, [key, None], uses),
+                series: self.ids.acquire_series(rule, &place, [key, None], uses),
             }
         });
         let backends = backends.collect();
         let canaries = rule.canaries.iter().map(|canary| {
-            (Arc::clone(&canary.criteria), self.compile_canary(rule, canary, &plan, uses))
+            (Arc::clone(&canary.criteria), self.compile_canary(rule, canary, (&plan, &place), uses))
         });
         let canaries = Canaries::new(canaries);
         let auth = rule.policies.external_auth.as_ref();
@@ -425,12 +457,11 @@ impl RuleCompiler {
             mirrors,
             auth_server: auth.and_then(|auth| self.ids.acquire_backend(&auth.server, uses)),
             origin: rule.origin.clone(),
-            path: plan.trace.as_ref().and_then(|_| Some(rule.matches.first()?.path.text())),
             plan,
             backends,
             canaries,
             weight_total,
-            series: self.ids.acquire_series(&rule.origin.object, [None, None], uses),
+            series: self.ids.acquire_series(rule, &place, [None, None], uses),
             is_unclaimed: rule.is_unclaimed(),
         }
     }
@@ -439,7 +470,7 @@ impl RuleCompiler {
         &mut self,
         rule: &Rule,
         canary: &Canary,
-        plan: &Arc<Plan>,
+        (plan, place): (&Arc<Plan>, &Place),
         uses: &mut IdUses,
     ) -> TableBackend {
         let own = Plan::new(&rule.filters, &canary.policies, &self.defaults);
@@ -453,7 +484,7 @@ impl RuleCompiler {
             plan: (own != **plan).then(|| self.plans.get(own)),
             redirect: None,
             tag: canary.tag.clone(),
-            series: self.ids.acquire_series(&rule.origin.object, series, uses),
+            series: self.ids.acquire_series(rule, place, series, uses),
         }
     }
 
@@ -521,12 +552,18 @@ impl Ids {
 
     fn acquire_series(
         &mut self,
-        object: &ObjectRef,
+        rule: &Rule,
+        Place { host, path }: &Place,
         [backend, canary]: [Option<&BackendKey>; 2],
         uses: &mut IdUses,
     ) -> SeriesId {
-        let object = object.clone();
-        let labels = SeriesLabels { object, backend: backend.cloned(), canary: canary.cloned() };
+        let labels = SeriesLabels {
+            object: rule.origin.object.clone(),
+            host: Arc::clone(host),
+            path: Arc::clone(path),
+            backend: backend.cloned(),
+            canary: canary.cloned(),
+        };
         let id = self.series.acquire(&labels);
         uses.series.extend(id.map(|id| id.slot));
         series_id(id.unwrap_or(self.overflow))

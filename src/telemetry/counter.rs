@@ -83,8 +83,6 @@ pub enum Counter {
     PasswordsUnchecked,
     /// Access-log lines dropped because the writer was behind.
     AccessLogDropped,
-    /// Spans that found no room on their way to who sends them.
-    SpansDropped,
     /// Requests refused (503) because their client asked too much of late.
     ClientRateExceeded,
     /// Requests refused (503) because too many of their client were under way.
@@ -104,10 +102,12 @@ pub enum Counter {
     UdpSessions,
     /// Datagrams that could not be passed on.
     UdpDropped,
+    /// Requests whose method and status the metrics of ingress-nginx do not tell apart any more.
+    KindsTogether,
 }
 
 /// How many counters there are.
-pub const COUNTERS: usize = Counter::UdpDropped as usize + 1;
+pub const COUNTERS: usize = Counter::KindsTogether as usize + 1;
 
 /// Name (without prefix and `_total`) and help of every counter, in the order of the enum.
 const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
@@ -239,11 +239,6 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         "Access-log lines dropped because the writer was behind.",
     ),
     (
-        Counter::SpansDropped,
-        "spans_dropped",
-        "Spans dropped because too many were under way to the thread that sends them.",
-    ),
-    (
         Counter::ClientRateExceeded,
         "client_rate_exceeded",
         "Requests refused because of limit-rps or limit-rpm.",
@@ -275,6 +270,11 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::UdpDropped,
         "udp_datagrams_dropped",
         "Datagrams of UDP services that could not be passed on.",
+    ),
+    (
+        Counter::KindsTogether,
+        "requests_together",
+        "Requests that metrics of ingress-nginx do not tell apart by method and status: too many.",
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! Latency histograms whose buckets are the exported ones, so that a scrape converts nothing.
+//! Histograms whose buckets hold all that are exported, so that a scrape only adds.
 //!
 //! [`Histogram`] has one writer and costs two plain stores; [`SharedHistogram`] takes any number of
 //! writers. Neither allocates after it was made.
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// They hold the default buckets of Prometheus clients (5 ms … 10 s) so that existing queries keep
 /// their meaning, finer ones below and around 25 ms (what a change of the configuration takes), and
 /// the 30 s and 60 s of the usual timeouts above.
-const BOUNDS_NANOS: [u64; 22] = [
+pub const TIME_BOUNDS: [u64; 22] = [
     100_000,
     250_000,
     500_000,
@@ -37,60 +37,71 @@ const BOUNDS_NANOS: [u64; 22] = [
     60_000_000_000,
 ];
 
-/// Buckets, `+Inf` included.
-pub const BUCKETS: usize = BOUNDS_NANOS.len() + 1;
-
 /// Adds for a counter that one thread alone writes: no locked instruction.
 pub(super) fn add_single_writer(counter: &AtomicU64, n: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
 }
 
-fn bucket_of(nanos: u64) -> usize {
-    BOUNDS_NANOS.partition_point(|bound| *bound < nanos)
+fn bucket_of(bounds: &[u64], amount: u64) -> usize {
+    bounds.partition_point(|bound| *bound < amount)
 }
 
-fn nanos_of(duration: Duration) -> u64 {
+pub(super) fn nanos_of(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Written by one thread, read by any.
-#[derive(Debug, Default)]
+/// Written by one thread, read by any. Its bounds are kept by whoever made it.
+#[derive(Debug)]
 pub struct Histogram {
-    buckets: [AtomicU64; BUCKETS],
-    sum_nanos: AtomicU64,
+    /// One more than bounds.
+    buckets: Box<[AtomicU64]>,
+    sum: AtomicU64,
 }
 
 impl Histogram {
-    /// Counts one duration. Only one thread may call it.
-    pub fn record(&self, duration: Duration) {
-        let nanos = nanos_of(duration);
-        if let Some(bucket) = self.buckets.get(bucket_of(nanos)) {
+    /// One for these upper bounds, which rise.
+    #[must_use]
+    pub fn new(bounds: &[u64]) -> Self {
+        let buckets = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
+        Self { buckets, sum: AtomicU64::new(0) }
+    }
+
+    /// Counts an amount; `bounds` are those that it was made for. Only one thread may call it.
+    pub fn record(&self, bounds: &[u64], amount: u64) {
+        if let Some(bucket) = self.buckets.get(bucket_of(bounds, amount)) {
             add_single_writer(bucket, 1);
         }
-        add_single_writer(&self.sum_nanos, nanos);
+        add_single_writer(&self.sum, amount);
     }
 
     /// Adds what was counted so far to `totals`.
     pub fn add_to(&self, totals: &mut HistogramTotals) {
+        totals.widen(self.buckets.len());
         for (total, bucket) in totals.buckets.iter_mut().zip(&self.buckets) {
             *total = total.wrapping_add(bucket.load(Relaxed));
         }
-        totals.sum_nanos = totals.sum_nanos.wrapping_add(self.sum_nanos.load(Relaxed));
+        totals.sum = totals.sum.wrapping_add(self.sum.load(Relaxed));
     }
 }
 
-/// Written and read by any thread; for what is rare.
-#[derive(Debug, Default)]
+/// Durations by [`TIME_BOUNDS`], written and read by any thread; for what is rare.
+#[derive(Debug)]
 pub struct SharedHistogram(Histogram);
+
+impl Default for SharedHistogram {
+    fn default() -> Self {
+        Self(Histogram::new(&TIME_BOUNDS))
+    }
+}
 
 impl SharedHistogram {
     /// Counts one duration.
     pub fn record(&self, duration: Duration) {
         let nanos = nanos_of(duration);
-        if let Some(bucket) = self.0.buckets.get(bucket_of(nanos)) {
+        if let Some(bucket) = self.0.buckets.get(bucket_of(&TIME_BOUNDS, nanos)) {
             bucket.fetch_add(1, Relaxed);
         }
-        self.0.sum_nanos.fetch_add(nanos, Relaxed);
+        self.0.sum.fetch_add(nanos, Relaxed);
     }
 
     /// What was counted so far.
@@ -102,46 +113,70 @@ impl SharedHistogram {
     }
 }
 
-/// A sum of histograms at one moment.
+/// A sum of histograms with the same bounds at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HistogramTotals {
-    buckets: [u64; BUCKETS],
-    sum_nanos: u64,
+    buckets: Vec<u64>,
+    sum: u64,
 }
 
 impl HistogramTotals {
-    /// Durations counted. Derived from the buckets, so that `_count` and `+Inf` always agree.
+    /// Amounts counted. Derived from the buckets, so that `_count` and `+Inf` always agree.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |sum, count| sum.wrapping_add(*count))
+    }
+
+    /// Sum of the amounts.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        self.sum
     }
 
     /// Sum of the durations, seconds.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a sum for rates; 53 bits are plenty")]
     pub fn sum_seconds(&self) -> f64 {
-        self.sum_nanos as f64 / 1e9
+        self.sum as f64 / 1e9
     }
 
-    /// Upper bound in seconds and count of each bucket, not cumulative; the last bound is infinite.
+    /// Count of each bucket of `shown`, not cumulative, the last for what is above: exact where
+    /// each of these bounds is one of `counted`, by which it was counted.
+    #[must_use]
+    pub fn buckets(&self, counted: &[u64], shown: &[u64]) -> Vec<u64> {
+        let mut buckets = vec![0_u64; shown.len() + 1];
+        for (index, count) in self.buckets.iter().enumerate() {
+            let place = counted.get(index).map_or(shown.len(), |bound| bucket_of(shown, *bound));
+            if let Some(bucket) = buckets.get_mut(place) {
+                *bucket = bucket.wrapping_add(*count);
+            }
+        }
+        buckets
+    }
+
+    /// Upper bound in seconds and count of each bucket of [`TIME_BOUNDS`], not cumulative; the last
+    /// bound is infinite.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "bounds are far below 2^53")]
-    pub fn buckets(&self) -> [(f64, u64); BUCKETS] {
-        let bound = |i: usize| BOUNDS_NANOS.get(i).map_or(f64::INFINITY, |ns| *ns as f64 / 1e9);
-        let mut i = 0;
-        self.buckets.map(|count| {
-            let entry = (bound(i), count);
-            i += 1;
-            entry
-        })
+    pub fn seconds(&self, counted: &[u64]) -> Vec<(f64, u64)> {
+        let bounds = TIME_BOUNDS.iter().map(|nanos| *nanos as f64 / 1e9);
+        let bounds = bounds.chain(std::iter::once(f64::INFINITY));
+        bounds.zip(self.buckets(counted, &TIME_BOUNDS)).collect()
     }
 
     /// Adds another sum.
     pub fn add(&mut self, other: &Self) {
-        for (total, count) in self.buckets.iter_mut().zip(other.buckets) {
-            *total = total.wrapping_add(count);
+        self.widen(other.buckets.len());
+        for (total, count) in self.buckets.iter_mut().zip(&other.buckets) {
+            *total = total.wrapping_add(*count);
         }
-        self.sum_nanos = self.sum_nanos.wrapping_add(other.sum_nanos);
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+
+    fn widen(&mut self, buckets: usize) {
+        if self.buckets.len() < buckets {
+            self.buckets.resize(buckets, 0);
+        }
     }
 }
 
@@ -153,13 +188,17 @@ mod tests {
     fn check(nanos: u64, bound: f64) {
         let shared = SharedHistogram::default();
         shared.record(Duration::from_nanos(nanos));
-        let single = Histogram::default();
-        single.record(Duration::from_nanos(nanos));
+        let single = Histogram::new(&TIME_BOUNDS);
+        single.record(&TIME_BOUNDS, nanos);
         let mut totals = HistogramTotals::default();
         single.add_to(&mut totals);
         assert_eq!(totals, shared.totals());
-        let hit: Vec<f64> =
-            totals.buckets().iter().filter(|(_, n)| *n == 1).map(|(le, _)| *le).collect();
+        let hit: Vec<f64> = totals
+            .seconds(&TIME_BOUNDS)
+            .iter()
+            .filter(|(_, n)| *n == 1)
+            .map(|(le, _)| *le)
+            .collect();
         assert_eq!(hit, [bound], "{nanos} ns");
         assert_eq!(totals.count(), 1);
     }
@@ -178,7 +217,20 @@ mod tests {
 
     #[test]
     fn bounds_rise() {
-        assert!(BOUNDS_NANOS.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(TIME_BOUNDS.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    #[test]
+    fn buckets_are_shown_by_some_of_their_bounds() {
+        let counted = [10, 20, 30, 40];
+        let single = Histogram::new(&counted);
+        [5, 10, 11, 25, 31, 40, 41].iter().for_each(|amount| single.record(&counted, *amount));
+        let mut totals = HistogramTotals::default();
+        single.add_to(&mut totals);
+        assert_eq!(totals.buckets(&counted, &counted), [2, 1, 1, 2, 1]);
+        assert_eq!(totals.buckets(&counted, &[20, 40]), [3, 3, 1]);
+        assert_eq!(totals.buckets(&counted, &[]), [7]);
+        assert_eq!((totals.count(), totals.sum()), (7, 163));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use crate::filter::Call;
 use crate::model::{BackendKey, Origin};
 use crate::table::SeriesId;
 
@@ -74,10 +73,8 @@ pub struct Attempt {
     pub response_bytes: u64,
     /// Connect and response.
     pub duration: Duration,
-    /// Until there was a connection; `None`: there was none, or the log does not name it.
+    /// Until there was a connection, zero for one that was there before; `None`: there was none.
     pub connect_time: Option<Duration>,
-    /// Until the head of the answer was here; `None` likewise.
+    /// Until the head of the answer was here; `None`: none came.
     pub header_time: Option<Duration>,
-    /// What it is in the request's trace; `None`: that is not recorded.
-    pub call: Option<Call>,
 }

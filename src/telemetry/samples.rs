@@ -51,17 +51,7 @@ pub(crate) fn attempt(port: u16, status: Option<u16>, bytes: u64, millis: u64) -
     let duration = Duration::from_millis(millis);
     let connect_time = Some(Duration::from_millis(1));
     let header_time = status.and(Some(duration / 2));
-    let call = None;
-    Attempt {
-        address,
-        status,
-        reason,
-        response_bytes: bytes,
-        duration,
-        connect_time,
-        header_time,
-        call,
-    }
+    Attempt { address, status, reason, response_bytes: bytes, duration, connect_time, header_time }
 }
 
 /// A request that nothing matched, 12 ms long.

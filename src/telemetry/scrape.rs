@@ -10,7 +10,8 @@ use std::sync::Arc;
 use crossbeam_channel::Receiver;
 
 use super::counter::{Counter, Gauge};
-use super::series::{IdentifiedBlock, SeriesTotals};
+use super::measures::{Bounds, KindTotals};
+use super::series::{IdentifiedBlock, SeriesBlock, SeriesTotals};
 use super::shard::CoreCounters;
 use crate::limits::SERIES_MAX;
 use crate::model::BackendKey;
@@ -30,18 +31,39 @@ pub struct MetricLabels {
     pub canary: Arc<str>,
 }
 
-impl MetricLabels {
+/// The same where hosts and paths are told apart.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlaceLabels {
+    /// Of object and backend.
+    pub labels: MetricLabels,
+    /// As the object has it, `_` for any; empty: hosts are not told apart.
+    pub host: Arc<str>,
+    /// As the object has it.
+    pub path: Arc<str>,
+}
+
+impl PlaceLabels {
     fn new(labels: &SeriesLabels) -> Self {
-        let service = labels.backend.as_ref().map_or_else(|| "".into(), |b| Arc::clone(&b.service));
-        let namespace = Arc::clone(&labels.object.namespace);
-        let canary = labels.canary.as_ref().map_or_else(|| "".into(), upstream_name);
-        Self { namespace, ingress: Arc::clone(&labels.object.name), service, canary }
+        let SeriesLabels { object, host, path, backend, canary } = labels;
+        let service = backend.as_ref().map_or_else(|| "".into(), |b| Arc::clone(&b.service));
+        let namespace = Arc::clone(&object.namespace);
+        let canary = canary.as_ref().map_or_else(|| "".into(), upstream_name);
+        let labels = MetricLabels { namespace, ingress: Arc::clone(&object.name), service, canary };
+        Self { labels, host: Arc::clone(host), path: Arc::clone(path) }
     }
 
-    fn fixed(ingress: &str) -> Self {
+    /// Those of requests that no series has.
+    #[must_use]
+    pub fn fixed(ingress: &str) -> Self {
         let none: Arc<str> = "".into();
-        let (namespace, service) = (Arc::clone(&none), Arc::clone(&none));
-        Self { namespace, ingress: ingress.into(), service, canary: none }
+        let none = || Arc::clone(&none);
+        let labels = MetricLabels {
+            namespace: none(),
+            ingress: ingress.into(),
+            service: none(),
+            canary: none(),
+        };
+        Self { labels, host: "_".into(), path: "/".into() }
     }
 }
 
@@ -54,24 +76,66 @@ fn upstream_name(key: &BackendKey) -> Arc<str> {
 pub struct Scrape {
     cores: Vec<Arc<CoreCounters>>,
     announced: Receiver<Arc<IdentifiedBlock>>,
+    bounds: Arc<Bounds>,
     series: HashMap<SeriesId, Series>,
-    groups: BTreeMap<MetricLabels, Group>,
+    groups: Groups<MetricLabels, SeriesTotals>,
+    /// Empty where nothing is told apart by them.
+    places: Groups<PlaceLabels, KindTotals>,
     removed: Vec<SeriesId>,
 }
 
 struct Series {
-    labels: MetricLabels,
+    labels: PlaceLabels,
     /// At most one per core.
     blocks: Vec<Arc<IdentifiedBlock>>,
 }
 
-/// Series with the same labels.
+/// Series with the same labels `L`, and their sum.
+struct Groups<L, T>(BTreeMap<L, Group<T>>);
+
 #[derive(Default)]
-struct Group {
+struct Group<T> {
     /// Counts of series that are gone.
-    base: SeriesTotals,
+    base: T,
     /// Series in [`Scrape::series`] with these labels.
     members: usize,
+}
+
+impl<L: Ord + Clone, T: Default + Clone> Groups<L, T> {
+    fn enter(&mut self, labels: L) {
+        self.0.entry(labels).or_default().members += 1;
+    }
+
+    /// `add` adds what the member counted to a sum.
+    fn leave(&mut self, labels: &L, add: impl FnOnce(&mut T)) {
+        let Some(group) = self.0.get_mut(labels) else { return };
+        group.members -= 1;
+        if group.members == 0 {
+            self.0.remove(labels);
+        } else {
+            add(&mut group.base);
+        }
+    }
+
+    /// What is gone, to which what `counted` holds is added.
+    fn sums<'a>(
+        &self,
+        counted: impl Iterator<Item = (&'a L, &'a SeriesBlock)>,
+        add: fn(&SeriesBlock, &mut T),
+    ) -> BTreeMap<L, T>
+    where
+        L: 'a,
+    {
+        let bases = self.0.iter().map(|(labels, group)| (labels.clone(), group.base.clone()));
+        let mut sums: BTreeMap<L, T> = bases.collect();
+        for (labels, block) in counted {
+            match sums.get_mut(labels) {
+                Some(sum) => add(block, sum),
+                None => add(block, sums.entry(labels.clone()).or_default()),
+            }
+        }
+        sums
+    }
 }
 
 /// All counts at one moment.
@@ -83,25 +147,38 @@ pub struct Snapshot {
     pub gauges: Vec<(&'static str, &'static str, u64)>,
     /// One entry per label set with at least one request, sorted.
     pub series: Vec<(MetricLabels, SeriesTotals)>,
+    /// The same by host, path, method and status, where they are told apart.
+    pub places: Vec<(PlaceLabels, KindTotals)>,
 }
 
 impl Scrape {
     pub(super) fn new(
         cores: Vec<Arc<CoreCounters>>,
         announced: Receiver<Arc<IdentifiedBlock>>,
+        bounds: Arc<Bounds>,
     ) -> Self {
-        let (series, groups, removed) = (HashMap::new(), BTreeMap::new(), Vec::new());
-        Self { cores, announced, series, groups, removed }
+        let (series, removed) = (HashMap::new(), Vec::new());
+        let (groups, places) = (Groups(BTreeMap::new()), Groups(BTreeMap::new()));
+        Self { cores, announced, bounds, series, groups, places, removed }
+    }
+
+    /// What everything is counted by.
+    #[must_use]
+    pub fn bounds(&self) -> Arc<Bounds> {
+        Arc::clone(&self.bounds)
     }
 
     /// Tells what a series counts. To be called before the table that names it is published: counts
     /// of an unknown series are thrown away.
     pub fn series_added(&mut self, id: SeriesId, labels: &SeriesLabels) {
         self.attach_announced();
-        let labels = MetricLabels::new(labels);
+        let labels = PlaceLabels::new(labels);
         let series = Series { labels: labels.clone(), blocks: Vec::new() };
         if self.series.insert(id, series).is_none() {
-            self.groups.entry(labels).or_default().members += 1;
+            self.groups.enter(labels.labels.clone());
+            if self.bounds.nginx.is_some() {
+                self.places.enter(labels);
+            }
         }
     }
 
@@ -122,6 +199,7 @@ impl Scrape {
             counters: Counter::all().map(|(c, name, help)| (name, help, self.total(c))).collect(),
             gauges: Gauge::all().map(|(g, name, help)| (name, help, self.amount(g))).collect(),
             series: self.sum_series(),
+            places: self.sum_places(),
         };
         self.forget_removed();
         snapshot
@@ -140,19 +218,35 @@ impl Scrape {
     }
 
     fn sum_series(&self) -> Vec<(MetricLabels, SeriesTotals)> {
-        let mut sums: BTreeMap<&MetricLabels, SeriesTotals> =
-            self.groups.iter().map(|(labels, group)| (labels, group.base.clone())).collect();
-        for series in self.series.values() {
-            let sum = sums.entry(&series.labels).or_default();
-            series.blocks.iter().for_each(|block| block.block.add_to(sum));
+        let fixed = fixed_labels();
+        let counted = self.blocks(&fixed).map(|(place, block)| (&place.labels, block));
+        let sums = self.groups.sums(counted, SeriesBlock::add_to);
+        sums.into_iter().filter(|(_, sum)| !sum.is_empty()).collect()
+    }
+
+    fn sum_places(&self) -> Vec<(PlaceLabels, KindTotals)> {
+        if self.bounds.nginx.is_none() {
+            return Vec::new();
         }
-        let (unmatched, overflow) = (MetricLabels::fixed(""), MetricLabels::fixed("_overflow"));
-        for core in &self.cores {
-            core.unmatched.add_to(sums.entry(&unmatched).or_default());
-            core.overflow.add_to(sums.entry(&overflow).or_default());
-        }
-        let counted = sums.into_iter().filter(|(_, sum)| !sum.is_empty());
-        counted.map(|(labels, sum)| (labels.clone(), sum)).collect()
+        let fixed = fixed_labels();
+        let sums = self.places.sums(self.blocks(&fixed), SeriesBlock::add_kinds_to);
+        sums.into_iter().filter(|(_, sum)| !sum.is_empty()).collect()
+    }
+
+    /// All blocks; `fixed`: labels of those that no series has.
+    fn blocks<'a>(
+        &'a self,
+        fixed: &'a [PlaceLabels; 2],
+    ) -> impl Iterator<Item = (&'a PlaceLabels, &'a SeriesBlock)> {
+        let of_series = self.series.values().flat_map(|series| {
+            series.blocks.iter().map(|identified| (&series.labels, &identified.block))
+        });
+        let [unmatched, overflow] = fixed;
+        let of_cores = self
+            .cores
+            .iter()
+            .flat_map(move |core| [(unmatched, &core.unmatched), (overflow, &core.overflow)]);
+        of_series.chain(of_cores)
     }
 
     fn attach_announced(&mut self) {
@@ -167,16 +261,20 @@ impl Scrape {
     fn forget_removed(&mut self) {
         for id in std::mem::take(&mut self.removed) {
             let Some(series) = self.series.remove(&id) else { continue };
-            let Some(group) = self.groups.get_mut(&series.labels) else { continue };
-            group.members -= 1;
-            if group.members == 0 {
-                self.groups.remove(&series.labels);
-            } else {
-                series.blocks.iter().for_each(|block| block.block.add_to(&mut group.base));
-            }
+            let blocks = || series.blocks.iter().map(|identified| &identified.block);
+            self.groups.leave(&series.labels.labels, |sum| blocks().for_each(|b| b.add_to(sum)));
+            self.places.leave(&series.labels, |sum| blocks().for_each(|b| b.add_kinds_to(sum)));
         }
     }
 }
+
+/// Of requests that nothing matched, and of those without a series of their own.
+fn fixed_labels() -> [PlaceLabels; 2] {
+    [PlaceLabels::fixed(""), PlaceLabels::fixed(OVERFLOW)]
+}
+
+/// The name of an object that none can have.
+pub const OVERFLOW: &str = "_overflow";
 
 #[cfg(test)]
 mod tests;

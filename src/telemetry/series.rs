@@ -7,25 +7,21 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use super::histogram::{Histogram, HistogramTotals, add_single_writer};
+use super::histogram::add_single_writer;
+use super::measures::{Bounds, KindTotals, MeasureTotals, Room, SeriesMeasures, Told};
 use super::record::ExchangeRecord;
+use super::status::{CLASSES, StatusLabel, class_of, place_of};
 use crate::limits::{SERIES_BYTES, STATUS_CODES_MAX};
 use crate::table::SeriesId;
-
-/// Hundreds of a status, 0 to 9.
-const CLASSES: usize = 10;
 
 /// Counts of one core for one series.
 ///
 /// Aligned so that two cores never write to one cache line (or to an adjacent pair of them).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct SeriesBlock {
     statuses: StatusCounts,
-    duration: Histogram,
-    upstream_duration: Histogram,
-    request_bytes: AtomicU64,
-    response_bytes: AtomicU64,
+    measures: SeriesMeasures,
 }
 
 /// A block with the series that it counts for.
@@ -40,43 +36,26 @@ pub struct IdentifiedBlock {
 const _: () = assert!(size_of::<IdentifiedBlock>() <= SERIES_BYTES);
 
 impl SeriesBlock {
-    /// Counts one exchange. Only the owning core may call it.
-    pub fn record(&self, record: &ExchangeRecord<'_>) {
+    /// Nothing counted yet.
+    pub(super) fn new(bounds: &Bounds) -> Self {
+        Self { statuses: StatusCounts::default(), measures: SeriesMeasures::new(bounds) }
+    }
+
+    /// Counts one exchange. Only the owning core may call it, always with the same `bounds`.
+    pub(super) fn record(&self, record: &ExchangeRecord<'_>, bounds: &Bounds, room: &Room) -> Told {
         self.statuses.count(record.status);
-        self.duration.record(record.duration);
-        add_single_writer(&self.request_bytes, record.request_bytes);
-        add_single_writer(&self.response_bytes, record.response_body_bytes);
-        for attempt in record.attempts.iter().filter(|attempt| attempt.status.is_some()) {
-            self.upstream_duration.record(attempt.duration);
-        }
+        self.measures.record(record, bounds, room)
     }
 
     /// Adds what was counted so far to `totals`.
     pub fn add_to(&self, totals: &mut SeriesTotals) {
         self.statuses.add_to(&mut totals.statuses);
-        self.duration.add_to(&mut totals.duration);
-        self.upstream_duration.add_to(&mut totals.upstream_duration);
-        totals.request_bytes = totals.request_bytes.wrapping_add(self.request_bytes.load(Relaxed));
-        totals.response_bytes =
-            totals.response_bytes.wrapping_add(self.response_bytes.load(Relaxed));
+        self.measures.add_to(&mut totals.measures);
     }
-}
 
-/// A status as a label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum StatusLabel {
-    /// `200`; `000`: the connection broke before any status.
-    Code(u16),
-    /// `2xx`: codes beyond the [`STATUS_CODES_MAX`] that a block tells apart.
-    Class(u8),
-}
-
-impl std::fmt::Display for StatusLabel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Code(code) => write!(f, "{code:03}"),
-            Self::Class(class) => write!(f, "{class}xx"),
-        }
+    /// Adds it by method and status, where they are told apart.
+    pub fn add_kinds_to(&self, totals: &mut KindTotals) {
+        self.measures.add_kinds_to(totals);
     }
 }
 
@@ -92,17 +71,10 @@ struct StatusCounts {
 impl StatusCounts {
     fn count(&self, status: u16) {
         let key = u32::from(status) + 1;
-        for step in 0..STATUS_CODES_MAX {
-            let place = (usize::from(status) + step) % STATUS_CODES_MAX;
-            let (Some(slot), Some(count)) = (self.keys.get(place), self.counts.get(place)) else {
-                break;
-            };
-            let occupant = slot.load(Relaxed);
-            if occupant == 0 {
-                slot.store(key, Relaxed);
-            } else if occupant != key {
-                continue;
-            }
+        if let Some(place) = place_of(&self.keys, usize::from(status), key)
+            && let (Some(slot), Some(count)) = (self.keys.get(place), self.counts.get(place))
+        {
+            slot.store(key, Relaxed);
             return add_single_writer(count, 1);
         }
         if let Some(count) = self.by_class.get(usize::from(class_of(status))) {
@@ -123,10 +95,6 @@ impl StatusCounts {
     }
 }
 
-fn class_of(status: u16) -> u8 {
-    u8::try_from(status / 100).unwrap_or(u8::MAX).min(9)
-}
-
 fn add_nonzero(totals: &mut BTreeMap<StatusLabel, u64>, label: StatusLabel, n: u64) {
     if n > 0 {
         let total = totals.entry(label).or_default();
@@ -139,14 +107,8 @@ fn add_nonzero(totals: &mut BTreeMap<StatusLabel, u64>, label: StatusLabel, n: u
 pub struct SeriesTotals {
     /// Exchanges by status.
     pub statuses: BTreeMap<StatusLabel, u64>,
-    /// First byte of the request to last byte of the response.
-    pub duration: HistogramTotals,
-    /// Connect and response of every attempt that was answered.
-    pub upstream_duration: HistogramTotals,
-    /// Head and body bytes received from clients.
-    pub request_bytes: u64,
-    /// Body bytes sent to clients.
-    pub response_bytes: u64,
+    /// What was measured of them.
+    pub measures: MeasureTotals,
 }
 
 impl SeriesTotals {
@@ -161,10 +123,7 @@ impl SeriesTotals {
         for (label, count) in &other.statuses {
             add_nonzero(&mut self.statuses, *label, *count);
         }
-        self.duration.add(&other.duration);
-        self.upstream_duration.add(&other.upstream_duration);
-        self.request_bytes = self.request_bytes.wrapping_add(other.request_bytes);
-        self.response_bytes = self.response_bytes.wrapping_add(other.response_bytes);
+        self.measures.add(&other.measures);
     }
 }
 

@@ -13,9 +13,10 @@ use crossbeam_channel::Sender;
 
 use super::counter::{COUNTERS, Counter, GAUGES, Gauge};
 use super::histogram::add_single_writer;
+use super::measures::{Bounds, Room, Told};
 use super::record::ExchangeRecord;
 use super::series::{IdentifiedBlock, SeriesBlock};
-use crate::limits::SERIES_MAX;
+use crate::limits::{KINDS_MAX, SERIES_MAX};
 use crate::table::SeriesId;
 
 /// The counts of a core that have no labels, and the two blocks for requests without a series of
@@ -31,16 +32,16 @@ pub struct CoreCounters {
     pub(super) overflow: SeriesBlock,
 }
 
-impl Default for CoreCounters {
-    fn default() -> Self {
-        // Arrays of more than 32 have none of their own.
-        let counters = array::from_fn(|_| AtomicU64::new(0));
-        let (gauges, unmatched, overflow) = Default::default();
-        Self { counters, gauges, unmatched, overflow }
-    }
-}
-
 impl CoreCounters {
+    fn new(bounds: &Bounds) -> Self {
+        Self {
+            counters: array::from_fn(|_| AtomicU64::new(0)),
+            gauges: array::from_fn(|_| AtomicU64::new(0)),
+            unmatched: SeriesBlock::new(bounds),
+            overflow: SeriesBlock::new(bounds),
+        }
+    }
+
     /// Present value of a counter.
     #[must_use]
     pub fn counter(&self, counter: Counter) -> u64 {
@@ -60,14 +61,16 @@ pub struct CoreTelemetry {
     /// Indexed by slot. The cell also keeps the type from being shared between threads.
     series: RefCell<Vec<Option<Arc<IdentifiedBlock>>>>,
     announce: Sender<Arc<IdentifiedBlock>>,
+    bounds: Arc<Bounds>,
+    kinds_left: Room,
 }
 
 impl CoreTelemetry {
-    pub(super) fn new(announce: Sender<Arc<IdentifiedBlock>>) -> Self {
-        let counters = Arc::new(CoreCounters::default());
+    pub(super) fn new(announce: Sender<Arc<IdentifiedBlock>>, bounds: Arc<Bounds>) -> Self {
+        let counters = Arc::new(CoreCounters::new(&bounds));
         // Room for every slot: address space that is not touched before it is used.
         let series = RefCell::new(Vec::with_capacity(SERIES_MAX));
-        Self { counters, series, announce }
+        Self { counters, series, announce, bounds, kinds_left: Room::new(KINDS_MAX) }
     }
 
     /// For the scraper.
@@ -102,21 +105,28 @@ impl CoreTelemetry {
 
     /// Counts a finished exchange.
     ///
-    /// Shape: constant cost; allocates at the first exchange of a series on this core only.
+    /// Shape: constant cost; allocates only at the first exchange of a series on this core, or of a
+    /// method and status in it where they are told apart.
     pub fn record(&self, record: &ExchangeRecord<'_>) {
         let Some(id) = record.series else {
-            return self.counters.unmatched.record(record);
+            return self.record_in(&self.counters.unmatched, record);
         };
         let mut series = self.series.borrow_mut();
         let slot = usize::try_from(id.slot).unwrap_or(usize::MAX);
         if let Some(Some(block)) = series.get(slot)
             && block.id.generation == id.generation
         {
-            return block.block.record(record);
+            return self.record_in(&block.block, record);
         }
         match self.first_use(&mut series, slot, id) {
-            Some(block) => block.block.record(record),
-            None => self.counters.overflow.record(record),
+            Some(block) => self.record_in(&block.block, record),
+            None => self.record_in(&self.counters.overflow, record),
+        }
+    }
+
+    fn record_in(&self, block: &SeriesBlock, record: &ExchangeRecord<'_>) {
+        if block.record(record, &self.bounds, &self.kinds_left) == Told::Together {
+            self.count(Counter::KindsTogether);
         }
     }
 
@@ -138,7 +148,7 @@ impl CoreTelemetry {
         if place.as_ref().is_some_and(|occupant| is_newer(occupant.id, id)) {
             return None;
         }
-        let block = Arc::new(IdentifiedBlock { id, block: SeriesBlock::default() });
+        let block = Arc::new(IdentifiedBlock { id, block: SeriesBlock::new(&self.bounds) });
         // Full: the control thread has not looked for long. The next exchange tries again.
         self.announce.try_send(Arc::clone(&block)).ok()?;
         *place = Some(Arc::clone(&block));

@@ -9,8 +9,11 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry::{OID_SIG_ED25519, OID_X509_SERIALNUMBER};
 use x509_parser::parse_x509_certificate;
+use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::AttributeTypeAndValue;
 
 use super::x509;
 use crate::limits::{
@@ -190,6 +193,53 @@ impl Certificate {
     /// Last instant of its life.
     pub fn not_after(&self) -> SystemTime {
         self.not_after
+    }
+}
+
+/// What a leaf says of itself and of who made it; for those who look after certificates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// Decimal.
+    pub serial: String,
+    /// Serial number in the name of the issuer, which few have.
+    pub issuer_serial: String,
+    /// First organization in that name.
+    pub issuer_organization: String,
+    /// Last common name in it.
+    pub issuer_common_name: String,
+    /// As Go calls it.
+    pub key_algorithm: &'static str,
+}
+
+impl Leaf {
+    /// What ingress-nginx tells certificates apart by.
+    #[must_use]
+    pub fn identifier(&self) -> String {
+        format!("{}-{}", self.issuer_serial, self.serial)
+    }
+}
+
+impl Certificate {
+    /// Reads what is not kept; `None`: the leaf was never one.
+    #[must_use]
+    pub fn leaf(&self) -> Option<Leaf> {
+        let (_, leaf) = parse_x509_certificate(self.key.cert.first()?).ok()?;
+        let issuer = leaf.issuer();
+        let text = |name: &AttributeTypeAndValue<'_>| name.as_str().unwrap_or_default().to_owned();
+        let serial = issuer.iter_by_oid(&OID_X509_SERIALNUMBER).next().map(text);
+        let key_algorithm = match leaf.public_key().parsed() {
+            Ok(PublicKey::RSA(_)) => "RSA",
+            Ok(PublicKey::EC(_)) => "ECDSA",
+            _ if leaf.public_key().algorithm.algorithm == OID_SIG_ED25519 => "Ed25519",
+            _ => "0",
+        };
+        Some(Leaf {
+            serial: leaf.serial.to_string(),
+            issuer_serial: serial.unwrap_or_default(),
+            issuer_organization: issuer.iter_organization().next().map(text).unwrap_or_default(),
+            issuer_common_name: issuer.iter_common_name().last().map(text).unwrap_or_default(),
+            key_algorithm,
+        })
     }
 }
 

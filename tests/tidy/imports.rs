@@ -75,8 +75,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "telemetry",
         modules: &["limits", "table", "model", "config", "filter"],
-        // Of tokio the channel that spans leave by, whose other end waits for other things, too.
-        crates: &["crossbeam_channel", "itoa", "libc", "tokio", "tracing"],
+        crates: &["crossbeam_channel", "itoa", "libc", "tracing"],
     },
     Imports {
         path: "config",
@@ -211,7 +210,10 @@ const HOUSES: &[House] = &[
                 "",
                 &["cluster", "control_loop", "controller", "error", "own_thread", "seats", "state"],
             ),
-            ("admin", &["cluster", "own_thread", "seats", "source", "state", "traces", "write"]),
+            (
+                "admin",
+                &["cluster", "host_certificate", "own_thread", "seats", "source", "state", "write"],
+            ),
             ("survey", &["calls", "kinds", "lower", "source"]),
             (
                 "control_loop",
@@ -241,6 +243,7 @@ const HOUSES: &[House] = &[
                     "conditions",
                     "endpoint_slice",
                     "gateway_api",
+                    "host_certificate",
                     "kinds",
                     "outcomes",
                     "resolve",
@@ -249,7 +252,7 @@ const HOUSES: &[House] = &[
                 ],
             ),
             ("openings", &[]),
-            ("state", &["source"]),
+            ("state", &["host_certificate", "source"]),
             (
                 "write",
                 &["calls", "conditions", "gateway_api", "kinds", "observed", "outcomes", "source"],
@@ -257,7 +260,6 @@ const HOUSES: &[House] = &[
             ("acks", &[]),
             ("outcomes", &["conditions"]),
             ("conditions", &["gateway_api"]),
-            ("traces", &["own_thread"]),
             ("own_thread", &[]),
             ("password_threads", &[]),
             ("resolve", &[]),
@@ -269,6 +271,7 @@ const HOUSES: &[House] = &[
             ("observed", &[]),
             ("endpoint_slice", &[]),
             ("gateway_api", &[]),
+            ("host_certificate", &[]),
         ],
     },
     House {

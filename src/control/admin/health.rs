@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
-use super::state::AdminState;
+use super::state::{AdminState, HealthMeaning};
 use crate::limits::{CONTROL_LAG_MAX, LOOP_LAG_MAX};
 use crate::model::Problem;
 use crate::table::TableVersion;
@@ -30,6 +30,18 @@ impl AdminState {
             stuck.push(format!("the control thread has not turned for {seconds:.1} s"));
         }
         if stuck.is_empty() { Ok("ok".into()) } else { Err(stuck.join("; ")) }
+    }
+
+    /// What the page for probes of ingress-nginx says.
+    ///
+    /// # Errors
+    /// As [`Self::alive`] and, if it means that, [`Self::ready`].
+    pub(super) fn healthy(&self) -> Result<String, String> {
+        let alive = self.alive()?;
+        match self.health {
+            HealthMeaning::Alive => Ok(alive),
+            HealthMeaning::Ready => self.ready().map(|_| alive),
+        }
     }
 
     /// What keeps status, Events or the webhook from being written.

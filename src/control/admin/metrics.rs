@@ -1,13 +1,11 @@
-//! One scrape as `OpenMetrics` text.
+//! One scrape as `OpenMetrics` text; with names of ingress-nginx beside ours, in the older format.
 //!
 //! [`Reading::take`] copies numbers, [`Reading::render`] makes the text; both take milliseconds at
 //! the limit of series, and are no work for a thread that answers probes. Names are interface: they
 //! stay.
 
 use std::fmt;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
-use std::time::Duration;
+use std::sync::Arc;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{
@@ -16,137 +14,79 @@ use prometheus_client::encoding::{
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use super::health::since;
+use super::exposition::{self, Exposition};
+use super::nginx_metrics;
+use super::nginx_names::NginxNames;
 use super::process::ProcessReading;
+use super::reading::{CoreReading, Reading};
 use super::state::AdminState;
-use crate::control::cluster::ClusterState;
 use crate::control::source::kubernetes::KindState;
 use crate::control::write::WriterCounts;
 use crate::model::Severity;
-use crate::telemetry::Snapshot;
-use crate::telemetry::histogram::HistogramTotals;
+use crate::telemetry::Bounds;
+use crate::telemetry::histogram::{HistogramTotals, TIME_BOUNDS};
 use crate::telemetry::scrape::MetricLabels;
 use crate::telemetry::series::SeriesTotals;
 
-/// `Content-Type` of the text.
-pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All numbers at one moment.
-#[derive(Debug)]
-pub(super) struct Reading {
-    telemetry: Snapshot,
-    cores: Vec<CoreReading>,
-    problems: [(Severity, u64); 2],
-    apply_times: HistogramTotals,
-    /// `None`: objects come from a directory.
-    cluster: Option<ClusterReading>,
-    /// Connections that had to make room, by listener.
-    put_off: Vec<(&'static str, u64)>,
-    /// Failed writes and lost lines of the access log.
-    log: Option<(u64, u64)>,
-    /// Exported and lost spans, failed tries.
-    spans: [u64; 3],
-    process: ProcessReading,
-}
-
-#[derive(Debug)]
-struct CoreReading {
-    name: String,
-    version: u64,
-    age: Duration,
-    lag: Duration,
-}
-
-#[derive(Debug)]
-struct ClusterReading {
-    kinds: Vec<KindState>,
-    is_leader: bool,
-    written: WriterCounts,
-    verdicts: [(&'static str, u64); 4],
-    review_times: HistogramTotals,
-}
-
-impl ClusterReading {
-    fn take(state: &ClusterState) -> Self {
-        Self {
-            kinds: state.source.snapshot(),
-            is_leader: state.writer.is_leader(),
-            written: state.writer.counts(),
-            verdicts: state.admission.verdicts(),
-            review_times: state.admission.latency.totals(),
-        }
-    }
+/// `Content-Type` of the text. That of ingress-nginx is none in `OpenMetrics`, where counters end
+/// in `_total`.
+pub(super) fn content_type(state: &AdminState) -> &'static str {
+    if state.nginx.is_some() { exposition::CONTENT_TYPE } else { OPENMETRICS }
 }
 
 impl Reading {
-    /// Copies the numbers.
-    pub(super) fn take(state: &AdminState) -> Self {
-        let now = (state.now_nanos)();
-        let cores = state.cores.iter().enumerate().map(|(core, state)| CoreReading {
-            name: core.to_string(),
-            version: state.acknowledged.load(Acquire),
-            age: since(now, state.acknowledged_at.load(Relaxed)),
-            lag: since(now, state.heartbeat.load(Relaxed)),
-        });
-        let log = state.log_writer.as_ref();
-        let of_webhook = state.cluster.as_ref().map(|cluster| &cluster.admission.put_off);
-        let put_off = [("admin", Some(&*state.put_off)), ("admission", of_webhook.map(|p| &**p))];
-        let put_off = put_off.into_iter().filter_map(|(name, of)| Some((name, of?.count())));
-        Self {
-            telemetry: state.scrape.lock().unwrap_or_else(PoisonError::into_inner).snapshot(),
-            cores: cores.collect(),
-            problems: state.control.problem_counts(),
-            apply_times: state.control.apply_times.totals(),
-            cluster: state.cluster.as_ref().map(ClusterReading::take),
-            log: log.map(|log| (log.errors.load(Relaxed), log.lines_lost.load(Relaxed))),
-            spans: [&state.spans.exported, &state.spans.lost, &state.spans.failures]
-                .map(|count| count.load(Relaxed)),
-            put_off: put_off.collect(),
-            process: ProcessReading::default(),
-        }
-    }
-
     /// Makes the text, with what the kernel says at this moment.
     ///
     /// # Errors
     /// The encoder refuses a metric; this module is at fault.
-    pub(super) fn render(mut self) -> Result<String, fmt::Error> {
+    pub(super) fn render(mut self, state: &AdminState) -> Result<String, fmt::Error> {
         self.process = ProcessReading::take();
-        self.encode_text()
+        self.encode_text(state.nginx.as_ref())
     }
 
-    pub(super) fn encode_text(self) -> Result<String, fmt::Error> {
+    pub(super) fn encode_text(self, nginx: Option<&NginxNames>) -> Result<String, fmt::Error> {
+        let reading = Arc::new(self);
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(self));
+        registry.register_collector(Box::new(Ours(Arc::clone(&reading))));
         let mut out = String::new();
         text::encode(&mut out, &registry)?;
-        Ok(out)
+        let Some(nginx) = nginx else { return Ok(out) };
+        let mut exposition = Exposition::of_openmetrics(&out);
+        drop(out);
+        nginx_metrics::write(&reading, nginx, &mut exposition);
+        Ok(exposition.finish())
     }
 }
 
-impl Collector for Reading {
+/// What has our own names.
+#[derive(Debug)]
+struct Ours(Arc<Reading>);
+
+impl Collector for Ours {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Self(reading) = self;
         let mut families = Families(&mut encoder);
-        families.series(&self.telemetry.series)?;
-        for (name, help, value) in &self.telemetry.counters {
+        families.series(&reading.telemetry.series, &reading.bounds)?;
+        for (name, help, value) in &reading.telemetry.counters {
             families.counter(&format!("ringway_{name}"), help, value)?;
         }
-        for (name, help, value) in &self.telemetry.gauges {
+        for (name, help, value) in &reading.telemetry.gauges {
             families.gauge(&format!("ringway_{name}"), help, value)?;
         }
-        if let Some((errors, lines)) = self.log {
+        if let Some((errors, lines)) = reading.log {
             families.log(errors, lines)?;
         }
-        families.spans(self.spans)?;
-        families.cores(&self.cores)?;
-        families.config(self.problems, &self.apply_times)?;
-        families.put_off(&self.put_off)?;
-        if let Some(cluster) = &self.cluster {
+        families.cores(&reading.cores)?;
+        families.config(reading.problems, &reading.apply_times)?;
+        families.put_off(&reading.put_off)?;
+        if let Some(cluster) = &reading.cluster {
             families.watches(&cluster.kinds)?;
             families.writes(cluster.is_leader, cluster.written)?;
             families.reviews(&cluster.verdicts, &cluster.review_times)?;
         }
-        families.process(&self.process)
+        families.process(&reading.process)
     }
 }
 
@@ -174,7 +114,7 @@ impl Families<'_, '_> {
         self.family(name, help, MetricType::Gauge, |row| row.encode_gauge(value))
     }
 
-    fn series(&mut self, series: &[SeriesRow]) -> fmt::Result {
+    fn series(&mut self, series: &[SeriesRow], bounds: &Bounds) -> fmt::Result {
         self.family("ringway_requests", "Requests answered.", MetricType::Counter, |rows| {
             for (labels, totals) in series {
                 let [namespace, ingress, service, canary] = label_set(labels);
@@ -189,26 +129,30 @@ impl Families<'_, '_> {
         self.series_histogram(
             "ringway_request_duration_seconds",
             "First byte of a request to the last byte of its response.",
-            series,
-            |totals| &totals.duration,
+            (series, bounds),
+            |totals| &totals.measures.duration,
         )?;
         self.series_histogram(
             "ringway_upstream_response_duration_seconds",
             "Connect and response of each attempt that an upstream answered.",
-            series,
-            |totals| &totals.upstream_duration,
+            (series, bounds),
+            |totals| &totals.measures.upstream_duration,
         )?;
         let help = "Head and body bytes received from clients.";
-        self.series_counter("ringway_request_bytes", help, series, |sum| &sum.request_bytes)?;
+        self.series_counter("ringway_request_bytes", help, series, |sum| {
+            &sum.measures.request_bytes
+        })?;
         let help = "Body bytes sent to clients.";
-        self.series_counter("ringway_response_bytes", help, series, |sum| &sum.response_bytes)
+        self.series_counter("ringway_response_bytes", help, series, |sum| {
+            &sum.measures.response_bytes
+        })
     }
 
     fn series_histogram(
         &mut self,
         name: &str,
         help: &str,
-        series: &[SeriesRow],
+        (series, bounds): (&[SeriesRow], &Bounds),
         histogram: fn(&SeriesTotals) -> &HistogramTotals,
     ) -> fmt::Result {
         self.family(name, help, MetricType::Histogram, |rows| {
@@ -216,7 +160,7 @@ impl Families<'_, '_> {
                 let (set, histogram) = (label_set(labels), histogram(totals));
                 // Without a backend there is no upstream to time: no rows of zeros.
                 if histogram.count() > 0 {
-                    encode_histogram(&mut rows.encode_family(&set)?, histogram)?;
+                    encode_histogram(&mut rows.encode_family(&set)?, histogram, &bounds.times)?;
                 }
             }
             Ok(())
@@ -244,15 +188,6 @@ impl Families<'_, '_> {
         self.counter("ringway_access_log_write_errors", help, &errors)?;
         let help = "Access-log lines lost by failed writes.";
         self.counter("ringway_access_log_lines_lost", help, &lines)
-    }
-
-    fn spans(&mut self, [exported, lost, failures]: [u64; 3]) -> fmt::Result {
-        let help = "Spans that the collector took.";
-        self.counter("ringway_spans_exported", help, &exported)?;
-        let help = "Spans that it did not, or that waited for it in too great numbers.";
-        self.counter("ringway_spans_lost", help, &lost)?;
-        let help = "Tries to send spans that failed.";
-        self.counter("ringway_span_exports_failed", help, &failures)
     }
 
     fn cores(&mut self, cores: &[CoreReading]) -> fmt::Result {
@@ -287,7 +222,9 @@ impl Families<'_, '_> {
     ) -> fmt::Result {
         let name = "ringway_config_apply_seconds";
         let help = "From a change to the acknowledgement of the last core.";
-        self.family(name, help, MetricType::Histogram, |row| encode_histogram(row, apply_times))?;
+        self.family(name, help, MetricType::Histogram, |row| {
+            encode_histogram(row, apply_times, &TIME_BOUNDS)
+        })?;
         let help = "Problems of the objects in force.";
         self.family("ringway_problems", help, MetricType::Gauge, |rows| {
             for (severity, count) in problems {
@@ -382,7 +319,9 @@ impl Families<'_, '_> {
         self.results("ringway_admission_reviews", help, *verdicts)?;
         let help = "Head of a review to its answer.";
         let name = "ringway_admission_review_seconds";
-        self.family(name, help, MetricType::Histogram, |row| encode_histogram(row, times))
+        self.family(name, help, MetricType::Histogram, |row| {
+            encode_histogram(row, times, &TIME_BOUNDS)
+        })
     }
 
     fn results<const N: usize>(
@@ -425,7 +364,12 @@ fn encode_counter(row: &mut MetricEncoder<'_>, value: &impl EncodeCounterValue) 
     row.encode_counter::<NoLabelSet, _, f64>(value, None)
 }
 
-fn encode_histogram(row: &mut MetricEncoder<'_>, histogram: &HistogramTotals) -> fmt::Result {
+/// `counted`: by which bounds it was.
+fn encode_histogram(
+    row: &mut MetricEncoder<'_>,
+    histogram: &HistogramTotals,
+    counted: &[u64],
+) -> fmt::Result {
     let (sum, count) = (histogram.sum_seconds(), histogram.count());
-    row.encode_histogram::<NoLabelSet>(sum, count, &histogram.buckets(), None)
+    row.encode_histogram::<NoLabelSet>(sum, count, &histogram.seconds(counted), None)
 }

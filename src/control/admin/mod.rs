@@ -4,9 +4,13 @@
 //! anybody who talks to it a table. Long texts are made on yet another.
 
 mod door;
+mod exposition;
 mod health;
 mod metrics;
+mod nginx_metrics;
+mod nginx_names;
 mod process;
+mod reading;
 mod server;
 mod state;
 
@@ -14,8 +18,9 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 
+pub use nginx_names::NginxNames;
 use server::serve;
-pub use state::AdminState;
+pub use state::{AdminState, HealthMeaning};
 
 use super::own_thread::{self, OwnThread};
 

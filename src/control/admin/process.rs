@@ -14,6 +14,12 @@ pub(super) struct ProcessReading {
     pub cpu_seconds: Option<f64>,
     /// Resident set.
     pub resident_bytes: Option<u64>,
+    /// Address space.
+    pub virtual_bytes: Option<u64>,
+    /// Read from disks.
+    pub read_bytes: Option<u64>,
+    /// Written to disks.
+    pub written_bytes: Option<u64>,
     /// Open descriptors.
     pub open_fds: Option<u64>,
     /// Unix time of the start.
@@ -28,6 +34,9 @@ impl ProcessReading {
             parse(&read("/proc/self/stat"), &read("/proc/self/status"), &read("/proc/stat"));
         // One of the entries is the descriptor that lists them.
         let entries = fs::read_dir("/proc/self/fd").map(Iterator::count).ok();
+        let io = read("/proc/self/io");
+        reading.read_bytes = number_after(&io, "read_bytes:");
+        reading.written_bytes = number_after(&io, "write_bytes:");
         reading.open_fds = entries.and_then(|n| u64::try_from(n.saturating_sub(1)).ok());
         reading
     }
@@ -46,6 +55,9 @@ fn parse(stat: &str, status: &str, system: &str) -> ProcessReading {
     ProcessReading {
         cpu_seconds: cpu.map(seconds),
         resident_bytes: number_after(status, "VmRSS:").map(|kib| kib.saturating_mul(1024)),
+        virtual_bytes: number_after(status, "VmSize:").map(|kib| kib.saturating_mul(1024)),
+        read_bytes: None,
+        written_bytes: None,
         open_fds: None,
         start_seconds: started.map(|(ticks, boot)| {
             seconds(boot.saturating_mul(TICKS_PER_SECOND).saturating_add(ticks))
@@ -70,10 +82,13 @@ mod tests {
     #[test]
     fn proc_files_are_read_by_their_fields_even_with_an_odd_name() {
         let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 75 0 0 20 0 4 0 1234 99 88";
-        let status = "Name:\tx\nVmRSS:\t   2048 kB\n";
+        let status = "Name:\tx\nVmSize: 3 kB\nVmRSS:\t   2048 kB\n";
         let expected = ProcessReading {
             cpu_seconds: Some(2.25),
             resident_bytes: Some(2 << 20),
+            virtual_bytes: Some(3 << 10),
+            read_bytes: None,
+            written_bytes: None,
             open_fds: None,
             start_seconds: Some(1_700_000_012.34),
         };

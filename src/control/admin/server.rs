@@ -21,7 +21,8 @@ use tokio::task::{LocalSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
 use super::door::Caller;
-use super::metrics::{self, Reading};
+use super::metrics;
+use super::reading::Reading;
 use super::state::AdminState;
 use crate::control::seats::{Room, Seat, Seats};
 use crate::limits::{
@@ -36,7 +37,8 @@ const INDEX: &str = "\
 Ringway admin
 /healthz   200 while every core's loop turns
 /readyz    200 while every core serves a complete table and no drain has begun
-/metrics   OpenMetrics text
+/metrics   numbers for Prometheus
+/is-dynamic-lb-initialized, /nginx_status   as in ingress-nginx
 ";
 
 type Reply = Response<Full<Bytes>>;
@@ -115,10 +117,12 @@ impl Server {
         }
         match request.uri().path() {
             "/" => text(StatusCode::OK, INDEX.trim_end()),
-            "/healthz" => verdict(self.state.alive()),
+            "/healthz" => verdict(self.state.healthy()),
             "/readyz" => verdict(self.state.ready()),
             "/metrics" => self.metrics(seat).await,
-            path if path == &*self.state.health_check_path => verdict(self.state.alive()),
+            "/is-dynamic-lb-initialized" => verdict(self.state.ready()),
+            "/nginx_status" => text(StatusCode::OK, &self.state.connections().page()),
+            path if path == &*self.state.health_check_path => verdict(self.state.healthy()),
             _ => text(StatusCode::NOT_FOUND, "no such page; / lists them"),
         }
     }
@@ -131,11 +135,12 @@ impl Server {
         };
         seat.answers();
         let state = Arc::clone(&self.state);
+        let content_type = metrics::content_type(&state);
         // Tens of megabytes at the limit of series: not on the thread that answers probes.
-        match spawn_blocking(move || Reading::take(&state).render()).await {
+        match spawn_blocking(move || Reading::take(&state).render(&state)).await {
             Ok(Ok(text)) => {
                 let body = Bytes::from_owner(Scraped { text, _permit: permit });
-                response(StatusCode::OK, metrics::CONTENT_TYPE, body)
+                response(StatusCode::OK, content_type, body)
             }
             _ => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be encoded"),
         }

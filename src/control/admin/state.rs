@@ -2,13 +2,23 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::nginx_names::NginxNames;
 use crate::control::cluster::ClusterState;
 use crate::control::seats::{ControlRoom, PutOff};
 use crate::control::state::ControlState;
-use crate::control::traces::SpanCounts;
 use crate::publish::CoreState;
 use crate::telemetry::Scrape;
 use crate::telemetry::access_log::LogWriterCounts;
+
+/// What it means to be healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HealthMeaning {
+    /// The process is alive.
+    #[default]
+    Alive,
+    /// It is, and traffic may come: what one page says to both probes in ingress-nginx.
+    Ready,
+}
 
 /// Others write it, the listener only reads.
 pub struct AdminState {
@@ -24,8 +34,10 @@ pub struct AdminState {
     pub health_check_path: Arc<str>,
     /// `None`: no access log.
     pub log_writer: Option<Arc<LogWriterCounts>>,
-    /// What became of spans.
-    pub spans: Arc<SpanCounts>,
+    /// What is exported by the names of ingress-nginx; `None`: nothing is.
+    pub nginx: Option<NginxNames>,
+    /// What `/healthz` says.
+    pub health: HealthMeaning,
     /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].
     pub now_nanos: fn() -> u64,
     /// Connections that had to make room.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use super::metrics::Reading;
+use super::reading::Reading;
 use super::*;
 use crate::control::cluster::ClusterState;
 use crate::control::seats::ControlRoom;
@@ -16,17 +16,21 @@ use crate::limits::{
     ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
     ADMIN_SCRAPES_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
 };
-use crate::model::{Kind, Problem, Severity};
+use crate::model::{
+    HostLabel, Kind, NginxMetrics, ObjectRef, Problem, Severity, StatusLabels, UndefinedHosts,
+};
+use crate::page::assert_current;
 use crate::publish::CoreState;
 use crate::table::TableVersion;
+use crate::table::compile::SeriesLabels;
 use crate::telemetry::samples::{attempt, labels, record, series};
-use crate::telemetry::{CoreTelemetry, Counter, ExchangeRecord, telemetry};
+use crate::telemetry::{Bounds, CoreTelemetry, Counter, ExchangeRecord, telemetry};
 
 const NOW: u64 = 100_000_000_000;
 
 /// Two cores at 100 s of the process clock, both at table 3 since 1 s, last turn 50 ms ago.
 fn state() -> (AdminState, Vec<CoreTelemetry>) {
-    let (shards, scrape) = telemetry(2);
+    let (shards, scrape) = telemetry(2, Bounds::default());
     let core = || {
         let core = CoreState::default();
         core.acknowledged.store(3, Relaxed);
@@ -41,7 +45,8 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         cluster: Some(ClusterState::default()),
         health_check_path: "/alive".into(),
         log_writer: Some(Arc::default()),
-        spans: Arc::default(),
+        nginx: None,
+        health: HealthMeaning::Alive,
         now_nanos: || NOW,
         put_off: Arc::default(),
         room: ControlRoom::default(),
@@ -118,6 +123,16 @@ fn health_and_readiness_say_what_is_wrong() {
 }
 
 #[test]
+fn health_may_mean_readiness() {
+    let (mut state, _) = state();
+    assert!(state.healthy().is_ok());
+    state.control.begin_drain();
+    assert!(state.healthy().is_ok());
+    state.health = HealthMeaning::Ready;
+    assert_eq!(state.healthy(), Err("draining".to_owned()));
+}
+
+#[test]
 fn a_known_state_gives_exactly_this_text() {
     let (state, shards) = state();
     state.scrape.lock().unwrap().series_added(series(0, 0), &labels("front", "cart"));
@@ -132,7 +147,7 @@ fn a_known_state_gives_exactly_this_text() {
     state.control.apply_times.record(Duration::from_millis(4));
     let cluster = state.cluster.as_ref().expect("a cluster");
     cluster.source.update(Kind::Ingress, |kind| (kind.is_synced, kind.objects) = (true, 3));
-    let text = Reading::take(&state).encode_text().expect("text");
+    let text = Reading::take(&state).encode_text(None).expect("text");
 
     let expected = include_str!("known_state.openmetrics");
     let expected = expected.replace("VERSION", env!("CARGO_PKG_VERSION"));
@@ -372,6 +387,93 @@ fn every_request_of_a_crowd_is_answered() {
             assert!(put_off(address) < 1.0, "nobody had to go");
         },
     );
+}
+
+fn nginx_names(metrics: NginxMetrics) -> NginxNames {
+    NginxNames {
+        metrics,
+        class: "k8s.io/ingress-nginx".into(),
+        namespace: "ingress".into(),
+        pod: "pod-1".into(),
+        lease: "leader".into(),
+    }
+}
+
+/// What is said by the names of ingress-nginx of two requests for an Ingress, and one for nobody's
+/// host.
+fn nginx_text(metrics: &NginxMetrics) -> String {
+    let (mut state, _) = state();
+    let (shards, scrape) = telemetry(1, Bounds::new(Some(metrics)));
+    state.scrape = Arc::new(Mutex::new(scrape));
+    let series_labels = SeriesLabels {
+        host: "shop.example".into(),
+        path: "/cart\"".into(),
+        ..labels("front", "cart")
+    };
+    state.scrape.lock().unwrap().series_added(series(0, 0), &series_labels);
+    let attempts = [attempt(8080, Some(200), 19, 8)];
+    let routed =
+        ExchangeRecord { series: Some(series(0, 0)), status: 200, attempts: &attempts, ..record() };
+    shards[0].record(&routed);
+    shards[0].record(&ExchangeRecord { method: b"POST", status: 503, attempts: &[], ..routed });
+    shards[0].record(&record());
+    shards[0].count(Counter::ConnectionsAccepted);
+    shards[0].set_open_connections(1);
+    let problem = |reason, name: &str| {
+        let object = ObjectRef { kind: Kind::Ingress, namespace: "n".into(), name: name.into() };
+        let (object, severity) = (Some(object), Severity::Warning);
+        let (field, message, advice) = Default::default();
+        Arc::new(Problem { object, position: None, field, severity, reason, message, advice })
+    };
+    let problems = vec![
+        problem("ServiceMissing", "b"),
+        problem("ServiceMissing", "b"),
+        problem("NoEndpoints", "a"),
+        problem("PathConflict", "c"),
+    ];
+    state.control.update(problems, Vec::new(), Store::default().counts());
+    state.nginx = Some(nginx_names(metrics.clone()));
+    let text = Reading::take(&state).encode_text(state.nginx.as_ref()).expect("text");
+    assert!(text.contains("# TYPE ringway_requests_total counter\n"), "{text}");
+    let lines = text.lines().filter(|line| line.contains("nginx_ingress_controller_"));
+    let told = lines.fold(String::new(), |text, line| text + line + "\n");
+    told.replace(env!("CARGO_PKG_VERSION"), "VERSION")
+}
+
+#[test]
+fn a_known_state_gives_exactly_this_text_by_the_names_of_ingress_nginx() {
+    let text = nginx_text(&NginxMetrics::default());
+    assert_current("src/control/admin/known_state_nginx.prom", &text);
+}
+
+#[test]
+fn flags_say_what_is_told_by_the_names_of_ingress_nginx() {
+    let metrics = NginxMetrics {
+        host_label: HostLabel::LeftOut,
+        undefined_hosts: UndefinedHosts::Counted,
+        statuses: StatusLabels::Classes,
+        times: [0.008, 20.0].into(),
+        excluded: ["bytes_sent".to_owned(), "request_size".to_owned()].into(),
+        ..NginxMetrics::default()
+    };
+    let text = nginx_text(&metrics);
+    let row = |line: &str| text.lines().any(|found| found == line);
+    let controller = "controller_class=\"k8s.io/ingress-nginx\",controller_namespace=\"ingress\",\
+                      controller_pod=\"pod-1\"";
+    let of = "canary=\"\",ingress=\"front\",method=\"GET\",namespace=\"shop\",\
+              path=\"/cart\\\"\",service=\"cart\",status=\"2xx\"";
+    assert!(row(&format!("nginx_ingress_controller_requests{{{of},{controller}}} 1")), "{text}");
+    let duration = "nginx_ingress_controller_response_duration_seconds";
+    for (le, count) in [("0.008", 1), ("20", 1), ("+Inf", 1)] {
+        let line = format!("{duration}_bucket{{{of},{controller},le=\"{le}\"}} {count}");
+        assert!(row(&line), "{text}");
+    }
+    let undefined = "canary=\"\",ingress=\"\",method=\"GET\",namespace=\"\",path=\"/\",\
+                     service=\"\",status=\"4xx\"";
+    assert!(row(&format!("nginx_ingress_controller_requests{{{undefined},{controller}}} 1")));
+    for left_out in ["bytes_sent", "request_size", "host="] {
+        assert!(!text.contains(left_out), "{left_out}: {text}");
+    }
 }
 
 /// More rows than the buffers of a connection hold.

@@ -159,8 +159,8 @@ impl Server {
             (&Method::GET | &Method::HEAD, "/healthz") => text(StatusCode::OK, "ok"),
             (&Method::POST, path) if PATHS.contains(&path) => {
                 let began = Instant::now();
-                let reply = self.review(request.into_body()).await;
-                self.state.latency.record(began.elapsed());
+                let (reply, bytes) = self.review(request.into_body()).await;
+                self.state.reviewed(began.elapsed(), bytes);
                 reply
             }
             (_, path) if PATHS.contains(&path) => {
@@ -172,27 +172,31 @@ impl Server {
         }
     }
 
-    async fn review(&self, body: Incoming) -> Reply {
+    /// With the size of the body, if it was read.
+    async fn review(&self, body: Incoming) -> (Reply, u64) {
         // A large body is in memory until it is answered.
-        let (asked, room) = match timeout(ADMISSION_BODY_TIMEOUT, self.read(body)).await {
-            Ok(Ok((bytes, room))) => (read(bytes).await, room),
-            Ok(Err(error)) => return self.malformed(error.status(), &error),
+        let (bytes, room) = match timeout(ADMISSION_BODY_TIMEOUT, self.read(body)).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(error)) => return (self.malformed(error.status(), &error), 0),
             Err(_) => {
                 let error = BodyError::TooSlow;
-                return self.malformed(error.status(), &error);
+                return (self.malformed(error.status(), &error), 0);
             }
         };
+        let size = bytes.len() as u64;
+        let asked = read(bytes).await;
         let (answer, verdict) = match asked {
             Ok(Asked::Judge(question)) => self.judge(*question).await,
             Ok(Asked::Settled(answer)) => (answer, Verdict::Allowed),
-            Err(error) => return self.malformed(StatusCode::BAD_REQUEST, &error),
+            Err(error) => return (self.malformed(StatusCode::BAD_REQUEST, &error), size),
         };
         drop(room);
         self.state.count(verdict);
-        match answer.to_json() {
+        let reply = match answer.to_json() {
             Ok(json) => response(StatusCode::OK, "application/json", Bytes::from(json)),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-        }
+        };
+        (reply, size)
     }
 
     fn malformed(&self, status: StatusCode, error: &dyn std::error::Error) -> Reply {
@@ -240,9 +244,12 @@ impl Server {
         });
         match judged.await {
             Ok(Some(problems)) => {
+                let reference = question.reference.clone();
                 let answer = question.answer(&problems);
                 let is_refused = answer.refusal.is_some();
-                (answer, if is_refused { Verdict::Denied } else { Verdict::Allowed })
+                let verdict = if is_refused { Verdict::Denied } else { Verdict::Allowed };
+                self.state.checked(&reference, verdict);
+                (answer, verdict)
             }
             Ok(None) => {
                 let why = "the controller has not read the cluster yet";

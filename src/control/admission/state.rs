@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::oneshot;
 
 use crate::control::seats::PutOff;
-use crate::model::{ObjectRef, Problem};
+use crate::limits::CHECKED_INGRESSES_MAX;
+use crate::model::{Kind, ObjectRef, Problem};
 use crate::telemetry::SharedHistogram;
 
 /// An Ingress to be judged by the control thread.
@@ -30,6 +32,9 @@ pub struct AdmissionState {
     /// Head of a request to its answer.
     pub latency: SharedHistogram,
     problems: Mutex<BTreeMap<Part, Arc<Problem>>>,
+    checks: Mutex<BTreeMap<ObjectRef, [u64; 2]>>,
+    /// Time and body of the last one.
+    last: Mutex<Option<(Duration, u64)>>,
     /// Connections that had to make room.
     pub put_off: Arc<PutOff>,
 }
@@ -76,6 +81,39 @@ impl AdmissionState {
         Verdict::ALL.map(|(verdict, name)| (name, self.counter(verdict).load(Relaxed)))
     }
 
+    /// How often each Ingress was let in, and refused. Of those that there is no room for, one
+    /// called `_overflow` tells.
+    #[must_use]
+    pub fn checks(&self) -> Vec<(ObjectRef, [u64; 2])> {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        checks.iter().map(|(ingress, counts)| (ingress.clone(), *counts)).collect()
+    }
+
+    /// Of the last review how long it took, head to answer, and the bytes of its body.
+    #[must_use]
+    pub fn last_review(&self) -> Option<(Duration, u64)> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn reviewed(&self, took: Duration, bytes: u64) {
+        self.latency.record(took);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((took, bytes));
+    }
+
+    pub(super) fn checked(&self, ingress: &ObjectRef, verdict: Verdict) {
+        let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = checks.len() < CHECKED_INGRESSES_MAX || checks.contains_key(ingress);
+        let ingress = if has_room { ingress.clone() } else { overflow() };
+        let counts = checks.entry(ingress).or_default();
+        let [let_in, refused] = counts;
+        match verdict {
+            Verdict::Denied => *refused = refused.wrapping_add(1),
+            Verdict::Allowed | Verdict::Malformed | Verdict::Unjudged => {
+                *let_in = let_in.wrapping_add(1);
+            }
+        }
+    }
+
     /// What keeps the webhook from being asked or from answering.
     #[must_use]
     pub fn problems(&self) -> Vec<Arc<Problem>> {
@@ -112,4 +150,9 @@ impl AdmissionState {
             problems.insert(part, Arc::new(problem));
         }
     }
+}
+
+/// A name that no object can have.
+fn overflow() -> ObjectRef {
+    ObjectRef { kind: Kind::Ingress, namespace: "".into(), name: "_overflow".into() }
 }

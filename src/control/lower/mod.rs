@@ -45,6 +45,7 @@ use std::time::SystemTime;
 
 use k8s_openapi::api::networking::v1::Ingress;
 
+use super::host_certificate::HostCertificate;
 use super::outcomes::Outcome;
 use super::resolve::Answer;
 use super::store::{Dirty, Entry, Store};
@@ -84,6 +85,8 @@ pub struct Lowered {
     pub model: Option<Model>,
     /// What the server configurations stand for that it names.
     pub server_tls: Arc<ServerTlsById>,
+    /// What clients of hosts get to see; unchanged ones are the same pointer.
+    pub certificates: Arc<[HostCertificate]>,
     /// Backends whose endpoints are new or changed.
     pub endpoints: Vec<(BackendKey, Arc<EndpointSet>)>,
     /// All present problems, in the order of objects. Unchanged ones are the same pointer.
@@ -104,6 +107,7 @@ pub struct Lowerer {
     claims: Claims,
     hosts: BTreeMap<HostPattern, BuiltHost>,
     names: Names,
+    certificates: Arc<[HostCertificate]>,
     backends: Backends,
     named: Named,
     gateways: Gateways,
@@ -154,6 +158,7 @@ impl Lowerer {
         Self {
             default_rule: options.default_backend.as_ref().map(hosts::default_rule),
             names: Names::new(options.default_certificate.clone(), options.ticket_keys.clone()),
+            certificates: Arc::default(),
             globals: Globals::of_flags(&options),
             in_force: InForce::default(),
             options,
@@ -461,8 +466,13 @@ impl Lowerer {
         self.are_problems_stale |= backends.are_problems_stale;
         let model = is_model_changed.then(|| self.model());
         let problems = self.problems();
+        if built.is_changed || is_first {
+            self.certificates = self.names.certificates().collect();
+        }
+        let certificates = Arc::clone(&self.certificates);
         let (server_tls, endpoints) = (Arc::clone(self.names.server_tls()), backends.endpoints);
-        Lowered { model, server_tls, endpoints, problems, outcomes: touched.outcomes }
+        let outcomes = touched.outcomes;
+        Lowered { model, server_tls, certificates, endpoints, problems, outcomes }
     }
 
     fn find_named(&mut self, store: &Store, touched: &mut Touched) {

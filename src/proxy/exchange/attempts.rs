@@ -62,7 +62,8 @@ enum Next {
     Over(End),
     Answer(Unsaid, Reply),
     Replace(Unsaid, u16),
-    Failed(Unsaid, Failure),
+    /// It was connected so long after its begin.
+    Failed(Unsaid, Failure, Duration),
     Repeat(Unsaid),
 }
 
@@ -101,12 +102,12 @@ impl Exchange<'_> {
                 return Served::Owed(unsaid, Reply::NoEndpoints);
             };
             tries += 1;
-            self.begin_call(&lease, process_nanos);
             let wire = backend.wire();
             let may_leave = tries < treatment.tries_max && stay != Stay::Kept;
             let elsewhere = may_leave.then_some(&**backend);
             let attempt = Try { lease: &lease, wire: &wire, until, wants_fresh, elsewhere };
             let obtained = self.obtain(&attempt, &mut connecting).await;
+            let mut connected = None;
             let (failure, is_reused) = match obtained {
                 Err(failure) => (failure, false),
                 // It may have taken its time.
@@ -123,8 +124,8 @@ impl Exchange<'_> {
                         Next::Replace(unsaid, status) => {
                             return Served::Owed(unsaid, Reply::Replaced(status));
                         }
-                        Next::Failed(back, failure) => {
-                            unsaid = back;
+                        Next::Failed(back, failure, connect) => {
+                            (unsaid, connected) = (back, Some(connect));
                             (failure, is_reused)
                         }
                         Next::Repeat(back) => {
@@ -137,7 +138,7 @@ impl Exchange<'_> {
                 }
             };
             self.blame(&lease, failure, is_reused);
-            started = self.note_failure(&lease, failure, started);
+            started = self.note_failure(&lease, failure, connected, started);
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             let facts = self.facts(tries, treatment, is_reused, &progress);
             let has_other = stay != Stay::Kept && self.has_other(backend, &lease);
@@ -180,6 +181,7 @@ impl Exchange<'_> {
         started: u64,
     ) -> Next {
         let About { lease, stay, route, until, progress } = about;
+        let connect = connect_time(&channel, started);
         let added = self.scratch.added.len();
         if let Stay::New(key) = stay {
             self.add_cookie(route, key);
@@ -195,7 +197,6 @@ impl Exchange<'_> {
         let talk = Conversation { request, lease, route, until, progress, facts, started };
         let mut record = Record::default();
         let stream = &channel.stream;
-        talk.request.noted.connects(process_nanos);
         let outcome = conversation::run(&talk, stream, octets, head, unsaid, &mut record).await;
         let next = match outcome {
             Outcome::Ended(end, message) => {
@@ -215,7 +216,7 @@ impl Exchange<'_> {
                 progress.octets.set(progress.octets.get().saturating_add(relayed.up.get()));
                 Next::Over(End::Close)
             }
-            Outcome::Failed(unsaid, failure) => Next::Failed(unsaid, failure),
+            Outcome::Failed(unsaid, failure) => Next::Failed(unsaid, failure, connect),
             Outcome::Repeat(unsaid) => Next::Repeat(unsaid),
             Outcome::Refused(unsaid, reply) => {
                 self.is_last = true;
@@ -227,7 +228,7 @@ impl Exchange<'_> {
             self.scratch.added.truncate(added);
         }
         self.tally.request_bytes = progress.octets.get();
-        self.note(lease, &record, started);
+        self.note(lease, &record, connect, started);
         next
     }
 
@@ -300,10 +301,14 @@ impl Exchange<'_> {
     }
 
     /// Remembers a try without an answer; gives the time of its end.
-    fn note_failure(&mut self, lease: &Lease, failure: Failure, started: u64) -> u64 {
+    fn note_failure(
+        &mut self,
+        lease: &Lease,
+        failure: Failure,
+        connect_time: Option<Duration>,
+        started: u64,
+    ) -> u64 {
         let ended = process_nanos();
-        let [connect_time, header_time] = self.scratch.noted.times(started);
-        let call = self.end_call(ended);
         self.scratch.attempts.push(Attempt {
             address: lease.endpoint.address,
             status: None,
@@ -311,30 +316,26 @@ impl Exchange<'_> {
             response_bytes: 0,
             duration: Duration::from_nanos(ended.saturating_sub(started)),
             connect_time,
-            header_time,
-            call,
+            header_time: None,
         });
         ended
     }
 
     /// Remembers what came of a conversation.
-    fn note(&mut self, lease: &Lease, record: &Record, started: u64) {
-        let &Record { answered, finished, failure, status, response_bytes } = record;
+    fn note(&mut self, lease: &Lease, record: &Record, connect_time: Duration, started: u64) {
+        let &Record { answered, header_time, finished, failure, status, response_bytes } = record;
         self.tally.status = status;
         self.tally.response_bytes = response_bytes;
         self.tally.finished = finished;
         if answered.is_some() {
-            let [connect_time, header_time] = self.scratch.noted.times(started);
-            let call = self.end_call(finished);
             self.scratch.attempts.push(Attempt {
                 address: lease.endpoint.address,
                 status: answered,
                 reason: failure.map(Failure::label),
                 response_bytes,
                 duration: Duration::from_nanos(finished.saturating_sub(started)),
-                connect_time,
+                connect_time: Some(connect_time),
                 header_time,
-                call,
             });
         }
     }
@@ -361,5 +362,13 @@ impl Exchange<'_> {
         let opened = dial::open(upstreams, endpoint, wire, time).await;
         connecting.spend(Duration::from_nanos(process_nanos().saturating_sub(began)));
         opened
+    }
+}
+
+/// One that was there costs no look at the clock.
+fn connect_time(channel: &Channel, started: u64) -> Duration {
+    match channel.is_reused {
+        true => Duration::ZERO,
+        false => Duration::from_nanos(process_nanos().saturating_sub(started)),
     }
 }

@@ -4,6 +4,8 @@
 //! may fail and be repeated; after it, a failure breaks the client connection, never ends it
 //! cleanly.
 
+use std::time::Duration;
+
 use crate::filter::Validators;
 use crate::filter::script::PageStatus;
 use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
@@ -78,6 +80,8 @@ pub enum Outcome {
 pub struct Record {
     /// Status of the endpoint; `None`: there is none, or nobody wants to know any more.
     pub answered: Option<u16>,
+    /// From the begin of the attempt until its head was there; `None`: none came.
+    pub header_time: Option<Duration>,
     /// Process clock at the end of its answer.
     pub finished: u64,
     /// Why it is not whole.
@@ -124,8 +128,8 @@ pub async fn run(
     if let Err(unanswered) = reply.call(octets, head, inform).await {
         return unanswered_outcome(request, unsaid, &unanswered, record);
     }
-    let octets = reply.octets.unread().get(..head.head_bytes).unwrap_or_default();
-    request.noted.hears(octets, process_nanos);
+    record.header_time = Some(reply.latency);
+    request.noted.hears(reply.octets.unread().get(..head.head_bytes).unwrap_or_default());
     if head.status == 101 {
         return switch(talk, &mut reply, head, unsaid, record).await;
     }

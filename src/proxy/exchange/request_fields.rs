@@ -190,7 +190,6 @@ mod tests {
             connection: None,
             identity: &[],
             version: UpstreamVersion::Http11,
-            trace: None,
             body: head.body,
         };
         let mut out = Vec::new();

@@ -60,6 +60,8 @@ pub struct Reply<'a> {
     pub octets: Buffer,
     /// The transfer of the request's body.
     pub sending: Side<'a, End>,
+    /// From the begin of the attempt until the head of the answer was there.
+    pub latency: Duration,
     call: Call<'a>,
 }
 
@@ -87,7 +89,7 @@ pub enum Read {
 impl<'a> Reply<'a> {
     /// That to a call which was not made yet; `sending` is what sends the rest of its body.
     pub const fn to(call: Call<'a>, sending: Side<'a, End>) -> Self {
-        Self { octets: Buffer::unallocated(), sending, call }
+        Self { octets: Buffer::unallocated(), sending, latency: Duration::ZERO, call }
     }
 
     /// Makes the call: sends `octets`, which begin with the head of the request, then, beside all
@@ -125,8 +127,8 @@ impl<'a> Reply<'a> {
         }
         self.octets = Buffer::new(Class::Medium);
         self.await_head(head, inform).await?;
-        let latency = Duration::from_nanos(process_nanos().saturating_sub(self.call.started));
-        self.call.endpoint.succeeded(latency);
+        self.latency = Duration::from_nanos(process_nanos().saturating_sub(self.call.started));
+        self.call.endpoint.succeeded(self.latency);
         Ok(())
     }
 

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
     use crate::model::{Balance, PortRef};
     use crate::table::Wire;
-    use crate::telemetry::telemetry;
+    use crate::telemetry::{Bounds, telemetry};
 
     fn set(ports: &[u16]) -> Arc<EndpointSet> {
         let address = |port: &u16| SocketAddr::from(([127, 0, 0, 1], *port));
@@ -214,7 +214,7 @@ mod tests {
             requests: u32::MAX,
             send_timeout: Duration::from_secs(1),
         };
-        let counters = telemetry(1).0.pop().unwrap();
+        let counters = telemetry(1, Bounds::default()).0.pop().unwrap();
         Upstreams::new(limits, Deadlines::new(), Rc::new(counters))
     }
 

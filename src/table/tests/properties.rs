@@ -158,9 +158,10 @@ impl Book {
     fn check_rule(&self, compiled: &TableRule, rule: &Rule) -> Result<(), TestCaseError> {
         let series = |backend: Option<&BackendKey>| {
             let object = rule.origin.object.clone();
-            self.series
-                .get(&SeriesLabels { object, backend: backend.cloned(), canary: None })
-                .copied()
+            let (host, path) = ("".into(), "".into());
+            let labels =
+                SeriesLabels { object, host, path, backend: backend.cloned(), canary: None };
+            self.series.get(&labels).copied()
         };
         prop_assert_eq!(Some(compiled.series), series(None));
         let weighted = rule.backends.iter().filter(|entry| entry.weight > 0);

@@ -1,12 +1,13 @@
 //! One test per rule.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Request, backend, get, host, model, path, rule};
 use crate::limits::SERIES_MAX;
 use crate::model::{
-    BackendTarget, FieldMatch, ListenerId, Model, OnMiss, QueryMatch, RequestMatch, ValueMatch,
-    WeightedBackend,
+    BackendTarget, Downstream, FieldMatch, ListenerId, Model, OnMiss, QueryMatch, RequestMatch,
+    SeriesDetail, ValueMatch, WeightedBackend,
 };
 use crate::table::{Compiler, naive};
 
@@ -362,6 +363,33 @@ fn series_above_the_limit_share_the_overflow() {
     };
     assert_ne!(series("/0"), *overflow);
     assert_eq!(series(&format!("/{}", count - 1)), *overflow);
+}
+
+/// Host and path of every series but the one of all others.
+fn places(model: &Model) -> BTreeSet<String> {
+    let compiled = Compiler::default().compile(model);
+    let own = compiled.series_added.iter().filter(|(_, of)| &*of.object.name != "_overflow");
+    own.map(|(_, labels)| format!("{}{}", labels.host, labels.path)).collect()
+}
+
+#[test]
+fn series_tell_hosts_and_paths_apart_where_they_shall() {
+    let mut model = model(
+        vec![
+            host("a.example", OnMiss::Default, paths(0, &["/x", "/y/"])),
+            host("*.example", OnMiss::Default, paths(1, &["/"])),
+            host("*", OnMiss::Default, paths(2, &["/"])),
+        ],
+        None,
+    );
+    for (series, expected) in [
+        (SeriesDetail::Backend, &[""][..]),
+        (SeriesDetail::Path, &["/", "/x", "/y/"]),
+        (SeriesDetail::HostAndPath, &["*.example/", "_/", "a.example/x", "a.example/y/"]),
+    ] {
+        model.downstream = Arc::new(Downstream { series, ..Downstream::default() });
+        assert_eq!(places(&model), expected.iter().map(ToString::to_string).collect());
+    }
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::*;
+use crate::limits::{KINDS_MAX, KINDS_PER_SERIES_MAX};
+use crate::model::NginxMetrics;
 use crate::telemetry::samples::{attempt, labels, record, series};
 use crate::telemetry::{CoreTelemetry, ExchangeRecord, telemetry};
 
@@ -24,7 +26,7 @@ fn rows(snapshot: &Snapshot) -> Vec<String> {
 }
 
 fn two_cores() -> (Vec<CoreTelemetry>, Scrape) {
-    let (shards, mut scrape) = telemetry(2);
+    let (shards, mut scrape) = telemetry(2, Bounds::default());
     scrape.series_added(series(0, 0), &labels("a", "x"));
     scrape.series_added(series(1, 0), &labels("b", ""));
     (shards, scrape)
@@ -56,6 +58,7 @@ fn a_series_counts_bytes_latency_and_answered_attempts() {
     shards[0].record(&twice);
     let snapshot = scrape.snapshot();
     let (_, totals) = &snapshot.series[0];
+    let totals = &totals.measures;
     assert_eq!((totals.request_bytes, totals.response_bytes), (80, 19));
     assert_eq!(totals.duration.count(), 1);
     assert_eq!(totals.upstream_duration.count(), 1);
@@ -106,7 +109,7 @@ fn counts_of_one_label_set_never_go_down_while_a_series_has_it() {
 
 #[test]
 fn series_above_the_limit_share_one() {
-    let (shards, mut scrape) = telemetry(1);
+    let (shards, mut scrape) = telemetry(1, Bounds::default());
     let slot = u32::try_from(SERIES_MAX).expect("small");
     shards[0].record(&exchange(slot, 0, 200));
     shards[0].record(&exchange(u32::MAX, 0, 200));
@@ -115,7 +118,7 @@ fn series_above_the_limit_share_one() {
 
 #[test]
 fn a_scraper_that_never_comes_costs_bounded_memory() {
-    let (shards, mut scrape) = telemetry(1);
+    let (shards, mut scrape) = telemetry(1, Bounds::default());
     let rounds = u32::try_from(SERIES_MAX + 10).expect("small");
     for generation in 0..rounds {
         scrape.series_added(series(0, generation), &labels("a", "x"));
@@ -129,7 +132,7 @@ fn a_scraper_that_never_comes_costs_bounded_memory() {
 
 #[test]
 fn blocks_that_nobody_takes_stop_at_the_channel_and_are_counted_elsewhere() {
-    let (shards, mut scrape) = telemetry(1);
+    let (shards, mut scrape) = telemetry(1, Bounds::default());
     let rounds = u32::try_from(SERIES_MAX).expect("small");
     for generation in 0..=rounds {
         shards[0].record(&exchange(0, generation, 200));
@@ -171,4 +174,79 @@ fn sums_are_right_and_never_go_down_while_cores_count() {
     for core in cores {
         core.join().expect("core");
     }
+}
+
+const PLACE: [&str; 2] = ["a.example", "/a"];
+
+fn at(ingress: &str, [host, path]: [&str; 2]) -> SeriesLabels {
+    SeriesLabels { host: host.into(), path: path.into(), ..labels(ingress, "x") }
+}
+
+/// `host path METHOD status=count …` of every place, the rest last.
+fn places(snapshot: &Snapshot) -> Vec<String> {
+    let row = |(place, totals): &(PlaceLabels, KindTotals)| {
+        let mut row = format!("{}{}{}", place.labels.ingress, place.host, place.path);
+        for (kind, totals) in &totals.kinds {
+            let count = totals.duration.count();
+            write!(row, " {} {}={count}", kind.method, kind.status).expect("string");
+        }
+        let rest = totals.rest.duration.count();
+        if rest > 0 {
+            write!(row, " rest={rest}").expect("string");
+        }
+        row
+    };
+    snapshot.places.iter().map(row).collect()
+}
+
+#[test]
+fn places_methods_and_statuses_are_told_apart_where_they_shall_be() {
+    let (shards, mut scrape) = telemetry(2, Bounds::new(Some(&NginxMetrics::default())));
+    scrape.series_added(series(0, 0), &at("a", PLACE));
+    scrape.series_added(series(1, 0), &at("a", ["a.example", "/b"]));
+    let post = ExchangeRecord { method: b"POST", ..exchange(0, 0, 201) };
+    shards[0].record(&exchange(0, 0, 200));
+    shards[1].record(&exchange(0, 0, 200));
+    shards[1].record(&post);
+    shards[1].record(&exchange(1, 0, 404));
+    shards[1].record(&ExchangeRecord { method: b"get", ..record() });
+    let snapshot = scrape.snapshot();
+    assert_eq!(rows(&snapshot), ["/ 404=1", "a/x 200=2 201=1 404=1"]);
+    let expected =
+        ["_/ other 404=1", "aa.example/a GET 200=2 POST 201=1", "aa.example/b GET 404=1"];
+    assert_eq!(places(&snapshot), expected);
+    // A path goes; its Ingress has lost no request.
+    scrape.series_removed(series(1, 0));
+    scrape.snapshot();
+    let snapshot = scrape.snapshot();
+    assert_eq!(rows(&snapshot), ["/ 404=1", "a/x 200=2 201=1 404=1"]);
+    assert_eq!(places(&snapshot), expected[..2]);
+}
+
+#[test]
+fn kinds_above_the_limit_of_a_series_are_told_apart_by_class_and_counted() {
+    let (shards, mut scrape) = telemetry(1, Bounds::new(Some(&NginxMetrics::default())));
+    scrape.series_added(series(0, 0), &at("a", PLACE));
+    let above = u16::try_from(KINDS_PER_SERIES_MAX).expect("small") + 200;
+    (200..above).for_each(|status| shards[0].record(&exchange(0, 0, status)));
+    shards[0].record(&exchange(0, 0, 502));
+    shards[0].record(&exchange(0, 0, 200));
+    let row = places(&scrape.snapshot()).concat();
+    assert!(row.starts_with("aa.example/a GET 200=2 GET 201=1 "), "{row}");
+    assert!(row.ends_with(" GET 231=1 other 5xx=1"), "{row}");
+    assert_eq!(scrape.total(Counter::KindsTogether), 1);
+}
+
+#[test]
+fn kinds_above_the_limit_of_a_core_are_counted_together() {
+    let (shards, mut scrape) = telemetry(1, Bounds::new(Some(&NginxMetrics::default())));
+    let count = u32::try_from(KINDS_MAX).expect("small") + 3;
+    for slot in 0..count {
+        scrape.series_added(series(slot, 0), &at(&format!("i{slot}"), PLACE));
+        shards[0].record(&exchange(slot, 0, 200));
+    }
+    let snapshot = scrape.snapshot();
+    let rests = places(&snapshot).iter().filter(|row| row.ends_with(" rest=1")).count();
+    assert_eq!((rests, scrape.total(Counter::KindsTogether)), (3, 3));
+    assert_eq!(snapshot.series.len(), KINDS_MAX + 3, "our own names have all");
 }

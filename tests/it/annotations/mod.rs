@@ -25,4 +25,4 @@ mod snippets;
 mod timeouts;
 
 pub(crate) use crate::harness::row::{Row, row};
-pub(crate) use area::Area;
+pub(crate) use area::{Area, Served};

@@ -12,6 +12,7 @@ use super::findings::{DENIED, auth_conflict, auth_without_host, found_defect, te
 use super::host_tls::HostTls;
 use super::passthrough::{CLOSED, NOT_FIRST, not_passed_through, passed_through, passthrough};
 use super::tickets::TicketKeys;
+use crate::control::host_certificate::HostCertificate;
 use crate::control::lower::candidate::Candidate;
 use crate::control::lower::claim::{Age, Claim};
 use crate::control::lower::claims::Claims;
@@ -128,6 +129,8 @@ struct BuiltName {
     /// `None`: no certificate of its own; wildcard or default serve it.
     name: Option<Arc<ServerName>>,
     certificate: Option<Arc<Certificate>>,
+    /// Where it comes from; `None`: from nowhere of its own.
+    secret: Option<ObjectRef>,
     host: HostTls,
     uses_default: bool,
     /// The oldest Ingress that asks clients for certificates.
@@ -261,6 +264,22 @@ impl Names {
     pub(crate) fn server_names(&self) -> (Vec<Arc<ServerName>>, Option<ServerTlsId>) {
         let names = self.names.values().filter_map(|built| built.name.clone()).collect();
         (names, self.default_tls)
+    }
+
+    /// What clients of each name get to see, then what all others do.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = HostCertificate> {
+        let names = self.names.iter().filter_map(|(pattern, built)| {
+            let certificate = Arc::clone(built.certificate.as_ref()?);
+            let default = self.default_secret.as_ref().filter(|_| built.uses_default);
+            let secret = built.secret.as_ref().or(default).cloned();
+            Some(HostCertificate { host: pattern.to_string(), secret, certificate })
+        });
+        let default = self.default_certificate.iter().map(|certificate| {
+            let is_own = self.self_signed.as_ref().is_some_and(|own| Arc::ptr_eq(own, certificate));
+            let secret = self.default_secret.clone().filter(|_| !is_own);
+            HostCertificate { host: "_".into(), secret, certificate: Arc::clone(certificate) }
+        });
+        names.chain(default)
     }
 
     /// What the ids stand for that these name.
@@ -489,7 +508,7 @@ impl Names {
         let claimants: Vec<&Claim> = claimants.into_iter().filter(is_behind).collect();
         built.host.has_entry = match &source {
             // As in ingress-nginx, where a certificate of the host counts that covers the name.
-            Some(_) => matches!(self.certificate(sources, pattern, &claimants), Choice::Own(..)),
+            Some(_) => matches!(self.certificate(sources, pattern, &claimants), Choice::Own { .. }),
             None => claimants.iter().any(|claim| !claim.certificates.entries().is_empty()),
         };
         let passthrough = passthrough(sources.claims, pattern, &mut built.problems);
@@ -510,7 +529,10 @@ impl Names {
             .filter(|parent| parent.is_special && sources.claims.is_served(pattern))
             .map(|parent| (parent.certificate.clone(), parent.name.clone()));
         let (found, origin) = match self.certificate(sources, pattern, &claimants) {
-            Choice::Own(certificate, origin) => (Some(certificate), Some(origin)),
+            Choice::Own { certificate, owner, secret } => {
+                built.secret = Some(secret);
+                (Some(certificate), Some(owner))
+            }
             Choice::Default(origin) => (None, Some(origin)),
             Choice::None => match (&auth, special_parent) {
                 (None, None) => return built,
@@ -600,7 +622,8 @@ impl Names {
                 };
                 let found = self.secrets.certificate(sources.secrets, secret, sources.now);
                 if let Some(certificate) = found.certificate.filter(|c| c.covers(&host)) {
-                    return Choice::Own(certificate, claim.owner.clone());
+                    let (owner, secret) = (claim.owner.clone(), secret.clone());
+                    return Choice::Own { certificate, owner, secret };
                 }
             }
             if is_listed && matches!(fallback, Choice::None) {
@@ -650,7 +673,11 @@ impl Names {
 
 /// Which certificate a host gets, and whose doing it is.
 enum Choice {
-    Own(Arc<Certificate>, ObjectRef),
+    Own {
+        certificate: Arc<Certificate>,
+        owner: ObjectRef,
+        secret: ObjectRef,
+    },
     Default(ObjectRef),
     /// None of its own: wildcard, then default.
     None,
