@@ -49,6 +49,8 @@ pub struct ProxyConfig {
     pub pool_max_age: Duration,
     /// Idle upstream connections in all, all cores together.
     pub pool_total: usize,
+    /// Pipes of each core.
+    pub pipes: usize,
     /// Downstream connections, all cores together.
     pub max_connections: usize,
     /// For what belongs to no rule: connections that are passed through or shared. Rules have
@@ -170,8 +172,9 @@ impl Config {
 
 fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
     let max_connections = connections(args, machine)?;
+    let cores = cores(args, machine)?;
     Ok(ProxyConfig {
-        cores: cores(args, machine)?,
+        cores,
         pin: args.pin,
         driver: args.driver,
         ring_defer_taskrun: args.ring_defer_taskrun,
@@ -180,6 +183,7 @@ fn proxy(args: &Args, machine: &Machine) -> Result<ProxyConfig, ConfigError> {
         pool_idle_timeout: args.pool_idle_timeout,
         pool_max_age: args.pool_max_age,
         pool_total: args.pool_total.min(machine.idle_connections(max_connections)),
+        pipes: machine.pipes(cores),
         max_connections,
         defaults: defaults(args),
         health_check_path: Arc::clone(&args.health_check_path),

@@ -190,8 +190,19 @@ pub const WHOLE_BODY_BYTES_MAX: usize = BUFFER_MEDIUM_BYTES;
 /// spoken to in HTTP/1.0; longer: 411. Chunked bodies of programs that do not know their length are
 /// short, or streams that such a backend could not take anyway.
 pub const COLLECTED_BODY_BYTES_MAX: usize = BUFFER_LARGE_BYTES;
-/// Bytes of a first piece of body that are copied behind the head rather than sent apart.
-pub const COALESCED_BYTES_MAX: usize = BUFFER_MEDIUM_BYTES;
+/// Bytes of a run of octets, unchanged from one socket to the other, from which on it goes through
+/// a pipe; see `proxy::transport::way`.
+pub const SPLICED_BYTES_MIN: u64 = 32 * 1024;
+/// Bytes that a pipe holds at most. Its places are pages: a sender's `sendfile` fills each with
+/// 4 KiB, its `send` with 32.
+pub const PIPE_BYTES: usize = 512 * 1024;
+/// Pipes of a core, each of two descriptors. One would do if all clients took what they get at
+/// once; who does not keeps one. Bodies for which none is left are copied.
+pub const PIPES_MAX: usize = 128;
+/// Of so many descriptors one may belong to a pipe.
+pub const PIPE_DESCRIPTOR_SHARE: u64 = 256;
+/// Bytes of one body that are moved before others get their turn: some 100 us.
+pub const TURN_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of a body up to which it is read in the largest pieces.
 ///
 /// PERF: 100 KiB took 49 us of CPU in 16 KiB pieces and 39 us in 64 KiB ones. 1 MiB took 450 to 480

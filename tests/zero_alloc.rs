@@ -96,6 +96,7 @@ fn config(driver: Driver, log: AccessLogFormat) -> ProxyConfig {
         pool_idle_timeout: minute,
         pool_max_age: minute,
         pool_total: 16,
+        pipes: 16,
         max_connections: 100,
         defaults: Defaults::default(),
         health_check_path: "/healthz".into(),

@@ -7,7 +7,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::sched_getaffinity;
 
 use crate::limits::{
-    CONTROL_CONNECTIONS_MAX, CONTROL_DESCRIPTOR_SHARE, OWN_DESCRIPTORS, POOL_DESCRIPTOR_SHARE,
+    CONTROL_CONNECTIONS_MAX, CONTROL_DESCRIPTOR_SHARE, OWN_DESCRIPTORS, PIPE_DESCRIPTOR_SHARE,
+    PIPES_MAX, POOL_DESCRIPTOR_SHARE,
 };
 
 /// What defaults are derived from.
@@ -66,6 +67,13 @@ impl Machine {
     #[must_use]
     pub fn reserved(&self) -> u64 {
         OWN_DESCRIPTORS.saturating_add(self.control_connections() as u64)
+    }
+
+    /// Pipes of each of so many cores that there are descriptors for.
+    #[must_use]
+    pub fn pipes(&self, cores: usize) -> usize {
+        let share = usize::try_from(self.descriptors / PIPE_DESCRIPTOR_SHARE / 2);
+        (share.unwrap_or(usize::MAX) / cores.max(1)).min(PIPES_MAX)
     }
 
     /// Downstream connections: four fifths of the descriptors, two for each exchange.
@@ -140,7 +148,8 @@ mod tests {
             let control = machine.control_connections();
             assert_eq!(control, expected, "{descriptors}");
             let clients = machine.connections() as u64 * 2;
-            let left = descriptors.saturating_sub(clients).saturating_sub(control as u64);
+            let pipes = machine.pipes(1) as u64 * 2;
+            let left = descriptors.saturating_sub(clients).saturating_sub(control as u64 + pipes);
             assert!(left >= least_left, "{descriptors}: {left}");
         }
     }

@@ -102,7 +102,7 @@ impl BodyDecoder {
     /// Counts `octets` that went past this decoder (moved by the kernel, or sent as they were
     /// read), and gives how many of them belong to the body.
     ///
-    /// Shape: not for the chunked coding, whose framing has to be seen; gives 0 then.
+    /// Shape: at most the [`run`](Self::run), if the coding is chunked.
     pub fn skip(&mut self, octets: u64) -> u64 {
         match &mut self.state {
             State::Known(remaining) => {
@@ -111,8 +111,18 @@ impl BodyDecoder {
                 self.has_surplus |= run < octets;
                 run
             }
-            State::Chunked(_) => 0,
+            State::Chunked(decoder) => decoder.skip(octets),
             State::UntilClose => octets,
+        }
+    }
+
+    /// Octets of body that come next, before anything that has to be seen.
+    #[must_use]
+    pub fn run(&self) -> u64 {
+        match &self.state {
+            State::Known(remaining) => *remaining,
+            State::Chunked(decoder) => decoder.run(),
+            State::UntilClose => u64::MAX,
         }
     }
 
@@ -196,7 +206,16 @@ mod tests {
         assert!(decoder.is_done());
         check_end(decoder, Boundary::Surplus);
         assert_eq!(BodyDecoder::new(BodyLength::UntilClose, Sender::Upstream).skip(3), 3);
-        assert_eq!(BodyDecoder::new(BodyLength::Chunked, Sender::Upstream).skip(3), 0);
+        let mut decoder = BodyDecoder::new(BodyLength::Chunked, Sender::Upstream);
+        assert_eq!((decoder.skip(3), decoder.run()), (0, 0));
+        assert_eq!(decoder.decode(&mut b"8\r\nab".to_owned()).map(|decoded| decoded.body), Ok(2));
+        assert_eq!((decoder.run(), decoder.skip(2), decoder.run()), (6, 2, 4));
+        assert_eq!((decoder.skip(9), decoder.run()), (4, 0));
+        assert_eq!(
+            decoder.decode(&mut b"\r\n0\r\n\r\n".to_owned()).map(|decoded| decoded.body),
+            Ok(0)
+        );
+        check_end(decoder, Boundary::Clean);
     }
 
     #[test]

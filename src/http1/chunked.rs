@@ -123,6 +123,23 @@ impl ChunkedDecoder {
         Ok(Decoded { body, consumed: at })
     }
 
+    /// Octets of the current chunk that are still to come.
+    pub(super) fn run(&self) -> u64 {
+        if self.state == State::Data { self.size } else { 0 }
+    }
+
+    /// Counts octets of the current chunk that went past this decoder; gives how many they were.
+    pub(super) fn skip(&mut self, octets: u64) -> u64 {
+        let run = self.run().min(octets);
+        if run > 0 {
+            self.size -= run;
+            if self.size == 0 {
+                self.state = State::DataCr;
+            }
+        }
+        run
+    }
+
     /// Whether the last chunk and the trailer section were read.
     #[must_use]
     pub fn is_done(&self) -> bool {

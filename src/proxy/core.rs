@@ -21,6 +21,7 @@ use crate::proxy::noted::Noted;
 use crate::proxy::passwords::Passwords;
 use crate::proxy::rt::buffer;
 use crate::proxy::rt::clock::Deadlines;
+use crate::proxy::rt::pipe::Pipes;
 use crate::proxy::rt::random::Random;
 use crate::proxy::rt::spares::{self, Spares};
 use crate::proxy::tasks::Tasks;
@@ -46,6 +47,8 @@ pub struct Core {
     pub telemetry: Rc<CoreTelemetry>,
     /// Answers of servers of external authentication.
     pub auth_answers: AuthAnswers,
+    /// What long bodies go through.
+    pub pipes: Rc<Pipes>,
     /// What compresses bodies.
     pub compressors: Rc<Compressors>,
     /// Starts tasks.
@@ -137,6 +140,7 @@ impl Core {
         let (telemetry, deadlines) = (Rc::new(telemetry), Deadlines::new());
         let upstreams = Upstreams::new(limits, Rc::clone(&deadlines), Rc::clone(&telemetry));
         Rc::new(Self {
+            pipes: Pipes::new(config.pipes),
             config,
             tasks: upstreams.tasks.clone(),
             upstreams,
@@ -245,7 +249,7 @@ impl Core {
     /// [`SPARES_PERIOD`]: crate::limits::SPARES_PERIOD
     pub fn trim(&self) {
         let scratches = self.scratch.borrow_mut().surplus().count();
-        let buffers = buffer::trim() + self.compressors.trim();
+        let buffers = buffer::trim() + self.compressors.trim() + self.pipes.trim();
         let open = self.open.get();
         let were_more = self.open_before.replace(open) > open;
         if scratches > 0 || buffers > 0 || were_more {

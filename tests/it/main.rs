@@ -25,6 +25,7 @@ mod http1;
 mod http2;
 mod limits;
 mod listeners;
+mod long_bodies;
 mod nginx_metrics;
 mod proxy_protocol;
 mod reload;

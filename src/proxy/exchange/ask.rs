@@ -15,8 +15,9 @@ use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Deadline;
 use crate::proxy::rt::{self, Side};
+use crate::proxy::transport::way::Flow;
 use crate::proxy::upstream::backend::Backend;
-use crate::proxy::upstream::call::{self, Call, Flow, Read, Unanswered};
+use crate::proxy::upstream::call::{self, Call, Read, Unanswered};
 use crate::proxy::upstream::dial;
 use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
@@ -161,6 +162,7 @@ impl Question<'_> {
             until: self.until,
             kind: self.kind,
             is_upgrade: false,
+            is_body_here: false,
             asker: self.asker,
             started: process_nanos(),
         };

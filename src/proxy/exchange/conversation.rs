@@ -10,7 +10,7 @@ use crate::filter::Validators;
 use crate::filter::script::PageStatus;
 use crate::http1::body::{BodyDecoder, EndOfMessage, Sender};
 use crate::http1::error::RequestFault;
-use crate::http1::framing::has_no_body;
+use crate::http1::framing::{BodyLength, has_no_body};
 use crate::http1::head::{RequestKind, ResponseHead, Span};
 use crate::http1::reframe::{Framing, Recoding, ResponseFacts};
 use crate::model::UpstreamVersion;
@@ -114,6 +114,7 @@ pub async fn run(
         until: talk.until,
         kind: RequestKind { is_head: request.head.is_head(request.bytes) },
         is_upgrade: request.head.is_upgrade && !is_http10(talk),
+        is_body_here: whole.is_none() && begins_at_once(request, talk.progress),
         asker: Some(request.downstream.stream.deadline()),
         started: talk.started,
     };
@@ -188,6 +189,13 @@ fn is_http10(talk: &Conversation<'_>) -> bool {
     talk.route.plan.request.version == UpstreamVersion::Http10
 }
 
+/// Whether a transfer begins with octets that it need not wait for.
+fn begins_at_once(request: &Request<'_>, progress: &Progress) -> bool {
+    let is_asked_for = !request.head.expects_continue || progress.is_continued.is_raised();
+    let is_begun = request.bytes.len() > request.head.head_bytes;
+    is_asked_for && is_begun && matches!(request.head.body, BodyLength::Known(_))
+}
+
 fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> {
     let request = &talk.request;
     Transfer {
@@ -202,6 +210,7 @@ fn transfer<'t>(talk: &Conversation<'t>, stream: &'t Transport) -> Transfer<'t> 
         read_timeout: request.policy.body_timeout,
         until: talk.until,
         progress: talk.progress,
+        pipes: &request.core.pipes,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::proxy::core::Core;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::transport::Transport;
+use crate::proxy::transport::way::Passage;
 use crate::tls::{ClientAuthId, ClientIdentity, TlsFacts};
 
 /// A client connection and what is known of it.
@@ -144,6 +145,24 @@ impl Downstream {
         let (result, buffer) = self.stream.write_all(buffer).await;
         self.stream.write_deadline().disarm();
         (result.is_ok(), buffer)
+    }
+
+    /// The same, of octets that others follow at once.
+    pub async fn write_ahead(&self, core: &Core, mut buffer: Buffer) -> bool {
+        // An error is told again by the next write.
+        if let Ok(count) = self.stream.try_write_ahead(buffer.unread()) {
+            buffer.consume(count);
+        }
+        buffer.is_empty() || self.write(core, buffer).await.0
+    }
+
+    /// Writes `ahead`, then what `passage` holds, within the send timeout of a buffer each.
+    pub async fn write_past(&self, core: &Core, ahead: Buffer, passage: &mut Passage<'_>) -> bool {
+        if !self.write_ahead(core, ahead).await {
+            return false;
+        }
+        let wait = core.downstream(|policy| policy.send_timeout);
+        passage.give(wait).await.is_ok()
     }
 }
 

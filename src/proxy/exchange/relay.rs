@@ -14,7 +14,8 @@ use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::transport::Ending;
 use crate::proxy::transport::frame::HEADROOM;
-use crate::proxy::upstream::call::{Flow, Read, Reply};
+use crate::proxy::transport::way::{Flow, Passage};
+use crate::proxy::upstream::call::{Read, Reply};
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::request_body::End;
 
@@ -59,20 +60,26 @@ impl Relay<'_> {
             if decoder.is_done() {
                 break;
             }
-            let passed = match &mut self.coder {
-                Coder::Identity => self.put(&mut reply.sending, piece).await,
+            let read = if let Some(passage) = self.passage(reply, &decoder) {
+                let first = std::mem::replace(&mut piece, Buffer::unallocated());
                 // PERF: in memory of its own, so that others do not carry it.
-                Coder::Recoding(_) => {
-                    Box::pin(self.recode(&mut reply.sending, piece, &mut silent)).await
+                Box::pin(self.splice(reply, &mut decoder, first, passage)).await
+            } else {
+                let class = self.read_class(&decoder);
+                let early = self.early(reply, &mut piece, class);
+                if matches!(early, Some(Read::Octets)) {
+                    continue;
+                }
+                if self.pass(reply, piece, &mut silent).await.is_err() {
+                    return Relayed::Gone;
+                }
+                piece = Buffer::with_headroom(class, HEADROOM);
+                match early {
+                    Some(read) => Ok(read),
+                    None => self.read(reply, &mut piece).await,
                 }
             };
-            if passed.is_err() {
-                return Relayed::Gone;
-            }
-            let class = read_class(&decoder);
-            let class = if self.pacing.is_some() { class.min(Class::Medium) } else { class };
-            piece = Buffer::with_headroom(class, HEADROOM);
-            match self.read(reply, &mut piece).await {
+            match read {
                 Ok(Read::Octets) => {}
                 Ok(Read::Closed) => break,
                 Ok(Read::BodyFailed) | Err(Gone) => return Relayed::Gone,
@@ -85,6 +92,84 @@ impl Relay<'_> {
             Ok(end) => self.end(reply, piece, end).await.unwrap_or(Relayed::Gone),
             Err(error) => self.break_off(reply, Failure::Truncated, &error),
         }
+    }
+
+    /// PERF: a head whose body is right behind it goes with that, not alone.
+    fn early(&self, reply: &mut Reply<'_>, piece: &mut Buffer, class: Class) -> Option<Read> {
+        let is_alone = piece.is_empty() && self.begun.is_held();
+        if !is_alone || !matches!(self.coder, Coder::Identity) {
+            return None;
+        }
+        *piece = Buffer::with_headroom(class, HEADROOM);
+        reply.read_here(piece)
+    }
+
+    /// Sends a piece, or what the coder makes of it.
+    async fn pass(
+        &mut self,
+        reply: &mut Reply<'_>,
+        piece: Buffer,
+        silent: &mut u32,
+    ) -> Result<(), Gone> {
+        match &mut self.coder {
+            Coder::Identity => self.put(&mut reply.sending, piece).await,
+            // PERF: in memory of its own, so that others do not carry it.
+            Coder::Recoding(_) => Box::pin(self.recode(&mut reply.sending, piece, silent)).await,
+        }
+    }
+
+    /// The way around us for the octets that come next, if nothing is done to them.
+    fn passage<'t>(&self, reply: &Reply<'t>, decoder: &BodyDecoder) -> Option<Passage<'t>>
+    where
+        Self: 't,
+    {
+        if self.pacing.is_some() || !matches!(self.coder, Coder::Identity) {
+            return None;
+        }
+        let Request { core, downstream, .. } = self.request;
+        reply.passage(&downstream.stream, decoder.run(), &core.pipes)
+    }
+
+    /// Sends `first`, then the run of octets that comes next as the kernel moves them, as long as
+    /// there is a pipe.
+    async fn splice(
+        &mut self,
+        reply: &mut Reply<'_>,
+        decoder: &mut BodyDecoder,
+        mut first: Buffer,
+        mut passage: Passage<'_>,
+    ) -> Result<Read, Gone> {
+        while decoder.run() > 0 && passage.is_open() {
+            let here = reply.take_here(&mut passage, decoder.run());
+            let known = std::mem::replace(&mut first, Buffer::unallocated());
+            if matches!(here, Some(Read::Octets)) {
+                let octets = decoder.skip(passage.held() as u64);
+                *self.sent += octets + known.len() as u64;
+                self.begun.send_past(self.request, &mut reply.sending, known, &mut passage).await?;
+                continue;
+            }
+            // What is known goes before a wait, and before an end.
+            self.put(&mut reply.sending, known).await?;
+            let read = match here {
+                Some(end) => end,
+                None => reply.await_more(&mut passage).await,
+            };
+            if !matches!(read, Read::Octets) {
+                return Ok(read);
+            }
+        }
+        Ok(Read::Octets)
+    }
+
+    /// How much to read at once, by what is left.
+    fn read_class(&self, decoder: &BodyDecoder) -> Class {
+        let class = match decoder.remaining() {
+            Some(left) if left <= Class::Small.bytes() as u64 => Class::Small,
+            Some(left) if left <= Class::Medium.bytes() as u64 => Class::Medium,
+            Some(left) if left <= MID_SIZE_BODY_BYTES_MAX => Class::Large,
+            _ => Class::Medium,
+        };
+        if self.pacing.is_some() { class.min(Class::Medium) } else { class }
     }
 
     /// Sends a piece as it is.
@@ -176,15 +261,5 @@ impl Relay<'_> {
             Ok(unsaid) => Relayed::Unsent(unsaid, failure),
             Err(ending) => Relayed::Cut(ending, failure),
         }
-    }
-}
-
-/// How much to read at once, by what is left.
-fn read_class(decoder: &BodyDecoder) -> Class {
-    match decoder.remaining() {
-        Some(left) if left <= Class::Small.bytes() as u64 => Class::Small,
-        Some(left) if left <= Class::Medium.bytes() as u64 => Class::Medium,
-        Some(left) if left <= MID_SIZE_BODY_BYTES_MAX => Class::Large,
-        _ => Class::Medium,
     }
 }

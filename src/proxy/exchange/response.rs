@@ -16,7 +16,6 @@
 use crate::filter::BodyChange;
 use crate::http1::head::{ResponseHead, Version};
 use crate::http1::reframe::Framing;
-use crate::limits::COALESCED_BYTES_MAX;
 use crate::proxy::exchange::forward::{self, Returned};
 use crate::proxy::exchange::own_fields::Answering;
 use crate::proxy::exchange::reply::Persistence;
@@ -26,6 +25,7 @@ use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::transport::Ending;
 use crate::proxy::transport::frame::frame;
+use crate::proxy::transport::way::Passage;
 use crate::table::plan::ResponsePlan;
 
 /// The client takes no more.
@@ -106,7 +106,9 @@ impl Unsaid {
         saying: Saying,
         plan: &ResponsePlan,
     ) -> Begun {
-        let mut out = Buffer::new(Class::Small);
+        // PERF: with room for the body that came along.
+        let is_short = octets.len() <= Class::Small.bytes() / 2;
+        let mut out = Buffer::new(if is_short { Class::Small } else { Class::Medium });
         // Texts know of the request what it brought along.
         let known = Known { request: *request, request_id: b"", origin: None, backend: None };
         let places = plan.places.as_deref().map(|places| (places, known));
@@ -148,6 +150,40 @@ impl Begun {
         self.send_framed(request, side, piece, Some(trailers)).await
     }
 
+    /// Sends `first`, a piece that was read, and what `passage` holds behind it, while `side` goes
+    /// on.
+    ///
+    /// # Errors
+    /// The client takes no more.
+    pub async fn send_past<T>(
+        &mut self,
+        request: &Request<'_>,
+        side: &mut Side<'_, T>,
+        mut first: Buffer,
+        passage: &mut Passage<'_>,
+    ) -> Result<(), Gone> {
+        let held = passage.held();
+        frame(&mut first, self.framing, None);
+        let mut ahead = match self.head.take() {
+            Some(mut head) => {
+                head.as_vec().extend_from_slice(first.unread());
+                head
+            }
+            None => first,
+        };
+        ahead.as_vec().extend_from_slice(self.framing.before(held).as_bytes());
+        let past = request.downstream.write_past(request.core, ahead, passage);
+        side.alongside(past, |_| false).await.filter(|is_sent| *is_sent).ok_or(Gone)?;
+        let mut behind = Buffer::unallocated();
+        self.framing.put_behind(behind.as_vec(), held, None);
+        if behind.is_empty() { Ok(()) } else { send_beside(request, side, behind).await }
+    }
+
+    /// Whether the head was not sent yet.
+    pub const fn is_held(&self) -> bool {
+        self.head.is_some()
+    }
+
     async fn send_framed<T>(
         &mut self,
         request: &Request<'_>,
@@ -157,14 +193,12 @@ impl Begun {
     ) -> Result<(), Gone> {
         frame(&mut piece, self.framing, last);
         if let Some(mut head) = self.head.take() {
-            let fits = piece.len() <= COALESCED_BYTES_MAX;
-            if fits {
+            if piece.len() <= head.spare() {
                 head.as_vec().extend_from_slice(piece.unread());
+                return send_beside(request, side, head).await;
             }
-            send_beside(request, side, head).await?;
-            if fits {
-                return Ok(());
-            }
+            let ahead = request.downstream.write_ahead(request.core, head);
+            side.alongside(ahead, |_| false).await.filter(|is_sent| *is_sent).ok_or(Gone)?;
         }
         if piece.is_empty() { Ok(()) } else { send_beside(request, side, piece).await }
     }

@@ -17,6 +17,7 @@ mod io_buf;
 mod join;
 #[cfg(not(test))]
 mod listener;
+pub mod pipe;
 pub mod random;
 mod reuse;
 mod runtime;
@@ -26,6 +27,7 @@ mod runtime;
 pub mod simulated;
 mod socket;
 pub mod spares;
+mod splice;
 #[cfg(not(test))]
 mod stream;
 #[cfg(not(test))]

@@ -7,17 +7,20 @@
 
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
+use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
+use std::task::Poll;
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
 
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::{Deadline, Deadlines, Target};
+use crate::proxy::rt::pipe::Pipe;
 use crate::proxy::rt::socket::{Peek, peek, shutdown};
 
 /// A connection.
@@ -27,6 +30,8 @@ pub struct Stream {
     write_deadline: Deadline,
     inner: UnsafeCell<TcpStream>,
     descriptor: RawFd,
+    /// Whether no system call on it waits.
+    is_nonblocking: Cell<bool>,
 }
 
 impl Stream {
@@ -37,6 +42,7 @@ impl Stream {
             write_deadline: Deadline::new(deadlines, Target::Socket(descriptor)),
             inner: UnsafeCell::new(inner),
             descriptor,
+            is_nonblocking: Cell::new(false),
         }
     }
 
@@ -128,16 +134,87 @@ impl Stream {
     /// # Errors
     /// `WouldBlock`: it takes nothing.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes, 0)
+    }
+
+    /// The same; what is written may wait for octets that the caller writes at once, to share a
+    /// segment with them.
+    ///
+    /// # Errors
+    /// As [`Stream::try_write`].
+    pub fn try_write_ahead(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.send(bytes, libc::MSG_MORE)
+    }
+
+    fn send(&self, bytes: &[u8], flags: libc::c_int) -> io::Result<usize> {
+        let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: the kernel reads at most `bytes.len()` octets of memory that we own.
-        let count = unsafe {
-            libc::send(
-                self.descriptor,
-                bytes.as_ptr().cast(),
-                bytes.len(),
-                libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-            )
-        };
+        let count =
+            unsafe { libc::send(self.descriptor, bytes.as_ptr().cast(), bytes.len(), flags) };
         usize::try_from(count).map_err(|_negative| io::Error::last_os_error())
+    }
+
+    /// Waits until the socket takes octets, or failed. May be dropped at any time.
+    ///
+    /// # Errors
+    /// The descriptor failed; a write would say the same.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.inner().writable(false).await
+    }
+
+    /// Lets everybody else have a turn of the loop. May wait as [`Stream::writable`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn turn(&self) -> io::Result<()> {
+        if !monoio::utils::is_legacy() {
+            return self.writable().await;
+        }
+        // On epoll a writable socket is not waited for. There the loop looks at all sockets while
+        // tasks are runnable, so that one may wake itself.
+        let mut is_over = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut is_over, true) {
+                return Poll::Ready(Ok(()));
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Moves what is there, at most `most` octets, into an empty pipe; 0: end of stream.
+    ///
+    /// # Errors
+    /// `WouldBlock`: nothing is there.
+    pub fn try_fill(&self, pipe: &mut Pipe, most: usize) -> io::Result<usize> {
+        self.never_block()?;
+        pipe.fill(|ends| ends.fill(self.descriptor, most))
+    }
+
+    /// Moves as much out of a pipe as the socket takes at once.
+    ///
+    /// # Errors
+    /// `WouldBlock`: it takes nothing.
+    pub fn try_drain(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        self.never_block()?;
+        pipe.drain(|ends, held| ends.drain(self.descriptor, held))
+    }
+
+    /// splice(2) has no flag for a single call that keeps a socket from waiting. Operations of the
+    /// ring on sockets (send, recv) wait all the same, other than its read and write.
+    fn never_block(&self) -> io::Result<()> {
+        if self.is_nonblocking.get() {
+            return Ok(());
+        }
+        socket2::SockRef::from(&self.borrowed()).set_nonblocking(true)?;
+        self.is_nonblocking.set(true);
+        Ok(())
+    }
+
+    fn borrowed(&self) -> BorrowedFd<'_> {
+        // SAFETY: `self` keeps the descriptor open for longer than the borrow.
+        unsafe { BorrowedFd::borrow_raw(self.descriptor) }
     }
 
     /// Writes the unread octets of `buffer`; they are consumed.
@@ -174,8 +251,7 @@ impl Stream {
 
     /// Makes close send a reset, so that the peer cannot take what it got for the whole.
     pub fn reset_on_close(&self) {
-        // SAFETY: `self` keeps the descriptor open for longer than the borrow.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(self.descriptor) };
+        let descriptor = self.borrowed();
         let socket = socket2::SockRef::from(&descriptor);
         // A socket that takes no options any more is closed already.
         drop(socket.set_linger(Some(std::time::Duration::ZERO)));

@@ -1,6 +1,6 @@
 //! Bodies of requests on their way, and answers that do not wait for them.
 
-use super::row::{Act, Act::*, END, OK, ROW, Row, check};
+use super::row::{Act, Act::*, END, GET, OK, ROW, Row, check};
 use crate::model::UpstreamVersion;
 
 const EXPECTS: Act =
@@ -81,6 +81,125 @@ fn a_body_goes_as_it_comes() {
             lasts: 3000,
             gets: "413 close | closed",
             at: 1,
+            asked: &[(1, 1, 0)],
+            log: &["413"],
+            ..ROW
+        },
+    ]);
+}
+
+#[test]
+fn a_long_body_goes_past_us_as_it_comes() {
+    const LONG: Act = Says("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n");
+    const CHUNK: Act = Says("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1869f\r\n");
+    const SENDS: Act = Says("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999\r\n\r\n");
+    let cut = Row { lasts: 3000, gets: "200 x*50000 | closed", asked: &[(1, 1, 0)], ..ROW };
+    check(&[
+        Row {
+            name: "down, in parts",
+            endpoints: &[&[&[
+                Hears(END),
+                LONG,
+                Waits(100),
+                SaysMany(50_000),
+                Waits(100),
+                SaysMany(49_999),
+                Hears(END),
+                OK,
+            ]]],
+            client: &[GET, Waits(300), GET],
+            gets: "200 x*99999; 200 ok | open",
+            at: 3,
+            asked: &[(1, 2, 1)],
+            log: &["200 a:200", "200 a:200"],
+            ..ROW
+        },
+        Row {
+            name: "down, as one chunk and another",
+            endpoints: &[&[&[
+                Hears(END),
+                CHUNK,
+                SaysMany(50_000),
+                Waits(100),
+                SaysMany(49_999),
+                Says("\r\n2\r\nxx\r\n0\r\n\r\n"),
+            ]]],
+            gets: "200 chunked x*100001 | open",
+            at: 1,
+            ..ROW
+        },
+        Row {
+            name: "down, until the close, to who knows no chunks",
+            client: &[Says("GET / HTTP/1.0\r\nHost: h\r\n\r\n")],
+            endpoints: &[&[&[
+                Hears(END),
+                Says("HTTP/1.1 200 OK\r\n\r\n"),
+                SaysMany(99_999),
+                Closes,
+            ]]],
+            lasts: 3000,
+            gets: "200 close x*99999 | closed",
+            asked: &[(1, 1, 0)],
+            ..ROW
+        },
+        Row {
+            name: "down, cut off",
+            endpoints: &[&[&[Hears(END), LONG, SaysMany(50_000), Closes]]],
+            log: &["200 a:200-truncated"],
+            ..cut
+        },
+        Row {
+            name: "down, broken off",
+            endpoints: &[&[&[Hears(END), LONG, SaysMany(50_000), Waits(100), Resets]]],
+            log: &["200 a:200-truncated"],
+            ..cut
+        },
+        Row {
+            name: "up, in parts, with another request behind it",
+            client: &[
+                SENDS,
+                SaysMany(50_000),
+                Waits(100),
+                SaysMany(49_998),
+                Says("yGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"),
+            ],
+            endpoints: &[&[&[Hears("xxy"), OK, Hears(END), OK]]],
+            gets: "200 ok; 200 ok | open",
+            at: 1,
+            asked: &[(1, 2, 1)],
+            log: &["200 a:200", "200 a:200"],
+            ..ROW
+        },
+        Row {
+            name: "up, as one chunk and another",
+            client: &[
+                Says("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1869f\r\n"),
+                SaysMany(99_998),
+                Says("y\r\n2\r\nzz\r\n0\r\n\r\n"),
+            ],
+            endpoints: &[&[&[Hears("xy\r\n"), Hears("2\r\nzz\r\n0\r\n\r\n"), OK]]],
+            ..ROW
+        },
+        Row {
+            name: "up, left",
+            client: &[SENDS, SaysMany(50_000), Waits(100), Closes],
+            endpoints: &[&[&[Hears(END), HearsEnd]]],
+            gets: "closed",
+            at: 0,
+            asked: &[(1, 1, 0)],
+            log: &["499"],
+            ..ROW
+        },
+        Row {
+            name: "up, too long in chunks",
+            policies: |policies| policies.body_bytes_max = Some(99_998),
+            client: &[
+                Says("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1869f\r\n"),
+                SaysMany(99_999),
+            ],
+            endpoints: &[&[&[Hears(END), HearsEnd]]],
+            lasts: 3000,
+            gets: "413 close | closed",
             asked: &[(1, 1, 0)],
             log: &["413"],
             ..ROW

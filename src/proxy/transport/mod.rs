@@ -11,6 +11,7 @@ mod http2_ends;
 pub mod http2_slot;
 pub mod http2_upstream;
 pub mod tls;
+pub mod way;
 
 use std::io;
 
@@ -145,6 +146,19 @@ impl Transport {
             Self::Tls(tls) => tls.try_write(bytes),
             Self::Http2Downstream(stream) => stream.try_write(bytes),
             Self::Http2Upstream(_) => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// See [`Stream::try_write_ahead`].
+    ///
+    /// # Errors
+    /// As there; `WouldBlock`, where octets do not wait for others.
+    pub fn try_write_ahead(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.try_write_ahead(bytes),
+            Self::Tls(_) | Self::Http2Downstream(_) | Self::Http2Upstream(_) => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
         }
     }
 

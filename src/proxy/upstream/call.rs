@@ -7,6 +7,7 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::http1::error::ResponseError;
@@ -17,7 +18,9 @@ use crate::limits::INFORMATIONAL_RESPONSES_MAX;
 use crate::proxy::rt::Side;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Deadline, Expiry};
+use crate::proxy::rt::pipe::Pipes;
 use crate::proxy::transport::Transport;
+use crate::proxy::transport::way::{Flow, Passage, Way};
 use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::request_body::End;
@@ -37,6 +40,8 @@ pub struct Call<'a> {
     pub kind: RequestKind,
     /// Whether 101 is an answer.
     pub is_upgrade: bool,
+    /// Octets of the body are written as soon as the head is.
+    pub is_body_here: bool,
     /// Deadline of the connection of who wants to know; the wait ends with that one.
     pub asker: Option<&'a Deadline>,
     /// Process clock when this try began.
@@ -65,15 +70,6 @@ pub struct Reply<'a> {
     call: Call<'a>,
 }
 
-/// Whether octets are likely to be there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// The endpoint thinks.
-    Waiting,
-    /// It sends: the next octets are here, and a wait would cost a turn of the loop.
-    Full,
-}
-
 /// What a read found.
 pub enum Read {
     /// Octets.
@@ -100,13 +96,18 @@ impl<'a> Reply<'a> {
     /// Nothing of an answer may be used.
     pub async fn call(
         &mut self,
-        octets: Buffer,
+        mut octets: Buffer,
         head: &mut ResponseHead,
         inform: impl AsyncFnMut(&ResponseHead, &[u8]),
     ) -> Result<(), Unanswered> {
         let stream = self.call.stream;
         let offered = octets.len();
         stream.write_deadline().arm(self.call.until.send, Expiry::CloseBoth);
+        if self.call.is_body_here
+            && let Ok(count) = stream.try_write_ahead(octets.unread())
+        {
+            octets.consume(count);
+        }
         let (sent, octets) = stream.write_all(octets).await;
         stream.write_deadline().disarm();
         let is_untouched = octets.len() == offered;
@@ -200,17 +201,10 @@ impl<'a> Reply<'a> {
     pub async fn read(&mut self, buffer: &mut Buffer, flow: Flow) -> Read {
         make_room(buffer);
         let stream = self.call.stream;
-        if !self.sending.is_running() {
-            // Anew for each piece: one that stops half-way would be waited for without end.
-            stream.deadline().arm(self.call.until.wait(), Expiry::CloseBoth);
-            if let Some(asker) = self.call.asker {
-                asker.watch_peer_for(stream.deadline());
-            }
-        }
         let owned = std::mem::replace(buffer, Buffer::unallocated());
         let read = async {
             let mut owned = owned;
-            if flow == Flow::Full {
+            if Way::of(flow, 0) == Way::Direct {
                 match stream.try_read(&mut owned) {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -220,15 +214,59 @@ impl<'a> Reply<'a> {
             }
             stream.read(owned).await
         };
-        let Some((result, owned)) = self.sending.alongside(read, End::is_fatal).await else {
-            return Read::BodyFailed;
-        };
+        let Some((result, owned)) = self.awaited(read).await else { return Read::BodyFailed };
         *buffer = owned;
+        self.found(result)
+    }
+
+    /// The way to `to` for the `run` octets of the body that come next, without their being seen.
+    pub fn passage<'t>(
+        &self,
+        to: &'t Transport,
+        run: u64,
+        pipes: &'t Rc<Pipes>,
+    ) -> Option<Passage<'t>>
+    where
+        'a: 't,
+    {
+        Passage::open(self.call.stream, to, run, pipes)
+    }
+
+    /// Takes what the endpoint sent already, at most `most` octets; `None`: nothing.
+    pub fn take_here(&self, passage: &mut Passage<'_>, most: u64) -> Option<Read> {
+        match passage.take(most) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => None,
+            result => Some(self.found(result)),
+        }
+    }
+
+    /// Waits for more, within the time that the endpoint has for it. [`Read::Octets`]: or for its
+    /// end.
+    pub async fn await_more(&mut self, passage: &mut Passage<'_>) -> Read {
+        match self.awaited(passage.readable()).await {
+            Some(Ok(())) => Read::Octets,
+            Some(Err(error)) => Read::Broken(error),
+            None => Read::BodyFailed,
+        }
+    }
+
+    /// Runs `read` within the time that the endpoint has for it; `None`: the transfer of the
+    /// request's body failed.
+    async fn awaited<T>(&mut self, read: impl Future<Output = T>) -> Option<T> {
+        let deadline = self.call.stream.deadline();
+        if !self.sending.is_running() {
+            // Anew for each piece: one that stops half-way would be waited for without end.
+            deadline.arm(self.call.until.wait(), Expiry::CloseBoth);
+            if let Some(asker) = self.call.asker {
+                asker.watch_peer_for(deadline);
+            }
+        }
+        let read = self.sending.alongside(read, End::is_fatal).await?;
         if !self.sending.is_running() {
             // What is done with the octets is not the endpoint's time.
-            stream.deadline().disarm();
+            deadline.disarm();
         }
-        self.found(result)
+        Some(read)
     }
 
     fn found(&self, result: io::Result<usize>) -> Read {

@@ -3,6 +3,7 @@
 //! Constant memory: one buffer, read only after what it held was taken by the upstream.
 
 use std::cell::Cell;
+use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,9 +13,11 @@ use crate::http1::reframe::{Framing, Trailers};
 use crate::limits::CONTINUE_TIMEOUT;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
+use crate::proxy::rt::pipe::Pipes;
 use crate::proxy::rt::{self, Signal};
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::frame::{HEADROOM, frame};
+use crate::proxy::transport::way::Passage;
 use crate::proxy::upstream::body_copy::BodyCopy;
 use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::until::Until;
@@ -80,6 +83,8 @@ pub struct Transfer<'a> {
     pub until: &'a Until,
     /// Shared with the exchange.
     pub progress: &'a Progress,
+    /// What long bodies go through.
+    pub pipes: &'a Rc<Pipes>,
 }
 
 impl Transfer<'_> {
@@ -91,7 +96,10 @@ impl Transfer<'_> {
                 return End::ClientGone;
             }
         }
-        let end = self.relay().await;
+        let end = match self.relay().await {
+            Ok(next) => End::Done(next),
+            Err(end) => end,
+        };
         if matches!(end, End::Done(_) | End::UpstreamGone) {
             self.endpoint.asked();
             self.upstream.deadline().arm(self.until.wait(), Expiry::CloseBoth);
@@ -115,7 +123,8 @@ impl Transfer<'_> {
         }
     }
 
-    async fn relay(&self) -> End {
+    /// Gives the octets behind the body.
+    async fn relay(&self) -> Result<Option<Buffer>, End> {
         // An earlier attempt may have counted the same octets.
         self.progress.octets.set(0);
         if let Some(copy) = &self.progress.copy {
@@ -125,10 +134,8 @@ impl Transfer<'_> {
         let framing = Framing::of_request(self.length);
         let mut buffer = self.first_buffer();
         loop {
-            let Ok(decoded) = decoder.decode(buffer.unread_mut()) else { return End::Malformed };
-            if !self.count(decoded.body) {
-                return End::TooLarge;
-            }
+            let decoded = decoder.decode(buffer.unread_mut()).map_err(|_error| End::Malformed)?;
+            self.count(decoded.body as u64)?;
             let is_done = decoder.is_done();
             if let Some(copy) = &self.progress.copy {
                 copy.add(buffer.unread().get(..decoded.body).unwrap_or_default());
@@ -143,20 +150,18 @@ impl Transfer<'_> {
                 Trailers::Dropped => &[],
             };
             frame(&mut buffer, framing, is_done.then(trailers));
-            if !buffer.is_empty() {
-                let send_timeout = self.until.send;
-                self.upstream.write_deadline().arm(send_timeout, Expiry::CloseBoth);
-                self.watch_client();
-                let (result, back) = self.upstream.write_all(buffer).await;
-                self.upstream.write_deadline().disarm();
-                buffer = back;
-                if result.is_err() {
-                    let is_alone = self.downstream.deadline().is_peer_gone();
-                    return if is_alone { End::ClientGone } else { End::UpstreamGone };
+            if let Some(passage) = self.passage(&decoder) {
+                // PERF: in memory of its own, so that others do not carry it.
+                Box::pin(self.splice(&mut decoder, framing, buffer, passage)).await?;
+                if decoder.is_done() {
+                    return Ok(None);
                 }
-            }
-            if is_done {
-                return End::Done(next);
+                buffer = Buffer::with_headroom(Class::Medium, HEADROOM);
+            } else {
+                buffer = self.write(buffer).await?;
+                if is_done {
+                    return Ok(next);
+                }
             }
             buffer.clear();
             if buffer.spare() == 0 {
@@ -165,10 +170,72 @@ impl Transfer<'_> {
             } else {
                 buffer.reset_headroom(HEADROOM);
             }
-            if let Some(end) = self.read(&mut buffer).await {
-                return end;
-            }
+            self.read(&mut buffer).await?;
         }
+    }
+
+    /// The way around us for the octets that come next, if nobody keeps them.
+    fn passage(&self, decoder: &BodyDecoder) -> Option<Passage<'_>> {
+        if self.progress.copy.is_some() {
+            return None;
+        }
+        Passage::open(self.downstream, self.upstream, decoder.run(), self.pipes)
+    }
+
+    /// Sends `first`, then the run of octets that comes next as the kernel moves them, as long as
+    /// there is a pipe.
+    async fn splice(
+        &self,
+        decoder: &mut BodyDecoder,
+        framing: Framing,
+        mut first: Buffer,
+        mut passage: Passage<'_>,
+    ) -> Result<(), End> {
+        while decoder.run() > 0 && passage.is_open() {
+            let mut taken = passage.take(decoder.run());
+            if is_nothing(&taken) {
+                // What is known goes before a wait.
+                self.write(std::mem::replace(&mut first, Buffer::unallocated())).await?;
+                self.await_client();
+                match passage.readable().await {
+                    Ok(()) => continue,
+                    Err(error) => taken = Err(error),
+                }
+            }
+            self.took(&taken)?;
+            let octets = passage.held();
+            self.count(decoder.skip(octets as u64))?;
+            let mut ahead = std::mem::replace(&mut first, Buffer::unallocated());
+            ahead.as_vec().extend_from_slice(framing.before(octets).as_bytes());
+            if let Ok(count) = self.upstream.try_write_ahead(ahead.unread()) {
+                ahead.consume(count);
+            }
+            self.write(ahead).await?;
+            self.watch_client();
+            passage.give(self.until.send).await.map_err(|_error| self.refused())?;
+            let mut behind = Buffer::unallocated();
+            framing.put_behind(behind.as_vec(), octets, None);
+            self.write(behind).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what is in `buffer`, if anything is.
+    async fn write(&self, buffer: Buffer) -> Result<Buffer, End> {
+        if buffer.is_empty() {
+            return Ok(buffer);
+        }
+        self.upstream.write_deadline().arm(self.until.send, Expiry::CloseBoth);
+        self.watch_client();
+        let (result, buffer) = self.upstream.write_all(buffer).await;
+        self.upstream.write_deadline().disarm();
+        result.map_err(|_error| self.refused()).map(|()| buffer)
+    }
+
+    /// Why nothing more was taken.
+    fn refused(&self) -> End {
+        let is_alone = self.downstream.deadline().is_peer_gone();
+        if is_alone { End::ClientGone } else { End::UpstreamGone }
     }
 
     /// An upstream that takes nothing is not waited for without a client. Not asked over TLS, where
@@ -187,26 +254,39 @@ impl Transfer<'_> {
         buffer
     }
 
-    fn count(&self, octets: usize) -> bool {
-        let total = self.progress.octets.get().saturating_add(octets as u64);
+    fn count(&self, octets: u64) -> Result<(), End> {
+        let total = self.progress.octets.get().saturating_add(octets);
         self.progress.octets.set(total);
-        self.bytes_max.is_none_or(|most| total <= most)
+        if self.bytes_max.is_none_or(|most| total <= most) { Ok(()) } else { Err(End::TooLarge) }
     }
 
-    async fn read(&self, buffer: &mut Buffer) -> Option<End> {
+    async fn read(&self, buffer: &mut Buffer) -> Result<(), End> {
+        self.await_client();
+        let result = self.downstream.read_when_ready(buffer).await;
+        self.took(&result)
+    }
+
+    fn await_client(&self) {
         let wait = self.read_timeout.min(self.until.left());
         self.downstream.deadline().arm(wait, Expiry::CloseRead);
-        let result = self.downstream.read_when_ready(buffer).await;
+    }
+
+    /// Looks at what came of taking octets from the client.
+    fn took(&self, result: &io::Result<usize>) -> Result<(), End> {
         self.progress.has_read.set(true);
         match result {
             Ok(1..) => {
                 self.downstream.deadline().disarm();
-                None
+                Ok(())
             }
-            _ if self.downstream.deadline().is_expired() => Some(End::ClientTimeout),
-            _ => Some(End::ClientGone),
+            _ if self.downstream.deadline().is_expired() => Err(End::ClientTimeout),
+            _ => Err(End::ClientGone),
         }
     }
+}
+
+fn is_nothing(taken: &io::Result<usize>) -> bool {
+    taken.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 
 /// The octets behind the first `consumed`, in a buffer of their own.

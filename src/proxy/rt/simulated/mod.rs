@@ -19,6 +19,7 @@
 pub mod link;
 pub mod listener;
 pub mod network;
+pub(super) mod splice;
 pub mod stream;
 pub mod task;
 pub mod time;

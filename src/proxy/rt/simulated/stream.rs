@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::{Deadline, Deadlines, Target};
+use crate::proxy::rt::pipe::Pipe;
 use crate::proxy::rt::simulated::link::{Close, Link};
 use crate::proxy::rt::simulated::network;
 use crate::proxy::rt::socket::Peek;
@@ -68,6 +69,27 @@ impl Stream {
 
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.link.write(bytes)
+    }
+
+    pub fn try_write_ahead(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.try_write(bytes)
+    }
+
+    pub async fn writable(&self) -> io::Result<()> {
+        self.link.writable().await;
+        Ok(())
+    }
+
+    pub async fn turn(&self) -> io::Result<()> {
+        self.writable().await
+    }
+
+    pub fn try_fill(&self, pipe: &mut Pipe, most: usize) -> io::Result<usize> {
+        pipe.fill(|ends| ends.fill(&self.link, most))
+    }
+
+    pub fn try_drain(&self, pipe: &mut Pipe) -> io::Result<usize> {
+        pipe.drain(|ends, _| ends.drain(&self.link))
     }
 
     pub async fn write_all(&self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
