@@ -901,6 +901,39 @@ pub const ACCESS_LOG_SINK_PAUSE: Duration = Duration::from_millis(5);
 pub const ACCESS_LOG_END_TIMEOUT: Duration = Duration::from_millis(500);
 /// Between two looks whether it is.
 pub const ACCESS_LOG_END_POLL: Duration = Duration::from_millis(1);
+/// Octets of `tracestate` that are passed on, which is what everybody has to take; a longer one is
+/// dropped as a whole (W3C Trace Context, section 3.3.1.5).
+pub const TRACE_STATE_BYTES_MAX: usize = 512;
+/// Members of it (section 3.3.1.1).
+pub const TRACE_STATE_MEMBERS_MAX: usize = 32;
+/// Octets of the name or of the value of a member of it (sections 3.3.1.3.1 and 3.3.1.3.2).
+pub const TRACE_STATE_PART_BYTES_MAX: usize = 256;
+/// Octets of spans that a core collects before it hands them over; half of it is enough to do so.
+pub const SPAN_BUFFER_BYTES: usize = 64 * 1024;
+/// Batches of spans under way to who sends them, all cores; above it spans are dropped and counted.
+pub const SPAN_BATCHES_MAX: usize = 64;
+/// Octets of the name or of an attribute of a span, which clients may make; the rest is cut.
+pub const SPAN_TEXT_BYTES_MAX: usize = 1024;
+/// Octets of the name of the service in traces, which is a value of the ConfigMap.
+pub const SPAN_SERVICE_BYTES_MAX: usize = 255;
+/// Spans that may wait for the collector, whatever the ConfigMap says: some 100 MB.
+pub const SPANS_WAITING_MAX: u32 = 64 * 1024;
+/// Milliseconds between two sendings, whatever the ConfigMap says.
+pub const SPANS_DELAY_MILLIS_MAX: u32 = 60 * 60 * 1000;
+/// How long a connection to the collector may take.
+pub const SPANS_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a collector may take to answer: the default of OTLP.
+pub const SPANS_EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Octets of a collector's answer; a longer one is none.
+pub const SPANS_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Pause after a collector took no spans; twice as long after each further time.
+pub const SPANS_RETRY_MIN: Duration = Duration::from_secs(1);
+/// The longest one.
+pub const SPANS_RETRY_MAX: Duration = Duration::from_secs(30);
+/// How long a batch is tried before it is lost.
+pub const SPANS_RETRY_TIME: Duration = Duration::from_secs(60);
+/// How long the last spans may take to be sent when the process ends.
+pub const SPANS_END_TIMEOUT: Duration = Duration::from_secs(1);
 /// Exact status codes that a series counts; further ones are counted by class.
 pub const STATUS_CODES_MAX: usize = 16;
 
@@ -940,10 +973,11 @@ const SPARE_BYTES_MAX: usize = BUFFERS_FREE_MAX[0] * BUFFER_SMALL_BYTES
     + PLACES_KEPT_MAX * PLACE_BYTES
     + SCRATCHES_KEPT_MAX * SCRATCH_BYTES_MAX;
 /// Bytes of a core that serves nobody: both queues of its ring (64 and 16 octets an entry, 4 of the
-/// index), one buffer of the access log, memory to match paths in, every series.
+/// index), one buffer each of the access log and of spans, memory to match paths in, every series.
 const OWN_BYTES_MAX: usize = RING_ENTRIES as usize * (64 + 4)
     + RING_COMPLETIONS as usize * 16
     + ACCESS_LOG_BUFFER_BYTES
+    + SPAN_BUFFER_BYTES
     + AUTH_ANSWERS_BYTES_MAX
     + PATH_SCRATCH_BYTES_MAX
     + MIRRORS_BYTES_MAX
@@ -985,6 +1019,8 @@ const _: () = assert!(BUFFER_SMALL_BYTES < BUFFER_MEDIUM_BYTES);
 const _: () = assert!(BUFFER_MEDIUM_BYTES < BUFFER_LARGE_BYTES);
 const _: () = assert!(CHUNK_EXTENSION_BYTES_MAX <= CHUNK_EXTENSIONS_BYTES_MAX);
 const _: () = assert!(ACCESS_LOG_LINE_BYTES_MAX < ACCESS_LOG_BUFFER_BYTES);
+const _: () = assert!(SPANS_RETRY_MIN.as_secs() < SPANS_RETRY_MAX.as_secs());
+const _: () = assert!(SPANS_RETRY_MAX.as_secs() < SPANS_RETRY_TIME.as_secs());
 const _: () = assert!(LOG_FORM_BYTES_MAX + ACCESS_LOG_FIELD_BYTES_MAX < ACCESS_LOG_LINE_BYTES_MAX);
 const _: () = assert!(
     HTTP2_RESPONSE_LIST_BYTES_MAX as usize == RESPONSE_HEAD_BYTES_MAX + 32 * RESPONSE_FIELDS_MAX

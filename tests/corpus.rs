@@ -11,6 +11,8 @@ mod directives_target;
 mod lookup_target;
 #[path = "../fuzz/targets.rs"]
 mod targets;
+#[path = "../fuzz/targets/traces.rs"]
+mod traces_target;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -50,6 +52,11 @@ fn request_heads() {
 #[test]
 fn response_heads() {
     run("response_head", targets::response_head);
+}
+
+#[test]
+fn contexts_of_traces() {
+    run("trace_context", traces_target::trace_context);
 }
 
 #[test]

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::filter::{
-    AddressRanges, AddressRules, ClientLimits, Cors, FieldEdits, GoesTo, OriginPattern,
-    PathReplacement, Rate, Replacement, ReturnedPlaces, Text, Zone,
+    AddressRanges, AddressRules, ClientLimits, Cors, FieldEdits, GoesTo, IncomingSpans,
+    OriginPattern, PathReplacement, Rate, Replacement, ReturnedPlaces, Text, TracePlan, Zone,
 };
 use ringway::listen::{Listening, listen};
 use ringway::model::{
@@ -26,8 +26,8 @@ use ringway::model::{
 };
 use ringway::publish::{Publisher, channel};
 use ringway::table::{Compiler, EndpointSet};
-use ringway::telemetry::Bounds;
 use ringway::telemetry::access_log::{Sink, access_log};
+use ringway::telemetry::{Bounds, Outlets};
 use ringway::{proxy, telemetry};
 
 struct Counting;
@@ -139,9 +139,9 @@ fn start(driver: Driver, policies: &Policies, backend: SocketAddr) -> (SocketAdd
     std::mem::forget(_scrape);
     let (logs, writer) = access_log(log, 1, Sink::new(Box::new(std::io::sink()))).unwrap();
     std::mem::forget(writer);
-    let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
-    logs.resize_with(1, || None);
-    proxy::start(&config, subscribers, shards, logs).unwrap();
+    let (outlets, spans) = Outlets::of(logs);
+    std::mem::forget(spans);
+    proxy::start(&config, subscribers, shards, outlets).unwrap();
     let bind = SocketAddr::from(([127, 0, 0, 1], 0)).into();
     let Listening { address, sockets } = listen(bind, "--http-bind", 1).unwrap().remove(0);
     let entry_point = EntryPoint { address, scheme: Scheme::Http };
@@ -264,6 +264,15 @@ fn limited() -> Policies {
     Policies { limits: Some(Arc::new(limits)), ..Policies::default() }
 }
 
+/// Requests whose traces are told to the backend and recorded by nobody.
+fn traced() -> Policies {
+    let plan = TracePlan { incoming: IncomingSpans::Continued, name: None };
+    Policies { trace: Some(Arc::new(plan)), ..Policies::default() }
+}
+
+const TRACED: &[u8] = b"GET /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
+    traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00\r\n\
+    tracestate: a=b,c=d\r\nb3: 0\r\n\r\n";
 const CORS: &[u8] = b"GET /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
     Origin: https://x.a.example\r\n\r\n";
 const PREFLIGHT: &[u8] = b"OPTIONS /shop/cart HTTP/1.1\r\nHost: shop.example\r\n\
@@ -285,5 +294,7 @@ fn keep_alive_requests_allocate_nothing() {
         check(driver, answers, PREFLIGHT, RESPONSE);
         check(driver, &limited(), REQUEST, RESPONSE);
         check(driver, &rewritten(), REQUEST, RESPONSE);
+        check(driver, &traced(), REQUEST, RESPONSE);
+        check(driver, &traced(), TRACED, RESPONSE);
     }
 }

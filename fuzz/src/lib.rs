@@ -36,6 +36,9 @@ pub mod directives;
 #[path = "../targets/directives.rs"]
 pub mod directives_target;
 
+#[path = "../targets/traces.rs"]
+pub mod traces;
+
 #[path = "../targets.rs"]
 pub mod targets;
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, interval, sleep_until};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use super::logs::{Logs, start_log};
 use super::signals::{Asked, Signals};
@@ -29,16 +29,19 @@ use crate::control::openings::Bound as BoundEntry;
 use crate::control::password_threads;
 use crate::control::source::kubernetes::KubernetesOptions;
 use crate::control::source::reach::Reach;
+use crate::control::traces::{self, Identity, SpanOrders, SpanSender};
 use crate::control::write::{AddressSource, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
-use crate::limits::{ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE};
+use crate::limits::{
+    ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE, SPANS_END_TIMEOUT,
+};
 use crate::listen::{ListenError, Listening, listen};
 use crate::model::{EntryPoint, Scheme};
 use crate::proxy;
 use crate::publish::{Drain, Publisher, channel, process_nanos};
 use crate::table::Compiled;
 use crate::telemetry::access_log::{self, LogWriter, Sink};
-use crate::telemetry::{self, Bounds, Scrape};
+use crate::telemetry::{self, Bounds, Outlets, Scrape};
 
 /// Flags of `serve`.
 #[derive(Debug, clap::Args)]
@@ -96,7 +99,7 @@ pub fn run_with(
             Source::Cluster(&args.cluster, Box::new(api))
         }
     };
-    let plane = DataPlane::start(&config)?;
+    let plane = DataPlane::start(&config, identity(&args.cluster))?;
     let _within = runtime.enter();
     let signals = Signals::new()?;
     let admin = bind(&config.admin_bind, "--admin-bind")?;
@@ -105,12 +108,12 @@ pub fn run_with(
         https: plane.addresses(Scheme::Https),
         admin: admin.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
-    let DataPlane { publisher, scrape, log_writer, entry_points, started } = plane;
+    let DataPlane { publisher, scrape, log_writer, spans, entry_points, started } = plane;
     let state = Arc::new(ControlState::default());
     let cores = publisher.states();
     let admin_scrape = Arc::clone(&scrape);
     let logs = Logs::new(&config, severity, log_writer.as_ref().map(LogWriter::orders));
-    let hook = on_compiled(scrape, logs);
+    let hook = on_compiled(scrape, logs, spans.orders);
     let options = LowerOptions {
         entry_points: entry_points.iter().map(|(entry_point, _)| *entry_point).collect(),
         hsts: config.hsts,
@@ -132,6 +135,7 @@ pub fn run_with(
         log_writer: log_writer.as_ref().map(LogWriter::counts),
         nginx: nginx_names(args, &config),
         health: health(config.healthz),
+        spans: spans.counts,
         now_nanos: process_nanos,
         put_off: Arc::default(),
         room: ControlRoom::new(config.control_connections),
@@ -149,10 +153,18 @@ pub fn run_with(
             code = life.until_ended(&config, &state) => code,
         }
     });
-    if log_writer.is_some_and(|writer| !writer.finish(ACCESS_LOG_END_TIMEOUT)) {
+    runtime.block_on(finish_outlets(spans.thread, log_writer));
+    code
+}
+
+/// Waits for what cores said of their last requests.
+async fn finish_outlets(spans: OwnThread, log: Option<LogWriter>) {
+    if timeout(SPANS_END_TIMEOUT, spans.ended()).await.is_err() {
+        tracing::warn!("the last spans could not be sent in time");
+    }
+    if log.is_some_and(|writer| !writer.finish(ACCESS_LOG_END_TIMEOUT)) {
         tracing::warn!("the end of the access log could not be written in time");
     }
-    code
 }
 
 /// Where objects come from.
@@ -281,11 +293,28 @@ fn health(healthz: Healthz) -> HealthMeaning {
 }
 
 /// What is done with every table before it is published.
-fn on_compiled(scrape: Arc<Mutex<Scrape>>, mut logs: Logs) -> Box<dyn FnMut(&Compiled)> {
+fn on_compiled(
+    scrape: Arc<Mutex<Scrape>>,
+    mut logs: Logs,
+    spans: SpanOrders,
+) -> Box<dyn FnMut(&Compiled)> {
     Box::new(move |compiled| {
         name_series(&scrape, compiled);
         logs.follow(&compiled.table.downstream.log);
+        spans.follow(&compiled.table.downstream.traces);
     })
+}
+
+/// Who sends spans.
+fn identity(args: &ClusterArgs) -> Identity {
+    let host = host_name();
+    Identity {
+        instance: args.pod_name.clone().unwrap_or_else(|| host.clone()),
+        host,
+        pod: args.pod_name.clone(),
+        namespace: args.pod_namespace.clone(),
+        node: args.node_name.clone(),
+    }
 }
 
 /// Unique among replicas, as the name of a pod is.
@@ -354,12 +383,13 @@ struct DataPlane {
     publisher: Publisher,
     scrape: Arc<Mutex<Scrape>>,
     log_writer: Option<LogWriter>,
+    spans: SpanSender,
     entry_points: Vec<BoundEntry>,
     started: proxy::Started,
 }
 
 impl DataPlane {
-    fn start(config: &Config) -> anyhow::Result<Self> {
+    fn start(config: &Config, identity: Identity) -> anyhow::Result<Self> {
         let cores = config.proxy.cores;
         let (publisher, subscribers) = channel(cores).context("the workers cannot be reached")?;
         let (shards, scrape) =
@@ -372,12 +402,12 @@ impl DataPlane {
         };
         let (logs, log_writer) = access_log::access_log(config.proxy.access_log, cores, sink)
             .context("the access log cannot start")?;
-        let mut logs: Vec<_> = logs.into_iter().map(Some).collect();
-        logs.resize_with(cores, || None);
+        let (outlets, batches) = Outlets::of(logs);
+        let spans = traces::start(batches, identity).context("no thread to send spans")?;
         let entry_points = bind_entry_points(config)?;
         password_threads::start(&publisher.password_checks(), cores)
             .context("the threads that check passwords cannot start")?;
-        let started = proxy::start(&config.proxy, subscribers, shards, logs)?;
+        let started = proxy::start(&config.proxy, subscribers, shards, outlets)?;
         if let Some(error) = &started.fallback {
             tracing::warn!(
                 "io_uring cannot be used here ({error}); serving with epoll, at a little more CPU \
@@ -386,7 +416,7 @@ impl DataPlane {
             );
         }
         let scrape = Arc::new(Mutex::new(scrape));
-        Ok(Self { publisher, scrape, log_writer, entry_points, started })
+        Ok(Self { publisher, scrape, log_writer, spans, entry_points, started })
     }
 
     fn addresses(&self, scheme: Scheme) -> Vec<SocketAddr> {

@@ -35,6 +35,7 @@ pub mod source;
 pub mod state;
 pub mod store;
 pub mod survey;
+pub mod traces;
 pub mod write;
 
 pub use cluster::ClusterLink;

@@ -35,7 +35,7 @@ const NOTHING: [&str; 5] =
     ["gzip_ratio", "limit_conn_status", "limit_req_status", "upstream_cache_status", "pipe"];
 
 /// The same of families of them.
-const NOTHING_OF: [&str; 5] = ["geoip_", "geoip2_", "opentelemetry_", "opentracing_", "otel_"];
+const NOTHING_OF: [&str; 4] = ["geoip_", "geoip2_", "opentracing_", "otel_"];
 
 /// The format of ingress-nginx.
 pub const DEFAULT_LOG_FORM: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
@@ -131,6 +131,7 @@ fn named(name: &str) -> Option<Variable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::filter::trace::value::TraceValue;
 
     #[test]
     fn forms_are_read_as_between_single_quotes() {
@@ -156,6 +157,7 @@ mod tests {
             ("$host", Variable::Host),
             ("${sent_http_X_Kind}", Variable::Outcome(Outcome::Sent("x-kind".into()))),
             ("$upstream_http_etag", Variable::Outcome(Outcome::Upstream("etag".into()))),
+            ("$opentelemetry_trace_id", Variable::Trace(TraceValue::TraceId)),
             ("$geoip2_country_code", Variable::Outcome(Outcome::Nothing)),
             ("$gzip_ratio", Variable::Outcome(Outcome::Nothing)),
         ] {
@@ -175,6 +177,7 @@ mod tests {
         let long = "x".repeat(LOG_FORM_BYTES_MAX + 1);
         for (form, expected) in [
             ("$nothing", LogFormError::Text(TextError::Unknown("nothing".into()))),
+            ("$opentelemetry_x", LogFormError::Text(TextError::Unknown("opentelemetry_x".into()))),
             ("$geoip2_", LogFormError::Text(TextError::Unknown("geoip2_".into()))),
             ("${a", LogFormError::Text(TextError::Open)),
             (&long, LogFormError::TooLong),

@@ -31,6 +31,7 @@ pub mod script;
 mod session;
 mod substitutions;
 mod text;
+mod trace;
 mod units;
 
 pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
@@ -67,6 +68,8 @@ pub use session::{
 };
 pub use substitutions::{Substitution, SubstitutionError, Substitutions, Times};
 pub use text::{NothingKnown, Part, Text, TextError, Variable, Variables};
+pub use trace::{Call, Incoming, IncomingSpans, ParentWord, Ratio, RootSampler, Sampler};
+pub use trace::{Sampling, SpanContext, SpanId, Trace, TraceId, TracePlan, TraceValue, put_hex};
 pub use units::{TimeError, nginx_size, nginx_time};
 
 /// One step of a rule.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::outcome::Outcome;
+use super::trace::value::TraceValue;
 use crate::limits::TEXT_VARIABLES_MAX;
 
 /// A text with variables. Equal texts are equal values.
@@ -93,6 +94,8 @@ pub enum Variable {
     Status,
     /// What is known once the request is over, where the owner of the text has such.
     Outcome(Outcome),
+    /// `$opentelemetry_…`: of the trace that the request belongs to, if it is traced.
+    Trace(TraceValue),
     /// `$ssl_protocol`: the version of TLS that the client speaks.
     TlsVersion,
     /// `$ssl_cipher`: its cipher suite, as OpenSSL names it.
@@ -288,8 +291,10 @@ impl Variable {
             Some(Self::Field(field.to_ascii_lowercase().replace('_', "-").into()))
         } else if let Some(cookie) = of("cookie_") {
             Some(Self::Cookie(cookie.into()))
+        } else if let Some(parameter) = of("arg_") {
+            Some(Self::Parameter(parameter.into()))
         } else {
-            of("arg_").map(|parameter| Self::Parameter(parameter.into()))
+            TraceValue::named(name).map(Self::Trace)
         }
     }
 }

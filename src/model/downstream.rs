@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::blocked::Blocked;
 use super::metrics::SeriesDetail;
 use super::request_log::RequestLog;
+use super::traces::Traces;
 use crate::filter::{AddressRanges, ForwardedPolicy};
 use crate::limits::HTTP2_STREAMS_MAX;
 
@@ -40,6 +41,8 @@ pub struct Downstream {
     pub log: RequestLog,
     /// Which of their requests metrics tell apart; said by flags alone.
     pub series: SeriesDetail,
+    /// Which are traced, and who is told.
+    pub traces: Arc<Traces>,
 }
 
 /// Who begins with a PROXY header, and is closed without one.
@@ -114,6 +117,7 @@ impl Default for Downstream {
             odd_names: OddNames::default(),
             log: RequestLog::default(),
             series: SeriesDetail::default(),
+            traces: Arc::default(),
         }
     }
 }

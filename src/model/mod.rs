@@ -26,6 +26,7 @@ pub mod request_log;
 pub mod share;
 pub mod stream;
 pub mod tls;
+pub mod traces;
 pub mod truth;
 
 use std::sync::Arc;
@@ -57,6 +58,7 @@ pub use request_log::{LogPlace, LogSeverity, RequestLog};
 pub use share::Share;
 pub use stream::{Introduced, Introduces, StreamPolicy, StreamService};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
+pub use traces::{Collector, CollectorProtocol, SpanBatches, Traces};
 pub use truth::parse_bool;
 
 use crate::filter::Filter;

@@ -10,6 +10,7 @@ use super::share::Share;
 use crate::filter::{
     AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Mirror,
     Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy, Script, Substitutions,
+    TracePlan,
 };
 
 /// Treatment of one rule's requests.
@@ -78,6 +79,8 @@ pub struct Policies {
     pub compression: Option<Arc<CompressionPolicy>>,
     /// Texts that are replaced in bodies of responses; `None`: none.
     pub substitutions: Option<Arc<Substitutions>>,
+    /// How requests are traced; `None`: they are not.
+    pub trace: Option<Arc<TracePlan>>,
     /// What else is done that depends on the request; `None`: nothing.
     pub script: Option<Arc<Script>>,
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use crate::config::ProxyConfig;
-use crate::filter::{AddedFields, LogForm, RequestOverlay, ScriptState, Variables};
+use crate::filter::{AddedFields, LogForm, RequestOverlay, ScriptState, Trace, Variables};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::limits::SCRATCHES_KEPT_MAX;
 use crate::model::Downstream;
@@ -31,7 +31,8 @@ use crate::proxy::upstream::upstreams::Upstreams;
 use crate::publish::{Retired, Subscriber, process_nanos};
 use crate::quota::Quotas;
 use crate::table::Table;
-use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord};
+use crate::telemetry::spans::{CoreSpans, Question, RequestSpans};
+use crate::telemetry::{Attempt, CoreLog, CoreTelemetry, Counter, ExchangeRecord, Outlets};
 
 /// One core.
 pub struct Core {
@@ -71,6 +72,8 @@ pub struct Core {
     open_before: Cell<usize>,
     /// Access log, if there is one; taken by the end of a drain.
     log: RefCell<Option<CoreLog>>,
+    /// Spans of requests that are traced; taken by the end of a drain.
+    spans: RefCell<Option<CoreSpans>>,
     /// What clients asked, on all cores.
     pub quotas: Arc<Quotas>,
     admission: Arc<Admission>,
@@ -123,6 +126,10 @@ pub struct Scratch {
     pub request_id: Vec<u8>,
     /// What gates and balance add to the answer.
     pub added: AddedFields,
+    /// The trace that it belongs to; `None`: it is not traced.
+    pub trace: Option<Trace>,
+    /// What of it went to a server of external authentication.
+    pub question: Option<Question>,
 }
 
 impl Core {
@@ -132,11 +139,12 @@ impl Core {
         config: ProxyConfig,
         subscriber: Subscriber,
         telemetry: CoreTelemetry,
-        log: Option<CoreLog>,
+        outlets: Outlets,
         admission: Arc<Admission>,
         quotas: Arc<Quotas>,
     ) -> Rc<Self> {
         let limits = pool_limits(&config);
+        let Outlets { log, spans } = outlets;
         let (telemetry, deadlines) = (Rc::new(telemetry), Deadlines::new());
         let upstreams = Upstreams::new(limits, Rc::clone(&deadlines), Rc::clone(&telemetry));
         Rc::new(Self {
@@ -157,7 +165,8 @@ impl Core {
             http2: Drainable::default(),
             open: Cell::new(0),
             open_before: Cell::new(0),
-            log: RefCell::new(log.filter(CoreLog::is_active)),
+            log: RefCell::new(Some(log).filter(CoreLog::is_active)),
+            spans: RefCell::new(Some(spans)),
             quotas,
             admission,
             table: RefCell::new(Rc::new(CoreTable(Arc::default()))),
@@ -220,17 +229,29 @@ impl Core {
         self.log.borrow().is_some()
     }
 
-    /// Hands the lines so far to the log's writer.
+    /// Hands over the spans of a request.
+    pub fn record_spans(&self, request: &RequestSpans<'_>) {
+        if let Some(spans) = &mut *self.spans.borrow_mut() {
+            spans.write(request, &self.telemetry);
+        }
+    }
+
+    /// Hands the lines so far to the log's writer, and spans to who sends them.
     pub fn flush_log(&self) {
+        if let Some(spans) = &mut *self.spans.borrow_mut() {
+            spans.flush(&self.telemetry);
+        }
         if let Some(log) = &mut *self.log.borrow_mut() {
             log.flush(&self.telemetry);
         }
     }
 
-    /// Hands over the last lines and lets go of the log: its writer ends when every core did.
+    /// Hands over the last lines and spans, and lets go of both ends: who writes or sends them ends
+    /// when every core did.
     pub fn end_log(&self) {
         self.flush_log();
         drop(self.log.take());
+        drop(self.spans.take());
     }
 
     /// Takes a scratch.

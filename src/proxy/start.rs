@@ -8,7 +8,7 @@ use crate::proxy::affinity;
 use crate::proxy::rt::{self, DriverChoice};
 use crate::proxy::worker::{self, Seat};
 use crate::publish::Subscriber;
-use crate::telemetry::{CoreLog, CoreTelemetry};
+use crate::telemetry::{CoreTelemetry, Outlets};
 
 /// Why the data plane did not start.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub struct Started {
 
 /// Starts one worker per core. Tables and listening sockets come by their subscribers.
 ///
-/// Shape: one subscriber, telemetry and log per core, in core order.
+/// Shape: one subscriber, telemetry and pair of outlets per core, in core order.
 ///
 /// # Errors
 /// See [`StartError`]; nothing runs then.
@@ -46,7 +46,7 @@ pub fn start(
     config: &ProxyConfig,
     subscribers: Vec<Subscriber>,
     telemetry: Vec<CoreTelemetry>,
-    logs: Vec<Option<CoreLog>>,
+    outlets: Vec<Outlets>,
 ) -> Result<Started, StartError> {
     // A huge page makes memory resident that idle connections never touch. Kernels without them
     // refuse; so what.
@@ -54,15 +54,15 @@ pub fn start(
     let (driver, fallback) = choose_driver(config)?;
     let cpus = affinity::allowed_cpus().map_err(StartError::Affinity)?;
     let (admission, quotas) = (Arc::default(), Arc::default());
-    let parts = subscribers.into_iter().zip(telemetry.into_iter().zip(logs));
-    for (index, (subscriber, (telemetry, log))) in parts.enumerate() {
+    let parts = subscribers.into_iter().zip(telemetry.into_iter().zip(outlets));
+    for (index, (subscriber, (telemetry, outlets))) in parts.enumerate() {
         let seat = Seat {
             config: config.clone(),
             driver,
             cpu: if config.pin { cpus.get(index % cpus.len().max(1)).copied() } else { None },
             subscriber,
             telemetry,
-            log,
+            outlets,
             admission: Arc::clone(&admission),
             quotas: Arc::clone(&quotas),
         };

@@ -15,7 +15,7 @@ use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::rt::{self, DriverChoice};
 use crate::publish::{Drain, Retired, Subscriber, Update};
 use crate::quota::Quotas;
-use crate::telemetry::{CoreLog, CoreTelemetry, Gauge};
+use crate::telemetry::{CoreTelemetry, Gauge, Outlets};
 
 /// Everything a worker is given; moves to its thread.
 pub struct Seat {
@@ -29,8 +29,8 @@ pub struct Seat {
     pub subscriber: Subscriber,
     /// Its counters.
     pub telemetry: CoreTelemetry,
-    /// Its access log.
-    pub log: Option<CoreLog>,
+    /// Its access log and its spans.
+    pub outlets: Outlets,
     /// Connections of the process.
     pub admission: Arc<Admission>,
     /// What clients asked of the process.
@@ -50,9 +50,9 @@ pub fn run(seat: Seat) -> io::Result<std::convert::Infallible> {
 }
 
 async fn work(seat: Seat) {
-    let Seat { config, driver, subscriber, telemetry, log, admission, quotas, .. } = seat;
+    let Seat { config, driver, subscriber, telemetry, outlets, admission, quotas, .. } = seat;
     let doorbell = subscriber.doorbell_reader().and_then(|half| rt::Doorbell::new(half, driver));
-    let core = Core::new(config, subscriber, telemetry, log, admission, quotas);
+    let core = Core::new(config, subscriber, telemetry, outlets, admission, quotas);
     core.refresh_date();
     let ticking = Rc::clone(&core);
     core.tasks.start(async move { tick(&ticking).await });

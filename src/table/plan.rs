@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::canary::part;
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
 use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Script};
-use crate::filter::{Substitutions, Text};
+use crate::filter::{Substitutions, Text, TracePlan};
 use crate::limits::{RETRY_BACKOFF_MAX, TRIES_MAX};
 use crate::model::{
     AccessLog, Balance, CertificatePolicy, ClientIdentityPolicy, CompressionPolicy,
@@ -36,6 +36,8 @@ pub struct Plan {
     pub certificate: Option<Arc<CertificatePolicy>>,
     /// Whether requests are logged.
     pub access_log: AccessLog,
+    /// How they are traced; `None`: they are not.
+    pub trace: Option<Arc<TracePlan>>,
     /// What else depends on the request; `None`: nothing.
     pub script: Option<Arc<Script>>,
 }
@@ -153,6 +155,7 @@ impl Plan {
             treatment,
             certificate: policies.certificate.clone(),
             access_log: policies.access_log,
+            trace: policies.trace.clone(),
             script: None,
         };
         // What the password was for is settled here, whoever was let in by something else.
@@ -200,8 +203,16 @@ impl Plan {
     /// it is about, and what it says holds.
     #[must_use]
     pub fn for_pages(&self) -> Self {
-        let Self { gates: _, request: _, response, treatment, access_log, certificate: _, script } =
-            self.clone();
+        let Self {
+            gates: _,
+            request: _,
+            certificate: _,
+            response,
+            treatment,
+            access_log,
+            trace,
+            script,
+        } = self.clone();
         let path = Some(PathEdit::Full("/".into()));
         Self {
             gates: Gates::default(),
@@ -210,6 +221,7 @@ impl Plan {
             treatment: Treatment { retried_statuses: Box::default(), ..treatment },
             certificate: None,
             access_log,
+            trace,
             script,
         }
     }

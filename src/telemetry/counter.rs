@@ -83,6 +83,8 @@ pub enum Counter {
     PasswordsUnchecked,
     /// Access-log lines dropped because the writer was behind.
     AccessLogDropped,
+    /// Spans that found no room on their way to who sends them.
+    SpansDropped,
     /// Requests refused (503) because their client asked too much of late.
     ClientRateExceeded,
     /// Requests refused (503) because too many of their client were under way.
@@ -237,6 +239,11 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
         Counter::AccessLogDropped,
         "access_log_dropped",
         "Access-log lines dropped because the writer was behind.",
+    ),
+    (
+        Counter::SpansDropped,
+        "spans_dropped",
+        "Spans dropped because too many were under way to the thread that sends them.",
     ),
     (
         Counter::ClientRateExceeded,

@@ -17,7 +17,12 @@ pub(crate) mod samples;
 pub mod scrape;
 pub mod series;
 pub mod shard;
+pub mod spans;
 pub mod status;
+
+use tokio::sync::mpsc::Receiver;
+
+use self::spans::SpanBatch;
 
 pub use access_log::{CoreLog, LogWriter, access_log};
 pub use counter::{Counter, Gauge};
@@ -26,6 +31,24 @@ pub use measures::Bounds;
 pub use record::{Attempt, ExchangeRecord};
 pub use scrape::{Scrape, Snapshot};
 pub use shard::CoreTelemetry;
+
+/// What a core says of single requests.
+pub struct Outlets {
+    /// Lines of the access log.
+    pub log: CoreLog,
+    /// Spans of those that are traced.
+    pub spans: spans::CoreSpans,
+}
+
+impl Outlets {
+    /// Those of each core, by their logs, and the end of who sends spans.
+    #[must_use]
+    pub fn of(logs: Vec<CoreLog>) -> (Vec<Self>, Receiver<SpanBatch>) {
+        let (ends, batches) = spans::spans(logs.len());
+        let outlets = logs.into_iter().zip(ends);
+        (outlets.map(|(log, spans)| Self { log, spans }).collect(), batches)
+    }
+}
 
 /// Makes the shard of each core, in core order, and the end that sums them. All count by `bounds`.
 #[must_use]

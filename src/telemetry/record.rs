@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use crate::filter::Call;
 use crate::model::{BackendKey, Origin};
 use crate::table::SeriesId;
 
@@ -77,4 +78,6 @@ pub struct Attempt {
     pub connect_time: Option<Duration>,
     /// Until the head of the answer was here; `None`: none came.
     pub header_time: Option<Duration>,
+    /// What it is in the request's trace; `None`: that is not recorded.
+    pub call: Option<Call>,
 }

@@ -51,7 +51,17 @@ pub(crate) fn attempt(port: u16, status: Option<u16>, bytes: u64, millis: u64) -
     let duration = Duration::from_millis(millis);
     let connect_time = Some(Duration::from_millis(1));
     let header_time = status.and(Some(duration / 2));
-    Attempt { address, status, reason, response_bytes: bytes, duration, connect_time, header_time }
+    let call = None;
+    Attempt {
+        address,
+        status,
+        reason,
+        response_bytes: bytes,
+        duration,
+        connect_time,
+        header_time,
+        call,
+    }
 }
 
 /// A request that nothing matched, 12 ms long.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::Parser as _;
-use ringway::config::{Args, Config, Machine};
+use ringway::config::{AccessLogFormat, Args, Config, Machine};
 use ringway::control::openings::Openings;
 use ringway::model::{
     BackendKey, BackendTarget, Dial, EntryPoint, Host, HostPattern, Kind, Listener, Model,
@@ -18,6 +18,8 @@ use ringway::model::{
 };
 use ringway::publish::{Drain, Publisher, channel};
 use ringway::table::{Compiler, EndpointSet};
+use ringway::telemetry::Outlets;
+use ringway::telemetry::access_log::{Sink, access_log};
 use ringway::{proxy, telemetry};
 
 use crate::for_each_driver;
@@ -53,8 +55,9 @@ impl Plane {
         let config = Config::new(&flags.args, &Machine::look().unwrap()).unwrap();
         let (publisher, subscribers) = channel(CORES).unwrap();
         let (shards, _scrape) = telemetry::telemetry(CORES, telemetry::Bounds::default());
-        let logs = (0..CORES).map(|_| None).collect();
-        proxy::start(&config.proxy, subscribers, shards, logs).unwrap();
+        let (logs, _) = access_log(AccessLogFormat::Off, CORES, Sink::output()).unwrap();
+        let (outlets, _spans) = Outlets::of(logs);
+        proxy::start(&config.proxy, subscribers, shards, outlets).unwrap();
         let backends = ["a", "b"].map(Backend::echo);
         let (compiler, openings) = (Compiler::default(), Openings::default());
         Self { compiler, publisher, openings, backends }

@@ -75,7 +75,8 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "telemetry",
         modules: &["limits", "table", "model", "config", "filter"],
-        crates: &["crossbeam_channel", "itoa", "libc", "tracing"],
+        // Of tokio the channel that spans leave by, whose other end waits for other things, too.
+        crates: &["crossbeam_channel", "itoa", "libc", "tokio", "tracing"],
     },
     Imports {
         path: "config",
@@ -212,7 +213,16 @@ const HOUSES: &[House] = &[
             ),
             (
                 "admin",
-                &["cluster", "host_certificate", "own_thread", "seats", "source", "state", "write"],
+                &[
+                    "cluster",
+                    "host_certificate",
+                    "own_thread",
+                    "seats",
+                    "source",
+                    "state",
+                    "traces",
+                    "write",
+                ],
             ),
             ("survey", &["calls", "kinds", "lower", "source"]),
             (
@@ -260,6 +270,7 @@ const HOUSES: &[House] = &[
             ("acks", &[]),
             ("outcomes", &["conditions"]),
             ("conditions", &["gateway_api"]),
+            ("traces", &["own_thread"]),
             ("own_thread", &[]),
             ("password_threads", &[]),
             ("resolve", &[]),

@@ -78,6 +78,7 @@ impl Collector for Ours {
         if let Some((errors, lines)) = reading.log {
             families.log(errors, lines)?;
         }
+        families.spans(reading.spans)?;
         families.cores(&reading.cores)?;
         families.config(reading.problems, &reading.apply_times)?;
         families.put_off(&reading.put_off)?;
@@ -188,6 +189,15 @@ impl Families<'_, '_> {
         self.counter("ringway_access_log_write_errors", help, &errors)?;
         let help = "Access-log lines lost by failed writes.";
         self.counter("ringway_access_log_lines_lost", help, &lines)
+    }
+
+    fn spans(&mut self, [exported, lost, failures]: [u64; 3]) -> fmt::Result {
+        let help = "Spans that the collector took.";
+        self.counter("ringway_spans_exported", help, &exported)?;
+        let help = "Spans that it did not, or that waited for it in too great numbers.";
+        self.counter("ringway_spans_lost", help, &lost)?;
+        let help = "Tries to send spans that failed.";
+        self.counter("ringway_span_exports_failed", help, &failures)
     }
 
     fn cores(&mut self, cores: &[CoreReading]) -> fmt::Result {

@@ -41,6 +41,8 @@ pub(super) struct Reading {
     pub(super) put_off: Vec<(&'static str, u64)>,
     /// Failed writes and lost lines of the access log.
     pub(super) log: Option<(u64, u64)>,
+    /// Exported and lost spans, failed tries.
+    pub(super) spans: [u64; 3],
     pub(super) process: ProcessReading,
 }
 
@@ -118,6 +120,8 @@ impl Reading {
             apply_times: state.control.apply_times.totals(),
             cluster: state.cluster.as_ref().map(ClusterReading::take),
             log: log.map(|log| (log.errors.load(Relaxed), log.lines_lost.load(Relaxed))),
+            spans: [&state.spans.exported, &state.spans.lost, &state.spans.failures]
+                .map(|count| count.load(Relaxed)),
             put_off: put_off.collect(),
             process: ProcessReading::default(),
         }

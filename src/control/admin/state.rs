@@ -6,6 +6,7 @@ use super::nginx_names::NginxNames;
 use crate::control::cluster::ClusterState;
 use crate::control::seats::{ControlRoom, PutOff};
 use crate::control::state::ControlState;
+use crate::control::traces::SpanCounts;
 use crate::publish::CoreState;
 use crate::telemetry::Scrape;
 use crate::telemetry::access_log::LogWriterCounts;
@@ -38,6 +39,8 @@ pub struct AdminState {
     pub nginx: Option<NginxNames>,
     /// What `/healthz` says.
     pub health: HealthMeaning,
+    /// What became of spans.
+    pub spans: Arc<SpanCounts>,
     /// The clock of [`CoreState`]: [`crate::publish::process_nanos`].
     pub now_nanos: fn() -> u64,
     /// Connections that had to make room.

@@ -47,6 +47,7 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         log_writer: Some(Arc::default()),
         nginx: None,
         health: HealthMeaning::Alive,
+        spans: Arc::default(),
         now_nanos: || NOW,
         put_off: Arc::default(),
         room: ControlRoom::default(),

@@ -102,6 +102,7 @@ impl Exchange<'_> {
                 return Served::Owed(unsaid, Reply::NoEndpoints);
             };
             tries += 1;
+            self.begin_call(&lease, process_nanos);
             let wire = backend.wire();
             let may_leave = tries < treatment.tries_max && stay != Stay::Kept;
             let elsewhere = may_leave.then_some(&**backend);
@@ -309,6 +310,7 @@ impl Exchange<'_> {
         started: u64,
     ) -> u64 {
         let ended = process_nanos();
+        let call = self.end_call(ended);
         self.scratch.attempts.push(Attempt {
             address: lease.endpoint.address,
             status: None,
@@ -317,6 +319,7 @@ impl Exchange<'_> {
             duration: Duration::from_nanos(ended.saturating_sub(started)),
             connect_time,
             header_time: None,
+            call,
         });
         ended
     }
@@ -328,6 +331,7 @@ impl Exchange<'_> {
         self.tally.response_bytes = response_bytes;
         self.tally.finished = finished;
         if answered.is_some() {
+            let call = self.end_call(finished);
             self.scratch.attempts.push(Attempt {
                 address: lease.endpoint.address,
                 status: answered,
@@ -336,6 +340,7 @@ impl Exchange<'_> {
                 duration: Duration::from_nanos(finished.saturating_sub(started)),
                 connect_time: Some(connect_time),
                 header_time,
+                call,
             });
         }
     }

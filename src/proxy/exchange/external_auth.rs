@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::filter::{ExternalAuth, Said, Verdict};
+use crate::filter::{Call, ExternalAuth, Said, Verdict};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, members};
 use crate::http1::head::{RequestKind, ResponseHead};
@@ -20,6 +20,7 @@ use crate::proxy::rt::clock::recent_millis;
 use crate::table::Substitutes;
 use crate::table::TableRule;
 use crate::telemetry::Counter;
+use crate::telemetry::spans::Question as Asked;
 
 impl Exchange<'_> {
     /// Whether the server of `rule` lets the request pass.
@@ -106,7 +107,8 @@ impl Exchange<'_> {
     ) -> Option<Rc<AuthAnswer>> {
         let backend = self.core.upstreams.backend(rule.auth_server?)?;
         let mut octets = Vec::new();
-        self.put_question(auth, rule, &mut octets);
+        let call = self.new_call(ask::now);
+        self.put_question(auth, rule, call, &mut octets);
         if octets.len() > AUTH_QUESTION_BYTES_MAX {
             return None;
         }
@@ -130,7 +132,11 @@ impl Exchange<'_> {
             Verdict::Admitted | Verdict::Undecided => Body::Ignored,
         };
         let head = &mut self.scratch.response;
-        let answered = question.ask(head, wanted).await.ok()?;
+        let answered = question.ask(head, wanted).await;
+        let status = answered.as_ref().ok().map(|_| head.status);
+        self.scratch.question =
+            call.map(|call| Asked { call: Call { ended: ask::now(), ..call }, status });
+        let (answered, head) = (answered.ok()?, &self.scratch.response);
         let answer = Rc::new(read_answer(auth, head, &answered.head, answered.body));
         if let (Some(key), Some(cache)) = (key, &auth.cache) {
             let time = lifetime(head, &answered.head, cache.durations.of(answer.status));
@@ -139,8 +145,14 @@ impl Exchange<'_> {
         Some(answer)
     }
 
-    /// Appends the head of the question.
-    fn put_question(&self, auth: &ExternalAuth, rule: &TableRule, out: &mut Vec<u8>) {
+    /// Appends the head of the question, which is `call` in the trace of the request.
+    fn put_question(
+        &self,
+        auth: &ExternalAuth,
+        rule: &TableRule,
+        call: Option<Call>,
+        out: &mut Vec<u8>,
+    ) {
         let known = self.known(Some(rule));
         let mut text = Vec::new();
         auth.target.put(&known, &mut text);
@@ -156,8 +168,15 @@ impl Exchange<'_> {
             }
         }
         out.extend_from_slice(self.identity_fields(rule.plan.request.identity));
+        let trace = self.scratch.trace.as_ref();
+        if let Some((trace, call)) = trace.zip(call) {
+            trace.put_fields(call.span, out);
+        }
         for field in self.head().fields.iter().filter(|field| !field.dropped) {
             let name = field.name.of(self.bytes);
+            if trace.is_some_and(|trace| trace.drops(name)) {
+                continue;
+            }
             if goes_along(field.kind) && !auth.has_field(name) {
                 encode::put_field(out, name, field.value.of(self.bytes));
             }

@@ -4,6 +4,7 @@
 //! Source: RFC 9110 section 7.6, RFC 9112; the fields ingress-nginx sends upstream.
 
 use crate::filter::{BodyChange, FieldEdits, LineChange, RequestOverlay, ReturnedPlaces};
+use crate::filter::{SpanId, Trace};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, is_hop_by_hop, kind_as_read};
 use crate::http1::framing::BodyLength;
@@ -48,6 +49,16 @@ pub struct RequestFacts<'a> {
     pub body: BodyLength,
     /// What the upstream is asked in.
     pub version: UpstreamVersion,
+    /// The trace that it belongs to, and what this request is in it; `None`: what clients say of
+    /// traces passes.
+    pub trace: Option<(&'a Trace, SpanId)>,
+}
+
+impl RequestFacts<'_> {
+    /// Whether something else is said in the place of a client's field of this name.
+    fn drops(&self, name: &[u8]) -> bool {
+        self.overlay.is_dropped(name) || self.trace.is_some_and(|(trace, _)| trace.drops(name))
+    }
 }
 
 /// Appends the head of the upstream request.
@@ -62,6 +73,9 @@ pub fn put_request(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &
     }
     encode::put_field(out, b"X-Forwarded-Host", asked);
     put_origin(out, bytes, head, facts);
+    if let Some((trace, span)) = facts.trace {
+        trace.put_fields(span, out);
+    }
     if !facts.edits.is_empty() || !facts.overlay.is_empty() {
         // What the rule says of them counts, and is said once.
         remove_lines(out, own, |name| {
@@ -165,7 +179,7 @@ fn put_request_field(out: &mut Vec<u8>, bytes: &[u8], field: &Field, facts: &Req
             if field.kind == FieldKind::XForwardedFor
                 && facts.claimed.is_some_and(Claimed::lists_elsewhere) => {}
         OfClient::Renamed(name) => encode::put_field(out, name.as_bytes(), field.value.of(bytes)),
-        OfClient::Kept if field.dropped || facts.overlay.is_dropped(field.name.of(bytes)) => {}
+        OfClient::Kept if field.dropped || facts.drops(field.name.of(bytes)) => {}
         OfClient::Kept => put_kept(out, bytes, field, facts.edits),
     }
 }
@@ -177,7 +191,7 @@ fn is_passed(field: &Field, bytes: &[u8], facts: &RequestFacts<'_>) -> bool {
         && facts.odd_names.pass(name)
         && request_fields::of_client(kind_as_read(name)) == OfClient::Kept
         && !field.dropped
-        && !facts.overlay.is_dropped(name)
+        && !facts.drops(name)
         && !facts.edits.is_dropped_as_read(name)
 }
 
@@ -340,6 +354,7 @@ mod tests {
             identity: b"",
             version: UpstreamVersion::Http11,
             body: head.body,
+            trace: None,
         };
         let mut out = Vec::new();
         put_request(&mut out, bytes, &head, &facts);

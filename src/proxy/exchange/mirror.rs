@@ -170,6 +170,8 @@ impl Exchange<'_> {
             identity: self.identity_fields(plan.identity),
             connection: plan.connection,
             version: UpstreamVersion::Http11,
+            // Nobody waits for its answer, which has no part in the trace of ours.
+            trace: self.scratch.trace.as_ref().map(|trace| (trace, trace.context.span)),
         };
         forward::put_request(out, self.bytes, &head, &facts);
     }

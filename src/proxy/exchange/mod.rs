@@ -33,5 +33,6 @@ pub mod scripted;
 pub mod serve;
 pub mod state;
 pub mod substitute;
+mod trace;
 pub mod tunnel;
 pub mod variables;

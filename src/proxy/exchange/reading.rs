@@ -47,6 +47,7 @@ mod tests {
         let policies = Policies { refusal, ..Policies::default() };
         TableRule {
             origin: Origin { object, rule: None, path: None, position: None },
+            path: None,
             plan: Plan::new(&[], &policies, &Defaults::default()).into(),
             backends: Box::default(),
             canaries: None,

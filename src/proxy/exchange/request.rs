@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use crate::filter::script::PageStatus;
-use crate::filter::{AddedFields, AnswerFields, Script, ScriptState};
+use crate::filter::{AddedFields, AnswerFields, Script, ScriptState, Trace};
+use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
-use crate::http1::head::{RequestHead, Version, is_grpc};
+use crate::http1::head::{Field, RequestHead, Version, is_grpc};
 use crate::http1::reframe::Trailers;
 use crate::limits::WHOLE_BODY_BYTES_MAX;
 use crate::model::{self, BackendKey, Origin};
@@ -47,6 +48,8 @@ pub struct Request<'a> {
     pub body: Body,
     /// The body, where it was collected.
     pub collected: &'a [u8],
+    /// The trace that it belongs to; `None`: it is not traced.
+    pub trace: Option<&'a Trace>,
     /// What directives did with it; `None`: its rule has none.
     pub scripted: Option<Scripted<'a>>,
     /// The status of an answer that stands for an error; `None`: none does.
@@ -105,6 +108,14 @@ impl<'a> Request<'a> {
     /// The port that its client came to, as a proxy says it.
     pub fn claimed_port(&self) -> Option<&'a [u8]> {
         self.claimed?.port
+    }
+
+    /// Names and values of its fields that count.
+    pub fn named_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let Self { bytes, head, .. } = *self;
+        let counts = |field: &&Field| !field.dropped && field.kind != FieldKind::Ambiguous;
+        let fields = head.fields.iter().filter(counts);
+        fields.map(|field| (field.name.of(bytes), field.value.of(bytes)))
     }
 
     /// The values of the Cookie fields.

@@ -190,6 +190,7 @@ mod tests {
             connection: None,
             identity: &[],
             version: UpstreamVersion::Http11,
+            trace: None,
             body: head.body,
         };
         let mut out = Vec::new();

@@ -45,6 +45,7 @@ impl Exchange<'_> {
             connection: plan.connection,
             version,
             identity: self.identity_fields(plan.identity),
+            trace: self.scratch.trace.as_ref().map(|trace| (trace, trace.span_of_call())),
         };
         forward::put_request(out, self.bytes, head, &facts);
         (self.scratch.path, self.scratch.host) = (path, host);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::filter::script::PageStatus;
-use crate::filter::{Answer, AnswerFields, CorsAnswer};
+use crate::filter::{Answer, AnswerFields, CorsAnswer, put_hex};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
@@ -48,6 +48,7 @@ pub async fn run(
     scratch.overlay.clear();
     scratch.added.clear();
     scratch.auth = None;
+    (scratch.trace, scratch.question) = (None, None);
     scratch.is_path_replaced = false;
     let policy = &*table.0.downstream;
     scratch.noted.begin(policy.log.form.as_ref());
@@ -189,6 +190,7 @@ impl<'a> Exchange<'a> {
     fn take_rule<'t: 'a>(&mut self, matched: Option<&Match<'t>>, otherwise: &'t ResponsePlan) {
         let response = matched.map_or(otherwise, |found| &found.rule.plan.response);
         self.answer = self.answer_fields(response);
+        self.begin_trace(matched);
         self.script = matched.and_then(|found| {
             let script = found.rule.plan.script.as_deref()?;
             Some((script, &found.rule.origin))
@@ -319,7 +321,7 @@ impl<'a> Exchange<'a> {
             return;
         }
         for _ in 0..2 {
-            put_hex(request_id, self.core.random.next());
+            put_hex(request_id, &self.core.random.next().to_be_bytes());
         }
     }
 
@@ -333,8 +335,10 @@ impl<'a> Exchange<'a> {
             self.core.is_logged() && !self.tally.is_probe && self.is_wanted(table, matched);
         let finished = if self.tally.finished > 0 { self.tally.finished } else { process_nanos() };
         let elapsed = Duration::from_nanos(finished.saturating_sub(started));
-        // What only the log needs is looked for only when there is one.
-        let logged = |kind: FieldKind| if is_logged { field(kind) } else { &b""[..] };
+        let recorded = self.recorded_trace();
+        let is_written = is_logged || recorded.is_some();
+        // What only the log and spans need is looked for only when there are any.
+        let written = |kind: FieldKind| if is_written { field(kind) } else { &b""[..] };
         let noted = &self.scratch.noted;
         let record = ExchangeRecord {
             series: self.tally.series,
@@ -342,7 +346,7 @@ impl<'a> Exchange<'a> {
             backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
             canary: self.tally.canary.as_ref().map(|backend| &*backend.key),
             status: self.tally.status,
-            started_at: if is_logged {
+            started_at: if is_written {
                 SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH)
             } else {
                 SystemTime::UNIX_EPOCH
@@ -353,8 +357,8 @@ impl<'a> Exchange<'a> {
             target: head.target.of(self.bytes),
             protocol: self.downstream.protocol.unwrap_or_else(|| head.version.as_str()),
             host: head.authority.of(self.bytes),
-            referer: logged(FieldKind::Referer),
-            user_agent: logged(FieldKind::UserAgent),
+            referer: written(FieldKind::Referer),
+            user_agent: written(FieldKind::UserAgent),
             request_id: &self.scratch.request_id,
             request_bytes: (head.head_bytes as u64).saturating_add(self.tally.request_bytes),
             response_body_bytes: self.tally.response_bytes,
@@ -363,7 +367,7 @@ impl<'a> Exchange<'a> {
             upstream_head: &noted.upstream.borrow(),
             attempts: &self.scratch.attempts,
         };
-        if !is_logged {
+        if !is_written {
             return self.core.telemetry.record(&record);
         }
         let known = Known {
@@ -372,6 +376,12 @@ impl<'a> Exchange<'a> {
             origin: record.origin,
             backend: record.backend,
         };
+        if let Some(trace) = recorded {
+            self.record_trace(trace, &record, &known, rule, started);
+        }
+        if !is_logged {
+            return self.core.telemetry.record(&record);
+        }
         self.core.record(&record, &known, self.policy.log.form.as_ref());
     }
 
@@ -406,14 +416,6 @@ fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
         b'u' => Some(Duration::from_micros(count)),
         b'n' => Some(Duration::from_nanos(count)),
         _ => None,
-    }
-}
-
-fn put_hex(out: &mut Vec<u8>, number: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for octet in number.to_be_bytes() {
-        out.push(DIGITS[usize::from(octet >> 4)]);
-        out.push(DIGITS[usize::from(octet & 15)]);
     }
 }
 

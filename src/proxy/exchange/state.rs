@@ -114,6 +114,7 @@ impl Exchange<'_> {
             body: self.body,
             sent_trailers: sent_trailers(&self.scratch.overlay),
             collected: self.collected.unread(),
+            trace: self.scratch.trace.as_ref(),
             scripted: self.scripted(),
             page: self.page,
         }
@@ -137,6 +138,7 @@ impl Exchange<'_> {
             script: state,
             request_id,
             noted,
+            trace,
             ..
         } = &mut *self.scratch;
         let sent_trailers = sent_trailers(overlay);
@@ -172,6 +174,7 @@ impl Exchange<'_> {
             body,
             collected: collected.unread(),
             sent_trailers,
+            trace: trace.as_ref(),
             scripted,
             page,
         };

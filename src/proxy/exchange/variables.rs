@@ -74,6 +74,11 @@ impl Variables for Known<'_> {
             Variable::Parameter(name) => parameter(query, name.as_bytes()),
             Variable::ForwardedFor => return self.put_way(out),
             Variable::ConnectionUpgrade if head.is_upgrade => b"upgrade",
+            Variable::Trace(value) => {
+                let fields = self.request.named_fields();
+                let trace = self.request.trace;
+                return trace.map_or((), |trace| trace.put(*value, fields, out));
+            }
             Variable::Https if listener.scheme == Scheme::Https => b"on",
             // Whoever has an expression, a script or an answer knows what these are.
             Variable::Capture(_)

@@ -27,7 +27,8 @@ use crate::publish::tests::SIMULATED_NANOS;
 use crate::publish::{self, Drain, OpeningId, Publisher, Update};
 use crate::table::{Compiler, EndpointSet};
 use crate::telemetry::access_log::tests::collected;
-use crate::telemetry::{Bounds, telemetry};
+use crate::telemetry::spans::spans;
+use crate::telemetry::{Bounds, Outlets, telemetry};
 
 /// Applies an update as a worker does.
 type Apply = Box<dyn FnMut(Update)>;
@@ -53,11 +54,11 @@ impl World {
         let (publisher, mut subscribers) = publish::channel(1).expect("a channel");
         let (log, lines) = collected();
         let counters = telemetry(1, Bounds::default()).0.remove(0);
+        let outlets = Outlets { log, spans: spans(1).0.remove(0) };
         let defaults = config.defaults.clone();
         let downstream = Arc::new(downstream);
         let subscriber = subscribers.remove(0);
-        let core =
-            Core::new(config, subscriber, counters, Some(log), Arc::default(), Arc::default());
+        let core = Core::new(config, subscriber, counters, outlets, Arc::default(), Arc::default());
         core.refresh_date();
         let ticking = Rc::clone(&core);
         core.tasks.start(async move { worker::tick(&ticking).await });

@@ -77,6 +77,10 @@ impl InForce {
         }
         globals.auth = annotations::general_auth(reference, &globals);
         globals.nothing = annotations::of_none(reference, &globals);
+        // Of requests for hosts that nobody has, too.
+        if let Some(plan) = &globals.nothing.policies.trace {
+            Arc::make_mut(&mut globals.downstream.traces).unmatched = Some(Arc::clone(plan));
+        }
         (globals, report.finish())
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::globals::NamingScope;
 use super::*;
 use crate::control::source::manifest;
-use crate::filter::{AddressRanges, Believed, ForwardedList};
+use crate::filter::{AddressRanges, Believed, ForwardedList, ParentWord, Ratio, RootSampler};
 use crate::limits::HTTP2_STREAMS_MAX;
-use crate::model::{Balance, Defaults, Downstream, OddNames, ProxyProtocol};
+use crate::model::{Balance, Collector, CollectorProtocol, Defaults, Downstream, OddNames};
+use crate::model::{ProxyProtocol, Traces};
 use crate::tls::client::Version;
 use crate::tls::server_terms::{Http2, Resumption, ServerTerms};
 
@@ -269,6 +270,76 @@ fn load_balancers_that_flags_name_are_those_of_the_key() {
         assert_eq!(key.put_into(value, &mut globals), Ok(()));
         assert_eq!(globals.downstream.proxy_protocol, of_flags, "{value}");
     }
+}
+
+#[test]
+fn keys_say_what_is_traced_and_who_gets_spans() {
+    type Change = fn(&mut Traces);
+    let told: [&str; 1] = ["InvalidValue"];
+    let rows: &[(&str, Change, &[&str])] = &[
+        ("otlp-collector-port: \"4318\"", |_| {}, &[]),
+        ("otlp-collector-host: otel.ns.svc", |it| it.collector = grpc("otel.ns.svc", 4317), &[]),
+        (
+            "otlp-collector-host: \"[::1]\", otlp-collector-port: \"1\"",
+            |it| it.collector = grpc("::1", 1),
+            &[],
+        ),
+        (
+            "otlp-collector-host: http://otel/, otlp-collector-port: \"4318\"",
+            |it| {
+                let protocol = CollectorProtocol::Http;
+                it.collector = Some(Collector { protocol, host: "otel".into(), port: 4318 });
+            },
+            &[],
+        ),
+        ("otlp-collector-host: https://otel", |_| {}, &told),
+        ("otlp-collector-host: \"a b\"", |_| {}, &told),
+        ("otlp-collector-host: \"otel:4317\"", |_| {}, &told),
+        ("otlp-collector-port: \"0\"", |_| {}, &told),
+        ("otel-service-name: edge", |it| it.service = "edge".into(), &[]),
+        ("otel-sampler: AlwaysOff", |it| it.sampler.root = RootSampler::Never, &[]),
+        ("otel-sampler-ratio: \"0.5\"", |_| {}, &[]),
+        (
+            "otel-sampler: TraceIdRatioBased",
+            |it| it.sampler.root = RootSampler::Share(Ratio::new(0.01).expect("a share")),
+            &[],
+        ),
+        (
+            "otel-sampler: TraceIdRatioBased, otel-sampler-ratio: \"1\"",
+            |it| it.sampler.root = RootSampler::Share(Ratio::new(1.0).expect("a share")),
+            &[],
+        ),
+        ("otel-sampler-ratio: \"1.5\"", |_| {}, &told),
+        (
+            "otel-sampler-parent-based: \"false\"",
+            |it| it.sampler.parents = ParentWord::Ignored,
+            &[],
+        ),
+        ("otel-max-queuesize: \"9\"", |it| it.batches.queue_spans = 9, &[]),
+        ("otel-max-queuesize: \"65537\"", |_| {}, &told),
+        ("otel-max-export-batch-size: \"3\"", |it| it.batches.batch_spans = 3, &[]),
+        ("otel-max-export-batch-size: \"0\"", |_| {}, &told),
+        (
+            "otel-schedule-delay-millis: \"1500\"",
+            |it| it.batches.delay = Duration::from_millis(1500),
+            &[],
+        ),
+        ("otel-schedule-delay-millis: 5s", |_| {}, &told),
+    ];
+    for (data, change, told) in rows {
+        let mut expected = Traces::default();
+        change(&mut expected);
+        let (globals, found) = read(&mut InForce::default(), data);
+        let found: Vec<_> = found.iter().map(|f| f.split(' ').next().expect("a word")).collect();
+        assert_eq!((&*globals.downstream.traces, &*found), (&expected, *told), "{data}");
+    }
+    let (globals, _) = read(&mut InForce::default(), "enable-opentelemetry: \"true\"");
+    let of_all = globals.nothing.policies.trace.clone().expect("a plan");
+    assert_eq!(globals.downstream.traces.unmatched, Some(of_all));
+}
+
+fn grpc(host: &str, port: u16) -> Option<Collector> {
+    Some(Collector { protocol: CollectorProtocol::Grpc, host: host.into(), port })
 }
 
 #[test]

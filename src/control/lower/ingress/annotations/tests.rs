@@ -9,6 +9,7 @@ use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
 use crate::control::lower::tests::{lower_permitted, routes};
 use crate::filter::{AddressRanges, ClientLimits, Filter, Pace, PathEdit, Rate, Redirect, Zone};
+use crate::filter::{IncomingSpans, Text, TracePlan};
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 use crate::model::{
     Kind, PathMatch, Policies, Refusal, RequestMatch, RetryCause, RetryCauses, RetryPolicy,
@@ -85,6 +86,32 @@ fn what_is_not_supported_is_told_and_changes_nothing() {
             assert_eq!(told.map(|p| p.reason), Some("AnnotationNotSupported"), "{name}");
         }
     }
+}
+
+#[test]
+fn traces_become_a_policy() {
+    let traced = |incoming, name: Option<&str>| {
+        let name = name.map(|name| Text::new(name, |_| false).expect("a text"));
+        changed(|p| p.trace = Some(Arc::new(TracePlan { incoming, name })))
+    };
+    let (default, on) = (changed(|_| {}), "enable-opentelemetry: \"true\"");
+    let (continued, ignored) = (IncomingSpans::Continued, IncomingSpans::Ignored);
+    let with = |more: &str| format!("{on}, {more}");
+    check_policies(&[
+        (on, traced(continued, None), Told::No),
+        ("enable-opentelemetry: \"false\"", default.clone(), Told::No),
+        ("enable-opentelemetry: \"on\"", default.clone(), Told::Yes),
+        ("opentelemetry-operation-name: a", default, Told::No),
+        (&with("opentelemetry-trust-incoming-span: \"false\""), traced(ignored, None), Told::No),
+        (&with("opentelemetry-trust-incoming-span: \"-\""), traced(continued, None), Told::Yes),
+        (
+            &with("opentelemetry-operation-name: GET $host"),
+            traced(continued, Some("GET $host")),
+            Told::No,
+        ),
+        (&with("opentelemetry-operation-name: \"$1\""), traced(continued, None), Told::Yes),
+        (&with("opentelemetry-operation-name: a;b"), traced(continued, None), Told::Yes),
+    ]);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
