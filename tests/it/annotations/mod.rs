@@ -23,6 +23,7 @@ mod paths;
 mod redirects;
 mod snippets;
 mod timeouts;
+mod tracing;
 
 pub(crate) use crate::harness::row::{Row, row};
 pub(crate) use area::{Area, Served};

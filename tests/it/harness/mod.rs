@@ -7,6 +7,7 @@
 pub(crate) mod backend;
 pub(crate) mod cases;
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod datagrams;
 pub(crate) mod frames;
 pub(crate) mod manifest;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use backend::{Backend, Gate};
 pub(crate) use client::Client;
+pub(crate) use collector::{Collector, Span};
 pub(crate) use frames::Http2;
 pub(crate) use manifest::{Ingress, PathType};
 pub(crate) use message::{Message, fields_named};

@@ -52,7 +52,7 @@ pub(super) const KEYS: &[Key] = &[
     key("datadog-priority-sampling", "", GONE).doc("Whether clients decided first."),
     key("datadog-sample-rate", "", GONE).doc("Which traces were recorded."),
     key("datadog-service-name", "", GONE).doc("Our name in traces."),
-    key("enable-opentracing", "", GONE).doc("Requests were traced."),
+    key("enable-opentracing", "false", GONE).doc("Requests were traced."),
     key("jaeger-baggage-header", "", GONE).doc("A field with notes on a trace."),
     key("jaeger-collector-host", "", GONE).doc("Where spans were sent."),
     key("jaeger-collector-port", "", GONE).doc("Its port."),
