@@ -343,6 +343,12 @@ fn one_word_says_which_traces_are_recorded(driver: Driver) {
          last good value, \"TraceIdRatioBased\", stays in force",
         "it is no number from 0 to 1. Correct it; until then the last good value, \"1\"",
     ]);
+    // What waits for others is sent when the process ends.
+    let patient = http("  otel-sampler: AlwaysOff\n").replace("\"20\"", "\"60000\"");
+    change(&area, &patient, "00");
+    let (_, last) = sampled("01");
+    area.proxy.signal("TERM");
+    collector.wait_for(&last, 2);
 }
 
 fn collectors_that_do_not_work_harm_nobody(driver: Driver) {
