@@ -10,7 +10,7 @@ use crate::filter::{Escaping, NothingKnown, Variable};
 use crate::limits::{ACCESS_LOG_ATTEMPTS_MAX, ACCESS_LOG_FIELD_BYTES_MAX};
 use crate::model::{BackendKey, PortRef};
 use crate::telemetry::samples::{attempt, backend, origin, record};
-use crate::telemetry::telemetry;
+use crate::telemetry::{Bounds, telemetry};
 
 /// A log of JSON without a writer, and the lines of it that were flushed.
 pub(crate) fn collected() -> (CoreLog, impl Fn() -> Vec<String>) {
@@ -250,7 +250,7 @@ fn start(sink: &Sink) -> (CoreLog, LogWriter, CoreTelemetry) {
     let (mut logs, writer) =
         access_log(AccessLogFormat::Nginx, 1, super::Sink::new(Box::new(sink.clone())))
             .expect("log");
-    let (mut shards, _) = telemetry(1);
+    let (mut shards, _) = telemetry(1, Bounds::default());
     (logs.remove(0), writer.expect("writer"), shards.remove(0))
 }
 
@@ -349,7 +349,7 @@ fn no_access_log_means_no_thread_and_no_work() {
     assert!(writer.is_none());
     assert_eq!(logs.len(), 2);
     assert!(!logs[0].is_active());
-    let (shards, _) = telemetry(1);
+    let (shards, _) = telemetry(1, Bounds::default());
     logs[0].write(&record(), &NothingKnown, None, &shards[0]);
     logs[0].flush(&shards[0]);
     assert_eq!(sink.text(), "");
