@@ -132,7 +132,6 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         ..row::<EndpointSlice>(Kind::EndpointSlice)
     },
     KindInfo {
-        serving: Serving::NotYet,
         unread: "nothing is routed by GRPCRoutes",
         ..extension::<GRPCRoute>(Kind::GRPCRoute)
     },
@@ -171,7 +170,6 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     },
     KindInfo {
         role: Role::Names,
-        serving: Serving::NotYet,
         unread: "nothing listens for ListenerSets",
         ..extension::<ListenerSet>(Kind::ListenerSet)
     },
@@ -206,11 +204,7 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         unread: "nothing is relayed by TCPRoutes",
         ..extension::<TCPRoute>(Kind::TCPRoute)
     },
-    KindInfo {
-        serving: Serving::NotYet,
-        unread: "nothing is relayed by TLSRoutes",
-        ..extension::<TLSRoute>(Kind::TLSRoute)
-    },
+    KindInfo { unread: "nothing is relayed by TLSRoutes", ..extension::<TLSRoute>(Kind::TLSRoute) },
     KindInfo {
         serving: Serving::NotYet,
         unread: "nothing is relayed by UDPRoutes",

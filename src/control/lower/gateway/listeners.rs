@@ -62,10 +62,8 @@ impl Listener {
     /// Reads the listener of an object.
     pub(super) fn read(spec: &ListenerSpec, owner: &ObjectRef, grants: &Grants) -> Self {
         let ListenerSpec { name, hostname, port, protocol: spoken, tls, allowed_routes } = spec;
-        let protocol = protocol(spoken, tls.as_ref());
+        let (protocol, mut refused) = protocol(spoken, tls.as_ref());
         let hostname = hostnames::pattern(hostname.as_deref());
-        let mut refused = protocol.as_ref().err().cloned();
-        let protocol = protocol.ok();
         if hostname.is_none() {
             let text = "It is no name of a host; write one such as shop.example or *.example.";
             refused.get_or_insert_with(|| Fault::new("UnsupportedValue", "hostname", text));
@@ -79,9 +77,9 @@ impl Listener {
             refused.get_or_insert_with(|| Fault::new("UnsupportedValue", field, text));
         }
         let wanted = allowed.map(|allowed| &*allowed.kinds).unwrap_or_default();
-        let (kinds, wrong_kind) = kinds(protocol, wanted);
+        let (kinds, wrong_kind) = kinds(protocol.filter(|p| p.is_served()), wanted);
         let (certificates, wrong_secret) = match protocol {
-            Some(Protocol::Https | Protocol::Terminate) => {
+            Some(Protocol::Https) => {
                 let referrer = Referrer { kind: owner.kind, namespace: &owner.namespace };
                 certificates(tls.as_ref(), referrer, grants)
             }
@@ -109,29 +107,27 @@ impl Listener {
     }
 }
 
-fn protocol(spoken: &str, tls: Option<&ListenerTls>) -> Result<Protocol, Fault> {
+/// What is spoken, and why it is not served. What is known counts for conflicts all the same.
+fn protocol(spoken: &str, tls: Option<&ListenerTls>) -> (Option<Protocol>, Option<Fault>) {
     let mode = tls.and_then(|tls| tls.mode.as_deref()).unwrap_or("Terminate");
     let protocol = match (spoken, mode) {
         ("HTTP", _) => Protocol::Http,
         ("HTTPS", "Terminate") => Protocol::Https,
-        ("TLS", "Terminate") => Protocol::Terminate,
         ("TLS", "Passthrough") => Protocol::Passthrough,
         ("HTTPS" | "TLS", mode) => {
-            let text = format!("{spoken} with mode {mode} is not possible; write mode: Terminate.");
-            return Err(Fault::new("UnsupportedValue", "tls.mode", text));
+            let other = if spoken == "TLS" { "Passthrough" } else { "Terminate" };
+            let text = format!("{spoken} with mode {mode} is not possible; write mode: {other}.");
+            return (None, Some(Fault::new("UnsupportedValue", "tls.mode", text)));
         }
         ("TCP", _) => Protocol::Tcp,
         ("UDP", _) => Protocol::Udp,
-        (other, _) => return Err(unsupported(other)),
+        (other, _) => return (None, Some(unsupported(other))),
     };
-    match protocol {
-        protocol if protocol.is_served() => Ok(protocol),
-        _ => Err(unsupported(spoken)),
-    }
+    (Some(protocol), (!protocol.is_served()).then(|| unsupported(spoken)))
 }
 
 fn unsupported(protocol: &str) -> Fault {
-    let text = format!("The protocol {protocol} is not supported; write HTTP or HTTPS.");
+    let text = format!("The protocol {protocol} is not supported; write HTTP, HTTPS or TLS.");
     Fault::new("UnsupportedProtocol", "protocol", text)
 }
 
@@ -240,7 +236,7 @@ pub(super) fn mark_conflicts(all: &mut [(usize, &mut Listener)]) {
                 _ => ("hostname", "has the same port and hostname"),
             };
             let text = format!("Another listener {text}; change one of them.");
-            listener.refused.get_or_insert_with(|| Fault::new(reason, field, text));
+            listener.refused = Some(Fault::new(reason, field, text));
         }
     }
 }
@@ -284,6 +280,8 @@ mod tests {
             (json!({"protocol": "HTTP"}), None, None, 1),
             (json!({"protocol": "HTTPS", "tls": {"certificateRefs": secret}}), None, None, 1),
             (json!({"protocol": "INVALID"}), Some("UnsupportedProtocol"), None, 0),
+            (json!({"protocol": "TCP"}), Some("UnsupportedProtocol"), None, 0),
+            (json!({"protocol": "TLS"}), Some("UnsupportedValue"), None, 0),
             (json!({"protocol": "HTTP", "hostname": "a b"}), Some("UnsupportedValue"), None, 1),
             (
                 json!({"protocol": "HTTPS", "tls": {"mode": "Passthrough"}}),
@@ -364,6 +362,7 @@ mod tests {
             (vec![(0, Http, 80, "a"), (0, Https, 80, "b")], vec![PROTOCOL, PROTOCOL]),
             (vec![(0, Http, 80, "a"), (1, Tcp, 80, "")], vec![None, PROTOCOL]),
             (vec![(0, Tcp, 80, ""), (0, Udp, 80, "")], vec![None, None]),
+            (vec![(0, Tcp, 80, ""), (0, Tcp, 80, "")], vec![PROTOCOL, PROTOCOL]),
             // Who has lost takes nobody else along.
             (
                 vec![(0, Http, 80, "a"), (1, Tcp, 80, ""), (2, Http, 80, "b")],

@@ -53,7 +53,6 @@ pub(super) enum Traffic {
     /// Rules of HTTPRoutes and GRPCRoutes, in order; the same for each host of the route.
     Rules(Vec<Arc<Rule>>),
     /// Where connections or datagrams are relayed to, by shares.
-    #[expect(dead_code, reason = "no kind of route that is served does this yet")]
     Streams(Vec<WeightedBackend>),
 }
 

@@ -29,6 +29,7 @@ mod sessions;
 mod sites;
 mod speech;
 mod states;
+mod stream_route;
 mod values;
 mod world;
 
@@ -53,7 +54,7 @@ use grants::Grants;
 use listeners::Listener;
 use meaning::{Meaning, Traffic};
 use parents::{Making, Parent, Parents, Role};
-use protocol::Protocol;
+use protocol::{Protocol, Transport};
 use routes::{Route, view};
 use sites::{Site, Sites, Spot};
 use states::{Counts, Telling};
@@ -195,6 +196,10 @@ impl Gateways {
         for (reference, route) in changed {
             self.take(reference, route, backends, touched, &mut spots);
         }
+        let sites: BTreeSet<Site> = spots.iter().map(|(site, _)| site.clone()).collect();
+        for site in sites.iter().filter(|site| site.transport == Transport::Tls) {
+            made.is_model |= self.name(site);
+        }
         made.is_model |= self.build(spots);
         self.tell(store, options, wanted, &mut made);
         made
@@ -223,8 +228,9 @@ impl Gateways {
         is_changed
     }
 
-    /// Which certificates a site has for which names.
-    fn name(&mut self, site: &Site) {
+    /// Where TLS connections of a site are led by their names: to certificates of listeners, or
+    /// on to backends of routes. Whether anything is other than it was.
+    fn name(&mut self, site: &Site) -> bool {
         let mut names = BTreeMap::new();
         let mut default_tls = None;
         for (reference, parent) in &self.parents {
@@ -240,9 +246,21 @@ impl Gateways {
                 names.entry(pattern).or_insert(name);
             }
         }
-        let Some(served) = self.sites.served(site) else { return };
+        for ((_, pattern), routes) in self.by_spot.iter().filter(|((at, _), _)| at == site) {
+            let mut routes = routes.iter().map(|(_, route)| route);
+            let passed = routes.find_map(|route| Some((self.passes_to(route)?, route)));
+            if let Some((backend, route)) = passed {
+                let action = TlsAction::Passthrough { backend, send_proxy: false };
+                let (pattern, origin) = (pattern.clone(), route.clone());
+                let name = ServerName { pattern: pattern.clone(), action, origin };
+                names.entry(pattern).or_insert(name);
+            }
+        }
+        let Some(served) = self.sites.served(site) else { return false };
         let old: BTreeMap<_, _> =
             served.names.drain(..).map(|name| (name.pattern.clone(), name)).collect();
+        let is_same = old.values().map(|name| &**name).eq(names.values());
+        let is_changed = !is_same || served.default_tls != default_tls;
         served.names = names
             .into_iter()
             .map(|(pattern, name)| match old.get(&pattern) {
@@ -251,6 +269,16 @@ impl Gateways {
             })
             .collect();
         served.default_tls = default_tls;
+        is_changed
+    }
+
+    /// The backend that gets the connections of a route; `None`: nobody does.
+    fn passes_to(&self, route: &ObjectRef) -> Option<BackendKey> {
+        let Traffic::Streams(backends) = &self.routes.get(route)?.meaning.traffic else {
+            return None;
+        };
+        let backend = backends.iter().find(|backend| backend.weight > 0)?;
+        backend.target.key().cloned()
     }
 
     /// Takes what became of a route; `None`: no parent of it is ours, or it is gone.

@@ -264,7 +264,7 @@ impl Making<'_> {
 
     /// Finds the certificate of a listener.
     fn certify(&mut self, listener: &mut Listener) {
-        if !matches!(listener.protocol, Some(Protocol::Https | Protocol::Terminate)) {
+        if listener.protocol != Some(Protocol::Https) {
             return;
         }
         for (index, secret) in listener.certificates.iter().enumerate() {

@@ -10,8 +10,6 @@ pub(super) enum Protocol {
     Https,
     /// TLS that is passed through.
     Passthrough,
-    /// TLS that ends here, with something else in it.
-    Terminate,
     Tcp,
     Udp,
 }
@@ -29,7 +27,7 @@ impl Protocol {
     pub(super) const fn transport(self) -> Transport {
         match self {
             Self::Http => Transport::Http,
-            Self::Https | Self::Passthrough | Self::Terminate => Transport::Tls,
+            Self::Https | Self::Passthrough => Transport::Tls,
             Self::Tcp => Transport::Tcp,
             Self::Udp => Transport::Udp,
         }
@@ -39,7 +37,7 @@ impl Protocol {
     pub(super) fn kinds(self) -> impl Iterator<Item = Kind> {
         let kinds: &[Kind] = match self {
             Self::Http | Self::Https => &[Kind::HTTPRoute, Kind::GRPCRoute],
-            Self::Passthrough | Self::Terminate => &[Kind::TLSRoute],
+            Self::Passthrough => &[Kind::TLSRoute],
             Self::Tcp => &[Kind::TCPRoute],
             Self::Udp => &[Kind::UDPRoute],
         };

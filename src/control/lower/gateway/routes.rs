@@ -9,9 +9,10 @@ use super::attachment::{Attached, Wish};
 use super::meaning::{Lowering, Meaning};
 use super::sites::Spot;
 use super::world::World;
-use super::{grpc_route, http_route};
+use super::{grpc_route, http_route, stream_route};
 use crate::control::gateway_api::grpc_route::GrpcRouteSpec;
 use crate::control::gateway_api::http_route::HttpRouteSpec;
+use crate::control::gateway_api::stream_routes::TlsRouteSpec;
 use crate::control::lower::claim::Age;
 use crate::control::source::object::Provenance;
 use crate::control::store::Store;
@@ -35,6 +36,7 @@ pub(super) struct View<'a> {
 enum Spec<'a> {
     Grpc(&'a GrpcRouteSpec),
     Http(&'a HttpRouteSpec),
+    Tls(&'a TlsRouteSpec),
 }
 
 /// A route of which some parent is ours.
@@ -67,6 +69,13 @@ pub(super) fn view<'a>(store: &'a Store, route: &'a ObjectRef) -> Option<View<'a
             let (metadata, provenance) = (&entry.object.metadata, entry.provenance.as_ref());
             Some(View { metadata, provenance, wish, spec: Spec::Http(spec) })
         }
+        Kind::TLSRoute => {
+            let entry = store.tls_routes.get(route)?;
+            let spec = &entry.object.spec;
+            let wish = Wish { route, parents: &spec.parent_refs, hostnames: &spec.hostnames };
+            let (metadata, provenance) = (&entry.object.metadata, entry.provenance.as_ref());
+            Some(View { metadata, provenance, wish, spec: Spec::Tls(spec) })
+        }
         _ => None,
     }
 }
@@ -78,6 +87,7 @@ impl View<'_> {
         match spec {
             Spec::Grpc(spec) => grpc_route::lower(lowering, spec),
             Spec::Http(spec) => http_route::lower(lowering, spec),
+            Spec::Tls(spec) => stream_route::lower(lowering, &spec.rules),
         }
     }
 }

@@ -28,6 +28,8 @@ const RESOLVED: &str = "ResolvedRefs";
 ///
 /// Source: `pkg/features` of the Gateway API.
 pub(super) const FEATURES: &[&str] = &[
+    "GRPCRoute",
+    "GRPCRouteNamedRouteRule",
     "Gateway",
     "GatewayAddressEmpty",
     "GatewayHTTPListenerIsolation",
@@ -36,7 +38,9 @@ pub(super) const FEATURES: &[&str] = &[
     "HTTPRoute",
     "HTTPRouteDestinationPortMatching",
     "HTTPRouteParentRefPort",
+    "ListenerSet",
     "ReferenceGrant",
+    "TLSRoute",
 ];
 
 /// Why something is not open: a reason and a sentence.
@@ -186,7 +190,8 @@ impl Telling<'_> {
             (false, _) => {
                 let reason = conflict.unwrap_or("Invalid");
                 let why = refused.as_ref().or(unresolved.as_ref());
-                let text = why.map(|fault| fault.message.clone()).unwrap_or_default();
+                let of_gateway = || "Its Gateway is not served; see its conditions.".to_owned();
+                let text = why.map_or_else(of_gateway, |fault| fault.message.clone());
                 Condition::fails(PROGRAMMED, reason, text)
             }
         };

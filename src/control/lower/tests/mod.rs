@@ -8,6 +8,7 @@ mod conflicts;
 mod dial;
 mod endpoint_slice;
 mod external_auth;
+mod gateway;
 mod guards;
 mod incremental;
 mod ingress;
