@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub password: Option<PasswordFile>,
     /// Of its hosts: connections go to the backend of the root path as they are.
     pub passthrough: bool,
+    /// Of its hosts: cipher suites of TLS 1.2 by their numbers at IANA; `None`: those of all hosts.
+    pub suites: Option<Arc<[u16]>>,
     /// Of its hosts; `None`: no client certificate is asked for.
     pub client_auth: Option<ClientCertificates>,
     /// Of its hosts.

@@ -37,7 +37,10 @@ use crate::tls::server_terms::ServerTerms;
 fn names_of(claim: &Claim) -> BTreeSet<HostPattern> {
     let Claim { certificates, settings, .. } = claim;
     let has_entry = !certificates.entries().is_empty();
-    let has_say = has_entry || settings.client_auth.is_some() || settings.passthrough;
+    let has_say = has_entry
+        || settings.client_auth.is_some()
+        || settings.suites.is_some()
+        || settings.passthrough;
     let of_rules = claim.routes.keys().filter(|_| has_say).cloned();
     let others = claim.other_names().filter(|_| has_say);
     certificates.hosts().cloned().chain(of_rules).chain(others).collect()
@@ -82,6 +85,9 @@ pub(crate) struct Built {
     pub hosts: BTreeSet<HostPattern>,
 }
 
+/// Cipher suites of TLS 1.2; `None`: those of all hosts.
+type Suites = Option<Arc<[u16]>>;
+
 /// Server names and what they are made of.
 pub(crate) struct Names {
     secrets: Secrets,
@@ -97,8 +103,9 @@ pub(crate) struct Names {
     default_certificate: Option<Arc<Certificate>>,
     default_tls: Option<ServerTlsId>,
     default_problems: Vec<Arc<Problem>>,
-    /// One for each certificate, by address, and demand on clients; they keep the address.
-    settings: HashMap<(usize, ClientAuthId), ServerTlsId>,
+    /// One for each certificate, by address, demand on clients and cipher suites of its own; they
+    /// keep the address.
+    settings: HashMap<(usize, ClientAuthId, Suites), ServerTlsId>,
     /// What they stand for.
     server_tls: Arc<ServerTlsById>,
     /// Of them, in all.
@@ -221,7 +228,7 @@ impl Names {
     ) -> (Option<ServerTlsId>, Option<SecretDefect>) {
         let found = self.secrets.certificate(secrets, secret, now);
         let no_auth = Arc::clone(&self.no_auth);
-        let tls = found.certificate.as_ref().and_then(|c| self.settings(c, &no_auth));
+        let tls = found.certificate.as_ref().and_then(|c| self.settings(c, &no_auth, None));
         (tls, found.defect)
     }
 
@@ -374,7 +381,7 @@ impl Names {
             return false;
         }
         let no_auth = Arc::clone(&self.no_auth);
-        self.default_tls = certificate.as_ref().and_then(|c| self.settings(c, &no_auth));
+        self.default_tls = certificate.as_ref().and_then(|c| self.settings(c, &no_auth, None));
         self.default_certificate = certificate;
         true
     }
@@ -546,7 +553,9 @@ impl Names {
         built.uses_default = found.is_none();
         let auth = auth.map_or_else(|| Arc::clone(&self.no_auth), |(auth, _)| auth);
         let certificate = found.or_else(|| self.default_certificate.clone());
-        let tls = certificate.as_ref().and_then(|certificate| self.settings(certificate, &auth));
+        // Of several Ingresses the oldest that names some decides.
+        let suites = || sources.claims.behind(pattern).find_map(|c| c.settings.suites.clone());
+        let tls = certificate.as_ref().and_then(|c| self.settings(c, &auth, suites()));
         built.host.is_denied |= tls.is_none() && built.is_special;
         if let (Some(tls), Some(origin)) = (tls, origin) {
             let action = TlsAction::Terminate(tls);
@@ -649,18 +658,23 @@ impl Names {
         }
     }
 
-    /// The one set of settings for the pair.
+    /// The one set of settings for all three.
     fn settings(
         &mut self,
         certificate: &Arc<Certificate>,
         auth: &Arc<ClientAuth>,
+        suites: Suites,
     ) -> Option<ServerTlsId> {
-        let key = (Arc::as_ptr(certificate).addr(), auth.id());
+        let key = (Arc::as_ptr(certificate).addr(), auth.id(), suites);
         if let Some(id) = self.settings.get(&key) {
             return Some(*id);
         }
+        let mut terms = self.terms.clone();
+        if let (_, _, Some(suites)) = &key {
+            terms.terms.suites = Some(Arc::clone(suites));
+        }
         // A pair that was checked makes settings; if not, the default serves.
-        let tls = ServerTls::on(&self.terms, certificate, auth, self.ticket_keys.tickets())
+        let tls = ServerTls::on(&terms, certificate, auth, self.ticket_keys.tickets())
             .inspect_err(|error| tracing::error!(%error, "a certificate cannot be served"))
             .ok()?;
         let id = ServerTlsId(self.made);

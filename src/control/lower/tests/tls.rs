@@ -109,6 +109,40 @@ pub(super) fn delete(kind: Kind, name: &str) -> Vec<Change> {
     vec![Change::Delete(reference)]
 }
 
+/// Suites of TLS 1.2 that clients of each host are offered.
+fn suites(lowered: &Lowered) -> Vec<String> {
+    let names = listener(lowered).server_names.iter().map(|name| {
+        let TlsAction::Terminate(id) = &name.action else { unreachable!("nothing is passed on") };
+        let config = server_tls(lowered, *id).config();
+        let suites = config.crypto_provider().cipher_suites.iter().map(|suite| suite.suite());
+        let suites: Vec<_> = suites.filter(|suite| u16::from(*suite) >= 0x2000).collect();
+        format!("{} {suites:?}", name.pattern)
+    });
+    names.collect()
+}
+
+#[test]
+fn a_host_has_its_own_cipher_suites() {
+    let entry = |host: &str| format!("[{{hosts: [{host}], secretName: s}}]");
+    let of = |name, created, host, list| {
+        tls_ingress((name, created), host, &entry(host), &[("ssl-ciphers", list)])
+    };
+    let text = [
+        of("a", "2020-01-01T00:00:00Z", "a.example", "ECDHE-RSA-AES256-GCM-SHA384:AES256-SHA"),
+        // The older one has said it.
+        of("z", "2021-01-01T00:00:00Z", "a.example", "ECDHE-RSA-AES128-GCM-SHA256"),
+        of("b", "2020-01-01T00:00:00Z", "b.example", "AES256-SHA"),
+        secret("s", &pair(&["a.example", "b.example"])),
+    ];
+    let lowered = lower(&text.concat());
+    let all = suites(&lowered);
+    assert_eq!(all[0], "a.example [TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]");
+    assert!(all[1].contains("AES_128") && all[1].contains("AES_256"), "{all:?}");
+    let told = lowered.problems.iter().filter(|problem| problem.field.ends_with("ssl-ciphers"));
+    let told: Vec<_> = told.map(|problem| &*problem.message).collect();
+    assert_eq!(told, ["\"AES256-SHA\" cannot be used: there is none of these suites."]);
+}
+
 #[test]
 fn certificate_of_a_host() {
     let secret = secret("s", &pair(&["a.example", "*.w.example", "mine"]));

@@ -41,6 +41,9 @@ const SECRET: &str = "proxy-ssl-secret";
 const VERIFY: &str = "proxy-ssl-verify";
 const NAME: &str = "proxy-ssl-name";
 const SERVER_NAME: &str = "proxy-ssl-server-name";
+/// What follows where no suite is understood.
+const ALL_SUITES: &str = "Write suites with ECDHE and an AEAD, or DEFAULT; until then all that \
+                          there are are offered.";
 const CIPHERS: &str = "proxy-ssl-ciphers";
 const PROTOCOLS: &str = "proxy-ssl-protocols";
 const DEPTH: &str = "proxy-ssl-verify-depth";
@@ -83,7 +86,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         sends_server_name,
         depth: verify.then_some(depth),
         version: version(reader),
-        suites: suites(reader),
+        suites: cipher_list::read(reader, CIPHERS, ALL_SUITES),
     };
 }
 
@@ -101,19 +104,6 @@ fn version(reader: &mut Reader<'_, '_>) -> Option<TlsVersion> {
             None
         }
     }
-}
-
-/// `None`: all.
-fn suites(reader: &mut Reader<'_, '_>) -> Option<Arc<[u16]>> {
-    let text = reader.text(CIPHERS)?;
-    let suites = cipher_list::suites(text);
-    if suites.is_empty() {
-        let advice = "Write suites with ECDHE and an AEAD, or DEFAULT; until then all that there \
-                      are are offered.";
-        reader.invalid(CIPHERS, text, "there is none of these suites.", advice);
-        return None;
-    }
-    Some(suites.into())
 }
 
 /// `on` or `off`; `until` says what `if_invalid` means.

@@ -3,6 +3,10 @@
 //! Source: openssl-ciphers(1). All that is broken or without forward secrecy does not exist here,
 //! so that words for it mean nothing.
 
+use std::sync::Arc;
+
+use super::reader::Reader;
+
 /// Number (IANA), name, and the words that mean it among others.
 const SUITES: [(u16, &str, &[&str]); 6] = [
     (0xc02c, "ECDHE-ECDSA-AES256-GCM-SHA384", &["ECDSA", "aECDSA", "AES", "AES256", "AESGCM"]),
@@ -15,6 +19,22 @@ const SUITES: [(u16, &str, &[&str]); 6] = [
 
 /// Words that mean all of them.
 const ALL: [&str; 8] = ["DEFAULT", "ALL", "HIGH", "ECDHE", "EECDH", "kECDHE", "kEECDH", "TLSv1.2"];
+
+/// The suites that an annotation names; `None`: it says nothing, or nothing that there is, which is
+/// told with `advice`.
+pub(super) fn read(
+    reader: &mut Reader<'_, '_>,
+    name: &'static str,
+    advice: &str,
+) -> Option<Arc<[u16]>> {
+    let text = reader.text(name)?;
+    let suites = suites(text);
+    if suites.is_empty() {
+        reader.invalid(name, text, "there is none of these suites.", advice);
+        return None;
+    }
+    Some(suites.into())
+}
 
 /// What a list comes to; empty: nothing that there is.
 ///

@@ -1,9 +1,10 @@
 //! Redirect to https and passthrough of TLS.
 
+use super::cipher_list;
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Scope::{Host, Location};
-use super::row::State::{NotYet, Supported};
+use super::row::State::{Partial, Refused, Supported};
 use super::row::{Row, field, row};
 use crate::control::lower::settings::{HttpsRedirect, Settings};
 use crate::filter::LastSlash;
@@ -16,10 +17,18 @@ const ROWS: &[Row] = &[
     ),
     row("preserve-trailing-slash", Location, Supported)
         .doc("The redirect to https keeps a slash at the end."),
-    row("ssl-ciphers", Host, NotYet).doc("Cipher suites of TLS 1.2 that clients are offered."),
+    row(
+        SSL_CIPHERS,
+        Host,
+        Partial(
+            "those with ECDHE and AEAD; hosts without a certificate of \
+                                    their own have those of the default one",
+        ),
+    )
+    .doc("Cipher suites of TLS 1.2 that clients are offered, as OpenSSL names them."),
     row("ssl-passthrough", Host, Supported)
         .doc("TLS connections to the host go to the backend of path / as they are."),
-    row("ssl-prefer-server-ciphers", Host, NotYet)
+    row("ssl-prefer-server-ciphers", Host, Refused("as all suites are good: clients choose"))
         .doc("The order of the server decides between cipher suites."),
     row("ssl-redirect", Location, Supported).doc(
         "Requests over http are redirected to https where the host has a certificate; the default.",
@@ -27,6 +36,7 @@ const ROWS: &[Row] = &[
 ];
 
 const SSL_PASSTHROUGH: &str = "ssl-passthrough";
+const SSL_CIPHERS: &str = "ssl-ciphers";
 
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let is_wanted = reader.flag("ssl-redirect", true);
@@ -40,6 +50,8 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         settings.policies.https_form.last_slash = LastSlash::Kept;
     }
     settings.passthrough = reader.flag(SSL_PASSTHROUGH, false);
+    let advice = "Write suites with ECDHE and an AEAD; until then those of all hosts are offered.";
+    settings.suites = cipher_list::read(reader, SSL_CIPHERS, advice);
 }
 
 /// The field that asks for passthrough.
