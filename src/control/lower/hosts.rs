@@ -392,7 +392,7 @@ pub(super) fn closed(pattern: &HostPattern, owner: &ObjectRef, annotation: &str)
         field: String::new(),
         message: format!(
             "all requests to host {pattern} get status 503: {annotation} of {owner} protects the \
-             whole host and is not supported yet."
+             whole host and is not supported."
         ),
         advice: "Remove that annotation, or use another host.".into(),
     }

@@ -161,7 +161,7 @@ fn area_of_places(driver: Driver) -> Served {
 fn places_of_backends_are_said_in_the_words_of_clients(driver: Driver) {
     let area = area_of_places(driver);
     area.told(&[
-        "\"~^http://inner\" cannot be used: regular expressions are not supported yet; nothing is",
+        "\"~^http://inner\" cannot be used: regular expressions are not read; nothing is",
         "\"/\\r\\nX-Evil: 1\" cannot be used: it has a character that is not possible there;",
         "\"a b c\" cannot be used: it is neither off nor two words; nothing is replaced.",
         "\"/two/ \\\"/; Secure\\\"\" cannot be used: it is neither off nor two words;",

@@ -158,9 +158,6 @@ impl Key {
         };
         match self.state {
             State::Supported | State::Partial(_) => return true,
-            State::NotYet => {
-                report.warning(told("the key is not supported yet and has no effect.".into()));
-            }
             State::NoEffect(why) => {
                 let finding = told(format!("the key has no effect here: {why}."));
                 report.note(Finding { advice: String::new(), ..finding });

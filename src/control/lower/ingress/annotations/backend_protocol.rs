@@ -7,7 +7,7 @@ use super::group::Group;
 use super::reader::Reader;
 use super::row::Invalid::{Denied, Refused};
 use super::row::Scope::{Location, Upstream};
-use super::row::State::{NotYet, Partial, Supported};
+use super::row::State::{self, Partial, Supported};
 use super::row::{Row, row};
 use crate::control::lower::settings::{Settings, Spoken};
 use crate::filter::{Binding, HashBy, Refusal, Text, Variable};
@@ -24,9 +24,9 @@ const ROWS: &[Row] = &[
     row(CONNECTION, Location, Partial("an upgrade, such as of a websocket, stays one"))
         .invalid(Refused)
         .doc("close or keep-alive: value of Connection towards backends."),
-    row("fastcgi-index", Location, NotYet)
+    row("fastcgi-index", Location, State::Refused(NO_FASTCGI))
         .doc("File that FastCGI backends take for a path that ends in a slash."),
-    row("fastcgi-params-configmap", Location, NotYet)
+    row("fastcgi-params-configmap", Location, State::Refused(NO_FASTCGI))
         .invalid(Denied)
         .names(ConfigMap)
         .doc("ConfigMap with parameters for FastCGI backends."),
@@ -42,6 +42,8 @@ const ROWS: &[Row] = &[
     row(SUBSET_SIZE, Upstream, Partial("64 at most")).doc("Endpoints of such a group; 3."),
     row(VHOST, Location, Supported).invalid(Refused).doc("Value of Host towards backends."),
 ];
+
+const NO_FASTCGI: &str = "as backends that speak FastCGI are answered for with status 503";
 
 const PROTOCOL: &str = "backend-protocol";
 

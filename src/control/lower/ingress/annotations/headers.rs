@@ -6,7 +6,7 @@ use super::group::Group;
 use super::reader::{NameForm, Reader};
 use super::row::Invalid::Denied;
 use super::row::Scope::Location;
-use super::row::State::{NotYet, Partial, Supported};
+use super::row::State::{Partial, Refused, Supported};
 use super::row::{Row, field, row};
 use crate::control::lower::settings::Settings;
 use crate::filter::{Replacement, ReturnedPlaces, Text, Variable};
@@ -19,7 +19,7 @@ const ROWS: &[Row] = &[
         .invalid(Denied)
         .names(ConfigMap)
         .doc("ConfigMap with fields of all responses, each of which --configmap has to allow."),
-    row("http2-push-preload", Location, NotYet)
+    row("http2-push-preload", Location, Refused("nor has it in nginx or in browsers any more"))
         .doc("Link fields are pushed, which browsers no longer take."),
     row(COOKIE_DOMAIN, Location, Partial(NO_EXPRESSIONS))
         .doc("off, or FROM TO: what the domain of a backend's cookies is replaced by."),
@@ -101,7 +101,7 @@ fn refuse(reader: &mut Reader<'_, '_>, name: &str, text: &str, why: &str) {
 /// One word, of which no part is known behind the request alone.
 fn part(text: &str, is_known: impl Fn(u8) -> bool) -> Result<Text, String> {
     if text.starts_with('~') {
-        return Err("regular expressions are not supported yet".to_owned());
+        return Err("regular expressions are not read".to_owned());
     }
     if !text.bytes().all(is_known) {
         return Err("it has a character that is not possible there".to_owned());

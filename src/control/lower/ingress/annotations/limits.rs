@@ -9,7 +9,7 @@ use super::row::Guard::Unless;
 use super::row::Invalid::Ignored;
 use super::row::Off::Zero;
 use super::row::Scope::Location;
-use super::row::State::{NotYet, Partial, Supported};
+use super::row::State::{self, Partial, Supported};
 use super::row::{Row, row};
 use crate::control::lower::settings::Settings;
 use crate::filter::{AddressRanges, ClientLimits, Pace, Rate, Zone};
@@ -19,7 +19,7 @@ pub(super) const GROUP: Group = Group { title: "Limits", rows: ROWS, read: Some(
 
 const ROWS: &[Row] = &[
     // Removed in 1.12: whoever comes from an older release was protected by it.
-    row("global-rate-limit", Location, NotYet)
+    row("global-rate-limit", Location, State::Refused(NOT_GLOBAL))
         .guard(Unless(Zero))
         .doc("Requests in a window over all replicas; gone from ingress-nginx with release 1.12."),
     row(ALLOWLIST, Location, Supported).doc("Addresses that are not limited."),
@@ -42,6 +42,7 @@ const ROWS: &[Row] = &[
     row(WHITELIST, Location, Supported).doc("The same as limit-allowlist, which comes first."),
 ];
 
+const NOT_GLOBAL: &str = "and what it protects gets status 503: replicas count by themselves";
 const RPS: &str = "limit-rps";
 const RPM: &str = "limit-rpm";
 const CONNECTIONS: &str = "limit-connections";

@@ -66,7 +66,7 @@ impl<'a> Reader<'a, '_> {
         self.globals.annotations.get(name).map(|text| &**text)
     }
 
-    /// The same, of one that is not supported yet.
+    /// The same, of one that nothing reads.
     pub(super) fn unread(&self, name: &str) -> Option<&'a str> {
         let is_it = |said: &&Said<'_>| said.row.is_some_and(|row| row.name == name);
         let said = self.said.iter().find(is_it)?;

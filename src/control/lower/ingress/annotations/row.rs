@@ -44,11 +44,9 @@ pub(crate) enum State {
     Supported,
     /// The same, but for what is said here.
     Partial(&'static str),
-    /// Nothing. If it is a guard that is on, its rules are closed.
-    NotYet,
     /// Nothing, and nothing is missing without it, for this reason.
     NoEffect(&'static str),
-    /// Nothing, for good, for this reason.
+    /// Nothing, for good, for this reason. If it is a guard that is on, its rules are closed.
     Refused(&'static str),
 }
 
@@ -58,7 +56,6 @@ impl State {
         match self {
             Self::Supported => "supported".to_owned(),
             Self::Partial(difference) => format!("partial: {difference}"),
-            Self::NotYet => "not yet".to_owned(),
             Self::NoEffect(why) => format!("no effect: {why}"),
             Self::Refused(why) => format!("no effect, {why}"),
         }

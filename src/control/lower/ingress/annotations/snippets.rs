@@ -6,7 +6,7 @@ use super::group::Group;
 use super::reader::Reader;
 use super::row::Guard::Snippet as Text;
 use super::row::Scope::{Host, Location};
-use super::row::State::{NotYet, Partial};
+use super::row::State::{Partial, Refused};
 use super::row::{Row, field, row};
 use crate::control::lower::configmap::globals::SnippetPolicy;
 use crate::control::lower::settings::Settings;
@@ -24,7 +24,9 @@ const ROWS: &[Row] = &[
     row(HOST, Host, Partial(CLOSED_SET))
         .guard(Text)
         .doc("Directives for the hosts, where the ConfigMap lets Ingresses have some."),
-    row("stream-snippet", Location, NotYet).guard(Text).doc("Directives for TCP and UDP."),
+    row("stream-snippet", Location, Refused("for no directives of TCP and UDP are read"))
+        .guard(Text)
+        .doc("Directives for TCP and UDP."),
 ];
 
 const CLOSED_SET: &str = "A closed set of directives, see the page on compatibility.";

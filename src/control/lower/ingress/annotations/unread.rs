@@ -37,11 +37,6 @@ fn known(row: &'static Row, said: &Said<'_>, guards: &mut Guards, report: &mut R
             let message = format!("the annotation has no effect, {why}.");
             report.warning(no_effect(key, &message, "Remove it."));
         }
-        (State::NotYet, Guard::No) => report.warning(no_effect(
-            key,
-            "the annotation is not supported yet and has no effect.",
-            "Check whether the Ingress is right without it.",
-        )),
         (_, guard) => match judgement(guard, value) {
             Judgement::Off(None) => {}
             Judgement::Off(Some(why)) => {
@@ -130,10 +125,10 @@ fn not_supported(row: &Row, key: &str, what: &str) -> Finding {
         reason: "GuardNotSupported",
         field: field_of(key),
         message: format!(
-            "the annotation is not supported yet, and {what}: all requests {whose} get status 503."
+            "the annotation is not supported, and {what}: all requests {whose} get status 503."
         ),
         advice: "Remove it if everybody may come in; if not, leave the Ingress with a controller \
-                 that supports it until this one does."
+                 that supports it."
             .into(),
     }
 }
