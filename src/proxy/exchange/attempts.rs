@@ -11,6 +11,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::filter::Statuses;
 use crate::http1::body::EndOfMessage;
 use crate::model::UpstreamVersion;
 use crate::proxy::exchange::conversation::{self, Conversation, Outcome, Record};
@@ -204,8 +205,11 @@ impl Exchange<'_> {
                 self.release(lease, channel, message);
                 Next::Over(end)
             }
-            Outcome::Replace(unsaid, message) => {
+            Outcome::Replace(unsaid, message, challenges) => {
                 self.release(lease, channel, message);
+                for value in challenges {
+                    self.scratch.added.add("WWW-Authenticate", &value, Statuses::Any);
+                }
                 Next::Replace(unsaid, self.scratch.response.status)
             }
             Outcome::Switched { early, behind } => {

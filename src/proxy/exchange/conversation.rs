@@ -70,7 +70,7 @@ pub enum Outcome {
     Repeat(Unsaid),
     /// Nothing was said to the client: what the endpoint answers is not to be passed on; with the
     /// end of its message as above.
-    Replace(Unsaid, Option<EndOfMessage>),
+    Replace(Unsaid, Option<EndOfMessage>, Challenges),
     /// Nothing was said to the client, and no other attempt would help.
     Refused(Unsaid, Reply),
 }
@@ -156,9 +156,21 @@ pub async fn run(
     if request.page.is_none() && is_replaced(talk, head.status) {
         record.answered = Some(head.status);
         record.finished = process_nanos();
-        return Outcome::Replace(unsaid, step_over(talk, &mut reply, head));
+        let challenges = challenges(head, reply.octets.unread());
+        return Outcome::Replace(unsaid, step_over(talk, &mut reply, head), challenges);
     }
     answer(talk, &mut reply, head, unsaid, record).await
+}
+
+/// Values of `WWW-Authenticate` of a 401, which its client needs whoever words the page, as nginx
+/// has it.
+pub type Challenges = Vec<Box<[u8]>>;
+
+fn challenges(head: &ResponseHead, octets: &[u8]) -> Challenges {
+    let fields = head.fields.iter().filter(|_| head.status == 401);
+    let fields = fields.map(|field| (field.name.of(octets), field.value.of(octets)));
+    let fields = fields.filter(|(name, _)| name.eq_ignore_ascii_case(b"www-authenticate"));
+    fields.map(|(_, value)| value.into()).collect()
 }
 
 /// Whether another backend says what the client gets instead.

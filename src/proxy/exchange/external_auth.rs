@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::filter::{Call, ExternalAuth, Said, Verdict};
+use crate::filter::{Call, ExternalAuth, Said, Statuses, Verdict};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, members};
 use crate::http1::head::{RequestKind, ResponseHead};
@@ -90,6 +90,9 @@ impl Exchange<'_> {
         let has_page = pages.is_some_and(|pages| pages.statuses.contains(&answer.status));
         let reply = Reply::of_denial(answer.status);
         if has_page || self.request().is_grpc() {
+            for (name, value) in answer.told.iter().filter(|(name, _)| *name == CHALLENGE) {
+                self.scratch.added.add(*name, value, Statuses::Any);
+            }
             return Served::Owed(unsaid, reply);
         }
         let body = answer.body.as_deref().unwrap_or_else(|| reply.text().as_bytes());

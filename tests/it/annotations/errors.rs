@@ -1,11 +1,15 @@
 //! `custom-http-errors`, `default-backend`, `disable-proxy-intercept-errors`.
 
+use super::area::Served;
 use super::{Area, row};
 use crate::for_each_driver;
 use crate::harness::PathType::Prefix;
-use crate::harness::{Backend, Driver, Ingress, manifest};
+use crate::harness::{Backend, Driver, Http2, Ingress, frames, manifest};
 
 for_each_driver!(another_backend_answers_where_it_is_to);
+
+const STRANGER: &str = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer realm=\"r\"\r\n\
+                        Content-Length: 0\r\n\r\n";
 
 const ILL: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\nsecret";
 
@@ -22,6 +26,7 @@ fn area(driver: Driver) -> Area {
         .flag("--default-backend-service", "default/rest:80")
         .echoes(&["errors", "rest"])
         .backend("ill", Backend::fixed(ILL))
+        .backend("stranger", Backend::fixed(STRANGER))
         .object(manifest::backend("gone", &[]));
     [
         ingress("listed", &pages("404, 500,,503,413")).nginx("proxy-body-size", "1"),
@@ -32,6 +37,9 @@ fn area(driver: Driver) -> Area {
         ingress("unknown", &[("custom-http-errors", "500"), ("default-backend", "absent")]),
         ingress("itself", &[("custom-http-errors", "500,503"), ("default-backend", "ill")])
             .nginx("auth-type", "digest"),
+        ingress("asks", &pages("401")).path("/in", Prefix, "stranger"),
+        ingress("gate", &pages("401"))
+            .nginx("auth-url", "http://stranger.default.svc.cluster.local/"),
         ingress("bad", &[("custom-http-errors", "500,200"), ("default-backend", "no/such")]),
     ]
     .iter()
@@ -101,4 +109,36 @@ fn another_backend_answers_where_it_is_to(driver: Driver) {
         row("itself.example", "/", 503),
         row("bad.example", "/x", 200).from("rest"),
     ]);
+    challenges_are_kept(&area);
+    pages_come_over_http2(&area);
+}
+
+/// Who is asked to say who it is learns how, whoever words the page.
+fn challenges_are_kept(area: &Served) {
+    area.check(&[
+        row("asks.example", "/in", 200)
+            .from("errors")
+            .saw_field("x-code", "401")
+            .has("www-authenticate", "Bearer realm=\"r\""),
+        row("asks.example", "/", 500).lacks("www-authenticate"),
+        row("gate.example", "/", 200)
+            .from("errors")
+            .saw_field("x-code", "401")
+            .has("www-authenticate", "Bearer realm=\"r\""),
+    ]);
+}
+
+fn pages_come_over_http2(area: &Served) {
+    let mut http2 = Http2::connect(area.proxy.http);
+    let request = [
+        (":method", "GET"),
+        (":path", "/x?y"),
+        (":scheme", "http"),
+        (":authority", "listed.example"),
+    ];
+    http2.send(frames::headers(1, &request, frames::END_STREAM));
+    let page = http2.answer(1);
+    assert_eq!((page.status, page.json()["backend"].as_str()), (200, Some("errors")));
+    assert_eq!(page.echoed_fields("x-code"), ["500"]);
+    assert_eq!(page.echoed_fields("x-original-uri"), ["/x?y"]);
 }
