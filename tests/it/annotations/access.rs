@@ -5,7 +5,7 @@ use super::area::Served;
 use super::{Area, Row, row};
 use crate::for_each_driver;
 use crate::harness::PathType::Prefix;
-use crate::harness::{Driver, Ingress, manifest};
+use crate::harness::{Backend, Driver, Ingress, manifest};
 
 for_each_driver!(addresses_come_in_or_not);
 
@@ -35,7 +35,16 @@ fn served(driver: Driver) -> Served {
     Area::new(driver)
         .flag("--proxy-protocol-trusted", "127.0.0.0/8")
         .echoes(&["web"])
+        .backend("asked", Backend::fixed("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"))
         .object(manifest::secret("users", "Opaque", &users))
+        .ingress(&with_password(
+            "sign",
+            &[
+                (satisfy, "any"),
+                ("auth-url", "http://asked.default.svc.cluster.local/"),
+                ("auth-signin", "https://sign.example/in"),
+            ],
+        ))
         .certificate("tls", &["secure.example"])
         .ingress(&ingress("open", &[]))
         .ingress(&ingress("allow", &[(allow, "10.0.0.0/8, 192.0.2.7,2001:db8::/32")]))
@@ -114,6 +123,10 @@ fn lists() -> Vec<Row> {
 fn any_or_all() -> Vec<Row> {
     let (near, far) = (NEAR, FAR);
     vec![
+        // Who has neither is sent to where one signs in.
+        of(far, "sign.example", 302)
+            .has("location", "https://sign.example/in?rd=http://sign.example%2F"),
+        of(far, "sign.example", 200).send("Authorization", "Basic YW5uOnNlY3JldA=="),
         of(near, "each.example", 401),
         of(near, "each.example", 200).send("Authorization", ANN),
         of(far, "each.example", 403).send("Authorization", ANN).lacks("www-authenticate"),

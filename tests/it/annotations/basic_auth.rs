@@ -4,9 +4,13 @@ use super::area::Served;
 use super::{Area, Row, row};
 use crate::for_each_driver;
 use crate::harness::PathType::Prefix;
-use crate::harness::{Client, Driver, Ingress, manifest, wait_until};
+use crate::harness::{Backend, Client, Driver, Ingress, Nginx, manifest, wait_until};
 
-for_each_driver!(passwords_let_in_or_do_not, many_guesses_keep_nobody_waiting);
+for_each_driver!(
+    passwords_let_in_or_do_not,
+    hashes_mean_what_nginx_takes_them_for,
+    many_guesses_keep_nobody_waiting,
+);
 
 const SHA: &str = "{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=";
 /// Name, password and hash of each kind.
@@ -188,6 +192,40 @@ fn credentials() -> Vec<Row> {
     let twice = row("file.example", "/", 401).send("Authorization", &*ann);
     rows.push(twice.send("Authorization", &*ann));
     rows
+}
+
+/// Each kind of hash, with the password and what is nearly it.
+fn hashes_mean_what_nginx_takes_them_for(driver: Driver) {
+    let lines: String = KINDS.iter().map(|(name, _, hash)| format!("{name}:{hash}\n")).collect();
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), &lines).expect("the hashes");
+    let backend = Backend::echo("web");
+    let servers = format!(
+        "server {{ listen LISTEN; auth_basic Users; auth_basic_user_file {}; \
+         location / {{ proxy_pass http://{}; }} }}",
+        file.path().display(),
+        backend.address()
+    );
+    let Some(nginx) = Nginx::start(&servers) else { return };
+    let area = Area::new(driver)
+        .backend("web", backend)
+        .object(secret("users", &[("auth", &lines)]))
+        .ingress(&guarded("file", &[("auth-secret", "users"), ("auth-realm", "Users")]))
+        .start();
+    let mut clients = [area.proxy.client(), Client::connect(nginx.address)];
+    for (name, password, _) in KINDS {
+        for password in [*password, &*password.to_uppercase(), &*format!("{password} "), ""] {
+            let [ours, theirs] = clients.each_mut().map(|client| {
+                let credentials = basic(name, password);
+                client.send(format!(
+                    "GET / HTTP/1.1\r\nHost: file.example\r\nAuthorization: {credentials}\r\n\r\n"
+                ));
+                let answer = client.response();
+                (answer.status(), answer.field("www-authenticate").map(str::to_owned))
+            });
+            assert_eq!(ours, theirs, "{name} {password:?}");
+        }
+    }
 }
 
 /// A client that guesses at hashes that take their time; others come in.

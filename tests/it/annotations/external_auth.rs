@@ -6,11 +6,13 @@ use crate::for_each_driver;
 use crate::harness::PathType::Prefix;
 use crate::harness::backend::Connection;
 use crate::harness::{
-    Backend, Builder, Driver, Gate, Http2, Ingress, Message, Proxy, frames, manifest, wait_until,
+    Backend, Builder, Client, Driver, Gate, Http2, Ingress, Message, Nginx, Proxy, frames,
+    manifest, wait_until,
 };
 
 for_each_driver!(
     another_server_says_who_comes_in,
+    who_comes_in_is_who_comes_in_by_auth_request,
     what_nobody_decides_is_closed,
     a_client_of_http2_and_a_grpc_call_are_asked_about,
     an_answer_is_kept_for_its_rule_alone,
@@ -67,6 +69,42 @@ fn server() -> Backend {
 
 fn ingress(name: &str, path: &str) -> Ingress {
     asking(name, &format!("{SERVER}{path}"))
+}
+
+/// Every answer of the server, by what becomes of the request.
+fn who_comes_in_is_who_comes_in_by_auth_request(driver: Driver) {
+    let (auth, web) = (server(), Backend::echo("web"));
+    let paths = [
+        "ok", "none", "chunked", "who", "long", "cookie", "202", "302", "400", "403", "404", "500",
+        "503",
+    ];
+    let servers = paths.map(|path| {
+        format!(
+            "server {{ listen LISTEN; server_name of-{path}.example; \
+             location / {{ auth_request /check; proxy_pass http://{}; }} \
+             location = /check {{ internal; proxy_pass_request_body off; \
+             proxy_set_header Content-Length \"\"; proxy_pass http://{}/{path}; }} }}\n",
+            web.address(),
+            auth.address()
+        )
+    });
+    let Some(nginx) = Nginx::start(&servers.concat()) else { return };
+    let area = Area::new(driver).backend("auth", auth).backend("web", web);
+    let asked = paths.map(|path| ingress(&format!("of-{path}"), &format!("/{path}")));
+    let area = asked.iter().fold(area, Area::ingress).start();
+    for path in paths {
+        for method in ["GET", "HEAD", "POST"] {
+            let answer = |mut client: Client| {
+                let body = if method == "POST" { "Content-Length: 3\r\n\r\na=b" } else { "\r\n" };
+                client.send(format!("{method} /x HTTP/1.1\r\nHost: of-{path}.example\r\n{body}"));
+                let answer = client.response_to(method);
+                (answer.status(), answer.field("www-authenticate").map(str::to_owned))
+            };
+            let (ours, theirs) =
+                (answer(area.proxy.client()), answer(Client::connect(nginx.address)));
+            assert_eq!(ours, theirs, "{method}, {path}");
+        }
+    }
 }
 
 fn asking(name: &str, url: &str) -> Ingress {

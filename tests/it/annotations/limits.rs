@@ -20,6 +20,7 @@ for_each_driver!(
     requests_under_way_are_counted,
     a_told_client_counts,
     a_burst_is_that_of_nginx,
+    as_many_are_under_way_as_with_nginx,
 );
 
 const REQUESTS_MAX: usize = 40;
@@ -310,4 +311,41 @@ fn a_burst_is_that_of_nginx(driver: Driver) {
     let theirs = passed(nginx.address);
     assert_eq!(passed(proxy.http), theirs);
     assert_eq!(theirs.map(|(passed, _)| passed), [6, 7, 1, 4]);
+}
+
+fn as_many_are_under_way_as_with_nginx(driver: Driver) {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let backend = Backend::scripted(move |mut connection| {
+        loop {
+            if connection.read_request()?.target() == "/held" {
+                held.wait();
+            }
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")?;
+        }
+    });
+    let zone = "limit_conn_zone $binary_remote_addr zone=open:1m;";
+    let held = "location /held { limit_conn open 2; proxy_pass http://BACKEND; }";
+    let nginx = nginx(&backend, zone, held);
+    let ingress = Ingress::new("a").nginx("limit-connections", "2").host("a.example");
+    let manifests = manifest::backend("web", &[backend.address()])
+        + &ingress.path("/held", Prefix, "web").yaml();
+    let proxy = Proxy::start(driver, manifests);
+    let mut open = Vec::new();
+    for address in [proxy.http, nginx.address] {
+        for _ in 0..2 {
+            let mut client = Client::connect(address);
+            client.send("GET /held HTTP/1.1\r\nHost: a.example\r\n\r\n");
+            open.push(client);
+        }
+        wait_until("both to be under way", || {
+            backend.received_text().matches("/held").count() == open.len()
+        });
+        assert_eq!(Client::connect(address).get("a.example", "/held").status(), 503);
+    }
+    gate.open();
+    for client in &mut open {
+        assert_eq!(client.response().status(), 200);
+        assert_eq!(client.get("a.example", "/held").status(), 200, "one after the other");
+    }
 }

@@ -47,7 +47,8 @@ impl Nginx {
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
         let temporary = temporary.map(|name| format!("{name}_temp_path {name};"));
         let text = format!(
-            "{modules}\ndaemon off; master_process off; pid nginx.pid; events {{}}\n\
+            "{modules}\ndaemon off; master_process off; pid nginx.pid; error_log stderr crit;\n\
+             events {{}}\n\
              http {{ access_log off; port_in_redirect off; {}\n{} }}\n",
             temporary.join(" "),
             servers.replace("LISTEN", &address.to_string())
