@@ -53,6 +53,8 @@ pub enum Place {
     HttpsRedirect,
     /// No TLS, where the host demands certificates.
     ClearText,
+    /// [`Gate::Endpoints`].
+    Endpoints,
     /// [`Gate::Rate`].
     Rate,
     /// [`Gate::Open`].
@@ -67,7 +69,7 @@ pub enum Place {
 
 /// The order in which requests come to them: that of ingress-nginx, but that refusals come first.
 /// There, length and redirects are settled before anyone is asked who he is.
-const ORDER: [Place; 21] = [
+const ORDER: [Place; 22] = [
     Place::Listener,
     Place::Blocked,
     Place::Certificate,
@@ -84,7 +86,7 @@ const ORDER: [Place; 21] = [
     Place::Redirect,
     Place::HttpsRedirect,
     Place::ClearText,
-    // Here: no endpoint.
+    Place::Endpoints,
     Place::Rate,
     Place::Open,
     Place::Addresses,
@@ -130,6 +132,8 @@ pub enum Gate {
     Replacement(Arc<PathReplacement>),
     /// Longest request body.
     BodySize(u64),
+    /// Somebody has to be there who can answer, before clients are counted and asked who they are.
+    Endpoints,
     /// A client may ask so much in a time.
     Rate(Arc<ClientLimits>, LimitStatuses),
     /// A client may have so many requests under way.
@@ -223,6 +227,8 @@ pub enum Question<'g> {
     IsEvasive,
     /// Whether steps let the request go on; see [`Course`](super::Course).
     Steps(&'g Script, Phase),
+    /// Whether an endpoint may answer.
+    HasEndpoint,
     /// Whether the client has not asked too much of late; if so, it has asked once more.
     IsWithinRate(&'g ClientLimits),
     /// Whether not too many requests of the client are under way; if so, there is one more.
@@ -325,6 +331,8 @@ pub enum Answer<'g> {
     Replaced(&'g PathReplacement),
     /// Of [`Place::BodySize`].
     BodyTooLarge,
+    /// Of [`Place::Endpoints`].
+    NoEndpoints,
     /// Of [`Place::Rate`] and [`Place::Open`]; the status.
     Limited(Excess, u16),
     /// Of [`Place::Addresses`].
@@ -379,6 +387,7 @@ impl Place {
             | Self::RuleSteps
             | Self::Redirect
             | Self::HttpsRedirect
+            | Self::Endpoints
             | Self::Rate
             | Self::Open
             | Self::Addresses
@@ -404,6 +413,7 @@ impl Gate {
             Self::HttpsRedirect(..) => Place::HttpsRedirect,
             Self::Redirect(_) | Self::Goto(_) | Self::Replacement(_) => Place::Redirect,
             Self::BodySize(_) => Place::BodySize,
+            Self::Endpoints => Place::Endpoints,
             Self::Rate(..) => Place::Rate,
             Self::Open(..) => Place::Open,
             Self::Addresses(_) => Place::Addresses,
@@ -441,6 +451,7 @@ impl Gate {
             | Self::Goto(_)
             | Self::Redirect(_)
             | Self::Replacement(_)
+            | Self::Endpoints
             | Self::BodySize(_) => false,
         }
     }
@@ -472,6 +483,11 @@ impl Gate {
                 let is_more = facts.body_bytes.is_some_and(|bytes| bytes > *most);
                 is_more.then_some(Answer::BodyTooLarge)
             }
+            Self::Endpoints => match said {
+                None => return Step::Ask(Question::HasEndpoint),
+                Some(Said::No) => Some(Answer::NoEndpoints),
+                Some(_) => None,
+            },
             Self::Rate(limits, statuses) => match said {
                 None => return Step::Ask(Question::IsWithinRate(limits)),
                 Some(Said::Yes) => None,
@@ -728,6 +744,7 @@ mod tests {
             Place::HttpsRedirect => Shut::Rule(Gate::HttpsRedirect(308, HttpsForm::default())),
             Place::Redirect => Shut::Rule(Gate::Redirect(ELSEWHERE)),
             Place::BodySize => Shut::Rule(Gate::BodySize(9)),
+            Place::Endpoints => Shut::Asked(Gate::Endpoints, Question::HasEndpoint),
             Place::Rate => Shut::Inquired(Gate::Rate(Arc::new(limits()), STATUSES)),
             Place::Open => Shut::Inquired(Gate::Open(Arc::new(limits()), STATUSES)),
             Place::Addresses => Shut::Rule(addresses()),
@@ -755,6 +772,7 @@ mod tests {
             Answer::Denied => Place::ClearText,
             Answer::Elsewhere(_) | Answer::To(_) | Answer::Replaced(_) => Place::Redirect,
             Answer::BodyTooLarge => Place::BodySize,
+            Answer::NoEndpoints => Place::Endpoints,
             Answer::Limited(Excess::Rate, _) => Place::Rate,
             Answer::Limited(Excess::Open, _) => Place::Open,
             Answer::NotAllowed => Place::Addresses,
@@ -870,7 +888,10 @@ mod tests {
             // Whoever is sent elsewhere, or knocks at the wrong door, has not asked yet.
             (Place::Preflight, Place::Rate),
             (Place::Redirect, Place::Rate),
-            (Place::ClearText, Place::Rate),
+            (Place::ClearText, Place::Endpoints),
+            // Whom nobody can answer is not counted.
+            (Place::Endpoints, Place::Rate),
+            (Place::Endpoints, Place::Addresses),
             (Place::Rate, Place::Open),
             // Whoever may not come in has asked all the same.
             (Place::Open, Place::ExternalAuth),

@@ -336,6 +336,8 @@ fn gates(
     let script = || policies.script.as_ref();
     let host_steps = script().filter(|script| !script.host.is_empty()).cloned();
     let rule_steps = script().filter(|script| !script.rule.is_empty()).cloned();
+    let are_counted = rate.is_some() || open.is_some() || external_auth.is_some();
+    let are_asked = are_counted || policies.addresses.is_some() || policies.password.is_some();
     let gates = [
         has_subject.then_some(Gate::Subject),
         host_steps.map(Gate::HostSteps),
@@ -343,6 +345,7 @@ fn gates(
         policies.refusal.map(Gate::Refusal),
         policies.https_redirect.map(|status| Gate::HttpsRedirect(status, policies.https_form)),
         treatment.body_bytes_max.map(Gate::BodySize),
+        are_asked.then_some(Gate::Endpoints),
         policies.cors.as_ref().map(|_| Gate::Preflight),
         rate.map(|limits| Gate::Rate(limits, statuses)),
         open.map(|limits| Gate::Open(limits, statuses)),

@@ -17,7 +17,7 @@ use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::rt;
 use crate::quota::Judged;
-use crate::table::{Match, TableRule};
+use crate::table::{BackendId, Match, TableRule};
 use crate::telemetry::Counter;
 use crate::tls::{ClientAuthId, ClientIdentity, ClientRefusal};
 
@@ -153,6 +153,7 @@ impl Exchange<'_> {
             Question::IsBlocked => self.is_blocked(table),
             // They change what is known, and were taken before.
             Question::Steps(..) => return Said::Unknown,
+            Question::HasEndpoint => matched.is_none_or(|found| self.has_endpoint(found.rule)),
             Question::IsWithinRate(limits) => self.is_within_rate(limits),
             Question::HasRoom(limits) if self.has_room(limits) => true,
             Question::HasRoom(_) => return Said::Unknown,
@@ -176,6 +177,18 @@ impl Exchange<'_> {
         let (client, agent) = (self.client().ip(), value(FieldKind::UserAgent));
         let blocked = table.0.downstream.blocked.as_deref();
         blocked.is_some_and(|blocked| blocked.has(client, agent, value(FieldKind::Referer)))
+    }
+
+    /// Whether anybody may answer for the rule. What is asked for the rule's canary may be.
+    fn has_endpoint(&self, rule: &TableRule) -> bool {
+        let scheme = self.downstream.listener.scheme;
+        // An entry without backend has an answer of its own.
+        let answers = |id: Option<BackendId>| id.is_none_or(|id| self.has_endpoints(id));
+        let stand_in = rule.substitutes.as_ref().and_then(|substitutes| substitutes.stand_in);
+        rule.backends.is_empty()
+            || rule.canaries.is_some()
+            || rule.backends.iter().any(|entry| answers(entry.backend_of(scheme)))
+            || stand_in.is_some_and(|id| self.has_endpoints(id))
     }
 
     fn is_within_rate(&self, limits: &ClientLimits) -> bool {
@@ -284,6 +297,7 @@ impl Exchange<'_> {
             Answer::PasswordUnchecked => {
                 (Some(Counter::PasswordsUnchecked), Reply::PasswordUnchecked)
             }
+            Answer::NoEndpoints => (None, Reply::NoEndpoints),
             Answer::BodyTooLarge => (Some(Counter::BodiesTooLarge), Reply::BodyTooLarge),
             Answer::NotAdmitted(auth) => {
                 let pages = matched.and_then(|found| found.rule.substitutes.as_deref());

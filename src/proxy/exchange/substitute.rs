@@ -87,7 +87,7 @@ impl Exchange<'_> {
         self.answer(unsaid, reply).await
     }
 
-    fn has_endpoints(&self, id: BackendId) -> bool {
+    pub(super) fn has_endpoints(&self, id: BackendId) -> bool {
         self.core.upstreams.backend(id).is_some_and(|backend| backend.endpoint_count() > 0)
     }
 

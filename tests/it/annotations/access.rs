@@ -15,7 +15,11 @@ const ANN: &str = "Basic YW5uOnNlY3JldA==";
 const WRONG: &str = "Basic YW5uOndyb25n";
 
 fn ingress(name: &str, annotations: &[(&str, &str)]) -> Ingress {
-    let ingress = Ingress::new(name).host(&format!("{name}.example")).path("/", Prefix, "web");
+    leads_to("web", name, annotations)
+}
+
+fn leads_to(service: &str, name: &str, annotations: &[(&str, &str)]) -> Ingress {
+    let ingress = Ingress::new(name).host(&format!("{name}.example")).path("/", Prefix, service);
     annotations.iter().fold(ingress, |ingress, (name, value)| ingress.nginx(name, value))
 }
 
@@ -64,6 +68,12 @@ fn served(driver: Driver) -> Served {
         .ingress(&ingress("alone", &[(deny, "10.0.0.0/8"), (satisfy, "any")]))
         .ingress(&ingress("only", &[(allow, "10.0.0.0/8"), (satisfy, "any")]))
         .ingress(&ingress("cors", &[(allow, "10.0.0.0/8"), ("enable-cors", "true")]))
+        .ingress(&leads_to("nobody", "gone", &[(allow, "10.0.0.0/8")]))
+        .ingress(&leads_to(
+            "nobody",
+            "stood-in",
+            &[(allow, "10.0.0.0/8"), ("default-backend", "web")],
+        ))
         .ingress(&ingress("secure", &[(allow, "10.0.0.0/8")]).tls(&["secure.example"], "tls"))
         .start()
 }
@@ -113,6 +123,10 @@ fn lists() -> Vec<Row> {
         of(far, "some.example", 403),
         of(far, "all.example", 200),
         of("2001:db8::1", "all.example", 200),
+        // Whom nobody can answer is not asked who he is.
+        of(far, "gone.example", 503).says("503 Service Unavailable: the backend has no endpoints"),
+        of(far, "stood-in.example", 403),
+        of(near, "stood-in.example", 200),
         of(near, "bad.example", 503),
         of(near, "comma.example", 503),
         of(far, "worse.example", 503),
