@@ -23,7 +23,7 @@ pub struct Redirect {
 
 /// Which port a redirect names. The well-known one of the scheme goes without saying, unless the
 /// client said it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum NamedPort {
     /// That of the scheme if it is another one, else that of the listener.
     Listener,
@@ -32,7 +32,10 @@ pub enum NamedPort {
     /// What the client says in Host, as it says it, its case included.
     Sent,
     /// None.
+    #[default]
     Unsaid,
+    /// Neither port nor scheme and host: the reference is relative.
+    Relative,
 }
 
 /// What becomes of the query of a request that is redirected.
@@ -72,7 +75,7 @@ pub struct RedirectParts<'a> {
 }
 
 impl Redirect {
-    /// Appends the value of Location to `out`: an absolute URI.
+    /// Appends the value of Location to `out`: an absolute URI, unless it is to be relative.
     ///
     /// Shape: what of a rule is appended holds only characters of an RFC 3986 URI, the rest is
     /// percent-encoded. What of the request is repeated is repeated as it was sent, as nginx does;
@@ -83,15 +86,8 @@ impl Redirect {
     /// of an explicit scheme, else the listener's; the well-known port of the resulting scheme is
     /// left out. The query is kept.
     pub fn location(&self, parts: &RedirectParts<'_>, out: &mut Vec<u8>) {
-        let scheme = self.scheme.as_deref().unwrap_or(parts.scheme);
-        encode(scheme.as_bytes(), is_scheme, out);
-        out.extend_from_slice(b"://");
-        let sent = if self.port == NamedPort::Sent { parts.authority } else { parts.host };
-        let host = self.hostname.as_ref().map_or(sent, |name| name.as_bytes());
-        encode(host, is_host, out);
-        if let Some(port) = self.written_port(scheme, parts.listener_port) {
-            out.push(b':');
-            out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
+        if self.port != NamedPort::Relative {
+            self.put_origin(parts, out);
         }
         match &self.path {
             Some(edit) => edit.apply(parts.path, parts.matched_bytes, out),
@@ -105,6 +101,19 @@ impl Redirect {
         }
     }
 
+    fn put_origin(&self, parts: &RedirectParts<'_>, out: &mut Vec<u8>) {
+        let scheme = self.scheme.as_deref().unwrap_or(parts.scheme);
+        encode(scheme.as_bytes(), is_scheme, out);
+        out.extend_from_slice(b"://");
+        let sent = if self.port == NamedPort::Sent { parts.authority } else { parts.host };
+        let host = self.hostname.as_ref().map_or(sent, |name| name.as_bytes());
+        encode(host, is_host, out);
+        if let Some(port) = self.written_port(scheme, parts.listener_port) {
+            out.push(b':');
+            out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
+        }
+    }
+
     /// The port, unless it goes without saying.
     fn written_port(&self, scheme: &str, listener_port: u16) -> Option<u16> {
         let well_known = match scheme {
@@ -113,7 +122,7 @@ impl Redirect {
             _ => None,
         };
         let port = match self.port {
-            NamedPort::Sent | NamedPort::Unsaid => return None,
+            NamedPort::Sent | NamedPort::Unsaid | NamedPort::Relative => return None,
             NamedPort::Number(port) => port,
             NamedPort::Listener => self.scheme.as_ref().and(well_known).unwrap_or(listener_port),
         };
@@ -168,6 +177,12 @@ mod tests {
     #[test]
     fn what_is_not_set_is_kept() {
         check(&KEEP, &REQUEST, "http://shop.example/foo/bar");
+    }
+
+    #[test]
+    fn a_relative_reference_names_no_origin() {
+        let redirect = Redirect { port: NamedPort::Relative, ..KEEP };
+        check(&redirect, &RedirectParts { query: Some(b"a"), ..REQUEST }, "/foo/bar?a");
     }
 
     #[test]

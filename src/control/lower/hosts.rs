@@ -20,7 +20,7 @@ use super::sessions;
 use super::settings::{HostAnswer, PathStyle};
 use super::snippet::{self, LocationText, Snippet};
 use crate::control::source::report::{Finding, Report};
-use crate::filter::{Filter, NamedPort, PathEdit, Redirect, RedirectQuery};
+use crate::filter::{Filter, PathEdit, Redirect, RedirectQuery};
 use crate::model::{
     BackendKey, BackendTarget, Host, HostPattern, Location, ObjectRef, OnMiss, Origin, Policies,
     Problem, Refusal, RequestMatch, Rule, WeightedBackend,
@@ -269,7 +269,7 @@ impl HostWide<'_> {
             let redirect = Redirect {
                 scheme: None,
                 hostname: None,
-                port: NamedPort::Unsaid,
+                port: claim.settings.slash_port,
                 query: RedirectQuery::Kept,
                 path: Some(PathEdit::Full(path.text().into())),
                 status: 301,
@@ -309,6 +309,8 @@ impl HostWide<'_> {
                 cors: None,
                 replacement: None,
                 script: None,
+                // Lengths are the location's to say.
+                body_bytes_max: Some(0),
                 ..self.policies(claim, "/")
             },
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::guards::Guards;
 use super::path::RoutePath;
 use super::snippet::meaning::Snippet;
-use crate::filter::{Challenge, Redirect};
+use crate::filter::{Challenge, NamedPort, Redirect};
 use crate::model::{
     BackendKey, BackendProtocol, CanaryCriteria, CertificatePolicy, Dial, DialTls, ErrorPages,
     HostPattern, ObjectRef, Policies, Reach, Replaced,
@@ -44,6 +44,8 @@ pub(crate) struct Settings {
     pub client_auth: Option<ClientCertificates>,
     /// Of its hosts.
     pub answers: Vec<HostAnswer>,
+    /// Of its rules: what the redirect to a path with the slash that a request lacks names.
+    pub slash_port: NamedPort,
     /// More names of its hosts.
     pub aliases: Vec<HostPattern>,
     /// Its hosts are also reached by their names with or without `www.`.

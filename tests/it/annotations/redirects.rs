@@ -68,6 +68,14 @@ fn more(area: Area) -> Area {
             .host("missing.example")
             .path("/", Prefix, "web"),
     )
+    .ingress(&slashed("port", "use-port-in-redirects"))
+    .ingress(&slashed("rel", "relative-redirects"))
+    // What the server answers has no longest body.
+    .ingress(
+        &Ingress::simple("root", "root.example", "web")
+            .nginx("app-root", "/app")
+            .nginx("proxy-body-size", "1"),
+    )
     .ingress(
         &Ingress::new("early")
             .nginx("permanent-redirect", "https://n.example/")
@@ -75,6 +83,12 @@ fn more(area: Area) -> Area {
             .host("early.example")
             .path("/", Prefix, "web"),
     )
+}
+
+/// A host whose path `/dir/` is redirected to with the slash, and an annotation.
+fn slashed(name: &str, annotation: &str) -> Ingress {
+    let ingress = Ingress::new(&format!("slash-{name}")).nginx(annotation, "true");
+    ingress.host(&format!("{name}-slash.example")).path("/dir/", Prefix, "web")
 }
 
 fn to(host: &'static str, request: &str, status: u16, location: &str) -> Row {
@@ -101,6 +115,10 @@ fn requests_are_sent_where_annotations_say(driver: Driver) {
         to("odd.example", "/", 301, "http://odd.example/y"),
         to("port.example", "/", 301, &format!("http://port.example:{port}/y")),
         to("rel.example", "/", 301, "/y"),
+        to("port-slash.example", "/dir", 301, &format!("http://port-slash.example:{port}/dir/")),
+        to("rel-slash.example", "/dir?a", 301, "/dir/?a"),
+        to("root.example", "POST /", 302, "http://root.example/app").body("12"),
+        row("root.example", "POST /x", 413).body("12"),
         to("temp.example", "/", 307, "http://t.example"),
         to("both.example", "/", 302, "http://t.example"),
         row("closed.example", "/", 503),

@@ -81,6 +81,11 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     settings.has_twins = strict_flag(reader, TWIN);
     aliases(reader, settings);
     let is_relative = strict_flag(reader, RELATIVE);
+    settings.slash_port = match (is_relative, port) {
+        (true, _) => NamedPort::Relative,
+        (false, RedirectPort::Written) => NamedPort::Listener,
+        (false, RedirectPort::Omitted) => NamedPort::Unsaid,
+    };
     let permanent = code(reader, PERMANENT_CODE, 301);
     let temporal = code(reader, TEMPORAL_CODE, 302);
     let (name, status) = match (reader.text(TEMPORAL), reader.text(PERMANENT)) {
