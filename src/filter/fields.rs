@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::overlay::is_same_name;
 
-/// Changes to fields. Names are lower case tokens and values hold no control characters;
-/// [`FieldEdits::new`] sees to it, and so nobody who writes a head has to.
+/// Changes to fields. Names are tokens, as their author writes them, and values hold no control
+/// characters; [`FieldEdits::new`] sees to it, and so nobody who writes a head has to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct FieldEdits {
     set: Vec<(Arc<str>, Arc<str>)>,
@@ -49,7 +49,7 @@ impl FieldEdits {
     /// Nothing to do.
     pub const NONE: &Self = &Self { set: Vec::new(), add: Vec::new(), remove: Vec::new() };
 
-    /// Checks the edits and lower-cases their names.
+    /// Checks the edits.
     ///
     /// Shape: `set` replaces every line of its name, `add` adds a line, `remove` deletes every
     /// line.
@@ -76,6 +76,17 @@ impl FieldEdits {
         match edits.repeated_name() {
             Some(name) => Err(FieldEditError::Repeated(name)),
             None => Ok(edits),
+        }
+    }
+
+    /// One line in the place of all of its name. As nginx has it, without a value there is none.
+    ///
+    /// # Errors
+    /// As [`FieldEdits::new`].
+    pub fn line(name: &str, value: &str) -> Result<Self, FieldEditError> {
+        match value.is_empty() {
+            true => Self::new([], [], [name]),
+            false => Self::new([(name, value)], [], []),
         }
     }
 
@@ -127,9 +138,9 @@ impl FieldEdits {
     fn repeated_name(&self) -> Option<Arc<str>> {
         let pairs = self.set.iter().chain(&self.add).map(|(name, _)| name);
         let mut names: Vec<&Arc<str>> = pairs.chain(&self.remove).collect();
-        names.sort_unstable();
+        names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
         names.windows(2).find_map(|pair| match pair {
-            [a, b] if a == b => Some(Arc::clone(a)),
+            [a, b] if a.eq_ignore_ascii_case(b) => Some(a.to_ascii_lowercase().into()),
             _ => None,
         })
     }
@@ -139,11 +150,10 @@ fn check_name(name: &str) -> Result<Arc<str>, FieldEditError> {
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(FieldEditError::Name(name.to_owned()));
     }
-    let name: Arc<str> = name.to_ascii_lowercase().into();
-    if RESERVED.contains(&name.as_ref()) {
-        return Err(FieldEditError::Reserved(name));
+    match RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        Some(reserved) => Err(FieldEditError::Reserved((*reserved).into())),
+        None => Ok(name.into()),
     }
-    Ok(name)
 }
 
 fn check_value(name: &Arc<str>, value: &str) -> Result<Arc<str>, FieldEditError> {
@@ -212,7 +222,7 @@ mod tests {
             assert_eq!(edits.is_dropped(name.as_bytes()), wanted, "{name}");
         }
         let lines: Vec<_> = edits.appended().collect();
-        assert_eq!(lines, [("x-set", "s\tt"), ("x-two", ""), ("x-add", "ü")]);
+        assert_eq!(lines, [("X-Set", "s\tt"), ("x-two", ""), ("X-Add", "ü")]);
         assert!(!edits.is_empty());
         assert!(FieldEdits::default().is_empty());
     }

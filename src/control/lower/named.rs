@@ -240,7 +240,7 @@ mod tests {
         };
         assert_eq!(fields(&[]), set(&[]));
         assert_eq!(fields(&[("X-A", "$host \"1\"\n"), ("x-b", "2")]), {
-            set(&[("x-a", "$host \"1\""), ("x-b", "2")])
+            set(&[("X-A", "$host \"1\""), ("x-b", "2")])
         });
         let not_allowed = FieldsDefect::NotAllowed(of(), "X-C".into());
         assert_eq!(fields(&[("X-A", "1"), ("X-C", "1")]), Err(not_allowed));

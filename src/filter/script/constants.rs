@@ -65,11 +65,7 @@ fn edits<'a>(changes: impl Iterator<Item = Option<(&'a str, &'a str)>>) -> Optio
     let mut all = FieldEdits::default();
     for change in changes {
         let (name, value) = change?;
-        let next = match value {
-            "" => FieldEdits::new([], [], [name]),
-            value => FieldEdits::new([(name, value)], [], []),
-        };
-        all.append(&next.ok()?);
+        all.append(&FieldEdits::line(name, value).ok()?);
     }
     Some(all)
 }

@@ -31,7 +31,8 @@ fn area(driver: Driver) -> Served {
         .object(config_map("answers", "  X-All: every\n  X-Empty: \"\"\n---\n"))
         .object(config_map(
             "upstream",
-            "  X-Via: edge $host\n  X-Start: t=$msec\n  X-Forged: ours\n  Host: a\n  X-Bad: $no\n\
+            "  X-Via: edge $host\n  X-Start: t=$msec\n  X-Forged: ours\n  X-Gone: \"\"\n  \
+             Host: a\n  X-Bad: $no\n\
              ---\n",
         ))
         .ingress(&simple("plain"))
@@ -103,6 +104,8 @@ fn holds_for_all(area: &Served) {
             .has("x-all", "every")
             .lacks("x-empty")
             .send("X-Forged", "theirs")
+            .send("X-Gone", "theirs")
+            .saw_no("x-gone")
             .saw_field("x-via", "edge plain.example")
             .saw_field("x-forged", "ours")
             .saw_field("x-original-uri", "/a?b")

@@ -29,7 +29,7 @@ pub(in super::super) fn find(
     if let Some(named) = &answer {
         let mut fields = FieldEdits::default();
         for (name, value) in lines("add-headers", named, all, &mut report) {
-            match FieldEdits::new([(name, value)], [], []) {
+            match FieldEdits::line(name, value) {
                 Ok(edit) => fields.append(&edit),
                 Err(why) => report.warning(unusable("add-headers", named, &why.to_string())),
             }
@@ -42,10 +42,15 @@ pub(in super::super) fn find(
     if let Some(named) = &upstream {
         for (name, value) in lines("proxy-set-headers", named, all, &mut report) {
             match line(name, value) {
-                Ok((name, text)) => match constant(&name, &text) {
-                    Some(edit) => set.append(&edit),
-                    None => texts.push((name, text)),
-                },
+                Ok((name, text)) => {
+                    match text.constant().map(|value| FieldEdits::line(&name, value)) {
+                        Some(Ok(edit)) => set.append(&edit),
+                        Some(Err(why)) => {
+                            report.warning(unusable("proxy-set-headers", named, &why.to_string()));
+                        }
+                        None => texts.push((name, text)),
+                    }
+                }
                 Err(why) => report.warning(unusable("proxy-set-headers", named, &why)),
             }
         }
@@ -53,12 +58,6 @@ pub(in super::super) fn find(
     globals.defaults.upstream_set = Arc::new(set);
     globals.defaults.upstream_fields = texts.into();
     report.finish()
-}
-
-/// A line that is the same for all requests.
-fn constant(name: &str, text: &Text) -> Option<FieldEdits> {
-    let value = text.constant().filter(|value| !value.is_empty())?;
-    FieldEdits::new([(name, value)], [], []).ok()
 }
 
 fn line(name: &str, value: &str) -> Result<Line, String> {
@@ -88,7 +87,7 @@ fn lines<'m>(
         report.warning(unusable(key, named, &why));
     }
     let lines = data.take(GENERAL_WORDS_MAX);
-    lines.map(|(name, value)| (name.as_str(), value.trim())).filter(|(_, value)| !value.is_empty())
+    lines.map(|(name, value)| (name.as_str(), value.trim()))
 }
 
 fn unusable(key: &str, named: &ObjectRef, why: &str) -> Finding {

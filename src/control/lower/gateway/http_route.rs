@@ -454,13 +454,13 @@ pub(super) mod tests {
         else {
             panic!("{:?}", rule.filters);
         };
-        assert_eq!(*first, Edit::RequestFields(field("x-a")));
+        assert_eq!(*first, Edit::RequestFields(field("X-A")));
         assert!(matches!(host, Edit::Rewrite(of) if of.hostname.as_deref() == Some("v")));
         let full = Some(PathEdit::Full("/full".into()));
         assert!(matches!(path, Edit::Rewrite(of) if of.path == full));
         let weights: Vec<_> = rule.backends.iter().map(|of| of.weight).collect();
         assert_eq!(weights, [3, 1, 1]);
-        assert_eq!(rule.backends[0].edits, [Edit::RequestFields(field("x-b"))]);
+        assert_eq!(rule.backends[0].edits, [Edit::RequestFields(field("X-B"))]);
         assert_eq!(rule.backends[1].target, BackendTarget::Invalid);
         let BackendTarget::Elsewhere(redirect) = &rule.backends[2].target else { panic!("none") };
         assert_eq!((redirect.status, redirect.scheme.as_deref()), (307, Some("https")));

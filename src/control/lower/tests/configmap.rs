@@ -72,8 +72,8 @@ fn fields_follow_the_config_maps_that_are_named() {
     assert_eq!(reasons(&missing), ["ConfigMapMissing data.add-headers"]);
     let lowered = world.apply(config_map("f", "X-A: \"1\", x-a: \"2\", X-B: \" 3 \", \"X C\": v"));
     assert_eq!(reasons(&lowered), ["ConfigMapInvalid data.add-headers"]);
-    assert_eq!(fields(lowered), "x-b: 3, x-a: 2");
-    assert_eq!(fields(world.apply(config_map("f", "X-A: \"4\""))), "x-a: 4");
+    assert_eq!(fields(lowered), "X-B: 3, x-a: 2");
+    assert_eq!(fields(world.apply(config_map("f", "X-A: \"4\", X-B: \"\""))), "X-A: 4");
     let many: Vec<_> = (0..=GENERAL_WORDS_MAX).map(|n| format!("X-{n}: v")).collect();
     let lowered = world.apply(config_map("f", &many.join(", ")));
     assert_eq!(reasons(&lowered), ["ConfigMapInvalid data.add-headers"]);
