@@ -30,12 +30,44 @@ pub enum Escaping {
     Bare,
 }
 
-/// Names of variables of modules that are not here.
-const NOTHING: [&str; 5] =
-    ["gzip_ratio", "limit_conn_status", "limit_req_status", "upstream_cache_status", "pipe"];
+/// Names of variables that nginx and modules of it have and of which nothing is known here: a form
+/// counts as a whole, so that one of them must not cost the operator all the others.
+const NOTHING: [&str; 21] = [
+    "connection",
+    "connection_requests",
+    "connection_time",
+    "document_root",
+    "gzip_ratio",
+    "hostname",
+    "limit_conn_status",
+    "limit_rate",
+    "limit_req_status",
+    "nginx_version",
+    "pid",
+    "pipe",
+    "proxy_port",
+    "request_body",
+    "request_completion",
+    "request_filename",
+    "secure_link",
+    "server_addr",
+    "upstream_bytes_sent",
+    "upstream_cache_status",
+    "upstream_queue_time",
+];
 
 /// The same of families of them.
-const NOTHING_OF: [&str; 4] = ["geoip_", "geoip2_", "opentracing_", "otel_"];
+const NOTHING_OF: [&str; 9] = [
+    "geoip_",
+    "geoip2_",
+    "opentracing_",
+    "otel_",
+    "proxy_protocol_",
+    "sent_trailer_",
+    "ssl_",
+    "tcpinfo_",
+    "upstream_trailer_",
+];
 
 /// The format of ingress-nginx.
 pub const DEFAULT_LOG_FORM: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
@@ -115,17 +147,22 @@ fn named(name: &str) -> Option<Variable> {
         "upstream_response_time" => Outcome::UpstreamTime,
         "upstream_connect_time" => Outcome::ConnectTime,
         "upstream_header_time" => Outcome::HeaderTime,
-        "proxy_upstream_name" => Outcome::UpstreamName,
+        // So it is set there.
+        "proxy_upstream_name" | "proxy_host" => Outcome::UpstreamName,
         "proxy_alternative_upstream_name" => Outcome::AlternativeName,
-        _ if NOTHING.contains(&name) => Outcome::Nothing,
-        _ if NOTHING_OF.iter().any(|family| of(family).is_some()) => Outcome::Nothing,
         _ => match (of("sent_http_"), of("upstream_http_")) {
             (Some(name), _) => Outcome::Sent(field(name)),
             (_, Some(name)) => Outcome::Upstream(field(name)),
-            (None, None) => return Variable::named(name),
+            (None, None) => return Variable::named(name).or_else(|| nothing(name)),
         },
     };
     Some(Variable::Outcome(outcome))
+}
+
+fn nothing(name: &str) -> Option<Variable> {
+    let is_one_of = |family: &&str| name.len() > family.len() && name.starts_with(*family);
+    let is_known = NOTHING.contains(&name) || NOTHING_OF.iter().any(is_one_of);
+    is_known.then_some(Variable::Outcome(Outcome::Nothing))
 }
 
 #[cfg(test)]
@@ -160,6 +197,11 @@ mod tests {
             ("$opentelemetry_trace_id", Variable::Trace(TraceValue::TraceId)),
             ("$geoip2_country_code", Variable::Outcome(Outcome::Nothing)),
             ("$gzip_ratio", Variable::Outcome(Outcome::Nothing)),
+            ("$connection_requests", Variable::Outcome(Outcome::Nothing)),
+            ("$ssl_session_reused", Variable::Outcome(Outcome::Nothing)),
+            ("$ssl_protocol", Variable::TlsVersion),
+            ("$proxy_protocol_addr", Variable::PeerAddress),
+            ("$proxy_host", Variable::Outcome(Outcome::UpstreamName)),
         ] {
             assert_eq!(variables(form), [expected], "{form}");
         }
