@@ -483,6 +483,11 @@ pub const SESSION_TEXT_BYTES_MAX: usize = 1_024;
 pub const ROUTE_RULES_MAX: usize = 16;
 /// Matches of all its rules, as the API has it; likewise.
 pub const ROUTE_MATCHES_MAX: usize = 128;
+/// Gateways that a BackendTLSPolicy says its state for, as the API has it.
+pub const POLICY_ANCESTORS_MAX: usize = 16;
+/// Alternative names that a BackendTLSPolicy demands one of: more than the API has; the surplus
+/// closes its Service.
+pub const POLICY_NAMES_MAX: usize = 16;
 /// Filters or backends of a rule, as the API has it; likewise.
 pub const ROUTE_PARTS_MAX: usize = 16;
 /// Servers that get copies of the requests of one rule: as many as it can have filters (Gateway API

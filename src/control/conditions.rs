@@ -60,6 +60,14 @@ pub struct ObjectStatus {
     pub content: Content,
 }
 
+impl ObjectStatus {
+    /// Whether it has something to show of some parent.
+    #[must_use]
+    pub fn has_parents(&self) -> bool {
+        matches!(&self.content, Content::Parents { parents, .. } if !parents.is_empty())
+    }
+}
+
 /// What an object is to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -88,13 +96,35 @@ pub enum Content {
         /// One for each listener, in order.
         listeners: Vec<ListenerStatus>,
     },
-    /// Of a route: `parents`. Of a policy: `ancestors`.
+    /// Of a route or a policy, on each way through a Gateway.
     Parents {
+        /// Which of both.
+        list: ParentList,
         /// Whose entries these are; others' are left alone.
         controller: Arc<str>,
         /// In order.
         parents: Vec<ParentStatus>,
     },
+}
+
+/// What the list of an object's parents is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParentList {
+    /// `parents`, of a route.
+    Parents,
+    /// `ancestors`, of a policy.
+    Ancestors,
+}
+
+impl ParentList {
+    /// The field of the list, and that of its elements which names the parent.
+    #[must_use]
+    pub const fn fields(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Parents => ("parents", "parentRef"),
+            Self::Ancestors => ("ancestors", "ancestorRef"),
+        }
+    }
 }
 
 /// Addresses of a Gateway.

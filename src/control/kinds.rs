@@ -110,7 +110,7 @@ pub enum Serving {
 /// All kinds, in their order.
 pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     KindInfo {
-        serving: Serving::NotYet,
+        role: Role::Names,
         unread: "TLS to backends of Gateways is not set up",
         ..extension::<BackendTLSPolicy>(Kind::BackendTLSPolicy)
     },

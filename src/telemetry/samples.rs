@@ -38,7 +38,8 @@ pub(crate) fn origin() -> Origin {
 pub(crate) fn labels(ingress: &str, service: &str) -> SeriesLabels {
     let object = ObjectRef { kind: Kind::Ingress, namespace: "shop".into(), name: ingress.into() };
     let key = BackendKey { service: service.into(), ..backend() };
-    SeriesLabels { object, backend: (!service.is_empty()).then_some(key), canary: None }
+    let backend = (!service.is_empty()).then_some(key);
+    SeriesLabels { object, host: "".into(), path: "".into(), backend, canary: None }
 }
 
 pub(crate) fn series(slot: u32, generation: u32) -> SeriesId {

@@ -21,6 +21,7 @@ mod demo;
 mod drain;
 mod entry_points;
 mod forwarding;
+mod gateway;
 mod http1;
 mod http2;
 mod limits;

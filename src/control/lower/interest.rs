@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::backends::slices;
 use super::configmap::InForce;
 use super::configmap::globals::Globals;
-use super::gateway::parents;
+use super::gateway::{backend_tls, parents};
 use super::ingress::class::Classes;
 use super::ingress::spec;
 use super::options::LowerOptions;
@@ -79,6 +79,9 @@ impl source::Interest for Interest {
                 if self.gateway_classes.contains(&*gateway.spec.gateway_class_name) =>
             {
                 parents::needs(&gateway.spec.listeners, &reference.namespace)
+            }
+            Object::BackendTLSPolicy(policy) if !self.gateway_classes.is_empty() => {
+                backend_tls::needs(reference, policy).collect()
             }
             // Of which Gateway it is, its own object says.
             Object::ListenerSet(set) if !self.gateway_classes.is_empty() => {

@@ -86,22 +86,23 @@ fn wanted(status: &ObjectStatus, published: &Addresses, shown: &Value, now: Time
             "conditions": write.conditions(conditions, shown),
             "listeners": write.listeners(listeners, shown),
         }),
-        Content::Parents { controller, parents } => {
+        Content::Parents { list: name, controller, parents } => {
+            let (field, reference) = name.fields();
             let mut entries = Vec::new();
-            let old: Vec<&Value> = list(shown, "parents").collect();
+            let old: Vec<&Value> = list(shown, field).collect();
             let is_own = |entry: &&&Value| entry["controllerName"].as_str() == Some(controller);
             entries.extend(old.iter().filter(|entry| !is_own(entry)).map(|entry| (*entry).clone()));
             for parent in parents {
                 let name = json!(parent.parent);
-                let before = old.iter().filter(is_own).find(|entry| entry["parentRef"] == name);
+                let before = old.iter().filter(is_own).find(|entry| entry[reference] == name);
                 let before = before.map_or(&Value::Null, |entry| *entry);
                 entries.push(json!({
-                    "parentRef": name,
+                    reference: name,
                     "controllerName": **controller,
                     "conditions": write.conditions(&parent.conditions, before),
                 }));
             }
-            json!({ "parents": entries })
+            json!({ field: entries })
         }
     }
 }
@@ -236,7 +237,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::control::conditions::ParentStatus;
+    use crate::control::conditions::{ParentList, ParentStatus};
     use crate::control::gateway_api::reference::ParentReference;
 
     const EARLIER: &str = "2026-01-01T00:00:00Z";
@@ -333,29 +334,37 @@ mod tests {
 
     #[test]
     fn entries_of_others_stay_as_they_are() {
+        for list in [ParentList::Parents, ParentList::Ancestors] {
+            check_entries(list);
+        }
+    }
+
+    #[track_caller]
+    fn check_entries(list: ParentList) {
+        let (field, reference) = list.fields();
         let foreign = json!({
-            "parentRef": {"name": "theirs"}, "controllerName": "example.com/other",
+            reference: {"name": "theirs"}, "controllerName": "example.com/other",
             "conditions": [{"type": "Accepted", "status": "True"}],
         });
         let stale = json!({
-            "parentRef": {"name": "old"}, "controllerName": "ringway.dev/gateway", "conditions": [],
+            reference: {"name": "old"}, "controllerName": "ringway.dev/gateway", "conditions": [],
         });
-        let shown = json!({"parents": [stale, foreign]});
+        let shown = json!({ field: [stale, foreign] });
         let parent = ParentReference { name: "ours".into(), ..ParentReference::default() };
         let conditions = vec![Condition::holds("Accepted", "Accepted")];
         let parents = |parents| {
             let controller = "ringway.dev/gateway".into();
-            let content = Content::Parents { controller, parents };
+            let content = Content::Parents { list, controller, parents };
             Outcome::Status(Arc::new(ObjectStatus { generation: 1, content }))
         };
         let ours = parents(vec![ParentStatus { parent, conditions }]);
         let status = written(&ours, &shown).expect("a status");
-        assert_eq!(status["parents"].as_array().map(Vec::len), Some(2));
-        assert_eq!(status["parents"][0], foreign);
-        assert_eq!(status["parents"][1]["parentRef"], json!({"name": "ours"}));
+        assert_eq!(status[field].as_array().map(Vec::len), Some(2));
+        assert_eq!(status[field][0], foreign);
+        assert_eq!(status[field][1][reference], json!({"name": "ours"}));
         assert_eq!(written(&ours, &status), None);
         let status = written(&parents(Vec::new()), &status).expect("taken back");
-        assert_eq!(status, json!({"parents": [foreign]}));
+        assert_eq!(status, json!({ field: [foreign] }));
         assert_eq!(written(&parents(Vec::new()), &status), None);
         assert_eq!(written(&parents(Vec::new()), &Value::Null), None);
         // Whoever else wrote meanwhile must not lose it.

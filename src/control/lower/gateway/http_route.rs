@@ -202,6 +202,7 @@ pub(super) mod tests {
     use k8s_openapi::api::core::v1::Service;
     use serde_json::{Value, json};
 
+    use super::super::backend_tls::Policies;
     use super::super::grants::Grants;
     use super::super::meaning::Traffic;
     use super::super::world::World;
@@ -231,8 +232,8 @@ pub(super) mod tests {
             let reference = ObjectRef { kind: Kind::Service, namespace, name };
             store.services.insert(reference, Entry { object, provenance: None });
         }
-        let grants = Grants::default();
-        let world = World { store: &store, grants: &grants };
+        let (grants, policies) = (Grants::default(), Policies::of(&store));
+        let world = World { store: &store, grants: &grants, policies: &policies };
         let reference = ObjectRef { kind, namespace: "ns".into(), name: "r".into() };
         lower(Lowering { world: &world, reference: &reference, provenance: None })
     }

@@ -11,6 +11,7 @@
 
 mod addresses;
 mod attachment;
+pub(super) mod backend_tls;
 mod durations;
 mod filters;
 mod grants;
@@ -37,11 +38,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::backends::service::service_ref;
 use super::backends::{self, Backends, Use};
 use super::claim::Age;
 use super::names::certificates::Names;
 use super::options::LowerOptions;
-use crate::control::conditions::{Content, ObjectStatus};
+use crate::control::conditions::{Content, ObjectStatus, ParentList};
 use crate::control::outcomes::Outcome;
 use crate::control::store::{Dirty, Store};
 use crate::model::{
@@ -50,6 +52,7 @@ use crate::model::{
 };
 use addresses::Pool;
 use attachment::{Attached, attach};
+use backend_tls::Policies;
 use grants::Grants;
 use listeners::Listener;
 use meaning::{Meaning, Traffic};
@@ -68,6 +71,7 @@ pub(super) struct Gateways {
     /// Changed since it was last made.
     pending: BTreeSet<ObjectRef>,
     grants: Grants,
+    policies: Policies,
     pool: Pool,
     parents: Parents,
     routes: BTreeMap<ObjectRef, Route>,
@@ -112,7 +116,9 @@ impl Gateways {
         if !self.told.is_empty() || has_class() {
             let concerns = |object: &&ObjectRef| match object.kind {
                 Kind::EndpointSlice | Kind::Ingress | Kind::IngressClass => false,
-                Kind::Service | Kind::ConfigMap => self.by_read.contains_key(*object),
+                Kind::Service | Kind::ConfigMap => {
+                    self.by_read.contains_key(*object) || self.policies.read(object)
+                }
                 Kind::Secret => self.names(object),
                 _ => true,
             };
@@ -166,6 +172,9 @@ impl Gateways {
         if has(&[Kind::ReferenceGrant]) {
             self.grants = Grants::of(&store.reference_grants);
         }
+        let policies = Policies::of(store);
+        let are_policies_others = policies != self.policies;
+        self.policies = policies;
         let is_route = |object: &ObjectRef| routes::KINDS.contains(&object.kind);
         let are_parents_stale =
             is_concerned || pending.iter().any(|o| !is_route(o) && o.kind != Kind::Service);
@@ -182,11 +191,11 @@ impl Gateways {
         let reading = pending.iter().flat_map(|object| self.by_read.get(object)).flatten();
         let mut stale: BTreeSet<ObjectRef> = reading.cloned().collect();
         stale.extend(pending.iter().filter(|object| is_route(object)).cloned());
-        if has(&[Kind::ReferenceGrant]) {
+        if has(&[Kind::ReferenceGrant]) || are_policies_others {
             stale.extend(self.routes.keys().cloned());
         }
         wanted.extend(stale.iter().cloned());
-        let world = World { store, grants: &self.grants };
+        let world = World { store, grants: &self.grants, policies: &self.policies };
         let mut changed = Vec::new();
         for route in &wanted {
             let known = self.routes.get(route).filter(|_| !stale.contains(route));
@@ -442,6 +451,12 @@ impl Gateways {
             let problems = states::parent_problems(reference, parent, &telling);
             now.push((reference.clone(), Some(status), problems));
         }
+        for (reference, status) in self.policies.states(&self.ways(), &options.gateway_controller) {
+            // Of what has no way through a Gateway of ours nothing is said.
+            if status.has_parents() || self.told.contains_key(&reference) {
+                now.push((reference, Some(status), Vec::new()));
+            }
+        }
         let is_gone = |told: &&ObjectRef| {
             !routes::KINDS.contains(&told.kind)
                 && !now.iter().any(|(reference, ..)| reference == *told)
@@ -461,6 +476,7 @@ impl Gateways {
                     let left = view(store, &reference).map(|view| ObjectStatus {
                         generation: view.metadata.generation.unwrap_or_default(),
                         content: Content::Parents {
+                            list: ParentList::Parents,
                             controller: Arc::clone(controller),
                             parents: Vec::new(),
                         },
@@ -514,6 +530,24 @@ impl Gateways {
                 && parent.listeners.iter().any(states::is_good)
         };
         u32::try_from(self.parents.values().filter(is_accepted).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The Gateways through which Services are reached.
+    fn ways(&self) -> BTreeMap<ObjectRef, BTreeSet<ObjectRef>> {
+        let mut ways: BTreeMap<ObjectRef, BTreeSet<ObjectRef>> = BTreeMap::new();
+        if self.policies.is_empty() {
+            return ways;
+        }
+        for route in self.routes.values() {
+            let taken = route.attached.iter().filter(|attached| attached.listeners.is_ok());
+            let gateways = taken.filter_map(|attached| self.parents.get(&attached.object));
+            for gateway in gateways.map(|parent| &parent.gateway) {
+                for key in route.meaning.references.uses.keys() {
+                    ways.entry(service_ref(key)).or_default().insert(gateway.clone());
+                }
+            }
+        }
+        ways
     }
 
     /// How many routes each listener has, whatever becomes of their requests.

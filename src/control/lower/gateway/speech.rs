@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ServicePort;
 
+use super::backend_tls::Closed;
 use super::meaning::Lowering;
 use super::references::{ReferenceError, References, Unresolved};
 use crate::control::gateway_api::reference::BackendReference;
@@ -33,38 +34,61 @@ impl Speaker<'_> {
         reference: &BackendReference,
         field: &str,
     ) -> BackendTarget {
-        let said = self.app_protocol(reference);
-        let dial = self.speech.dial(said.as_deref());
-        let protocol = dial.as_ref().ok().copied().flatten();
-        let dial_as = Dial { protocol, ..Dial::default() };
         let world = self.lowering.world;
+        let (service, port) = self.port(reference);
+        let said = port.and_then(|port| port.app_protocol.as_deref());
+        let dial = self.speech.dial(said);
+        let protocol = dial.as_ref().ok().copied().flatten();
+        let policy = world.policies.dial(&service, port);
+        let dial_as = match &policy {
+            Some(Ok(tls)) => Dial {
+                protocol: Some(self.speech.over_tls(said)),
+                tls: Some(Arc::clone(tls)),
+                ..Dial::default()
+            },
+            Some(Err(Closed)) | None => Dial { protocol, ..Dial::default() },
+        };
         let target = references.backend(world, self.lowering.referrer(), reference, field, dial_as);
         match (dial, target) {
             (Err(error), BackendTarget::Service(_)) => {
                 references.unresolved.push(Unresolved { field: field.to_owned(), error });
                 BackendTarget::Invalid
             }
+            // Its policy says why.
+            (Ok(_), BackendTarget::Service(_)) if matches!(policy, Some(Err(Closed))) => {
+                BackendTarget::Invalid
+            }
             (_, target) => target,
         }
     }
 
-    /// What the Service says of its port.
-    fn app_protocol(&self, reference: &BackendReference) -> Option<String> {
+    /// The Service that is named, and the port of it.
+    fn port(&self, reference: &BackendReference) -> (ObjectRef, Option<&ServicePort>) {
         let namespace = match &reference.namespace {
             Some(namespace) => namespace.as_str().into(),
             None => Arc::clone(&self.lowering.reference.namespace),
         };
         let name = reference.name.as_str().into();
         let service = ObjectRef { kind: Kind::Service, namespace, name };
-        let entry = self.lowering.world.store.services.get(&service)?;
-        let number = i32::from(reference.port?);
-        let ports = entry.object.spec.as_ref()?.ports.as_ref()?;
-        let is_it = |port: &&ServicePort| port.port == number;
-        ports.iter().find(is_it)?.app_protocol.clone()
+        let entry = self.lowering.world.store.services.get(&service);
+        let ports = entry.and_then(|entry| entry.object.spec.as_ref()?.ports.as_ref());
+        let is_it = |port: &&ServicePort| reference.port.map(i32::from) == Some(port.port);
+        (service, ports.and_then(|ports| ports.iter().find(is_it)))
     }
 }
 
 impl Speech {
+    /// What a port is spoken to in over TLS that says this of itself.
+    fn over_tls(self, said: Option<&str>) -> BackendProtocol {
+        match (self, said) {
+            (Self::Grpc, _)
+            | (Self::Http, Some("kubernetes.io/h2c" | "h2c" | "http2" | "grpc" | "grpcs")) => {
+                BackendProtocol::Grpcs
+            }
+            (Self::Http, _) => BackendProtocol::Https,
+        }
+    }
+
     /// What a port is spoken to in that says this of itself; `None`: as it says.
     ///
     /// Source: Gateway API `BackendRef`, KEP-3726; GRPCRoute needs no word of the port.
@@ -99,6 +123,9 @@ mod tests {
         ] {
             assert_eq!(Speech::Http.dial(said), http, "{said:?}");
             assert_eq!(Speech::Grpc.dial(said).ok().flatten(), grpc, "{said:?}");
+            let is_http2 = said == Some("kubernetes.io/h2c") || said == Some("grpcs");
+            assert_eq!(Speech::Http.over_tls(said).is_http2(), is_http2, "{said:?}");
+            assert_eq!(Speech::Grpc.over_tls(said), BackendProtocol::Grpcs, "{said:?}");
         }
         let error = Speech::Grpc.dial(Some("kubernetes.io/ws")).expect_err("no gRPC");
         assert_eq!(error.reason(), "UnsupportedProtocol");

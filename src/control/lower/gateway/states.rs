@@ -12,7 +12,7 @@ use super::meaning::Refused;
 use super::parents::{Parent, Role};
 use super::routes::Route;
 use crate::control::conditions::{
-    Condition, Content, GatewayAddresses, ListenerStatus, ObjectStatus, ParentStatus,
+    Condition, Content, GatewayAddresses, ListenerStatus, ObjectStatus, ParentList, ParentStatus,
 };
 use crate::control::source::report::{Finding, Report};
 use crate::model::{Kind, ObjectRef, Problem};
@@ -26,8 +26,10 @@ const RESOLVED: &str = "ResolvedRefs";
 /// What we do of what the Gateway API leaves open, sorted. A GatewayClass tells it; nothing else
 /// decides what is claimed.
 ///
-/// Source: `pkg/features` of the Gateway API.
+/// Source: `pkg/features` of the Gateway API 1.6, whose suite knows no other names.
 pub(super) const FEATURES: &[&str] = &[
+    "BackendTLSPolicy",
+    "BackendTLSPolicySANValidation",
     "GRPCRoute",
     "GRPCRouteNamedRouteRule",
     "Gateway",
@@ -36,8 +38,32 @@ pub(super) const FEATURES: &[&str] = &[
     "GatewayPort8080",
     "GatewayStaticAddresses",
     "HTTPRoute",
+    "HTTPRoute303RedirectStatusCode",
+    "HTTPRoute307RedirectStatusCode",
+    "HTTPRoute308RedirectStatusCode",
+    "HTTPRouteBackendProtocolH2C",
+    "HTTPRouteBackendProtocolWebSocket",
+    "HTTPRouteBackendRequestHeaderModification",
+    "HTTPRouteBackendTimeout",
+    "HTTPRouteCORS",
     "HTTPRouteDestinationPortMatching",
+    "HTTPRouteHostRewrite",
+    "HTTPRouteMethodMatching",
+    "HTTPRouteNamedRouteRule",
     "HTTPRouteParentRefPort",
+    "HTTPRoutePathRedirect",
+    "HTTPRoutePathRewrite",
+    "HTTPRoutePortRedirect",
+    "HTTPRouteQueryParamMatching",
+    "HTTPRouteRequestMirror",
+    "HTTPRouteRequestMultipleMirrors",
+    "HTTPRouteRequestPercentageMirror",
+    "HTTPRouteRequestTimeout",
+    "HTTPRouteResponseHeaderModification",
+    "HTTPRouteRetry",
+    "HTTPRouteRetryBackendTimeout",
+    "HTTPRouteRetryConnectionError",
+    "HTTPRouteSchemeRedirect",
     "ListenerSet",
     "ReferenceGrant",
     "TLSRoute",
@@ -247,8 +273,11 @@ pub(super) fn route(route: &Route, controller: &Arc<str>) -> ObjectStatus {
         }
         ParentStatus { parent: attached.parent.clone(), conditions }
     });
-    let content =
-        Content::Parents { controller: Arc::clone(controller), parents: parents.collect() };
+    let content = Content::Parents {
+        list: ParentList::Parents,
+        controller: Arc::clone(controller),
+        parents: parents.collect(),
+    };
     ObjectStatus { generation: route.generation, content }
 }
 

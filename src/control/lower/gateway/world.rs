@@ -1,5 +1,6 @@
 //! What routes are lowered with.
 
+use super::backend_tls::Policies;
 use super::grants::Grants;
 use crate::control::store::Store;
 
@@ -7,4 +8,5 @@ use crate::control::store::Store;
 pub(super) struct World<'a> {
     pub store: &'a Store,
     pub grants: &'a Grants,
+    pub policies: &'a Policies,
 }

@@ -20,7 +20,7 @@ mod secret_references;
 mod served;
 mod service;
 mod snippets;
-mod tls;
+pub(super) mod tls;
 
 use super::*;
 use crate::control::source::{Change, manifest};

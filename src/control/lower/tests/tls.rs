@@ -9,7 +9,7 @@ use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
 
 /// A certificate chain and key in PEM.
-pub(super) struct Pair {
+pub(in crate::control::lower) struct Pair {
     pub chain: String,
     pub key: String,
 }
@@ -26,7 +26,7 @@ pub(super) fn pair_of(names: &[&str], years: (i32, i32)) -> Pair {
     Pair { chain, key: key.serialize_pem() }
 }
 
-pub(super) fn pair(names: &[&str]) -> Pair {
+pub(in crate::control::lower) fn pair(names: &[&str]) -> Pair {
     pair_of(names, (2000, 2200))
 }
 

@@ -243,8 +243,8 @@ mod tests {
             ("1\u{212a}", None, None),
         ] {
             assert_eq!(decimal(text), number, "{text}");
-            assert_eq!(parse_size(text, "kmg"), bytes, "{text}");
+            assert_eq!(nginx_size(text, "kmg"), bytes, "{text}");
         }
-        assert_eq!(parse_size("1g", "km"), None);
+        assert_eq!(nginx_size("1g", "km"), None);
     }
 }

@@ -1,0 +1,3 @@
+//! Gateways and their routes, seen from outside, as files of a directory.
+
+mod routes;
