@@ -17,8 +17,8 @@ COPY src src
 # Names of functions stay for backtraces.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    CARGO_PROFILE_RELEASE_STRIP=debuginfo cargo build --locked --release --bin ringway \
-    && install -D target/release/ringway /out/ringway
+    CARGO_PROFILE_DIST_STRIP=debuginfo cargo build --locked --profile dist --bin ringway \
+    && install -D target/dist/ringway /out/ringway
 # Ports below 1024 for a user that is not root, on the network of the node: a capability that is
 # added to the container alone is lost at exec. A container that does not add NET_BIND_SERVICE cannot
 # start such a binary ("operation not permitted"); one that does can, with no_new_privs, too.

@@ -260,11 +260,12 @@ class Bench:
         return Proxy("haproxy", process, port, tls_port)
 
     def build(self, binary=None):
-        """Builds the release binary, or takes the one given."""
+        """Builds the binary as it is shipped, or takes the one given."""
         if binary is None:
-            subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, check=True)
+            command = ["cargo", "build", "--profile", "dist", "--bin", "ringway", "--locked"]
+            subprocess.run(command, cwd=ROOT, check=True)
             target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-            binary = target / "release" / "ringway"
+            binary = target / "dist" / "ringway"
         self.binary = Path(binary).resolve()
 
     def start_ringway(self, driver, hosts=1, paths=1, flags=(), name=None, cores=1):
