@@ -15,7 +15,7 @@ use super::source::Changes;
 use super::state::ControlState;
 use super::store::Store;
 use crate::limits::PUBLICATIONS_WAITING_MAX;
-use crate::model::{BackendKey, Model, ObjectRef, Problem, Severity};
+use crate::model::{BackendKey, Kind, Model, ObjectRef, Problem, Severity};
 use crate::publish::{Drain, Publisher, Sequence};
 use crate::table::{BackendInfo, Compiled, Compiler, EndpointSet, TableVersion};
 
@@ -120,7 +120,9 @@ impl Controller {
         }
         let lowered = self.lowerer.apply(&self.store, &dirty, SystemTime::now());
         if is_first {
-            let (all, ours) = (self.store.ingresses.len(), lowered.outcomes.len());
+            let is_ingress = |(object, _): &&(ObjectRef, Outcome)| object.kind == Kind::Ingress;
+            let ours = lowered.outcomes.iter().filter(is_ingress).count();
+            let all = self.store.ingresses.len();
             tracing::info!("first reading: {all} Ingresses, {ours} of them ours and usable");
         }
         self.publish(lowered, since);
