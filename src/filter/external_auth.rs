@@ -176,10 +176,10 @@ fn entry(text: &str) -> Result<(Box<[u16]>, Duration), AuthDurationsError> {
     };
     let statuses: Box<[u16]> = statuses.split_whitespace().map(status).collect::<Result<_, _>>()?;
     let statuses = if statuses.is_empty() { UNNAMED.into() } else { statuses };
-    let time = match last.ends_with(|last: char| last.is_ascii_digit()) {
-        true => Err(TimeError::Form),
-        false => nginx_time(last),
-    };
+    // One number with one unit.
+    let unit = last.trim_start_matches(|octet: char| octet.is_ascii_digit());
+    let is_one = !unit.is_empty() && unit.bytes().all(|octet| octet.is_ascii_alphabetic());
+    let time = if is_one { nginx_time(last) } else { Err(TimeError::Form) };
     let time = time.map_err(|error| match error {
         TimeError::Form => AuthDurationsError::Entry,
         TimeError::TooLong => AuthDurationsError::Time,

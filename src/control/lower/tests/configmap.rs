@@ -51,11 +51,12 @@ fn only_what_a_key_concerns_is_lowered_again() {
 #[test]
 fn lists_are_bounded() {
     let mut world = world();
-    for (count, expected) in
-        [(GENERAL_WORDS_MAX, &[][..]), (GENERAL_WORDS_MAX + 1, &["InvalidValue data.block-cidrs"])]
-    {
-        let all: Vec<_> = (0..count).map(|n| format!("10.0.{}.{}", n / 250, n % 250)).collect();
-        let data = format!("block-cidrs: \"{}\"", all.join(","));
+    for (count, expected) in [
+        (GENERAL_WORDS_MAX, &[][..]),
+        (GENERAL_WORDS_MAX + 1, &["InvalidValue data.block-user-agents"]),
+    ] {
+        let all: Vec<_> = (0..count).map(|n| format!("bot{n}")).collect();
+        let data = format!("block-user-agents: \"{}\"", all.join(","));
         assert_eq!(reasons(&world.apply(config_map("c", &data))), expected, "{count}");
     }
 }
