@@ -173,6 +173,15 @@ impl Compression {
     }
 }
 
+impl Compression {
+    /// Whether one of the codings may be for whoever accepts these.
+    pub fn may_code<'a>(&self, accepted: impl Iterator<Item = &'a [u8]>) -> bool {
+        let weights = Weights::read(accepted);
+        let is_on = |coding: &ContentCoding| self.policy(*coding).is_on;
+        ContentCoding::ALL.into_iter().filter(is_on).any(|coding| weights.of(coding) > 0)
+    }
+}
+
 impl CodingPolicy {
     fn applies_to(&self, response: &Compressible<'_>) -> bool {
         self.is_on

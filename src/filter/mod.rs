@@ -58,7 +58,7 @@ pub use password::{Challenge, PasswordDemand};
 pub use path_pattern::{Captures, PathPattern, PathPatternError};
 pub use redirect::{NamedPort, Redirect, RedirectParts, RedirectQuery};
 pub use replacement::{GoesTo, PathReplacement, encode_part, encode_path};
-pub use returned_places::{Replacement, ReturnedPlaces};
+pub use returned_places::{CookieFlags, Flag, Replaced, Replacement, ReturnedPlaces, SiteFlag};
 pub use rewrite::{PathEdit, Rewrite};
 pub use scheme::Scheme;
 pub use script::{AnswerOverlay, Answered, Course, Ending, EndingPlace, Script, ScriptState};

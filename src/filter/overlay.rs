@@ -60,10 +60,12 @@ impl RequestOverlay {
     /// The value of the first line of this name that was added.
     #[must_use]
     pub fn added(&self, name: &[u8]) -> Option<&[u8]> {
-        let lines = self.lines.split(|octet| *octet == b'\n');
-        lines
-            .filter_map(|line| Self::part(line))
-            .find_map(|(known, value)| is_same_name(known, name).then_some(value))
+        self.fields().find_map(|(known, value)| is_same_name(known, name).then_some(value))
+    }
+
+    /// Names and values of the lines that were added.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines.split(|octet| *octet == b'\n').filter_map(|line| Self::part(line))
     }
 
     fn take_back(&mut self, name: &[u8]) {

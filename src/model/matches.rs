@@ -78,14 +78,34 @@ pub enum ValueMatch {
     Regex(Pattern),
 }
 
+/// What a value is compared with as the `map` of nginx does it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextMatch {
+    /// This text, whatever the case of its letters.
+    Whole(Box<str>),
+    /// Those that an expression matches somewhere.
+    Matching(Pattern),
+}
+
+impl TextMatch {
+    /// Whether `value` is one.
+    #[must_use]
+    pub fn is_match(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Whole(text) => text.as_bytes().eq_ignore_ascii_case(value),
+            Self::Matching(pattern) => pattern.is_match(value),
+        }
+    }
+}
+
 /// A regular expression, compiled once with a size bound, linear in time.
 #[derive(Debug, Clone)]
 pub struct Pattern(regex::bytes::Regex);
 
 /// Why a text is not a usable pattern: syntax, or a compiled form above [`REGEX_BYTES_MAX`].
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a usable regular expression: {0}")]
-pub struct PatternError(regex::Error);
+pub struct PatternError(String);
 
 impl Pattern {
     /// Compiles `text`.
@@ -98,7 +118,7 @@ impl Pattern {
             .dfa_size_limit(REGEX_BYTES_MAX)
             .build()
             .map(Self)
-            .map_err(PatternError)
+            .map_err(|error| PatternError(reason(&error)))
     }
 
     /// `text` as a pattern that matches it and nothing else.
@@ -118,6 +138,13 @@ impl Pattern {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+}
+
+/// Why the engine refuses a text, in one line: above it, it draws where.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 impl PartialEq for Pattern {

@@ -35,7 +35,7 @@ pub use backend::{
     BackendKey, BackendProtocol, BackendTarget, CertificateName, Dial, DialAuthorities, DialTls,
     PortRef, Reach, TlsVersion, TransportProtocol, WeightedBackend,
 };
-pub use blocked::{Blocked, BlockedText};
+pub use blocked::Blocked;
 pub use canary::{Canary, CanaryCriteria, FieldCriterion, FieldMeaning};
 pub use compression::CompressionPolicy;
 pub use defaults::Defaults;
@@ -44,7 +44,8 @@ pub use host::{HostName, HostPattern, OnMiss, WildcardDepth};
 pub use hsts::Hsts;
 pub use kind::Kind;
 pub use listener::{EntryPoint, ListenerId};
-pub use matches::{FieldMatch, PathMatch, Pattern, QueryMatch, RequestMatch, ValueMatch};
+pub use matches::{FieldMatch, PathMatch, Pattern, PatternError, QueryMatch, RequestMatch};
+pub use matches::{TextMatch, ValueMatch};
 pub use metrics::{HostLabel, NginxMetrics, SeriesDetail, StatusLabels, UndefinedHosts};
 pub use origin::{ObjectRef, Origin, SourcePosition};
 pub use policy::{

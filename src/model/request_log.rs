@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::matches::TextMatch;
 use super::policy::AccessLog;
 use crate::filter::LogForm;
 
@@ -14,8 +15,8 @@ pub struct RequestLog {
     pub requests: AccessLog,
     /// Of those for hosts that nobody claims.
     pub unclaimed: AccessLog,
-    /// Targets that have none, whatever their case.
-    pub left_out: Box<[Box<str>]>,
+    /// Targets that have none.
+    pub left_out: Box<[TextMatch]>,
     /// Where they go; `None`: as the flag says.
     pub place: Option<LogPlace>,
     /// Least severity of the other log, that of the process; `None`: as the flag says.
@@ -48,8 +49,7 @@ impl RequestLog {
     #[must_use]
     pub fn has(&self, target: &[u8]) -> bool {
         let mut left_out = self.left_out.iter();
-        self.requests == AccessLog::Written
-            && !left_out.any(|it| it.as_bytes().eq_ignore_ascii_case(target))
+        self.requests == AccessLog::Written && !left_out.any(|it| it.is_match(target))
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn targets_are_left_out_as_a_whole() {
         let log = RequestLog {
-            left_out: ["/healthz".into(), "/a?b".into()].into(),
+            left_out: ["/healthz", "/a?b"].map(|text| TextMatch::Whole(text.into())).into(),
             ..RequestLog::default()
         };
         for (target, has) in [

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::canary::part;
+use crate::filter::script::Audience;
 use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
 use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Script};
 use crate::filter::{Substitutions, Text, TracePlan};
@@ -178,7 +179,11 @@ impl Plan {
 
     /// What is the same for all requests becomes a part of the plan's own lists.
     fn follow(&mut self, script: &Script) {
-        let (constants, rest) = script.split();
+        let audience = match self.gates.external_auth() {
+            Some(_) => Audience::AuthServer,
+            None => Audience::Backend,
+        };
+        let (constants, rest) = script.split(audience);
         self.request.fields.append(&constants.request);
         self.response.fields.append(&constants.hidden);
         self.response.set.append(&constants.answer);

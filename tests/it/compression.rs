@@ -126,7 +126,11 @@ fn what_is_compressed_is_what_nginx_compresses(driver: Driver) {
         })
         .collect();
     let Some(nginx) = Nginx::start(&servers) else { return };
-    let proxy = start(driver, &backends, GZIP);
+    let unmodified = "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n";
+    let unmodified = [("unmodified", Backend::fixed(unmodified))];
+    let all: Vec<_> = backends.into_iter().chain(unmodified).collect();
+    let (backends, _) = all.split_at(all.len() - 1);
+    let proxy = start(driver, &all, GZIP);
     wait_for_coding(&proxy, "gzip", Some("gzip"));
     let requests = [
         "",
@@ -140,7 +144,7 @@ fn what_is_compressed_is_what_nginx_compresses(driver: Driver) {
         "Accept-Encoding: gzip\r\nRange: bytes=0-9\r\n",
         "Accept-Encoding: gzip\r\nUser-Agent: An Old-Agent/1\r\n",
     ];
-    for (name, _) in &backends {
+    for (name, _) in backends {
         let (mut ours, mut theirs) = (proxy.client(), Client::connect(nginx.address));
         for request in requests {
             let of = |response: &Message| {
@@ -161,6 +165,17 @@ fn what_is_compressed_is_what_nginx_compresses(driver: Driver) {
         let old = "Accept-Encoding: gzip\r\nConnection: close\r\n";
         let response = ask(&mut proxy.client(), name, "1.0", old);
         assert_ne!(response.field("content-encoding"), Some("gzip"), "{name}: HTTP/1.0");
+    }
+    // It says what a 200 would, which nginx does not.
+    for (lines, etag) in [
+        ("", "\"a\""),
+        ("Accept-Encoding: gzip\r\n", "W/\"a\""),
+        ("Accept-Encoding: br\r\n", "\"a\""),
+    ] {
+        let response = ask(&mut proxy.client(), "unmodified", "1.1", lines);
+        assert_eq!(response.status(), 304);
+        assert_eq!(response.field("etag"), Some(etag), "{lines}");
+        assert_eq!(response.field("vary"), Some("Accept-Encoding"), "{lines}");
     }
 }
 

@@ -11,6 +11,7 @@ use super::canaries::{Canaries, CanaryUse};
 use super::claim::{Claim, Place, Route};
 use super::configmap::globals::Globals;
 use super::guards::{self, Closing};
+use super::ingress::annotations::row::field as annotation_field;
 use super::locations::{self, Location as PathLocation, Locations};
 use super::named::Named;
 use super::names::host_tls::{HostTls, begins_with};
@@ -114,7 +115,7 @@ pub(super) fn build<'a>(
     let closing = guards::closing(claimants.clone().map(|claim| (claim, claim.guards())));
     let canaries = Canaries::new(pattern, canaries);
     // The text for all stands in all of them: first comes who says one himself.
-    let own = claimants.clone().filter(|claim| claim.guards().decides("server-snippet"));
+    let own = claimants.clone().filter(|claim| claim.guards().decides(SERVER_SNIPPET));
     let snippet = own.chain(claimants.clone()).find_map(host_snippet);
     let hsts = globals.hsts.value();
     let wide = HostWide { pattern, tls, hsts, options, globals, named, closing, canaries, snippet };
@@ -166,6 +167,7 @@ pub(super) fn build<'a>(
         }));
     }
     let has_rules = claimants.clone().next().is_some();
+    problems.extend(claimants.clone().flat_map(|claim| wide.unused_text(claim)));
     let younger = claimants.skip(1).filter(|claim| claim.fallback.is_some());
     problems.extend(
         younger.flat_map(|claim| told(claim, |report| report.warning(unused_fallback(pattern)))),
@@ -179,6 +181,9 @@ pub(super) fn build<'a>(
     let host = has_rules.then(|| Arc::new(wide.host(pattern, rules)));
     BuiltHost { host, problems, closed_by, canaries: uses, locations, by_path }
 }
+
+/// The annotation with directives for hosts.
+const SERVER_SNIPPET: &str = "server-snippet";
 
 /// Directives of its hosts, if a claim has any.
 fn host_snippet(claim: &Claim) -> Option<(&Claim, &Snippet)> {
@@ -321,6 +326,16 @@ impl HostWide<'_> {
         Host { pattern: pattern.clone(), on_miss: OnMiss::Default, rules, locations }
     }
 
+    /// What the claim is told if its directives for the host are not those that count.
+    fn unused_text(&self, claim: &Claim) -> Vec<Arc<Problem>> {
+        let Some((winner, _)) = self.snippet else { return Vec::new() };
+        let is_other = winner.owner != claim.owner && claim.guards().decides(SERVER_SNIPPET);
+        match host_snippet(claim).filter(|_| is_other) {
+            Some(_) => told(claim, |report| report.warning(unused_text(self.pattern, winner))),
+            None => Vec::new(),
+        }
+    }
+
     /// What directives of the host add to its rules.
     fn locations(&self) -> Vec<Location> {
         let Some((claim, host)) = self.snippet else { return Vec::new() };
@@ -338,7 +353,7 @@ impl HostWide<'_> {
             let target = snippet.pass.as_ref().map(|pass| pass.server.clone());
             let target = target.map_or(BackendTarget::Nobody, BackendTarget::Service);
             let rule = Rule {
-                origin: claim.origin(Place::Annotation("server-snippet")),
+                origin: claim.origin(Place::Annotation(SERVER_SNIPPET)),
                 matches: Vec::new(),
                 filters: Vec::new(),
                 backends: vec![WeightedBackend::only(target)],
@@ -431,6 +446,20 @@ pub(super) fn unused_fallback(pattern: &HostPattern) -> Finding {
         field: "spec.defaultBackend".into(),
         message: format!("it is not used for host {pattern}, which an older Ingress claims first."),
         advice: "Write a rule with path / instead.".into(),
+    }
+}
+
+/// Directives of an Ingress for a host that an older one has directives for.
+fn unused_text(pattern: &HostPattern, winner: &Claim) -> Finding {
+    Finding {
+        reason: "DirectivesNotUsed",
+        field: annotation_field(SERVER_SNIPPET),
+        message: format!(
+            "it has no effect for host {pattern}: {}, which is older, or as old and first by name, \
+             has directives for that host.",
+            winner.owner
+        ),
+        advice: "Write the directives of a host in one Ingress.".into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Paths that are regular expressions, as ingress-nginx has them: which look so, and what they are
 //! in an engine that takes linear time.
 
-use crate::model::{PathPattern, PathPatternError, Pattern};
+use crate::model::{PathPattern, PathPatternError, Pattern, PatternError};
 
 /// What a path has that no engine of linear time can do, or that is no expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +15,9 @@ pub(crate) enum ExpressionError {
     /// What the engine says of it.
     #[error("it is no usable expression: {0}")]
     Unusable(#[from] PathPatternError),
+    /// The same, of one that captures nothing.
+    #[error(transparent)]
+    UnusablePattern(#[from] PatternError),
 }
 
 /// Whether a path has what only expressions have a use for. A dot is none: `/v1.2` and
@@ -49,6 +52,15 @@ pub(crate) enum Case {
 pub(crate) fn expression(text: &str, case: Case) -> Result<PathPattern, ExpressionError> {
     let flags = if case == Case::Ignored { "(?i)" } else { "" };
     Ok(PathPattern::new(text, &format!("{flags}{}", translate(text)?))?)
+}
+
+/// The same, of values in which nothing is captured.
+///
+/// # Errors
+/// The same.
+pub(crate) fn somewhere(text: &str, case: Case) -> Result<Pattern, ExpressionError> {
+    let flags = if case == Case::Ignored { "(?i)" } else { "" };
+    Ok(Pattern::new(&format!("{flags}{}", translate(text)?))?)
 }
 
 /// All requests that an expression of which nothing more is known may mean: those that begin with

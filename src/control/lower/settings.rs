@@ -87,8 +87,8 @@ impl Settings {
     /// What of them counts for a canary: all else is that of its main Ingress.
     pub(crate) fn of_canary(self) -> Self {
         let policies = Policies::default().balanced_as(&self.policies);
-        let Self { role, canary_sessions, .. } = self;
-        Self { role, canary_sessions, policies, ..Self::default() }
+        let Self { role, canary_sessions, is_refused, .. } = self;
+        Self { role, canary_sessions, is_refused, policies, ..Self::default() }
     }
 
     /// Whether not everybody may come in.

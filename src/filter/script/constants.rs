@@ -19,17 +19,29 @@ pub struct Constants {
     pub added: Box<[(Box<str>, Box<str>)]>,
 }
 
+/// Who is told what the client sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// The backend alone.
+    Backend,
+    /// A server of external authentication, before that.
+    AuthServer,
+}
+
 impl Script {
-    /// What is constant of it, and the rest; `None`: nothing is left.
+    /// What is constant of it, and the rest; `None`: nothing is left. `audience`: who is told what
+    /// the client sent.
     #[must_use]
-    pub fn split(&self) -> (Constants, Option<Self>) {
+    pub fn split(&self, audience: Audience) -> (Constants, Option<Self>) {
         let Some((first, ifs)) = self.blocks.split_first() else {
             return (Constants::default(), Some(self.clone()));
         };
         let mut rest = self.clone();
         let hidden = std::mem::take(&mut rest.hidden);
         let mut constants = Constants { hidden, ..Constants::default() };
-        if ifs.iter().all(|block| block.sent == first.sent && block.received == first.received)
+        let is_untold = audience == Audience::Backend || first.received.is_empty();
+        if is_untold
+            && ifs.iter().all(|block| block.sent == first.sent && block.received == first.received)
             && let Some(request) = of_request(first)
         {
             constants.request = request;

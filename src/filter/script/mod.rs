@@ -10,7 +10,7 @@ mod run;
 mod state;
 
 pub use answer::Answered;
-pub use constants::Constants;
+pub use constants::{Audience, Constants};
 pub use overlay::AnswerOverlay;
 pub use program::{
     AddedLine, Block, Condition, ErrorPage, Extent, FieldChange, Instead, Intercepts, KeepsQuery,

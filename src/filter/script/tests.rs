@@ -150,6 +150,12 @@ struct Naive {
 }
 
 impl Naive {
+    /// Whether there may be more of its texts, all together, than the other one holds.
+    fn is_large(&self) -> bool {
+        let texts = self.variables.values().chain(&self.path).chain(&self.query);
+        texts.map(String::len).max().unwrap_or(0) > SCRIPT_OCTETS_MAX / 256
+    }
+
     fn value(&self, asked: &Asked, name: &str) -> String {
         let query = self.query.as_ref().unwrap_or(&asked.query);
         match name {
@@ -296,6 +302,9 @@ proptest! {
                 None => Course::Moved,
             };
             let course = state.go_on(&script, &asked);
+            if course == Course::Failed && naive.is_large() {
+                break;
+            }
             prop_assert_eq!(course, expected);
             prop_assert_eq!(state.block(), naive.block);
             prop_assert_eq!(state.is_settled(), is_over);

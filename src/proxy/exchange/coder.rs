@@ -158,6 +158,15 @@ fn compressor(
         is_capable && line.name.of(request.bytes).eq_ignore_ascii_case(b"accept-encoding")
     });
     let accepted = lines.map(|line| line.value.of(request.bytes));
+    // RFC 9110 section 15.4.5: it says of validators and `Vary` what a 200 would. What the body
+    // would be is not said, so that an ETag is good for any coding of it.
+    if head.status == 304 {
+        change.varies = true;
+        if policy.codings.may_code(accepted) && change.validators == Validators::Kept {
+            change.validators = Validators::Weakened;
+        }
+        return None;
+    }
     let choice = policy.codings.choose(&compressible, accepted, || {
         let agent = request.head.find_name(request.bytes, b"user-agent");
         let refused = policy.gzip_refused.as_ref();

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::filter::{Call, ExternalAuth, Said, Statuses, Verdict};
+use crate::filter::{Call, ExternalAuth, RequestOverlay, Said, Statuses, Verdict};
 use crate::http1::encode;
 use crate::http1::fields::{FieldKind, members};
 use crate::http1::head::{RequestKind, ResponseHead};
@@ -14,6 +14,7 @@ use crate::proxy::exchange::answer::Told;
 use crate::proxy::exchange::ask::{self, Body, Question};
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
+use crate::proxy::exchange::scripted::Received;
 use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::clock::recent_millis;
@@ -25,14 +26,18 @@ use crate::telemetry::spans::Question as Asked;
 impl Exchange<'_> {
     /// Whether the server of `rule` lets the request pass.
     pub(super) async fn ask_auth_server(&mut self, auth: &ExternalAuth, rule: &TableRule) -> Said {
-        let key = self.cache_key(auth, rule);
+        let received = match rule.plan.script.as_deref() {
+            Some(script) => self.received(script, &rule.origin),
+            None => RequestOverlay::default(),
+        };
+        let key = self.cache_key(auth, rule, &received);
         let kept = key.as_ref().and_then(|key| self.core.auth_answers.get(key, recent_millis()));
         let answer = match kept {
             Some(answer) => {
                 self.core.count(Counter::ExternalAuthReuses);
                 Some(answer)
             }
-            None => self.auth_answer(auth, rule, key.as_deref()).await,
+            None => self.auth_answer(auth, rule, &received, key.as_deref()).await,
         };
         self.scratch.auth.clone_from(&answer);
         let Some(answer) = answer else {
@@ -106,12 +111,13 @@ impl Exchange<'_> {
         &mut self,
         auth: &ExternalAuth,
         rule: &TableRule,
+        received: &RequestOverlay,
         key: Option<&[u8]>,
     ) -> Option<Rc<AuthAnswer>> {
         let backend = self.core.upstreams.backend(rule.auth_server?)?;
         let mut octets = Vec::new();
         let call = self.new_call(ask::now);
-        self.put_question(auth, rule, call, &mut octets);
+        self.put_question(auth, rule, (received, call), &mut octets);
         if octets.len() > AUTH_QUESTION_BYTES_MAX {
             return None;
         }
@@ -148,15 +154,16 @@ impl Exchange<'_> {
         Some(answer)
     }
 
-    /// Appends the head of the question, which is `call` in the trace of the request.
+    /// Appends the head of the question, which is `call` in the trace of the request. `received`:
+    /// what directives made of the client's fields.
     fn put_question(
         &self,
         auth: &ExternalAuth,
         rule: &TableRule,
-        call: Option<Call>,
+        (received, call): (&RequestOverlay, Option<Call>),
         out: &mut Vec<u8>,
     ) {
-        let known = self.known(Some(rule));
+        let known = Received { request: self.known(Some(rule)), overlay: received };
         let mut text = Vec::new();
         auth.target.put(&known, &mut text);
         out.extend_from_slice(auth.method.as_bytes());
@@ -180,9 +187,12 @@ impl Exchange<'_> {
             if trace.is_some_and(|trace| trace.drops(name)) {
                 continue;
             }
-            if goes_along(field.kind) && !auth.has_field(name) {
+            if goes_along(field.kind) && !auth.has_field(name) && !received.is_dropped(name) {
                 encode::put_field(out, name, field.value.of(self.bytes));
             }
+        }
+        for (name, value) in received.fields().filter(|(name, _)| !auth.has_field(name)) {
+            encode::put_field(out, name, value);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -198,7 +208,12 @@ impl Exchange<'_> {
 
     /// What the answer to a request is kept under, if answers are: nothing that two rules have in
     /// common, or two hosts of one.
-    fn cache_key(&self, auth: &ExternalAuth, rule: &TableRule) -> Option<Vec<u8>> {
+    fn cache_key(
+        &self,
+        auth: &ExternalAuth,
+        rule: &TableRule,
+        received: &RequestOverlay,
+    ) -> Option<Vec<u8>> {
         let (cache, server) = (auth.cache.as_ref()?, rule.auth_server?);
         let (origin, mut key) = (&rule.origin, Vec::new());
         let numbers = [origin.rule, origin.path].map(|index| index.unwrap_or(u32::MAX));
@@ -212,7 +227,8 @@ impl Exchange<'_> {
         }
         key.extend_from_slice(&self.head().host);
         key.push(0);
-        cache.key.put(&self.known(Some(rule)), &mut key);
+        let known = Received { request: self.known(Some(rule)), overlay: received };
+        cache.key.put(&known, &mut key);
         Some(key)
     }
 }

@@ -37,8 +37,7 @@ pub struct Request<'a> {
     pub answer: AnswerFields<'a>,
     /// What else is added to the answer.
     pub added: &'a AddedFields,
-    /// Whether the backend gets its trailers: where gates say what it is told, they could say
-    /// otherwise.
+    /// Whether the backend gets its trailers.
     pub sent_trailers: Trailers,
     /// How its client is treated, whatever it asks for.
     pub policy: &'a model::Downstream,

@@ -152,18 +152,28 @@ impl Exchange<'_> {
             encode_path(rewritten, &mut self.scratch.path);
             self.scratch.is_path_replaced = true;
         }
-        let mut overlay = std::mem::take(&mut self.scratch.overlay);
+        let of_gates = std::mem::take(&mut self.scratch.overlay);
         let (state, known) = (&self.scratch.script, self.known_of_request(origin));
-        let (head, bytes) = (self.head(), self.bytes);
-        let media_type = head.find_name(bytes, b"content-type").unwrap_or_default();
-        let has = |name: &[u8]| head.find_name(bytes, name).is_some();
-        state.receive(script, &known, media_type, has, &mut overlay);
+        let mut overlay = self.received(script, origin);
         let received = Received { request: known, overlay: &overlay };
         let mut sent = RequestOverlay::default();
         state.send(script, &received, &mut sent);
+        // As in nginx, in which gates come behind what directives made of the request.
+        overlay.take_over(&of_gates);
         overlay.take_over(&sent);
         self.scratch.overlay = overlay;
         Ok(())
+    }
+
+    /// What the directives made of the fields that the client sent.
+    pub(super) fn received(&self, script: &Script, origin: &Origin) -> RequestOverlay {
+        let mut overlay = RequestOverlay::default();
+        let (head, bytes) = (self.head(), self.bytes);
+        let media_type = head.find_name(bytes, b"content-type").unwrap_or_default();
+        let has = |name: &[u8]| head.find_name(bytes, name).is_some();
+        let known = self.known_of_request(origin);
+        self.scratch.script.receive(script, &known, media_type, has, &mut overlay);
+        overlay
     }
 
     /// What the backend is asked behind `?`.
@@ -220,9 +230,10 @@ impl Exchange<'_> {
 pub struct TooLong;
 
 /// The request with what directives made of what the client sent.
-struct Received<'a> {
-    request: Known<'a>,
-    overlay: &'a RequestOverlay,
+#[derive(Clone, Copy)]
+pub(super) struct Received<'a> {
+    pub request: Known<'a>,
+    pub overlay: &'a RequestOverlay,
 }
 
 impl Variables for Received<'_> {

@@ -13,6 +13,7 @@ use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::is_grpc;
+use crate::http1::reframe::Trailers;
 use crate::model::{AccessLog, RequestIds, Scheme, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
@@ -69,6 +70,7 @@ pub async fn run(
         script: None,
         page: None,
         body: Body::Untouched,
+        sent_trailers: Trailers::Kept,
         collected: Buffer::unallocated(),
         hold: Cell::new(None),
         copy: None,
@@ -246,6 +248,10 @@ impl<'a> Exchange<'a> {
             self.core.count(Counter::RequestsMalformed);
             return Served::Owed(unsaid, Reply::Malformed(RequestFault::UriTooLong));
         }
+        if !self.scratch.overlay.is_empty() {
+            self.sent_trailers = Trailers::Dropped;
+        }
+        // What the operator has all backends told says nothing against trailers.
         self.set_texts(route);
         let version = route.plan.request.version;
         if version == UpstreamVersion::Http10 && self.head().body == BodyLength::Chunked {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use crate::filter::script::PageStatus;
-use crate::filter::{AnswerFields, RequestOverlay, Script};
+use crate::filter::{AnswerFields, Script};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::http1::reframe::Trailers;
 use crate::model::{self, Origin};
@@ -69,6 +69,9 @@ pub struct Exchange<'a> {
     pub page: Option<PageStatus>,
     /// What is left of the request's body.
     pub body: Body,
+    /// Whether the backend gets its trailers: where gates or directives say what it is told, they
+    /// could say otherwise.
+    pub sent_trailers: Trailers,
     /// The body, where it was collected.
     pub collected: Buffer,
     /// Counts it among the requests of its client that are under way.
@@ -112,7 +115,7 @@ impl Exchange<'_> {
             added: &self.scratch.added,
             noted: &self.scratch.noted,
             body: self.body,
-            sent_trailers: sent_trailers(&self.scratch.overlay),
+            sent_trailers: self.sent_trailers,
             collected: self.collected.unread(),
             trace: self.scratch.trace.as_ref(),
             scripted: self.scripted(),
@@ -134,14 +137,12 @@ impl Exchange<'_> {
             request: head,
             response,
             added,
-            overlay,
             script: state,
             request_id,
             noted,
             trace,
             ..
         } = &mut *self.scratch;
-        let sent_trailers = sent_trailers(overlay);
         let backend = self.tally.backend.as_ref().map(|backend| &*backend.key);
         let scripted = self.script.map(|(script, origin)| {
             let (state, request_id) = (&*state, &**request_id);
@@ -156,6 +157,7 @@ impl Exchange<'_> {
             answer,
             page,
             body,
+            sent_trailers,
             ref collected,
             ref claimed,
             ..
@@ -180,8 +182,4 @@ impl Exchange<'_> {
         };
         (request, response)
     }
-}
-
-fn sent_trailers(overlay: &RequestOverlay) -> Trailers {
-    if overlay.is_empty() { Trailers::Kept } else { Trailers::Dropped }
 }

@@ -7,6 +7,7 @@
 //! is given.
 
 use crate::filter::{Variable, Variables};
+use crate::http1::reframe::Trailers;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::request::Body;
@@ -132,5 +133,6 @@ impl Exchange<'_> {
             overlay.add(b"X-Format", accept);
         }
         self.scratch.overlay = overlay;
+        self.sent_trailers = Trailers::Dropped;
     }
 }

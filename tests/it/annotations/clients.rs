@@ -279,13 +279,14 @@ fn lines_of_the_log_follow_the_keys(driver: Driver) {
         "log-format-upstream: 'own $remote_addr \"$request_method $host $uri\" $status \
          $http_x_kind $ingress_name/$service_name $sent_http_content_type \
          $upstream_http_server $req_id end', \
-         skip-access-log-urls: \"/skipped,/other\"",
+         skip-access-log-urls: \"/skipped,~^/(live|ready)z$\"",
     );
     get("/skipped", "");
+    get("/livez", "");
     get("/own?q", "X-Kind: a\"b\r\nX-Request-ID: id-7\r\n");
     wait("own 127.0.0.1 \"GET a.example /own\" 200 a\\x22b a/web ");
     wait(" id-7 end");
-    assert!(!has_line("/skipped"), "{}", area.proxy.output());
+    assert!(!has_line("/skipped") && !has_line("/livez"), "{}", area.proxy.output());
 
     let file = area.proxy.folder().join("access.txt");
     apply(

@@ -18,6 +18,21 @@ fn config_map(name: &str, data: &str) -> String {
 const REPLY: &str = "HTTP/1.1 200 OK\r\nX-Powered-By: php\r\nServer: backend/1\r\nX-Kept: 1\r\n\
     X-All: backend\r\nContent-Length: 0\r\n\r\n";
 
+/// One that says which trailers it got.
+fn trailers() -> Backend {
+    Backend::scripted(|mut connection| {
+        while let Ok(request) = connection.read_request() {
+            let names = request.trailers.iter().map(|(name, _)| name.as_str());
+            let names = names.collect::<Vec<_>>().join(",");
+            connection.send(format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{names}",
+                names.len()
+            ))?;
+        }
+        Ok(())
+    })
+}
+
 fn area(driver: Driver) -> Served {
     let simple = |name: &str| Ingress::simple(name, &format!("{name}.example"), "web");
     let secure = Ingress::new("secure").tls(&["secure.example"], "tls").host("secure.example");
@@ -26,6 +41,7 @@ fn area(driver: Driver) -> Served {
         .flag("--default-backend-service", "default/pages:80")
         .echoes(&["web", "pages"])
         .backend("fields", Backend::fixed(REPLY))
+        .backend("trailers", trailers())
         .backend("auth", Backend::fixed("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"))
         .certificate("tls", &["secure.example"])
         .object(config_map("answers", "  X-All: every\n  X-Empty: \"\"\n---\n"))
@@ -38,6 +54,7 @@ fn area(driver: Driver) -> Served {
         .ingress(&simple("plain"))
         .ingress(&Ingress::simple("fields", "fields.example", "fields"))
         .ingress(&simple("own").nginx("whitelist-source-range", "127.0.0.0/8"))
+        .ingress(&Ingress::simple("trailers", "trailers.example", "trailers"))
         .ingress(&simple("open").nginx("enable-global-auth", "false"))
         .ingress(&simple("word").nginx("auth-realm", "has evilword inside"))
         .ingress(&simple("large").nginx("proxy-body-size", "1m"))
@@ -148,6 +165,13 @@ fn holds_for_all(area: &Served) {
 
 fn changes_are_live(area: &Served) {
     let proxy = &area.proxy;
+    // What all backends are told takes no trailers away.
+    let mut sender = proxy.client();
+    sender.send(
+        "POST / HTTP/1.1\r\nHost: trailers.example\r\nTransfer-Encoding: chunked\r\n\r\n\
+         1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n",
+    );
+    assert_eq!(sender.response().text(), "X-Sum");
     // What is named is followed, too; a connection goes on over all of it.
     let mut client = proxy.client();
     proxy.write("late.yaml", &config_map("answers", "  X-All: late\n"));

@@ -77,7 +77,7 @@ fn area(driver: Driver) -> Served {
         )
         .ingress(&ingress("tls", &[("cors-allow-origin", a)]).tls(&["tls.example"], "tls"))
         .ingress(&ingress("root", &[("app-root", "/app")]))
-        .ingress(&ingress("closed", &[("modsecurity-snippet", "SecRuleEngine On")]))
+        .ingress(&ingress("closed", &[("enable-modsecurity", "true")]))
         .ingress(&ingress("large", &[("proxy-body-size", "4")]))
         .ingress(&ingress("gone", &[]).path("/gone", Prefix, "nobody"))
         .start()

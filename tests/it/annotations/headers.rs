@@ -132,7 +132,9 @@ fn area_of_places(driver: Driver) -> Served {
         .ingress(&places("off", &redirect("off", "/x")))
         .ingress(&places("default", &redirect("default", "/x")))
         .ingress(&places("half", &[("proxy-redirect-from", "http://inner/two/")]))
-        .ingress(&places("regex", &redirect("~^http://inner", "/")))
+        .ingress(&places("regex", &redirect("~*^HTTP://inner/([a-z]+)/(?<rest>.*)$", "/$1-$rest")))
+        .ingress(&places("lookahead", &redirect("~^http://(?=inner)", "/")))
+        .ingress(&places("cookie-regex", &cookies("~^\\.?(inner)\\. $1.test", "~^/(two)/ /$1")))
         .ingress(&places("evil", &redirect("http://inner/two/", "/\r\nX-Evil: 1")))
         .ingress(&places("cookies", &cookies("inner.example .outer.example", "/two/ /")))
         .ingress(&places("more", &cookies("a b c", "/two/ \"/; Secure\"")))
@@ -161,7 +163,7 @@ fn area_of_places(driver: Driver) -> Served {
 fn places_of_backends_are_said_in_the_words_of_clients(driver: Driver) {
     let area = area_of_places(driver);
     area.told(&[
-        "\"~^http://inner\" cannot be used: regular expressions are not read; nothing is",
+        "\"~^http://(?=inner)\" cannot be used: \"(?=\" is a look-ahead, which takes more than",
         "\"/\\r\\nX-Evil: 1\" cannot be used: it has a character that is not possible there;",
         "\"a b c\" cannot be used: it is neither off nor two words; nothing is replaced.",
         "\"/two/ \\\"/; Secure\\\"\" cannot be used: it is neither off nor two words;",
@@ -188,6 +190,13 @@ fn places_of_backends_are_said_in_the_words_of_clients(driver: Driver) {
             refresh,
             "a=1; Domain=.outer.example; Path=/x | path=/two/; HttpOnly",
         ),
+        said("regex.example", "http://regex.example/two-x?y", "5; url=/two-", cookies),
+        said(
+            "cookie-regex.example",
+            location,
+            refresh,
+            "a=1; Domain=inner.test; Path=/two | path=/two/; HttpOnly",
+        ),
         row("close.example", "/", 200).saw_field("connection", "close"),
         row("close.example", "/", 200).saw_field("connection", "close"),
         row("keep.example", "/", 200).saw_field("connection", "keep-alive"),
@@ -198,7 +207,7 @@ fn places_of_backends_are_said_in_the_words_of_clients(driver: Driver) {
         "off.example",
         "default.example",
         "half.example",
-        "regex.example",
+        "lookahead.example",
         "evil.example",
         "more.example",
         "cookies-off.example",

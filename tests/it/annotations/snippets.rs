@@ -77,6 +77,7 @@ fn directives_do_what_they_say(driver: Driver) {
              proxy_set_header X-Who-Is \"$who/$said\";\nadd_header X-Who $who always;",
         ))
         .ingress(&with_auth("early", "if ($request_uri ~ ^/open) { return 200 open; }"))
+        .ingress(&with_auth("input", "more_set_input_headers 'X-Who: bob' 'X-Kept: k';"))
         .ingress(&rule("hsts", "more_set_headers 'Strict-Transport-Security: max-age=1';"))
         .ingress(
             &Ingress::new("target")
@@ -158,6 +159,8 @@ fn directives_do_what_they_say(driver: Driver) {
         // Of an answer that was kept.
         web("auth.example", "/").send("X-Who", "ann").saw_field("x-who-is", "ann/200"),
         row("auth.example", "/", 401).has("X-Who", "nobody"),
+        // Who is asked sees what directives made of the request before, as in nginx.
+        web("input.example", "/").saw_field("x-who", "bob").saw_field("x-kept", "k"),
         row("early.example", "/open", 200).says("open"),
         row("early.example", "/closed", 401),
         web("target.example", "/old/x").saw("/t/api/x"),

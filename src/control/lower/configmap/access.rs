@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::{bounded_words, words};
+use super::values::{bounded_words, text_match, words};
 use crate::control::lower::ingress::annotations::row::State::{Partial, Supported};
 use crate::filter::AddressRanges;
-use crate::model::{Blocked, BlockedText};
+use crate::model::{Blocked, TextMatch};
 
 const FIRST: &str = "before all else, and whatever an Ingress says; expressions in linear time";
 
@@ -52,9 +52,8 @@ fn block_referers(text: &str, globals: &mut Globals) -> Result<(), String> {
     Ok(())
 }
 
-fn texts(text: &str) -> Result<Vec<BlockedText>, String> {
-    let entry = |entry| BlockedText::new(entry).map_err(|why| format!("{entry:?} is {why}"));
-    bounded_words(text)?.into_iter().map(entry).collect()
+fn texts(text: &str) -> Result<Vec<TextMatch>, String> {
+    bounded_words(text)?.into_iter().map(text_match).collect()
 }
 
 fn block(globals: &mut Globals, add: impl FnOnce(&mut Blocked)) {

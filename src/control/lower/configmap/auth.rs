@@ -32,7 +32,7 @@ pub(super) const KEYS: &[Key] = &[
     )
     .auth("auth-snippet")
     .doc("As `auth-snippet`."),
-    key("global-auth-url", "", Partial("a variable in the host closes the rules"))
+    key("global-auth-url", "", Partial("a variable in the host other than $host closes the rules"))
         .auth("auth-url")
         .doc(
             "As `auth-url`, for all Ingresses but those with one of their own and those that say \

@@ -7,9 +7,10 @@ use super::globals::Globals;
 use super::row::{Key, key};
 use super::values::{flag, set};
 use crate::control::lower::ingress::annotations::row::State::Supported;
+use crate::control::lower::regex_path::{self, Case};
 use crate::filter::{CodingPolicy, Compression, MediaTypes};
 use crate::limits::{COMPRESSED_TYPES_MAX, USER_AGENT_PATTERN_BYTES_MAX, ZSTD_LEVEL_MAX};
-use crate::model::{CompressionPolicy, Pattern};
+use crate::model::CompressionPolicy;
 
 pub(super) const KEYS: &[Key] = &[
     key("brotli-level", "4", Supported)
@@ -82,6 +83,12 @@ fn length(text: &str, place: &mut u64) -> Result<(), String> {
 }
 
 fn types(text: &str, place: &mut MediaTypes) -> Result<(), String> {
+    *place = media_types(text)?;
+    Ok(())
+}
+
+/// Media types with blanks between.
+pub(in crate::control::lower) fn media_types(text: &str) -> Result<MediaTypes, String> {
     let names = text.split_ascii_whitespace();
     let is_type = |name: &str| {
         let is_part = |part: &str| {
@@ -96,8 +103,7 @@ fn types(text: &str, place: &mut MediaTypes) -> Result<(), String> {
     if names.clone().count() > COMPRESSED_TYPES_MAX {
         return Err(format!("there are more than {COMPRESSED_TYPES_MAX} media types"));
     }
-    *place = MediaTypes::new(names);
-    Ok(())
+    Ok(MediaTypes::new(names))
 }
 
 /// Case does not count, as in nginx.
@@ -106,7 +112,7 @@ fn gzip_disable(text: &str, globals: &mut Globals) -> Result<(), String> {
         return Err(format!("it has more than {USER_AGENT_PATTERN_BYTES_MAX} octets"));
     }
     let text = if text == "msie6" { r"MSIE [4-6]\." } else { text };
-    let pattern = Pattern::new(&format!("(?i){text}")).map_err(|error| error.to_string())?;
+    let pattern = regex_path::somewhere(text, Case::Ignored).map_err(|error| error.to_string())?;
     policy(globals).gzip_refused = Some(pattern);
     Ok(())
 }
@@ -115,6 +121,7 @@ fn gzip_disable(text: &str, globals: &mut Globals) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::control::lower::configmap::groups;
+    use crate::model::Pattern;
 
     /// What keys come to, or what is wrong with the first bad one.
     fn read(data: &[(&str, &str)]) -> Result<CompressionPolicy, String> {
@@ -192,6 +199,6 @@ mod tests {
             assert_eq!(read(&[(name, value)]), Err(expected.to_owned()), "{name}");
         }
         let pattern = read(&[("gzip-disable", "(")]);
-        assert!(pattern.is_err_and(|why| why.starts_with("not a usable regular expression")));
+        assert_eq!(pattern, Err("not a usable regular expression: unclosed group".to_owned()));
     }
 }

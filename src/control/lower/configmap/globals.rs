@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::control::lower::ingress::annotations::row::Risk;
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::settings::{ServerOfHost, Settings};
 use crate::model::{
@@ -57,9 +58,9 @@ pub struct Globals {
     pub extra_retry_cause: Option<RetryCause>,
     /// What keeps clients out of all rules could never be understood.
     pub is_closed: bool,
-    /// What becomes of directives that Ingresses have.
-    pub snippets: SnippetPolicy,
-    /// Whether they may be read at all.
+    /// As much may depend on an annotation.
+    pub risk_max: Risk,
+    /// Whether directives that Ingresses have are read.
     pub allows_snippets: bool,
     /// Directives of all rules.
     pub location_snippet: Box<str>,
@@ -68,24 +69,14 @@ pub struct Globals {
 }
 
 /// What becomes of directives that an Ingress has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SnippetPolicy {
     /// Nothing of the Ingress is served.
-    #[default]
     Refused,
     /// They are not read.
     Dropped,
     /// They are read.
     Read,
-}
-
-/// How much may depend on an annotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Risk {
-    /// As much as the whole proxy.
-    Critical,
-    /// Less.
-    BelowCritical,
 }
 
 impl Globals {
@@ -97,25 +88,14 @@ impl Globals {
         Self { defaults, downstream, hsts, ..Self::default() }
     }
 
-    /// Directives of Ingresses may be read, or not, if they may be that risky.
-    pub fn allow_snippets(&mut self, allows: bool) {
-        self.allows_snippets = allows;
-        self.snippets = match self.snippets {
-            SnippetPolicy::Refused => SnippetPolicy::Refused,
-            _ => self.policy(),
-        };
-    }
-
-    /// Annotations may be as risky as that.
-    pub fn take_risk(&mut self, risk: Risk) {
-        self.snippets = match risk {
-            Risk::BelowCritical => SnippetPolicy::Refused,
-            Risk::Critical => self.policy(),
-        };
-    }
-
-    fn policy(&self) -> SnippetPolicy {
-        if self.allows_snippets { SnippetPolicy::Read } else { SnippetPolicy::Dropped }
+    /// What becomes of directives that Ingresses have.
+    #[must_use]
+    pub fn snippets(&self) -> SnippetPolicy {
+        match (self.risk_max, self.allows_snippets) {
+            (Risk::Critical, true) => SnippetPolicy::Read,
+            (Risk::Critical, false) => SnippetPolicy::Dropped,
+            _ => SnippetPolicy::Refused,
+        }
     }
 
     /// Whether objects come to the same by both. The rest is for the model as a whole.
@@ -128,7 +108,6 @@ impl Globals {
             field_maps: self.field_maps.clone(),
             tls: self.tls.clone(),
             unknown_names: self.unknown_names,
-            allows_snippets: self.allows_snippets,
             ..other.clone()
         };
         *self == of_other

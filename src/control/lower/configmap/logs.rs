@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::globals::Globals;
 use super::row::{Key, key};
-use super::values::{flag, words};
+use super::values::{flag, text_match, words};
 use crate::control::lower::ingress::annotations::row::State::{self, NoEffect, Partial, Supported};
 use crate::filter::{DEFAULT_LOG_FORM, Escaping, LogForm};
 use crate::limits::LOG_TARGETS_LEFT_OUT_MAX;
@@ -47,9 +47,9 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Variables are not escaped."),
     key("log-format-stream", "", STREAMS).doc("Form of a line for TCP and UDP."),
     key("log-format-upstream", "", Partial(FORM)).put(form).doc("Form of a line."),
-    key("skip-access-log-urls", "", Partial("without regular expressions"))
+    key("skip-access-log-urls", "", Supported)
         .put(left_out)
-        .doc("Targets that are not logged, with commas between."),
+        .doc("Targets that are not logged, with commas between: texts, or `~` and expressions."),
     key("stream-access-log-path", "", STREAMS).doc("File of the access log of TCP and UDP."),
     key("syslog-host", "", SYSLOG).doc("The syslog server."),
     key("syslog-port", "514", SYSLOG).doc("Its port."),
@@ -121,13 +121,9 @@ fn form(text: &str, globals: &mut Globals) -> Result<(), String> {
 }
 
 fn left_out(text: &str, globals: &mut Globals) -> Result<(), String> {
-    let targets: Box<[Box<str>]> = words(text).map(Into::into).collect();
-    if targets.len() > LOG_TARGETS_LEFT_OUT_MAX {
+    if words(text).count() > LOG_TARGETS_LEFT_OUT_MAX {
         return Err(format!("it has more than {LOG_TARGETS_LEFT_OUT_MAX} targets"));
     }
-    if targets.iter().any(|target| target.starts_with('~')) {
-        return Err("regular expressions are not supported".to_owned());
-    }
-    globals.downstream.log.left_out = targets;
+    globals.downstream.log.left_out = words(text).map(text_match).collect::<Result<_, _>>()?;
     Ok(())
 }

@@ -5,7 +5,7 @@ mod answers;
 mod auth;
 mod backends;
 mod bodies;
-mod compression;
+pub(super) mod compression;
 mod connections;
 mod field_maps;
 mod fields;

@@ -1,8 +1,9 @@
 //! Configuration text of nginx.
 
-use super::globals::{Globals, Risk};
+use super::globals::Globals;
 use super::row::{Key, key};
 use super::values::flag;
+use crate::control::lower::ingress::annotations::row::Risk;
 use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 use crate::control::lower::snippet::places::Place;
 use crate::control::lower::snippet::{self, Fault, Weight};
@@ -12,14 +13,10 @@ pub(super) const KEYS: &[Key] = &[
         .put(allow)
         .grant()
         .doc("Snippets of Ingresses are read."),
-    key(
-        "annotations-risk-level",
-        "High",
-        Partial("Only whether it is Critical makes a difference."),
-    )
-    .put(risk)
-    .grant()
-    .doc("Highest risk of an annotation that an Ingress may have."),
+    key("annotations-risk-level", "High", Supported)
+        .put(risk)
+        .grant()
+        .doc("Highest risk of an annotation that an Ingress may have."),
     key("http-snippet", "", NoEffect(OTHER_KEYS)).doc("Text for the http block."),
     key("location-snippet", "", Partial(CLOSED_SET))
         .put(location)
@@ -34,16 +31,13 @@ const OTHER_KEYS: &str = "what it is for has keys and objects of its own";
 const CLOSED_SET: &str = "A closed set of directives, see the page on compatibility.";
 
 fn allow(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.allow_snippets(flag(text)?);
+    globals.allows_snippets = flag(text)?;
     Ok(())
 }
 
 fn risk(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.take_risk(match text {
-        "Critical" => Risk::Critical,
-        "High" | "Medium" | "Low" => Risk::BelowCritical,
-        _ => return Err("it is none of Low, Medium, High and Critical".into()),
-    });
+    let risk = Risk::named(text).ok_or("it is none of Low, Medium, High and Critical")?;
+    globals.risk_max = risk;
     Ok(())
 }
 

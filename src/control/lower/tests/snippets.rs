@@ -6,6 +6,7 @@ use crate::filter::AddressRules;
 use crate::limits::SCRIPT_LOCATIONS_MAX;
 use crate::model::{AccessLog, LocationMatch, Refusal, Severity};
 
+const PREFIX: &str = "nginx.ingress.kubernetes.io/";
 const RULE: &str = "nginx.ingress.kubernetes.io/configuration-snippet";
 const HOST: &str = "nginx.ingress.kubernetes.io/server-snippet";
 
@@ -38,7 +39,9 @@ fn who_may_have_directives_is_said_by_the_config_map() {
         ("", "Critical", "etag off;", "h SnippetNotAllowed"),
         ("", "Critical", "deny all;", "h closed SnippetNotAllowed"),
         ("true", "Critical", "etag off;", "h"),
-        ("true", "critical", "etag off;", "none InvalidValue SnippetNotAllowed"),
+        // Case is no difference there either.
+        ("true", "critical", "etag off;", "h"),
+        ("true", "Severe", "etag off;", "none InvalidValue SnippetNotAllowed"),
     ] {
         for key in [RULE, HOST] {
             let ingress = guarded("a", "", "h", &[(key, text)]);
@@ -56,6 +59,57 @@ fn who_may_have_directives_is_said_by_the_config_map() {
     }
 }
 
+/// Each annotation has a risk, and an Ingress with one above the level is not served.
+#[test]
+fn no_more_may_depend_on_an_annotation_than_the_config_map_says() {
+    let (low, medium) = (("enable-cors", "true"), ("whitelist-source-range", "0.0.0.0/0"));
+    let (high, critical) = (("upstream-hash-by", "$request_uri"), (RULE, "etag off;"));
+    for (level, served) in [
+        ("Critical", &[low, medium, high, critical][..]),
+        ("High", &[low, medium, high]),
+        ("medium", &[low, medium]),
+        ("LOW", &[low]),
+        ("", &[low, medium, high]),
+    ] {
+        let level = if level.is_empty() {
+            String::new()
+        } else {
+            format!(", annotations-risk-level: {level}")
+        };
+        let map = PERMISSION.replace(", annotations-risk-level: Critical", &level);
+        for said in [low, medium, high, critical] {
+            // Who says nothing by it says it.
+            for value in [said.1, ""] {
+                let key = said.0.strip_prefix(PREFIX).unwrap_or(said.0);
+                let ingress = guarded("a", "", "h", &[(&format!("{PREFIX}{key}"), value)]);
+                let lowered = permitting().apply(changes(&format!("{map}{ingress}")));
+                let hosts = &lowered.model.as_ref().expect("a model").listeners[0].hosts;
+                assert_eq!(!hosts.is_empty(), served.contains(&said), "{level} {key}: {value}");
+                let told = lowered
+                    .problems
+                    .iter()
+                    .any(|p| ["AnnotationTooRisky", "SnippetNotAllowed"].contains(&p.reason));
+                assert_eq!(told, !served.contains(&said), "{level} {key}: {value}");
+            }
+        }
+    }
+    // What stood before stays, and a canary is one, too.
+    let mut world = permitting();
+    let low = PERMISSION.replace("Critical", "Low");
+    let main = guarded("a", "", "h", &[]);
+    world.apply(changes(&format!("{low}{main}")));
+    let risky = guarded("a", "", "h", &[(&format!("{PREFIX}app-root"), "/x")]);
+    let lowered = world.apply(changes(&risky));
+    assert_eq!(lowered.model.as_ref().map(|model| model.listeners[0].hosts.len()), Some(1));
+    assert!(lowered.problems.iter().any(|p| p.reason == "LastGoodVersion"));
+    let canary = [("canary", "true"), ("canary-by-header", "X")]
+        .map(|(name, value)| (format!("{PREFIX}{name}"), value));
+    let canary = canary.each_ref().map(|(name, value)| (&**name, *value));
+    let lowered = world.apply(changes(&guarded("b", "", "h", &canary)));
+    let rules = &lowered.model.as_ref().expect("a model").listeners[0].hosts[0].rules;
+    assert!(rules.iter().all(|rule| rule.canaries.is_empty()));
+}
+
 /// Whoever takes the permission back does not have to wait for a new version of the object.
 #[test]
 fn what_is_no_longer_permitted_ends() {
@@ -66,6 +120,14 @@ fn what_is_no_longer_permitted_ends() {
     assert_eq!(hosts(&first), Some(1));
     let none = PERMISSION.rsplit_once("data: ").expect("data").0.to_owned() + "data: {}\n";
     assert_eq!(hosts(&world.apply(changes(&none))), Some(0));
+    // As does the one of the two that lets them be read.
+    let closed = |lowered: &Lowered| policies(lowered).refusal == Some(Refusal::Guard);
+    let deny = guarded("a", "", "h", &[(RULE, "deny all;")]);
+    let allowed = world.apply(changes(&format!("{PERMISSION}---\n{deny}")));
+    assert!(!closed(&allowed));
+    let dropped = PERMISSION.replace("\"true\"", "\"false\"");
+    assert!(closed(&world.apply(changes(&dropped))));
+    world.apply(changes(&format!("{none}---\n{ingress}")));
     // A new version that is not permitted leaves an old one that is.
     let plain = world.apply(changes(&guarded("a", "", "h", &[])));
     assert_eq!(hosts(&plain), Some(1));
@@ -269,6 +331,9 @@ fn directives_of_a_host_are_those_of_the_oldest() {
     assert_eq!(policies(&lowered).access_log, AccessLog::LeftOut);
     let old = with("old", "2024", "set $x y;");
     let lowered = world.apply(changes(&old));
+    let unused = lowered.problems.iter().filter(|p| p.reason == "DirectivesNotUsed");
+    let unused: Vec<_> = unused.map(|p| (&*p.field, p.object.as_ref().map(|o| &*o.name))).collect();
+    assert_eq!(unused, [(&*format!("metadata.annotations.{HOST}"), Some("young"))]);
     let host = &lowered.model.as_ref().expect("a model").listeners[0].hosts[0];
     assert!(host.rules.iter().all(|rule| rule.policies.access_log == AccessLog::Written));
     assert!(host.rules.iter().all(|rule| rule.policies.script.is_some()));

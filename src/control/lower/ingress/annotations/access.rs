@@ -7,6 +7,7 @@ use super::reader::{NameForm, Reader};
 use super::row::Guard::Unless;
 use super::row::Invalid::Ignored;
 use super::row::Off::{Everybody, Never, Words};
+use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, field, row};
@@ -18,11 +19,14 @@ pub(super) const GROUP: Group = Group { title: "Access", rows: ROWS, read: Some(
 
 const ROWS: &[Row] = &[
     row(ALLOW, Location, Supported)
+        .risk(Medium)
         .guard(Unless(Everybody))
         .doc("Addresses and ranges that may come in, all others may not (403)."),
     row(REALM, Location, Supported)
+        .risk(Medium)
         .doc("Realm that clients are told when they are asked for a password."),
     row(SECRET, Location, Supported)
+        .risk(Medium)
         .guard(Unless(Never))
         .names(Secret)
         .doc("[NAMESPACE/]NAME of the Secret with names and hashes of passwords."),
@@ -33,6 +37,7 @@ const ROWS: &[Row] = &[
         .guard(Unless(Never))
         .doc("basic: clients need a password."),
     row(DENY, Location, Supported)
+        .risk(Medium)
         .guard(Unless(Never))
         .doc("Addresses and ranges that may not come in (403), whatever else says that they may."),
     row(SATISFY, Location, Supported)
@@ -40,6 +45,7 @@ const ROWS: &[Row] = &[
         .invalid(Ignored)
         .doc("any: one of addresses, password and external authentication is enough."),
     row(ALLOW_ALIAS, Location, Supported)
+        .risk(Medium)
         .guard(Unless(Everybody))
         .doc("The same as allowlist-source-range, which comes first."),
 ];

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::Medium;
 use super::row::Scope::Upstream;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -23,16 +24,17 @@ const ROWS: &[Row] = &[
         Upstream,
         Partial("sessions that ingress-nginx bound for good begin anew: its keys tell addresses"),
     )
+    .risk(Medium)
     .doc("balanced or persistent: whether clients move when endpoints come."),
     row(CHANGE, Upstream, Supported)
         .doc("A client whose endpoint failed gets another one for good."),
     row(CONDITIONAL, Upstream, Supported)
         .doc("Browsers that know no SameSite=None are not sent it."),
-    row(DOMAIN, Upstream, Supported).doc("Domain of the cookie."),
-    row(EXPIRES, Upstream, Supported).doc("Seconds until it expires, as a date."),
-    row(MAX_AGE, Upstream, Supported).doc("Seconds until it expires."),
-    row(NAME, Upstream, Supported).doc("Name of the cookie; INGRESSCOOKIE."),
-    row(PATH, Upstream, Supported).doc("Path of the cookie; that of the rule."),
+    row(DOMAIN, Upstream, Supported).risk(Medium).doc("Domain of the cookie."),
+    row(EXPIRES, Upstream, Supported).risk(Medium).doc("Seconds until it expires, as a date."),
+    row(MAX_AGE, Upstream, Supported).risk(Medium).doc("Seconds until it expires."),
+    row(NAME, Upstream, Supported).risk(Medium).doc("Name of the cookie; INGRESSCOOKIE."),
+    row(PATH, Upstream, Supported).risk(Medium).doc("Path of the cookie; that of the rule."),
     row(SAME_SITE, Upstream, Supported).doc("None, Lax or Strict."),
     row(SECURE, Upstream, Supported)
         .doc("The cookie is for https alone, even if it is set over http."),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Invalid::{Denied, Refused};
+use super::row::Risk::{High, Medium};
 use super::row::Scope::{Location, Upstream};
 use super::row::State::{self, Partial, Supported};
 use super::row::{Row, row};
@@ -25,8 +26,10 @@ const ROWS: &[Row] = &[
         .invalid(Refused)
         .doc("close or keep-alive: value of Connection towards backends."),
     row("fastcgi-index", Location, State::Refused(NO_FASTCGI))
+        .risk(Medium)
         .doc("File that FastCGI backends take for a path that ends in a slash."),
     row("fastcgi-params-configmap", Location, State::Refused(NO_FASTCGI))
+        .risk(Medium)
         .invalid(Denied)
         .names(ConfigMap)
         .doc("ConfigMap with parameters for FastCGI backends."),
@@ -36,6 +39,7 @@ const ROWS: &[Row] = &[
     row(SERVICE, Upstream, Supported)
         .doc("Requests go to the address of the Service, not to its endpoints."),
     row(HASH_BY, Upstream, Supported)
+        .risk(High)
         .invalid(Refused)
         .doc("Text with variables that chooses the endpoint by a consistent hash."),
     row(SUBSET, Upstream, Supported).doc("The hash chooses a group of endpoints."),

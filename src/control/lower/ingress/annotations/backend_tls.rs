@@ -8,6 +8,7 @@ use super::cipher_list;
 use super::group::Group;
 use super::reader::{NameForm, Reader};
 use super::row::Invalid::Denied;
+use super::row::Risk::{High, Medium};
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, field, row};
@@ -21,12 +22,15 @@ pub(super) const GROUP: Group =
 
 const ROWS: &[Row] = &[
     row(CIPHERS, Location, Partial("suites without forward secrecy or AEAD do not exist"))
+        .risk(Medium)
         .doc("Cipher suites of TLS 1.2 that backends are offered, as OpenSSL writes them."),
     row("proxy-ssl-name", Location, Supported)
+        .risk(High)
         .doc("Name that the certificate of a backend must have, and that is sent to it."),
     row(PROTOCOLS, Location, Partial("TLSv1.2 and TLSv1.3 where nothing is said"))
         .doc("TLSv1.2, TLSv1.3 or both: versions that backends are offered."),
     row("proxy-ssl-secret", Location, Supported)
+        .risk(Medium)
         .invalid(Denied)
         .names(Secret)
         .doc("NAMESPACE/NAME of the Secret with ca.crt, tls.crt and tls.key, or some of them."),

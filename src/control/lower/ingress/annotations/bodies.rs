@@ -2,6 +2,7 @@
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -13,6 +14,7 @@ const ROWS: &[Row] = &[
     row("client-body-buffer-size", Location, Partial(STREAMED_UP))
         .doc("Memory for the body of a request."),
     row(BODY_SIZE, Location, Supported)
+        .risk(Medium)
         .doc("Longest body of a request, with k, m or g for more than octets; 0: any."),
     row("proxy-buffer-size", Location, Partial("heads of up to 64 KiB pass, longer ones are 502"))
         .doc("Memory for the head of a response."),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::Supported;
 use super::row::{Row, row};
@@ -18,13 +19,14 @@ const ROWS: &[Row] = &[
         "true: the Ingress gets some of the requests of the Ingress with the same host, path and \
          pathType. Of its other annotations those about the choice of endpoints count.",
     ),
-    row(COOKIE, Location, Supported).doc("Cookie that decides: always or never."),
-    row(HEADER, Location, Supported).doc("Field that decides: always or never."),
-    row(PATTERN, Location, Supported).doc(
+    row(COOKIE, Location, Supported).risk(Medium).doc("Cookie that decides: always or never."),
+    row(HEADER, Location, Supported).risk(Medium).doc("Field that decides: always or never."),
+    row(PATTERN, Location, Supported).risk(Medium).doc(
         "Expression for the value of that field, where there is no canary-by-header-value; \
          requests with the field stay with the main Ingress if it cannot be used.",
     ),
     row(VALUE, Location, Supported)
+        .risk(Medium)
         .doc("The one value of that field that decides, in place of always and never."),
     row(WEIGHT, Location, Supported).doc("Share of the remaining requests; 0 by default."),
     row(TOTAL, Location, Supported).doc("What the share is a part of; at least 100."),

@@ -7,6 +7,7 @@ use super::reader::{NameForm, Reader};
 use super::row::Guard::Unless;
 use super::row::Invalid::Ignored;
 use super::row::Off::{Never, Words, Zero};
+use super::row::Risk::{High, Medium};
 use super::row::Scope::Host;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, field, row};
@@ -22,16 +23,19 @@ pub(super) const GROUP: Group =
 const ROWS: &[Row] = &[
     // Without it the answer is 400 instead of a redirect: nobody gets in who would not.
     row(PAGE, Host, Partial("a path is no URL: clients without a certificate have nothing there."))
+        .risk(High)
         .doc("URL that clients without a good certificate are redirected to (302), not told 400."),
     row(MATCH, Host, Supported)
+        .risk(High)
         .guard(Unless(Never))
         .doc("Expression, CN=…, that the subject of the certificate matches somewhere (else 403)."),
     row("auth-tls-pass-certificate-to-upstream", Host, Supported)
         .doc("Backends get the certificate itself in ssl-client-cert."),
-    row("auth-tls-secret", Host, Supported).guard(Unless(Never)).names(Secret).doc(
+    row("auth-tls-secret", Host, Supported).risk(Medium).guard(Unless(Never)).names(Secret).doc(
         "NAMESPACE/NAME of the Secret with ca.crt, and perhaps ca.crl: clients need a certificate.",
     ),
     row("auth-tls-verify-client", Host, Supported)
+        .risk(Medium)
         .guard(Unless(Words(&["off"])))
         .invalid(Ignored)
         .doc("on, optional, optional_no_ca or off."),

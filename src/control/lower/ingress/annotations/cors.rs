@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -15,18 +16,19 @@ pub(super) const GROUP: Group = Group { title: "CORS", rows: ROWS, read: Some(re
 
 const ROWS: &[Row] = &[
     row(CREDENTIALS, Location, Supported).doc("Scripts may send cookies; the default."),
-    row(HEADERS, Location, Supported).doc("Fields that they may send."),
-    row(METHODS, Location, Supported).doc("Methods that they may use."),
+    row(HEADERS, Location, Supported).risk(Medium).doc("Fields that they may send."),
+    row(METHODS, Location, Supported).risk(Medium).doc("Methods that they may use."),
     row(
         ORIGIN,
         Location,
         Partial("compared as a whole; if no entry can be used, no origin may ask"),
     )
+    .risk(Medium)
     .doc(
         "Origins that may ask: scheme and host, perhaps with a port; *. stands for one label, * \
          for all origins, the default.",
     ),
-    row(EXPOSE, Location, Supported).doc("Fields of responses that they may read."),
+    row(EXPOSE, Location, Supported).risk(Medium).doc("Fields of responses that they may read."),
     row(MAX_AGE, Location, Supported).doc("Seconds that browsers remember it: 1728000."),
     row(
         ENABLE,

@@ -10,6 +10,7 @@ use super::reader::{NameForm, Reader};
 use super::row::Guard::{Snippet, Unless};
 use super::row::Invalid::{Denied, Ignored};
 use super::row::Off::{False, Never};
+use super::row::Risk::{Critical, High, Medium};
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{self, Row, row};
@@ -36,9 +37,11 @@ const ROWS: &[Row] = &[
         .invalid(Denied)
         .doc("Cookies of that server are set whatever the status."),
     row("auth-cache-duration", Location, Supported)
+        .risk(Medium)
         .invalid(Denied)
         .doc("How long its answers are good, by status: 200 202 401 5m."),
     row("auth-cache-key", Location, Supported)
+        .risk(Medium)
         .doc("What its answers are kept under, by each core; without it none is kept."),
     row("auth-keepalive", Location, Partial(KEPT)).doc("Connections to that server that are kept."),
     row("auth-keepalive-requests", Location, Partial(KEPT)).doc("Requests over one of them."),
@@ -49,18 +52,22 @@ const ROWS: &[Row] = &[
         .invalid(Denied)
         .doc("Method of the request to that server."),
     row("auth-proxy-set-headers", Location, Supported)
+        .risk(Medium)
         .guard(Unless(Never))
         .names(ConfigMap)
         .doc("ConfigMap with fields of the request to that server."),
     row("auth-request-redirect", Location, Supported)
+        .risk(Medium)
         .invalid(Denied)
         .doc("Value of X-Auth-Request-Redirect; without it, the target of the request."),
-    row("auth-response-headers", Location, Supported).invalid(Denied).doc(
+    row("auth-response-headers", Location, Supported).risk(Medium).invalid(Denied).doc(
         "Fields of its response that backends get, and under whose names clients say nothing.",
     ),
     row("auth-signin", Location, Supported)
+        .risk(High)
         .doc("Where clients are redirected to that have to sign in."),
     row("auth-signin-redirect-param", Location, Supported)
+        .risk(Medium)
         .doc("Parameter of that address with the one that was asked for; rd."),
     row(
         "auth-snippet",
@@ -69,6 +76,7 @@ const ROWS: &[Row] = &[
             "proxy_set_header, and what has nothing to do here; anything else closes the rules.",
         ),
     )
+    .risk(Critical)
     .guard(Snippet)
     .doc("Configuration text of nginx for the request to that server."),
     row(
@@ -76,6 +84,7 @@ const ROWS: &[Row] = &[
         Location,
         Partial("Of variables the host can be $host, in rules of a host without wildcard."),
     )
+    .risk(High)
     .guard(Unless(Never))
     .doc("Server that is asked about every request: 2xx lets it pass."),
     row("enable-global-auth", Location, Supported)
@@ -335,7 +344,7 @@ fn with_parameter(url: &str, parameter: &str) -> String {
 fn snippet_fields(reader: &mut Reader<'_, '_>) -> Result<Vec<(Box<str>, Text)>, Closed> {
     let own = reader.unread(SNIPPET);
     // What becomes of one that is not to be read is said where the others are.
-    let is_kept = own.is_none() || reader.globals.snippets == SnippetPolicy::Read;
+    let is_kept = own.is_none() || reader.globals.snippets() == SnippetPolicy::Read;
     let Some(text) = reader.text(SNIPPET).filter(|_| is_kept) else { return Ok(Vec::new()) };
     let advice = "Keep proxy_set_header alone; say the rest in other annotations.";
     let fields = parse_snippet(text);

@@ -3,6 +3,7 @@
 use super::group::Group;
 use super::row::Guard::Unless;
 use super::row::Off::{False, Never};
+use super::row::Risk::{Critical, High};
 use super::row::Scope::Location;
 use super::row::State::Refused;
 use super::row::{Row, row};
@@ -17,9 +18,11 @@ const ROWS: &[Row] = &[
         .guard(Unless(False))
         .doc("By the Core Rule Set."),
     row("modsecurity-snippet", Location, Refused(NO_FIREWALL))
+        .risk(Critical)
         .guard(Unless(Never))
         .doc("By rules of the Ingress."),
     row("modsecurity-transaction-id", Location, Refused("for there is no such firewall"))
+        .risk(High)
         .doc("Name of a request in its log."),
 ];
 

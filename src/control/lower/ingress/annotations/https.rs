@@ -3,6 +3,7 @@
 use super::cipher_list;
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::Medium;
 use super::row::Scope::{Host, Location};
 use super::row::State::{Partial, Refused, Supported};
 use super::row::{Row, field, row};
@@ -12,10 +13,11 @@ use crate::filter::LastSlash;
 pub(super) const GROUP: Group = Group { title: "HTTPS", rows: ROWS, read: Some(read) };
 
 const ROWS: &[Row] = &[
-    row("force-ssl-redirect", Location, Supported).doc(
+    row("force-ssl-redirect", Location, Supported).risk(Medium).doc(
         "Requests over http are redirected to https, whether or not the host has a certificate.",
     ),
     row("preserve-trailing-slash", Location, Supported)
+        .risk(Medium)
         .doc("The redirect to https keeps a slash at the end."),
     row(
         SSL_CIPHERS,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::High;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -19,7 +20,9 @@ const HOST: &str = "mirror-host";
 const BODY: &str = "mirror-request-body";
 
 const ROWS: &[Row] = &[
-    row(HOST, Location, Supported).doc("Value of Host of a copy; else the host of the target."),
+    row(HOST, Location, Supported)
+        .risk(High)
+        .doc("Value of Host of a copy; else the host of the target."),
     row(BODY, Location, Supported).doc("off: a copy has no body."),
     row(
         TARGET,
@@ -29,6 +32,7 @@ const ROWS: &[Row] = &[
              under way or the body is longer than 128 KiB; nothing waits for one",
         ),
     )
+    .risk(High)
     .doc("URL where a copy of each request goes that reaches its backend; the answer is ignored."),
 ];
 

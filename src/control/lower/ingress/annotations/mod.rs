@@ -151,10 +151,35 @@ fn read_groups(
         settings.guards.close();
     }
     settings.is_refused |= has_forbidden_word(globals, report, said);
+    settings.is_refused |= is_too_risky(globals, report, said);
     if settings.is_guarded() {
         settings.guards.want();
     }
     settings
+}
+
+/// Whether more depends on an annotation than may, be it empty; as in ingress-nginx, the object is
+/// not taken then. Of directives their group tells.
+fn is_too_risky(globals: &Globals, report: &mut Report<'_>, said: &[Said<'_>]) -> bool {
+    let risk = |said: &Said<'_>| said.row.filter(|row| row.risk > globals.risk_max);
+    let mut is_refused = false;
+    for (said, row) in said.iter().filter_map(|said| Some((said, risk(said)?))) {
+        is_refused = true;
+        if row.is_directives() && !said.value.is_empty() {
+            continue;
+        }
+        let (risk, most) = (row.risk.as_str(), globals.risk_max.as_str());
+        report.error(Finding {
+            reason: "AnnotationTooRisky",
+            field: row::field_of(said.key),
+            message: format!(
+                "the annotation has the risk {risk}, and annotations-risk-level of the ConfigMap \
+                 permits {most}; nothing of this version of the Ingress is served."
+            ),
+            advice: "Remove it, or let the operator permit such annotations.".into(),
+        });
+    }
+    is_refused
 }
 
 /// Whether there is a word that nobody may say; as in ingress-nginx, the object is not taken then.

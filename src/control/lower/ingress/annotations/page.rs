@@ -11,7 +11,9 @@ Every annotation below `nginx.ingress.kubernetes.io/` and what it means here. *F
 its Ingress (location), all rules of its hosts (host; of several Ingresses the oldest that sets it
 counts), or the Services that it names (upstream). *Invalid*: what becomes of the rules if the value
 cannot be understood; the owner is told in any case. **Guard**: it keeps clients out; as long as it
-is not supported, what it protects is answered with status 503.
+is not supported, what it protects is answered with status 503. *Risk*: how much depends on it; an
+Ingress with an annotation above `annotations-risk-level` of the ConfigMap (by default High) is not
+served.
 
 This page is made from the table that the controller reads by, and a test holds it current.
 ";
@@ -25,7 +27,7 @@ pub fn page() -> String {
 fn section(group: &Group) -> Section {
     Section {
         title: group.title,
-        columns: &["Annotation", "For", "State", "Invalid", "Meaning"],
+        columns: &["Annotation", "For", "State", "Invalid", "Risk", "Meaning"],
         rows: group.rows.iter().map(line).collect(),
     }
 }
@@ -47,9 +49,10 @@ fn line(row: &Row) -> Vec<String> {
         Guard::Snippet => " **Guard**, if a directive may turn clients away.",
     };
     let names = row.names.map(|kind| format!(" Names a {kind}.")).unwrap_or_default();
-    let Row { name, state, doc, .. } = row;
+    let Row { name, state, risk, doc, .. } = row;
     let meaning = format!("{doc}{names}{guard}");
-    vec![format!("`{name}`"), scope.into(), state.words(), invalid.into(), meaning]
+    let (name, risk) = (format!("`{name}`"), risk.as_str().to_lowercase());
+    vec![name, scope.into(), state.words(), invalid.into(), risk, meaning]
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Invalid::Refused;
+use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -16,10 +17,12 @@ pub(super) const GROUP: Group =
 
 const ROWS: &[Row] = &[
     row("rewrite-target", Location, Partial("expressions as with use-regex"))
+        .risk(Medium)
         .doc("Path that backends get, with what the expression of the path captured."),
     row("use-regex", Location, Partial(LINEAR))
         .doc("The paths of the host are regular expressions."),
     row("x-forwarded-prefix", Location, Supported)
+        .risk(Medium)
         .invalid(Refused)
         .doc("Value of X-Forwarded-Prefix with a rewrite; a bad one refuses the Ingress."),
 ];

@@ -3,6 +3,7 @@
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Invalid::Refused;
+use super::row::Risk::{High, Medium};
 use super::row::Scope::{Host, Location};
 use super::row::State::{Partial, Supported};
 use super::row::{Row, field, row};
@@ -20,12 +21,14 @@ pub(super) const GROUP: Group =
 
 const ROWS: &[Row] = &[
     row("app-root", Host, Partial("without variables"))
+        .risk(Medium)
         .doc("Where requests for / are redirected to."),
     row(TWIN, Host, Supported).invalid(Refused).doc(
         "true: www. and the name of the host, or the name without it, is redirected to the host, \
          unless an Ingress has it.",
     ),
     row(PERMANENT, Location, Supported)
+        .risk(Medium)
         .invalid(Refused)
         .doc("Where all requests are redirected to, as it is written; a path is one of the host."),
     row(PERMANENT_CODE, Location, Supported)
@@ -39,9 +42,11 @@ const ROWS: &[Row] = &[
         Host,
         Partial("names and *.names of any depth; expressions and names that end in * are told"),
     )
+    .risk(High)
     .invalid(Refused)
     .doc("More names of the hosts, with commas between; those that have an Ingress stay its own."),
     row(TEMPORAL, Location, Supported)
+        .risk(Medium)
         .invalid(Refused)
         .doc("The same for now; comes first. What is no http or https address denies."),
     row(TEMPORAL_CODE, Location, Supported)

@@ -20,10 +20,43 @@ pub(crate) struct Row {
     pub guard: Guard,
     /// What a value does that cannot be understood.
     pub invalid: Invalid,
+    /// How much depends on it.
+    pub risk: Risk,
     /// What its value is the name of.
     pub names: Option<Kind>,
     /// What it means, in a sentence, for the documentation.
     pub doc: &'static str,
+}
+
+/// How much depends on an annotation, in ingress-nginx: the ConfigMap says how much may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Risk {
+    /// Its own requests, little.
+    Low,
+    /// What clients or backends are told.
+    Medium,
+    /// Where requests and credentials go.
+    #[default]
+    High,
+    /// The whole proxy: configuration text.
+    Critical,
+}
+
+impl Risk {
+    /// Its name, as the ConfigMap has it; case is no difference.
+    pub(crate) fn named(text: &str) -> Option<Self> {
+        let all = [Self::Low, Self::Medium, Self::High, Self::Critical];
+        all.into_iter().find(|risk| risk.as_str().eq_ignore_ascii_case(text))
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "Low",
+            Self::Medium => "Medium",
+            Self::High => "High",
+            Self::Critical => "Critical",
+        }
+    }
 }
 
 /// For whom an annotation speaks, in ingress-nginx.
@@ -99,10 +132,11 @@ pub(crate) enum Off {
     Everybody,
 }
 
-/// An annotation that keeps nobody out and whose invalid values are ignored.
+/// An annotation that keeps nobody out, whose invalid values are ignored, and on which little
+/// depends.
 pub(super) const fn row(name: &'static str, scope: Scope, state: State) -> Row {
-    let (guard, invalid) = (Guard::No, Invalid::Ignored);
-    Row { name, scope, state, guard, invalid, names: None, doc: "" }
+    let (guard, invalid, risk) = (Guard::No, Invalid::Ignored, Risk::Low);
+    Row { name, scope, state, guard, invalid, risk, names: None, doc: "" }
 }
 
 impl Row {
@@ -115,12 +149,21 @@ impl Row {
         Self { invalid, ..self }
     }
 
+    pub(super) const fn risk(self, risk: Risk) -> Self {
+        Self { risk, ..self }
+    }
+
     pub(super) const fn names(self, kind: Kind) -> Self {
         Self { names: Some(kind), ..self }
     }
 
     pub(super) const fn doc(self, doc: &'static str) -> Self {
         Self { doc, ..self }
+    }
+
+    /// It is configuration text that is read where the ConfigMap permits it.
+    pub(super) fn is_directives(&self) -> bool {
+        self.is_read() && matches!(self.guard, Guard::Snippet)
     }
 
     /// Its group reads it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::group::Group;
 use super::reader::Reader;
 use super::row::Guard::Snippet as Text;
+use super::row::Risk::Critical;
 use super::row::Scope::{Host, Location};
 use super::row::State::{Partial, Refused};
 use super::row::{Row, field, row};
@@ -19,12 +20,15 @@ pub(super) const GROUP: Group =
 
 const ROWS: &[Row] = &[
     row(RULE, Location, Partial(CLOSED_SET))
+        .risk(Critical)
         .guard(Text)
         .doc("Directives for each location, where the ConfigMap lets Ingresses have some."),
     row(HOST, Host, Partial(CLOSED_SET))
+        .risk(Critical)
         .guard(Text)
         .doc("Directives for the hosts, where the ConfigMap lets Ingresses have some."),
     row("stream-snippet", Location, Refused("for no directives of TCP and UDP are read"))
+        .risk(Critical)
         .guard(Text)
         .doc("Directives for TCP and UDP."),
 ];
@@ -40,19 +44,19 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let globals = reader.globals;
     let mut texts = [RULE, HOST, AUTH].map(|name| reader.unread(name).map(|text| (name, text)));
     let not_read = texts.iter().flatten().copied();
-    for (name, text) in not_read.filter(|_| globals.snippets != SnippetPolicy::Read) {
+    for (name, text) in not_read.filter(|_| globals.snippets() != SnippetPolicy::Read) {
         // What it keeps out, a version before it must not let in.
         if snippet::judge(text) != snippet::Verdict::Open {
             close(settings, name);
         }
-        if globals.snippets == SnippetPolicy::Refused {
+        if globals.snippets() == SnippetPolicy::Refused {
             settings.is_refused = true;
             reader.report.error(refused(name, text));
         } else {
             reader.report.error(dropped(name, text));
         }
     }
-    if globals.snippets != SnippetPolicy::Read {
+    if globals.snippets() != SnippetPolicy::Read {
         texts = [None; 3];
     }
     let [rule, host, _] = texts.map(|said| said.map(|(_, text)| text));

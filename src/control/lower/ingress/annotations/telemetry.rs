@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -19,6 +20,7 @@ const ROWS: &[Row] = &[
     row(REWRITE_LOG, Location, Partial("there is no such log; accepted, and nothing is done"))
         .doc("nginx logs how paths are rewritten."),
     row(SPAN_NAME, Location, Supported)
+        .risk(Medium)
         .doc("Name of the spans, with variables; by default the path of the rule."),
     row(INCOMING, Location, Supported)
         .doc("true, the default: traces of clients are continued; false: each request begins one."),

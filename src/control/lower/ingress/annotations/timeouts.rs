@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::group::Group;
 use super::reader::Reader;
+use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
@@ -18,6 +19,7 @@ const ROWS: &[Row] = &[
     row(CONNECT, Location, Partial("for all endpoints that a request tries together"))
         .doc("Seconds for a connection to a backend."),
     row(CONDITIONS, Location, Partial("bodies that are not here as a whole are not sent again"))
+        .risk(Medium)
         .doc("Failures after which another endpoint is asked; off: none."),
     row(TIME, Location, Supported).doc("Seconds within which it is; 0: any time."),
     row(TRIES, Location, Supported).doc("How many are asked, the first among them; 0: up to 20."),
