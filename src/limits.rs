@@ -515,6 +515,10 @@ pub const DIRECTIVE_DEPTH_MAX: usize = 4;
 /// Locations that a text adds to a host. Those whose paths are expressions are tried one after the
 /// other.
 pub const SCRIPT_LOCATIONS_MAX: usize = 64;
+/// Texts of one kind that directives replace in answers: each is compared with each place.
+pub const SCRIPT_REPLACEMENTS_MAX: usize = 16;
+/// Expressions of a `map`: each is tried where it is asked for.
+pub const SCRIPT_MAP_EXPRESSIONS_MAX: usize = 64;
 /// Bytes that directives may put together for one request, all values of variables included; more:
 /// 500.
 pub const SCRIPT_OCTETS_MAX: usize = 64 * 1024;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::addresses::AddressRanges;
 
 /// Whose word on clients counts, and in what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ForwardedPolicy {
     /// What is believed.
     pub believed: Believed,
@@ -13,12 +13,24 @@ pub struct ForwardedPolicy {
     pub trusted: AddressRanges,
     /// The field that lists addresses, in lower case: the client's first, then each proxy's.
     pub field: Box<str>,
+    /// How much of the list counts.
+    pub reach: ListReach,
     /// What backends get as X-Forwarded-For.
     pub list: ForwardedList,
 }
 
+/// How much of a list of addresses counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ListReach {
+    /// As much as those say that are trusted.
+    #[default]
+    Whole,
+    /// The last address.
+    Last,
+}
+
 /// What is believed of proxies that are trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Believed {
     /// Nothing.
     #[default]
@@ -30,7 +42,7 @@ pub enum Believed {
 }
 
 /// What backends get as X-Forwarded-For.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ForwardedList {
     /// The client alone.
     #[default]
@@ -48,6 +60,7 @@ impl Default for ForwardedPolicy {
             believed: Believed::default(),
             trusted: AddressRanges::everybody(),
             field: FORWARDED_FOR.into(),
+            reach: ListReach::default(),
             list: ForwardedList::default(),
         }
     }
@@ -79,6 +92,9 @@ impl ForwardedPolicy {
             match address(entry) {
                 Some(address) if self.trusted.contains(client.ip()) => client = address,
                 _ => break,
+            }
+            if self.reach == ListReach::Last {
+                break;
             }
         }
         client

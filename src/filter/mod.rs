@@ -44,7 +44,9 @@ pub use cors::{Cors, CorsRequest, CorsTerms, Credentials, Origins, RouteCors};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
 pub use external_auth::{ExternalAuth, Verdict, is_own_field, merged};
 pub use fields::{FieldEditError, FieldEdits};
-pub use forwarded::{Believed, FORWARDED_FOR, ForwardedList, ForwardedPolicy, first_host};
+pub use forwarded::{
+    Believed, FORWARDED_FOR, ForwardedList, ForwardedPolicy, ListReach, first_host,
+};
 pub use gates::{Answer, Facts, Gate, Gates, Inquiry, Intent, Phase, Place, Question, Raised};
 pub use gates::{Refusal, Said, Satisfy, Step, Walk};
 pub use goto::{Destination, Goto, HttpsForm, LastSlash, RedirectPort};
@@ -67,7 +69,8 @@ pub use session::{
     Setting,
 };
 pub use substitutions::{Substitution, SubstitutionError, Substitutions, Times};
-pub use text::{NothingKnown, Part, Text, TextError, Variable, Variables};
+pub use text::{CertificatePart, Entries, Mapping, NothingKnown, Part, Text, TextError};
+pub use text::{Variable, Variables};
 pub use trace::{Call, Incoming, IncomingSpans, ParentWord, Ratio, RootSampler, Sampler};
 pub use trace::{Sampling, SpanContext, SpanId, Trace, TraceId, TracePlan, TraceValue, put_hex};
 pub use units::{TimeError, nginx_size, nginx_time};

@@ -33,6 +33,14 @@ impl RequestOverlay {
         self.names.push(b'\n');
     }
 
+    /// No line passes whose name begins so, be it one that was added.
+    pub fn remove_beginning(&mut self, name: &[u8]) {
+        self.take_back_if(|known| is_beginning(known, name));
+        self.names.extend_from_slice(name);
+        self.names.push(BEGINNING);
+        self.names.push(b'\n');
+    }
+
     /// Has a line in the place of the client's.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         self.remove(name);
@@ -51,8 +59,13 @@ impl RequestOverlay {
     /// Has what `later` has in the place of its own.
     pub fn take_over(&mut self, later: &Self) {
         for name in later.names.split(|octet| *octet == b'\n').filter(|name| !name.is_empty()) {
-            self.take_back(name);
-            self.remove(name);
+            match name.strip_suffix(&[BEGINNING]) {
+                Some(name) => self.remove_beginning(name),
+                None => {
+                    self.take_back(name);
+                    self.remove(name);
+                }
+            }
         }
         self.lines.extend_from_slice(&later.lines);
     }
@@ -69,7 +82,11 @@ impl RequestOverlay {
     }
 
     fn take_back(&mut self, name: &[u8]) {
-        let is_it = |line: &[u8]| Self::part(line).is_some_and(|(n, _)| is_same_name(n, name));
+        self.take_back_if(|known| is_same_name(known, name));
+    }
+
+    fn take_back_if(&mut self, is_name: impl Fn(&[u8]) -> bool) {
+        let is_it = |line: &[u8]| Self::part(line).is_some_and(|(name, _)| is_name(name));
         if !self.lines.split(|octet| *octet == b'\n').any(is_it) {
             return;
         }
@@ -112,7 +129,11 @@ impl RequestOverlay {
     }
 
     fn drops(&self, name: &[u8]) -> bool {
-        self.names.split(|octet| *octet == b'\n').any(|known| is_same_name(known, name))
+        let mut names = self.names.split(|octet| *octet == b'\n');
+        names.any(|known| match known.strip_suffix(&[BEGINNING]) {
+            Some(known) => is_beginning(name, known),
+            None => is_same_name(known, name),
+        })
     }
 
     /// The lines that are added.
@@ -120,6 +141,13 @@ impl RequestOverlay {
     pub fn lines(&self) -> &[u8] {
         &self.lines
     }
+}
+
+/// Behind the beginning of a name: no name has it.
+const BEGINNING: u8 = b'\t';
+
+fn is_beginning(name: &[u8], beginning: &[u8]) -> bool {
+    name.get(..beginning.len()).is_some_and(|start| is_same_name(start, beginning))
 }
 
 /// Whether backends of the CGI kind cannot tell two names from each other.
@@ -141,7 +169,11 @@ mod tests {
         assert!(overlay.is_empty() && !overlay.is_dropped(b"x-user"));
         overlay.remove(b"X-User");
         overlay.remove(b"Authorization");
+        overlay.remove_beginning(b"X-Own-");
         for (name, expected) in [
+            ("X-Own-", true),
+            ("x_own_id", true),
+            ("X-Own", false),
             ("X-User", true),
             ("x-user", true),
             ("X_USER", true),

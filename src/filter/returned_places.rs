@@ -3,8 +3,8 @@
 //!
 //! Source: nginx, `proxy_cookie_domain`, `proxy_cookie_path`, `proxy_redirect`.
 
-use super::path_pattern::{Captures, PathPattern};
-use super::text::{Text, Variable, Variables};
+use super::path_pattern::PathPattern;
+use super::text::{Captured, Text, Variable, Variables};
 
 /// What is replaced in the answers of a rule's backend. Of several the first that fits counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -87,26 +87,6 @@ enum Extent {
     Beginning,
     /// In whatever case.
     Whole,
-}
-
-/// What an expression captured, besides what is known of the request.
-struct Captured<'a, V> {
-    of: &'a V,
-    pattern: &'a PathPattern,
-    value: &'a [u8],
-    captures: Captures,
-}
-
-impl<V: Variables> Variables for Captured<'_, V> {
-    fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
-        let number = match variable {
-            Variable::Capture(number) => Some(usize::from(*number)),
-            Variable::NamedCapture(name) => self.pattern.group(name),
-            other => return self.of.put(other, out),
-        };
-        let part = number.and_then(|number| self.captures.get(number)).unwrap_or_default();
-        out.extend_from_slice(self.value.get(part).unwrap_or_default());
-    }
 }
 
 /// Without a dot before it.

@@ -1,8 +1,13 @@
 //! Texts with variables, as nginx writes them: read once, put together for each request.
 
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::addresses::AddressRanges;
 use super::outcome::Outcome;
+use super::path_pattern::{Captures, PathPattern};
 use super::trace::value::TraceValue;
 use crate::limits::TEXT_VARIABLES_MAX;
 
@@ -96,10 +101,29 @@ pub enum Variable {
     Outcome(Outcome),
     /// `$opentelemetry_…`: of the trace that the request belongs to, if it is traced.
     Trace(TraceValue),
+    /// `$ssl_client_verify` and its like: what is known of the client by its certificate.
+    Certificate(CertificatePart),
+    /// What stands for another one.
+    Mapped(Arc<Mapping>),
+    /// The date that is so many seconds away.
+    DateIn(i32),
     /// `$ssl_protocol`: the version of TLS that the client speaks.
     TlsVersion,
     /// `$ssl_cipher`: its cipher suite, as OpenSSL names it.
     TlsCipher,
+}
+
+/// What is known of a client by its certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CertificatePart {
+    /// `$ssl_client_verify`: what became of it.
+    Verdict,
+    /// `$ssl_client_s_dn`: whom it is for.
+    Subject,
+    /// `$ssl_client_i_dn`: who issued it.
+    Issuer,
+    /// `$ssl_client_escaped_cert`: itself.
+    Whole,
 }
 
 /// A part of a text.
@@ -167,6 +191,14 @@ impl Text {
         if text.chars().any(char::is_control) {
             return Err(TextError::Control);
         }
+        Self::body(text, known)
+    }
+
+    /// The same of a text that is no part of a head: it may have control characters.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn body(text: &str, known: impl Fn(&str) -> Option<Variable>) -> Result<Self, TextError> {
         let mut pieces = Vec::new();
         let mut rest = text;
         let mut variables = 0;
@@ -191,6 +223,12 @@ impl Text {
         let mut pieces = Vec::new();
         push_literal(&mut pieces, text);
         Self(pieces.into())
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn of(variable: Variable) -> Self {
+        Self([Piece::Variable(variable)].into())
     }
 
     /// The text, if no part of it depends on the request.
@@ -262,6 +300,10 @@ impl Variable {
             "proxy_add_x_forwarded_for" => Self::ForwardedFor,
             "connection_upgrade" => Self::ConnectionUpgrade,
             "https" => Self::Https,
+            "ssl_client_verify" => Self::Certificate(CertificatePart::Verdict),
+            "ssl_client_s_dn" => Self::Certificate(CertificatePart::Subject),
+            "ssl_client_i_dn" => Self::Certificate(CertificatePart::Issuer),
+            "ssl_client_escaped_cert" => Self::Certificate(CertificatePart::Whole),
             "ssl_protocol" => Self::TlsVersion,
             "ssl_cipher" => Self::TlsCipher,
             "content_type" => Self::Field("content-type".into()),
@@ -321,6 +363,111 @@ fn split_name(text: &str) -> Result<(&str, &str), TextError> {
         return Err(TextError::NoName);
     }
     Ok((name, behind))
+}
+
+/// What a variable is, by what another one is.
+///
+/// Source: nginx, modules `ngx_http_map_module` and `ngx_http_geo_module`.
+///
+/// INVARIANT: equal texts are equal meanings, so that they alone are compared.
+#[derive(Debug)]
+pub struct Mapping {
+    /// All that is said of it, and of the variable that it depends on.
+    pub text: Box<str>,
+    /// What is looked up.
+    pub source: Text,
+    /// What stands for what.
+    pub entries: Entries,
+    /// What stands for all else.
+    pub default: Text,
+}
+
+/// What stands for what.
+#[derive(Debug)]
+pub enum Entries {
+    /// Texts in lower case, sorted, whatever the case of what is looked up; then expressions, of
+    /// which the first that matches somewhere counts.
+    Texts(Box<[(Box<str>, Text)]>, Box<[(PathPattern, Text)]>),
+    /// Addresses, the smallest ranges first.
+    Addresses(Box<[(AddressRanges, Text)]>),
+}
+
+impl Mapping {
+    /// Appends the value. `of`: who knows the variables, this one among them.
+    pub fn put(&self, of: &impl Variables, out: &mut Vec<u8>) {
+        let mut key = Vec::new();
+        self.source.put(of, &mut key);
+        match &self.entries {
+            Entries::Addresses(entries) => {
+                let address = std::str::from_utf8(&key).ok();
+                let address = address.and_then(|text| text.parse::<IpAddr>().ok());
+                let found = address.and_then(|address| {
+                    entries.iter().find(|(ranges, _)| ranges.contains(address))
+                });
+                found.map_or(&self.default, |(_, text)| text).put(of, out);
+            }
+            Entries::Texts(texts, expressions) => {
+                let lower = key.to_ascii_lowercase();
+                let found = texts.binary_search_by(|(text, _)| text.as_bytes().cmp(&lower)).ok();
+                if let Some((_, text)) = found.and_then(|index| texts.get(index)) {
+                    return text.put(of, out);
+                }
+                for (pattern, text) in expressions {
+                    if let Some(captures) = pattern.captures(&key) {
+                        return text.put(&Captured { of, pattern, value: &key, captures }, out);
+                    }
+                }
+                self.default.put(of, out);
+            }
+        }
+    }
+}
+
+impl PartialEq for Mapping {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Mapping {}
+
+impl Hash for Mapping {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl PartialOrd for Mapping {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Mapping {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
+/// What an expression captured, besides what is known anyway.
+pub(super) struct Captured<'a, V> {
+    pub of: &'a V,
+    pub pattern: &'a PathPattern,
+    /// What it matched.
+    pub value: &'a [u8],
+    pub captures: Captures,
+}
+
+impl<V: Variables> Variables for Captured<'_, V> {
+    fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
+        let number = match variable {
+            Variable::Capture(number) => Some(usize::from(*number)),
+            Variable::NamedCapture(name) => self.pattern.group(name),
+            other => return self.of.put(other, out),
+        };
+        let part = number.and_then(|number| self.captures.get(number)).unwrap_or_default();
+        out.extend_from_slice(self.value.get(part).unwrap_or_default());
+    }
 }
 
 #[cfg(test)]

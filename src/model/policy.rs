@@ -8,9 +8,9 @@ use super::compression::CompressionPolicy;
 use super::matches::Pattern;
 use super::share::Share;
 use crate::filter::{
-    AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, Goto, HttpsForm, Mirror,
-    Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy, Script, Substitutions,
-    TracePlan,
+    AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, ForwardedPolicy, Goto,
+    HttpsForm, Mirror, Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy,
+    Script, Substitutions, TracePlan,
 };
 
 /// Treatment of one rule's requests.
@@ -49,6 +49,16 @@ pub struct Policies {
     pub returned_places: Option<Arc<ReturnedPlaces>>,
     /// Whether requests are in the access log.
     pub access_log: AccessLog,
+    /// Method towards the backend, of requests other than HEAD; `None`: the client's.
+    pub method: Option<Box<str>>,
+    /// What becomes of the field Server of responses.
+    pub server: Option<ServerField>,
+    /// Status for clients that ask too much.
+    pub rate_status: Option<u16>,
+    /// Status for clients with too many requests under way.
+    pub open_status: Option<u16>,
+    /// Whose word on clients counts.
+    pub forwarded: Option<Arc<ForwardedPolicy>>,
     /// What is said of the connection to backends; `None`: nothing, it is kept.
     pub connection: Option<ConnectionOption>,
     /// What scripts of other origins may ask for; `None`: what the backend says.

@@ -7,8 +7,8 @@ use std::cmp::Reverse;
 
 use super::key::RequestKey;
 use crate::model::{
-    Host, HostPattern, Listener, ListenerId, Model, OnMiss, PathMatch, RequestMatch, Rule,
-    TlsAction, WildcardDepth,
+    Host, HostPattern, Listener, ListenerId, LocationMatch, Model, OnMiss, PathMatch, RequestMatch,
+    Rule, TlsAction, WildcardDepth,
 };
 
 /// The rule that a request hits, in terms of the model.
@@ -27,7 +27,6 @@ pub struct NaiveMatch<'m> {
 /// How well a match fits; the greatest wins. This is the one statement of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank<'m> {
-    host: HostRank,
     path: PathRank<'m>,
     has_method: bool,
     fields: usize,
@@ -75,12 +74,15 @@ pub fn lookup<'m>(
     key: &RequestKey<'_>,
 ) -> Option<NaiveMatch<'m>> {
     let listener = model.listener(listener)?;
-    let mut best: Option<(Rank<'m>, NaiveMatch<'m>)> = None;
+    let mut best: Option<(HostRank, NaiveMatch<'m>)> = None;
     for (host_rank, host) in asked_hosts(listener, key.host) {
-        for (rank, found) in matches_of(host, host_rank, key) {
-            if best.as_ref().is_none_or(|(other, _)| rank > *other) {
-                best = Some((rank, found));
-            }
+        if best.as_ref().is_some_and(|(other, _)| *other > host_rank) {
+            continue;
+        }
+        let rules = matches_of(host, key).into_iter();
+        let own = rules.max_by(|(one, _), (other, _)| one.cmp(other));
+        if let Some(found) = beside(host, own, key.path) {
+            best = Some((host_rank, found));
         }
     }
     best.map(|(_, found)| found).or_else(|| {
@@ -138,11 +140,72 @@ fn host_rank(pattern: &HostPattern, name: &[u8]) -> Option<HostRank> {
     }
 }
 
-fn matches_of<'m>(
+/// What a rule or a location is to a request, where a host has both; the greatest wins.
+///
+/// Source: nginx, directive `location`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    /// It begins with so many bytes; of equal ones the location.
+    Beginning(usize, bool),
+    /// A rule matches by a pattern.
+    Pattern,
+    /// An expression of a location matches, the first of them.
+    Expression(Reverse<usize>),
+    /// The longest beginning of all is one that nothing else is tried after.
+    Settled,
+    /// A rule has the whole path.
+    Whole,
+    /// A location has.
+    Exact,
+}
+
+/// The best of a host, of whose rules `own` is.
+fn beside<'m>(
     host: &'m Host,
-    host_rank: HostRank,
-    key: &RequestKey<'_>,
-) -> Vec<(Rank<'m>, NaiveMatch<'m>)> {
+    own: Option<(Rank<'m>, NaiveMatch<'m>)>,
+    path: &[u8],
+) -> Option<NaiveMatch<'m>> {
+    let own = own.map(|(rank, found)| {
+        let standing = match rank.path {
+            PathRank::Regex(..) => Standing::Pattern,
+            PathRank::Exact => Standing::Whole,
+            PathRank::Prefix(..) if found.matched_bytes == path.len() => Standing::Whole,
+            PathRank::Prefix(..) => Standing::Beginning(found.matched_bytes + 1, false),
+        };
+        (standing, found)
+    });
+    let beginning = |requests: &LocationMatch| match requests {
+        LocationMatch::Beginning(text) | LocationMatch::Settled(text) => {
+            path.starts_with(text.as_bytes()).then_some(Standing::Beginning(text.len(), true))
+        }
+        LocationMatch::Exact(_) | LocationMatch::Matching(_) => None,
+    };
+    let beginnings = host.locations.iter().filter_map(|location| beginning(&location.requests));
+    let own_beginning = own.as_ref().map(|(standing, _)| *standing);
+    let own_beginning = own_beginning.filter(|own| matches!(own, Standing::Beginning(..)));
+    let longest = beginnings.chain(own_beginning).max();
+    let locations = host.locations.iter().enumerate().filter_map(|(number, location)| {
+        let (standing, matched_bytes) = match &location.requests {
+            LocationMatch::Exact(text) if text.as_bytes() == path => (Standing::Exact, path.len()),
+            LocationMatch::Exact(_) => return None,
+            LocationMatch::Matching(pattern) if pattern.is_match(path) => {
+                (Standing::Expression(Reverse(number)), path.len())
+            }
+            LocationMatch::Matching(_) => return None,
+            LocationMatch::Beginning(text) => (beginning(&location.requests)?, text.len()),
+            LocationMatch::Settled(text) => match beginning(&location.requests)? {
+                standing if Some(standing) == longest => (Standing::Settled, text.len()),
+                standing => (standing, text.len()),
+            },
+        };
+        let (rule, host) = (&*location.rule, Some(host));
+        let is_routed = !rule.is_unclaimed();
+        Some((standing, NaiveMatch { rule, host, matched_bytes, is_routed }))
+    });
+    own.into_iter().chain(locations).max_by_key(|(standing, _)| *standing).map(|(_, found)| found)
+}
+
+fn matches_of<'m>(host: &'m Host, key: &RequestKey<'_>) -> Vec<(Rank<'m>, NaiveMatch<'m>)> {
     let mut found = Vec::new();
     for (number, rule) in host.rules.iter().enumerate() {
         for (position, wanted) in rule.matches.iter().enumerate() {
@@ -151,7 +214,6 @@ fn matches_of<'m>(
                 continue;
             }
             let rank = Rank {
-                host: host_rank,
                 path,
                 has_method: wanted.method.is_some(),
                 fields: wanted.fields.len(),

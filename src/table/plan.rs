@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::canary::part;
 use crate::filter::script::Audience;
-use crate::filter::{Binding, Cors, Edit, FieldEdits, Filter, Gate, Gates, GoesTo, Pace, PathEdit};
+use crate::filter::{
+    Binding, Cors, Edit, FieldEdits, Filter, ForwardedPolicy, Gate, Gates, GoesTo, Pace, PathEdit,
+};
 use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Script};
 use crate::filter::{Substitutions, Text, TracePlan};
 use crate::limits::{RETRY_BACKOFF_MAX, TRIES_MAX};
@@ -39,6 +41,8 @@ pub struct Plan {
     pub access_log: AccessLog,
     /// How they are traced; `None`: they are not.
     pub trace: Option<Arc<TracePlan>>,
+    /// Whose word on clients counts; `None`: as for all requests.
+    pub forwarded: Option<Arc<ForwardedPolicy>>,
     /// What else depends on the request; `None`: nothing.
     pub script: Option<Arc<Script>>,
 }
@@ -48,6 +52,8 @@ pub struct Plan {
 pub struct RequestPlan {
     /// New Host.
     pub host: Option<Text>,
+    /// New method, of requests other than HEAD.
+    pub method: Option<Box<str>>,
     /// Version of HTTP/1.
     pub version: UpstreamVersion,
     /// New path.
@@ -140,10 +146,15 @@ impl Plan {
     #[must_use]
     pub fn new(filters: &[Filter], policies: &Policies, defaults: &Defaults) -> Self {
         let treatment = Treatment::new(policies, defaults);
+        let limit_statuses = LimitStatuses {
+            rate: policies.rate_status.unwrap_or(defaults.limit_statuses.rate),
+            open: policies.open_status.unwrap_or(defaults.limit_statuses.open),
+        };
         let mut plan = Self {
-            gates: gates(filters, policies, &treatment, defaults.limit_statuses),
+            gates: gates(filters, policies, &treatment, limit_statuses),
             request: RequestPlan {
                 host: policies.upstream_host.clone(),
+                method: policies.method.clone(),
                 connection: policies.connection,
                 replacement: replacement(policies, GoesTo::Backend),
                 version: policies.upstream_version,
@@ -157,6 +168,7 @@ impl Plan {
             certificate: policies.certificate.clone(),
             access_log: policies.access_log,
             trace: policies.trace.clone(),
+            forwarded: policies.forwarded.clone(),
             script: None,
         };
         // What the password was for is settled here, whoever was let in by something else.
@@ -216,6 +228,7 @@ impl Plan {
             treatment,
             access_log,
             trace,
+            forwarded,
             script,
         } = self.clone();
         let path = Some(PathEdit::Full("/".into()));
@@ -227,6 +240,7 @@ impl Plan {
             certificate: None,
             access_log,
             trace,
+            forwarded,
             script,
         }
     }
@@ -258,10 +272,11 @@ impl ResponsePlan {
     pub fn new(policies: &Policies, defaults: &Defaults) -> Self {
         let compression = policies.compression.as_ref().unwrap_or(&defaults.compression);
         let mut set = FieldEdits::clone(&defaults.answer_fields);
-        if defaults.server == ServerField::Ours
-            && let Ok(server) = FieldEdits::new([("Server", SERVER)], [], [])
+        let server = policies.server.unwrap_or(defaults.server);
+        if server == ServerField::Ours
+            && let Ok(ours) = FieldEdits::new([("Server", SERVER)], [], [])
         {
-            set.append(&server);
+            set.append(&ours);
         }
         if let Some(own) = &policies.answer_fields {
             set.append(own);
@@ -276,7 +291,7 @@ impl ResponsePlan {
         };
         Self {
             fields: FieldEdits::clone(&defaults.hidden_fields),
-            server: defaults.server,
+            server,
             places: policies.returned_places.clone(),
             hsts: policies.hsts.clone(),
             set,

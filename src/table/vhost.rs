@@ -88,7 +88,7 @@ impl VHost {
             return of(rule, path.len());
         }
         let literal = own.as_ref().filter(|own| own.pattern.is_none());
-        if literal.is_some_and(|own| own.matched_bytes == path.len() && path.len() > 1) {
+        if literal.is_some_and(|own| own.matched_bytes == path.len()) {
             return own;
         }
         let beginnings = self.locations.iter().filter_map(|(requests, rule)| match requests {

@@ -342,6 +342,7 @@ impl HostWide<'_> {
         let is_closed = self.closing.is_some() || claim.guards().is_closed;
         let location = |location: &LocationText| {
             let LocationText { requests, snippet, at: _ } = location;
+            let snippet = host.location_of(snippet);
             let denied = self.tls.is_denied.then_some(Refusal::ClientCertificates);
             let base = Policies {
                 refusal: is_closed.then_some(Refusal::Guard).or(denied),
@@ -358,7 +359,7 @@ impl HostWide<'_> {
                 filters: Vec::new(),
                 backends: vec![WeightedBackend::only(target)],
                 canaries: Vec::new(),
-                policies: snippet::location_policies(snippet, host, base),
+                policies: snippet::location_policies(&snippet, host, base, self.globals),
             };
             Location { requests: requests.clone(), rule: Arc::new(rule) }
         };
@@ -385,7 +386,8 @@ impl HostWide<'_> {
         let guard = is_closed.then_some(Refusal::Guard);
         let errors = &claim.settings.errors;
         let host = self.snippet.map(|(_, snippet)| snippet);
-        let policies = snippet::policies(policies, claim.settings.snippet.as_deref(), host);
+        let policies =
+            snippet::policies(policies, claim.settings.snippet.as_deref(), host, self.globals);
         Policies {
             refusal: guard.or(policies.refusal),
             error_pages: errors.pages(self.options.default_backend.as_ref()),

@@ -3,7 +3,7 @@
 use super::super::overlay::RequestOverlay;
 use super::super::text::Variables;
 use super::overlay::{AnswerOverlay, put_value};
-use super::program::{Block, FieldChange, Instead, Presence, Script};
+use super::program::{Block, Extent, FieldChange, Instead, Presence, Script};
 use super::state::{Known, ScriptState};
 use crate::limits::SCRIPT_OCTETS_MAX;
 
@@ -30,9 +30,15 @@ impl ScriptState {
         for change in self.counting(script).map(|block| &*block.received).unwrap_or_default() {
             let name = change.name.as_bytes();
             let is_there = change.presence == Presence::Any || has(name);
-            if is_there && has_type(change, media_type) {
-                self.changed(change, request, &mut value);
-                overlay.replace(name, fitting(overlay, &value));
+            if !is_there || !has_type(change, media_type) {
+                continue;
+            }
+            match change.extent {
+                Extent::Beginning => overlay.remove_beginning(name),
+                Extent::Whole => {
+                    self.changed(change, request, &mut value);
+                    overlay.replace(name, fitting(overlay, &value));
+                }
             }
         }
     }

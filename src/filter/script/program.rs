@@ -1,5 +1,6 @@
 //! The program that directives are: plain data.
 
+use super::super::addresses::AddressRanges;
 use super::super::answer_fields::Statuses;
 use super::super::fields::FieldEdits;
 use super::super::path_pattern::PathPattern;
@@ -53,6 +54,8 @@ pub enum Step {
     Rewrite(Box<Rewrite>),
     /// `break`: the phase ends.
     Break,
+    /// `internal`: the request ends in status 404, unless something led it here.
+    Internal,
 }
 
 /// Condition of an `if`.
@@ -62,6 +65,8 @@ pub enum Condition {
     IsSet(Variable),
     /// It is the text, or it is not.
     Is(Variable, Wanted, Text),
+    /// The client's address is none of these.
+    IsOutside(AddressRanges),
     /// The expression matches somewhere in it, or nowhere. What it captures is known from then on.
     Matches(Variable, Wanted, PathPattern),
 }
@@ -203,7 +208,7 @@ pub struct ErrorPage {
 pub enum Instead {
     /// A redirect with this status.
     Redirect(u16, Text),
-    /// What is found at a path of the host.
+    /// What is found at a path of the host, or at a location without one (`@name`).
     Path(PageStatus, Text),
 }
 
@@ -258,7 +263,7 @@ impl Script {
 impl Step {
     fn may_end(&self) -> bool {
         match self {
-            Self::Return(..) => true,
+            Self::Return(..) | Self::Internal => true,
             Self::Rewrite(rewrite) => matches!(rewrite.then, Then::Redirect(_)),
             Self::If(_, steps, _) => steps.iter().any(Self::may_end),
             Self::Set(..) | Self::Break => false,

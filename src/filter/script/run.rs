@@ -1,6 +1,8 @@
 //! Takes the steps of a script for one request. Pure; bounded by the number of steps, of rounds and
 //! of octets.
 
+use std::net::IpAddr;
+
 use super::super::replacement::encode_part;
 use super::super::rewrite::encode;
 use super::super::text::{Text, Variable, Variables};
@@ -130,6 +132,12 @@ impl<V: Variables> Run<'_, V> {
             }
             Step::Rewrite(rewrite) => return self.rewrite(rewrite),
             Step::Break => return Ok(Next::Over),
+            Step::Internal => {
+                if self.state.is_sent() {
+                    self.state.end(404, EndingPlace::Nowhere, b"")?;
+                    return Ok(Next::Over);
+                }
+            }
         }
         Ok(Next::Step)
     }
@@ -162,6 +170,12 @@ impl<V: Variables> Run<'_, V> {
                 let mut other = Vec::new();
                 text.put(&Known { state: self.state, request: self.request }, &mut other);
                 (self.value(variable) == other, *wanted)
+            }
+            Condition::IsOutside(ranges) => {
+                let client = self.value(&Variable::ClientAddress);
+                let client = std::str::from_utf8(&client).ok();
+                let client = client.and_then(|text| text.parse::<IpAddr>().ok());
+                (client.is_none_or(|client| !ranges.contains(client)), Wanted::Yes)
             }
             Condition::Matches(variable, wanted, pattern) => {
                 let value = self.value(variable);

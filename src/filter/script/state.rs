@@ -27,6 +27,8 @@ pub struct ScriptState {
     pub(super) is_settled: bool,
     /// The steps of the host were taken.
     pub(super) is_begun: bool,
+    /// Something led the request to a location without a path.
+    is_led: bool,
 }
 
 /// A part of the octets.
@@ -112,6 +114,16 @@ impl ScriptState {
         if let Ok(span) = self.keep(path) {
             self.captured = Some((span, captures));
         }
+    }
+
+    /// The request is one for a location without a path from here on.
+    pub fn move_to_named(&mut self) {
+        (self.ending, self.is_begun, self.is_led) = (None, true, true);
+    }
+
+    /// Whether the request is where its client sent it.
+    pub(super) fn is_sent(&self) -> bool {
+        self.path.is_none() && !self.is_led
     }
 
     /// The request is one for this path, with this query, from here on.
@@ -255,6 +267,7 @@ impl<V: Variables> Variables for Known<'_, V> {
     fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
         let state = self.state;
         let part = match variable {
+            Variable::Mapped(map) => return map.put(self, out),
             Variable::Set(name) => state.value(name),
             Variable::Capture(number) => match state.group(*number) {
                 Some(part) => part,

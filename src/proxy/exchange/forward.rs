@@ -29,6 +29,8 @@ pub struct RequestFacts<'a> {
     pub odd_names: OddNames,
     /// Kept from the client or made.
     pub request_id: &'a [u8],
+    /// Method; what answers HEAD has no body, so that no other stands for it, nor it for one.
+    pub method: &'a [u8],
     /// Path instead of the request's, from a rewrite.
     pub path: Option<&'a [u8]>,
     /// Behind `?`; `None`: there is none.
@@ -154,7 +156,7 @@ fn put_upgrade(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead) {
 }
 
 fn put_request_line(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, facts: &RequestFacts<'_>) {
-    out.extend_from_slice(head.method.of(bytes));
+    out.extend_from_slice(facts.method);
     out.push(b' ');
     // As it came: signatures of applications cover the very octets. See `reading` for what keeps
     // rules from being passed by that.
@@ -344,6 +346,7 @@ mod tests {
             claimed: None,
             odd_names: OddNames::Dropped,
             request_id: b"",
+            method: b"GET",
             path: None,
             query: None,
             host: None,

@@ -160,6 +160,7 @@ impl Exchange<'_> {
             claimed: self.claimed.as_ref(),
             odd_names: self.policy.odd_names,
             request_id: &self.scratch.request_id,
+            method: sent.method.of(self.bytes),
             path: is_new.then_some(path.as_slice()),
             query: query.map(|query| query.of(self.bytes)),
             host: host_text.is_some().then_some(host.as_slice()),

@@ -181,6 +181,7 @@ mod tests {
             claimed: None,
             odd_names,
             request_id: b"id-1",
+            method: head.method.of(request.as_bytes()),
             path: None,
             query: None,
             host: None,

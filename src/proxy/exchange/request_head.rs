@@ -35,6 +35,7 @@ impl Exchange<'_> {
             claimed: self.claimed.as_ref(),
             odd_names: self.policy.odd_names,
             request_id: &self.scratch.request_id,
+            method: self.method(plan.method.as_deref()),
             path: is_new.then_some(path.as_slice()),
             query: self.query(),
             host: plan.host.is_some().then_some(host.as_slice()),
@@ -63,6 +64,16 @@ impl Exchange<'_> {
                 value => overlay.set(name.as_bytes(), value),
             }
             self.scratch.text = value;
+        }
+    }
+
+    /// The method that the backend gets. What answers HEAD has no body, so that it stays.
+    fn method<'s>(&'s self, replaced: Option<&'s str>) -> &'s [u8] {
+        let sent = self.head().method.of(self.bytes);
+        match (sent, replaced) {
+            (b"HEAD", _) => sent,
+            _ if self.is_reading => b"GET",
+            (_, replaced) => replaced.map_or(sent, str::as_bytes),
         }
     }
 

@@ -197,11 +197,9 @@ impl Exchange<'_> {
         }
     }
 
-    /// The path whose answer stands for `reply`, and with which status. One takes its place, and
-    /// for clients that wanted to have something alone.
+    /// The path whose answer stands for `reply`, and with which status. One takes its place.
     pub(super) fn error_path(&self, reply: Reply) -> Option<(PageStatus, Vec<u8>)> {
-        let is_reading = matches!(self.head().method.of(self.bytes), b"GET" | b"HEAD");
-        if self.page.is_some() || !is_reading || self.request().whole_body() != Some(0) {
+        if self.page.is_some() || self.request().is_grpc() {
             return None;
         }
         match self.instead(reply)? {

@@ -71,6 +71,7 @@ pub async fn run(
         page: None,
         body: Body::Untouched,
         sent_trailers: Trailers::Kept,
+        is_reading: false,
         collected: Buffer::unallocated(),
         hold: Cell::new(None),
         copy: None,
@@ -157,15 +158,28 @@ impl<'a> Exchange<'a> {
         unsaid: Unsaid,
         reply: Reply,
     ) -> End {
-        let mut parts = path.splitn(2, |octet| *octet == b'?');
-        let (path, query) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        self.scratch.script.move_to(path, query);
+        let is_named = path.starts_with(b"@");
+        if is_named {
+            self.scratch.script.move_to_named();
+        } else {
+            let mut parts = path.splitn(2, |octet| *octet == b'?');
+            let path = parts.next().unwrap_or_default();
+            self.scratch.script.move_to(path, parts.next().unwrap_or_default());
+            self.is_reading = true;
+        }
+        self.end_request(reply);
+        if self.is_reading && self.request().whole_body() != Some(0) {
+            self.body = Body::Spent;
+        }
         self.scratch.overlay.withhold();
         self.page = Some(match status {
             PageStatus::OfError => PageStatus::Fixed(reply.status()),
             status => status,
         });
-        let matched = self.look_up_again(table);
+        let matched = match is_named {
+            true => self.look_up_named(table, path),
+            false => self.look_up_again(table),
+        };
         self.take_rule(matched.as_ref(), &table.0.no_rule);
         let matched = matched.as_ref();
         if let Some(found) = matched.filter(|found| found.rule.auth_server.is_some()) {
@@ -190,8 +204,13 @@ impl<'a> Exchange<'a> {
 
     /// The rule of the request is this one; without one, answers are what `otherwise` says.
     fn take_rule<'t: 'a>(&mut self, matched: Option<&Match<'t>>, otherwise: &'t ResponsePlan) {
-        let response = matched.map_or(otherwise, |found| &found.rule.plan.response);
-        self.answer = self.answer_fields(response);
+        let plan = matched.map(|found| &found.rule.plan);
+        self.answer = self.answer_fields(plan.map_or(otherwise, |plan| &plan.response));
+        if let Some(policy) = plan.and_then(|plan| plan.forwarded.as_deref()) {
+            let Scratch { request, claimed_host, .. } = &mut *self.scratch;
+            let peer = self.downstream.peer;
+            self.claimed = Claimed::of(policy, peer, request, self.bytes, claimed_host);
+        }
         self.begin_trace(matched);
         self.script = matched.and_then(|found| {
             let script = found.rule.plan.script.as_deref()?;
@@ -203,6 +222,12 @@ impl<'a> Exchange<'a> {
     fn look_up_again<'t>(&mut self, table: &'t CoreTable) -> Option<Match<'t>> {
         self.scratch.script.leave_rule();
         self.look_up(table, self.scratch.script.path().unwrap_or_else(|| self.head().rule_path()))
+    }
+
+    /// The location of this name, `@` included, unless the host has none any more.
+    fn look_up_named<'t>(&mut self, table: &'t CoreTable, name: &[u8]) -> Option<Match<'t>> {
+        self.scratch.script.leave_rule();
+        self.look_up(table, name).filter(|found| found.matched_bytes == name.len())
     }
 
     /// Asks a backend of the rule.

@@ -69,6 +69,8 @@ pub struct Exchange<'a> {
     pub page: Option<PageStatus>,
     /// What is left of the request's body.
     pub body: Body,
+    /// Whatever its method is, it is GET by now: it asks for a page.
+    pub is_reading: bool,
     /// Whether the backend gets its trailers: where gates or directives say what it is told, they
     /// could say otherwise.
     pub sent_trailers: Trailers,
@@ -134,14 +136,7 @@ impl Exchange<'_> {
     /// The same, and memory for the head of a response.
     pub(super) fn request_and_room(&mut self) -> (Request<'_>, &mut ResponseHead) {
         let Scratch {
-            request: head,
-            response,
-            added,
-            script: state,
-            request_id,
-            noted,
-            trace,
-            ..
+            request: head, response, added, script: state, request_id, noted, trace, ..
         } = &mut *self.scratch;
         let backend = self.tally.backend.as_ref().map(|backend| &*backend.key);
         let scripted = self.script.map(|(script, origin)| {

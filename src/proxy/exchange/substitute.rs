@@ -101,7 +101,7 @@ impl Exchange<'_> {
 
     /// What comes of the request from here on is its answer: a body that is not here as a whole
     /// is not waited for, and no other protocol is spoken.
-    fn end_request(&mut self, reply: Reply) {
+    pub(super) fn end_request(&mut self, reply: Reply) {
         if reply == Reply::BodyTooLarge || self.request().whole_body().is_none() {
             self.body = Body::Spent;
         }

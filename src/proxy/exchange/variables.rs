@@ -1,15 +1,16 @@
 //! The values of variables for one request.
 
 use crate::filter::script::parameter;
-use crate::filter::{Variable, Variables};
+use crate::filter::{CertificatePart, Variable, Variables};
 use crate::http1::encode::put_decimal;
 use crate::http1::fields::FieldKind;
 use crate::http1::target::{put_decoded, put_escaped};
 use crate::limits::PASSWORD_CREDENTIALS_BYTES_MAX;
 use crate::model::{BackendKey, Origin, PortRef, Scheme};
 use crate::passwords::basic::Credentials;
-use crate::proxy::core::put_now;
+use crate::proxy::core::{put_date_in, put_now};
 use crate::proxy::exchange::request::Request;
+use crate::tls::ClientIdentity;
 
 /// What is known of a request on its way. What is not known is empty.
 #[derive(Clone, Copy)]
@@ -48,6 +49,9 @@ impl Variables for Known<'_> {
                 port => return put_decimal(out, port.into()),
             },
             Variable::User => return put_user(self.request, out),
+            Variable::Mapped(map) => return map.put(self, out),
+            Variable::Certificate(part) => put_certificate(self.request, *part),
+            Variable::DateIn(seconds) => return put_date_in(*seconds, out),
             Variable::TlsVersion => downstream.tls.map_or("", |tls| tls.version).as_bytes(),
             Variable::TlsCipher => downstream.tls.map_or("", |tls| tls.cipher).as_bytes(),
             Variable::Method => head.method.of(bytes),
@@ -105,6 +109,25 @@ impl Known<'_> {
         }
         out.extend_from_slice(self.request.client_text());
     }
+}
+
+/// What is known of the client by its certificate, as it is told backends.
+fn put_certificate<'a>(request: Request<'a>, part: CertificatePart) -> &'a [u8] {
+    let name: &[u8] = match part {
+        CertificatePart::Verdict => b"ssl-client-verify: ",
+        CertificatePart::Subject => b"ssl-client-subject-dn: ",
+        CertificatePart::Issuer => b"ssl-client-issuer-dn: ",
+        CertificatePart::Whole => b"ssl-client-cert: ",
+    };
+    let downstream = request.downstream;
+    let fields = match downstream.identity.as_deref() {
+        Some(identity) if part == CertificatePart::Whole => identity.fields_with_certificate(),
+        Some(identity) => identity.fields(),
+        None if downstream.listener.scheme == Scheme::Https => ClientIdentity::UNASKED_FIELDS,
+        None => b"",
+    };
+    let mut lines = fields.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.find_map(|line| line.strip_prefix(name)).unwrap_or_default()
 }
 
 /// Who the client says it is, by a password that may be wrong.

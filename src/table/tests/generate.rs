@@ -1,5 +1,6 @@
 //! Models and requests from so small an alphabet that collisions are the rule.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use proptest::collection::vec;
@@ -8,8 +9,9 @@ use proptest::sample::select;
 
 use super::{Request, backend, pattern, rule};
 use crate::model::{
-    BackendTarget, FieldMatch, Host, Listener, Model, OnMiss, PathMatch, PathPattern, Pattern,
-    Policies, QueryMatch, Refusal, RequestMatch, Rule, ValueMatch, WeightedBackend,
+    BackendTarget, FieldMatch, Host, Listener, Location, LocationMatch, Model, OnMiss, PathMatch,
+    PathPattern, Pattern, Policies, QueryMatch, Refusal, RequestMatch, Rule, ValueMatch,
+    WeightedBackend,
 };
 
 /// Heads that begin each other, none, and one of another case.
@@ -114,12 +116,35 @@ fn any_rule() -> impl Strategy<Value = Rule> {
 pub(super) fn host() -> impl Strategy<Value = Host> {
     let rules = prop_oneof![3 => vec(any_rule(), 0..4), 1 => vec(any_rule(), 8..14)];
     let on_miss = select(vec![OnMiss::Default, OnMiss::NextHost]);
-    (host_pattern(), on_miss, rules).prop_map(|(name, on_miss, rules)| Host {
-        pattern: pattern(&name),
-        on_miss,
-        rules: rules.into_iter().map(Arc::new).collect(),
-        locations: Vec::new(),
+    let locations = prop_oneof![3 => Just(Vec::new()), 2 => vec(location(), 1..5)];
+    (host_pattern(), on_miss, rules, locations).prop_map(|(name, on_miss, rules, locations)| {
+        let mut texts = BTreeSet::new();
+        // Nginx does not read two of one beginning.
+        let locations =
+            locations.into_iter().filter(|location: &Location| match &location.requests {
+                LocationMatch::Beginning(text) | LocationMatch::Settled(text) => {
+                    texts.insert(text.clone())
+                }
+                LocationMatch::Exact(text) => texts.insert(format!("={text}").into()),
+                LocationMatch::Matching(_) => true,
+            });
+        Host {
+            pattern: pattern(&name),
+            on_miss,
+            locations: locations.collect(),
+            rules: rules.into_iter().map(Arc::new).collect(),
+        }
     })
+}
+
+fn location() -> impl Strategy<Value = Location> {
+    let requests = prop_oneof![
+        2 => path().prop_map(|text| LocationMatch::Exact(text.into())),
+        3 => path().prop_map(|text| LocationMatch::Beginning(text.into())),
+        2 => path().prop_map(|text| LocationMatch::Settled(text.into())),
+        2 => (0..REGEXES.len()).prop_map(|index| LocationMatch::Matching(regex(index))),
+    ];
+    (requests, any_rule()).prop_map(|(requests, rule)| Location { requests, rule: Arc::new(rule) })
 }
 
 pub(super) fn default_rule() -> impl Strategy<Value = Option<Rule>> {
@@ -128,7 +153,8 @@ pub(super) fn default_rule() -> impl Strategy<Value = Option<Rule>> {
 
 /// Gives each rule of `host` a number of its own from `next` on.
 pub(super) fn number(mut host: Host, next: &mut u32) -> Arc<Host> {
-    for rule in &mut host.rules {
+    let locations = host.locations.iter_mut().map(|location| &mut location.rule);
+    for rule in host.rules.iter_mut().chain(locations) {
         *rule = Arc::new(number_rule(Rule::clone(rule), next));
     }
     Arc::new(host)

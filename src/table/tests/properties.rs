@@ -178,7 +178,9 @@ impl Book {
 
 fn rules(model: &Model) -> impl Iterator<Item = &Arc<Rule>> {
     model.listeners.iter().flat_map(|listener| {
-        listener.hosts.iter().flat_map(|host| &host.rules).chain(&listener.default_rule)
+        let hosts = || listener.hosts.iter();
+        let locations = hosts().flat_map(|host| &host.locations).map(|location| &location.rule);
+        hosts().flat_map(|host| &host.rules).chain(locations).chain(&listener.default_rule)
     })
 }
 

@@ -14,6 +14,7 @@ mod canary;
 mod clients;
 mod config;
 mod cors;
+mod directives;
 mod errors;
 mod external_auth;
 mod headers;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::control::lower::ingress::annotations::row::Risk;
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::settings::{ServerOfHost, Settings};
+use crate::control::lower::snippet::meaning::Snippet;
+use crate::filter::Variable;
 use crate::model::{
     Defaults, Downstream, ExternalAuthPolicy, Hsts, ObjectRef, Pools, RetryCause, StreamPolicy,
 };
@@ -62,6 +64,8 @@ pub struct Globals {
     pub risk_max: Risk,
     /// Whether directives that Ingresses have are read.
     pub allows_snippets: bool,
+    /// Directives that all hosts inherit, and variables that all directives know; `None`: none.
+    pub(in crate::control::lower) http_snippet: Option<Arc<Snippet>>,
     /// Directives of all rules.
     pub location_snippet: Box<str>,
     /// Directives of all hosts.
@@ -98,11 +102,24 @@ impl Globals {
         }
     }
 
+    /// Variables that all directives know.
+    pub(in crate::control::lower) fn maps(&self) -> &BTreeMap<Box<str>, Variable> {
+        static NONE: BTreeMap<Box<str>, Variable> = BTreeMap::new();
+        self.http_snippet.as_ref().map_or(&NONE, |snippet| &snippet.maps)
+    }
+
     /// Whether objects come to the same by both. The rest is for the model as a whole.
     pub(in crate::control::lower) fn is_same_for_objects(&self, other: &Self) -> bool {
         let of_other = Self {
-            defaults: self.defaults.clone(),
-            downstream: self.downstream.clone(),
+            // Directives are put over these two.
+            defaults: Defaults {
+                compression: Arc::clone(&other.defaults.compression),
+                ..self.defaults.clone()
+            },
+            downstream: Downstream {
+                forwarded: other.downstream.forwarded.clone(),
+                ..self.downstream.clone()
+            },
             pools: self.pools,
             streams: self.streams,
             field_maps: self.field_maps.clone(),

@@ -40,6 +40,7 @@ use crate::control::store::{Entry, Store};
 use crate::model::{ObjectRef, Problem};
 use globals::Globals;
 use row::{Effect, Guards, Key, field};
+use snippets::HTTP_SNIPPET;
 
 pub(super) use field_maps::find as find_fields;
 pub use page::page;
@@ -106,8 +107,16 @@ impl InForce {
             }
             let last = old.get(key.name).map(|last| &**last);
             let last = last.filter(|_| key.guards != Guards::Grants);
-            let value = match key.check(said, reference, options) {
-                Ok(()) => Some(said),
+            // Other texts use the variables of this one, which comes before them.
+            let mut scratch = Globals::of_flags(options);
+            if let Some((http, text)) = groups::find(HTTP_SNIPPET).zip(self.0.get(HTTP_SNIPPET)) {
+                http.put_into(text, &mut scratch).ok();
+            }
+            let value = match key.check(said, reference, &mut scratch) {
+                Ok(()) => {
+                    key.tell_doubts(said, &scratch, report);
+                    Some(said)
+                }
                 Err(why) => {
                     report.warning(key.invalid(&why, last));
                     last
@@ -172,15 +181,26 @@ impl Key {
         &self,
         value: &str,
         reference: &ObjectRef,
-        options: &LowerOptions,
+        scratch: &mut Globals,
     ) -> Result<(), String> {
-        let mut scratch = Globals::of_flags(options);
-        self.put_into(value, &mut scratch)
-            .map_err(|why| format!("{value:?} cannot be used: {why}."))?;
+        self.put_into(value, scratch).map_err(|why| format!("{value:?} cannot be used: {why}."))?;
         match self.effect {
-            Effect::Annotation(name) => annotations::check(name, reference, &scratch),
-            Effect::Auth(name) => annotations::check_auth(name, reference, &scratch),
+            Effect::Annotation(name) => annotations::check(name, reference, scratch),
+            Effect::Auth(name) => annotations::check_auth(name, reference, scratch),
             Effect::Own(_) | Effect::Unread => Ok(()),
+        }
+    }
+
+    /// Tells what of a value that counts has no effect.
+    fn tell_doubts(&self, value: &str, scratch: &Globals, report: &mut Report<'_>) {
+        let doubts = self.doubts.map(|doubts| doubts(value, scratch));
+        for message in doubts.into_iter().flatten() {
+            report.warning(Finding {
+                reason: "DirectiveNotSupported",
+                field: field(self.name),
+                message,
+                advice: "See whether all is right without it, or say it otherwise.".into(),
+            });
         }
     }
 

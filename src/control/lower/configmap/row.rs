@@ -11,6 +11,8 @@ pub(super) struct Key {
     /// What we do with it.
     pub state: State,
     pub effect: Effect,
+    /// What is told of values that are read.
+    pub doubts: Option<Doubts>,
     /// Whether it keeps clients out, or lets authors do more.
     pub guards: Guards,
     /// An empty value is one; else it is none.
@@ -37,6 +39,9 @@ pub(super) enum Effect {
 /// used, as a part of a sentence.
 pub(super) type Put = fn(&str, &mut Globals) -> Result<(), String>;
 
+/// What of a value, which can be used, has no effect: as sentences.
+pub(super) type Doubts = fn(&str, &Globals) -> Vec<String>;
+
 /// Whose doing a key bounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Guards {
@@ -50,7 +55,7 @@ pub(super) enum Guards {
 /// A key that nothing reads and that keeps nobody out.
 pub(super) const fn key(name: &'static str, default: &'static str, state: State) -> Key {
     let (effect, guards, may_be_empty) = (Effect::Unread, Guards::Nobody, false);
-    Key { name, default, state, effect, guards, may_be_empty, doc: "" }
+    Key { name, default, state, effect, doubts: None, guards, may_be_empty, doc: "" }
 }
 
 impl Key {
@@ -66,6 +71,10 @@ impl Key {
 
     pub(super) const fn put(self, put: Put) -> Self {
         Self { effect: Effect::Own(put), ..self }
+    }
+
+    pub(super) const fn doubts(self, doubts: Doubts) -> Self {
+        Self { doubts: Some(doubts), ..self }
     }
 
     /// It keeps clients out.

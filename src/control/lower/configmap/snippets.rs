@@ -1,12 +1,14 @@
 //! Configuration text of nginx.
 
+use std::sync::Arc;
+
 use super::globals::Globals;
 use super::row::{Key, key};
 use super::values::flag;
 use crate::control::lower::ingress::annotations::row::Risk;
 use crate::control::lower::ingress::annotations::row::State::{NoEffect, Partial, Supported};
 use crate::control::lower::snippet::places::Place;
-use crate::control::lower::snippet::{self, Fault, Weight};
+use crate::control::lower::snippet::{self, Fault, Snippet, Weight};
 
 pub(super) const KEYS: &[Key] = &[
     key("allow-snippet-annotations", "false", Supported)
@@ -17,17 +19,30 @@ pub(super) const KEYS: &[Key] = &[
         .put(risk)
         .grant()
         .doc("Highest risk of an annotation that an Ingress may have."),
-    key("http-snippet", "", NoEffect(OTHER_KEYS)).doc("Text for the http block."),
+    key(HTTP_SNIPPET, "", Partial(CLOSED_SET))
+        .put(http)
+        .doubts(|text, globals| doubts(text, Place::Http, globals))
+        .guard()
+        .doc("Text for the http block: what all hosts inherit, and variables of map and geo."),
     key("location-snippet", "", Partial(CLOSED_SET))
         .put(location)
+        .doubts(|text, globals| doubts(text, Place::Rule, globals))
         .guard()
         .doc("Text for each location."),
-    key("main-snippet", "", NoEffect(OTHER_KEYS)).doc("Text for the main block."),
-    key("server-snippet", "", Partial(CLOSED_SET)).put(server).guard().doc("Text for each server."),
-    key("stream-snippet", "", NoEffect(OTHER_KEYS)).doc("Text for the stream block."),
+    key("main-snippet", "", NoEffect("processes, threads and files are said by flags"))
+        .doc("Text for the main block."),
+    key("server-snippet", "", Partial(CLOSED_SET))
+        .put(server)
+        .doubts(|text, globals| doubts(text, Place::Server, globals))
+        .guard()
+        .doc("Text for each server."),
+    key("stream-snippet", "", NoEffect(STREAMS)).doc("Text for the stream block."),
 ];
 
-const OTHER_KEYS: &str = "what it is for has keys and objects of its own";
+pub(super) const HTTP_SNIPPET: &str = "http-snippet";
+
+const STREAMS: &str = "TCP and UDP services are said by --tcp-services-configmap and \
+                       --udp-services-configmap";
 const CLOSED_SET: &str = "A closed set of directives, see the page on compatibility.";
 
 fn allow(text: &str, globals: &mut Globals) -> Result<(), String> {
@@ -41,26 +56,43 @@ fn risk(text: &str, globals: &mut Globals) -> Result<(), String> {
     Ok(())
 }
 
+fn http(text: &str, globals: &mut Globals) -> Result<(), String> {
+    globals.http_snippet = Some(Arc::new(read(text, Place::Http, globals)?.0));
+    Ok(())
+}
+
 fn location(text: &str, globals: &mut Globals) -> Result<(), String> {
-    check(text, Place::Rule)?;
+    read(text, Place::Rule, globals)?;
     globals.location_snippet = text.into();
     Ok(())
 }
 
 fn server(text: &str, globals: &mut Globals) -> Result<(), String> {
-    check(text, Place::Server)?;
+    read(text, Place::Server, globals)?;
     globals.server_snippet = text.into();
     Ok(())
 }
 
-/// One directive that is not supported spoils the text: the one that was last good stays.
-fn check(text: &str, place: Place) -> Result<(), String> {
-    let (_, faults) = snippet::read(text, place, &[]);
-    match faults.iter().find(|fault| fault.weight > Weight::Idle) {
-        None => Ok(()),
-        Some(Fault { at, directive, why, .. }) if directive.is_empty() => {
-            Err(format!("{at}: {why}"))
-        }
-        Some(Fault { at, directive, why, .. }) => Err(format!("{at} ({directive}): {why}")),
+/// What keeps clients out and cannot be set up spoils the text: the one that was last good stays.
+fn read(text: &str, place: Place, globals: &Globals) -> Result<(Snippet, Vec<Fault>), String> {
+    let (snippet, faults) = snippet::read(text, place, &[], globals.maps());
+    match faults.iter().find(|fault| fault.weight == Weight::Guard) {
+        None => Ok((snippet, faults)),
+        Some(fault) => Err(said(fault)),
+    }
+}
+
+/// What of it has no effect.
+fn doubts(text: &str, place: Place, globals: &Globals) -> Vec<String> {
+    let lost = read(text, place, globals).map(|(_, faults)| faults).unwrap_or_default();
+    let lost = lost.iter().filter(|fault| fault.weight == Weight::Lost);
+    lost.map(|fault| format!("{}; it has no effect.", said(fault))).collect()
+}
+
+fn said(fault: &Fault) -> String {
+    let Fault { at, directive, why, .. } = fault;
+    match &**directive {
+        "" => format!("{at}: {why}"),
+        directive => format!("{at} ({directive}): {why}"),
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Source: nginx, modules `ngx_http_rewrite_module` and `ngx_http_auth_request_module`.
 
+use super::merge::admitted;
 use super::places::Place;
 use super::reading::{Call, Reading};
 use crate::control::lower::regex_path::Case;
-use crate::directives::Block;
+use crate::directives::Directive;
 use crate::filter::script::{
     Block as Fields, Condition, KeepsQuery, Returned, Rewrite, Step, Then, Wanted,
 };
@@ -65,13 +66,10 @@ pub(super) fn give_back(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<()
     let (status, returned) = match call.words[..] {
         [place] if is_place(place) => (302, Returned::Location(reading.text(place)?)),
         [code] => (status(code)?, Returned::Nothing),
-        [code, text] => {
-            let (code, text) = (status(code)?, reading.text(text)?);
-            match code {
-                301..=303 | 307 | 308 => (code, Returned::Location(text)),
-                _ => (code, Returned::Text(text)),
-            }
-        }
+        [code, text] => match status(code)? {
+            code @ (301..=303 | 307 | 308) => (code, Returned::Location(reading.text(text)?)),
+            code => (code, Returned::Text(reading.body(text)?)),
+        },
         _ => return Err("it takes a status and a text or an address".into()),
     };
     reading.snippet.steps.push(Step::Return(status, returned));
@@ -134,25 +132,30 @@ pub(super) fn condition(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<()
     Ok(())
 }
 
-/// Who has another method is not let in, before anything is rewritten. GET is HEAD, too.
+/// Who has another method is let in by address alone, before anything is rewritten. GET is HEAD,
+/// too.
 pub(super) fn limit_except(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let is_method = |word: &&str| word.bytes().all(|byte| byte.is_ascii_uppercase());
     if call.words.is_empty() || !call.words.iter().all(is_method) {
         return Err("it takes methods".into());
     }
-    let denies_all = call.inner.is_some_and(|inner| match inner {
-        [deny] => {
-            deny.name.text == "deny"
-                && matches!(&*deny.arguments, [all] if all.text == "all")
-                && deny.block == Block::Absent
-        }
-        _ => false,
-    });
-    if !denies_all {
-        return Err("only deny all is supported in it".into());
+    let inner = call.inner.unwrap_or_default();
+    let is_about_addresses =
+        |directive: &Directive| matches!(&*directive.name.text, "allow" | "deny");
+    if let Some(other) = inner.iter().find(|directive| !is_about_addresses(directive)) {
+        return Err(format!("{} is not supported in it", other.name.text));
+    }
+    let faults = reading.faults.len();
+    let inner = reading.apart(inner, Place::Location);
+    if faults < reading.faults.len() {
+        return Err("not all of it can be read".into());
+    }
+    let mut step = Step::Return(403, Returned::Nothing);
+    let allowed = admitted(&inner.access);
+    if !allowed.is_empty() {
+        step = Step::If(Condition::IsOutside(allowed), [step].into(), None);
     }
     let head = call.words.contains(&"GET").then_some("HEAD");
-    let mut step = Step::Return(403, Returned::Nothing);
     for method in call.words.iter().copied().chain(head) {
         let condition = Condition::Is(Variable::Method, Wanted::No, Text::literal(method));
         step = Step::If(condition, [step].into(), None);
@@ -182,8 +185,12 @@ fn parsed(reading: &Reading<'_>, words: &[&str]) -> Result<Condition, String> {
     };
     match words[..] {
         [name] => Ok(Condition::IsSet(variable(name)?)),
-        ["-f" | "-d" | "-e" | "-x" | "!-f" | "!-d" | "!-e" | "!-x", _] => {
-            Err("there are no files to look at".into())
+        // There are no files, and each request has a method.
+        ["-f" | "-d" | "-e" | "-x", _] => {
+            Ok(Condition::Is(Variable::Method, Wanted::Yes, Text::literal("")))
+        }
+        ["!-f" | "!-d" | "!-e" | "!-x", _] => {
+            Ok(Condition::Is(Variable::Method, Wanted::No, Text::literal("")))
         }
         [name, operator, value] => {
             let wanted = if operator.starts_with('!') { Wanted::No } else { Wanted::Yes };

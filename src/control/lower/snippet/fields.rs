@@ -4,13 +4,12 @@
 //! `ngx_headers_more`.
 
 use super::meaning::Change;
-use super::places::Place;
 use super::reading::{Call, Reading};
 use super::simple;
 use crate::filter::script::{
     AddedLine, ErrorPage, Extent, FieldChange, Instead, PageStatus, Presence,
 };
-use crate::filter::{FieldEdits, GoesTo, Statuses, Text};
+use crate::filter::{FieldEdits, GoesTo, Statuses, Text, Variable};
 use crate::model::ConnectionOption;
 
 /// The statuses of answers that `add_header` and `expires` are about.
@@ -105,8 +104,8 @@ fn changes(
         };
         let (name, value) = (name.trim(), value.trim());
         let (name, extent) = match name.strip_suffix('*') {
-            Some(_) if message == Message::Request => {
-                return Err("a * is not supported in names of fields of requests".into());
+            Some("") if message == Message::Request => {
+                return Err("without its fields a request is none".into());
             }
             Some(name) if kind == Kind::Clear => (name, Extent::Beginning),
             _ => (name, Extent::Whole),
@@ -151,7 +150,10 @@ pub(super) fn proxy_hide_header(reading: &mut Reading<'_>, call: &Call<'_>) -> R
 
 pub(super) fn proxy_pass_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     match call.word()?.to_ascii_lowercase().as_str() {
-        "server" => Err("what runs behind the proxy is not told".into()),
+        "server" => {
+            reading.snippet.changes.push(Change::PassesServer);
+            Ok(())
+        }
         name if name.starts_with("x-accel-") => Err("it is for nginx alone".into()),
         _ => {
             reading.idle(call, "such fields are passed on in any case");
@@ -160,27 +162,33 @@ pub(super) fn proxy_pass_header(reading: &mut Reading<'_>, call: &Call<'_>) -> R
     }
 }
 
-/// `Cache-Control` alone, which counts before `Expires` (RFC 9111 section 5.3).
+/// Source: nginx `ngx_http_set_expires`.
 pub(super) fn expires(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let value = match call.word()? {
+    let literal = |date: &str, control: &str| (Text::literal(date), control.to_owned());
+    let (date, control) = match call.word()? {
         "off" => return Ok(()),
-        "epoch" => "no-cache".to_owned(),
-        "max" => "max-age=315360000".to_owned(),
-        time => match time.strip_prefix('-') {
-            Some(past) => simple::time(past).map(|_| "no-cache".to_owned())?,
-            None => format!("max-age={}", simple::time(time)?.as_secs()),
-        },
+        "epoch" => literal("Thu, 01 Jan 1970 00:00:01 GMT", "no-cache"),
+        "max" => literal("Thu, 31 Dec 2037 23:55:55 GMT", "max-age=315360000"),
+        time => {
+            let (past, ahead) = match time.strip_prefix('-') {
+                Some(past) => (true, past),
+                None => (false, time),
+            };
+            let seconds = simple::time(ahead)?.as_secs();
+            let away = i32::try_from(seconds).ok().ok_or("it is too far away")?;
+            let control = if past { "no-cache".to_owned() } else { format!("max-age={seconds}") };
+            (Text::of(Variable::DateIn(if past { away.saturating_neg() } else { away })), control)
+        }
     };
-    let change = |name: &str, value: Option<Text>| FieldChange {
+    let change = |name: &str, value: Text| FieldChange {
         name: name.into(),
         extent: Extent::Whole,
-        value,
+        value: Some(value),
         presence: Presence::Any,
         statuses: SUCCESSES.into(),
         types: Box::default(),
     };
-    let changes =
-        vec![change("Expires", None), change("Cache-Control", Some(Text::literal(&value)))];
+    let changes = vec![change("Expires", date), change("Cache-Control", Text::literal(&control))];
     append(&mut reading.fields.answered, changes);
     Ok(())
 }
@@ -200,7 +208,12 @@ pub(super) fn error_page(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
             let status = status.filter(|s| matches!(s, 301..=303 | 307 | 308));
             Instead::Redirect(status.ok_or("the new status is none of a redirect")?, text)
         }
-        _ if !place.starts_with('/') => return Err("named locations are not supported".into()),
+        _ if place.starts_with('@') && !reading.has_location(place) => {
+            return Err(format!("there is no location {place}"));
+        }
+        _ if !place.starts_with(['/', '@']) => {
+            return Err("it names neither an address nor a path".into());
+        }
         None => Instead::Path(PageStatus::OfError, text),
         Some("") => Instead::Path(PageStatus::Own, text),
         Some(status) => {
@@ -221,11 +234,10 @@ pub(super) fn error_page(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
 /// Replaces what the client sent and what we would say: a name is never sent twice.
 pub(super) fn proxy_set_header(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let [name, value] = call.words[..] else { return Err("it takes a name and a value".into()) };
-    if call.place == Place::Server {
-        let why = "rules have fields of their own, so that one for the host has no effect in \
-                   ingress-nginx either";
+    if call.place.is_around_rules() {
+        let why = "rules have fields of their own, so that one for the host has no effect on them \
+                   in ingress-nginx either";
         reading.idle(call, why);
-        return Ok(());
     }
     let text = reading.text(value)?;
     let is = |known: &str| name.eq_ignore_ascii_case(known);

@@ -1,12 +1,19 @@
 //! What directives come to: plain data.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::directives::Position;
 use crate::filter::script::{Block, Intercepts, Step};
-use crate::filter::{FieldEdits, Satisfy, Substitution, Text, Times};
-use crate::model::{BackendKey, ConnectionOption, LocationMatch, UpstreamVersion};
+use crate::filter::{
+    AddressRanges, CookieFlags, FieldEdits, ListReach, MediaTypes, Replacement, Satisfy,
+    Substitution, Text, Times, Variable,
+};
+use crate::model::{
+    BackendKey, ConnectionOption, LocationMatch, Pattern, RetryCauses, TlsVersion, UpstreamVersion,
+};
 
 /// What a text comes to.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -30,12 +37,22 @@ pub(crate) struct Snippet {
     pub replaced: Replaced,
     /// `default_type`.
     pub media_type: Option<Box<str>>,
+    /// What becomes of places in answers.
+    pub returned: Returned,
+    /// How bodies of answers are compressed.
+    pub codings: Codings,
+    /// Whose word on clients counts.
+    pub forwarded: Forwarded,
     /// What an annotation could say, too.
     pub changes: Vec<Change>,
+    /// Variables of `map` and `geo`.
+    pub maps: BTreeMap<Box<str>, Variable>,
     /// Locations of the host, in order.
     pub locations: Vec<LocationText>,
     /// Where the requests of a location go.
     pub pass: Option<Pass>,
+    /// The location without a path whose directives are those of this one: there is no file.
+    pub falls_to: Option<Box<str>>,
 }
 
 /// What `allow` and `deny` say.
@@ -55,6 +72,44 @@ pub(crate) struct Replaced {
     pub keeps_validators: bool,
 }
 
+/// What `proxy_redirect` and its like say; `None`: nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Returned {
+    pub location: Option<Vec<Replacement>>,
+    pub cookie_domain: Option<Vec<Replacement>>,
+    pub cookie_path: Option<Vec<Replacement>>,
+    pub cookie_flags: Option<Vec<CookieFlags>>,
+}
+
+/// What `gzip`, `brotli` and their like say.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Codings {
+    pub gzip: CodingEdits,
+    pub brotli: CodingEdits,
+    /// Who gets nothing by gzip.
+    pub gzip_refused: Option<Pattern>,
+}
+
+/// What is said of a coding; `None`: nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct CodingEdits {
+    pub is_on: Option<bool>,
+    pub level: Option<u8>,
+    pub bytes_min: Option<u64>,
+    pub types: Option<MediaTypes>,
+}
+
+/// What `real_ip_header` and its like say; `None`: nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Forwarded {
+    /// The field that lists addresses, in lower case.
+    pub field: Option<Box<str>>,
+    /// Whose it is believed.
+    pub trusted: Option<AddressRanges>,
+    /// How far.
+    pub reach: Option<ListReach>,
+}
+
 /// A directive that an annotation could say, too.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
@@ -67,10 +122,27 @@ pub(crate) enum Change {
     NoAccessLog,
     Tries(u32),
     TriesTime(Duration),
+    /// What counts as a failed try: causes, statuses.
+    Causes(RetryCauses, Vec<u16>),
+    /// Status for clients that ask too much.
+    RateStatus(u16),
+    /// Status for clients with too many requests under way.
+    OpenStatus(u16),
+    /// Octets of a response in a second; zero: any.
+    Rate(u64),
+    /// Octets before that.
+    RateAfter(u64),
+    /// Method towards the backend.
+    Method(Box<str>),
+    /// The backend's Server is passed on.
+    PassesServer,
     /// Name of the backend's certificate.
     TlsName(Arc<str>),
     SendsTlsName(bool),
-    VerifiesNothing,
+    VerifiesTls(bool),
+    TlsDepth(u8),
+    TlsVersion(Option<TlsVersion>),
+    TlsSuites(Arc<[u16]>),
     /// No server is asked who comes in.
     NoExternalAuth,
     NoPassword,
@@ -88,6 +160,7 @@ pub(crate) struct LocationText {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pass {
     pub server: BackendKey,
+    pub is_tls: bool,
     /// As it is written, with its port.
     pub authority: Box<str>,
     /// What stands for the path of the location.
@@ -114,4 +187,26 @@ pub(crate) enum Weight {
     Lost,
     /// It keeps clients out, or may: nothing behind it is served.
     Guard,
+}
+
+impl Pass {
+    /// Scheme and authority, as a backend says them in a place.
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority)
+    }
+}
+
+impl Snippet {
+    /// What stands for a location: where it falls to another one that has no path, that one's
+    /// directives count, behind its own.
+    pub(crate) fn location_of<'s>(&'s self, location: &'s Self) -> Cow<'s, Self> {
+        let named = location.falls_to.as_deref().and_then(|name| {
+            let is_it = |other: &&LocationText| other.requests == LocationMatch::Exact(name.into());
+            self.locations.iter().find(is_it)
+        });
+        let Some(named) = named else { return Cow::Borrowed(location) };
+        let steps = location.steps.iter().chain(&named.snippet.steps).cloned().collect();
+        Cow::Owned(Self { steps, ..named.snippet.clone() })
+    }
 }

@@ -1,19 +1,22 @@
 //! What texts of several levels come to together: those of a host hold for its rules as far as
 //! nginx lets rules inherit them.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::meaning::{Access, Change, Snippet};
+use super::meaning::{Access, Change, Replaced, Returned, Snippet};
+use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::settings::{Settings, Upstream};
 use crate::filter::script::{Block, Intercepts, Script};
 use crate::filter::{
-    AddressRanges, AddressRules, ExternalAuth, MediaTypes, Substitutions, Text, Variable,
+    AddressRanges, AddressRules, ExternalAuth, MediaTypes, Pace, ReturnedPlaces, Substitutions,
+    Text, Variable,
 };
-use crate::model::{AccessLog, ExternalAuthPolicy, Policies};
+use crate::model::{AccessLog, ExternalAuthPolicy, Policies, ServerField};
 
 /// Puts what annotations could say, too, into the settings of the rules that the text is about.
 pub(crate) fn apply(snippet: &Snippet, settings: &mut Settings) {
-    snippet.changes.iter().for_each(|change| change.apply(&mut settings.policies));
+    apply_changes(snippet, &mut settings.policies);
     apply_tls(snippet, &mut settings.upstream);
     for change in &snippet.changes {
         match change {
@@ -24,13 +27,23 @@ pub(crate) fn apply(snippet: &Snippet, settings: &mut Settings) {
     }
 }
 
+/// What it says of policies. Of a rate counts first how much there is of it.
+fn apply_changes(snippet: &Snippet, policies: &mut Policies) {
+    let (after, others): (Vec<_>, Vec<_>) =
+        snippet.changes.iter().partition(|change| matches!(change, Change::RateAfter(_)));
+    others.into_iter().chain(after).for_each(|change| change.apply(policies));
+}
+
 /// What it says of TLS towards backends.
 pub(crate) fn apply_tls(snippet: &Snippet, upstream: &mut Upstream) {
     for change in &snippet.changes {
         match change {
             Change::TlsName(name) => upstream.tls.server_name = Some(Arc::clone(name)),
             Change::SendsTlsName(sends) => upstream.tls.sends_server_name = *sends,
-            Change::VerifiesNothing => upstream.tls.verify = false,
+            Change::VerifiesTls(verifies) => upstream.tls.verify = *verifies,
+            Change::TlsDepth(depth) => upstream.tls.depth = Some(*depth),
+            Change::TlsVersion(version) => upstream.tls.version = *version,
+            Change::TlsSuites(suites) => upstream.tls.suites = Some(Arc::clone(suites)),
             _ => {}
         }
     }
@@ -49,9 +62,29 @@ impl Change {
             Self::NoAccessLog => policies.access_log = AccessLog::LeftOut,
             Self::Tries(tries) => retry.tries = Some(*tries),
             Self::TriesTime(time) => retry.time = Some(*time),
+            Self::Causes(causes, statuses) => {
+                retry.causes = Some(*causes);
+                retry.statuses.clone_from(statuses);
+            }
+            Self::RateStatus(status) => policies.rate_status = Some(*status),
+            Self::OpenStatus(status) => policies.open_status = Some(*status),
+            Self::Rate(rate) => {
+                let after_bytes = policies.pace.map_or(0, |pace| pace.after_bytes);
+                let pace = NonZeroU64::new(*rate);
+                policies.pace = pace.map(|bytes_per_second| Pace { bytes_per_second, after_bytes });
+            }
+            Self::RateAfter(after_bytes) => {
+                let pace = policies.pace;
+                policies.pace = pace.map(|pace| Pace { after_bytes: *after_bytes, ..pace });
+            }
+            Self::Method(method) => policies.method = Some(method.clone()),
+            Self::PassesServer => policies.server = Some(ServerField::OfBackend),
             Self::TlsName(_)
             | Self::SendsTlsName(_)
-            | Self::VerifiesNothing
+            | Self::VerifiesTls(_)
+            | Self::TlsDepth(_)
+            | Self::TlsVersion(_)
+            | Self::TlsSuites(_)
             | Self::NoExternalAuth
             | Self::NoPassword => {}
         }
@@ -63,12 +96,26 @@ pub(crate) fn policies(
     policies: Policies,
     own: Option<&Snippet>,
     host: Option<&Snippet>,
+    globals: &Globals,
 ) -> Policies {
     if own.is_none() && host.is_none() {
         return policies;
     }
     let (none, nothing) = (Snippet::default(), Snippet::default());
     let (own, host) = (own.unwrap_or(&none), host.unwrap_or(&nothing));
+    // Every rule has fields of its own for the backend, and says itself what becomes of places.
+    let mut around = host.clone();
+    around.returned =
+        Returned { cookie_flags: around.returned.cookie_flags, ..Returned::default() };
+    if let Some(first) = around.blocks.first_mut() {
+        first.sent = Box::default();
+    }
+    around.host = None;
+    levels(policies, own, &around, globals)
+}
+
+/// What the texts of a location or a rule, and what it inherits, add to policies.
+fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) -> Policies {
     let script = script(own, host);
     let access = if own.access.is_empty() { &host.access } else { &own.access };
     let addresses = addresses(policies.addresses.clone(), access);
@@ -80,8 +127,15 @@ pub(crate) fn policies(
         access_log,
         external_auth,
         substitutions: substitutions(own, host).or(policies.substitutions),
+        returned_places: returned_places(policies.returned_places, own, host),
+        compression: host
+            .codings
+            .around(&own.codings)
+            .over(&globals.defaults.compression)
+            .or(policies.compression),
+        forwarded: host.forwarded.around(&own.forwarded).over(&globals.downstream.forwarded),
         satisfy: own.satisfy.or(host.satisfy).unwrap_or(policies.satisfy),
-        upstream_host: own.host.clone().or(policies.upstream_host),
+        upstream_host: own.host.clone().or_else(|| host.host.clone()).or(policies.upstream_host),
         script: (!script.is_empty()).then(|| Arc::new(script)),
         ..policies
     }
@@ -89,9 +143,21 @@ pub(crate) fn policies(
 
 /// The policies of a location. It has no others: what rules of the host ask of clients, it does
 /// not.
-pub(crate) fn location_policies(own: &Snippet, host: &Snippet, base: Policies) -> Policies {
-    let mut policies = policies(base, Some(own), Some(host));
-    own.changes.iter().for_each(|change| change.apply(&mut policies));
+pub(crate) fn location_policies(
+    own: &Snippet,
+    host: &Snippet,
+    base: Policies,
+    globals: &Globals,
+) -> Policies {
+    let mut around = host.clone();
+    // As in nginx, what is sent is sent as one place says it.
+    if own.host.is_some() || own.blocks.first().is_some_and(|block| !block.sent.is_empty()) {
+        around.host = None;
+        around.blocks.iter_mut().for_each(|block| block.sent = Box::default());
+    }
+    let mut policies = levels(base, own, &around, globals);
+    apply_changes(host, &mut policies);
+    apply_changes(own, &mut policies);
     if let Some(pass) = &own.pass {
         policies.upstream_host.get_or_insert_with(|| Text::literal(&pass.authority));
     }
@@ -117,6 +183,29 @@ fn script(own: &Snippet, host: &Snippet) -> Script {
         intercepts: own.intercepts.or(host.intercepts).unwrap_or(Intercepts::Ours),
         blocks: std::iter::once(first.clone()).chain(ifs).collect(),
     }
+}
+
+/// What becomes of places: of each kind what the innermost says that says anything.
+fn returned_places(
+    said: Option<Arc<ReturnedPlaces>>,
+    own: &Snippet,
+    host: &Snippet,
+) -> Option<Arc<ReturnedPlaces>> {
+    fn instead<T: Clone>(place: &mut Box<[T]>, own: &Option<Vec<T>>, host: &Option<Vec<T>>) {
+        if let Some(list) = own.as_ref().or(host.as_ref()) {
+            *place = list.as_slice().into();
+        }
+    }
+    let (own, host) = (&own.returned, &host.returned);
+    if *own == Returned::default() && *host == Returned::default() {
+        return said;
+    }
+    let mut places = said.as_deref().cloned().unwrap_or_default();
+    instead(&mut places.location, &own.location, &host.location);
+    instead(&mut places.cookie_domain, &own.cookie_domain, &host.cookie_domain);
+    instead(&mut places.cookie_path, &own.cookie_path, &host.cookie_path);
+    instead(&mut places.cookie_flags, &own.cookie_flags, &host.cookie_flags);
+    (places != ReturnedPlaces::default()).then(|| Arc::new(places))
 }
 
 /// A rule with texts of its own replaces none of its host's.
@@ -151,8 +240,8 @@ fn within(outer: &Block, inner: &Block) -> Block {
     }
 }
 
-/// Of `allow` and `deny` the first that an address is in counts. What annotations say comes before
-/// them, and a list of those who may come in leaves nothing to say.
+/// What annotations say comes before `allow` and `deny`, and a list of those who may come in leaves
+/// nothing to say.
 ///
 /// Source: nginx, module `ngx_http_access_module`.
 fn addresses(
@@ -162,6 +251,12 @@ fn addresses(
     if access.is_empty() || said.as_ref().is_some_and(|rules| rules.allow.is_some()) {
         return said;
     }
+    let deny = said.map(|rules| rules.deny.clone()).unwrap_or_default();
+    Some(Arc::new(AddressRules { deny, allow: Some(admitted(access)) }))
+}
+
+/// Who is let in. Of `allow` and `deny` the first that an address is in counts.
+pub(super) fn admitted(access: &[(Access, Box<str>)]) -> AddressRanges {
     let mut allow = AddressRanges::everybody();
     for (access, word) in access.iter().rev() {
         let ranges = match &**word {
@@ -174,8 +269,7 @@ fn addresses(
             Access::Deny => allow.without(&ranges),
         };
     }
-    let deny = said.map(|rules| rules.deny.clone()).unwrap_or_default();
-    Some(Arc::new(AddressRules { deny, allow: Some(allow) }))
+    allow
 }
 
 /// The question, with the names of fields whose values variables take.
@@ -192,4 +286,41 @@ fn remembering(auth: ExternalAuthPolicy, script: &Script) -> ExternalAuthPolicy 
     }
     let question = ExternalAuth { remembered: names, ..ExternalAuth::clone(&auth.question) };
     ExternalAuthPolicy { question: Arc::new(question), ..auth }
+}
+
+/// The text of a host within the one for all hosts.
+pub(crate) fn inherit(outer: &Snippet, inner: Snippet) -> Snippet {
+    let empty = Block::default();
+    let of_outer = outer.blocks.first().unwrap_or(&empty);
+    let first = within(of_outer, inner.blocks.first().unwrap_or(&empty));
+    let mut hidden = outer.hidden.clone();
+    hidden.append(&inner.hidden);
+    let replaced =
+        if inner.replaced == Replaced::default() { &outer.replaced } else { &inner.replaced };
+    Snippet {
+        blocks: std::iter::once(first).chain(inner.blocks.into_iter().skip(1)).collect(),
+        hidden,
+        replaced: replaced.clone(),
+        access: if inner.access.is_empty() { outer.access.clone() } else { inner.access },
+        satisfy: inner.satisfy.or(outer.satisfy),
+        intercepts: inner.intercepts.or(outer.intercepts),
+        media_type: inner.media_type.or_else(|| outer.media_type.clone()),
+        returned: Returned {
+            location: inner.returned.location.or_else(|| outer.returned.location.clone()),
+            cookie_domain: inner
+                .returned
+                .cookie_domain
+                .or_else(|| outer.returned.cookie_domain.clone()),
+            cookie_path: inner.returned.cookie_path.or_else(|| outer.returned.cookie_path.clone()),
+            cookie_flags: inner
+                .returned
+                .cookie_flags
+                .or_else(|| outer.returned.cookie_flags.clone()),
+        },
+        codings: outer.codings.around(&inner.codings),
+        forwarded: outer.forwarded.around(&inner.forwarded),
+        changes: outer.changes.iter().cloned().chain(inner.changes).collect(),
+        host: inner.host.or_else(|| outer.host.clone()),
+        ..inner
+    }
 }

@@ -3,6 +3,8 @@
 /// A kind of block, or of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
+    /// `http-snippet` of the ConfigMap.
+    Http,
     /// `server-snippet`.
     Server,
     /// `configuration-snippet`.
@@ -40,6 +42,7 @@ impl Place {
     /// In the words of a sentence.
     pub(super) const fn words(self) -> &'static str {
         match self {
+            Self::Http => "for all hosts",
             Self::Server => "for a host",
             Self::Rule => "for a rule",
             Self::Location => "in a location",

@@ -1,6 +1,6 @@
 //! A text → what it means, and what is wrong with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guards::guards;
 use super::meaning::{Fault, Snippet, Weight};
@@ -8,9 +8,15 @@ use super::places::Place;
 use super::reading::Reading;
 use super::rows;
 use crate::directives::{Block as Braces, Directive, parse};
+use crate::filter::Variable;
 
-/// Reads a text. `others`: texts whose variables it may use.
-pub(crate) fn read(text: &str, place: Place, others: &[&str]) -> (Snippet, Vec<Fault>) {
+/// Reads a text. `others`: texts whose variables it may use; `maps`: variables besides.
+pub(crate) fn read(
+    text: &str,
+    place: Place,
+    others: &[&str],
+    maps: &BTreeMap<Box<str>, Variable>,
+) -> (Snippet, Vec<Fault>) {
     let directives = match parse(text) {
         Ok(directives) => directives,
         Err(error) => {
@@ -25,7 +31,7 @@ pub(crate) fn read(text: &str, place: Place, others: &[&str]) -> (Snippet, Vec<F
     for directives in others.iter().chain([&directives]) {
         name_variables(directives, &mut names);
     }
-    let mut reading = Reading::new(&names, rows::find, place);
+    let mut reading = Reading::new(&names, maps, rows::find, place);
     reading.directives(&directives);
     let (snippet, mut faults) = reading.finish();
     if others.iter().chain([&directives]).flatten().any(guards) {
@@ -47,6 +53,9 @@ fn name_variables(directives: &[Directive], names: &mut BTreeSet<Box<str>>) {
             ("set" | "auth_request_set", [variable, ..]) => {
                 let name = variable.text.strip_prefix('$');
                 names.extend(name.filter(|name| *name != "args").map(Box::from));
+            }
+            ("location", [name]) if name.text.starts_with('@') => {
+                names.insert(name.text.as_str().into());
             }
             ("if" | "rewrite" | "location", words) => {
                 for part in words.iter().flat_map(|word| word.text.split("(?").skip(1)) {

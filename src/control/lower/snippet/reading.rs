@@ -1,6 +1,6 @@
 //! Directives → what they mean, one after the other; what is wrong with one spoils no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::guards::guards;
 use super::meaning::{Fault, Snippet, Weight};
@@ -9,6 +9,10 @@ use crate::control::lower::regex_path::{self, Case};
 use crate::directives::{Block as Braces, Directive, Position};
 use crate::filter::script::{Block, Step};
 use crate::filter::{PathPattern, Text, Variable};
+
+/// What is said of what every rule of ingress-nginx says itself, where it is said for a host.
+pub(super) const OF_RULES: &str =
+    "every rule says it itself, so that it has no effect on rules in ingress-nginx either";
 
 /// What reads a directive; or says what is wrong with it, as a part of a sentence.
 pub(super) type Read = fn(&mut Reading<'_>, &Call<'_>) -> Result<(), String>;
@@ -45,8 +49,10 @@ impl Call<'_> {
 
 /// A text that is being read.
 pub(super) struct Reading<'a> {
-    /// Variables that may be used.
+    /// Variables that may be used, and locations without a path (`@name`).
     names: &'a BTreeSet<Box<str>>,
+    /// Variables that others define.
+    maps: &'a BTreeMap<Box<str>, Variable>,
     find: Find,
     place: Place,
     pub snippet: Snippet,
@@ -56,16 +62,30 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(names: &'a BTreeSet<Box<str>>, find: Find, place: Place) -> Self {
+    pub(super) fn new(
+        names: &'a BTreeSet<Box<str>>,
+        maps: &'a BTreeMap<Box<str>, Variable>,
+        find: Find,
+        place: Place,
+    ) -> Self {
         let snippet = Snippet { blocks: vec![Block::default()], ..Snippet::default() };
-        Self { names, find, place, snippet, fields: Block::default(), faults: Vec::new() }
+        Self { names, maps, find, place, snippet, fields: Block::default(), faults: Vec::new() }
+    }
+
+    /// Whether there is a location of this name, `@` included.
+    pub(super) fn has_location(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     pub(super) fn directives(&mut self, directives: &[Directive]) {
         for directive in directives {
             if let Err(why) = self.directive(directive) {
-                // Nginx asks nobody else about the requests of a location.
-                let is_guard = guards(directive) || directive.name.text == "location";
+                let name = &*directive.name.text;
+                // Nginx asks nobody else about the requests of a location. Another server is none
+                // of ours.
+                let is_guard = guards(directive)
+                    && !(self.place == Place::Http && name == "server")
+                    || name == "location";
                 let weight = if is_guard { Weight::Guard } else { Weight::Lost };
                 self.fault(directive, why, weight);
             }
@@ -79,7 +99,7 @@ impl<'a> Reading<'a> {
 
     fn directive(&mut self, directive: &Directive) -> Result<(), String> {
         let name = &*directive.name.text;
-        let row = (self.find)(name).ok_or("it is not supported")?;
+        let row = (self.find)(name).ok_or_else(|| instead(name))?;
         if !row.places.has(self.place) {
             return Err(format!("it is not possible {}", self.place.words()));
         }
@@ -88,7 +108,7 @@ impl<'a> Reading<'a> {
             Braces::Directives(inner) => Some(&**inner),
             Braces::Foreign => return Err("its block is no list of directives".into()),
         };
-        if inner.is_some() != matches!(name, "if" | "limit_except" | "location") {
+        if inner.is_some() != matches!(name, "if" | "limit_except" | "location" | "map" | "geo") {
             let why = if inner.is_some() { "it has no block" } else { "its block is missing" };
             return Err(why.into());
         }
@@ -114,7 +134,7 @@ impl<'a> Reading<'a> {
 
     /// Reads a block that is a text of its own.
     pub(super) fn apart(&mut self, directives: &[Directive], place: Place) -> Snippet {
-        let mut inner = Reading::new(self.names, self.find, place);
+        let mut inner = Reading::new(self.names, self.maps, self.find, place);
         inner.directives(directives);
         let (snippet, mut faults) = inner.finish();
         self.faults.append(&mut faults);
@@ -134,22 +154,54 @@ impl<'a> Reading<'a> {
         Text::read(text, |name| self.variable(name)).map_err(|error| error.to_string())
     }
 
+    /// The same, of one that becomes a body.
+    pub(super) fn body(&self, text: &str) -> Result<Text, String> {
+        Text::body(text, |name| self.variable(name)).map_err(|error| error.to_string())
+    }
+
     /// The same, of one that also knows what was answered.
     pub(super) fn answer_text(&self, text: &str) -> Result<Text, String> {
-        let known = |name: &str| self.variable(name).or_else(|| Variable::of_answer(name));
-        Text::read(text, known).map_err(|error| error.to_string())
+        Text::read(text, |name| self.answer_variable(name)).map_err(|error| error.to_string())
+    }
+
+    /// A variable of such a text.
+    pub(super) fn answer_variable(&self, name: &str) -> Option<Variable> {
+        self.variable(name).or_else(|| Variable::of_answer(name))
     }
 
     /// A variable by its name.
     pub(super) fn variable(&self, name: &str) -> Option<Variable> {
         match self.names.contains(name) {
             true => Some(Variable::Set(name.into())),
-            false => Variable::named(name),
+            false => {
+                let map = self.snippet.maps.get(name).or_else(|| self.maps.get(name));
+                map.cloned().or_else(|| Variable::named(name))
+            }
         }
     }
 
     /// A regular expression.
     pub(super) fn pattern(&self, text: &str, case: Case) -> Result<PathPattern, String> {
         regex_path::expression(text, case).map_err(|error| error.to_string())
+    }
+}
+
+/// What is told of a directive that there is not.
+fn instead(name: &str) -> &'static str {
+    match name {
+        "log_format" => "the form of lines is said by log-format-upstream",
+        "limit_req_zone" | "limit_req" | "limit_conn_zone" | "limit_conn" => {
+            "limits are said by limit-rps, limit-rpm and limit-connections"
+        }
+        "upstream" => "backends are Services, and how they are asked is said by annotations",
+        "server" | "listen" | "server_name" => "hosts are those of Ingresses",
+        "proxy_cache_path" | "proxy_cache_valid" | "proxy_cache_key" => "nothing is cached",
+        "mirror" => "copies are said by mirror-target",
+        "proxy_set_body" | "proxy_pass_request_headers" => {
+            "bodies and fields of requests are passed on as they come"
+        }
+        "root" | "alias" | "index" | "autoindex" => "there are no files",
+        name if name.contains("_by_lua") || name.starts_with("lua_") => "Lua is not run",
+        _ => "it is not supported",
     }
 }

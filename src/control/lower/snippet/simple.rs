@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::meaning::{Access, Change, LocationText, Pass};
 use super::places::Place;
-use super::reading::{Call, Reading};
+use super::reading::{Call, OF_RULES, Reading};
+use crate::control::lower::ingress::annotations::headers::replacement;
+use crate::control::lower::ingress::annotations::timeouts::parse_conditions;
 use crate::control::lower::ingress::annotations::url::{self, Server};
 use crate::control::lower::regex_path::Case;
-use crate::filter::script::{Intercepts, KeepsQuery, Rewrite, Step, Then};
+use crate::filter::script::{Intercepts, KeepsQuery, Returned, Rewrite, Step, Then};
 use crate::filter::{AddressRanges, PathPattern, Satisfy, Text, Variable, nginx_size, nginx_time};
 use crate::limits::SCRIPT_LOCATIONS_MAX;
 use crate::model::{LocationMatch, Pattern, UpstreamVersion};
@@ -50,11 +52,8 @@ pub(super) fn satisfy(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), 
 }
 
 pub(super) fn intercept(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    reading.snippet.intercepts = Some(match call.word()? {
-        "on" => Intercepts::All,
-        "off" => Intercepts::Ours,
-        _ => return Err("it is neither on nor off".into()),
-    });
+    let intercepts = if switch(call)? { Intercepts::All } else { Intercepts::Ours };
+    reading.snippet.intercepts = Some(intercepts);
     Ok(())
 }
 
@@ -91,17 +90,24 @@ pub(super) fn media_type(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
     Ok(())
 }
 
-/// Takes what every rule of ingress-nginx says itself, so that a host says it in vain.
+/// Takes what every rule of ingress-nginx says itself, so that a host says it for its locations
+/// alone.
 fn of_rule(reading: &mut Reading<'_>, call: &Call<'_>, change: Change) -> Result<(), String> {
-    match call.place {
-        Place::Server => reading.idle(call, OF_RULES),
-        _ => reading.snippet.changes.push(change),
+    if call.place.is_around_rules() {
+        reading.idle(call, OF_RULES);
     }
+    reading.snippet.changes.push(change);
     Ok(())
 }
 
-const OF_RULES: &str =
-    "every rule says it itself, so that for a host it has no effect in ingress-nginx either";
+/// `on` or `off`.
+pub(super) fn switch(call: &Call<'_>) -> Result<bool, String> {
+    match call.word()? {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is neither on nor off".into()),
+    }
+}
 
 pub(super) fn connect_timeout(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let time = time(call.word()?)?;
@@ -129,8 +135,61 @@ pub(super) fn tries(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), St
 }
 
 pub(super) fn body_size(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let size = nginx_size(call.word()?, "kmg");
-    of_rule(reading, call, Change::BodyBytesMax(size.ok_or("it is no size")?))
+    let size = size(call.word()?)?;
+    of_rule(reading, call, Change::BodyBytesMax(size))
+}
+
+/// Octets as nginx writes them.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    nginx_size(text, "kmg").ok_or_else(|| "it is no size".into())
+}
+
+pub(super) fn rate(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let size = size(call.word()?)?;
+    reading.snippet.changes.push(match call.name {
+        "limit_rate" => Change::Rate(size),
+        _ => Change::RateAfter(size),
+    });
+    Ok(())
+}
+
+pub(super) fn limit_status(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let status = call.word()?.parse().ok().filter(|status| (400..600).contains(status));
+    let status = status.ok_or("it is no status from 400 to 599")?;
+    reading.snippet.changes.push(match call.name {
+        "limit_req_status" => Change::RateStatus(status),
+        _ => Change::OpenStatus(status),
+    });
+    Ok(())
+}
+
+pub(super) fn next_upstream(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let text = call.words.join(" ");
+    let conditions = parse_conditions(&text);
+    let (causes, statuses) = conditions.map_err(|word| format!("{word:?} is no condition"))?;
+    of_rule(reading, call, Change::Causes(causes, statuses))
+}
+
+pub(super) fn method(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let method = call.word()?;
+    let is_known = method.bytes().all(|byte| byte.is_ascii_uppercase());
+    if method.is_empty() || !is_known || matches!(method, "HEAD" | "CONNECT") {
+        return Err(
+            "it takes a method other than HEAD and CONNECT; variables are not supported".into()
+        );
+    }
+    reading.snippet.changes.push(Change::Method(method.into()));
+    Ok(())
+}
+
+/// Takes what stands in for what the proxy does not do, and says so.
+pub(super) fn uncached(_: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    match call.words[..] {
+        [] => Err("it takes a word".into()),
+        ["off"] => Ok(()),
+        _ if call.name == "proxy_cache" => Err("nothing is cached".into()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn version(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
@@ -140,35 +199,6 @@ pub(super) fn version(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), 
         _ => return Err("it is neither 1.0 nor 1.1".into()),
     };
     of_rule(reading, call, Change::Version(version))
-}
-
-pub(super) fn tls_name(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let name = call.word()?;
-    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_known) {
-        return Err("it is no name of a host; variables are not supported there".into());
-    }
-    reading.snippet.changes.push(Change::TlsName(name.into()));
-    Ok(())
-}
-
-pub(super) fn sends_tls_name(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    reading.snippet.changes.push(Change::SendsTlsName(match call.word()? {
-        "on" => true,
-        "off" => false,
-        _ => return Err("it is neither on nor off".into()),
-    }));
-    Ok(())
-}
-
-pub(super) fn tls_verify(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    match call.word()? {
-        "off" => {
-            reading.snippet.changes.push(Change::VerifiesNothing);
-            Ok(())
-        }
-        _ => Err("whom to believe is said by proxy-ssl-secret and proxy-ssl-verify".into()),
-    }
 }
 
 /// A time as nginx writes it.
@@ -189,10 +219,13 @@ pub(super) fn location(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(),
         [modifier, path] => (modifier, path),
         _ => return Err("it takes a modifier and a path".into()),
     };
-    if !modifier.starts_with('~') && !path.starts_with('/') {
+    let is_named = modifier.is_empty() && path.starts_with('@');
+    if !modifier.starts_with('~') && !is_named && !path.starts_with('/') {
         return Err(format!("{path:?} is no path; it begins with no slash"));
     }
     let requests = match modifier {
+        // Paths begin with a slash, so that no client gets there.
+        "" if is_named => LocationMatch::Exact(path.into()),
         "=" => LocationMatch::Exact(path.into()),
         "" => LocationMatch::Beginning(path.into()),
         "^~" => LocationMatch::Settled(path.into()),
@@ -202,14 +235,26 @@ pub(super) fn location(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(),
     };
     let faults = reading.faults.len();
     let mut snippet = reading.apart(call.inner.unwrap_or_default(), Place::Location);
-    if let Some(uri) = snippet.pass.as_ref().and_then(|pass| pass.uri.as_deref()) {
-        if let LocationMatch::Matching(_) = requests {
-            return Err("proxy_pass has no path where the location is an expression".into());
+    if let Some(pass) = &snippet.pass {
+        let has_no_path = is_named || matches!(requests, LocationMatch::Matching(_));
+        match &pass.uri {
+            Some(_) if has_no_path => {
+                return Err("proxy_pass has no path where the location has none of its own".into());
+            }
+            Some(uri) => {
+                let step = replaced(path, uri)?;
+                snippet.steps.push(step);
+            }
+            None => {}
         }
-        let step = replaced(path, uri)?;
-        snippet.steps.push(step);
+        if snippet.returned.location.is_none() && !has_no_path {
+            let to = if pass.uri.is_some() { path } else { "/" };
+            let from = format!("{}{}", pass.origin(), pass.uri.as_deref().unwrap_or("/"));
+            snippet.returned.location = Some(vec![replacement(&from, to, Case::Counts)?]);
+        }
     }
-    let is_empty = snippet.pass.is_none() && faults < reading.faults.len();
+    let is_empty = snippet.pass.is_none() && snippet.falls_to.is_none();
+    let is_empty = is_empty && faults < reading.faults.len();
     if is_empty && snippet.steps.is_empty() && snippet.access.is_empty() {
         return Err("nothing that it does is supported".into());
     }
@@ -241,6 +286,48 @@ pub(super) fn proxy_pass(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
         Some((_, port)) => format!(":{port}"),
     };
     let authority = format!("{}{port}", url.host).into();
-    reading.snippet.pass = Some(Pass { server, authority, uri });
+    let is_tls = call.word()?.starts_with("https");
+    reading.snippet.pass = Some(Pass { server, is_tls, authority, uri });
+    Ok(())
+}
+
+/// Clients do not get there, but who is led there by a rewrite or an error.
+pub(super) fn internal(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    if !call.words.is_empty() {
+        return Err("it takes no words".into());
+    }
+    reading.snippet.steps.insert(0, Step::Internal);
+    Ok(())
+}
+
+/// There are no files, so that the last word counts. Whoever is kept out by addresses would get it
+/// before, which nginx does not do.
+pub(super) fn try_files(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
+    let [_, .., last] = call.words[..] else {
+        return Err("it takes a file and what is otherwise".into());
+    };
+    if !reading.snippet.access.is_empty() {
+        return Err("it does not stand behind allow and deny".into());
+    }
+    if let Some(status) = last.strip_prefix('=') {
+        let status = status.parse().ok().filter(|status| (200..600).contains(status));
+        let status = status.ok_or_else(|| format!("{last:?} is no status"))?;
+        reading.snippet.steps.push(Step::Return(status, Returned::Nothing));
+    } else if last.starts_with('@') {
+        if !reading.has_location(last) {
+            return Err(format!("there is no location {last}"));
+        }
+        reading.snippet.falls_to = Some(last.into());
+    } else {
+        let pattern = PathPattern::new("", "(?s)^").map_err(|e| e.to_string())?;
+        let (path, query) = match last.split_once('?') {
+            Some((path, query)) => (path, Some(reading.text(query)?)),
+            None => (last, None),
+        };
+        let (keeps_query, then) = (KeepsQuery::No, Then::LookUp);
+        let path = reading.text(path)?;
+        let rewrite = Rewrite { pattern, path, query, keeps_query, then };
+        reading.snippet.steps.push(Step::Rewrite(Box::new(rewrite)));
+    }
     Ok(())
 }

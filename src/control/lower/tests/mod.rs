@@ -5,6 +5,7 @@ mod binding;
 mod canaries;
 mod configmap;
 mod conflicts;
+mod corpus;
 mod dial;
 mod endpoint_slice;
 mod external_auth;

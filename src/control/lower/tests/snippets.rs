@@ -177,7 +177,7 @@ fn what_is_not_understood_is_told_with_its_place() {
         (RULE, "deny all", "Error GuardNotSupported line 1, column 1: it cannot be read: a ';'"),
         (RULE, "location / { return 1; }", "Error GuardNotSupported line 1, column 1 (location)"),
         (RULE, "if ($x) { set $x y; }", ""),
-        (RULE, "if (-f $uri) { set $x y; }", "Warning DirectiveNotSupported line 1, column 1 (if)"),
+        (RULE, "if (-f $uri) { set $x y; }", ""),
         (RULE, "if ($nothing) { return 403; }", "Error GuardNotSupported line 1, column 1 (if)"),
         (RULE, "if ($uri ~ (?=x)) { set $x y; }", "Warning DirectiveNotSupported line 1"),
         (RULE, "if $uri { set $x y; }", "Warning DirectiveNotSupported line 1"),
@@ -213,10 +213,45 @@ fn what_is_not_understood_is_told_with_its_place() {
         (RULE, "proxy_read_timeout soon;", "Warning DirectiveNotSupported line 1, column 1 (proxy"),
         (RULE, "client_max_body_size big;", "Warning DirectiveNotSupported line 1"),
         (RULE, "access_log /dev/stdout;", "Warning DirectiveNotSupported line 1"),
-        (RULE, "proxy_ssl_verify on;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_ssl_verify maybe;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_ssl_protocols TLSv1;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_ssl_ciphers RC4;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_ssl_verify_depth deep;", "Warning DirectiveNotSupported line 1"),
+        (
+            RULE,
+            "proxy_ssl_certificate /x;",
+            "Warning DirectiveNotSupported line 1, column 1 (proxy",
+        ),
+        (RULE, "gzip sometimes;", "Warning DirectiveNotSupported line 1, column 1 (gzip): it is n"),
+        (RULE, "gzip_comp_level 10;", "Warning DirectiveNotSupported line 1, column 1 (gzip_comp"),
+        (RULE, "gzip_types x;", "Warning DirectiveNotSupported line 1, column 1 (gzip_types)"),
+        (RULE, "gzip_disable (;", "Warning DirectiveNotSupported line 1, column 1 (gzip_disable)"),
+        (RULE, "proxy_redirect a;", "Warning DirectiveNotSupported line 1, column 1 (proxy_redi"),
+        (RULE, "proxy_redirect ~( b;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_cookie_path /a $nothing;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_cookie_flags a;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_cookie_flags a crisp;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "proxy_method HEAD;", "Warning DirectiveNotSupported line 1, column 1 (proxy_me"),
+        (RULE, "proxy_next_upstream often;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "limit_req_status 200;", "Warning DirectiveNotSupported line 1, column 1 (limit_r"),
+        (RULE, "real_ip_header 'a b';", "Warning DirectiveNotSupported line 1, column 1 (real_ip"),
+        (RULE, "set_real_ip_from unix:;", "Warning DirectiveNotSupported line 1, column 1 (set_r"),
+        (RULE, "real_ip_recursive yes;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "real_ip_header proxy_protocol;", "Note DirectiveNotSupported line 1, column 1 (re"),
+        (RULE, "proxy_cache x;", "Warning DirectiveNotSupported line 1, column 1 (proxy_cache)"),
+        (
+            RULE,
+            "map $uri $x { a b; }",
+            "Warning DirectiveNotSupported line 1, column 1 (map): it is",
+        ),
+        (HOST, "location /x { internal yes; }", "Error GuardNotSupported line 1"),
+        (HOST, "location /x { try_files $uri; return 404; }", "Warning DirectiveNotSupported line"),
+        (HOST, "location /x { try_files a @b; return 404; }", "Warning DirectiveNotSupported line"),
+        (HOST, "location @x { proxy_pass http://a/b; }", "Error GuardNotSupported line 1"),
         (RULE, "error_page 404 @other;", "Warning DirectiveNotSupported line 1"),
         (RULE, "error_page 404 =200 https://e.example;", "Warning DirectiveNotSupported line 1"),
-        (RULE, "limit_except GET { allow 10.0.0.0/8; }", "Error GuardNotSupported line 1"),
+        (RULE, "limit_except GET { allow 10.0.0.0/8; deny all; }", ""),
+        (RULE, "limit_except GET { auth_basic x; }", "Error GuardNotSupported line 1"),
         (RULE, "expires soon;", "Warning DirectiveNotSupported line 1"),
         (RULE, "satisfy some;", "Error GuardNotSupported line 1, column 1 (satisfy)"),
         (RULE, "auth_basic \"x\";", "Error GuardNotSupported line 1, column 1 (auth_basic): users"),
@@ -236,7 +271,8 @@ fn what_is_not_understood_is_told_with_its_place() {
         (HOST, "location ! /x { etag off; }", "Error GuardNotSupported line 1"),
         (HOST, "location / { etag off; }", ""),
         (HOST, "location ~ ^/ { proxy_pass http://a/b; }", "Error GuardNotSupported line 1"),
-        (RULE, "more_clear_input_headers 'X-In-*';", "Warning DirectiveNotSupported line 1"),
+        (RULE, "more_clear_input_headers 'X-In-*';", ""),
+        (RULE, "more_clear_input_headers '*';", "Warning DirectiveNotSupported line 1"),
         (HOST, "listen 80;", "Warning DirectiveNotSupported line 1, column 1 (listen)"),
     ] {
         let (lowered, told) = lowered(key, text);
@@ -358,4 +394,81 @@ fn the_config_map_has_directives_for_all() {
         })
         .collect();
     assert_eq!(counts, [("g".into(), 1, 1), ("h".into(), 2, 1)]);
+}
+
+/// What the text for all hosts says holds for each, as nginx lets it be inherited; its variables
+/// are known to all directives.
+#[test]
+fn directives_for_all_hosts_are_inherited() {
+    let http = "map $http_x $kind { default no; a yes; }\nadd_header A all;\n\
+                more_set_headers \"B: $kind\";\nserver_tokens off;\nlog_format x y;\n\
+                limit_req_zone a zone=b:1m rate=1r/s;\nserver { listen 81; return 301 https://a; }";
+    let map = PERMISSION.replace("Critical}", &format!("Critical, http-snippet: {http:?}}}"));
+    let ingress = guarded(
+        "a",
+        "",
+        "h",
+        &[
+            (RULE, "proxy_set_header C $kind;"),
+            (HOST, "add_header A host;\nif ($kind = no) { return 403; }"),
+        ],
+    );
+    let plain = guarded("b", "", "g", &[]);
+    let lowered = permitting().apply(changes(&format!("{map}{ingress}{plain}")));
+    let hosts = &lowered.model.as_ref().expect("a model").listeners[0].hosts;
+    let script = |host: usize| hosts[host].rules[0].policies.script.clone().expect("directives");
+    for (host, sent, added, steps) in [(0, 0, "all", 0), (1, 1, "host", 1)] {
+        let script = script(host);
+        let block = &script.blocks[0];
+        assert_eq!((block.answered.len(), block.sent.len()), (1, sent), "{host}");
+        assert_eq!(block.added[0].value.constant(), Some(added));
+        assert_eq!(script.host.len(), steps);
+    }
+    let told = lowered.problems.iter().filter(|p| p.field == "data.http-snippet");
+    let told: Vec<_> = told.map(|p| (p.reason, p.message.as_str())).collect();
+    let [form, limit, server] = &told[..] else { panic!("{told:?}") };
+    for ((reason, message), expected) in [form, limit, server].into_iter().zip([
+        "line 5, column 1 (log_format): the form of lines is said by log-format-upstream; it has",
+        "line 6, column 1 (limit_req_zone): limits are said by limit-rps,",
+        "line 7, column 1 (server): hosts are those of Ingresses; it has no effect.",
+    ]) {
+        assert_eq!(*reason, "DirectiveNotSupported");
+        assert!(message.starts_with(expected), "{message}");
+    }
+    assert!(hosts.iter().all(|host| host.rules[0].policies.refusal.is_none()));
+    // What should keep clients out and cannot be set up closes all.
+    let map = PERMISSION.replace("Critical}", "Critical, http-snippet: \"auth_request /x;\"}");
+    let lowered = permitting().apply(changes(&format!("{map}{plain}")));
+    assert_eq!(policies(&lowered).refusal, Some(Refusal::Guard));
+}
+
+#[test]
+fn settings_of_directives_are_put_over_those_for_all() {
+    let map = PERMISSION.replace("Critical}", "Critical, use-gzip: \"true\", gzip-level: \"5\"}");
+    let text = "gzip_types text/css;\nbrotli on;\nset_real_ip_from 10.0.0.0/8;\n\
+                limit_req_status 429;\nproxy_pass_header Server;\nlimit_rate_after 1m;\n\
+                limit_rate 4k;\nproxy_next_upstream error http_502;\nproxy_redirect /a /b;";
+    let ingress = guarded("a", "", "h", &[(RULE, text)]);
+    let mut world = permitting();
+    let lowered = world.apply(changes(&format!("{map}{ingress}")));
+    let found = policies(&lowered);
+    let compression = found.compression.as_ref().expect("one");
+    assert_eq!(compression.codings.gzip.level, 5);
+    assert!(compression.codings.gzip.types.has(Some(b"text/css")));
+    assert!(!compression.codings.gzip.types.has(Some(b"text/plain")));
+    let brotli = &compression.codings.brotli;
+    assert_eq!((brotli.is_on, brotli.level, brotli.bytes_min), (true, 6, 20));
+    let forwarded = found.forwarded.as_ref().expect("one");
+    assert_eq!(&*forwarded.field, "x-real-ip");
+    assert!(forwarded.believes([10, 1, 2, 3].into()) && !forwarded.believes([127, 0, 0, 1].into()));
+    assert_eq!((found.rate_status, found.open_status), (Some(429), None));
+    assert_eq!(found.server, Some(crate::model::ServerField::OfBackend));
+    let pace = found.pace.expect("one");
+    assert_eq!((pace.bytes_per_second.get(), pace.after_bytes), (4096, 1 << 20));
+    assert_eq!(found.retry.statuses, [502]);
+    assert_eq!(found.returned_places.as_ref().map(|places| places.location.len()), Some(1));
+    // A change of what holds for all is one for the rule.
+    let lowered = world.apply(changes(&map.replace("\"5\"", "\"7\"")));
+    let compression = policies(&lowered).compression.as_ref().expect("one");
+    assert_eq!(compression.codings.gzip.level, 7);
 }

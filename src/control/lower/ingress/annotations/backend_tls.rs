@@ -97,16 +97,21 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
 /// `None`: any.
 fn version(reader: &mut Reader<'_, '_>) -> Option<TlsVersion> {
     let text = reader.text(PROTOCOLS)?;
+    parse_versions(text).unwrap_or_else(|| {
+        let advice = "Write TLSv1.2, TLSv1.3 or both; until then both are offered.";
+        reader.invalid(PROTOCOLS, text, "it has other words than these.", advice);
+        None
+    })
+}
+
+/// The only version that words name, if there is only one; `None`: one of them is none.
+pub(crate) fn parse_versions(text: &str) -> Option<Option<TlsVersion>> {
     let words: BTreeSet<_> = text.split_ascii_whitespace().collect();
     match words.into_iter().collect::<Vec<_>>().as_slice() {
-        ["TLSv1.2"] => Some(TlsVersion::Tls12),
-        ["TLSv1.3"] => Some(TlsVersion::Tls13),
-        ["TLSv1.2", "TLSv1.3"] => None,
-        _ => {
-            let advice = "Write TLSv1.2, TLSv1.3 or both; until then both are offered.";
-            reader.invalid(PROTOCOLS, text, "it has other words than these.", advice);
-            None
-        }
+        ["TLSv1.2"] => Some(Some(TlsVersion::Tls12)),
+        ["TLSv1.3"] => Some(Some(TlsVersion::Tls13)),
+        ["TLSv1.2", "TLSv1.3"] => Some(None),
+        _ => None,
     }
 }
 

@@ -27,7 +27,7 @@ pub(in super::super) mod redirects;
 pub(in super::super) mod row;
 mod snippets;
 mod telemetry;
-mod timeouts;
+pub(in super::super) mod timeouts;
 mod unread;
 pub(in super::super) mod url;
 

@@ -1,5 +1,6 @@
 //! Directives of nginx, in its words.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::group::Group;
@@ -12,8 +13,9 @@ use super::row::{Row, field, row};
 use crate::control::lower::configmap::globals::SnippetPolicy;
 use crate::control::lower::settings::Settings;
 use crate::control::lower::snippet::places::Place;
-use crate::control::lower::snippet::{self, Fault, Weight};
+use crate::control::lower::snippet::{self, Fault, Snippet, Weight};
 use crate::control::source::report::Finding;
+use crate::filter::Variable;
 
 pub(super) const GROUP: Group =
     Group { title: "Configuration text of nginx", rows: ROWS, read: Some(read) };
@@ -27,12 +29,14 @@ const ROWS: &[Row] = &[
         .risk(Critical)
         .guard(Text)
         .doc("Directives for the hosts, where the ConfigMap lets Ingresses have some."),
-    row("stream-snippet", Location, Refused("for no directives of TCP and UDP are read"))
+    row("stream-snippet", Location, Refused(STREAMS))
         .risk(Critical)
         .guard(Text)
         .doc("Directives for TCP and UDP."),
 ];
 
+const STREAMS: &str = "TCP and UDP services are said by --tcp-services-configmap and \
+                       --udp-services-configmap";
 const CLOSED_SET: &str = "A closed set of directives, see the page on compatibility.";
 
 const RULE: &str = "configuration-snippet";
@@ -51,9 +55,9 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         }
         if globals.snippets() == SnippetPolicy::Refused {
             settings.is_refused = true;
-            reader.report.error(refused(name, text));
+            reader.report.error(refused(name, text, globals.maps()));
         } else {
-            reader.report.error(dropped(name, text));
+            reader.report.error(dropped(name, text, globals.maps()));
         }
     }
     if globals.snippets() != SnippetPolicy::Read {
@@ -67,10 +71,11 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
             return None;
         }
         let text = [all, own.unwrap_or_default()].join("\n");
-        let (snippet, mut faults) = snippet::read(&text, place, &known);
-        // The text for all was found to be good; what is wrong stands in the own one.
+        let (snippet, mut faults) = snippet::read(&text, place, &known, globals.maps());
+        // What is wrong with the text for all was told where it stands.
         let above = all.lines().count().max(1);
-        faults.iter_mut().for_each(|f| f.at.line = f.at.line.saturating_sub(above).max(1));
+        faults.retain(|fault| own.is_some() && fault.at.line > above);
+        faults.iter_mut().for_each(|fault| fault.at.line = fault.at.line.saturating_sub(above));
         tell(reader, settings, name, &faults);
         Some(Arc::new(snippet))
     };
@@ -80,6 +85,11 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         snippet::apply(&own, settings);
         settings.snippet = Some(own);
     }
+    let host = match (&globals.http_snippet, host) {
+        (None, own) => own,
+        (Some(http), None) => Some(Arc::clone(http)),
+        (Some(http), Some(own)) => Some(Arc::new(snippet::inherit(http, Snippet::clone(&own)))),
+    };
     if let Some(of_host) = host {
         snippet::apply_tls(&of_host, &mut settings.upstream);
         settings.host_snippet = Some(of_host);
@@ -125,7 +135,7 @@ fn close(settings: &mut Settings, name: &str) {
 }
 
 /// In the words by which administrators know it.
-fn refused(name: &str, text: &str) -> Finding {
+fn refused(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> Finding {
     Finding {
         reason: "SnippetNotAllowed",
         field: field(name),
@@ -134,11 +144,11 @@ fn refused(name: &str, text: &str) -> Finding {
              of this version of the Ingress is served.",
             group(name)
         ),
-        advice: format!("{ALLOW} {}", if_read(name, text)),
+        advice: format!("{ALLOW} {}", if_read(name, text, maps)),
     }
 }
 
-fn dropped(name: &str, text: &str) -> Finding {
+fn dropped(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> Finding {
     Finding {
         reason: "SnippetNotAllowed",
         field: field(name),
@@ -146,7 +156,7 @@ fn dropped(name: &str, text: &str) -> Finding {
             "{name} annotation cannot be used. Snippet directives are disabled by the Ingress \
              administrator; where they may keep clients out, all requests get status 503."
         ),
-        advice: format!("{ALLOW} {}", if_read(name, text)),
+        advice: format!("{ALLOW} {}", if_read(name, text, maps)),
     }
 }
 
@@ -162,13 +172,13 @@ fn group(name: &str) -> &'static str {
 }
 
 /// What would change.
-fn if_read(name: &str, text: &str) -> String {
+fn if_read(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> String {
     let place = match name {
         HOST => Place::Server,
         AUTH => Place::Auth,
         _ => Place::Rule,
     };
-    let (_, faults) = snippet::read(text, place, &[text]);
+    let (_, faults) = snippet::read(text, place, &[text], maps);
     match faults.iter().find(|fault| fault.weight > Weight::Idle) {
         None => "All of its directives would be supported.".to_owned(),
         Some(Fault { at, directive, why, .. }) => {

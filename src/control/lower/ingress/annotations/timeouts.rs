@@ -63,7 +63,7 @@ fn wait(reader: &mut Reader<'_, '_>, name: &str) -> Option<Duration> {
 }
 
 /// What counts as a failure, and which statuses do.
-type Conditions = (RetryCauses, Vec<u16>);
+pub(crate) type Conditions = (RetryCauses, Vec<u16>);
 
 /// Those of the Ingress, and what the ConfigMap adds to them, unless there are none.
 fn repeated(reader: &mut Reader<'_, '_>) -> Option<Conditions> {
@@ -89,7 +89,7 @@ fn conditions(reader: &mut Reader<'_, '_>) -> Option<Conditions> {
 }
 
 /// One word that is none spoils all of them, as in ingress-nginx.
-fn parse_conditions(text: &str) -> Result<Conditions, &str> {
+pub(crate) fn parse_conditions(text: &str) -> Result<Conditions, &str> {
     let (mut causes, mut statuses, mut is_off) = (RetryCauses::default(), Vec::new(), false);
     for word in text.split_ascii_whitespace() {
         match word {
