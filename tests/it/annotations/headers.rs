@@ -72,7 +72,7 @@ fn config_maps_set_fields_of_all_answers(driver: Driver) {
         "there is no ConfigMap default/no-such; until then all requests get status 503.",
         "\"other/good\" cannot be used: it names no ConfigMap in the namespace of the Ingress.",
         "the ConfigMap default/more sets X-C, which is not among global-allowed-response-headers",
-        "the value of x-a holds a control character",
+        "the value of X-A holds a control character",
         "the value of X-A in the ConfigMap default/empty is empty",
         "\"a/b/c\" cannot be used: it names no ConfigMap in the namespace of the Ingress.",
     ]);
