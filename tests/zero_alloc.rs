@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::filter::{
     AddressRanges, AddressRules, ClientLimits, Cors, FieldEdits, GoesTo, IncomingSpans,
-    OriginPattern, PathReplacement, Rate, Replacement, ReturnedPlaces, Text, TracePlan, Zone,
+    OriginPattern, PathReplacement, Rate, Replaced, Replacement, ReturnedPlaces, Text, TracePlan,
+    Zone,
 };
 use ringway::listen::{Listening, listen};
 use ringway::model::{
@@ -219,12 +220,13 @@ fn answers() -> Policies {
     let text = |text| Text::new(text, |_| false).unwrap();
     let origins = ["https://b.example", "https://*.a.example"];
     let origins = origins.map(|origin| OriginPattern::parse(origin).unwrap()).into();
-    let location = Replacement { from: text("http://$host/"), to: text("/") };
+    let from = Replaced::Text(text("http://$host/"));
+    let location = Replacement { from, to: text("/") };
     Policies {
         answer_fields: Some(Arc::new(fields("x-a", "1"))),
         cors: Some(Arc::new(Cors::Listed { origins, fields: fields("x-cors", "1") })),
         returned_places: Some(Arc::new(ReturnedPlaces {
-            location: Some(location),
+            location: [location].into(),
             ..ReturnedPlaces::default()
         })),
         upstream_host: Some(text("$host.inner")),
