@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::harness::{ControlPlane, DEADLINE, Identity, Options, block_on, wait_until};
+use crate::writer::shows_one;
 
 crate::cases![
     objects_are_found_and_followed,
@@ -193,7 +194,7 @@ fn objects_are_found_and_followed() {
     let patch = Patch::Merge(status);
     block_on(ingresses.patch_status("x", &PatchParams::default(), &patch)).unwrap();
     let x = ObjectRef { kind: Kind::Ingress, namespace: (*namespace).into(), name: "x".into() };
-    let shown = || source.observed.status(&x).is_some_and(|status| status.len() == 1);
+    let shown = || shows_one(&source.observed, &x);
     wait_until("the status to be seen", shown);
 
     // In this order, so that the Ingress comes first.

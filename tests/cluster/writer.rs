@@ -14,7 +14,7 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
-use ringway::control::observed::Observed;
+use ringway::control::observed::{Address, Observed, Shown};
 use ringway::control::outcomes::{Outcome, Outcomes};
 use ringway::control::write::{
     self, AddressSource, FIELD_MANAGER, REPORTING_CONTROLLER, WriterOptions, WriterState,
@@ -210,12 +210,18 @@ async fn watch(client: Client, namespace: &str, observed: &Observed) {
             Ok(watcher::Event::Apply(found) | watcher::Event::InitApply(found)) => {
                 let balancer = found.status.clone().and_then(|status| status.load_balancer);
                 let entries = balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
-                observed.put_ingress(&reference(&found), found.uid().as_deref(), &entries);
+                let shown = Shown::Addresses(entries.iter().map(Address::from).collect());
+                observed.put(&reference(&found), found.uid().as_deref(), &shown);
             }
             Ok(watcher::Event::Delete(gone)) => observed.remove(&reference(&gone)),
             _ => {}
         }
     }
+}
+
+/// Whether the status of an Ingress is known to show one address.
+pub fn shows_one(observed: &Observed, ingress: &ObjectRef) -> bool {
+    matches!(observed.status(ingress), Some(Shown::Addresses(shown)) if shown.len() == 1)
 }
 
 impl Replica {
@@ -488,7 +494,7 @@ fn addresses_come_from_the_nodes_and_go_with_the_last_replica() {
     let replica = world.replica_with(&admin, world.options("p-1", source));
     replica.serves(&x, Outcome::Served);
     wait_until("one node", || world.shown("x") == ["192.0.2.1"]);
-    wait_until("the news of it", || replica.observed.status(&x).is_some_and(|s| s.len() == 1));
+    wait_until("the news of it", || shows_one(&replica.observed, &x));
     replica.leave();
     assert!(world.shown("x").is_empty(), "{:?}", world.shown("x"));
     for pod in ["p-1", "p-2"] {
@@ -562,7 +568,7 @@ fn rights_in_a_namespace_are_enough_without_a_complaint() {
     let class = ObjectRef { kind: Kind::IngressClass, namespace: "".into(), name: "narrow".into() };
     let leader = world.replica("p-1", &["192.0.2.1"]);
     wait_for_leader(&[&leader]);
-    leader.observed.put(&class, Some("u"));
+    leader.observed.put(&class, Some("u"), &Shown::Nothing);
     // Its Event would be in the namespace "default".
     leader.outcomes.problems(vec![problem(&class)]);
     wait_until("a refusal", || leader.state.counts().events_failed > 0);
