@@ -1,6 +1,7 @@
 //! Listeners of Gateways and ListenerSets: what each is by itself, and who of them are in each
 //! other's way.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::grants::{Grants, Referrer};
@@ -213,13 +214,22 @@ pub(super) fn secret(
 pub(super) fn mark_conflicts(all: &mut [(usize, &mut Listener)]) {
     all.sort_by_key(|(rank, _)| *rank);
     let mut conflicts = vec![None; all.len()];
+    let mut beaten = BTreeSet::new();
     for (index, (rank, listener)) in all.iter().enumerate() {
         for (other_index, (other_rank, other)) in all.iter().enumerate().take(index) {
-            let is_lost = conflicts.get(other_index).is_some_and(Option::is_some);
-            if is_lost && other_rank < rank {
+            let is_lost = |index| conflicts.get(index).is_some_and(Option::is_some);
+            if is_lost(other_index) && other_rank < rank {
+                continue;
+            }
+            // Who has lost to an owner that comes first takes nobody of its own along.
+            let is_beaten = |index| beaten.contains(&index);
+            if other_rank == rank && (is_beaten(index) || is_beaten(other_index)) {
                 continue;
             }
             let Some(reason) = conflict(listener, other) else { continue };
+            if other_rank < rank {
+                beaten.insert(index);
+            }
             let losers = if rank == other_rank { &[index, other_index][..] } else { &[index] };
             for loser in losers {
                 if let Some(slot) = conflicts.get_mut(*loser) {
@@ -363,6 +373,10 @@ mod tests {
             (vec![(0, Http, 80, "a"), (1, Tcp, 80, "")], vec![None, PROTOCOL]),
             (vec![(0, Tcp, 80, ""), (0, Udp, 80, "")], vec![None, None]),
             (vec![(0, Tcp, 80, ""), (0, Tcp, 80, "")], vec![PROTOCOL, PROTOCOL]),
+            (
+                vec![(0, Http, 80, "a"), (1, Http, 80, "b"), (1, Tcp, 80, "")],
+                vec![None, None, PROTOCOL],
+            ),
             // Who has lost takes nobody else along.
             (
                 vec![(0, Http, 80, "a"), (1, Tcp, 80, ""), (2, Http, 80, "b")],
