@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(fields(&[("X-A", "1"), ("X-C", "1")]), Err(not_allowed));
         assert_eq!(fields(&[("X-A", " ")]), Err(FieldsDefect::Empty(of(), "X-A".into())));
         for (lines, why) in [
-            (&[("X-A", "a\r\nb: c")][..], FieldEditError::Value("x-a".into())),
+            (&[("X-A", "a\r\nb: c")][..], FieldEditError::Value("X-A".into())),
             (&[("Content-Length", "1")], FieldEditError::Reserved("content-length".into())),
             (&[("X-A", "1"), ("x-a", "2")], FieldEditError::Repeated("x-a".into())),
         ] {

@@ -128,10 +128,10 @@ fn a_host_has_its_own_cipher_suites() {
         tls_ingress((name, created), host, &entry(host), &[("ssl-ciphers", list)])
     };
     let text = [
-        of("a", "2020-01-01T00:00:00Z", "a.example", "ECDHE-RSA-AES256-GCM-SHA384:AES256-SHA"),
+        of("a", "2020", "a.example", "ECDHE-RSA-AES256-GCM-SHA384:AES256-SHA"),
         // The older one has said it.
-        of("z", "2021-01-01T00:00:00Z", "a.example", "ECDHE-RSA-AES128-GCM-SHA256"),
-        of("b", "2020-01-01T00:00:00Z", "b.example", "AES256-SHA"),
+        of("z", "2021", "a.example", "ECDHE-RSA-AES128-GCM-SHA256"),
+        of("b", "2020", "b.example", "AES256-SHA"),
         secret("s", &pair(&["a.example", "b.example"])),
     ];
     let lowered = lower(&text.concat());
