@@ -220,7 +220,7 @@ async fn watch(client: Client, namespace: &str, observed: &Observed) {
 }
 
 /// Whether the status of an Ingress is known to show one address.
-pub fn shows_one(observed: &Observed, ingress: &ObjectRef) -> bool {
+pub(crate) fn shows_one(observed: &Observed, ingress: &ObjectRef) -> bool {
     matches!(observed.status(ingress), Some(Shown::Addresses(shown)) if shown.len() == 1)
 }
 
@@ -529,7 +529,7 @@ fn a_missing_right_is_said_in_words_and_not_for_ever() {
     replica.outcomes.problems(vec![problem(&x)]);
     wait_until("both problems", || replica.state.problems().len() == 2);
     let texts: Vec<String> = replica.state.problems().iter().map(|p| p.to_string()).collect();
-    assert!(texts[0].contains("patch ingresses/status (networking.k8s.io)"), "{texts:?}");
+    assert!(texts[0].contains("update ingresses/status (networking.k8s.io)"), "{texts:?}");
     assert!(texts[1].contains("events (events.k8s.io)"), "{texts:?}");
     let counts = replica.state.counts();
     assert_eq!((counts.status_written, counts.events_written), (0, 0));

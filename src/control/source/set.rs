@@ -64,7 +64,11 @@ impl ManifestSet {
             self.touched.insert(reference.clone());
             self.own(reference, file);
         }
-        let problems = problems.into_iter().map(|problem| consequence(problem, &kept));
+        let is_read = |object: &ObjectRef| fresh.contains_key(object) && !kept.contains(object);
+        let problems = problems.into_iter().map(|problem| match &problem.object {
+            Some(object) if is_read(object) => problem,
+            _ => consequence(problem, &kept),
+        });
         let problems = problems.chain(duplicates).collect();
         let is_lost = |reference: &ObjectRef| !fresh.contains_key(reference);
         let broken: BTreeSet<ObjectRef> = broken.into_iter().filter(is_lost).collect();
