@@ -241,8 +241,10 @@ impl Transfer<'_> {
     /// An upstream that takes nothing is not waited for without a client. Not asked over TLS, where
     /// the end of a client that sent all and closed its side is seen before its last octets.
     fn watch_client(&self) {
-        if !matches!(self.downstream, Transport::Tls(_)) {
-            self.downstream.deadline().watch_peer_for(self.upstream.deadline());
+        let deadline = self.downstream.deadline();
+        // That it was found gone while others had their turn is not to be forgotten.
+        if !matches!(self.downstream, Transport::Tls(_)) && !deadline.is_peer_gone() {
+            deadline.watch_peer_for(self.upstream.deadline());
         }
     }
 
