@@ -444,6 +444,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn lines_are_translated() {
         for (line, expected, notes) in [
             ("check --configmap=a/b x", "check --configmap=a/b x", 0),

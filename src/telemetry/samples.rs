@@ -51,7 +51,7 @@ pub(crate) fn attempt(port: u16, status: Option<u16>, bytes: u64, millis: u64) -
     let reason = if status.is_none() { Some("timeout") } else { None };
     let duration = Duration::from_millis(millis);
     let connect_time = Some(Duration::from_millis(1));
-    let header_time = status.and(Some(duration / 2));
+    let header_time = status.map(|_status| duration / 2);
     let call = None;
     Attempt {
         address,

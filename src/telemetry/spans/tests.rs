@@ -98,6 +98,7 @@ fn has(span: &Span, expected: &[(&str, &str)]) {
 const FAILED: &str = "Some((3, Number(2)))";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn a_request_and_what_it_asked_others_are_spans() {
     let (origin, key) = (origin(), backend());
     let attempts = [

@@ -146,6 +146,7 @@ fn no_listener(parent: &ParentReference, all: &[Listener]) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may fail")]
 mod tests {
     use serde_json::json;
 

@@ -290,6 +290,7 @@ pub(in super::super) fn needs(
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::needless_pass_by_value, reason = "a test may fail")]
 mod tests {
     use k8s_openapi::api::core::v1::{ConfigMap, Service};
     use serde_json::{Value, json};

@@ -164,6 +164,7 @@ fn as_http(filters: &[GrpcFilter]) -> Vec<HttpFilter> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::needless_pass_by_value, reason = "a test may fail")]
 mod tests {
     use serde_json::{Value, json};
 

@@ -198,6 +198,7 @@ fn read_retry(
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::needless_pass_by_value, reason = "a test may fail")]
 pub(super) mod tests {
     use k8s_openapi::api::core::v1::Service;
     use serde_json::{Value, json};
@@ -317,6 +318,7 @@ pub(super) mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn what_cannot_be_done_is_not_done_in_part() {
         let unsupported = "UnsupportedValue";
         for (rule, field) in [

@@ -269,6 +269,7 @@ fn conflict(one: &Listener, other: &Listener) -> Option<&'static str> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may fail")]
 mod tests {
     use serde_json::json;
 

@@ -157,6 +157,7 @@ fn join(listener: &mut Listener, ingress: &Listener) {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may fail")]
 mod tests {
     use super::*;
 

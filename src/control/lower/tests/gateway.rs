@@ -138,6 +138,7 @@ fn hosts_belong_to_the_narrowest_listener() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_wrong_is_said_where_it_is() {
     let ok = "Accepted=Accepted Programmed=Programmed ResolvedRefs=ResolvedRefs";
     let http = "name: http, protocol: HTTP, port: 80";
