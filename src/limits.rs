@@ -271,6 +271,12 @@ pub const ENTRY_POINTS_MAX: usize = 1024;
 /// Addresses of `--gateway-addresses` that are tried for a Gateway, which are taken mostly where as
 /// many Gateways have one.
 pub const GATEWAY_ADDRESS_TRIES: u32 = 4096;
+/// Of a text of a certificate, and of a path, as a label of metrics: tenants choose them, and
+/// each stands in many lines. Paths that begin alike are one then.
+pub const LABEL_BYTES_MAX: usize = 256;
+/// Listeners of a Gateway and its ListenerSets, which are compared with each other; the others are
+/// refused, and their states say so.
+pub const GATEWAY_LISTENERS_MAX: usize = 2_048;
 /// How long a listening socket that is to be closed waits for its queue to be accepted. It is empty
 /// after some milliseconds, unless there are no descriptors left.
 pub const CLOSING_QUEUE_MAX: Duration = Duration::from_secs(10);
@@ -664,7 +670,8 @@ pub const ADMIN_FIELDS_MAX: usize = 64;
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole connection of the admin listener, accept to close; it carries one request.
 pub const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// Metrics answers in memory at a time; one of [`SERIES_MAX`] series has tens of megabytes.
+/// Metrics answers in memory at a time; one of [`SERIES_MAX`] series has tens of
+/// megabytes, and with the names of ingress-nginx some hundreds.
 pub const ADMIN_SCRAPES_MAX: usize = 2;
 /// Bytes of one admission request: an object and the version before it, 3 MiB each as the API
 /// server takes them, and an envelope.

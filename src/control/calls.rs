@@ -100,16 +100,10 @@ pub(super) fn cut(text: &str, bytes: usize) -> String {
         text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect();
     if clean.len() > bytes {
         let mark = "…";
-        clean.truncate(prefix(&clean, bytes.saturating_sub(mark.len())).len());
+        clean.truncate(clean.floor_char_boundary(bytes.saturating_sub(mark.len())));
         clean.push_str(mark);
     }
     clean
-}
-
-/// At most `bytes` of a text, cut between characters.
-pub(super) fn prefix(text: &str, bytes: usize) -> &str {
-    let end = (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or_default()]
 }
 
 /// Pause after so many tries in a row.

@@ -149,6 +149,12 @@ impl Default for Kinds {
 }
 
 impl SeriesMeasures {
+    /// Kinds that it tells apart.
+    pub(super) fn kinds(&self) -> usize {
+        let all = self.kinds.iter().flat_map(|kinds| kinds.measures.iter().chain(&kinds.by_class));
+        all.filter(|measures| measures.get().is_some()).count()
+    }
+
     pub(super) fn new(bounds: &Bounds) -> Self {
         Self { kinds: bounds.nginx.is_some().then(Box::default), rest: OnceLock::new() }
     }

@@ -47,6 +47,11 @@ impl SeriesBlock {
         self.measures.record(record, bounds, room)
     }
 
+    /// Kinds of exchanges that it tells apart.
+    pub(super) fn kinds(&self) -> usize {
+        self.measures.kinds()
+    }
+
     /// Adds what was counted so far to `totals`.
     pub fn add_to(&self, totals: &mut SeriesTotals) {
         self.statuses.add_to(&mut totals.statuses);

@@ -151,7 +151,9 @@ impl CoreTelemetry {
         let block = Arc::new(IdentifiedBlock { id, block: SeriesBlock::new(&self.bounds) });
         // Full: the control thread has not looked for long. The next exchange tries again.
         self.announce.try_send(Arc::clone(&block)).ok()?;
-        *place = Some(Arc::clone(&block));
+        if let Some(former) = place.replace(Arc::clone(&block)) {
+            self.kinds_left.set(self.kinds_left.get() + former.block.kinds());
+        }
         Some(block)
     }
 }

@@ -17,7 +17,8 @@ use x509_parser::x509::AttributeTypeAndValue;
 
 use super::x509;
 use crate::limits::{
-    CLOCK_SKEW, TLS_CHAIN_BYTES_MAX, TLS_CHAIN_CERTIFICATES_MAX, TLS_SELF_SIGNED_LIFETIME,
+    CLOCK_SKEW, LABEL_BYTES_MAX, TLS_CHAIN_BYTES_MAX, TLS_CHAIN_CERTIFICATES_MAX,
+    TLS_SELF_SIGNED_LIFETIME,
 };
 
 /// The name in the certificate that is served if no other is.
@@ -225,7 +226,10 @@ impl Certificate {
     pub fn leaf(&self) -> Option<Leaf> {
         let (_, leaf) = parse_x509_certificate(self.key.cert.first()?).ok()?;
         let issuer = leaf.issuer();
-        let text = |name: &AttributeTypeAndValue<'_>| name.as_str().unwrap_or_default().to_owned();
+        let text = |name: &AttributeTypeAndValue<'_>| -> String {
+            let text = name.as_str().unwrap_or_default();
+            text[..text.floor_char_boundary(LABEL_BYTES_MAX)].to_owned()
+        };
         let serial = issuer.iter_by_oid(&OID_X509_SERIALNUMBER).next().map(text);
         let key_algorithm = match leaf.public_key().parsed() {
             Ok(PublicKey::RSA(_)) => "RSA",
@@ -234,7 +238,11 @@ impl Certificate {
             _ => "0",
         };
         Some(Leaf {
-            serial: leaf.serial.to_string(),
+            // RFC 5280 section 4.1.2.2: 20 octets at most. A much longer one takes long to write.
+            serial: match leaf.raw_serial().len() {
+                ..=32 => leaf.serial.to_string(),
+                _ => String::new(),
+            },
             issuer_serial: serial.unwrap_or_default(),
             issuer_organization: issuer.iter_organization().next().map(text).unwrap_or_default(),
             issuer_common_name: issuer.iter_common_name().last().map(text).unwrap_or_default(),

@@ -306,7 +306,7 @@ impl Families<'_, '_> {
         } = written;
         let help = "This replica holds the Lease: it writes status and Events.";
         self.gauge("ringway_leader", help, &u64::from(is_leader))?;
-        let help = "Writes to the status of Ingresses.";
+        let help = "Writes to the status of objects.";
         self.results(
             "ringway_status_writes",
             help,

@@ -10,6 +10,7 @@ use super::exposition::{Exposition, FamilyKind, bound, labels};
 use super::nginx_names::NginxNames;
 use super::reading::{NginxReading, Reading};
 use crate::control::host_certificate::HostCertificate;
+use crate::limits::LABEL_BYTES_MAX;
 use crate::model::{HostLabel, StatusLabels, UndefinedHosts};
 use crate::telemetry::histogram::HistogramTotals;
 use crate::telemetry::measures::{Bounds, Kind, MeasureTotals};
@@ -185,7 +186,7 @@ impl Families<'_> {
             ("ingress", &*of.ingress),
             ("method", kind.method),
             ("namespace", &*of.namespace),
-            ("path", &**path),
+            ("path", &path[..path.floor_char_boundary(LABEL_BYTES_MAX)]),
             ("service", &*of.service),
             ("status", &*status),
         ];

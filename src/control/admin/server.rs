@@ -35,7 +35,7 @@ const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 const INDEX: &str = "\
 Ringway admin
-/healthz   200 while every core's loop turns
+/healthz   200 while every core's loop turns (with --healthz ready: and as /readyz)
 /readyz    200 while every core serves a complete table and no drain has begun
 /metrics   numbers for Prometheus
 /is-dynamic-lb-initialized, /nginx_status   as in ingress-nginx
@@ -121,7 +121,14 @@ impl Server {
             "/readyz" => verdict(self.state.ready()),
             "/metrics" => self.metrics(seat).await,
             "/is-dynamic-lb-initialized" => verdict(self.state.ready()),
-            "/nginx_status" => text(StatusCode::OK, &self.state.connections().page()),
+            "/nginx_status" => {
+                let state = Arc::clone(&self.state);
+                // A scrape may hold what is summed: not on the thread that answers probes.
+                match spawn_blocking(move || state.connections().page()).await {
+                    Ok(page) => text(StatusCode::OK, &page),
+                    Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "cannot be told"),
+                }
+            }
             path if path == &*self.state.health_check_path => verdict(self.state.healthy()),
             _ => text(StatusCode::NOT_FOUND, "no such page; / lists them"),
         }
@@ -136,9 +143,11 @@ impl Server {
         seat.answers();
         let state = Arc::clone(&self.state);
         let content_type = metrics::content_type(&state);
-        // Tens of megabytes at the limit of series: not on the thread that answers probes.
-        match spawn_blocking(move || Reading::take(&state).render(&state)).await {
-            Ok(Ok(text)) => {
+        // At the limit of series more than 100 MB: not on the thread that answers probes. Who goes
+        // away meanwhile makes no room for another one.
+        let render = move || (Reading::take(&state).render(&state), permit);
+        match spawn_blocking(render).await {
+            Ok((Ok(text), permit)) => {
                 let body = Bytes::from_owner(Scraped { text, _permit: permit });
                 response(StatusCode::OK, content_type, body)
             }

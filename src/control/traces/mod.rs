@@ -25,7 +25,7 @@ use self::collector::Link;
 use self::message::{Verdict, resource};
 use self::queue::Queue;
 use super::own_thread::{self, OwnThread};
-use crate::limits::{SPANS_RETRY_MAX, SPANS_RETRY_MIN, SPANS_RETRY_TIME};
+use crate::limits::{API_ANSWER_BYTES_MAX, SPANS_RETRY_MAX, SPANS_RETRY_MIN, SPANS_RETRY_TIME};
 use crate::model::{Collector, SpanBatches, Traces};
 use crate::telemetry::spans::SpanBatch;
 
@@ -80,7 +80,7 @@ pub fn start(batches: mpsc::Receiver<SpanBatch>, identity: Identity) -> io::Resu
     let counting = Arc::clone(&counts);
     let thread = own_thread::start("spans", Vec::new(), |_| async move {
         let shared = Shared { counts: counting, ..Shared::default() };
-        let sending = Sending { identity, link: None, is_failing: false };
+        let sending = Sending { identity, link: None, is_failing: false, has_told_rejects: false };
         tokio::join!(shared.fill(batches, traces.clone()), sending.run(&shared, traces));
     })?;
     Ok(SpanSender { orders: SpanOrders(orders), counts, thread })
@@ -136,6 +136,8 @@ struct Sending {
     link: Option<Link>,
     /// The last try failed, which was told.
     is_failing: bool,
+    /// It was told that a collector takes not all spans.
+    has_told_rejects: bool,
 }
 
 /// What follows from a try.
@@ -203,8 +205,9 @@ impl Sending {
     ) -> Next {
         let (why, next) = match verdict {
             Verdict::Taken { rejected, why } => {
-                if rejected > 0 {
-                    tracing::warn!(rejected, why, "the collector took not all spans");
+                if rejected > 0 && !std::mem::replace(&mut self.has_told_rejects, true) {
+                    let why = &why[..why.floor_char_boundary(API_ANSWER_BYTES_MAX)];
+                    tracing::warn!(rejected, why, "the collector takes not all spans; told once");
                 }
                 self.recovered();
                 let rejected = usize::try_from(rejected).unwrap_or(usize::MAX);

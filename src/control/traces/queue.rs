@@ -21,9 +21,13 @@ impl Queue {
     /// Puts a batch behind the others, as far as `most` spans may wait. Gives how many found no
     /// room.
     pub(super) fn push(&mut self, batch: SpanBatch, most: usize) -> usize {
-        let (kept, rest) = split(batch, most.saturating_sub(self.spans));
-        self.spans += kept.spans;
-        self.batches.push_back(kept);
+        let (mut kept, rest) = split(batch, most.saturating_sub(self.spans));
+        if kept.spans > 0 {
+            // Made with room for many more.
+            kept.octets.shrink_to_fit();
+            self.spans += kept.spans;
+            self.batches.push_back(kept);
+        }
         rest.spans
     }
 

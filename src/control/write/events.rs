@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call, cut, prefix};
+use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call, cut};
 use crate::control::kinds::info;
 use crate::limits::{
     API_CALL_TIMEOUT, API_RETRY_MAX, EVENT_INSTANCE_BYTES_MAX, EVENT_NOTE_BYTES_MAX,
@@ -243,7 +243,7 @@ fn event_name(object: &ObjectRef, telling: &Telling) -> String {
         &*problem.message,
     ]);
     let room = OBJECT_NAME_BYTES_MAX - ".0123456789abcdef".len();
-    let name = prefix(&object.name, room);
+    let name = &object.name[..object.name.floor_char_boundary(room)];
     format!("{}.{hash:016x}", name.trim_end_matches(['.', '-']))
 }
 

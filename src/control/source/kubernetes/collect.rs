@@ -157,11 +157,16 @@ impl Collector {
                 self.are_problems_stale = true;
                 self.count_error(kind);
             }
-            // An extension that the cluster does not have; what there was of it stays.
-            Step::Failed(_, Failure::NotServed(_)) if stream.need == Need::IfServed => {
+            // An extension that the cluster does not have, or that we have no right to, which a
+            // server says of what it does not have, too; what there was of it stays.
+            Step::Failed(verb, failure)
+                if stream.need == Need::IfServed
+                    && matches!(failure, Failure::NotServed(_) | Failure::Forbidden(_)) =>
+            {
                 stream.is_synced = true;
                 self.state.update(kind, |state| state.is_synced = true);
-                self.set_failure(id, None);
+                let is_refused = matches!(failure, Failure::Forbidden(_));
+                self.set_failure(id, is_refused.then_some((verb, failure)));
             }
             Step::Failed(verb, failure) => {
                 self.count_error(kind);
@@ -372,10 +377,9 @@ impl Collector {
         if let Some(held) = old
             && held.object.as_ref() == Some(&object)
         {
-            if held.shown != shown {
-                held.shown = shown;
-                self.observe(reference);
-            }
+            // Also where only the version is new: a write that names an older one is a conflict.
+            held.shown = shown;
+            self.observe(reference);
             return;
         }
         let held = self.held.remove(reference);
