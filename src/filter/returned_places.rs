@@ -5,6 +5,7 @@
 
 use super::path_pattern::PathPattern;
 use super::text::{Captured, Text, Variable, Variables};
+use crate::limits::RESPONSE_HEAD_BYTES_MAX;
 
 /// What is replaced in the answers of a rule's backend. Of several the first that fits counts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -252,6 +253,11 @@ impl ReturnedPlaces {
         let before = out.len();
         for (index, part) in value.split(|byte| *byte == b';').enumerate() {
             let start = out.len();
+            // Each of many attributes may become long.
+            if start - before > RESPONSE_HEAD_BYTES_MAX {
+                out.truncate(before);
+                return None;
+            }
             if index > 0 {
                 out.push(b';');
             }

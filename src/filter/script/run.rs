@@ -93,7 +93,10 @@ struct Run<'a, V> {
 impl<V: Variables> Run<'_, V> {
     fn steps(&mut self, steps: &[Step]) -> Result<Next, TooLong> {
         for step in steps {
-            if let Next::Over = self.step(step)? {
+            let next = self.step(step)?;
+            // A value not found because too much was searched lets nobody past a condition.
+            self.state.count_searched(0)?;
+            if let Next::Over = next {
                 return Ok(Next::Over);
             }
         }

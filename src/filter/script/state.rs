@@ -1,5 +1,7 @@
 //! What a script has come to with one request, and what its texts know because of that.
 
+use std::cell::Cell;
+
 use super::super::path_pattern::{Captures, PathPattern};
 use super::super::rewrite::encode;
 use super::super::text::{Variable, Variables};
@@ -20,7 +22,7 @@ pub struct ScriptState {
     /// The block that counts.
     pub(super) block: usize,
     /// Octets that expressions looked at.
-    searched: usize,
+    searched: Cell<usize>,
     /// Rules that rewrites led to.
     pub(super) rounds: u32,
     /// No further rewrite of the rule is done.
@@ -194,10 +196,7 @@ impl ScriptState {
         pattern: &PathPattern,
         subject: &[u8],
     ) -> Result<bool, TooLong> {
-        self.searched = self.searched.saturating_add(subject.len());
-        if self.searched > SCRIPT_SEARCHED_MAX {
-            return Err(TooLong);
-        }
+        self.count_searched(subject.len())?;
         let Some(captures) = pattern.captures(subject) else { return Ok(false) };
         for (name, number) in pattern.groups() {
             let range = captures.get(number).unwrap_or_default();
@@ -206,6 +205,12 @@ impl ScriptState {
         let span = self.keep(subject)?;
         self.captured = Some((span, captures));
         Ok(true)
+    }
+
+    /// Counts octets that an expression is about to look at.
+    pub(super) fn count_searched(&self, octets: usize) -> Result<(), TooLong> {
+        self.searched.set(self.searched.get().saturating_add(octets));
+        if self.searched.get() > SCRIPT_SEARCHED_MAX { Err(TooLong) } else { Ok(()) }
     }
 
     /// Memory to put a text together in.
@@ -289,6 +294,10 @@ impl<V: Variables> Variables for Known<'_, V> {
             _ => return self.request.put(variable, out),
         };
         out.extend_from_slice(part);
+    }
+
+    fn may_search(&self, octets: usize) -> bool {
+        self.state.count_searched(octets).is_ok()
     }
 }
 

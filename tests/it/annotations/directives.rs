@@ -176,6 +176,11 @@ const CASES: &[Case] = &[
     ("rewrite ^/in/(.*)$ /hidden/$1 last;",
         "location /hidden/ { internal; return 200 \"in $uri\"; }", &["GET /in/x", "GET /hidden/x"]),
     ("", "location /files/ { try_files $uri $uri/ =404; }", &["GET /files/x"]),
+    (
+        "",
+        "location /files/ { try_files $uri =404; if ($http_x != s) { return 403; } }",
+        &["GET /files/x"],
+    ),
     ("", "location /files/ { try_files $uri /said/index?a=b; }", &["GET /files/x?c=d"]),
     ("", "location /files/ { try_files $uri @other; }\nlocation @other { return 202 \"$uri\"; }",
         &["GET /files/x"]),

@@ -25,13 +25,13 @@ pub(super) const KEYS: &[Key] = &[
     key("proxy-add-original-uri-header", "false", Supported)
         .put(|text, globals| set(&mut globals.field_maps.original_target, flag(text)))
         .doc("Backends get the target as clients sent it in X-Original-URI."),
-    key("proxy-cookie-domain", "off", Partial(NO_EXPRESSIONS))
+    key("proxy-cookie-domain", "off", Partial(LINEAR))
         .of_annotation()
         .doc("off, or FROM TO: what the domain of a backend's cookies is replaced by."),
-    key("proxy-cookie-path", "off", Partial(NO_EXPRESSIONS))
+    key("proxy-cookie-path", "off", Partial(LINEAR))
         .of_annotation()
         .doc("off, or FROM TO: what the beginning of their path is replaced by."),
-    key("proxy-redirect-from", "off", Partial(NO_EXPRESSIONS))
+    key("proxy-redirect-from", "off", Partial(LINEAR))
         .of_annotation()
         .doc("Beginning of Location, and of the URL in Refresh, that is replaced."),
     key("proxy-redirect-to", "off", Partial("nothing else"))
@@ -45,7 +45,8 @@ pub(super) const KEYS: &[Key] = &[
         .doc("Responses have Server."),
 ];
 
-const NO_EXPRESSIONS: &str = "regular expressions (~) are not read; nothing is replaced";
+const LINEAR: &str =
+    "regular expressions (~) take linear time alone: no look-around, no back-references";
 
 fn hidden_fields(text: &str, globals: &mut Globals) -> Result<(), String> {
     let mut names = bounded_words(text)?;

@@ -3,6 +3,7 @@
 //! Source: nginx, module `ngx_http_sub_module`.
 
 use super::reading::{Call, Reading};
+use super::simple::switch;
 use crate::filter::{Substitution, Substitutions, Text, Times, Variable};
 
 pub(super) fn sub_filter(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
@@ -29,11 +30,8 @@ pub(super) fn sub_filter(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
 }
 
 pub(super) fn sub_filter_once(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    reading.snippet.replaced.times = Some(match call.word()? {
-        "on" => Times::Once,
-        "off" => Times::All,
-        _ => return Err("it is neither on nor off".into()),
-    });
+    let times = if switch(call)? { Times::Once } else { Times::All };
+    reading.snippet.replaced.times = Some(times);
     Ok(())
 }
 
@@ -49,10 +47,6 @@ pub(super) fn sub_filter_last_modified(
     reading: &mut Reading<'_>,
     call: &Call<'_>,
 ) -> Result<(), String> {
-    reading.snippet.replaced.keeps_validators = match call.word()? {
-        "on" => true,
-        "off" => false,
-        _ => return Err("it is neither on nor off".into()),
-    };
+    reading.snippet.replaced.keeps_validators = switch(call)?;
     Ok(())
 }

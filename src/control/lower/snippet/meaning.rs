@@ -53,6 +53,8 @@ pub(crate) struct Snippet {
     pub pass: Option<Pass>,
     /// The location without a path whose directives are those of this one: there is no file.
     pub falls_to: Option<Box<str>>,
+    /// What `try_files` comes to, behind all other steps.
+    pub tried: Option<Step>,
 }
 
 /// What `allow` and `deny` say.

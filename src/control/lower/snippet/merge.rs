@@ -9,8 +9,8 @@ use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::settings::{Settings, Upstream};
 use crate::filter::script::{Block, Intercepts, Script};
 use crate::filter::{
-    AddressRanges, AddressRules, ExternalAuth, MediaTypes, Pace, ReturnedPlaces, Substitutions,
-    Text, Variable,
+    AddressRanges, AddressRules, Believed, ExternalAuth, ForwardedPolicy, MediaTypes, Pace,
+    ReturnedPlaces, Substitutions, Text, Variable,
 };
 use crate::model::{AccessLog, ExternalAuthPolicy, Policies, ServerField};
 
@@ -127,18 +127,33 @@ fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) 
         access_log,
         external_auth,
         substitutions: substitutions(own, host).or(policies.substitutions),
-        returned_places: returned_places(policies.returned_places, own, host),
+        returned_places: returned_places(
+            policies.returned_places,
+            &host.returned.around(&own.returned),
+        ),
         compression: host
             .codings
             .around(&own.codings)
             .over(&globals.defaults.compression)
             .or(policies.compression),
-        forwarded: host.forwarded.around(&own.forwarded).over(&globals.downstream.forwarded),
+        forwarded: forwarded(own, host, &globals.downstream.forwarded),
         satisfy: own.satisfy.or(host.satisfy).unwrap_or(policies.satisfy),
         upstream_host: own.host.clone().or_else(|| host.host.clone()).or(policies.upstream_host),
         script: (!script.is_empty()).then(|| Arc::new(script)),
         ..policies
     }
+}
+
+/// Whose word counts on clients' addresses. Nginx takes an address once, as the host and the
+/// ConfigMap say; a rule is asked only where neither says anything.
+fn forwarded(
+    own: &Snippet,
+    host: &Snippet,
+    base: &ForwardedPolicy,
+) -> Option<Arc<ForwardedPolicy>> {
+    let is_said = base.believed != Believed::Nothing || host.forwarded.trusted.is_some();
+    let said = if is_said { host.forwarded.clone() } else { host.forwarded.around(&own.forwarded) };
+    said.over(base)
 }
 
 /// The policies of a location. It has no others: what rules of the host ask of clients, it does
@@ -187,24 +202,22 @@ fn script(own: &Snippet, host: &Snippet) -> Script {
 
 /// What becomes of places: of each kind what the innermost says that says anything.
 fn returned_places(
-    said: Option<Arc<ReturnedPlaces>>,
-    own: &Snippet,
-    host: &Snippet,
+    before: Option<Arc<ReturnedPlaces>>,
+    said: &Returned,
 ) -> Option<Arc<ReturnedPlaces>> {
-    fn instead<T: Clone>(place: &mut Box<[T]>, own: &Option<Vec<T>>, host: &Option<Vec<T>>) {
-        if let Some(list) = own.as_ref().or(host.as_ref()) {
+    fn instead<T: Clone>(place: &mut Box<[T]>, said: &Option<Vec<T>>) {
+        if let Some(list) = said {
             *place = list.as_slice().into();
         }
     }
-    let (own, host) = (&own.returned, &host.returned);
-    if *own == Returned::default() && *host == Returned::default() {
-        return said;
+    if *said == Returned::default() {
+        return before;
     }
-    let mut places = said.as_deref().cloned().unwrap_or_default();
-    instead(&mut places.location, &own.location, &host.location);
-    instead(&mut places.cookie_domain, &own.cookie_domain, &host.cookie_domain);
-    instead(&mut places.cookie_path, &own.cookie_path, &host.cookie_path);
-    instead(&mut places.cookie_flags, &own.cookie_flags, &host.cookie_flags);
+    let mut places = before.as_deref().cloned().unwrap_or_default();
+    instead(&mut places.location, &said.location);
+    instead(&mut places.cookie_domain, &said.cookie_domain);
+    instead(&mut places.cookie_path, &said.cookie_path);
+    instead(&mut places.cookie_flags, &said.cookie_flags);
     (places != ReturnedPlaces::default()).then(|| Arc::new(places))
 }
 
@@ -305,18 +318,7 @@ pub(crate) fn inherit(outer: &Snippet, inner: Snippet) -> Snippet {
         satisfy: inner.satisfy.or(outer.satisfy),
         intercepts: inner.intercepts.or(outer.intercepts),
         media_type: inner.media_type.or_else(|| outer.media_type.clone()),
-        returned: Returned {
-            location: inner.returned.location.or_else(|| outer.returned.location.clone()),
-            cookie_domain: inner
-                .returned
-                .cookie_domain
-                .or_else(|| outer.returned.cookie_domain.clone()),
-            cookie_path: inner.returned.cookie_path.or_else(|| outer.returned.cookie_path.clone()),
-            cookie_flags: inner
-                .returned
-                .cookie_flags
-                .or_else(|| outer.returned.cookie_flags.clone()),
-        },
+        returned: outer.returned.around(&inner.returned),
         codings: outer.codings.around(&inner.codings),
         forwarded: outer.forwarded.around(&inner.forwarded),
         changes: outer.changes.iter().cloned().chain(inner.changes).collect(),

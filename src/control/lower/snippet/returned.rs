@@ -2,12 +2,28 @@
 //!
 //! Source: nginx, module `ngx_http_proxy_module`.
 
+use super::meaning::Returned;
 use super::places::Place;
 use super::reading::{Call, OF_RULES, Reading};
 use crate::control::lower::ingress::annotations::headers::{replaced, replacement};
 use crate::control::lower::regex_path::Case;
 use crate::filter::{CookieFlags, Flag, Replacement, SiteFlag};
 use crate::limits::SCRIPT_REPLACEMENTS_MAX;
+
+impl Returned {
+    /// What `inner` says, or else this.
+    pub(super) fn around(&self, inner: &Self) -> Self {
+        fn first<T: Clone>(inner: &Option<T>, outer: &Option<T>) -> Option<T> {
+            inner.clone().or_else(|| outer.clone())
+        }
+        Self {
+            location: first(&inner.location, &self.location),
+            cookie_domain: first(&inner.cookie_domain, &self.cookie_domain),
+            cookie_path: first(&inner.cookie_path, &self.cookie_path),
+            cookie_flags: first(&inner.cookie_flags, &self.cookie_flags),
+        }
+    }
+}
 
 pub(super) fn proxy_redirect(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     // What `default` replaces is the name of all backends, which none of them says.

@@ -235,6 +235,13 @@ pub(super) fn location(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(),
     };
     let faults = reading.faults.len();
     let mut snippet = reading.apart(call.inner.unwrap_or_default(), Place::Location);
+    // Nginx asks for addresses first, and steps come before addresses here.
+    let tries = snippet.tried.is_some() || snippet.falls_to.is_some();
+    if tries && !snippet.access.is_empty() {
+        return Err("try_files beside allow and deny is not supported".into());
+    }
+    let tried = snippet.tried.take();
+    snippet.steps.extend(tried);
     if let Some(pass) = &snippet.pass {
         let has_no_path = is_named || matches!(requests, LocationMatch::Matching(_));
         match &pass.uri {
@@ -300,19 +307,15 @@ pub(super) fn internal(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(),
     Ok(())
 }
 
-/// There are no files, so that the last word counts. Whoever is kept out by addresses would get it
-/// before, which nginx does not do.
+/// There are no files, so that the last word counts.
 pub(super) fn try_files(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let [_, .., last] = call.words[..] else {
         return Err("it takes a file and what is otherwise".into());
     };
-    if !reading.snippet.access.is_empty() {
-        return Err("it does not stand behind allow and deny".into());
-    }
     if let Some(status) = last.strip_prefix('=') {
         let status = status.parse().ok().filter(|status| (200..600).contains(status));
         let status = status.ok_or_else(|| format!("{last:?} is no status"))?;
-        reading.snippet.steps.push(Step::Return(status, Returned::Nothing));
+        reading.snippet.tried = Some(Step::Return(status, Returned::Nothing));
     } else if last.starts_with('@') {
         if !reading.has_location(last) {
             return Err(format!("there is no location {last}"));
@@ -327,7 +330,7 @@ pub(super) fn try_files(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<()
         let (keeps_query, then) = (KeepsQuery::No, Then::LookUp);
         let path = reading.text(path)?;
         let rewrite = Rewrite { pattern, path, query, keeps_query, then };
-        reading.snippet.steps.push(Step::Rewrite(Box::new(rewrite)));
+        reading.snippet.tried = Some(Step::Rewrite(Box::new(rewrite)));
     }
     Ok(())
 }

@@ -246,6 +246,8 @@ fn what_is_not_understood_is_told_with_its_place() {
             "Warning DirectiveNotSupported line 1, column 1 (map): it is",
         ),
         (HOST, "location /x { internal yes; return 404; }", "Error GuardNotSupported line 1"),
+        (HOST, "location /x { try_files a /b; deny all; }", "Error GuardNotSupported line 1"),
+        (HOST, "location /x { deny all; try_files a =404; }", "Error GuardNotSupported line 1"),
         (HOST, "location /x { try_files $uri; return 404; }", "Warning DirectiveNotSupported line"),
         (HOST, "location /x { try_files a @b; return 404; }", "Warning DirectiveNotSupported line"),
         (HOST, "location @x { proxy_pass http://a/b; }", "Error GuardNotSupported line 1"),
