@@ -32,4 +32,6 @@ pub enum TlsAction {
         /// A PROXY protocol header goes first.
         send_proxy: bool,
     },
+    /// It is closed, whatever a wider name would do with it.
+    Nobody,
 }

@@ -544,6 +544,7 @@ impl Ids {
     ) -> Option<NameAction> {
         Some(match action {
             TlsAction::Terminate(id) => terminate(server_tls, *id),
+            TlsAction::Nobody => NameAction::Nobody,
             TlsAction::Passthrough { backend, send_proxy } => {
                 let backend = self.acquire_backend(backend, uses)?;
                 NameAction::Passthrough { backend, send_proxy: *send_proxy }

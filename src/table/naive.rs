@@ -104,7 +104,8 @@ pub fn server_name(model: &Model, listener: ListenerId, sni: Option<&[u8]>) -> O
         names.max_by_key(|name| fit(name))
     });
     let default = || listener.default_tls.map(TlsAction::Terminate);
-    named.map(|name| name.action.clone()).or_else(default)
+    let action = named.map(|name| name.action.clone()).or_else(default);
+    action.filter(|action| *action != TlsAction::Nobody)
 }
 
 /// The hosts that the request belongs to, without those behind a more specific one that keeps its

@@ -136,6 +136,7 @@ fn action() -> impl Strategy<Value = TlsAction> {
     prop_oneof![
         (0..3_usize).prop_map(|n| TlsAction::Terminate(id(n))),
         select(vec!["s", "t"]).prop_map(passthrough),
+        Just(TlsAction::Nobody),
     ]
 }
 

@@ -44,6 +44,13 @@ impl Pool {
         wanted: &[AddressSpec],
         ranges: &[Range],
     ) -> Place {
+        let place = self.choose(gateway, wanted, ranges);
+        let own = if let Place::Own(own) = &place { &own[..] } else { &[] };
+        self.taken.retain(|address, owner| owner != gateway || own.contains(address));
+        place
+    }
+
+    fn choose(&mut self, gateway: &ObjectRef, wanted: &[AddressSpec], ranges: &[Range]) -> Place {
         let mut own = Vec::new();
         for (index, AddressSpec { type_, value }) in wanted.iter().enumerate() {
             let field = format!("spec.addresses[{index}]");
@@ -63,14 +70,13 @@ impl Pool {
                         // What is not possible at all is told first.
                         return match wanted.iter().all(is_address) {
                             true => Place::Missing(fault),
-                            false => self.place(gateway, unusual(wanted), ranges),
+                            false => self.choose(gateway, unusual(wanted), ranges),
                         };
                     }
                 },
             }
         }
         if !own.is_empty() {
-            self.taken.retain(|address, owner| owner != gateway || own.contains(address));
             return Place::Own(own);
         }
         if ranges.is_empty() {

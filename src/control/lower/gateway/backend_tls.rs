@@ -182,8 +182,17 @@ fn targets(
         }
         let (namespace, name) = (Arc::clone(&policy.namespace), name.as_str().into());
         let service = ObjectRef { kind: Kind::Service, namespace, name };
-        if !store.services.contains_key(&service) {
+        let entry = store.services.get(&service);
+        let spec = entry.and_then(|entry| entry.object.spec.as_ref());
+        let mut ports = spec.and_then(|spec| spec.ports.as_ref()).into_iter().flatten();
+        let is_port = section_name
+            .as_deref()
+            .is_none_or(|name| ports.any(|port| port.name.as_deref() == Some(name)));
+        if entry.is_none() {
             let text = format!("There is no {service}; create it, or correct the name.");
+            fault = fault.or(Some(("TargetNotFound", text)));
+        } else if !is_port {
+            let text = format!("{service} has no port of that name; correct sectionName.");
             fault = fault.or(Some(("TargetNotFound", text)));
         }
         found.push((service, section_name.as_deref().map(Into::into)));

@@ -27,7 +27,7 @@ pub(super) fn lower(lowering: Lowering<'_>, spec: &GrpcRouteSpec) -> Meaning {
     let mut lowered = Rules::new(lowering);
     for (index, rule) in rules.iter().enumerate() {
         let work = work(&speaker, &mut lowered, index, rule);
-        lowered.take(matches(rule, &format!("spec.rules[{index}].matches")), work);
+        lowered.take(index, matches(rule, &format!("spec.rules[{index}].matches")), work);
     }
     lowered.finish()
 }

@@ -32,7 +32,7 @@ pub(super) fn lower(lowering: Lowering<'_>, spec: &HttpRouteSpec) -> Meaning {
     let rules = if rules.is_empty() { &default[..] } else { rules };
     for (index, rule) in rules.iter().enumerate() {
         let work = work(&speaker, &mut lowered, index, rule);
-        lowered.take(matches(rule, &format!("spec.rules[{index}].matches")), work);
+        lowered.take(index, matches(rule, &format!("spec.rules[{index}].matches")), work);
     }
     lowered.finish()
 }

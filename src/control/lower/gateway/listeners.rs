@@ -89,7 +89,8 @@ impl Listener {
         Self {
             name: name.as_str().into(),
             port: *port,
-            protocol,
+            // At no host it is in nobody's way.
+            protocol: protocol.filter(|_| hostname.is_some()),
             hostname: hostname.unwrap_or(HostPattern::Any),
             kinds,
             admission: admission.unwrap_or(Admission::Nobody),

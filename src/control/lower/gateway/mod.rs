@@ -56,6 +56,7 @@ use backend_tls::Policies;
 use grants::Grants;
 use listeners::Listener;
 use meaning::{Meaning, Traffic};
+use namespaces::Admission;
 use parents::{Making, Parent, Parents, Role};
 use protocol::{Protocol, Transport};
 use routes::{Route, view};
@@ -169,19 +170,25 @@ impl Gateways {
         }
         let mut made = Made::default();
         let has = |kinds: &[Kind]| pending.iter().any(|object| kinds.contains(&object.kind));
-        if has(&[Kind::ReferenceGrant]) {
-            self.grants = Grants::of(&store.reference_grants);
-        }
-        let policies = Policies::of(store);
-        let are_policies_others = policies != self.policies;
-        self.policies = policies;
         let is_route = |object: &ObjectRef| routes::KINDS.contains(&object.kind);
         let are_parents_stale =
             is_concerned || pending.iter().any(|o| !is_route(o) && o.kind != Kind::Service);
+        if are_parents_stale {
+            // With a class, too: what came before it was not noted.
+            self.grants = Grants::of(&store.reference_grants);
+        }
+        let mut are_policies_others = false;
+        if pending.iter().any(|object| !is_route(object)) {
+            let policies = Policies::of(store);
+            are_policies_others = policies != self.policies;
+            self.policies = policies;
+        }
         let mut spots = BTreeSet::new();
         let mut wanted = BTreeSet::new();
         let are_others = are_parents_stale && self.make_parents(store, options, names, now);
-        if are_others || has(&[Kind::Namespace]) {
+        let chooses = |listener: &Listener| matches!(listener.admission, Admission::Selected(_));
+        let mut listeners = self.parents.values().flat_map(|parent| &parent.listeners);
+        if are_others || (has(&[Kind::Namespace]) && listeners.any(chooses)) {
             wanted.extend(all_routes(store).chain(self.routes.keys()).cloned());
         }
         if are_others {
@@ -242,7 +249,9 @@ impl Gateways {
     fn name(&mut self, site: &Site) -> bool {
         let mut names = BTreeMap::new();
         let mut default_tls = None;
-        for (reference, parent) in &self.parents {
+        let mut parents: Vec<_> = self.parents.iter().collect();
+        parents.sort_by_key(|(_, parent)| parent.rank);
+        for (reference, parent) in parents {
             for listener in parent.listeners.iter().filter(|l| l.site.as_ref() == Some(site)) {
                 let Some(tls) = listener.tls else { continue };
                 if listener.hostname == HostPattern::Any {
@@ -257,9 +266,9 @@ impl Gateways {
         }
         for ((_, pattern), routes) in self.by_spot.iter().filter(|((at, _), _)| at == site) {
             let mut routes = routes.iter().map(|(_, route)| route);
-            let passed = routes.find_map(|route| Some((self.passes_to(route)?, route)));
-            if let Some((backend, route)) = passed {
-                let action = TlsAction::Passthrough { backend, send_proxy: false };
+            // The oldest has the name, even if it leads nowhere.
+            let oldest = routes.find_map(|route| Some((self.passed(route)?, route)));
+            if let Some((action, route)) = oldest {
                 let (pattern, origin) = (pattern.clone(), route.clone());
                 let name = ServerName { pattern: pattern.clone(), action, origin };
                 names.entry(pattern).or_insert(name);
@@ -281,13 +290,17 @@ impl Gateways {
         is_changed
     }
 
-    /// The backend that gets the connections of a route; `None`: nobody does.
-    fn passes_to(&self, route: &ObjectRef) -> Option<BackendKey> {
+    /// What becomes of the connections of a route; `None`: it has requests.
+    fn passed(&self, route: &ObjectRef) -> Option<TlsAction> {
         let Traffic::Streams(backends) = &self.routes.get(route)?.meaning.traffic else {
             return None;
         };
-        let backend = backends.iter().find(|backend| backend.weight > 0)?;
-        backend.target.key().cloned()
+        let backend = backends.iter().find(|backend| backend.weight > 0);
+        let action = match backend.and_then(|backend| backend.target.key()) {
+            Some(key) => TlsAction::Passthrough { backend: key.clone(), send_proxy: false },
+            None => TlsAction::Nobody,
+        };
+        Some(action)
     }
 
     /// Takes what became of a route; `None`: no parent of it is ours, or it is gone.
@@ -457,10 +470,9 @@ impl Gateways {
                 now.push((reference, Some(status), Vec::new()));
             }
         }
-        let is_gone = |told: &&ObjectRef| {
-            !routes::KINDS.contains(&told.kind)
-                && !now.iter().any(|(reference, ..)| reference == *told)
-        };
+        let said: BTreeSet<&ObjectRef> = now.iter().map(|(reference, ..)| reference).collect();
+        let is_gone =
+            |told: &&ObjectRef| !routes::KINDS.contains(&told.kind) && !said.contains(*told);
         let gone: Vec<_> = self.told.keys().filter(is_gone).cloned().collect();
         now.extend(gone.into_iter().map(|reference| (reference, None, Vec::new())));
         for reference in routes {

@@ -22,6 +22,7 @@ use crate::control::lower::secrets::{SecretDefect, secret_ref};
 use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::object::Provenance;
 use crate::control::store::{Entry, Store};
+use crate::limits::GATEWAY_LISTENERS_MAX;
 use crate::model::{Kind, ObjectRef};
 
 /// A Gateway or ListenerSet of ours.
@@ -33,6 +34,8 @@ pub(super) struct Parent {
     pub provenance: Option<Provenance>,
     pub listeners: Vec<Listener>,
     pub role: Role,
+    /// Less: its Gateway is older.
+    pub rank: usize,
 }
 
 /// Which of both.
@@ -186,6 +189,11 @@ impl Making<'_> {
         let mut all: Vec<_> = attached
             .flat_map(|(rank, parent)| parent.listeners.iter_mut().map(move |l| (rank, l)))
             .collect();
+        for (_, listener) in all.iter_mut().skip(GATEWAY_LISTENERS_MAX) {
+            let text = "The Gateway has too many listeners; remove some.";
+            listener.refused = Some(Fault::new("TooManyListeners", "", text));
+        }
+        all.truncate(GATEWAY_LISTENERS_MAX);
         mark_conflicts(&mut all);
         let addresses = match &place {
             Place::Own(own) => Some(Arc::from(&own[..])),
@@ -196,7 +204,8 @@ impl Making<'_> {
         for (_, listener) in all {
             self.settle(listener, addresses.as_ref(), shared);
         }
-        parents.extend(family);
+        let rank = parents.len();
+        parents.extend(family.into_iter().map(|(of, parent)| (of, Parent { rank, ..parent })));
     }
 
     /// Decides where a listener is served.
@@ -259,6 +268,7 @@ impl Making<'_> {
             provenance: entry.provenance.clone(),
             listeners: listeners.iter().map(read).collect(),
             role,
+            rank: 0,
         }
     }
 

@@ -49,13 +49,14 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Takes the next rule: which requests it is about, and what is done with them.
+    /// Takes the next rule: which requests it is about, and what is done with them. `index`: its
+    /// place in the route.
     pub(super) fn take(
         &mut self,
+        index: usize,
         matches: Result<Vec<RequestMatch>, Refused>,
         work: Result<Work, Refused>,
     ) {
-        let index = self.rules.len().saturating_add(self.faults.len());
         let matches = matches.and_then(|matches| self.counted(index, matches));
         let (matches, work) = match (matches, work) {
             (Ok(matches), Ok(work)) => (matches, work),

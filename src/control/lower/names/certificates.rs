@@ -250,12 +250,17 @@ impl Names {
 
     /// Marks what uses a Secret that changed, or of which time made something else.
     pub(crate) fn touch_secrets<'a>(
-        &self,
+        &mut self,
         dirty: impl Iterator<Item = &'a ObjectRef>,
         sources: Sources<'_>,
         touched: &mut Touched,
     ) {
         let due = self.secrets.due(sources.now);
+        let is_of_listener =
+            |due: &ObjectRef| self.by_listeners.iter().any(|(held, _)| held == due);
+        if due.iter().any(is_of_listener) {
+            self.edition = self.edition.wrapping_add(1);
+        }
         let secrets = dirty.cloned().chain(due);
         for user in
             secrets.flat_map(|secret| self.secrets.users(&secret).cloned().collect::<Vec<_>>())
@@ -647,7 +652,7 @@ impl Names {
         let names = self.names.values().filter_map(|built| built.name.as_ref());
         let of_names = names.filter_map(|name| match name.action {
             TlsAction::Terminate(id) => Some(id),
-            TlsAction::Passthrough { .. } => None,
+            TlsAction::Passthrough { .. } | TlsAction::Nobody => None,
         });
         let of_listeners = self.of_listeners.iter().copied();
         let used: HashSet<ServerTlsId> =

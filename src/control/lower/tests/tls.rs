@@ -83,6 +83,7 @@ fn names(lowered: &Lowered) -> Vec<String> {
             format!("{} -> {served}{auth}", name.pattern)
         }
         TlsAction::Passthrough { backend, .. } => format!("{} => {backend}", name.pattern),
+        TlsAction::Nobody => format!("{} => nobody", name.pattern),
     });
     names.collect()
 }
@@ -356,7 +357,7 @@ fn hosts_with_the_same_certificate_share_settings() {
     let lowered = lower(&format!("{secret}{}", tls_ingress(("i", ""), "a.w", tls, &[])));
     let settings = listener(&lowered).server_names.iter().filter_map(|name| match &name.action {
         TlsAction::Terminate(id) => Some(*id),
-        TlsAction::Passthrough { .. } => None,
+        TlsAction::Passthrough { .. } | TlsAction::Nobody => None,
     });
     let settings: Vec<_> = settings.collect();
     assert!(settings.len() == 3 && settings.windows(2).all(|two| two[0] == two[1]));
@@ -555,7 +556,7 @@ fn demand(lowered: &Lowered, host: &str) -> Option<ClientAuthId> {
     let name = names.find(|name| name.pattern.to_string() == host)?;
     match &name.action {
         TlsAction::Terminate(id) => Some(server_tls(lowered, *id).client_auth()),
-        TlsAction::Passthrough { .. } => None,
+        TlsAction::Passthrough { .. } | TlsAction::Nobody => None,
     }
 }
 
