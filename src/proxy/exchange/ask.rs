@@ -121,7 +121,7 @@ impl Question<'_> {
             }
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             facts.tries = tries;
-            let room = Room { is_in_time: self.until.may_repeat(), has_other };
+            let room = Room { is_in_time: self.until.may_repeat(Duration::ZERO), has_other };
             if !retry::may_repeat(failure, facts, room) {
                 return Err(Unanswerable::Failed(failure));
             }

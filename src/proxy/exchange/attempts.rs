@@ -72,7 +72,7 @@ enum Next {
 async fn has_paused(treatment: &Treatment, until: &Until) -> bool {
     let Some(backoff) = treatment.backoff else { return true };
     rt::sleep(until.pause(backoff)).await;
-    until.may_repeat()
+    until.may_repeat(Duration::ZERO)
 }
 
 impl Exchange<'_> {
@@ -143,9 +143,9 @@ impl Exchange<'_> {
             started = self.note_failure(&lease, failure, connected, started);
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             let facts = self.facts(tries, treatment, is_reused, &progress);
+            let is_in_time = until.may_repeat(treatment.backoff.unwrap_or_default());
             let has_other = stay != Stay::Kept && self.has_other(backend, &lease);
-            let room = Room { is_in_time: until.may_repeat(), has_other };
-            if !retry::may_repeat(failure, facts, room) {
+            if !retry::may_repeat(failure, facts, Room { is_in_time, has_other }) {
                 self.count_failure(failure);
                 return Served::Owed(unsaid, Reply::to_failure(failure, treatment.exhausted));
             }

@@ -20,12 +20,13 @@ pub enum Uncollected {
 }
 
 impl Exchange<'_> {
-    /// Reads the body to its end, at most `most` octets; the connection ends with the request.
+    /// Reads the body to its end, at most `most` octets. The connection ends with the request if
+    /// something of another one came along.
     ///
     /// # Errors
     /// It is not here.
     pub(super) async fn collect(&mut self, most: Option<u64>) -> Result<(), Uncollected> {
-        self.is_last = true;
+        let was_last = std::mem::replace(&mut self.is_last, true);
         if self.head().expects_continue {
             // Whoever leaves no room for it is found out by the wait for what he sends.
             drop(self.downstream.stream.try_write(b"HTTP/1.1 100 Continue\r\n\r\n"));
@@ -40,6 +41,7 @@ impl Exchange<'_> {
                 let reply = Reply::Malformed(RequestFault::BadRequest);
                 return Err(Uncollected::Refused(Counter::RequestsMalformed, reply));
             };
+            let is_alone = decoded.consumed == piece.len();
             piece.truncate(decoded.body);
             let octets = self.collected.len().saturating_add(piece.len());
             self.tally.request_bytes = octets as u64;
@@ -52,6 +54,7 @@ impl Exchange<'_> {
             self.collected.as_vec().extend_from_slice(piece.unread());
             if decoder.is_done() {
                 self.body = Body::Collected;
+                self.is_last = was_last || !is_alone;
                 return Ok(());
             }
             piece.clear();

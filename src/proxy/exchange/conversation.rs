@@ -138,7 +138,10 @@ pub async fn run(
     if retry::is_farewell(head.status, head.is_persistent, facts) {
         return Outcome::Failed(unsaid, Failure::NoResponse);
     }
-    let room = Room { is_in_time: talk.until.may_repeat(), has_other: true };
+    let room = Room {
+        is_in_time: talk.until.may_repeat(talk.route.plan.treatment.backoff.unwrap_or_default()),
+        has_other: true,
+    };
     let statuses = &talk.route.plan.treatment.retried_statuses;
     if retry::is_status_repeated(head.status, statuses, facts, room) {
         record.answered = Some(head.status);

@@ -10,6 +10,7 @@ use crate::http1::fields::{FieldKind, is_hop_by_hop, kind_as_read};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{Field, RequestHead, ResponseHead, Version};
 use crate::http1::reframe::Framing;
+use crate::limits::RESPONSE_HEAD_BYTES_MAX;
 use crate::model::{ConnectionOption, OddNames, ServerField, UpstreamVersion};
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::downstream::ListenerFacts;
@@ -237,7 +238,8 @@ impl Returned<'_> {
         out.extend_from_slice(name);
         out.extend_from_slice(b": ");
         out.extend_from_slice(prefix.as_bytes());
-        let places = self.places.as_ref();
+        // What is put together is no longer than a backend's own head may be.
+        let places = self.places.as_ref().filter(|_| out.len() <= RESPONSE_HEAD_BYTES_MAX);
         let replaced = places.and_then(|(places, known)| places.put(name, value, known, out));
         if replaced.is_none() {
             out.extend_from_slice(value);

@@ -70,6 +70,9 @@ impl Relay<'_> {
                 if matches!(early, Some(Read::Octets)) {
                     continue;
                 }
+                if let Some(Read::Broken(error)) = &early {
+                    return self.break_off(reply, Failure::Truncated, error);
+                }
                 if self.pass(reply, piece, &mut silent).await.is_err() {
                     return Relayed::Gone;
                 }

@@ -135,7 +135,8 @@ impl<'a> Request<'a> {
         let head = self.head;
         match self.body {
             Body::Untouched => {}
-            Body::Collected => return Some(0),
+            // What came with the head still stands there.
+            Body::Collected => return Some(self.bytes.len().saturating_sub(head.head_bytes)),
             Body::Spent => return None,
         }
         let here = self.bytes.len().saturating_sub(head.head_bytes);

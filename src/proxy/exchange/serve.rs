@@ -14,7 +14,8 @@ use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
 use crate::http1::head::is_grpc;
 use crate::http1::reframe::Trailers;
-use crate::model::{AccessLog, RequestIds, Scheme, UpstreamVersion};
+use crate::limits::COLLECTED_BODY_BYTES_MAX;
+use crate::model::{AccessLog, RequestIds, RetryCause, Scheme, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
 use crate::proxy::exchange::collect::Uncollected;
@@ -30,8 +31,8 @@ use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
-use crate::table::Match;
 use crate::table::plan::{ResponsePlan, Treatment};
+use crate::table::{Match, Route};
 use crate::telemetry::{Counter, ExchangeRecord};
 
 /// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
@@ -278,8 +279,7 @@ impl<'a> Exchange<'a> {
         }
         // What the operator has all backends told says nothing against trailers.
         self.set_texts(route);
-        let version = route.plan.request.version;
-        if version == UpstreamVersion::Http10 && self.head().body == BodyLength::Chunked {
+        if self.is_collected(route) {
             // PERF: of few requests, so that no other has room for it.
             match Box::pin(self.collect(route.plan.treatment.body_bytes_max)).await {
                 Ok(()) => {}
@@ -300,6 +300,27 @@ impl<'a> Exchange<'a> {
             self.end_copies(rule, route, &until);
         }
         served
+    }
+
+    /// Whether the body is read before a backend is asked: that would not know where it ends, or
+    /// the request may be repeated, for which nginx holds it, too (`proxy_request_buffering`).
+    fn is_collected(&self, route: Route<'_>) -> bool {
+        if self.body != Body::Untouched {
+            return false;
+        }
+        let (head, treatment) = (self.head(), &route.plan.treatment);
+        match head.body {
+            BodyLength::Chunked => route.plan.request.version == UpstreamVersion::Http10,
+            BodyLength::Known(length) => {
+                let may_be_repeated = treatment.retry_causes.has(RetryCause::NonIdempotent)
+                    || (!treatment.retried_statuses.is_empty() && head.is_idempotent(self.bytes));
+                treatment.tries_max > 1
+                    && may_be_repeated
+                    && length <= COLLECTED_BODY_BYTES_MAX as u64
+                    && self.request().whole_body().is_none()
+            }
+            BodyLength::None | BodyLength::UntilClose => false,
+        }
     }
 
     /// What the plan has in every answer to this request.

@@ -27,9 +27,12 @@ impl Ends {
         // Of nothing: the kernel looks only whether this call may be made.
         splice(reader.as_raw_fd(), writer.as_raw_fd(), 0)?;
         let bytes = libc::c_int::try_from(PIPE_BYTES).unwrap_or(libc::c_int::MAX);
-        // SAFETY: plain system call on a descriptor that we own. Where the pipes of a user hold
-        // much already it fails (pipe(7)); then this one holds less.
-        unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, bytes) };
+        // SAFETY: plain system call on a descriptor that we own.
+        let held = unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETPIPE_SZ, bytes) };
+        if held < 0 {
+            // The pipes of a user hold much already (pipe(7)): copying is faster than a short one.
+            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        }
         Ok(Self { reader, writer })
     }
 

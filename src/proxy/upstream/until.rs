@@ -38,10 +38,11 @@ impl Until {
         self.repeats_until = Some(begun.saturating_add(nanos(time)));
     }
 
-    /// Whether another try may begin.
+    /// Whether another try may begin after a pause.
     #[must_use]
-    pub fn may_repeat(&self) -> bool {
-        !left(self.ends_at).is_zero() && self.repeats_until.is_none_or(|end| process_nanos() < end)
+    pub fn may_repeat(&self, pause: Duration) -> bool {
+        let begin = process_nanos().saturating_add(nanos(pause));
+        !left(self.ends_at).is_zero() && self.repeats_until.is_none_or(|end| begin < end)
     }
 
     /// Time to wait for the upstream now: the read timeout, or what is left of the try.
