@@ -326,6 +326,9 @@ fn scoped_rights_need_nothing_of_the_cluster() {
     assert!(bound("ringway", "ringway-services-ringway-controller"));
     assert!(bound("certificates", "ringway-secrets-wildcard"));
     assert!(!manifests.contains("ringway-secrets-tickets"), "watched with its namespace");
+    // Fields of chart values lie in a ConfigMap of their own, which the controller's names.
+    let fields = rendered(&["--values", &scoped, "--set", "controller.addHeaders.X-A=b"]);
+    assert!(fields.contains("ringway-configmaps-ringway-custom-add-headers"), "{fields}");
     let mixed =
         rendered(&["--values", &scoped, "--set", "controller.ingressClassResource.enabled=true"]);
     let role = document(&mixed, "ClusterRole", "ringway").expect("for IngressClasses");

@@ -237,7 +237,9 @@ fn nothing_stays_but_what_is_documented() {
 
     helm(&installation, &["uninstall", &namespace]);
     let after = snapshot(&client, &all);
-    let left: Vec<&String> = after.difference(&before).collect();
+    // Controllers of the cluster write Events while all is taken down; the server forgets them.
+    let left = after.difference(&before).filter(|path| !path.contains("/events/"));
+    let left: Vec<&String> = left.collect();
     // Helm leaves the namespace; what the controller made is in it. See the README of the chart.
     let expected = [
         format!("/api/v1/namespaces/{namespace}"),
