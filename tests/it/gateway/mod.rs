@@ -1,3 +1,4 @@
 //! Gateways and their routes, seen from outside, as files of a directory.
 
+mod mistakes;
 mod routes;

@@ -66,7 +66,10 @@ fn path_match(condition: Option<&PathCondition>, field: &str) -> Result<PathMatc
         "PathPrefix" => PathType::Prefix,
         "RegularExpression" => {
             let pattern = PathPattern::new(value, &whole(value));
-            let told = |error| unsupported(field("value"), format!("{value:?}: {error}."));
+            let told = |error| {
+                let text = format!("{value:?}: {error}; correct the expression (RE2 syntax).");
+                unsupported(field("value"), text)
+            };
             return pattern.map(PathMatch::Regex).map_err(told);
         }
         other => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::grants::{Grants, Referrer};
 use super::hostnames;
-use super::namespaces::Admission;
+use super::namespaces::{Admission, NoChoice};
 use super::protocol::{Protocol, Transport};
 use super::sites::Site;
 use crate::control::gateway_api::gateway::{ListenerSpec, ListenerTls, RouteGroupKind};
@@ -72,10 +72,9 @@ impl Listener {
         let allowed = allowed_routes.as_ref();
         let namespaces = allowed.and_then(|allowed| allowed.namespaces.as_ref());
         let admission = Admission::of(namespaces, &owner.namespace, "Same");
-        if let Err(choice) = &admission {
-            let text = format!("{:?} is no choice; write All, Same or Selector.", choice.0);
-            let field = "allowedRoutes.namespaces.from";
-            refused.get_or_insert_with(|| Fault::new("UnsupportedValue", field, text));
+        if let Err(NoChoice { field, advice }) = &admission {
+            let field = format!("allowedRoutes.namespaces.{field}");
+            refused.get_or_insert_with(|| Fault::new("UnsupportedValue", field, advice.clone()));
         }
         let wanted = allowed.map(|allowed| &*allowed.kinds).unwrap_or_default();
         let (kinds, wrong_kind) = kinds(protocol.filter(|p| p.is_served()), wanted);

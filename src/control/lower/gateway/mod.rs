@@ -467,7 +467,10 @@ impl Gateways {
         for (reference, status) in self.policies.states(&self.ways(), &options.gateway_controller) {
             // Of what has no way through a Gateway of ours nothing is said.
             if status.has_parents() || self.told.contains_key(&reference) {
-                now.push((reference, Some(status), Vec::new()));
+                let entry = store.backend_tls_policies.get(&reference);
+                let provenance = entry.and_then(|entry| entry.provenance.as_ref());
+                let problems = states::policy_problems(&reference, provenance, &status);
+                now.push((reference, Some(status), problems));
             }
         }
         let said: BTreeSet<&ObjectRef> = now.iter().map(|(reference, ..)| reference).collect();

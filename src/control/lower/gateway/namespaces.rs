@@ -23,9 +23,12 @@ pub(super) enum Admission {
     Nobody,
 }
 
-/// What stands there is no way to choose namespaces.
+/// What stands there is no way to choose namespaces: the field and what to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnknownChoice(pub String);
+pub(super) struct NoChoice {
+    pub field: &'static str,
+    pub advice: String,
+}
 
 impl Admission {
     /// What an object in the namespace `own` allows. `unsaid`: `from` where it says nothing.
@@ -33,16 +36,21 @@ impl Admission {
         allowed: Option<&AllowedNamespaces>,
         own: &Arc<str>,
         unsaid: &str,
-    ) -> Result<Self, UnknownChoice> {
+    ) -> Result<Self, NoChoice> {
         let from = allowed.and_then(|allowed| allowed.from.as_deref());
         let selector = allowed.and_then(|allowed| allowed.selector.clone());
         match from.unwrap_or(unsaid) {
             "All" => Ok(Self::All),
             "Same" => Ok(Self::Only(Arc::clone(own))),
-            // Without a selector none is selected: nothing is open by oversight.
-            "Selector" => Ok(selector.map_or(Self::Nobody, Self::Selected)),
+            "Selector" => selector.map(Self::Selected).ok_or_else(|| NoChoice {
+                field: "selector",
+                advice: "Namespaces are chosen by their labels; write matchLabels.".to_owned(),
+            }),
             "None" => Ok(Self::Nobody),
-            other => Err(UnknownChoice(other.to_owned())),
+            other => Err(NoChoice {
+                field: "from",
+                advice: format!("{other:?} is no choice; write All, Same or Selector."),
+            }),
         }
     }
 

@@ -145,7 +145,8 @@ impl References {
         match service::locate(&entry.object, &key) {
             Ok(_) => Ok(key),
             Err(error) => {
-                let text = format!("Service {}, port {port}: {error}; {}", full(), error.advice());
+                let advice = error.advice().trim_end_matches('.');
+                let text = format!("Service {}, port {port}: {error}. {advice}", full());
                 Err(ReferenceError::Port(text))
             }
         }

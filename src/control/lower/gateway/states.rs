@@ -14,6 +14,7 @@ use super::routes::Route;
 use crate::control::conditions::{
     Condition, Content, GatewayAddresses, ListenerStatus, ObjectStatus, ParentList, ParentStatus,
 };
+use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
 use crate::model::{Kind, ObjectRef, Problem};
 
@@ -305,6 +306,25 @@ pub(super) fn parent_problems(
         if let Some((reason, message)) = (telling.not_open)(listener) {
             let fault = Fault::new(reason, "", message);
             report.error(finding(&fault, &format!("spec.listeners[{index}].port")));
+        }
+    }
+    report.finish()
+}
+
+/// What is wrong with a policy that shows `status`.
+pub(super) fn policy_problems(
+    reference: &ObjectRef,
+    provenance: Option<&Provenance>,
+    status: &ObjectStatus,
+) -> Vec<Arc<Problem>> {
+    let mut report = Report::new(reference, provenance);
+    // The same on each way to the Service.
+    if let Content::Parents { parents, .. } = &status.content
+        && let Some(parent) = parents.first()
+    {
+        for condition in parent.conditions.iter().filter(|condition| !condition.is_true()) {
+            let fault = Fault::new(condition.reason, "", condition.message.clone());
+            report.error(finding(&fault, "spec"));
         }
     }
     report.finish()
