@@ -11,7 +11,7 @@ TEST_LOG := target/test.log
 
 .PHONY: help test setup fmt fmt-check lint doc test-only bench bench-smoke fuzz-smoke loadtest \
 	loadtest-idle loadtest-reload controlplane test-cluster test-cluster-oldest test-cluster-full \
-	demo deny ci
+	conformance demo deny ci
 
 help: ## Print this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,6 +65,10 @@ test-cluster-full: controlplane test-cluster-oldest ## 10,000 Ingresses, ten rol
 		RINGWAY_CLUSTER_FULL=1 RINGWAY_BIN=$(CURDIR)/target/release/ringway \
 			$(CARGO) test --locked --test cluster -- --test-threads 1 $$module::; \
 	done
+
+conformance: controlplane ## The official suite of the Gateway API, whole, both drivers: docs/conformance
+	RINGWAY_CONFORMANCE=$(CURDIR)/docs/conformance \
+		$(CARGO) test --locked --test cluster -- --nocapture conformance::
 
 bench: ## Criterion benches, full length
 	$(CARGO) bench --locked

@@ -46,6 +46,13 @@ fn a_clean_directory_has_no_problems() {
 }
 
 #[test]
+fn the_examples_have_no_problems() {
+    let output = ringway(&["check", "../../deploy/examples"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.ends_with(": no problems\n"), "{said}");
+}
+
+#[test]
 fn conflicts_name_both_sides() {
     check("conflicts", &[], 1);
 }

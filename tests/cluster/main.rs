@@ -17,6 +17,9 @@ mod harness;
 #[allow(dead_code, unused_imports, reason = "more than these tests need")]
 mod peers;
 
+#[path = "../conformance/mod.rs"]
+mod conformance;
+
 mod acme;
 mod admission;
 mod classes;
@@ -40,6 +43,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     harness::pod::serve_if_asked();
+    conformance::program::serve_names_if_asked();
     harness::run([
         control_plane::cases(),
         discovery::cases(),
@@ -59,5 +63,6 @@ fn main() -> ExitCode {
         rollout::cases(),
         scale::cases(),
         faults::cases(),
+        conformance::cases(),
     ])
 }

@@ -1,6 +1,7 @@
 //! An API server with its store, and the controllers a test needs: the real programs, which
 //! `tests/controlplane/build` makes.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -33,6 +34,9 @@ const STRANGER: &str = "stranger";
 /// A folder with kube-apiserver, kube-controller-manager, etcd and helm;
 /// `RINGWAY_CLUSTER_SERVER=oldest` asks for the older of the two that the script builds.
 static BINARIES: OnceLock<PathBuf> = OnceLock::new();
+
+/// What `build conformance` made: the official suite of the Gateway API and what it needs.
+static SUITE: OnceLock<PathBuf> = OnceLock::new();
 
 static SHARED: OnceLock<ControlPlane> = OnceLock::new();
 
@@ -86,7 +90,10 @@ pub(crate) struct ControlPlane {
 pub(crate) fn find_binaries() -> Result<(), String> {
     let folder = match std::env::var_os("RINGWAY_CONTROLPLANE_BIN") {
         Some(folder) => PathBuf::from(folder),
-        None => build()?,
+        None => {
+            let server = std::env::var_os("RINGWAY_CLUSTER_SERVER");
+            build(server.as_deref().filter(|server| !server.is_empty()))?
+        }
     };
     for program in ["kube-apiserver", "kube-controller-manager", "etcd", "helm"] {
         if !folder.join(program).is_file() {
@@ -97,11 +104,24 @@ pub(crate) fn find_binaries() -> Result<(), String> {
     Ok(())
 }
 
-fn build() -> Result<PathBuf, String> {
+/// The same for the official suite of the Gateway API, of which [`suite`] then tells.
+pub(crate) fn find_suite() -> Result<(), String> {
+    let folder = build(Some("conformance".as_ref()))?;
+    SUITE.get_or_init(|| folder);
+    Ok(())
+}
+
+/// The folder of the official suite.
+#[track_caller]
+pub(crate) fn suite() -> &'static Path {
+    SUITE.get().expect("found before the first case")
+}
+
+/// Has the script build `what`, and returns the folder that holds it.
+fn build(what: Option<&OsStr>) -> Result<PathBuf, String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/build");
-    let server = std::env::var_os("RINGWAY_CLUSTER_SERVER").filter(|server| !server.is_empty());
     let output = Command::new(&script)
-        .args(server)
+        .args(what)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -67,7 +67,9 @@ pub(crate) fn run<const N: usize>(modules: [Vec<Trial>; N]) -> ExitCode {
         .any(|trial| !arguments.is_filtered_out(trial) && !arguments.is_ignored(trial));
     if has_work && !arguments.list {
         // The binaries first: what builds them needs the network that is left behind.
-        let prepared = control_plane::find_binaries().and_then(|()| network::enter());
+        let prepared = control_plane::find_binaries()
+            .and_then(|()| control_plane::find_suite())
+            .and_then(|()| network::enter());
         if let Err(reason) = prepared {
             eprintln!("cluster tests cannot run: {reason}");
             return ExitCode::FAILURE;

@@ -8,6 +8,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use rustix::process::{getegid, geteuid};
@@ -21,6 +22,10 @@ pub(crate) const SERVICES: &str = "10.96.0.0/16";
 
 /// Where the API server says that it is. Nobody asks it there.
 pub(crate) const ADVERTISED: Ipv4Addr = Ipv4Addr::new(10, 201, 0, 1);
+
+/// The bridge to which pods with networks of their own are plugged in: its address, and so much of
+/// it as is theirs, too.
+const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 202, 0, 0);
 
 /// Below the ephemeral ports of the namespace, in which nobody but this process asks for one.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
@@ -70,16 +75,53 @@ pub(crate) fn enter() -> Result<(), String> {
     ip(&["route", "add", "local", RANGE, "dev", "lo"])
 }
 
+/// Adds the bridge, if nobody has.
+pub(crate) fn add_bridge() -> Result<(), String> {
+    static ADDED: OnceLock<Result<(), String>> = OnceLock::new();
+    let add = || {
+        ip(&["link", "add", "pods", "type", "bridge"])?;
+        ip(&["addr", "add", &format!("{}/16", pod_address(0)), "dev", "pods"])?;
+        ip(&["link", "set", "pods", "up"])
+    };
+    ADDED.get_or_init(add).clone()
+}
+
+/// The address of the `number`th pod at the bridge; 0: of the bridge.
+pub(crate) fn pod_address(number: u16) -> Ipv4Addr {
+    Ipv4Addr::from_bits(BRIDGE.to_bits() + u32::from(number) + 1)
+}
+
+/// Connects the namespace of a process, which is the file `namespace`, with the bridge.
+pub(crate) fn plug(namespace: &str, process: u32, number: u16) -> Result<(), String> {
+    let link = format!("pod{number}");
+    let (peer, process) = (["type", "veth", "peer", "name", "eth0", "netns"], process.to_string());
+    ip(&[&["link", "add", &link, "master", "pods"], &peer[..], &[&process]].concat())?;
+    ip(&["link", "set", &link, "up"])?;
+    let inside = |arguments: &[&str]| {
+        run("nsenter", &[&[&format!("--net={namespace}"), "ip"], arguments].concat())
+    };
+    inside(&["addr", "add", &format!("{}/16", pod_address(number)), "dev", "eth0"])?;
+    inside(&["link", "set", "eth0", "up"])
+}
+
 fn write(path: &str, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{path}: {error}"))
 }
 
 fn ip(arguments: &[&str]) -> Result<(), String> {
+    run("ip", arguments)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
     let output =
-        Command::new("ip").args(arguments).stdin(Stdio::null()).output().map_err(|error| {
-            format!("the program ip (Debian: iproute2) does not start: {error}")
+        Command::new(program).args(arguments).stdin(Stdio::null()).output().map_err(|error| {
+            format!("the program {program} (Debian: iproute2, util-linux) does not start: {error}")
         })?;
     let text = String::from_utf8_lossy(&output.stderr);
     let command = arguments.join(" ");
-    if output.status.success() { Ok(()) } else { Err(format!("ip {command}: {}", text.trim())) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program} {command}: {}", text.trim()))
+    }
 }

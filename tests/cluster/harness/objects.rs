@@ -30,6 +30,9 @@ const KINDS: &[(&str, &str, &str, bool)] = &[
     ("RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings", true),
     ("ClusterRole", "rbac.authorization.k8s.io/v1", "clusterroles", false),
     ("ClusterRoleBinding", "rbac.authorization.k8s.io/v1", "clusterrolebindings", false),
+    ("GatewayClass", "gateway.networking.k8s.io/v1", "gatewayclasses", false),
+    ("Gateway", "gateway.networking.k8s.io/v1", "gateways", true),
+    ("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes", true),
     (
         "ValidatingWebhookConfiguration",
         "admissionregistration.k8s.io/v1",

@@ -73,7 +73,7 @@ impl Drop for Process {
 
 /// Starts a child from a thread that lasts as long as the process: the kernel sends the signal of
 /// a parent's death when the thread ends that started the child.
-fn spawn(mut command: Command) -> io::Result<Child> {
+pub(crate) fn spawn(mut command: Command) -> io::Result<Child> {
     type Order = (Command, Sender<io::Result<Child>>);
     static ORDERS: OnceLock<Sender<Order>> = OnceLock::new();
     let die_with_parent =
