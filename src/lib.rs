@@ -18,6 +18,8 @@ pub mod model;
 
 pub mod table;
 
+pub mod explain;
+
 pub mod publish;
 
 pub mod quota;

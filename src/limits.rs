@@ -398,6 +398,25 @@ pub const PASSWORDS_WAITING_PER_CLIENT_MAX: usize = 64;
 /// Checks of one core under way at a time: one that is worked on and the next. All others wait
 /// where who is next can still be chosen.
 pub const PASSWORD_CHECKS_PER_CORE: usize = 2;
+/// Questions of `explain` that wait for a core: an operator's, at a tenth of a millisecond each.
+pub const EXPLANATIONS_WAITING_MAX: usize = 4;
+/// How long a core may take to explain a request.
+pub const EXPLANATION_PATIENCE: Duration = Duration::from_secs(5);
+/// Octets of an explanation that is asked for by the admin listener.
+pub const EXPLANATION_BYTES_MAX: usize = 4 << 20;
+/// Rules that an explanation tells of; a host may have thousands.
+pub const EXPLAINED_RULES_MAX: usize = 64;
+/// Endpoints of a backend that an explanation tells of.
+pub const EXPLAINED_ENDPOINTS_MAX: usize = 64;
+/// Annotations and keys that may have set a value: each costs another lowering of a rule.
+pub const EXPLAINED_CAUSES_MAX: usize = 128;
+/// Explanations that the admin listener has made at a time.
+pub const ADMIN_EXPLANATIONS_MAX: usize = 2;
+/// Octets of a secret of a request that is hidden in other texts, too: shorter ones stand in too
+/// many of them by accident.
+pub const HIDDEN_VALUE_BYTES_MIN: usize = 4;
+/// Octets of a value that an explanation repeats: long ones are texts of answers and lists.
+pub const EXPLAINED_VALUE_BYTES_MAX: usize = 240;
 /// Threads that check passwords, at most; there are half as many as cores. They are nicer than
 /// cores and share their CPUs.
 pub const PASSWORD_THREADS_MAX: usize = 4;

@@ -19,6 +19,7 @@
 //! it with its [`Sequence`]; a core that reads the mark has applied all before it.
 
 mod core_state;
+mod explain;
 mod passwords;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +38,7 @@ use crate::table::{BackendId, EndpointSet, Table, TableVersion};
 use core_state::{Bell, ring};
 
 pub use core_state::CoreState;
+pub use explain::{Asking, Explainers, Unexplained};
 pub use passwords::{PasswordChecks, PasswordDesk};
 
 /// Number of a publication, from 1, growing; 0: none yet.
@@ -149,6 +151,8 @@ pub struct Subscriber {
     pub retired: Sender<Retired>,
     /// For passwords that are to be checked.
     pub passwords: PasswordDesk,
+    /// Requests that are to be explained; there may be one when the doorbell rang.
+    pub questions: Receiver<Asking>,
 }
 
 /// Nanoseconds since the process first asked; monotonic, the same clock on every thread.
@@ -226,6 +230,7 @@ pub struct Publisher {
     cores: Vec<CoreLink>,
     retired: Receiver<Retired>,
     password_checks: PasswordChecks,
+    explainers: Explainers,
     published: TableVersion,
     marked: Sequence,
     opened: OpeningId,
@@ -245,7 +250,7 @@ pub fn channel(cores: usize) -> io::Result<(Publisher, Vec<Subscriber>)> {
     let (grave, retired) = bounded(RETIRED_PER_CORE_MAX * cores.max(1));
     let mut links = Vec::with_capacity(cores);
     let mut subscribers = Vec::with_capacity(cores);
-    let mut bells = Vec::with_capacity(cores);
+    let (mut bells, mut askers) = (Vec::with_capacity(cores), Vec::with_capacity(cores));
     for core in 0..cores {
         let (control_half, core_half) = UnixStream::pair()?;
         control_half.set_nonblocking(true)?;
@@ -253,23 +258,23 @@ pub fn channel(cores: usize) -> io::Result<(Publisher, Vec<Subscriber>)> {
         let state = Arc::new(CoreState::default());
         let bell = Bell { doorbell: control_half, state: Arc::clone(&state) };
         bells.push(bell.try_clone()?);
+        askers.push(bell.try_clone()?);
         links.push(CoreLink { updates: sender, bell, pending: Pending::default() });
         subscribers.push((core, updates, core_half, state));
     }
     let (password_checks, desks) = passwords::channel(bells)?;
-    let subscribers = subscribers.into_iter().zip(desks);
-    let subscribers = subscribers.map(|((core, updates, doorbell, state), passwords)| Subscriber {
-        core,
-        updates,
-        doorbell,
-        state,
-        retired: grave.clone(),
-        passwords,
-    });
+    let (explainers, questions) = explain::channel(askers);
+    let subscribers = subscribers.into_iter().zip(desks.into_iter().zip(questions));
+    let subscribers =
+        subscribers.map(|((core, updates, doorbell, state), (passwords, questions))| {
+            let retired = grave.clone();
+            Subscriber { core, updates, doorbell, state, retired, passwords, questions }
+        });
     let publisher = Publisher {
         cores: links,
         retired,
         password_checks,
+        explainers,
         published: TableVersion::default(),
         marked: Sequence::default(),
         opened: OpeningId::default(),
@@ -401,6 +406,12 @@ impl Publisher {
     #[must_use]
     pub fn password_checks(&self) -> PasswordChecks {
         self.password_checks.clone()
+    }
+
+    /// For those who ask what would become of requests.
+    #[must_use]
+    pub fn explainers(&self) -> Explainers {
+        self.explainers.clone()
     }
 
     /// What each core tells about itself, in core order.

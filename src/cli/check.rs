@@ -19,7 +19,7 @@ use crate::control::source::manifest::{self, Manifest, SKIPPED};
 use crate::control::source::report::MORE_PROBLEMS;
 use crate::control::source::set::ManifestSet;
 use crate::control::source::tree::Tree;
-use crate::control::store::Store;
+use crate::control::store::{Dirty, Store};
 use crate::model::{Kind, ObjectRef, Problem, Severity};
 
 /// The path that stands for standard input, and its name in messages.
@@ -186,6 +186,18 @@ fn lower_options(args: &CheckArgs) -> LowerOptions {
         is_offline: true,
         ..LowerOptions::directory("", &args.controller_class)
     }
+}
+
+/// What `paths` hold, whatever is wrong with it.
+///
+/// # Errors
+/// See [`CheckError`].
+pub(super) fn store_of(paths: &[PathBuf]) -> Result<(Store, Dirty), CheckError> {
+    let mut reading = Reading::default();
+    reading.all(paths)?;
+    let mut store = Store::default();
+    let dirty = store.apply(reading.set.take_changes().changes);
+    Ok((store, dirty))
 }
 
 /// Reads what `paths` hold, and lowers it as each class in turn.

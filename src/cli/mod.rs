@@ -4,6 +4,7 @@ pub mod check;
 pub mod demo;
 pub mod doctor;
 mod exit;
+mod explain;
 mod logs;
 pub mod serve;
 mod signals;
@@ -17,6 +18,7 @@ use clap::Parser as _;
 use self::exit::EXIT_USAGE;
 use crate::config::ConfigError;
 use crate::config::nginx_flags::{self, FlagError, Translated};
+use crate::explain::QuestionError;
 
 /// The command line.
 #[derive(Debug, clap::Parser)]
@@ -47,6 +49,18 @@ pub enum Command {
     ///
     /// Exit codes: 0 no error, 1 at least one error, 2 nothing could be looked at.
     Doctor(Box<serve::ServeArgs>),
+    /// Say what would become of a request, and why: rule, gates, plan, backend, what goes upstream
+    ///
+    /// Of manifests without a network, or of the table that a running process serves by, which is
+    /// asked at its admin listener. Nothing is sent. Secrets are not shown.
+    ///
+    ///     ringway explain --manifests deploy/examples https://shop.example/cart
+    ///     ringway explain --admin 127.0.0.1:9901 --client 192.0.2.7 https://shop.example/cart
+    ///     ringway explain --manifests DIR -- curl -H 'X-Canary: always' https://shop.example/cart
+    ///
+    /// Exit codes: 0 explained, whatever becomes of the request; 1 nobody answers; 2 bad words.
+    #[command(verbatim_doc_comment)]
+    Explain(Box<explain::ExplainArgs>),
 }
 
 /// What was typed, in our words; what has no effect in them is told.
@@ -80,12 +94,14 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(&args, &mut std::io::stdout().lock()),
         Command::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock()),
+        Command::Explain(args) => explain::run(&args, &mut std::io::stdout().lock()),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to tell when standard error is closed.
         drop(writeln!(std::io::stderr(), "ringway: {error:#}"));
         let is_usage = error.is::<ConfigError>()
             || error.is::<check::CheckError>()
+            || error.is::<QuestionError>()
             || error.is::<doctor::DoctorError>();
         if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
     })

@@ -110,7 +110,7 @@ pub fn run_with(
     };
     let DataPlane { publisher, scrape, log_writer, spans, entry_points, started } = plane;
     let state = Arc::new(ControlState::default());
-    let cores = publisher.states();
+    let (cores, explainers) = (publisher.states(), publisher.explainers());
     let admin_scrape = Arc::clone(&scrape);
     let logs = Logs::new(&config, severity, log_writer.as_ref().map(LogWriter::orders));
     let hook = on_compiled(scrape, logs, spans.orders);
@@ -139,6 +139,8 @@ pub fn run_with(
         now_nanos: process_nanos,
         put_off: Arc::default(),
         room: ControlRoom::new(config.control_connections),
+        explainers,
+        objects: control.asking(),
     };
     let admin = admin::start(admin, admin_state).context("the admin listener cannot start")?;
     print_start_line(&config, &started, &bound, &name)?;

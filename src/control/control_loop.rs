@@ -11,8 +11,10 @@ use super::admission::ReviewRequest;
 use super::cluster::ClusterLink;
 use super::controller::Controller;
 use super::error::ControlError;
+use super::explain::ExplainerRequest;
 use super::feed::{Delivery, DirectoryFeed, Feed, KubernetesFeed};
 use super::resolve::Resolver;
+use crate::limits::EXPLANATIONS_WAITING_MAX;
 
 /// Waits for whatever may change the model and passes it on.
 pub struct ControlLoop {
@@ -22,6 +24,8 @@ pub struct ControlLoop {
     zone: watch::Receiver<Option<Arc<str>>>,
     /// Closed where there is no admission webhook.
     reviews: mpsc::Receiver<ReviewRequest>,
+    /// Both ends: others ask while there is somebody to ask.
+    explaining: (mpsc::Sender<ExplainerRequest>, mpsc::Receiver<ExplainerRequest>),
     resolver: Resolver,
     acks: AckWatch,
 }
@@ -62,7 +66,9 @@ impl ControlLoop {
         reviews: mpsc::Receiver<ReviewRequest>,
     ) -> Result<Self, ControlError> {
         let acks = AckWatch::new(controller.publisher()).map_err(ControlError::Doorbells)?;
-        Ok(Self { controller, feed, zone, reviews, resolver: Resolver::default(), acks })
+        let explaining = mpsc::channel(EXPLANATIONS_WAITING_MAX);
+        let resolver = Resolver::default();
+        Ok(Self { controller, feed, zone, reviews, explaining, resolver, acks })
     }
 
     /// Works until something breaks that cannot be repaired. Safe to cancel and to call again.
@@ -94,6 +100,12 @@ impl ControlLoop {
         self.feed.reread()
     }
 
+    /// For those who ask what objects have to do with a rule.
+    #[must_use]
+    pub fn asking(&self) -> mpsc::Sender<ExplainerRequest> {
+        self.explaining.0.clone()
+    }
+
     /// The deciding half.
     pub fn controller_mut(&mut self) -> &mut Controller {
         &mut self.controller
@@ -115,6 +127,7 @@ impl ControlLoop {
                 self.controller.on_zone(zone, now());
             }
             Some(request) = self.reviews.recv() => self.controller.review(request),
+            Some(request) = self.explaining.1.recv() => self.controller.explain(request),
             answer = self.resolver.answer() => {
                 self.controller.on_answer(answer, now());
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::admission::ReviewRequest;
+use super::explain::{Explainer, ExplainerRequest};
 use super::lower::{LowerOptions, Lowered, Lowerer};
 use super::openings::{Bound, Openings, Shut};
 use super::outcomes::{Outcome, Outcomes};
@@ -186,6 +187,13 @@ impl Controller {
             // The connection may have ended in between.
             drop(reply.send(problems));
         }
+    }
+
+    /// Tells what objects have to do with a rule.
+    pub fn explain(&self, request: ExplainerRequest) {
+        let ExplainerRequest { place, reply } = request;
+        // Who asked may be gone.
+        drop(reply.send(Explainer::of(&self.store, self.lowerer.options(), &place)));
     }
 
     /// Begins the drain on every core.

@@ -19,6 +19,7 @@ mod control_loop;
 pub mod controller;
 pub mod endpoint_slice;
 mod error;
+pub mod explain;
 mod feed;
 pub mod gateway_api;
 pub mod host_certificate;

@@ -49,7 +49,7 @@ impl Dirty {
 macro_rules! store {
     ($($kind:ident($field:ident),)+) => {
         /// The latest objects.
-        #[derive(Debug, Default)]
+        #[derive(Debug, Clone, Default)]
         pub struct Store {
             $(
                 /// By reference.

@@ -135,6 +135,21 @@ impl FieldEdits {
         self.set.iter().chain(&self.add).map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
+    /// Names of lines that are left out and not written anew.
+    pub fn removed(&self) -> impl Iterator<Item = &str> {
+        self.remove.iter().map(AsRef::as_ref)
+    }
+
+    /// Lines in the place of all of their names.
+    pub fn set(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.set.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
+    /// Further lines.
+    pub fn added(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.add.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
+    }
+
     fn repeated_name(&self) -> Option<Arc<str>> {
         let pairs = self.set.iter().chain(&self.add).map(|(name, _)| name);
         let mut names: Vec<&Arc<str>> = pairs.chain(&self.remove).collect();

@@ -559,6 +559,17 @@ impl Gates {
         self.gates.iter().any(Gate::is_guard)
     }
 
+    /// In their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Gate> {
+        self.gates.iter()
+    }
+
+    /// How many of those who say who may come in are needed.
+    #[must_use]
+    pub const fn satisfy(&self) -> Satisfy {
+        self.satisfy
+    }
+
     /// Whether all requests are sent to one place.
     #[must_use]
     pub fn has_goto(&self) -> bool {
@@ -600,31 +611,59 @@ impl<'g> Walk<'g> {
     pub fn next(&mut self, said: Option<Said>) -> Step<'g> {
         let mut said = said;
         loop {
-            let raised = self.facts.raised.first();
-            let step = match self.rest.split_first() {
-                Some((gate, rest)) if gate.place().rank() < raised => {
-                    let step = gate.pass(&self.facts, said.take());
-                    if !step.is_open() {
-                        self.rest = rest;
-                    }
-                    match self.satisfy {
-                        Satisfy::All => step,
-                        Satisfy::Any => self.weigh(gate, step),
-                    }
-                }
-                _ => {
-                    let Some(place) = ORDER.get(raised as usize) else { return Step::Pass };
-                    let step = place.pass(said.take());
-                    if !step.is_open() {
-                        self.facts.raised.lower(raised);
-                    }
-                    step
-                }
-            };
-            if step != Step::Pass {
-                return step;
+            match self.turn(said.take()) {
+                None => return Step::Pass,
+                Some(Step::Pass) => {}
+                Some(step) => return step,
             }
         }
+    }
+
+    /// The same of the next gate alone; `None`: there is none left.
+    #[inline]
+    pub fn turn(&mut self, said: Option<Said>) -> Option<Step<'g>> {
+        let raised = self.facts.raised.first();
+        match self.rest.split_first() {
+            Some((gate, rest)) if gate.place().rank() < raised => {
+                let step = gate.pass(&self.facts, said);
+                if !step.is_open() {
+                    self.rest = rest;
+                }
+                Some(match self.satisfy {
+                    Satisfy::All => step,
+                    Satisfy::Any => self.weigh(gate, step),
+                })
+            }
+            _ => {
+                let step = ORDER.get(raised as usize)?.pass(said);
+                if !step.is_open() {
+                    self.facts.raised.lower(raised);
+                }
+                Some(step)
+            }
+        }
+    }
+
+    /// The gate that [`Self::turn`] comes to next, of a rule if it is one's.
+    #[must_use]
+    pub fn ahead(&self) -> Option<(Place, Option<&'g Gate>)> {
+        let raised = self.facts.raised.first();
+        match self.rest.first() {
+            Some(gate) if gate.place().rank() < raised => Some((gate.place(), Some(gate))),
+            _ => ORDER.get(raised as usize).map(|place| (*place, None)),
+        }
+    }
+
+    /// Whether somebody denied, whom another gate may overrule.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        self.denial.is_some()
+    }
+
+    /// What the request brought.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// What a step comes to where any gate of who may come in is enough.

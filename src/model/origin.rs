@@ -53,3 +53,16 @@ pub struct Origin {
     /// Directory source only.
     pub position: Option<SourcePosition>,
 }
+
+impl Origin {
+    /// The field of the object that the rule is; empty: it comes from the object as a whole.
+    #[must_use]
+    pub fn field(&self) -> String {
+        match (self.rule, self.path, self.object.kind) {
+            (Some(rule), Some(path), _) => format!("spec.rules[{rule}].http.paths[{path}]"),
+            (Some(rule), None, _) => format!("spec.rules[{rule}]"),
+            (None, _, Kind::Ingress) => "spec.defaultBackend".to_owned(),
+            (None, ..) => String::new(),
+        }
+    }
+}

@@ -11,9 +11,10 @@ use crate::proxy::client::accept::{self, Listeners, Socket, Waited};
 use crate::proxy::client::head;
 use crate::proxy::core::{Admission, Core};
 use crate::proxy::exchange::end::After;
+use crate::proxy::exchange::explain;
 use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::rt::{self, DriverChoice};
-use crate::publish::{Drain, Retired, Subscriber, Update};
+use crate::publish::{Asking, Drain, Retired, Subscriber, Update};
 use crate::quota::Quotas;
 use crate::telemetry::{CoreTelemetry, Gauge, Outlets};
 
@@ -76,6 +77,10 @@ async fn work(seat: Seat) {
             apply(&core, update, &mut listeners);
         }
         core.passwords.settle();
+        for Asking { question, reply } in core.subscriber.questions.try_iter() {
+            // Who asked may have gone meanwhile.
+            reply.try_send(explain::explain(&core, &question)).unwrap_or_default();
+        }
         if is_any {
             core.subscriber.acknowledge(core.table().0.version);
         }

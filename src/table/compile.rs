@@ -457,7 +457,7 @@ impl RuleCompiler {
             mirrors,
             auth_server: auth.and_then(|auth| self.ids.acquire_backend(&auth.server, uses)),
             origin: rule.origin.clone(),
-            path: plan.trace.as_ref().and_then(|_| Some(rule.matches.first()?.path.text())),
+            path: rule.matches.first().map(|matched| matched.path.text()),
             plan,
             backends,
             canaries,

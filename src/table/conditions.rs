@@ -46,6 +46,25 @@ impl Candidate {
         self.conditions.as_ref().is_none_or(|conditions| conditions.are_met(key))
     }
 
+    /// What of the request is not as the rule asks for it; `None`: nothing. Values are not
+    /// repeated: they may be nobody's to see.
+    pub(super) fn unmet(&self, key: &RequestKey<'_>) -> Option<String> {
+        let conditions = self.conditions.as_ref().filter(|conditions| !conditions.are_met(key))?;
+        let Conditions { method, fields, query } = &**conditions;
+        if let Some(wanted) = method.as_ref().filter(|wanted| wanted.as_bytes() != key.method) {
+            return Some(format!("the method is not {wanted}"));
+        }
+        let field = fields.iter().find(|wanted| {
+            let value = key.fields.field(wanted.name.as_bytes());
+            !value.is_some_and(|value| wanted.value.is_match(value))
+        });
+        if let Some(wanted) = field {
+            return Some(format!("the field {} is not as it asks for", wanted.name));
+        }
+        let names: Vec<&str> = query.iter().map(|wanted| &*wanted.name).collect();
+        Some(format!("of the query, {} is not as it asks for", names.join(" or ")))
+    }
+
     /// Rank among candidates of one path, lowest first: with a method, then most field conditions,
     /// then most query conditions. Ties keep the order they came in, which a stable sort preserves.
     ///

@@ -80,7 +80,7 @@ impl Table {
 }
 
 impl Table {
-    fn listener(&self, id: ListenerId) -> Option<&TableListener> {
+    pub(super) fn listener(&self, id: ListenerId) -> Option<&TableListener> {
         let listener = self.listeners.get(usize::from(id.slot))?;
         (listener.generation == id.generation).then_some(listener)
     }

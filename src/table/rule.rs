@@ -28,8 +28,7 @@ pub struct Match<'t> {
 pub struct TableRule {
     /// Where it comes from.
     pub origin: Origin,
-    /// The path that it is for, as its author wrote it; of several the first. `None`: nobody asks,
-    /// for its requests are not traced.
+    /// The path that it is for, as its author wrote it; of several the first.
     pub path: Option<Arc<str>>,
     /// What is done with its requests.
     pub plan: Arc<Plan>,

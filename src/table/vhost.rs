@@ -14,6 +14,7 @@ use super::key::RequestKey;
 use super::paths::{PathKind, Paths, PathsBuilder};
 use super::patterns::{Patterns, PatternsBuilder};
 use super::rule::{Match, TableRule};
+use super::sighting::{PathKind as SeenKind, Sighting, Verdict};
 use crate::model::{Host, HostPattern, LocationMatch, OnMiss, PathMatch};
 
 /// A compiled host. Shared by all tables since the one that first had it.
@@ -124,6 +125,81 @@ impl VHost {
         self.lookup_literal(key, |candidate| candidate.is_exact)
             .or_else(|| self.lookup_pattern(key))
             .or_else(|| self.lookup_literal(key, |candidate| !candidate.is_exact))
+    }
+
+    /// Tells of each rule what the request is to it, in the order in which it is tried; those whose
+    /// paths do not match come last.
+    pub(super) fn sight<'t>(&'t self, key: &RequestKey<'_>, out: &mut Vec<Sighting<'t>>) {
+        let from = out.len();
+        for (requests, rule) in &self.locations {
+            let (path, verdict) = match requests {
+                LocationMatch::Exact(text) => (format!("= {text}"), text.as_bytes() == key.path),
+                LocationMatch::Beginning(text) => {
+                    (text.to_string(), key.path.starts_with(text.as_bytes()))
+                }
+                LocationMatch::Settled(text) => {
+                    (format!("^~ {text}"), key.path.starts_with(text.as_bytes()))
+                }
+                LocationMatch::Matching(pattern) => {
+                    (format!("~ {}", pattern.source()), pattern.is_match(key.path))
+                }
+            };
+            let verdict = if verdict { Verdict::Behind } else { Verdict::OtherPath };
+            let (host, kind) = (&self.pattern, SeenKind::Location);
+            out.push(Sighting { host, path, kind, rule, verdict });
+        }
+        let literal = |is_exact: Option<bool>, out: &mut Vec<Sighting<'t>>| {
+            self.paths.find(key.path, |hit| {
+                let text = key.path.get(..hit.matched_bytes).unwrap_or_default();
+                let text = String::from_utf8_lossy(if text.is_empty() { b"/" } else { text });
+                let all = self.sightings_of(&hit.candidates, &text, key, None);
+                let wanted = |one: &Sighting<'_>| match is_exact {
+                    Some(is_exact) => (one.kind == SeenKind::Exact) == is_exact,
+                    None => true,
+                };
+                out.extend(all.into_iter().filter(wanted));
+                None::<()>
+            });
+        };
+        if self.patterns.is_empty() {
+            literal(None, out);
+        } else {
+            literal(Some(true), out);
+            self.patterns.find(key.path, |entry| {
+                let kind = Some(SeenKind::Regex);
+                out.extend(self.sightings_of(&entry.candidates, entry.pattern.source(), key, kind));
+                None::<()>
+            });
+            literal(Some(false), out);
+        }
+        let is_seen = |rule: &TableRule, out: &[Sighting<'t>]| {
+            out.iter().skip(from).any(|one| std::ptr::eq(one.rule, rule))
+        };
+        for rule in self.rules.iter().filter(|rule| !rule.is_unclaimed) {
+            if !is_seen(rule, out) {
+                let path = rule.path.as_deref().unwrap_or_default().to_owned();
+                let (host, kind, verdict) = (&self.pattern, SeenKind::Unknown, Verdict::OtherPath);
+                out.push(Sighting { host, path, kind, rule, verdict });
+            }
+        }
+    }
+
+    fn sightings_of<'t>(
+        &'t self,
+        range: &Range<u32>,
+        path: &str,
+        key: &RequestKey<'_>,
+        kind: Option<SeenKind>,
+    ) -> Vec<Sighting<'t>> {
+        let candidates = self.candidates.get(range.start as usize..range.end as usize);
+        let sighting = |candidate: &Candidate| {
+            let rule = self.rules.get(candidate.rule as usize)?;
+            let own = if candidate.is_exact { SeenKind::Exact } else { SeenKind::Prefix };
+            let verdict = candidate.unmet(key).map_or(Verdict::Behind, Verdict::Unmet);
+            let (host, path, kind) = (&self.pattern, path.to_owned(), kind.unwrap_or(own));
+            Some(Sighting { host, path, kind, rule, verdict })
+        };
+        candidates.unwrap_or_default().iter().filter_map(sighting).collect()
     }
 
     #[inline]

@@ -134,6 +134,11 @@ impl ServerTls {
         self.auth.identify(session.peer_certificates())
     }
 
+    /// Who a client is that shows no certificate.
+    pub fn identify_nobody(&self) -> Option<ClientIdentity> {
+        self.auth.identify(&[])
+    }
+
     /// Which policy on client certificates holds.
     pub fn client_auth(&self) -> ClientAuthId {
         self.auth.id()

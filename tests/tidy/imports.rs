@@ -29,6 +29,13 @@ const IMPORTS: &[Imports] = &[
         modules: &["limits", "passwords"],
         crates: &["itoa", "regex_automata", "regex_syntax", "thiserror"],
     },
+    // What is told of a request is plain data, of which everybody between a core and a person has a
+    // part: the core that says it, the channel, the admin listener and the command.
+    Imports {
+        path: "explain",
+        modules: &["limits", "model", "filter"],
+        crates: &["base64ct", "serde", "serde_json", "thiserror"],
+    },
     Imports { path: "directives", modules: &["limits"], crates: &["thiserror"] },
     Imports {
         path: "coding",
@@ -42,7 +49,7 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "table",
-        modules: &["model", "filter", "limits", "tls"],
+        modules: &["explain", "model", "filter", "limits", "tls"],
         crates: &["foldhash", "memchr"],
     },
     Imports {
@@ -69,8 +76,8 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "publish",
-        modules: &["table", "model", "limits", "passwords"],
-        crates: &["crossbeam_channel", "libc", "socket2"],
+        modules: &["explain", "table", "model", "limits", "passwords"],
+        crates: &["crossbeam_channel", "libc", "socket2", "thiserror"],
     },
     Imports {
         path: "telemetry",
@@ -92,6 +99,7 @@ const IMPORTS: &[Imports] = &[
         path: "control",
         modules: &[
             "directives",
+            "explain",
             "filter",
             "limits",
             "listen",
@@ -133,6 +141,7 @@ const IMPORTS: &[Imports] = &[
         path: "proxy",
         modules: &[
             "limits",
+            "explain",
             "model",
             "filter",
             "table",
@@ -162,6 +171,7 @@ const IMPORTS: &[Imports] = &[
         path: "cli",
         modules: &[
             "limits",
+            "explain",
             "model",
             "table",
             "publish",
@@ -215,6 +225,7 @@ const HOUSES: &[House] = &[
                 "admin",
                 &[
                     "cluster",
+                    "explain",
                     "host_certificate",
                     "own_thread",
                     "seats",
@@ -227,13 +238,23 @@ const HOUSES: &[House] = &[
             ("survey", &["calls", "kinds", "lower", "source"]),
             (
                 "control_loop",
-                &["acks", "admission", "cluster", "controller", "error", "feed", "resolve"],
+                &[
+                    "acks",
+                    "admission",
+                    "cluster",
+                    "controller",
+                    "error",
+                    "explain",
+                    "feed",
+                    "resolve",
+                ],
             ),
             ("cluster", &["admission", "client", "observed", "outcomes", "source", "write"]),
             (
                 "controller",
                 &[
                     "admission",
+                    "explain",
                     "lower",
                     "openings",
                     "outcomes",
@@ -246,6 +267,7 @@ const HOUSES: &[House] = &[
             ("feed", &["error", "source"]),
             ("admission", &["calls", "own_thread", "seats", "source"]),
             ("client", &[]),
+            ("explain", &["host_certificate", "lower", "source", "store"]),
             ("error", &["acks"]),
             (
                 "lower",

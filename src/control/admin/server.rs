@@ -16,7 +16,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
@@ -24,12 +24,16 @@ use super::door::Caller;
 use super::metrics;
 use super::reading::Reading;
 use super::state::AdminState;
+use crate::control::explain::{Explainer, ExplainerRequest, name_certificate};
 use crate::control::seats::{Room, Seat, Seats};
+use crate::explain::{Place, Question, Words};
 use crate::limits::{
     ADMIN_ANSWER_PATIENCE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS_MAX,
-    ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_FIELDS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_PLACE_PAUSE,
-    ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX,
+    ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_EXPLANATIONS_MAX, ADMIN_FIELDS_MAX,
+    ADMIN_HEAD_TIMEOUT, ADMIN_PLACE_PAUSE, ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX,
+    EXPLANATION_PATIENCE,
 };
+use crate::publish::Unexplained;
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
@@ -38,6 +42,7 @@ Ringway admin
 /healthz   200 while every core's loop turns (with --healthz ready: and as /readyz)
 /readyz    200 while every core serves a complete table and no drain has begun
 /metrics   numbers for Prometheus
+/explain   what would become of a request: url=…&method=…&header=…&client=…&sni=…
 /is-dynamic-lb-initialized, /nginx_status   as in ingress-nginx
 ";
 
@@ -48,6 +53,8 @@ struct Server {
     seats: Rc<Seats>,
     /// Metrics answers in memory.
     scrapes: Arc<Semaphore>,
+    /// Explanations under way.
+    explanations: Semaphore,
 }
 
 /// Answers callers until there can be none any more, or it is dropped; then every connection is
@@ -63,7 +70,8 @@ pub(super) async fn serve(callers: mpsc::Receiver<Caller>, state: Arc<AdminState
     };
     let seats = Seats::new(room, Arc::clone(&state.put_off));
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
-    let server = Rc::new(Server { state, seats, scrapes });
+    let explanations = Semaphore::new(ADMIN_EXPLANATIONS_MAX);
+    let server = Rc::new(Server { state, seats, scrapes, explanations });
     LocalSet::new().run_until(answer(callers, server)).await;
 }
 
@@ -120,6 +128,7 @@ impl Server {
             "/healthz" => verdict(self.state.healthy()),
             "/readyz" => verdict(self.state.ready()),
             "/metrics" => self.metrics(seat).await,
+            "/explain" => self.explain(request.uri().query().unwrap_or_default()).await,
             "/is-dynamic-lb-initialized" => verdict(self.state.ready()),
             "/nginx_status" => {
                 let state = Arc::clone(&self.state);
@@ -153,6 +162,48 @@ impl Server {
             }
             _ => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be encoded"),
         }
+    }
+
+    /// By the table that the first core has in force.
+    async fn explain(&self, query: &str) -> Reply {
+        let question = Words::of_query(query).and_then(|words| Question::new(&words));
+        let question = match question {
+            Ok(question) => question,
+            Err(error) => return text(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        let Ok(_turn) = self.explanations.try_acquire() else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, &Unexplained::Crowd.to_string());
+        };
+        let explainers = self.state.explainers.clone();
+        // A core answers at once; if it hangs, probes are answered all the same.
+        let asked = spawn_blocking(move || explainers.ask(0, question, EXPLANATION_PATIENCE)).await;
+        let mut told = match asked {
+            Ok(Ok(told)) => told,
+            Ok(Err(error)) => return text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+            Err(_) => return text(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be told"),
+        };
+        name_certificate(&mut told, &self.state.control.snapshot().certificates);
+        let objects = match &told.rule {
+            Some(place) => self.objects_of(place.clone()).await,
+            None => None,
+        };
+        let completed = spawn_blocking(move || {
+            if let Some(objects) = objects {
+                objects.complete(&mut told);
+            }
+            told.to_json()
+        });
+        match completed.await {
+            Ok(told) => response(StatusCode::OK, "application/json", Bytes::from(told)),
+            Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be told"),
+        }
+    }
+
+    /// What the control thread knows of the rule; `None`: nothing, or not in time.
+    async fn objects_of(&self, place: Place) -> Option<Explainer> {
+        let (reply, objects) = oneshot::channel();
+        self.state.objects.try_send(ExplainerRequest { place, reply }).ok()?;
+        timeout(EXPLANATION_PATIENCE, objects).await.ok()?.ok()?
     }
 
     /// Waits for its turn among the scrapes. Who takes long to read one has to make room for it.

@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::mpsc;
+
 use super::nginx_names::NginxNames;
 use crate::control::cluster::ClusterState;
+use crate::control::explain::ExplainerRequest;
 use crate::control::seats::{ControlRoom, PutOff};
 use crate::control::state::ControlState;
 use crate::control::traces::SpanCounts;
-use crate::publish::CoreState;
+use crate::publish::{CoreState, Explainers};
 use crate::telemetry::Scrape;
 use crate::telemetry::access_log::LogWriterCounts;
 
@@ -47,4 +50,8 @@ pub struct AdminState {
     pub put_off: Arc<PutOff>,
     /// How many of them there may be.
     pub room: ControlRoom,
+    /// Cores that say what would become of requests.
+    pub explainers: Explainers,
+    /// Who knows objects.
+    pub objects: mpsc::Sender<ExplainerRequest>,
 }

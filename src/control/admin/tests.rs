@@ -20,7 +20,7 @@ use crate::model::{
     HostLabel, Kind, NginxMetrics, ObjectRef, Problem, Severity, StatusLabels, UndefinedHosts,
 };
 use crate::page::assert_current;
-use crate::publish::CoreState;
+use crate::publish::{CoreState, channel};
 use crate::table::TableVersion;
 use crate::table::compile::SeriesLabels;
 use crate::telemetry::samples::{attempt, labels, record, series};
@@ -51,6 +51,8 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         now_nanos: || NOW,
         put_off: Arc::default(),
         room: ControlRoom::default(),
+        explainers: channel(0).unwrap().0.explainers(),
+        objects: tokio::sync::mpsc::channel(1).0,
     };
     (state, shards)
 }

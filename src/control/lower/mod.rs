@@ -277,6 +277,12 @@ impl Lowerer {
         Arc::clone(&self.told)
     }
 
+    /// What it is told besides objects.
+    #[must_use]
+    pub const fn options(&self) -> &LowerOptions {
+        &self.options
+    }
+
     /// Names that have to be resolved for the backends in use.
     #[must_use]
     pub fn external_names(&self) -> BTreeSet<Arc<str>> {

@@ -1,12 +1,16 @@
 //! Which endpoint a request gets: the one that its text or its client's session is bound to, else
 //! what the balance says.
 
+use std::net::SocketAddr;
+
 use crate::filter::{
     Binding, HashBy, NewKey, Session, SessionCookie, SessionMode, Setting, Statuses,
 };
+use crate::model::Balance;
 use crate::proxy::core::put_date_in;
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::variables::Known;
+use crate::proxy::rt::random::Random;
 use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::bound::{Bond, Stay};
 use crate::proxy::upstream::endpoint::Lease;
@@ -16,6 +20,20 @@ impl Exchange<'_> {
     /// Picks an endpoint that was not tried, if it may be another one and there is one; `None`:
     /// there is none at all.
     pub(super) fn pick(&mut self, backend: &Backend, route: Route<'_>) -> Option<(Lease, Stay)> {
+        self.bound(backend, route, Backend::pick_bound)
+    }
+
+    /// The endpoint that [`Self::pick`] would pick, which gets to know nothing of it.
+    pub(super) fn foresee(&mut self, backend: &Backend, route: Route<'_>) -> Option<SocketAddr> {
+        self.bound(backend, route, Backend::foresee)
+    }
+
+    fn bound<T>(
+        &mut self,
+        backend: &Backend,
+        route: Route<'_>,
+        pick: impl FnOnce(&Backend, Balance, Option<Bond<'_>>, &[SocketAddr], &Random) -> T,
+    ) -> T {
         let treatment = &route.plan.treatment;
         let bond = match treatment.binding.as_deref() {
             // Sessions are those of a rule's own backends.
@@ -33,7 +51,7 @@ impl Exchange<'_> {
                 Some(Bond::Session { mode, on_failure, key })
             }
         };
-        backend.pick_bound(treatment.balance, bond, &self.scratch.tried, &self.core.random)
+        pick(backend, treatment.balance, bond, &self.scratch.tried, &self.core.random)
     }
 
     fn hash(&mut self, by: &HashBy, backend: &Backend) -> u32 {

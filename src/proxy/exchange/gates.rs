@@ -88,7 +88,7 @@ impl Exchange<'_> {
     }
 
     /// What can be said without asking anybody.
-    fn foreknown(&self, inquiry: Inquiry<'_>) -> Option<Said> {
+    pub(super) fn foreknown(&self, inquiry: Inquiry<'_>) -> Option<Said> {
         match inquiry {
             Inquiry::Password(demand) => self.known_of_password(demand),
             Inquiry::Room(_) | Inquiry::ExternalAuth(_) => None,
@@ -110,7 +110,7 @@ impl Exchange<'_> {
 
     /// PERF: says of each gate whether it may be shut as far as that costs next to nothing, so that
     /// an ordinary request comes to no gate at all.
-    fn gate_facts(&self, table: &CoreTable, matched: Option<&Match<'_>>) -> Facts {
+    pub(super) fn gate_facts(&self, table: &CoreTable, matched: Option<&Match<'_>>) -> Facts {
         let (head, listener) = (self.head(), &self.downstream.listener);
         let is_tls = listener.scheme == Scheme::Https;
         let has_demands = table.0.demands_certificates(listener.id);
@@ -139,7 +139,7 @@ impl Exchange<'_> {
         Facts { scheme, client, body_bytes, intent, raised }
     }
 
-    fn find_out(
+    pub(super) fn find_out(
         &self,
         question: Question<'_>,
         table: &CoreTable,
@@ -251,34 +251,54 @@ impl Exchange<'_> {
         if let Some((status, location)) = self.location(&answer, matched) {
             return Served::Over(self.send_redirect(unsaid, status, &location).await);
         }
-        let (counter, reply) = match answer {
+        match answer {
             Answer::Ended(script) => return self.end_as_said(unsaid, script).await,
-            Answer::Moved | Answer::Astray => (None, Reply::Astray),
             Answer::Permission => {
                 self.add_permission(matched);
                 return Served::Over(self.send_permission(unsaid).await);
             }
-            Answer::ListenerGone => {
-                self.is_last = true;
+            Answer::NotAdmitted(auth) => {
+                let pages = matched.and_then(|found| found.rule.substitutes.as_deref());
+                return self.deny_as_told(unsaid, auth, pages).await;
+            }
+            Answer::ListenerGone => self.is_last = true,
+            Answer::Healthy => self.tally.is_probe = true,
+            Answer::PasswordNeeded(demand) => {
+                let challenge = demand.challenge.value().as_bytes();
+                self.scratch.added.add("WWW-Authenticate", challenge, Statuses::Any);
+            }
+            _ => {}
+        }
+        let (counter, reply) = self.due(&answer);
+        if let Some(counter) = counter {
+            self.core.count(counter);
+        }
+        Served::Owed(unsaid, reply)
+    }
+
+    /// The answer of ours that is due, and what counts it.
+    pub(super) fn due(&self, answer: &Answer<'_>) -> (Option<Counter>, Reply) {
+        match *answer {
+            Answer::ListenerGone | Answer::Misdirected => {
                 (Some(Counter::RequestsMisdirected), Reply::Misdirected)
             }
+            Answer::Moved | Answer::Astray => (None, Reply::Astray),
             Answer::Certificate => {
                 let reply = self.certificate_refusal().map_or(Reply::Denied, Reply::Certificate);
                 (None, reply)
             }
-            Answer::Healthy => {
-                self.tally.is_probe = true;
-                (None, Reply::Healthy)
-            }
+            Answer::Healthy => (None, Reply::Healthy),
             Answer::NotFound => (None, Reply::NotFound),
             Answer::Ambiguous => (Some(Counter::RequestsMalformed), Reply::Ambiguous),
-            Answer::Misdirected => (Some(Counter::RequestsMisdirected), Reply::Misdirected),
             Answer::Refused(refusal) => (None, Reply::of_refusal(refusal)),
-            // Those that say where to go were told so above.
+            // Those that have an answer of their own were told it before.
             Answer::ToHttps(..)
             | Answer::Elsewhere(_)
             | Answer::To(_)
             | Answer::Replaced(_)
+            | Answer::Ended(_)
+            | Answer::Permission
+            | Answer::NotAdmitted(_)
             | Answer::Denied
             | Answer::OtherSubject => (None, Reply::Denied),
             Answer::Limited(Excess::Rate, status) => {
@@ -289,30 +309,22 @@ impl Exchange<'_> {
             }
             Answer::Blocked => (None, Reply::Blocked),
             Answer::NotAllowed => (None, Reply::NotAllowed),
-            Answer::PasswordNeeded(demand) => {
-                let challenge = demand.challenge.value().as_bytes();
-                self.scratch.added.add("WWW-Authenticate", challenge, Statuses::Any);
-                (None, Reply::Unauthorized)
-            }
+            Answer::PasswordNeeded(_) => (None, Reply::Unauthorized),
             Answer::PasswordUnchecked => {
                 (Some(Counter::PasswordsUnchecked), Reply::PasswordUnchecked)
             }
             Answer::NoEndpoints => (None, Reply::NoEndpoints),
             Answer::BodyTooLarge => (Some(Counter::BodiesTooLarge), Reply::BodyTooLarge),
-            Answer::NotAdmitted(auth) => {
-                let pages = matched.and_then(|found| found.rule.substitutes.as_deref());
-                return self.deny_as_told(unsaid, auth, pages).await;
-            }
             Answer::Undecided => (None, Reply::Undecided),
-        };
-        if let Some(counter) = counter {
-            self.core.count(counter);
         }
-        Served::Owed(unsaid, reply)
     }
 
     /// Where the client is sent instead, and with which status.
-    fn location(&self, answer: &Answer<'_>, matched: Option<&Match<'_>>) -> Option<(u16, Vec<u8>)> {
+    pub(super) fn location(
+        &self,
+        answer: &Answer<'_>,
+        matched: Option<&Match<'_>>,
+    ) -> Option<(u16, Vec<u8>)> {
         let mut location = Vec::new();
         let status = match answer {
             Answer::ToHttps(status, form) => {

@@ -24,15 +24,20 @@ impl FieldLookup for Fields<'_> {
 impl Exchange<'_> {
     /// The rule for `path`, with all else as in the request.
     pub(super) fn look_up<'t>(&self, table: &'t CoreTable, path: &[u8]) -> Option<Match<'t>> {
+        self.with_key(path, |key| table.0.lookup(self.downstream.listener.id, key))
+    }
+
+    /// What is asked with `path` and all else as in the request.
+    #[inline]
+    pub(super) fn with_key<T>(&self, path: &[u8], ask: impl FnOnce(&RequestKey<'_>) -> T) -> T {
         let head = self.head();
         let fields = Fields { bytes: self.bytes, head };
-        let key = RequestKey {
+        ask(&RequestKey {
             host: &head.host,
             path,
             query: head.query.map(|query| query.of(self.bytes)),
             method: head.method.of(self.bytes),
             fields: &fields,
-        };
-        table.0.lookup(self.downstream.listener.id, &key)
+        })
     }
 }

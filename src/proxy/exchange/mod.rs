@@ -11,6 +11,7 @@ pub mod collect;
 pub mod conversation;
 pub mod downstream;
 pub mod end;
+pub mod explain;
 pub mod external_auth;
 pub mod forward;
 pub mod gates;

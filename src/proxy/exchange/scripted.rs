@@ -82,13 +82,8 @@ impl Exchange<'_> {
 
     /// Ends a request as its directives say.
     pub(super) async fn end_as_said(&mut self, unsaid: Unsaid, script: &Script) -> Served {
-        let Some(ending) = self.scratch.script.ending() else {
+        let Some((status, place, text)) = self.ending() else {
             return Served::Owed(unsaid, Reply::Undecided);
-        };
-        let (status, place, text) = (ending.status, ending.place, ending.text.to_vec());
-        let status = match self.page {
-            Some(PageStatus::Fixed(fixed)) => fixed,
-            _ => status,
         };
         let told = |fields, body| Told { status, fields, body };
         match place {
@@ -110,8 +105,18 @@ impl Exchange<'_> {
         }
     }
 
+    /// How directives end the request: status, and what the text is.
+    pub(super) fn ending(&self) -> Option<(u16, EndingPlace, Vec<u8>)> {
+        let ending = self.scratch.script.ending()?;
+        let status = match self.page {
+            Some(PageStatus::Fixed(fixed)) => fixed,
+            _ => ending.status,
+        };
+        Some((status, ending.place, ending.text.to_vec()))
+    }
+
     /// A path as an address of the host that was asked for.
-    fn absolute(&self, text: &[u8]) -> Vec<u8> {
+    pub(super) fn absolute(&self, text: &[u8]) -> Vec<u8> {
         let mut location = Vec::new();
         if text.starts_with(b"/") {
             location.extend_from_slice(self.downstream.listener.scheme.as_str().as_bytes());

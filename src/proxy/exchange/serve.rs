@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::filter::script::PageStatus;
-use crate::filter::{Answer, AnswerFields, CorsAnswer, put_hex};
+use crate::filter::{Answer, AnswerFields, CorsAnswer, Redirect, put_hex};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
@@ -29,6 +29,7 @@ use crate::proxy::exchange::state::{Exchange, Served, Tally};
 use crate::proxy::exchange::substitute::Cause;
 use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::buffer::Buffer;
+use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
 use crate::table::plan::{ResponsePlan, Treatment};
@@ -45,40 +46,8 @@ pub async fn run(
     is_last: bool,
 ) -> After {
     let table = core.table();
-    scratch.attempts.clear();
-    scratch.tried.clear();
-    scratch.overlay.clear();
-    scratch.added.clear();
-    scratch.auth = None;
-    (scratch.trace, scratch.question) = (None, None);
-    scratch.is_path_replaced = false;
-    let policy = &*table.0.downstream;
-    scratch.noted.begin(policy.log.form.as_ref());
-    let Scratch { request, claimed_host, .. } = &mut *scratch;
-    let claimed =
-        Claimed::of(&policy.forwarded, downstream.peer, request, buffer.unread(), claimed_host);
-    scratch.script.clear();
-    let mut exchange = Exchange {
-        core,
-        downstream,
-        bytes: buffer.unread(),
-        scratch,
-        policy,
-        claimed,
-        tally: Tally::default(),
-        is_last,
-        answer: AnswerFields::NONE,
-        script: None,
-        page: None,
-        body: Body::Untouched,
-        sent_trailers: Trailers::Kept,
-        is_reading: false,
-        collected: Buffer::unallocated(),
-        hold: Cell::new(None),
-        copy: None,
-        copied: 0,
-    };
-    exchange.choose_request_id(table.0.downstream.request_ids);
+    let mut exchange = Exchange::begin(core, &table, downstream, buffer.unread(), scratch);
+    exchange.is_last = is_last;
     let mut matched = exchange.look_up(&table, exchange.head().rule_path());
     let passed = loop {
         exchange.take_rule(matched.as_ref(), &table.0.no_rule);
@@ -105,7 +74,59 @@ pub async fn run(
     }
 }
 
+/// What comes of a request in the place of a backend's answer.
+pub(super) enum Instead<'t> {
+    /// An answer of ours.
+    Reply(Reply),
+    /// It is sent elsewhere.
+    Redirect(&'t Redirect),
+}
+
 impl<'a> Exchange<'a> {
+    /// The request whose head is parsed in `scratch` and stands at the front of `bytes`.
+    pub(super) fn begin(
+        core: &'a Rc<Core>,
+        table: &'a CoreTable,
+        downstream: &'a Downstream,
+        bytes: &'a [u8],
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        scratch.attempts.clear();
+        scratch.tried.clear();
+        scratch.overlay.clear();
+        scratch.added.clear();
+        scratch.auth = None;
+        (scratch.trace, scratch.question) = (None, None);
+        scratch.is_path_replaced = false;
+        let policy = &*table.0.downstream;
+        scratch.noted.begin(policy.log.form.as_ref());
+        let Scratch { request, claimed_host, .. } = &mut *scratch;
+        let claimed = Claimed::of(&policy.forwarded, downstream.peer, request, bytes, claimed_host);
+        scratch.script.clear();
+        let mut exchange = Self {
+            core,
+            downstream,
+            bytes,
+            scratch,
+            policy,
+            claimed,
+            tally: Tally::default(),
+            is_last: false,
+            answer: AnswerFields::NONE,
+            script: None,
+            page: None,
+            body: Body::Untouched,
+            sent_trailers: Trailers::Kept,
+            is_reading: false,
+            collected: Buffer::unallocated(),
+            hold: Cell::new(None),
+            copy: None,
+            copied: 0,
+        };
+        exchange.choose_request_id(policy.request_ids);
+        exchange
+    }
+
     async fn serve(
         &mut self,
         table: &'a CoreTable,
@@ -204,7 +225,11 @@ impl<'a> Exchange<'a> {
     }
 
     /// The rule of the request is this one; without one, answers are what `otherwise` says.
-    fn take_rule<'t: 'a>(&mut self, matched: Option<&Match<'t>>, otherwise: &'t ResponsePlan) {
+    pub(super) fn take_rule<'t: 'a>(
+        &mut self,
+        matched: Option<&Match<'t>>,
+        otherwise: &'t ResponsePlan,
+    ) {
         let plan = matched.map(|found| &found.rule.plan);
         self.answer = self.answer_fields(plan.map_or(otherwise, |plan| &plan.response));
         if let Some(policy) = plan.and_then(|plan| plan.forwarded.as_deref()) {
@@ -220,7 +245,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The rule of the path that directives made.
-    fn look_up_again<'t>(&mut self, table: &'t CoreTable) -> Option<Match<'t>> {
+    pub(super) fn look_up_again<'t>(&mut self, table: &'t CoreTable) -> Option<Match<'t>> {
         self.scratch.script.leave_rule();
         self.look_up(table, self.scratch.script.path().unwrap_or_else(|| self.head().rule_path()))
     }
@@ -231,11 +256,15 @@ impl<'a> Exchange<'a> {
         self.look_up(table, name).filter(|found| found.matched_bytes == name.len())
     }
 
-    /// Asks a backend of the rule.
-    async fn ask(&mut self, matched: &Match<'_>, unsaid: Unsaid, started: u64) -> Served {
+    /// Which backend of the rule gets the request, and by which way; the request is made ready for
+    /// it.
+    pub(super) fn prepare<'t>(
+        &mut self,
+        matched: &Match<'t>,
+    ) -> Result<(Route<'t>, Rc<Backend>), Instead<'t>> {
         let rule = matched.rule;
         if rule.is_unclaimed {
-            return Served::Owed(unsaid, Reply::NotFound);
+            return Err(Instead::Reply(Reply::NotFound));
         }
         let share = self.core.random.below(rule.weight_total as usize);
         // Sessions count more than weights.
@@ -244,21 +273,15 @@ impl<'a> Exchange<'a> {
             _ => None,
         };
         let entry = kept.or_else(|| rule.backend(u32::try_from(share).unwrap_or(0)));
-        let Some(entry) = entry else {
-            return Served::Owed(unsaid, Reply::InvalidBackend);
-        };
+        let entry = entry.ok_or(Instead::Reply(Reply::InvalidBackend))?;
         self.tally.series = Some(entry.series);
         let Some(id) = entry.backend_of(self.downstream.listener.scheme) else {
-            let Some(redirect) = entry.redirect.as_deref() else {
-                return Served::Owed(unsaid, Reply::InvalidBackend);
-            };
-            // PERF: as few requests come here as to gates that wait.
-            return Box::pin(self.keep_back(unsaid, Answer::Elsewhere(redirect), Some(matched)))
-                .await;
+            let redirect = entry.redirect.as_deref();
+            return Err(redirect.map_or(Instead::Reply(Reply::InvalidBackend), Instead::Redirect));
         };
         // A backend may vanish between the table and the request: then it has no endpoints.
         let Some(backend) = self.core.upstreams.backend(id) else {
-            return Served::Owed(unsaid, Reply::NoEndpoints);
+            return Err(Instead::Reply(Reply::NoEndpoints));
         };
         self.tally.backend = Some(Rc::clone(&backend));
         let (entry, backend) = match self.canary(rule, entry, &backend) {
@@ -271,14 +294,37 @@ impl<'a> Exchange<'a> {
         };
         let route = matched.route(entry);
         if self.follow_script().is_err() || self.replace_path(route, &rule.origin).is_err() {
-            self.core.count(Counter::RequestsMalformed);
-            return Served::Owed(unsaid, Reply::Malformed(RequestFault::UriTooLong));
+            return Err(Instead::Reply(Reply::Malformed(RequestFault::UriTooLong)));
         }
         if !self.scratch.overlay.is_empty() {
             self.sent_trailers = Trailers::Dropped;
         }
         // What the operator has all backends told says nothing against trailers.
         self.set_texts(route);
+        Ok((route, backend))
+    }
+
+    /// Asks a backend of the rule.
+    async fn ask(&mut self, matched: &Match<'_>, unsaid: Unsaid, started: u64) -> Served {
+        let rule = matched.rule;
+        let (route, backend) = match self.prepare(matched) {
+            Ok(prepared) => prepared,
+            Err(Instead::Reply(reply)) => {
+                if matches!(reply, Reply::Malformed(_)) {
+                    self.core.count(Counter::RequestsMalformed);
+                }
+                return Served::Owed(unsaid, reply);
+            }
+            // PERF: as few requests come here as to gates that wait.
+            Err(Instead::Redirect(redirect)) => {
+                return Box::pin(self.keep_back(
+                    unsaid,
+                    Answer::Elsewhere(redirect),
+                    Some(matched),
+                ))
+                .await;
+            }
+        };
         if self.is_collected(route) {
             // PERF: of few requests, so that no other has room for it.
             match Box::pin(self.collect(route.plan.treatment.body_bytes_max)).await {

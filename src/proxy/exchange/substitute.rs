@@ -48,44 +48,65 @@ impl Exchange<'_> {
         mut reply: Reply,
         cause: Cause,
     ) -> End {
-        let rule = found.rule;
-        if reply == Reply::NoEndpoints
-            && let Some(id) = substitutes.stand_in
-            && self.has_endpoints(id)
-        {
-            self.tell(rule, reply.status(), &[]);
-            let route = Route {
-                plan: &rule.plan,
-                matched_bytes: found.matched_bytes,
-                tag: "",
-                pattern: found.pattern,
-                origin: &rule.origin,
-            };
+        if let Some((id, route)) = self.stand_in(found, substitutes, reply) {
             match self.ask_another(id, route, unsaid).await {
                 Served::Over(end) => return end,
                 Served::Owed(back, due) => (unsaid, reply) = (back, due),
             }
         }
-        if let Some(pages) = &substitutes.pages
-            && self.is_replaced(pages, reply, cause)
-        {
-            self.end_request(reply);
-            self.scratch.overlay.withhold();
-            self.tell(rule, reply.status(), TARGET);
-            self.scratch.is_path_replaced = false;
-            let route = Route {
-                plan: &pages.plan,
-                matched_bytes: 0,
-                tag: "",
-                pattern: None,
-                origin: &rule.origin,
-            };
-            match self.ask_another(pages.backend, route, unsaid).await {
+        if let Some((id, route)) = self.page_source(found, substitutes, reply, cause) {
+            match self.ask_another(id, route, unsaid).await {
                 Served::Over(end) => return end,
                 Served::Owed(back, _) => unsaid = back,
             }
         }
         self.answer(unsaid, reply).await
+    }
+
+    /// Who is asked in the place of a backend without endpoints; the request is made ready for it.
+    pub(super) fn stand_in<'t>(
+        &mut self,
+        found: &Match<'t>,
+        substitutes: &Substitutes,
+        reply: Reply,
+    ) -> Option<(BackendId, Route<'t>)> {
+        let rule = found.rule;
+        let id = substitutes.stand_in.filter(|id| self.has_endpoints(*id));
+        let id = id.filter(|_| reply == Reply::NoEndpoints)?;
+        self.tell(rule, reply.status(), &[]);
+        let route = Route {
+            plan: &rule.plan,
+            matched_bytes: found.matched_bytes,
+            tag: "",
+            pattern: found.pattern,
+            origin: &rule.origin,
+        };
+        Some((id, route))
+    }
+
+    /// Who is asked in the place of what would be said otherwise; likewise.
+    pub(super) fn page_source<'t>(
+        &mut self,
+        found: &Match<'t>,
+        substitutes: &'t Substitutes,
+        reply: Reply,
+        cause: Cause,
+    ) -> Option<(BackendId, Route<'t>)> {
+        let rule = found.rule;
+        let pages = substitutes.pages.as_ref();
+        let pages = pages.filter(|pages| self.is_replaced(pages, reply, cause))?;
+        self.end_request(reply);
+        self.scratch.overlay.withhold();
+        self.tell(rule, reply.status(), TARGET);
+        self.scratch.is_path_replaced = false;
+        let route = Route {
+            plan: &pages.plan,
+            matched_bytes: 0,
+            tag: "",
+            pattern: None,
+            origin: &rule.origin,
+        };
+        Some((pages.backend, route))
     }
 
     pub(super) fn has_endpoints(&self, id: BackendId) -> bool {

@@ -11,7 +11,8 @@ use std::cell::{Cell, UnsafeCell};
 use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -54,6 +55,16 @@ impl Stream {
         let stream = TcpStream::connect_addr(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self::new(stream, deadlines))
+    }
+
+    /// One whose other end is closed already, for what only looks at connections.
+    ///
+    /// # Errors
+    /// No descriptor left.
+    pub fn closed(deadlines: &Rc<Deadlines>) -> io::Result<Self> {
+        let (own, _) = UnixStream::pair()?;
+        let stream = std::net::TcpStream::from(OwnedFd::from(own));
+        Ok(Self::new(TcpStream::from_std(stream)?, deadlines))
     }
 
     /// Our own address.

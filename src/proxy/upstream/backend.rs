@@ -26,6 +26,21 @@ pub struct Backend {
     pub(super) wire: RefCell<Rc<CoreWire>>,
 }
 
+/// What a core knows of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sight {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// It is not asked, because it failed of late.
+    pub is_ejected: bool,
+    /// It owes an answer, and is asked after the others.
+    pub is_silent: bool,
+    /// Requests that it has under way.
+    pub in_flight: u32,
+    /// Microseconds until an answer, smoothed; `None`: it has given none yet.
+    pub latency: Option<f64>,
+}
+
 struct View<'a> {
     endpoints: &'a [Rc<Endpoint>],
     tried: &'a [SocketAddr],
@@ -89,6 +104,40 @@ impl Backend {
         self.cursor.set(cursor);
         let lease = endpoints.get(index).map(|endpoint| Lease::new(Rc::clone(endpoint), view.now));
         Some((lease?, stay))
+    }
+
+    /// The endpoint that [`Self::pick_bound`] would pick; nothing gets to know of it.
+    pub fn foresee(
+        &self,
+        balance: Balance,
+        bond: Option<Bond<'_>>,
+        tried: &[SocketAddr],
+        random: &Random,
+    ) -> Option<SocketAddr> {
+        let set = self.set.borrow();
+        let endpoints = Rc::clone(&self.endpoints.borrow());
+        let view = View { endpoints: &endpoints, tried, now: recent_millis() };
+        let mut cursor = self.cursor.get();
+        let index = match (bond, &set.ring) {
+            (Some(bond), Some(ring)) => {
+                bound::pick(bond, balance, ring, &view, &mut cursor, random)?.index
+            }
+            _ => balance::pick(balance, &view, &mut cursor, random)?,
+        };
+        endpoints.get(index).map(|endpoint| endpoint.address)
+    }
+
+    /// What is known of each endpoint, in their order.
+    pub fn sights(&self) -> Vec<Sight> {
+        let now = recent_millis();
+        let endpoints = self.endpoints.borrow();
+        let sight = |endpoint: &Rc<Endpoint>| {
+            let health = endpoint.health.borrow();
+            let (is_ejected, is_silent) = (health.is_ejected(now), health.is_silent(now));
+            let (latency, in_flight) = (health.latency(), endpoint.in_flight.get());
+            Sight { address: endpoint.address, is_ejected, is_silent, in_flight, latency }
+        };
+        endpoints.iter().map(sight).collect()
     }
 
     /// Whether there is an endpoint beside `current` that is not among the `tried` ones.

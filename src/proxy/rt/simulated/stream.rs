@@ -35,6 +35,12 @@ impl Stream {
         Ok(Self::new(network::connect(address).await?, deadlines))
     }
 
+    pub fn closed(deadlines: &Rc<Deadlines>) -> io::Result<Self> {
+        let link = Link::new();
+        link.let_go(Close::Fin);
+        Ok(Self::new(link, deadlines))
+    }
+
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         Ok(SocketAddr::from(([127, 0, 0, 1], 1)))
     }
