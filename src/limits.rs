@@ -294,6 +294,12 @@ pub const DATAGRAMS_IN_A_ROW: usize = 32;
 /// Clients of a UDP service at an address and port that a core has sessions with, two descriptors
 /// each; a further one takes the place of the most silent one.
 pub const UDP_SESSIONS_MAX: usize = 2048;
+/// How long the session of a client at a UDPRoute outlasts its last datagram, if
+/// `proxy-stream-timeout` is not less: what RFC 4787 (REQ-5) has a NAT keep at least.
+pub const UDP_FLOW_IDLE: Duration = Duration::from_secs(120);
+/// How long answers of an endpoint are taken whose client was led to another one: more than a
+/// question to a near server takes.
+pub const UDP_LATE_ANSWERS: Duration = Duration::from_secs(1);
 /// Accept operations kept armed per listener and core.
 pub const ACCEPTS_IN_FLIGHT: usize = 8;
 /// Submission queue entries of a core's ring: twice the operations of a busy turn. The queue is

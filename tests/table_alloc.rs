@@ -102,7 +102,8 @@ fn table() -> Arc<Table> {
             port: PortRef::Number(443),
             dial: Dial::default(),
         };
-        let action = TlsAction::Passthrough { backend: service, send_proxy: false };
+        let backends = vec![WeightedBackend::only(BackendTarget::Service(service))];
+        let action = TlsAction::Passthrough { backends, send_proxy: false };
         Arc::new(ServerName { pattern, action, origin })
     };
     let server_names = vec![

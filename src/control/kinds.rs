@@ -36,8 +36,6 @@ pub struct KindInfo {
     pub need: Need,
     /// What its objects say about others.
     pub role: Role,
-    /// What becomes of its objects.
-    pub serving: Serving,
     /// What happens where it cannot be read: a clause.
     pub unread: &'static str,
     /// What happens where it is not watched: a sentence.
@@ -96,15 +94,6 @@ pub enum Role {
     Names,
     /// Nothing.
     Plain,
-}
-
-/// What becomes of objects of a kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Serving {
-    /// What they say is done.
-    Served,
-    /// They are read and stored, and their owners told that nothing more is done.
-    NotYet,
 }
 
 /// All kinds, in their order.
@@ -199,17 +188,9 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         unread: "no backend is found",
         ..row::<Service>(Kind::Service)
     },
-    KindInfo {
-        serving: Serving::NotYet,
-        unread: "nothing is relayed by TCPRoutes",
-        ..extension::<TCPRoute>(Kind::TCPRoute)
-    },
+    KindInfo { unread: "nothing is relayed by TCPRoutes", ..extension::<TCPRoute>(Kind::TCPRoute) },
     KindInfo { unread: "nothing is relayed by TLSRoutes", ..extension::<TLSRoute>(Kind::TLSRoute) },
-    KindInfo {
-        serving: Serving::NotYet,
-        unread: "nothing is relayed by UDPRoutes",
-        ..extension::<UDPRoute>(Kind::UDPRoute)
-    },
+    KindInfo { unread: "nothing is relayed by UDPRoutes", ..extension::<UDPRoute>(Kind::UDPRoute) },
     row::<ValidatingWebhookConfiguration>(Kind::ValidatingWebhookConfiguration),
 ];
 
@@ -232,7 +213,6 @@ const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
         reading: Reading::Nothing,
         need: Need::Optional,
         role: Role::Plain,
-        serving: Serving::Served,
         unread: "",
         unseen: "Their changes are not seen.",
         unnamed: "",

@@ -57,7 +57,7 @@ pub use pools::Pools;
 pub use problem::{Problem, Severity};
 pub use request_log::{LogPlace, LogSeverity, RequestLog};
 pub use share::Share;
-pub use stream::{Introduced, Introduces, StreamPolicy, StreamService};
+pub use stream::{Introduced, Introduces, StreamPolicy, StreamService, StreamTerms};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
 pub use traces::{Collector, CollectorProtocol, SpanBatches, Traces};
 pub use truth::parse_bool;
@@ -79,8 +79,6 @@ pub struct Model {
     pub pools: Pools,
     /// Of two that name the same entry point, the first has it.
     pub stream_services: Arc<[StreamService]>,
-    /// How their connections are relayed.
-    pub streams: StreamPolicy,
 }
 
 impl Model {

@@ -3,20 +3,30 @@
 
 use std::time::Duration;
 
-use super::backend::BackendKey;
+use super::backend::WeightedBackend;
 use super::listener::EntryPoint;
 
-/// A TCP or UDP service: what comes in at some entry points goes to one backend.
+/// What comes in at some entry points is relayed to backends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamService {
     /// Where its clients come in, all by TCP or all by UDP.
     pub entry_points: Vec<EntryPoint>,
-    /// Where they are relayed to.
-    pub backend: BackendKey,
+    /// Where they are relayed to, by their shares. What leads nowhere, and all if there are none,
+    /// is closed, or dropped.
+    pub backends: Vec<WeightedBackend>,
+    /// How they are relayed.
+    pub terms: StreamTerms,
+}
+
+/// On which terms connections or datagrams are relayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StreamTerms {
     /// Who says who the client is.
     pub introduced: Introduced,
     /// Whether the backend is told who the client is, by version 1 of the PROXY protocol.
     pub introduces: Introduces,
+    /// How long they last, and how often an endpoint is tried.
+    pub policy: StreamPolicy,
 }
 
 /// Who says who the client of a connection is.
@@ -50,7 +60,7 @@ pub struct StreamPolicy {
     pub tries: u32,
     /// How long after the first try another one may begin; zero: at any time.
     pub tries_time: Duration,
-    /// Datagrams that answer one.
+    /// Datagrams that answer one; behind them its session ends. `u32::MAX`: nobody counts them.
     pub responses: u32,
 }
 

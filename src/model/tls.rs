@@ -1,6 +1,6 @@
 //! What a TLS server name leads to, known before any request is read.
 
-use super::backend::BackendKey;
+use super::backend::WeightedBackend;
 use super::host::HostPattern;
 use super::origin::ObjectRef;
 
@@ -25,10 +25,11 @@ pub struct ServerTlsId(pub u64);
 pub enum TlsAction {
     /// The handshake is ours.
     Terminate(ServerTlsId),
-    /// Its octets go to a backend as they are.
+    /// Its octets go to one of these backends as they are; it is closed where its share leads
+    /// nowhere.
     Passthrough {
-        /// The destination.
-        backend: BackendKey,
+        /// By their shares.
+        backends: Vec<WeightedBackend>,
         /// A PROXY protocol header goes first.
         send_proxy: bool,
     },

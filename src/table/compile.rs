@@ -12,18 +12,19 @@ use super::canary::Canaries;
 use super::hosts::Hosts;
 use super::id::{BackendId, SeriesId, TableVersion};
 use super::intern::{Changes, Interned, Interner};
-use super::lookup::{Table, TableListener, TableStream};
+use super::lookup::{Table, TableListener};
 use super::names::{NameAction, Names};
 use super::plan::{Plan, ResponsePlan};
 use super::rule::{PageSource, Standing, Substitutes, TableBackend, TableRule};
 use super::server_tls::ServerTlsById;
 use super::shared::Shared;
+use super::stream::{StreamBackends, TableStream};
 use super::vhost::VHost;
 use crate::limits::SERIES_MAX;
 use crate::model::{
     BackendKey, BackendTarget, Canary, Defaults, Downstream, EntryPoint, Host, HostPattern, Kind,
     Listener, ListenerId, Model, ObjectRef, Policies, Pools, Rule, SeriesDetail, ServerName,
-    ServerTlsId, StreamPolicy, StreamService, TlsAction, WeightedBackend,
+    ServerTlsId, StreamService, TlsAction, WeightedBackend,
 };
 
 /// Compiles models and remembers what it compiled: an unchanged `Arc<Host>` costs a pointer copy.
@@ -44,7 +45,6 @@ pub struct Compiler {
     /// Of the last model.
     downstream: Arc<Downstream>,
     pools: Pools,
-    streams: StreamPolicy,
     stream_services: CompiledStreams,
     /// Of the last defaults.
     no_rule: Arc<ResponsePlan>,
@@ -182,7 +182,6 @@ impl Default for Compiler {
             entry_points: Arc::default(),
             downstream: Arc::default(),
             pools: Pools::default(),
-            streams: StreamPolicy::default(),
             stream_services: CompiledStreams::default(),
             no_rule: Arc::default(),
             rules: RuleCompiler {
@@ -231,7 +230,6 @@ impl Compiler {
         listeners.truncate(model.listeners.len());
         self.listeners = listeners;
         self.compile_streams(&model.stream_services, &mut gone);
-        self.streams = model.streams;
         self.release(gone);
         self.downstream = Arc::clone(&model.downstream);
         let entry_points = entry_points(model);
@@ -250,12 +248,11 @@ impl Compiler {
         let mut uses = IdUses::default();
         let mut services = Vec::new();
         for service in now.iter() {
-            let &StreamService { ref entry_points, ref backend, introduced, introduces } = service;
-            let Some(backend) = self.rules.ids.acquire_backend(backend, &mut uses) else {
-                continue;
-            };
-            let compiled = TableStream { backend, introduced, introduces };
-            services.extend(entry_points.iter().map(|entry_point| (*entry_point, compiled)));
+            let StreamService { entry_points, backends, terms } = service;
+            let backends = self.rules.ids.stream_backends(backends, &mut uses);
+            let compiled = TableStream { backends, terms: *terms };
+            let at = entry_points.iter();
+            services.extend(at.map(|entry_point| (*entry_point, compiled.clone())));
         }
         services.sort_by_key(|(entry_point, _)| *entry_point);
         services.dedup_by_key(|(entry_point, _)| *entry_point);
@@ -332,10 +329,9 @@ impl Compiler {
         }
         let mut uses = IdUses::default();
         let (ids, server_tls) = (&mut self.rules.ids, &self.server_tls);
-        let names = now.iter().filter_map(|name| {
-            let action = ids.compile_action(&name.action, server_tls, &mut uses)?;
-            Some((&name.pattern, action))
-        });
+        let names = now
+            .iter()
+            .map(|name| (&name.pattern, ids.compile_action(&name.action, server_tls, &mut uses)));
         state.names = Arc::new(Names::new(names));
         state.names_from = now.to_vec();
         gone.uses.push(std::mem::replace(&mut state.names_uses, uses));
@@ -387,7 +383,6 @@ impl Compiler {
             listeners: listeners.collect(),
             entry_points: Arc::clone(&self.entry_points),
             stream_services: Arc::clone(&self.stream_services.services),
-            streams: self.streams,
             downstream: Arc::clone(&self.downstream),
         }
     }
@@ -535,21 +530,27 @@ impl Ids {
         Some(backend_id(id))
     }
 
-    /// `None`: no id is left for the backend.
+    fn stream_backends(&mut self, all: &[WeightedBackend], uses: &mut IdUses) -> StreamBackends {
+        StreamBackends::new(all.iter().map(|entry| {
+            let backend = entry.target.key().and_then(|key| self.acquire_backend(key, uses));
+            (backend, entry.weight)
+        }))
+    }
+
     fn compile_action(
         &mut self,
         action: &TlsAction,
         server_tls: &ServerTlsById,
         uses: &mut IdUses,
-    ) -> Option<NameAction> {
-        Some(match action {
+    ) -> NameAction {
+        match action {
             TlsAction::Terminate(id) => terminate(server_tls, *id),
             TlsAction::Nobody => NameAction::Nobody,
-            TlsAction::Passthrough { backend, send_proxy } => {
-                let backend = self.acquire_backend(backend, uses)?;
-                NameAction::Passthrough { backend, send_proxy: *send_proxy }
+            TlsAction::Passthrough { backends, send_proxy } => {
+                let backends = self.stream_backends(backends, uses);
+                NameAction::Passthrough { backends, send_proxy: *send_proxy }
             }
-        })
+        }
     }
 
     fn acquire_series(

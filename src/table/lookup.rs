@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use super::hosts::Hosts;
-use super::id::{BackendId, TableVersion};
+use super::id::TableVersion;
 use super::key::RequestKey;
 use super::names::{NameAction, Names, TableTls};
 use super::plan::ResponsePlan;
 use super::rule::{Match, TableRule};
-use crate::model::{
-    Downstream, EntryPoint, Introduced, Introduces, ListenerId, OnMiss, Pools, StreamPolicy,
-};
+use super::stream::TableStream;
+use crate::model::{Downstream, EntryPoint, ListenerId, OnMiss, Pools};
 use crate::tls::client_auth::ClientAuthId;
 
 /// Everything a core routes by. Never changes once published.
@@ -30,19 +29,6 @@ pub struct Table {
     pub(super) entry_points: Arc<[(EntryPoint, ListenerId)]>,
     /// By entry points, sorted.
     pub(super) stream_services: Arc<[(EntryPoint, TableStream)]>,
-    /// How their connections are relayed.
-    pub streams: StreamPolicy,
-}
-
-/// A stream service in compiled form.
-#[derive(Debug, Clone, Copy)]
-pub struct TableStream {
-    /// Where its connections go.
-    pub backend: BackendId,
-    /// See [`crate::model::StreamService`].
-    pub introduced: Introduced,
-    /// See [`crate::model::StreamService`].
-    pub introduces: Introduces,
 }
 
 /// A listener in compiled form.

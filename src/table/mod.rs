@@ -29,6 +29,7 @@ pub mod rule;
 pub mod server_tls;
 mod shared;
 pub mod sighting;
+pub mod stream;
 #[cfg(test)]
 mod tests;
 mod vhost;
@@ -44,3 +45,4 @@ pub use plan::Plan;
 pub use ring::Ring;
 pub use rule::{Match, PageSource, Route, Standing, Substitutes, TableBackend, TableRule};
 pub use server_tls::ServerTlsById;
+pub use stream::{StreamBackends, TableStream};

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::hosts::{deep_suffixes, one_label_suffix};
-use super::id::BackendId;
 use super::index::{HashIndex, hash_bytes};
+use super::stream::StreamBackends;
 use crate::model::{HostPattern, WildcardDepth};
 use crate::tls::client_auth::ClientAuthId;
 use crate::tls::server::ServerTls;
@@ -18,8 +18,8 @@ pub enum TableTls<'t> {
     Terminate(&'t Arc<ServerTls>),
     /// Its octets go to a backend as they are.
     Passthrough {
-        /// The destination.
-        backend: BackendId,
+        /// Where they go.
+        backends: &'t StreamBackends,
         /// A PROXY protocol header goes first.
         send_proxy: bool,
     },
@@ -55,7 +55,7 @@ struct Name {
 pub(super) enum NameAction {
     Terminate(Arc<ServerTls>),
     Passthrough {
-        backend: BackendId,
+        backends: StreamBackends,
         send_proxy: bool,
     },
     /// Nobody answers.
@@ -66,8 +66,8 @@ impl NameAction {
     pub(super) fn lead(&self) -> Option<TableTls<'_>> {
         match self {
             Self::Terminate(tls) => Some(TableTls::Terminate(tls)),
-            Self::Passthrough { backend, send_proxy } => {
-                Some(TableTls::Passthrough { backend: *backend, send_proxy: *send_proxy })
+            Self::Passthrough { backends, send_proxy } => {
+                Some(TableTls::Passthrough { backends, send_proxy: *send_proxy })
             }
             Self::Nobody => None,
         }

@@ -276,7 +276,6 @@ const HOUSES: &[House] = &[
                     "endpoint_slice",
                     "gateway_api",
                     "host_certificate",
-                    "kinds",
                     "outcomes",
                     "resolve",
                     "source",

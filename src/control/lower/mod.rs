@@ -188,7 +188,7 @@ impl Lowerer {
         self.backends.touch(store, dirty, now, &mut touched.backends);
         let globals = self.apply_globals(store, dirty);
         touched.is_model = globals != GlobalsChange::None;
-        touched.is_model |= self.apply_streams(store, dirty, &mut touched.backends);
+        touched.is_model |= self.apply_streams(store, dirty, globals, &mut touched.backends);
         if self.apply_classes(store, dirty) | (globals == GlobalsChange::Objects) {
             let known = self.claims.owners().filter(|owner| owner.kind == Kind::Ingress);
             let all: BTreeSet<_> = store.ingresses.keys().chain(known).cloned().collect();
@@ -336,11 +336,13 @@ impl Lowerer {
         }
     }
 
-    /// Reads the ConfigMaps of TCP and UDP services again if one changed; whether there are others.
+    /// Reads the ConfigMaps of TCP and UDP services again if something changed by which they are
+    /// read; whether there are others.
     fn apply_streams(
         &mut self,
         store: &Store,
         dirty: &Dirty,
+        globals: GlobalsChange,
         touched: &mut backends::Touched,
     ) -> bool {
         let LowerOptions { tcp_services, udp_services, .. } = &self.options;
@@ -348,25 +350,38 @@ impl Lowerer {
         let flags = flags.into_iter().filter_map(|(protocol, map)| Some((protocol, map?)));
         let mut is_changed = false;
         for (protocol, map) in flags {
-            if !self.is_first && !dirty.0.contains(&map) {
+            if !self.is_first && !dirty.0.contains(&map) && globals == GlobalsChange::None {
                 continue;
             }
             let entry = store.config_maps.get(&map);
-            let (now, problems) = streams::read(&map, entry, protocol, &self.options.entry_points);
+            let (ours, policy) = (&self.options.entry_points, self.globals.streams);
+            let reading = streams::Reading { protocol, ours, policy };
+            let (now, problems) = streams::read(&map, entry, reading);
             set_problems(&mut self.problems, &map, problems);
             self.are_problems_stale = true;
             let lines = self.streams.entry(protocol).or_default();
-            let old = lines.iter().map(|line| &line.service.backend);
-            let new = now.iter().map(|line| (&line.service.backend, &line.field));
+            let old = lines.iter().map(|line| &line.backend);
+            let new = now.iter().map(|line| (&line.backend, &line.field));
             self.backends.services(&map, (old, Use::Plain), (new, Use::Plain), touched);
             is_changed |= *lines != now;
             *lines = now;
         }
         if is_changed {
-            let lines = self.streams.values().flatten();
-            self.stream_services = lines.map(|line| line.service.clone()).collect();
+            let services = self.streams.values().flatten().map(|line| &line.service);
+            self.gateways.yield_to(services.flat_map(|service| &service.entry_points).copied());
         }
         is_changed
+    }
+
+    /// Those of ConfigMaps, and behind them those of Gateways.
+    fn collect_streams(&mut self) {
+        let of_maps = self.streams.values().flatten().map(|line| line.service.clone());
+        let (ours, policy) = (&self.options.entry_points, self.globals.streams);
+        let of_gateways = self.gateways.stream_services(ours, policy);
+        let all: Vec<_> = of_maps.chain(of_gateways).collect();
+        if *all != *self.stream_services {
+            self.stream_services = all.into();
+        }
     }
 
     fn check_slices(&mut self, store: &Store, dirty: &Dirty) {
@@ -470,6 +485,9 @@ impl Lowerer {
         let backends =
             self.backends.build(store, &self.options, &self.claims, now, touched.backends);
         self.are_problems_stale |= backends.are_problems_stale;
+        if is_model_changed {
+            self.collect_streams();
+        }
         let model = is_model_changed.then(|| self.model());
         let problems = self.problems();
         if built.is_changed || is_first {
@@ -544,14 +562,13 @@ impl Lowerer {
         let generation = ListenerId::HTTP.generation;
         let listener =
             Listener { generation, entry_points, hosts, default_rule, server_names, default_tls };
-        let Globals { defaults, downstream, pools, streams, .. } = &self.globals;
+        let Globals { defaults, downstream, pools, .. } = &self.globals;
         Model {
             listeners: self.gateways.listeners(listener),
             defaults: defaults.clone(),
             downstream: Arc::new(downstream.clone()),
             pools: *pools,
             stream_services: Arc::clone(&self.stream_services),
-            streams: *streams,
         }
     }
 

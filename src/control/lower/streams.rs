@@ -11,8 +11,8 @@ use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::filter::Scheme;
 use crate::model::{
-    BackendKey, Dial, EntryPoint, Introduced, Introduces, ObjectRef, PortRef, Problem,
-    StreamService, TransportProtocol,
+    BackendKey, BackendTarget, Dial, EntryPoint, Introduced, Introduces, ObjectRef, PortRef,
+    Problem, StreamPolicy, StreamService, StreamTerms, TransportProtocol, WeightedBackend,
 };
 
 /// What services are spoken to by.
@@ -51,28 +51,38 @@ impl Protocol {
 pub(super) struct Line {
     /// Of the ConfigMap.
     pub field: String,
+    pub backend: BackendKey,
     pub service: StreamService,
 }
 
+/// What the lines of a ConfigMap are read with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading<'a> {
+    pub protocol: Protocol,
+    /// Entry points that flags name; services come in at the same addresses.
+    pub ours: &'a [EntryPoint],
+    /// How they are relayed.
+    pub policy: StreamPolicy,
+}
+
 /// The lines of `map`, and what is wrong with it. One that cannot be understood stands for
-/// nothing. `ours`: entry points that flags name; services come in at the same addresses.
+/// nothing.
 pub(super) fn read(
     reference: &ObjectRef,
     map: Option<&Entry<ConfigMap>>,
-    protocol: Protocol,
-    ours: &[EntryPoint],
+    reading: Reading<'_>,
 ) -> (Vec<Line>, Vec<Arc<Problem>>) {
     let mut report = Report::new(reference, map.and_then(|entry| entry.provenance.as_ref()));
     let Some(entry) = map else {
-        report.warning(missing(reference, protocol));
+        report.warning(missing(reference, reading.protocol));
         return (Vec::new(), report.finish());
     };
     let ConfigMap { data, binary_data: _, immutable: _, metadata: _ } = &*entry.object;
     let mut lines = Vec::new();
     for (port, value) in data.iter().flatten() {
         let field = format!("data.{port}");
-        match parse(port, value, protocol, ours) {
-            Ok(service) => lines.push(Line { field, service }),
+        match parse(port, value, reading) {
+            Ok((backend, service)) => lines.push(Line { field, backend, service }),
             Err((reason, why)) => report.error(Finding {
                 reason,
                 field,
@@ -102,9 +112,8 @@ fn missing(reference: &ObjectRef, protocol: Protocol) -> Finding {
 fn parse(
     port: &str,
     value: &str,
-    protocol: Protocol,
-    ours: &[EntryPoint],
-) -> Result<StreamService, (&'static str, String)> {
+    Reading { protocol, ours, policy }: Reading<'_>,
+) -> Result<(BackendKey, StreamService), (&'static str, String)> {
     const INVALID: &str = "InvalidService";
     let invalid = |why: &str| (INVALID, why.to_owned());
     let number = port.trim().parse().ok().filter(|port| *port > 0);
@@ -146,17 +155,22 @@ fn parse(
     addresses.dedup();
     let scheme = protocol.scheme();
     let entry_point = |ip| EntryPoint { address: SocketAddr::new(ip, number), scheme };
-    Ok(StreamService {
+    let backend = BackendKey {
+        namespace: namespace.into(),
+        service: service.into(),
+        port: service_port,
+        dial: Dial { transport: protocol.transport(), ..Dial::default() },
+    };
+    let service = StreamService {
         entry_points: addresses.into_iter().map(entry_point).collect(),
-        backend: BackendKey {
-            namespace: namespace.into(),
-            service: service.into(),
-            port: service_port,
-            dial: Dial { transport: protocol.transport(), ..Dial::default() },
+        backends: vec![WeightedBackend::only(BackendTarget::Service(backend.clone()))],
+        terms: StreamTerms {
+            introduced: if reads { Introduced::ByHeader } else { Introduced::ByConnection },
+            introduces: if writes { Introduces::Client } else { Introduces::Nobody },
+            policy,
         },
-        introduced: if reads { Introduced::ByHeader } else { Introduced::ByConnection },
-        introduces: if writes { Introduces::Client } else { Introduces::Nobody },
-    })
+    };
+    Ok((backend, service))
 }
 
 /// Letters, digits and `-`: what names of namespaces, Services and ports are made of.
@@ -181,9 +195,10 @@ mod tests {
             entry_point("[::]:80", Scheme::Http),
             entry_point("0.0.0.0:443", Scheme::Https),
         ];
-        match parse(port, value, protocol, &ours) {
-            Ok(service) => {
-                let StreamService { entry_points, backend, introduced, introduces } = service;
+        let reading = Reading { protocol, ours: &ours, policy: StreamPolicy::default() };
+        match parse(port, value, reading) {
+            Ok((backend, StreamService { entry_points, terms, .. })) => {
+                let StreamTerms { introduced, introduces, policy: _ } = terms;
                 let at: Vec<_> = entry_points.iter().map(ToString::to_string).collect();
                 let BackendKey { namespace, service, port, dial: _ } = backend;
                 format!(

@@ -17,7 +17,7 @@ use super::object::{Provenance, SourceObject};
 use super::placeholder::{self, FILL_IN};
 use super::report::{Finding, Report};
 use super::yaml::{self, Document, Positions, YamlError};
-use crate::control::kinds::{KindInfo, KindScope, Serving};
+use crate::control::kinds::{KindInfo, KindScope};
 use crate::limits::PROBLEMS_PER_FILE_MAX;
 use crate::model::{Kind, ObjectRef, Problem, Severity, SourcePosition};
 use decode::{Decoded, cut};
@@ -342,9 +342,6 @@ impl Reader<'_> {
         match object {
             Ok(object) => {
                 unknown_fields.into_iter().for_each(|field| report.warning(unknown_field(field)));
-                if known.serving == Serving::NotYet {
-                    report.note(not_served_yet(known));
-                }
                 report.finish().into_iter().for_each(|problem| self.problem(problem));
                 let provenance = Some(provenance.clone());
                 self.manifest.objects.push(SourceObject { reference, object, provenance });
@@ -403,15 +400,6 @@ impl Reader<'_> {
         let message = format!("{}: {field}: {message}", known.kind);
         self.unreadable(line, reason, message, advice);
         None
-    }
-}
-
-fn not_served_yet(known: &KindInfo) -> Finding {
-    Finding {
-        reason: "NotServedYet",
-        field: String::new(),
-        message: format!("objects of {} are read, and nothing is done for them yet.", known.kind),
-        advice: "Write an Ingress for what is to be served.".into(),
     }
 }
 

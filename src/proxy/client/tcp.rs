@@ -1,9 +1,9 @@
-//! A connection of a TCP service: relayed as it is to an endpoint of the backend that the table in
+//! A connection of a TCP service: relayed as it is to an endpoint of a backend that the table in
 //! force has for its entry point.
 
 use std::net::SocketAddr;
 
-use crate::model::{EntryPoint, Introduced, Introduces};
+use crate::model::{EntryPoint, Introduced, Introduces, StreamTerms};
 use crate::proxy::client::arrival::Admitted;
 use crate::proxy::client::passthrough::{self, Client, Terms};
 use crate::proxy::client::proxy_header;
@@ -16,22 +16,24 @@ pub async fn serve(admitted: Admitted, socket: Stream, peer: SocketAddr, at: Ent
     let core = &admitted.0;
     core.count(Counter::TcpConnections);
     let table = core.table();
-    let service = table.0.stream_at(&at).copied();
-    let policy = table.0.streams;
+    let chosen = table.0.stream_at(&at).and_then(|service| {
+        let backend = service.backends.pick(|below| core.random.below(below))?;
+        Some((backend, service.terms))
+    });
     core.retire_table(table);
-    let Some(service) = service else { return };
-    let introduced = match service.introduced {
+    let Some((backend, StreamTerms { introduced, introduces, policy })) = chosen else { return };
+    let introduced = match introduced {
         Introduced::ByHeader => proxy_header::demanded(core, &socket, peer).await,
         Introduced::ByConnection => Some((peer, None)),
     };
     let Some((peer, first)) = introduced else { return };
     let first = first.unwrap_or_else(Buffer::unallocated);
     let terms = Terms {
-        introduces: match service.introduces {
+        introduces: match introduces {
             Introduces::Nobody => None,
             Introduces::Client => Some(crate::proxy_protocol::put_v1),
         },
         policy,
     };
-    passthrough::relay(core, Client { socket, peer, first }, service.backend, terms).await;
+    passthrough::relay(core, Client { socket, peer, first }, backend, terms).await;
 }

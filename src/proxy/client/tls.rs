@@ -70,7 +70,9 @@ pub async fn accept(
     let name = asked.name.as_deref().map(str::as_bytes);
     let choice = match table.0.server_name(listener.id, name) {
         Some(TableTls::Terminate(tls)) => Ok(std::sync::Arc::clone(tls)),
-        Some(TableTls::Passthrough { backend, send_proxy }) => Err((backend, send_proxy)),
+        Some(TableTls::Passthrough { backends, send_proxy }) => {
+            Err((backends.pick(|below| core.random.below(below)), send_proxy))
+        }
         None => {
             core.count(Counter::TlsHandshakeFailures);
             core.retire_table(table);
@@ -80,7 +82,9 @@ pub async fn accept(
     core.retire_table(table);
     match choice {
         Ok(tls) => terminate(core, socket, peer, first, &tls, asked.is_masked).await,
-        Err((backend, send_proxy)) => {
+        // Its share leads nowhere.
+        Err((None, _)) => None,
+        Err((Some(backend), send_proxy)) => {
             let client = passthrough::Client { socket, peer, first };
             let terms = passthrough::Terms {
                 introduces: send_proxy.then_some(proxy_protocol::put_v2),

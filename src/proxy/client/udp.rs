@@ -1,5 +1,5 @@
 //! Datagrams of UDP services: each client has a session, with a socket of its own towards one
-//! endpoint, until it has its answers or nothing moves for too long.
+//! endpoint, until it has its answers, nothing moves for too long, or that endpoint is gone.
 //!
 //! ```text
 //!  client ─▶ socket of the core ─▶ session (by client address) ─▶ endpoint
@@ -15,12 +15,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_IN_A_ROW, UDP_SESSIONS_MAX};
-use crate::model::{Balance, EntryPoint, StreamPolicy};
+use crate::limits::{DATAGRAM_BYTES_MAX, DATAGRAMS_IN_A_ROW, UDP_LATE_ANSWERS, UDP_SESSIONS_MAX};
+use crate::model::{Balance, EntryPoint};
 use crate::proxy::core::Core;
 use crate::proxy::rt::clock::recent_millis;
 use crate::proxy::rt::{self, Datagrams, Signal};
 use crate::proxy::upstream::endpoint::Lease;
+use crate::table::{BackendId, TableStream};
 use crate::telemetry::Counter;
 
 /// An entry point of a UDP service on one core.
@@ -38,12 +39,15 @@ pub struct Service {
 struct Session {
     client: SocketAddr,
     socket: Datagrams,
+    backend: BackendId,
     /// Counts as one request in flight.
-    _lease: Lease,
+    lease: Lease,
     /// Answers that are due.
     due: Cell<u64>,
     /// Coarse clock when something moved last.
     moved: Cell<u64>,
+    /// The client has another one, because this led to what is gone.
+    is_left: Cell<bool>,
     ended: Signal,
 }
 
@@ -98,9 +102,12 @@ impl Service {
     /// Sends a client's datagram to the endpoint of its session, or to one of a new session.
     fn pass_on(self: &Rc<Self>, client: SocketAddr, datagram: &[u8]) {
         self.core.count(Counter::UdpDatagrams);
-        let StreamPolicy { responses, idle_timeout, .. } = self.policy();
-        let known = self.sessions.borrow().get(&client).map(Rc::clone);
-        let Some(session) = known.or_else(|| self.begin(client, idle_timeout)) else {
+        let table = self.core.table();
+        let found = table.0.stream_at(&self.at).and_then(|service| {
+            Some((self.session(client, service)?, service.terms.policy.responses))
+        });
+        self.core.retire_table(table);
+        let Some((session, responses)) = found else {
             return self.core.count(Counter::UdpDropped);
         };
         session.due.set(session.due.get().saturating_add(responses.into()));
@@ -113,15 +120,29 @@ impl Service {
         }
     }
 
-    fn policy(&self) -> StreamPolicy {
-        let table = self.core.table();
-        let policy = table.0.streams;
-        self.core.retire_table(table);
-        policy
+    /// The session of a client, as long as what it leads to is there; else a new one. `None`: it
+    /// would lead nowhere.
+    fn session(self: &Rc<Self>, client: SocketAddr, service: &TableStream) -> Option<Rc<Session>> {
+        let known = self.sessions.borrow().get(&client).map(Rc::clone);
+        if let Some(known) = known {
+            if service.backends.has(known.backend) && !known.lease.endpoint.is_removed() {
+                return Some(known);
+            }
+            // What its endpoint owes may be on the way.
+            known.is_left.set(true);
+            known.ended.raise();
+        }
+        let backend = service.backends.pick(|below| self.core.random.below(below))?;
+        self.begin(client, backend, service.terms.policy.idle_timeout)
     }
 
     /// A session with an endpoint; `None`: there is none. The most silent one makes room.
-    fn begin(self: &Rc<Self>, client: SocketAddr, idle: Duration) -> Option<Rc<Session>> {
+    fn begin(
+        self: &Rc<Self>,
+        client: SocketAddr,
+        backend: BackendId,
+        idle: Duration,
+    ) -> Option<Rc<Session>> {
         if self.sessions.borrow().len() >= UDP_SESSIONS_MAX {
             let mut sessions = self.sessions.borrow_mut();
             let silent = sessions.values().min_by_key(|session| session.moved.get());
@@ -129,17 +150,16 @@ impl Service {
             let gone = silent.and_then(|client| sessions.remove(&client));
             gone.inspect(|session| session.ended.raise());
         }
-        let table = self.core.table();
-        let backend = table.0.stream_at(&self.at).map(|service| service.backend);
-        self.core.retire_table(table);
-        let backend = self.core.upstreams.backend(backend?)?;
-        let lease = backend.pick(Balance::RoundRobin, &[], &self.core.random)?;
+        let lease = self.core.upstreams.backend(backend)?;
+        let lease = lease.pick(Balance::RoundRobin, &[], &self.core.random)?;
         let session = Rc::new(Session {
             client,
             socket: Datagrams::connected(lease.endpoint.address).ok()?,
-            _lease: lease,
+            backend,
+            lease,
             due: Cell::new(0),
             moved: Cell::new(recent_millis()),
+            is_left: Cell::new(false),
             ended: Signal::default(),
         });
         self.sessions.borrow_mut().insert(client, Rc::clone(&session));
@@ -147,13 +167,19 @@ impl Service {
         let (service, answered) = (Rc::clone(self), Rc::clone(&session));
         self.core.tasks.start(async move {
             service.answer(&answered, idle).await;
-            let mut sessions = service.sessions.borrow_mut();
-            let is_it = |known: &Rc<Session>| Rc::ptr_eq(known, &answered);
-            if sessions.get(&answered.client).is_some_and(is_it) {
-                sessions.remove(&answered.client);
+            service.forget(&answered);
+            if answered.is_left.get() {
+                service.answer_late(&answered).await;
             }
         });
         Some(session)
+    }
+
+    fn forget(&self, session: &Rc<Session>) {
+        let mut sessions = self.sessions.borrow_mut();
+        if sessions.get(&session.client).is_some_and(|known| Rc::ptr_eq(known, session)) {
+            sessions.remove(&session.client);
+        }
     }
 
     /// Sends what an endpoint says back, until the client has its answers or nothing moves.
@@ -168,6 +194,20 @@ impl Service {
             if rt::within(left, heard).await.is_some() {
                 self.take_answers(session);
             }
+        }
+    }
+
+    /// The same for a moment more, of an endpoint that the client's datagrams no longer go to.
+    async fn answer_late(&self, session: &Session) {
+        let left_at = recent_millis();
+        while session.due.get() > 0 && !self.closing.is_raised() {
+            let since = Duration::from_millis(recent_millis().saturating_sub(left_at));
+            let left = UDP_LATE_ANSWERS.saturating_sub(since);
+            let heard = rt::either(session.socket.readable(), self.closing.raised());
+            if left.is_zero() || rt::within(left, heard).await.is_none() {
+                return;
+            }
+            self.take_answers(session);
         }
     }
 

@@ -59,6 +59,11 @@ impl Endpoint {
         })
     }
 
+    /// Whether it is none of its backend any more.
+    pub fn is_removed(&self) -> bool {
+        self.is_removed.get()
+    }
+
     /// It answered.
     pub fn succeeded(&self, latency: Duration) {
         self.health.borrow_mut().succeeded(latency, recent_millis());

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::{Arc, Listener, Model, ObjectRef};
-use super::{backend_key, generate, pattern};
+use super::{backend, generate, pattern};
 use crate::model::{Kind, ListenerId, ServerName, ServerTlsId, TlsAction};
 use crate::table::{BackendId, Compiled, Compiler, Table, TableTls, naive};
 use crate::tls::certificate::Certificate;
@@ -45,7 +45,8 @@ fn name(text: &str, action: TlsAction) -> Arc<ServerName> {
 }
 
 fn passthrough(service: &str) -> TlsAction {
-    TlsAction::Passthrough { backend: backend_key(service), send_proxy: service == "t" }
+    let backends = vec![backend(service, 1)];
+    TlsAction::Passthrough { backends, send_proxy: service == "t" }
 }
 
 fn model(server_names: Vec<Arc<ServerName>>, default_tls: Option<ServerTlsId>) -> Model {
@@ -62,7 +63,8 @@ fn text(found: Option<TableTls<'_>>) -> String {
         Some(TableTls::Terminate(found)) => {
             format!("tls {:?}", (0..3).find(|n| Arc::ptr_eq(&tls(*n), found)))
         }
-        Some(TableTls::Passthrough { backend, send_proxy }) => {
+        Some(TableTls::Passthrough { backends, send_proxy }) => {
+            let backend = backends.pick(|_| 0).expect("one has a share");
             format!("backend {} {send_proxy}", backend.slot)
         }
     }
@@ -172,9 +174,15 @@ fn is_same(
             (0..3).any(|n| id(n) == wanted && Arc::ptr_eq(found, &tls(n)))
         }
         (
-            Some(TableTls::Passthrough { backend, send_proxy }),
-            Some(TlsAction::Passthrough { backend: key, send_proxy: wanted }),
-        ) => send_proxy == wanted && backends.iter().any(|(id, k)| *id == backend && **k == key),
+            Some(TableTls::Passthrough { backends: found, send_proxy }),
+            Some(TlsAction::Passthrough { backends: keys, send_proxy: wanted }),
+        ) => {
+            let keys = keys.iter().filter_map(|entry| entry.target.key());
+            let are_known = keys
+                .into_iter()
+                .all(|key| backends.iter().any(|(id, known)| **known == *key && found.has(*id)));
+            send_proxy == wanted && are_known
+        }
         _ => false,
     }
 }

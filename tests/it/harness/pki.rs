@@ -10,8 +10,8 @@ use rcgen::{
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 /// An authority and a folder for the files that programs want.
@@ -20,6 +20,16 @@ pub(crate) struct Authority {
     /// Its own certificate.
     pub(crate) pem: String,
     folder: TempDir,
+}
+
+/// A ClientHello for a name, in one record.
+pub(crate) fn client_hello(name: &str) -> Vec<u8> {
+    let name = ServerName::try_from(name.to_owned()).expect("a name");
+    let config = Authority::new().trusting(&["http/1.1"]);
+    let mut session = ClientConnection::new(config, name).expect("a session");
+    let mut octets = Vec::new();
+    session.write_tls(&mut octets).expect("a ClientHello");
+    octets
 }
 
 /// Certificates of X.509 version 1, as `openssl x509 -req` makes them without extensions.

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConnection, ServerConfig, ServerConnection, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::HTTP1;
 use crate::for_each_driver;
 use crate::harness::message::{self, read_some};
 use crate::harness::peer::curl_tls;
-use crate::harness::pki::{Authority, Leaf};
+use crate::harness::pki::{Authority, Leaf, client_hello};
 use crate::harness::{Backend, Builder, Client, Driver, Ingress, manifest, pause};
 
 for_each_driver!(
@@ -67,16 +67,6 @@ fn tls_server(name: &'static str, leaf: &Leaf) -> Backend {
         stream.conn.send_close_notify();
         stream.flush()
     })
-}
-
-/// A ClientHello for `p.example`.
-fn hello() -> Vec<u8> {
-    let name = ServerName::try_from("p.example").expect("a name");
-    let config = Authority::new().trusting(HTTP1);
-    let mut session = ClientConnection::new(config, name).expect("a session");
-    let mut octets = Vec::new();
-    session.write_tls(&mut octets).expect("a ClientHello");
-    octets
 }
 
 /// The same handshake message in records of at most `size` octets, RFC 8446 section 5.1.
@@ -143,7 +133,7 @@ fn octets_arrive_as_they_were_sent(driver: Driver) {
         connection.read_to_end().map(drop)
     });
     let proxy = builder(driver, &authority, &[backend.address()], backend.address()).start();
-    let whole = hello();
+    let whole = client_hello("p.example");
     let small = in_records(&whole, 50);
     for (round, (octets, size)) in [
         (&whole, whole.len()),
@@ -180,7 +170,7 @@ fn without_an_endpoint_it_is_closed(driver: Driver) {
         let proxy = builder(driver, &authority, &through, web.address()).start();
         for _ in 0..2 {
             let mut client = Client::connect(proxy.https);
-            client.send(hello());
+            client.send(client_hello("p.example"));
             client.assert_closed();
         }
         let mut ours = Client::tls(proxy.https, &authority.trusting(HTTP1), "a.example");
@@ -211,7 +201,7 @@ fn idle_connection_is_closed(driver: Driver) {
         .flag("--proxy-read-timeout", 1)
         .start();
     let mut client = Client::connect(proxy.https);
-    client.send(hello());
+    client.send(client_hello("p.example"));
     for _ in 0..6 {
         pause(Duration::from_millis(300));
         client.send("x");
@@ -230,7 +220,7 @@ fn either_side_may_end_its_half_first(driver: Driver) {
     });
     let proxy = builder(driver, &authority, &[patient.address()], patient.address()).start();
     let mut client = Client::connect(proxy.https);
-    client.send(hello());
+    client.send(client_hello("p.example"));
     client.finish_sending();
     assert_eq!(client.read_until_close(), b"late");
     let hasty = Backend::scripted(|mut connection| {
@@ -240,7 +230,7 @@ fn either_side_may_end_its_half_first(driver: Driver) {
     });
     let proxy = builder(driver, &authority, &[hasty.address()], hasty.address()).start();
     let mut client = Client::connect(proxy.https);
-    client.send(hello());
+    client.send(client_hello("p.example"));
     assert_eq!(client.read_until_close(), b"early");
     client.send("more");
     hasty.wait_for_text("more");
@@ -260,11 +250,11 @@ fn end_of_one_side_is_told_to_the_other(driver: Driver) {
     });
     let proxy = builder(driver, &authority, &[backend.address()], backend.address()).start();
     let mut client = Client::connect(proxy.https);
-    client.send(hello());
+    client.send(client_hello("p.example"));
     client.send("leave");
     client.read_until_close();
     let mut client = Client::connect(proxy.https);
-    client.send(hello());
+    client.send(client_hello("p.example"));
     client.send("stay");
     backend.wait_for_text("stay");
     client.reset();

@@ -304,7 +304,9 @@ fn provenance_of<'a>(store: &'a Store, user: &ObjectRef) -> Option<&'a Provenanc
         Kind::ConfigMap => store.config_maps.get(user)?.provenance.as_ref(),
         Kind::GRPCRoute => store.grpc_routes.get(user)?.provenance.as_ref(),
         Kind::HTTPRoute => store.http_routes.get(user)?.provenance.as_ref(),
+        Kind::TCPRoute => store.tcp_routes.get(user)?.provenance.as_ref(),
         Kind::TLSRoute => store.tls_routes.get(user)?.provenance.as_ref(),
+        Kind::UDPRoute => store.udp_routes.get(user)?.provenance.as_ref(),
         _ => None,
     }
 }

@@ -64,7 +64,9 @@ impl Listener {
     pub(super) fn read(spec: &ListenerSpec, owner: &ObjectRef, grants: &Grants) -> Self {
         let ListenerSpec { name, hostname, port, protocol: spoken, tls, allowed_routes } = spec;
         let (protocol, mut refused) = protocol(spoken, tls.as_ref());
-        let hostname = hostnames::pattern(hostname.as_deref());
+        // Where nobody asks for a host, none is looked at.
+        let hostname = hostname.as_deref().filter(|_| protocol.is_none_or(Protocol::has_hosts));
+        let hostname = hostnames::pattern(hostname);
         if hostname.is_none() {
             let text = "It is no name of a host; write one such as shop.example or *.example.";
             refused.get_or_insert_with(|| Fault::new("UnsupportedValue", "hostname", text));
@@ -77,7 +79,7 @@ impl Listener {
             refused.get_or_insert_with(|| Fault::new("UnsupportedValue", field, advice.clone()));
         }
         let wanted = allowed.map(|allowed| &*allowed.kinds).unwrap_or_default();
-        let (kinds, wrong_kind) = kinds(protocol.filter(|p| p.is_served()), wanted);
+        let (kinds, wrong_kind) = kinds(protocol, wanted);
         let (certificates, wrong_secret) = match protocol {
             Some(Protocol::Https) => {
                 let referrer = Referrer { kind: owner.kind, namespace: &owner.namespace };
@@ -122,14 +124,14 @@ fn protocol(spoken: &str, tls: Option<&ListenerTls>) -> (Option<Protocol>, Optio
         }
         ("TCP", _) => Protocol::Tcp,
         ("UDP", _) => Protocol::Udp,
-        (other, _) => return (None, Some(unsupported(other))),
+        (other, _) => {
+            let text = format!(
+                "The protocol {other} is not supported; write HTTP, HTTPS, TLS, TCP or UDP."
+            );
+            return (None, Some(Fault::new("UnsupportedProtocol", "protocol", text)));
+        }
     };
-    (Some(protocol), (!protocol.is_served()).then(|| unsupported(spoken)))
-}
-
-fn unsupported(protocol: &str) -> Fault {
-    let text = format!("The protocol {protocol} is not supported; write HTTP, HTTPS or TLS.");
-    Fault::new("UnsupportedProtocol", "protocol", text)
+    (Some(protocol), None)
 }
 
 /// The kinds that the listener takes, and what is wrong with those that it wants.
@@ -241,11 +243,13 @@ pub(super) fn mark_conflicts(all: &mut [(usize, &mut Listener)]) {
     for ((_, listener), conflict) in all.iter_mut().zip(conflicts) {
         listener.conflict = conflict;
         if let Some(reason) = conflict {
+            let has_hosts = listener.protocol.is_none_or(Protocol::has_hosts);
             let (field, text) = match reason {
-                "ProtocolConflict" => ("protocol", "of another protocol has the same port"),
-                _ => ("hostname", "has the same port and hostname"),
+                "ProtocolConflict" if has_hosts => ("protocol", " of another protocol"),
+                "ProtocolConflict" => ("port", ""),
+                _ => ("hostname", " and hostname"),
             };
-            let text = format!("Another listener {text}; change one of them.");
+            let text = format!("Another listener has the same port{text}; change one of them.");
             listener.refused = Some(Fault::new(reason, field, text));
         }
     }
@@ -256,7 +260,7 @@ fn conflict(one: &Listener, other: &Listener) -> Option<&'static str> {
         return None;
     };
     let (transport, others) = (protocol.transport(), other_protocol.transport());
-    if one.port != other.port || (transport == Transport::Udp) != (others == Transport::Udp) {
+    if one.port != other.port || transport.is_datagrams() != others.is_datagrams() {
         return None;
     }
     match transport {
@@ -291,7 +295,7 @@ mod tests {
             (json!({"protocol": "HTTP"}), None, None, 1),
             (json!({"protocol": "HTTPS", "tls": {"certificateRefs": secret}}), None, None, 1),
             (json!({"protocol": "INVALID"}), Some("UnsupportedProtocol"), None, 0),
-            (json!({"protocol": "TCP"}), Some("UnsupportedProtocol"), None, 0),
+            (json!({"protocol": "TCP", "hostname": "a b"}), None, None, 0),
             (json!({"protocol": "TLS"}), Some("UnsupportedValue"), None, 0),
             (json!({"protocol": "HTTP", "hostname": "a b"}), Some("UnsupportedValue"), None, 1),
             (

@@ -48,7 +48,7 @@ use crate::control::outcomes::Outcome;
 use crate::control::store::{Dirty, Store};
 use crate::model::{
     BackendKey, EntryPoint, Host, HostPattern, Kind, Listener as ModelListener, ObjectRef, OnMiss,
-    Problem, Rule, ServerName, TlsAction,
+    Problem, Rule, ServerName, StreamPolicy, StreamService, TlsAction, WeightedBackend,
 };
 use addresses::Pool;
 use attachment::{Attached, attach};
@@ -81,6 +81,9 @@ pub(super) struct Gateways {
     /// Routes of a host, the oldest first.
     by_spot: BTreeMap<Spot, BTreeSet<(Age, ObjectRef)>>,
     sites: Sites,
+    /// Entry points that others have.
+    taken: BTreeSet<EntryPoint>,
+    is_taken_stale: bool,
     /// See [`Names::edition`].
     edition: u64,
     /// Entry points that are not open, and why.
@@ -154,6 +157,21 @@ impl Gateways {
         self.sites.listeners(ingress)
     }
 
+    /// See [`Sites::stream_services`].
+    pub(super) fn stream_services(
+        &self,
+        flags: &[EntryPoint],
+        policy: StreamPolicy,
+    ) -> impl Iterator<Item = StreamService> {
+        self.sites.stream_services(flags, policy)
+    }
+
+    /// Says which entry points others have; to be followed by [`Self::make`].
+    pub(super) fn yield_to(&mut self, taken: impl Iterator<Item = EntryPoint>) {
+        let taken = taken.collect();
+        self.is_taken_stale |= std::mem::replace(&mut self.taken, taken) != self.taken;
+    }
+
     pub(super) fn problems(&self) -> impl Iterator<Item = &Arc<Problem>> {
         self.problems.values().flatten()
     }
@@ -164,7 +182,8 @@ impl Gateways {
         let edition = names.edition();
         let is_new_edition = std::mem::replace(&mut self.edition, edition) != edition;
         let pending = std::mem::take(&mut self.pending);
-        let is_concerned = !self.parents.is_empty() && is_new_edition;
+        let is_others = std::mem::take(&mut self.is_taken_stale) | is_new_edition;
+        let is_concerned = !self.parents.is_empty() && is_others;
         if pending.is_empty() && !is_concerned {
             return Made::default();
         }
@@ -213,9 +232,17 @@ impl Gateways {
             self.take(reference, route, backends, touched, &mut spots);
         }
         let sites: BTreeSet<Site> = spots.iter().map(|(site, _)| site.clone()).collect();
-        for site in sites.iter().filter(|site| site.transport == Transport::Tls) {
-            made.is_model |= self.name(site);
+        for site in &sites {
+            made.is_model |= match site.transport {
+                Transport::Http => false,
+                Transport::Tls => self.name(site),
+                Transport::Tcp | Transport::Udp => self.lead(site),
+            };
         }
+        // Who is older than another one, or was, is a part of what that one is told.
+        let rivals = spots.iter().filter(|(site, _)| site.transport != Transport::Http);
+        let rivals = rivals.filter_map(|spot| self.by_spot.get(spot)).flatten();
+        wanted.extend(rivals.map(|(_, route)| route.clone()));
         made.is_model |= self.build(spots);
         self.tell(store, options, wanted, &mut made);
         made
@@ -229,8 +256,8 @@ impl Gateways {
         names: &mut Names,
         now: SystemTime,
     ) -> bool {
-        let (grants, pool) = (&self.grants, &mut self.pool);
-        let parents = Making { store, options, grants, pool, names, now }.parents();
+        let (grants, pool, taken) = (&self.grants, &mut self.pool, &self.taken);
+        let parents = Making { store, options, grants, pool, names, taken, now }.parents();
         let is_changed = !parents::are_alike(&self.parents, &parents);
         self.parents = parents;
         let served = self.parents.values().flat_map(|parent| &parent.listeners);
@@ -292,15 +319,46 @@ impl Gateways {
 
     /// What becomes of the connections of a route; `None`: it has requests.
     fn passed(&self, route: &ObjectRef) -> Option<TlsAction> {
-        let Traffic::Streams(backends) = &self.routes.get(route)?.meaning.traffic else {
+        let backends = self.relayed(route)?;
+        let leads = |entry: &WeightedBackend| entry.weight > 0 && entry.target.key().is_some();
+        Some(match backends.iter().any(leads) {
+            true => TlsAction::Passthrough { backends: backends.to_vec(), send_proxy: false },
+            false => TlsAction::Nobody,
+        })
+    }
+
+    /// Where a route relays to; `None`: it has requests.
+    fn relayed(&self, route: &ObjectRef) -> Option<&[WeightedBackend]> {
+        match &self.routes.get(route)?.meaning.traffic {
+            Traffic::Streams(backends) => Some(backends),
+            Traffic::Rules(_) => None,
+        }
+    }
+
+    /// Leads what comes in at a site without hosts to where its oldest route says. Whether that is
+    /// elsewhere than before.
+    fn lead(&mut self, site: &Site) -> bool {
+        let spot = (site.clone(), HostPattern::Any);
+        let oldest = self.by_spot.get(&spot).and_then(BTreeSet::first);
+        let backends = oldest.and_then(|(_, route)| self.relayed(route)).unwrap_or_default();
+        let backends = backends.to_vec();
+        let Some(served) = self.sites.served(site) else { return false };
+        let is_changed = served.streams != backends;
+        served.streams = backends;
+        is_changed
+    }
+
+    /// The route that has what comes in at one of the places of another one, which is younger, and
+    /// that place.
+    fn older<'r>(&self, reference: &ObjectRef, route: &'r Route) -> Option<(ObjectRef, &'r Spot)> {
+        if !matches!(route.meaning.traffic, Traffic::Streams(_)) {
             return None;
-        };
-        let backend = backends.iter().find(|backend| backend.weight > 0);
-        let action = match backend.and_then(|backend| backend.target.key()) {
-            Some(key) => TlsAction::Passthrough { backend: key.clone(), send_proxy: false },
-            None => TlsAction::Nobody,
-        };
-        Some(action)
+        }
+        route.spots.iter().find_map(|spot| {
+            let mut all = self.by_spot.get(spot)?.iter().map(|(_, route)| route);
+            let first = all.find(|route| self.relayed(route).is_some())?;
+            (first != reference).then(|| (first.clone(), spot))
+        })
     }
 
     /// Takes what became of a route; `None`: no parent of it is ours, or it is gone.
@@ -482,8 +540,11 @@ impl Gateways {
             let controller = &options.gateway_controller;
             match self.routes.get(&reference) {
                 Some(route) => {
-                    let problems = states::route_problems(&reference, route);
-                    now.push((reference, Some(states::route(route, controller)), problems));
+                    let older = self.older(&reference, route);
+                    let older = older.map(|(older, spot)| states::lost(&older, spot));
+                    let problems = states::route_problems(&reference, route, older.as_deref());
+                    let status = states::route(route, older.as_deref(), controller);
+                    now.push((reference, Some(status), problems));
                 }
                 // What we said of a route that is still there is taken back, be it before we
                 // started.

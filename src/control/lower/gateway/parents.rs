@@ -1,5 +1,6 @@
 //! Gateways of ours and their ListenerSets: what listens where.
 
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,7 +24,7 @@ use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::object::Provenance;
 use crate::control::store::{Entry, Store};
 use crate::limits::GATEWAY_LISTENERS_MAX;
-use crate::model::{Kind, ObjectRef};
+use crate::model::{EntryPoint, Kind, ObjectRef, Scheme};
 
 /// A Gateway or ListenerSet of ours.
 #[derive(Debug, Clone)]
@@ -118,8 +119,13 @@ pub(super) struct Making<'a> {
     pub grants: &'a Grants,
     pub pool: &'a mut Pool,
     pub names: &'a mut Names,
+    /// Entry points that others have.
+    pub taken: &'a BTreeSet<EntryPoint>,
     pub now: SystemTime,
 }
+
+/// Who has which ports of the addresses that all share, those of datagrams apart.
+type Ports = BTreeMap<(u16, bool), Transport>;
 
 impl Making<'_> {
     /// Makes all of them, the oldest first.
@@ -132,7 +138,7 @@ impl Making<'_> {
         let is_there = |gateway: &ObjectRef| ours.iter().any(|(ours, _)| *ours == gateway);
         self.pool.retain(is_there);
         let mut parents = Parents::new();
-        let mut shared = BTreeMap::new();
+        let mut shared = Ports::new();
         for (reference, entry) in ours {
             self.gateway(reference, entry, &mut parents, &mut shared);
         }
@@ -155,7 +161,7 @@ impl Making<'_> {
         reference: &ObjectRef,
         entry: &Entry<Gateway>,
         parents: &mut Parents,
-        shared: &mut BTreeMap<u16, Transport>,
+        shared: &mut Ports,
     ) {
         let Gateway { metadata, spec, .. } = &*entry.object;
         let place = self.pool.place(reference, &spec.addresses, &self.options.gateway_addresses);
@@ -213,7 +219,7 @@ impl Making<'_> {
         &self,
         listener: &mut Listener,
         addresses: Option<&Arc<[std::net::IpAddr]>>,
-        shared: &mut BTreeMap<u16, Transport>,
+        shared: &mut Ports,
     ) {
         let (Some(protocol), Some(addresses)) = (listener.protocol, addresses) else { return };
         if listener.refused.is_some() {
@@ -221,21 +227,40 @@ impl Making<'_> {
         }
         let (port, transport) = (listener.port, protocol.transport());
         let site = Site { addresses: Arc::clone(addresses), port, transport };
-        if site.is_shared() {
-            let flags = self.options.entry_points.iter();
-            let of_flag = flags.filter(|at| at.address.port() == port).map(|at| at.scheme);
-            let wanted = site.entry_points(&self.options.entry_points);
-            let is_other = |scheme| wanted.iter().any(|at| at.scheme != scheme);
-            let is_taken = transport != Transport::Udp
-                && (of_flag.clone().any(is_other)
-                    || *shared.entry(port).or_insert(transport) != transport);
-            if is_taken {
-                let text = format!("Port {port} is in use for another protocol; take another one.");
-                listener.refused = Some(Fault::new("PortUnavailable", "port", text));
-                return;
-            }
+        let of_whom = if site.is_shared() && self.is_flags(&site) {
+            Some("--http-bind or --https-bind for another protocol")
+        } else if self.is_services(&site) {
+            Some("a service of --tcp-services-configmap or --udp-services-configmap")
+        } else if site.is_shared() && !may_share(&site, shared) {
+            Some("an older Gateway")
+        } else {
+            None
+        };
+        if let Some(whose) = of_whom {
+            let text = format!("Port {port} is that of {whose}; take another one.");
+            listener.refused = Some(Fault::new("PortUnavailable", "port", text));
+            return;
         }
         listener.site = Some(site);
+    }
+
+    /// Whether flags have it for what is spoken otherwise.
+    fn is_flags(&self, site: &Site) -> bool {
+        let flags = self.options.entry_points.iter();
+        let mut of_port = flags.filter(|at| at.address.port() == site.port);
+        !site.transport.is_datagrams() && of_port.any(|at| at.scheme != site.scheme())
+    }
+
+    /// Whether a service of a ConfigMap has it.
+    fn is_services(&self, site: &Site) -> bool {
+        let wanted = site.entry_points(&self.options.entry_points);
+        self.taken.iter().any(|taken| {
+            let is_same = |at: &EntryPoint| {
+                at.address == taken.address
+                    && (at.scheme == Scheme::Udp) == (taken.scheme == Scheme::Udp)
+            };
+            wanted.iter().any(is_same)
+        })
     }
 
     /// ListenerSets that want to be those of a Gateway, in the order in which they come first.
@@ -295,6 +320,18 @@ impl Making<'_> {
         if listener.tls.is_none() {
             listener.site = None;
         }
+    }
+}
+
+/// Whether Gateways that were there before leave room at a port that all share. What has no hosts
+/// to be told apart by is one Gateway's alone.
+fn may_share(site: &Site, shared: &mut Ports) -> bool {
+    match shared.entry((site.port, site.transport.is_datagrams())) {
+        Slot::Vacant(slot) => {
+            slot.insert(site.transport);
+            true
+        }
+        Slot::Occupied(slot) => *slot.get() == site.transport && !site.transport.is_stream(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What is spoken at listeners, and which kinds of routes go with it.
 
-use crate::control::kinds::{Serving, info};
 use crate::model::Kind;
 
 /// What is spoken at a listener.
@@ -23,6 +22,18 @@ pub(super) enum Transport {
     Udp,
 }
 
+impl Transport {
+    /// Whether datagrams carry it: their ports are others.
+    pub(super) fn is_datagrams(self) -> bool {
+        self == Self::Udp
+    }
+
+    /// Whether what comes in is relayed as it is, whatever it asks for.
+    pub(super) fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Udp)
+    }
+}
+
 impl Protocol {
     pub(super) const fn transport(self) -> Transport {
         match self {
@@ -33,7 +44,7 @@ impl Protocol {
         }
     }
 
-    /// Kinds of routes that it may have, and that are served.
+    /// Kinds of routes that it may have.
     pub(super) fn kinds(self) -> impl Iterator<Item = Kind> {
         let kinds: &[Kind] = match self {
             Self::Http | Self::Https => &[Kind::HTTPRoute, Kind::GRPCRoute],
@@ -41,10 +52,14 @@ impl Protocol {
             Self::Tcp => &[Kind::TCPRoute],
             Self::Udp => &[Kind::UDPRoute],
         };
-        kinds.iter().copied().filter(|kind| info(*kind).serving == Serving::Served)
+        kinds.iter().copied()
     }
 
-    pub(super) fn is_served(self) -> bool {
-        self.kinds().next().is_some()
+    /// Whether hosts tell listeners of a port apart; else it is one's alone.
+    pub(super) const fn has_hosts(self) -> bool {
+        match self {
+            Self::Http | Self::Https | Self::Passthrough => true,
+            Self::Tcp | Self::Udp => false,
+        }
     }
 }

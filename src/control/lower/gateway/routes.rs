@@ -12,10 +12,10 @@ use super::world::World;
 use super::{grpc_route, http_route, stream_route};
 use crate::control::gateway_api::grpc_route::GrpcRouteSpec;
 use crate::control::gateway_api::http_route::HttpRouteSpec;
-use crate::control::gateway_api::stream_routes::TlsRouteSpec;
+use crate::control::gateway_api::stream_routes::{StreamRouteSpec, StreamRule};
 use crate::control::lower::claim::Age;
 use crate::control::source::object::Provenance;
-use crate::control::store::Store;
+use crate::control::store::{Entry, Store};
 use crate::model::{Kind, ObjectRef};
 
 /// Kinds of routes.
@@ -36,7 +36,7 @@ pub(super) struct View<'a> {
 enum Spec<'a> {
     Grpc(&'a GrpcRouteSpec),
     Http(&'a HttpRouteSpec),
-    Tls(&'a TlsRouteSpec),
+    Streams(&'a [StreamRule]),
 }
 
 /// A route of which some parent is ours.
@@ -74,10 +74,30 @@ pub(super) fn view<'a>(store: &'a Store, route: &'a ObjectRef) -> Option<View<'a
             let spec = &entry.object.spec;
             let wish = Wish { route, parents: &spec.parent_refs, hostnames: &spec.hostnames };
             let (metadata, provenance) = (&entry.object.metadata, entry.provenance.as_ref());
-            Some(View { metadata, provenance, wish, spec: Spec::Tls(spec) })
+            Some(View { metadata, provenance, wish, spec: Spec::Streams(&spec.rules) })
+        }
+        Kind::TCPRoute => {
+            let entry = store.tcp_routes.get(route)?;
+            Some(stream(route, &entry.object.metadata, &entry.object.spec, entry))
+        }
+        Kind::UDPRoute => {
+            let entry = store.udp_routes.get(route)?;
+            Some(stream(route, &entry.object.metadata, &entry.object.spec, entry))
         }
         _ => None,
     }
+}
+
+/// A route that asks for no host.
+fn stream<'a, K>(
+    route: &'a ObjectRef,
+    metadata: &'a ObjectMeta,
+    spec: &'a StreamRouteSpec,
+    entry: &'a Entry<K>,
+) -> View<'a> {
+    let wish = Wish { route, parents: &spec.parent_refs, hostnames: &[] };
+    let (provenance, spec) = (entry.provenance.as_ref(), Spec::Streams(&spec.rules));
+    View { metadata, provenance, wish, spec }
 }
 
 impl View<'_> {
@@ -87,7 +107,7 @@ impl View<'_> {
         match spec {
             Spec::Grpc(spec) => grpc_route::lower(lowering, spec),
             Spec::Http(spec) => http_route::lower(lowering, spec),
-            Spec::Tls(spec) => stream_route::lower(lowering, &spec.rules),
+            Spec::Streams(rules) => stream_route::lower(lowering, rules),
         }
     }
 }

@@ -6,8 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::protocol::Transport;
+use crate::limits::UDP_FLOW_IDLE;
 use crate::model::{
     EntryPoint, Host, HostPattern, Listener, ListenerId, Scheme, ServerName, ServerTlsId,
+    StreamPolicy, StreamService, StreamTerms, WeightedBackend,
 };
 
 /// Addresses and a port.
@@ -24,7 +26,7 @@ impl Site {
         self.addresses.is_empty()
     }
 
-    fn scheme(&self) -> Scheme {
+    pub(super) fn scheme(&self) -> Scheme {
         match self.transport {
             Transport::Http => Scheme::Http,
             Transport::Tls => Scheme::Https,
@@ -54,6 +56,8 @@ pub(super) struct Served {
     pub hosts: BTreeMap<HostPattern, Arc<Host>>,
     pub names: Vec<Arc<ServerName>>,
     pub default_tls: Option<ServerTlsId>,
+    /// Where what is no HTTP goes.
+    pub streams: Vec<WeightedBackend>,
 }
 
 /// Sites that have a place in the model.
@@ -111,6 +115,32 @@ impl Sites {
         self.places.get_mut(site).map(|(_, served)| served)
     }
 
+    /// Where connections and datagrams go that nobody looks into. `flags`: as of
+    /// [`Site::entry_points`]. `policy`: what holds for those of ConfigMaps.
+    pub(super) fn stream_services(
+        &self,
+        flags: &[EntryPoint],
+        policy: StreamPolicy,
+    ) -> impl Iterator<Item = StreamService> {
+        let led = self.places.iter().filter(|(_, (_, served))| !served.streams.is_empty());
+        led.map(move |(site, (_, served))| {
+            let policy = match site.transport.is_datagrams() {
+                // A flow stays with its endpoint.
+                true => StreamPolicy {
+                    responses: u32::MAX,
+                    idle_timeout: policy.idle_timeout.min(UDP_FLOW_IDLE),
+                    ..policy
+                },
+                false => policy,
+            };
+            StreamService {
+                entry_points: site.entry_points(flags),
+                backends: served.streams.clone(),
+                terms: StreamTerms { policy, ..StreamTerms::default() },
+            }
+        })
+    }
+
     /// The listeners of the model: `ingress`, and ours behind it. Of entry points that Ingresses
     /// and a site share, the site has both hosts; a host that both name is that of Ingresses.
     pub(super) fn listeners(&self, mut ingress: Listener) -> Vec<Listener> {
@@ -123,7 +153,7 @@ impl Sites {
             else {
                 continue;
             };
-            let Served { hosts, names, default_tls } = served;
+            let Served { hosts, names, default_tls, streams: _ } = served;
             listener.entry_points = site.entry_points(&flags);
             listener.hosts = hosts.values().cloned().collect();
             listener.server_names.clone_from(names);

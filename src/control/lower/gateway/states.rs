@@ -11,12 +11,13 @@ use super::listeners::{Fault, Listener};
 use super::meaning::Refused;
 use super::parents::{Parent, Role};
 use super::routes::Route;
+use super::sites::Spot;
 use crate::control::conditions::{
     Condition, Content, GatewayAddresses, ListenerStatus, ObjectStatus, ParentList, ParentStatus,
 };
 use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
-use crate::model::{Kind, ObjectRef, Problem};
+use crate::model::{HostPattern, Kind, ObjectRef, Problem};
 
 const ACCEPTED: &str = "Accepted";
 const CONFLICTED: &str = "Conflicted";
@@ -67,7 +68,9 @@ pub(super) const FEATURES: &[&str] = &[
     "HTTPRouteSchemeRedirect",
     "ListenerSet",
     "ReferenceGrant",
+    "TCPRoute",
     "TLSRoute",
+    "UDPRoute",
 ];
 
 /// Why something is not open: a reason and a sentence.
@@ -250,8 +253,18 @@ fn fails(name: &'static str, fault: &Fault) -> Condition {
     Condition::fails(name, fault.reason, fault.message.clone())
 }
 
-/// Of a route. `controller`: the name that we go by.
-pub(super) fn route(route: &Route, controller: &Arc<str>) -> ObjectStatus {
+/// What a route is told that gets nothing at a place because another one is older.
+pub(super) fn lost(older: &ObjectRef, (site, host): &Spot) -> String {
+    let host = match host {
+        HostPattern::Any => String::new(),
+        host => format!(" for {host}"),
+    };
+    let port = site.port;
+    format!("{older} is older and has what comes in at port {port}{host}; remove one of both.")
+}
+
+/// Of a route. `lost`: what it does not get, all the same; `controller`: the name that we go by.
+pub(super) fn route(route: &Route, lost: Option<&str>, controller: &Arc<str>) -> ObjectStatus {
     let resolved = match route.meaning.references.unresolved.first() {
         None => Condition::holds(RESOLVED, "ResolvedRefs"),
         Some(unresolved) => {
@@ -265,7 +278,10 @@ pub(super) fn route(route: &Route, controller: &Arc<str>) -> ObjectStatus {
             (Some(Refused { reason, field, message }), Ok(_)) => {
                 Condition::fails(ACCEPTED, reason, format!("{field}: {message}"))
             }
-            (None, Ok(_)) => Condition::holds(ACCEPTED, "Accepted"),
+            (None, Ok(_)) => {
+                let message = lost.unwrap_or_default().to_owned();
+                Condition { message, ..Condition::holds(ACCEPTED, "Accepted") }
+            }
         };
         let mut conditions = vec![accepted, resolved.clone()];
         if let Some(text) = &route.meaning.partial {
@@ -339,8 +355,12 @@ fn finding(fault: &Fault, field: &str) -> Finding {
     }
 }
 
-/// What is wrong with a route.
-pub(super) fn route_problems(reference: &ObjectRef, route: &Route) -> Vec<Arc<Problem>> {
+/// What is wrong with a route. `lost`: as of [`route`].
+pub(super) fn route_problems(
+    reference: &ObjectRef,
+    route: &Route,
+    lost: Option<&str>,
+) -> Vec<Arc<Problem>> {
     let mut report = Report::new(reference, route.provenance.as_ref());
     let say = |reason, field: &str, message: &str| Finding {
         reason,
@@ -360,6 +380,9 @@ pub(super) fn route_problems(reference: &ObjectRef, route: &Route) -> Vec<Arc<Pr
     }
     if let Some(message) = &route.meaning.partial {
         report.error(say("UnsupportedValue", "", message));
+    }
+    if let Some(message) = lost {
+        report.warning(say("Overshadowed", "spec.parentRefs", message));
     }
     for unresolved in &route.meaning.references.unresolved {
         let message = format!("{}.", unresolved.error);

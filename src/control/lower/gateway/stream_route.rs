@@ -1,31 +1,34 @@
-//! TLSRoute → where connections are relayed to.
+//! TLSRoute, TCPRoute, UDPRoute → where connections and datagrams are relayed to.
 
 use super::meaning::{Lowering, Meaning, Refused, Traffic};
 use crate::control::gateway_api::stream_routes::StreamRule;
-use crate::model::{Dial, WeightedBackend};
+use crate::model::{Dial, Kind, TransportProtocol, WeightedBackend};
 
-/// What the route comes to. The API allows one rule.
+/// What the route comes to.
 pub(super) fn lower(lowering: Lowering<'_>, rules: &[StreamRule]) -> Meaning {
     let mut meaning = Meaning::default();
-    let mut backends = Vec::new();
-    for (index, StreamRule { name: _, backend_refs }) in rules.iter().enumerate() {
-        for (nth, backend) in backend_refs.iter().enumerate() {
-            let field = format!("spec.rules[{index}].backendRefs[{nth}]");
-            let (world, referrer) = (lowering.world, lowering.referrer());
-            let reference = backend.backend();
-            let dial = Dial::default();
-            let target = meaning.references.backend(world, referrer, &reference, &field, dial);
-            let weight = backend.weight.unwrap_or(1);
-            backends.push(WeightedBackend { weight, ..WeightedBackend::only(target) });
-        }
-    }
-    if backends.iter().filter(|backend| backend.weight > 0).count() > 1 {
+    let [StreamRule { name: _, backend_refs }] = rules else {
         meaning.refused = Some(Refused {
             reason: "UnsupportedValue",
-            field: "spec.rules[0].backendRefs".into(),
-            message: "Connections go to one backend; give the others weight 0.".into(),
+            field: "spec.rules".into(),
+            message: format!("There are {} rules; write one.", rules.len()),
         });
-    }
-    meaning.traffic = Traffic::Streams(backends);
+        meaning.traffic = Traffic::Streams(Vec::new());
+        return meaning;
+    };
+    let transport = match lowering.reference.kind {
+        Kind::UDPRoute => TransportProtocol::Udp,
+        _ => TransportProtocol::Tcp,
+    };
+    let (world, referrer) = (lowering.world, lowering.referrer());
+    let references = &mut meaning.references;
+    let backends = backend_refs.iter().enumerate().map(|(index, backend)| {
+        let field = format!("spec.rules[0].backendRefs[{index}]");
+        let dial = Dial { transport, ..Dial::default() };
+        let target = references.backend(world, referrer, &backend.backend(), &field, dial);
+        let weight = backend.weight.unwrap_or(1);
+        WeightedBackend { weight, ..WeightedBackend::only(target) }
+    });
+    meaning.traffic = Traffic::Streams(backends.collect());
     meaning
 }

@@ -23,8 +23,8 @@ use crate::control::source::report::Report;
 use crate::control::store::Entries;
 use crate::limits::REVIEWED_SECRETS_MAX;
 use crate::model::{
-    ClientIdentityPolicy, HostPattern, ObjectRef, Problem, ServerName, ServerTlsId, TlsAction,
-    WildcardDepth,
+    BackendTarget, ClientIdentityPolicy, HostPattern, ObjectRef, Problem, ServerName, ServerTlsId,
+    TlsAction, WeightedBackend, WildcardDepth,
 };
 use crate::table::ServerTlsById;
 use crate::tls::certificate::Certificate;
@@ -530,7 +530,8 @@ impl Names {
         }
         if let Some((backend, origin)) = passthrough {
             built.is_special = true;
-            let action = TlsAction::Passthrough { backend, send_proxy: false };
+            let backends = vec![WeightedBackend::only(BackendTarget::Service(backend))];
+            let action = TlsAction::Passthrough { backends, send_proxy: false };
             let pattern = pattern.clone();
             built.name = Some(Arc::new(ServerName { pattern, action, origin }));
             return built;

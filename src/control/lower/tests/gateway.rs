@@ -1,5 +1,7 @@
 //! Gateways and what is attached to them: manifests in; hosts, listeners and states out.
 
+mod streams;
+
 use std::fmt::Write as _;
 
 use super::*;
@@ -403,8 +405,8 @@ fn tls_goes_to_backends_of_routes_by_name() {
     let model = lowered.model.as_ref().expect("a model");
     let [name] = &model.listeners[1].server_names[..] else { panic!("one name") };
     assert_eq!(name.pattern.to_string(), "a.example");
-    assert!(matches!(&name.action, TlsAction::Passthrough { backend, .. }
-        if backend.to_string() == "shop/web:80"));
+    assert!(matches!(&name.action, TlsAction::Passthrough { backends, .. }
+        if backends[0].target.key().is_some_and(|key| key.to_string() == "shop/web:80")));
     let lines = told(&lowered);
     let refused = "  end 0 0: ResolvedRefs=ResolvedRefs !Accepted=UnsupportedValue \
                    !Programmed=Invalid";

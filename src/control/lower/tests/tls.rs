@@ -82,7 +82,11 @@ fn names(lowered: &Lowered) -> Vec<String> {
             let auth = if tls.client_auth() == ClientAuthId(0) { "" } else { " auth" };
             format!("{} -> {served}{auth}", name.pattern)
         }
-        TlsAction::Passthrough { backend, .. } => format!("{} => {backend}", name.pattern),
+        TlsAction::Passthrough { backends, .. } => {
+            let [backend] = &backends[..] else { unreachable!("an Ingress names one") };
+            let backend = backend.target.key().expect("a Service");
+            format!("{} => {backend}", name.pattern)
+        }
         TlsAction::Nobody => format!("{} => nobody", name.pattern),
     });
     names.collect()

@@ -80,8 +80,10 @@ fn arrive(
     let name = question.sni.as_deref();
     let (tls, is_ours) = match table.0.server_name(id, name.map(str::as_bytes)) {
         None => (told::Tls { action: "refused".to_owned(), ..told::Tls::default() }, false),
-        Some(TableTls::Passthrough { backend, .. }) => {
-            let backend = core.upstreams.backend(backend).map(|backend| backend.key.to_string());
+        Some(TableTls::Passthrough { backends, .. }) => {
+            let known = backends.with_share().filter_map(|id| core.upstreams.backend(id));
+            let keys: Vec<_> = known.map(|backend| backend.key.to_string()).collect();
+            let backend = (!keys.is_empty()).then(|| keys.join(" or "));
             (
                 told::Tls { action: "passed through".to_owned(), backend, ..told::Tls::default() },
                 false,
