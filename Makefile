@@ -57,11 +57,12 @@ test-cluster: controlplane ## Only the tests against a real API server
 test-cluster-oldest: ## What depends on the server against the oldest that can be built (once)
 	@tests/controlplane/build oldest
 	RINGWAY_CLUSTER_SERVER=oldest $(CARGO) test --locked --test cluster -- \
-		--skip faults:: --skip rollout:: --skip scale::
+		--skip faults:: --skip rollout:: --skip scale:: --skip gateway:: \
+		--skip conformance::
 
-test-cluster-full: controlplane test-cluster-oldest ## 10,000 Ingresses, ten rollouts, 400 creations; release build
+test-cluster-full: controlplane test-cluster-oldest ## 10,000 Ingresses, 5,000 HTTPRoutes, ten rollouts; release build
 	$(CARGO) build --locked --release
-	for module in scale rollout; do \
+	for module in scale rollout gateway; do \
 		RINGWAY_CLUSTER_FULL=1 RINGWAY_BIN=$(CURDIR)/target/release/ringway \
 			$(CARGO) test --locked --test cluster -- --test-threads 1 $$module::; \
 	done

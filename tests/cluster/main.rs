@@ -29,6 +29,7 @@ mod deploy;
 mod discovery;
 mod doctor;
 mod faults;
+mod gateway;
 mod rollout;
 mod scale;
 mod scope;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         rollout::cases(),
         scale::cases(),
         faults::cases(),
+        gateway::cases(),
         conformance::cases(),
     ])
 }

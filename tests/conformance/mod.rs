@@ -126,7 +126,7 @@ fn suite_passes(suite: Command, log: &Path) -> bool {
 
 /// The definitions of the experimental channel.
 #[track_caller]
-fn install_definitions(control_plane: &ControlPlane) {
+pub(crate) fn install_definitions(control_plane: &ControlPlane) {
     let client = control_plane.client();
     let folder = control_plane::suite().join("crds");
     for file in fs::read_dir(folder).expect("definitions") {
