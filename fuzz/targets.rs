@@ -27,11 +27,14 @@ use ringway::http1::head::{
 };
 use ringway::http1::target::{TargetForm, is_target_byte, lax_path, normalise_path};
 use ringway::http2::PREFACE;
+use ringway::http2::client::put_response;
+use ringway::http2::connection::{Connection, WindowBudget};
 use ringway::http2::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind};
-use ringway::http2::hpack::{self, Decoder, FieldList, HpackError};
+use ringway::http2::hpack::{self, Decoder, FieldList, HpackError, RequestTarget};
 use ringway::http2::request::{Facts, put_request};
-use ringway::http2::server::Server;
-use ringway::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX, SESSION_KEY_BYTES_MAX};
+use ringway::limits::{
+    HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STREAMS_MAX, SESSION_KEY_BYTES_MAX,
+};
 use ringway::proxy_protocol::{self, Parsed};
 use ringway::tls::{Hello, read_hello};
 
@@ -568,11 +571,60 @@ pub fn http2_frames(data: &[u8]) {
     if !is_flood(&whole.1) && !is_flood(&split.1) {
         assert_eq!(whole, split, "in pieces");
     }
+    let octets = [&[0, 0, 0, kind::SETTINGS, 0, 0, 0, 0, 0], frames].concat();
+    let whole = ask(&octets, usize::MAX);
+    let split = ask(&octets, usize::from(*step) % 37 + 1);
+    if !is_flood(&whole.1) && !is_flood(&split.1) {
+        assert_eq!(whole, split, "of a backend, in pieces");
+    }
+}
+
+/// What is told of each of four requests to a backend that sends these octets, and what it is told.
+fn ask(octets: &[u8], step: usize) -> (Vec<(Vec<Fields>, Vec<u8>, bool)>, Vec<u8>) {
+    let mut client = Connection::asking(0, WindowBudget::default());
+    let greeting = client.take_output();
+    check_frames(greeting.strip_prefix(&PREFACE[..]).expect("the preface"));
+    let target = RequestTarget { method: b"GET", scheme: b"http", authority: None, path: b"/" };
+    let ids: Vec<u32> = [true, false, true, false]
+        .iter()
+        .filter_map(|is_end| client.open(target, std::iter::empty(), *is_end).ok())
+        .collect();
+    for piece in octets.chunks(step.min(octets.len())) {
+        if client.receive(piece, 0).is_err() {
+            break;
+        }
+    }
+    let context = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut told = Vec::new();
+    for id in ids {
+        let mut heads = Vec::new();
+        while let Some(fields) = client.take_head(id) {
+            let lines = fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+            heads.push(lines.collect());
+            let mut text = Vec::new();
+            if put_response(&mut text, &fields, false, client.is_bodiless(id)).is_ok() {
+                assert_eq!(find_end(&text), Some(text.len()), "more than one head");
+            }
+            client.recycle(fields);
+        }
+        let body = client.unread(id).to_vec();
+        client.consume(id, body.len());
+        client.credit(id, u32::try_from(body.len()).expect("below the window"));
+        told.push((heads, body, client.is_refused(id)));
+        let _sent = client.poll_data(&context, id, &[b'x'; 20_000], true);
+        client.release(id);
+    }
+    assert_eq!(client.stream_count(), 0);
+    client.retire();
+    assert!(client.is_over());
+    let out = client.take_output();
+    check_frames(&out);
+    (told, out)
 }
 
 /// Requests, and what the client is told: before they are looked at, and then.
 fn serve(octets: &[u8], step: usize) -> (Vec<(u32, Fields)>, Vec<u8>, Vec<u8>) {
-    let mut server = Server::new(0);
+    let mut server = Connection::serving(0, HTTP2_STREAMS_MAX, WindowBudget::default());
     let mut opened = Vec::new();
     for piece in octets.chunks(step.min(octets.len())) {
         let is_over = server.receive(piece, 0).is_err();

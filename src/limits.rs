@@ -92,21 +92,35 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(86_400);
 pub const HTTP2_STREAMS_MAX: u32 = 100;
 /// Bytes of a decoded field list, names, values and 32 per field (RFC 9113 section 6.5.2).
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// The same of a backend's response: as much as one of HTTP/1.1, and 32 for each of the most
+/// fields.
+pub const HTTP2_RESPONSE_LIST_BYTES_MAX: u32 = 64 * 1024 + 32 * 1024;
 /// Octets of a field block before decoding, at most four times the list that we accept: so far the
 /// rest of a list that is refused is read, because the table of later ones depends on it.
 pub const HTTP2_BLOCK_BYTES_MAX: usize = 4 * HTTP2_HEADER_LIST_BYTES_MAX as usize;
 /// Octets of literals that are decoded for the sake of the table alone. Those of an honest sender
 /// are hardly more than its block has; a name in the table makes two octets thousands.
 pub const HTTP2_DECODED_BYTES_MAX: usize = 4 * HTTP2_BLOCK_BYTES_MAX;
-/// The same of the responses of backends: as much as one of HTTP/1.1, and 32 for each of the most
-/// fields.
-pub const HTTP2_RESPONSE_LIST_BYTES_MAX: u32 = 64 * 1024 + 32 * 1024;
 /// Bytes a client may send on one stream before we have passed any on.
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all streams of a connection.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Memory that a stream whose octets were taken keeps for the next frame.
 pub const HTTP2_STREAM_INBOX_KEPT_BYTES: usize = 4 * 1024;
+/// Memory that a connection to a backend keeps for what it sends next.
+pub const HTTP2_OUT_KEPT_BYTES: usize = 4 * 1024;
+/// Streams that are over, and field lists, whose memory a connection keeps for the next ones.
+pub const HTTP2_STREAMS_KEPT: usize = 2;
+/// Bytes a peer may send on one stream before we have passed any on, if what it sends is taken as
+/// fast as its window lets it come: 40 MB a second over 100 ms of delay.
+pub const HTTP2_STREAM_WINDOW_BYTES_MAX: u32 = 4 * 1024 * 1024;
+/// Bytes that the windows of one connection may grow by: two streams at their largest.
+pub const HTTP2_GROWN_CONNECTION_BYTES_MAX: u32 = 2 * HTTP2_STREAM_WINDOW_BYTES_MAX;
+/// The same of all connections of a core, to clients and to backends.
+pub const HTTP2_GROWN_CORE_BYTES_MAX: u32 = 32 * 1024 * 1024;
+/// Longest time that is believed to be one of a round trip: a peer that answers our SETTINGS late
+/// gets no larger windows for it.
+pub const HTTP2_ROUND_TRIP_MAX: Duration = Duration::from_secs(1);
 /// Bytes of a frame's payload; the smallest that may be announced, and enough.
 pub const HTTP2_FRAME_BYTES_MAX: u32 = 16 * 1024;
 /// Bytes of the table of a connection that decodes field blocks.
@@ -116,13 +130,9 @@ pub const HTTP2_HEADER_TABLE_BYTES_MAX: u32 = 4096;
 pub const HTTP2_TABLE_UPDATES_MAX: u32 = 2;
 /// Streams that we reset and remember for frames that were under way: as many as may be open.
 pub const HTTP2_RESET_STREAMS_MAX: usize = HTTP2_STREAMS_MAX as usize;
-/// Streams of a connection that its client may make us reset (CVE-2025-8671), above those that
+/// Streams of a connection that its peer may make us reset (CVE-2025-8671), above those that
 /// ended well. More: GOAWAY.
 pub const HTTP2_LOCAL_RESETS_MAX: usize = 100;
-/// Bytes of requests that wait for the window of a stream to a backend, per stream.
-pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// Received bytes that h2 has not read, towards backends; above it the socket is not read.
-pub const HTTP2_INBOX_BYTES_MAX: usize = 64 * 1024;
 /// Bytes to be sent that the socket has not taken; above it streams wait, and nothing is read whose
 /// answer would come on top.
 pub const HTTP2_OUTBOX_BYTES_MAX: usize = 128 * 1024;
@@ -1031,22 +1041,26 @@ pub const HTTP2_CLIENT_BYTES_MAX: usize = HTTP2_CONNECTION_WINDOW_BYTES as usize
     + HTTP2_HEADER_LIST_BYTES_MAX as usize
     + HTTP2_HEADER_TABLE_BYTES_MAX as usize
     + HTTP2_FRAME_BYTES_MAX as usize;
-/// Bytes that an HTTP/2 connection to a backend may hold: octets that clients do not take, octets
-/// of requests that the backend does not take, and both queues of the socket.
+/// Bytes that an HTTP/2 connection to a backend may hold besides its requests: octets that clients
+/// do not take, octets that the backend does not take, a field block with its list, and the table.
 pub const HTTP2_BACKEND_BYTES_MAX: usize = HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES as usize
-    + HTTP2_UPSTREAM_STREAMS_MAX as usize * HTTP2_SEND_BUFFER_BYTES_MAX
-    + HTTP2_INBOX_BYTES_MAX
-    + HTTP2_OUTBOX_BYTES_MAX;
+    + HTTP2_OUTBOX_BYTES_MAX
+    + HTTP2_BLOCK_BYTES_MAX
+    + HTTP2_RESPONSE_LIST_BYTES_MAX as usize
+    + HTTP2_HEADER_TABLE_BYTES_MAX as usize
+    + HTTP2_FRAME_BYTES_MAX as usize;
 /// Bytes of one core with 10,000 idle connections and 1,000 requests under way, each as large as
 /// may be: what `docs/operations.md` says to plan with.
 pub const CORE_BYTES_MAX: usize =
     OWN_BYTES_MAX + SPARE_BYTES_MAX + 10_000 * IDLE_CONNECTION_BYTES + 1_000 * REQUEST_BYTES_MAX;
-/// Bytes of such a core that compresses and tells metrics apart as ingress-nginx does.
-const FULL_CORE_BYTES_MAX: usize = CORE_BYTES_MAX + COMPRESSORS_BYTES_MAX + KINDS_BYTES_MAX;
+/// Bytes of such a core that compresses, tells metrics apart as ingress-nginx does, and has bodies
+/// of HTTP/2 come over long ways.
+const FULL_CORE_BYTES_MAX: usize =
+    CORE_BYTES_MAX + COMPRESSORS_BYTES_MAX + KINDS_BYTES_MAX + HTTP2_GROWN_CORE_BYTES_MAX as usize;
 
 const _: () = assert!(CORE_BYTES_MAX <= 512 * 1024 * 1024);
 const _: () = assert!(HTTP2_CLIENT_BYTES_MAX <= 2 * 1024 * 1024);
-const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 13 * 1024 * 1024);
+const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 7 * 1024 * 1024);
 const _: () = assert!(KINDS_BYTES_MAX <= 48 * 1024 * 1024);
 const _: () = assert!(COMPRESSORS_BYTES_MAX > COMPRESSOR_BYTES + BROTLI_HASH_BYTES[11]);
 const _: () = assert!(COMPRESSORS_BYTES_MAX / COMPRESSOR_BYTES >= 32);
@@ -1069,7 +1083,6 @@ const _: () = assert!(
 const _: () = assert!(PROXY_LINE_BYTES_MAX < PROXY_HEADER_BYTES_MAX);
 const _: () = assert!(PROXY_HEADER_BYTES_MAX <= BUFFER_MEDIUM_BYTES);
 const _: () = assert!(STATUS_CODES_MAX.is_power_of_two());
-const _: () = assert!(HTTP2_FRAME_BYTES_MAX as usize <= HTTP2_INBOX_BYTES_MAX);
 const _: () =
     assert!(HTTP2_HEADER_LIST_BYTES_MAX <= HTTP2_CONTINUATIONS_MAX * HTTP2_FRAME_BYTES_MAX);
 const _: () = assert!(ADMISSION_CONNECTIONS_PLENTY < ADMISSION_CONNECTIONS_MAX);

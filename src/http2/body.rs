@@ -1,7 +1,5 @@
 //! Bodies of HTTP/2 requests, and of the responses of backends, in HTTP/1.1 framing.
 
-use http::HeaderMap;
-
 use super::field;
 use super::hpack::FieldList;
 use super::request::RequestShape;
@@ -19,9 +17,6 @@ pub enum RequestBodyError {
     /// Fewer octets than announced.
     #[error("the body is shorter than announced")]
     TooShort,
-    /// A trailer section with more fields or bytes than the limit.
-    #[error("the trailer section is too large")]
-    TrailerTooLarge,
 }
 
 /// Writes one body; it holds no octets.
@@ -109,24 +104,6 @@ impl RequestBody {
         self.state = State::Done;
         Ok(())
     }
-
-    /// The same with trailers of a backend, as h2 gives them.
-    ///
-    /// # Errors
-    /// Also [`RequestBodyError::TrailerTooLarge`].
-    pub fn put_end(
-        &mut self,
-        trailers: Option<&HeaderMap>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), RequestBodyError> {
-        let Some(trailers) = trailers.filter(|_| self.state == State::Chunked) else {
-            return self.put_end_with(None, out);
-        };
-        let fields =
-            trailers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
-        let lines = put_trailers(fields, trailers.len())?;
-        self.put_end_with(Some(&lines), out)
-    }
 }
 
 /// Why trailers make their message malformed, or are too large.
@@ -146,19 +123,12 @@ pub fn trailer_lines(list: &FieldList) -> Result<Vec<u8>, TrailerRefusal> {
     {
         return Err(TrailerRefusal);
     }
-    put_trailers(list.iter(), list.len()).or(Err(TrailerRefusal))
-}
-
-fn put_trailers<'f>(
-    fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-    count: usize,
-) -> Result<Vec<u8>, RequestBodyError> {
     let mut lines = Vec::new();
-    for (name, value) in fields.filter(|(name, _)| !is_forbidden_trailer(name)) {
+    for (name, value) in list.iter().filter(|(name, _)| !is_forbidden_trailer(name)) {
         put_field(&mut lines, name, trim_ows(value));
     }
-    if count > FIELDS_MAX || lines.len() + CRLF.len() > TRAILER_BYTES_MAX {
-        return Err(RequestBodyError::TrailerTooLarge);
+    if list.len() > FIELDS_MAX || lines.len() + CRLF.len() > TRAILER_BYTES_MAX {
+        return Err(TrailerRefusal);
     }
     Ok(lines)
 }

@@ -9,45 +9,20 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use h2::client::Builder;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{Method, Request, StatusCode, Uri, Version, response, uri};
+use http::uri::PathAndQuery;
 
+use super::field::{self, FieldFault};
+use super::hpack::{FieldList, Overrun, RequestTarget};
 use super::message::{Message, MessageFault, Piece};
-use super::response::trailers;
+use super::response::line_fields;
 use crate::http1::body::Sender;
-use crate::http1::encode::{CRLF, put_field, put_status_line, reason_phrase};
+use crate::http1::encode::{CRLF, put_decimal, put_field, put_status_line, reason_phrase};
 use crate::http1::error::BodyError;
-use crate::http1::fields::{FieldKind, is_hop_by_hop, trim_ows};
+use crate::http1::fields::{FieldKind, is_hop_by_hop, is_token, is_value_byte, trim_ows};
 use crate::http1::framing::{BodyLength, has_no_body};
 use crate::http1::head;
 use crate::http1::target::put_percent_encoded;
-use crate::limits::{
-    HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_LOCAL_RESETS_MAX,
-    HTTP2_RESET_STREAMS_MAX, HTTP2_RESPONSE_LIST_BYTES_MAX, HTTP2_SEND_BUFFER_BYTES_MAX,
-    HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES, HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
-    RESPONSE_FIELDS_MAX,
-};
-
-/// A builder with every bound set. No stream is opened before the backend said how many it takes.
-#[must_use]
-pub fn client_builder() -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .enable_push(false)
-        .initial_max_send_streams(0)
-        .max_header_list_size(HTTP2_RESPONSE_LIST_BYTES_MAX)
-        .initial_window_size(HTTP2_UPSTREAM_STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES)
-        .max_frame_size(HTTP2_FRAME_BYTES_MAX)
-        .header_table_size(HTTP2_HEADER_TABLE_BYTES_MAX)
-        .max_concurrent_reset_streams(HTTP2_RESET_STREAMS_MAX)
-        .max_local_error_reset_streams(Some(HTTP2_LOCAL_RESETS_MAX))
-        .max_send_buffer_size(HTTP2_SEND_BUFFER_BYTES_MAX);
-    builder
-}
+use crate::limits::RESPONSE_FIELDS_MAX;
 
 /// Why octets of a request cannot be said in HTTP/2. Nothing of it was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,12 +51,10 @@ impl From<MessageFault> for ClientFault {
 }
 
 /// What the stream is to do next.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Open it.
+    /// Open it with [`RequestReader::target`] and [`RequestReader::fields`].
     Head {
-        /// Names in lower case, no hop-by-hop fields but `te: trailers`.
-        request: Request<()>,
         /// With END_STREAM; no event follows.
         is_end: bool,
     },
@@ -92,25 +65,35 @@ pub enum Event {
         /// With END_STREAM; no event follows.
         is_end: bool,
     },
-    /// End the stream.
-    End {
-        /// What has no business in trailers is gone.
-        trailers: Option<HeaderMap>,
-    },
+    /// End the stream, with [`RequestReader::trailers`] if there are any.
+    End,
 }
 
 /// Reads one request.
 #[derive(Debug)]
 pub struct RequestReader {
-    scheme: Scheme,
+    scheme: &'static str,
     message: Message,
+    head: Places,
+}
+
+/// Where parts of the head lie in it.
+#[derive(Debug, Default)]
+struct Places {
+    method: Range<usize>,
+    target: Range<usize>,
+    /// The field lines.
+    fields: Range<usize>,
+    accepts_trailers: bool,
+    /// The target, where it is not said as it came.
+    coded: Option<Vec<u8>>,
 }
 
 impl RequestReader {
     /// A reader at the beginning of a request with this `:scheme`.
     #[must_use]
-    pub fn new(scheme: Scheme) -> Self {
-        Self { scheme, message: Message::new() }
+    pub fn new(scheme: &'static str) -> Self {
+        Self { scheme, message: Message::new(), head: Places::default() }
     }
 
     /// Reads from `buf[*at..]`, moves `at` behind what was read and gives the next event. `None`:
@@ -124,7 +107,7 @@ impl RequestReader {
         Ok(match self.message.next(buf, at)? {
             Some(Piece::Head) => Some(self.parse(buf)?),
             Some(Piece::Data { range, is_end }) => Some(Event::Data { range, is_end }),
-            Some(Piece::End) => Some(Event::End { trailers: trailers(self.message.trailers())? }),
+            Some(Piece::End) => Some(Event::End),
             None => None,
         })
     }
@@ -135,75 +118,101 @@ impl RequestReader {
         self.message.is_done()
     }
 
-    fn parse(&mut self, buf: &[u8]) -> Result<Event, ClientFault> {
-        // PERF: one copy of the head, of which all values are parts.
-        let octets = Bytes::copy_from_slice(self.message.head(buf));
-        let mut lines = octets
-            .split(|byte| *byte == b'\n')
-            .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        let first = lines.next().ok_or(ClientFault::Head)?;
-        let mut words = first.split(|byte| *byte == b' ');
-        let (method, target) = (words.next().unwrap_or_default(), words.next());
-        let method = Method::from_bytes(method).or(Err(ClientFault::Target))?;
-        let target = target.ok_or(ClientFault::Head)?;
-        let mut request = Request::new(());
-        let mut host: &[u8] = b"";
-        let mut body = BodyLength::None;
-        let mut accepts_trailers = false;
-        let fields = request.headers_mut();
-        for line in lines.take_while(|line| !line.is_empty()) {
-            let colon = line.iter().position(|byte| *byte == b':').ok_or(ClientFault::Head)?;
-            let (name, value) = line.split_at(colon);
-            let value = trim_ows(value.get(1..).unwrap_or_default());
-            match FieldKind::of(name) {
-                FieldKind::Host => {
-                    host = value;
-                    continue;
-                }
-                FieldKind::ContentLength => body = BodyLength::Known(decimal(value)?),
-                FieldKind::TransferEncoding => body = BodyLength::Chunked,
-                FieldKind::Te => accepts_trailers |= value.eq_ignore_ascii_case(b"trailers"),
-                _ => {}
-            }
-            if is_hop_by_hop(FieldKind::of(name)) {
-                continue;
-            }
-            let name = HeaderName::from_bytes(name).or(Err(ClientFault::Head))?;
-            let value = HeaderValue::from_maybe_shared(octets.slice_ref(value));
-            fields.append(name, value.or(Err(ClientFault::Head))?);
+    /// What the head asks for, from the buffer that was given with it.
+    #[must_use]
+    pub fn target<'r>(&'r self, buf: &'r [u8]) -> RequestTarget<'r> {
+        let head = self.message.head(buf);
+        let part = |range: &Range<usize>| head.get(range.clone()).unwrap_or_default();
+        let mut fields = line_fields(part(&self.head.fields));
+        let host = fields.find(|(name, _)| FieldKind::of(name) == FieldKind::Host);
+        RequestTarget {
+            method: part(&self.head.method),
+            scheme: self.scheme.as_bytes(),
+            authority: host.map(|(_, host)| host).filter(|host| !host.is_empty()),
+            path: self.head.coded.as_deref().unwrap_or_else(|| part(&self.head.target)),
         }
-        if accepts_trailers {
-            fields.append(header::TE, HeaderValue::from_static("trailers"));
-        }
-        *request.uri_mut() = self.uri(host, target)?;
-        if host.is_empty() {
-            // h2 takes a request without authority as one that is forwarded from HTTP/1.
-            *request.version_mut() = Version::HTTP_11;
-        } else {
-            *request.version_mut() = Version::HTTP_2;
-        }
-        *request.method_mut() = method;
-        self.message.begin_body(body, Sender::Client);
-        let is_end = self.message.is_done();
-        Ok(Event::Head { request, is_end })
     }
 
-    fn uri(&self, host: &[u8], target: &[u8]) -> Result<Uri, ClientFault> {
-        let mut parts = uri::Parts::default();
-        parts.path_and_query = Some(path_and_query(target)?);
-        if !host.is_empty() {
-            parts.scheme = Some(self.scheme.clone());
-            parts.authority = Some(Authority::try_from(host).or(Err(ClientFault::Target))?);
-        }
-        Uri::from_parts(parts).or(Err(ClientFault::Target))
+    /// The fields of the head, from the buffer that was given with it: names in any case, no
+    /// hop-by-hop fields but `te: trailers`.
+    pub fn fields<'r>(&'r self, buf: &'r [u8]) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
+        let head = self.message.head(buf);
+        let lines = head.get(self.head.fields.clone()).unwrap_or_default();
+        let te = self.head.accepts_trailers.then_some((&b"te"[..], &b"trailers"[..]));
+        let is_kept = |name: &[u8]| {
+            let kind = FieldKind::of(name);
+            kind != FieldKind::Host && !is_hop_by_hop(kind)
+        };
+        line_fields(lines).filter(move |(name, _)| is_kept(name)).chain(te)
+    }
+
+    /// The trailers of a request that has ended; what has no business in trailers is gone. `None`
+    /// if there are none.
+    #[must_use]
+    pub fn trailers(&self) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
+        let lines = self.message.trailers();
+        (!lines.is_empty()).then(|| line_fields(lines))
+    }
+
+    fn parse(&mut self, buf: &[u8]) -> Result<Event, ClientFault> {
+        let head = self.message.head(buf);
+        let (places, body) = read(head)?;
+        self.head = places;
+        self.message.begin_body(body, Sender::Client);
+        Ok(Event::Head { is_end: self.message.is_done() })
     }
 }
 
-/// The target as it came. What the h2 crate has no place for is percent-encoded: no URI has it, and
-/// the backend would get no request at all.
-fn path_and_query(target: &[u8]) -> Result<PathAndQuery, ClientFault> {
-    if let Ok(target) = PathAndQuery::try_from(target) {
-        return Ok(target);
+/// Reads a head of ours: where its parts are, and how its body is framed.
+fn read(head: &[u8]) -> Result<(Places, BodyLength), ClientFault> {
+    let line_end = memchr::memchr(b'\n', head).ok_or(ClientFault::Head)?;
+    let line = head.get(..line_end).unwrap_or_default();
+    let method_end = memchr::memchr(b' ', line).ok_or(ClientFault::Head)?;
+    let behind = line.get(method_end + 1..).unwrap_or_default();
+    let target_len = memchr::memchr(b' ', behind).ok_or(ClientFault::Head)?;
+    let target = method_end + 1..method_end + 1 + target_len;
+    let mut places = Places {
+        method: 0..method_end,
+        coded: coded(head.get(target.clone()).unwrap_or_default()),
+        target,
+        // Without the blank line.
+        fields: line_end + 1..head.len().saturating_sub(CRLF.len()),
+        ..Places::default()
+    };
+    if !is_token(head.get(..method_end).unwrap_or_default()) {
+        return Err(ClientFault::Target);
+    }
+    let mut body = BodyLength::None;
+    let lines = head.get(places.fields.clone()).unwrap_or_default();
+    for (name, value) in line_fields(lines) {
+        let is_value = value.iter().fold(true, |is_value, byte| is_value & is_value_byte(*byte));
+        if !is_token(name) || !is_value {
+            return Err(ClientFault::Head);
+        }
+        match FieldKind::of(name) {
+            FieldKind::Host if !value.iter().all(is_host_byte) => return Err(ClientFault::Target),
+            FieldKind::ContentLength => body = BodyLength::Known(decimal(value)?),
+            FieldKind::TransferEncoding => body = BodyLength::Chunked,
+            FieldKind::Te => {
+                places.accepts_trailers |= value.eq_ignore_ascii_case(b"trailers");
+            }
+            _ => {}
+        }
+    }
+    Ok((places, body))
+}
+
+fn is_host_byte(octet: &u8) -> bool {
+    octet.is_ascii_graphic() && !b"/?#\\\"<>`^{|}".contains(octet)
+}
+
+/// The target in the form in which it is said; `None`: as it came. What no URI has is
+/// percent-encoded: backends are known that would not look at the request at all.
+fn coded(target: &[u8]) -> Option<Vec<u8>> {
+    let is_usual =
+        |octet: &u8| octet.is_ascii_alphanumeric() || b"/?&=-._~%+,:;@!$*()".contains(octet);
+    if target.iter().all(is_usual) || PathAndQuery::try_from(target).is_ok() {
+        return None;
     }
     let mut coded = Vec::with_capacity(target.len());
     for &octet in target {
@@ -213,7 +222,7 @@ fn path_and_query(target: &[u8]) -> Result<PathAndQuery, ClientFault> {
             put_percent_encoded(&mut coded, octet);
         }
     }
-    PathAndQuery::try_from(coded).or(Err(ClientFault::Target))
+    Some(coded)
 }
 
 fn decimal(text: &[u8]) -> Result<u64, ClientFault> {
@@ -227,41 +236,42 @@ pub enum ResponseHeadFault {
     /// 101 has no meaning in HTTP/2 (RFC 9113 section 8.6).
     #[error("the response changes the protocol")]
     Switched,
+    /// `:status` is missing, repeated or not a number of three digits.
+    #[error("the status is missing or malformed")]
+    Status,
     /// Content-Length is repeated, not a number, or not 0 where nothing follows.
     #[error("Content-Length is invalid")]
     Length,
     /// More field lines than the limit.
     #[error("too many field lines")]
     TooManyFields,
-    /// A pseudo-field other than the status, or one in trailers.
+    /// More octets than the limit.
+    #[error("the head is too large")]
+    TooLarge,
+    /// A pseudo-field other than the status.
     #[error("a pseudo-field is misplaced")]
     PseudoField,
+    /// A name or a value is malformed, or concerns one HTTP/1.1 connection.
+    #[error("a field is malformed or specific to HTTP/1.1 connections")]
+    Field,
 }
 
-/// Appends the head of an informational response.
-///
-/// # Errors
-/// The backend's fault; nothing was appended.
-pub fn put_informational(
-    out: &mut Vec<u8>,
-    status: StatusCode,
-    fields: &HeaderMap,
-) -> Result<(), ResponseHeadFault> {
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(ResponseHeadFault::Switched);
+impl From<FieldFault> for ResponseHeadFault {
+    fn from(_: FieldFault) -> Self {
+        Self::Field
     }
-    check_count(fields)?;
-    put_status(out, status);
-    for (name, value) in fields {
-        if name != header::CONTENT_LENGTH {
-            put_kept(out, name, value);
-        }
-    }
-    out.extend_from_slice(CRLF);
-    Ok(())
 }
 
-/// Appends the head of a final response; gives how its body is to be framed.
+/// The head of a response, as far as it is not fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Another one follows.
+    Informational,
+    /// With how its body is to be framed.
+    Final(BodyLength),
+}
+
+/// Appends the head of a response, or of an informational one.
 ///
 /// `is_end`: the stream ended with the head. A body whose length was not said is chunked, and so is
 /// every gRPC message, because its status comes in trailers.
@@ -270,76 +280,107 @@ pub fn put_informational(
 /// The backend's fault; nothing was appended.
 pub fn put_response(
     out: &mut Vec<u8>,
-    parts: &response::Parts,
+    list: &FieldList,
     is_head: bool,
     is_end: bool,
-) -> Result<BodyLength, ResponseHeadFault> {
-    let fields = &parts.headers;
-    check_count(fields)?;
-    let said = length(fields)?;
-    let has_no_body = is_head || has_no_body(parts.status.as_u16());
+) -> Result<Answer, ResponseHeadFault> {
+    let before = out.len();
+    let result = put(out, list, is_head, is_end);
+    if result.is_err() {
+        out.truncate(before);
+    }
+    result
+}
+
+fn put(
+    out: &mut Vec<u8>,
+    list: &FieldList,
+    is_head: bool,
+    is_end: bool,
+) -> Result<Answer, ResponseHeadFault> {
+    let status = status(list)?;
+    let is_informational = status < 200;
+    put_status_line(out, head::Version::Http11, status, reason_phrase(status).as_bytes());
+    let has_no_body = is_informational || is_head || has_no_body(status);
+    let mut said = None;
+    let mut is_grpc = false;
+    for (name, value) in list.iter().skip(1) {
+        let value = trim_ows(value);
+        match field::check(name, value)? {
+            FieldKind::ContentLength if is_informational => {}
+            FieldKind::ContentLength => {
+                if said.replace(length(value)?).is_some() {
+                    return Err(ResponseHeadFault::Length);
+                }
+                if has_no_body {
+                    put_field(out, name, value);
+                }
+            }
+            kind if is_hop_by_hop(kind) => {}
+            _ => {
+                is_grpc |= name == b"content-type" && head::is_grpc(value);
+                put_field(out, name, value);
+            }
+        }
+    }
     let body = match said {
         _ if has_no_body => BodyLength::None,
         Some(1..) if is_end => return Err(ResponseHeadFault::Length),
         _ if is_end => BodyLength::Known(0),
-        Some(octets) if !is_grpc(fields) => BodyLength::Known(octets),
+        Some(octets) if !is_grpc => BodyLength::Known(octets),
         _ => BodyLength::Chunked,
     };
-    put_status(out, parts.status);
-    for (name, value) in fields {
-        if name == header::CONTENT_LENGTH && !has_no_body {
-            continue;
-        }
-        put_kept(out, name, value);
-    }
     match body {
         BodyLength::Known(octets) => {
-            let mut digits = Vec::new();
-            crate::http1::encode::put_decimal(&mut digits, octets);
-            put_field(out, b"content-length", &digits);
+            out.extend_from_slice(b"content-length: ");
+            put_decimal(out, octets);
+            out.extend_from_slice(CRLF);
         }
         BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
         BodyLength::None | BodyLength::UntilClose => {}
     }
     out.extend_from_slice(CRLF);
-    Ok(body)
+    Ok(if is_informational { Answer::Informational } else { Answer::Final(body) })
 }
 
-fn check_count(fields: &HeaderMap) -> Result<(), ResponseHeadFault> {
-    // One line is ours.
-    (fields.len() < RESPONSE_FIELDS_MAX).then_some(()).ok_or(ResponseHeadFault::TooManyFields)
+/// RFC 9113 section 8.3.2: the one pseudo-field, in front.
+fn status(list: &FieldList) -> Result<u16, ResponseHeadFault> {
+    match list.overrun() {
+        Some(Overrun::Bytes) => return Err(ResponseHeadFault::TooLarge),
+        Some(Overrun::Count) => return Err(ResponseHeadFault::TooManyFields),
+        // One line is ours, one the status.
+        None if list.len() > RESPONSE_FIELDS_MAX => return Err(ResponseHeadFault::TooManyFields),
+        None => {}
+    }
+    if list.pseudo().has_others {
+        return Err(ResponseHeadFault::PseudoField);
+    }
+    let mut statuses = list.iter().filter(|(name, _)| *name == b":status");
+    let is_first = list.iter().next().is_some_and(|(name, _)| name == b":status");
+    let (Some((_, digits)), None) = (statuses.next(), statuses.next()) else {
+        return Err(ResponseHeadFault::Status);
+    };
+    match digits {
+        b"101" if is_first => Err(ResponseHeadFault::Switched),
+        [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] if is_first => {
+            Ok(digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0')))
+        }
+        _ => Err(ResponseHeadFault::Status),
+    }
 }
 
-fn length(fields: &HeaderMap) -> Result<Option<u64>, ResponseHeadFault> {
-    let mut lines = fields.get_all(header::CONTENT_LENGTH).iter();
-    let Some(line) = lines.next() else { return Ok(None) };
-    let text = line.as_bytes();
+fn length(text: &[u8]) -> Result<u64, ResponseHeadFault> {
     // 18 digits, as `http1` reads them.
     let is_number = !text.is_empty() && text.len() <= 18 && text.iter().all(u8::is_ascii_digit);
-    if !is_number || lines.next().is_some() {
+    if !is_number {
         return Err(ResponseHeadFault::Length);
     }
-    decimal(text).map(Some).or(Err(ResponseHeadFault::Length))
-}
-
-fn is_grpc(fields: &HeaderMap) -> bool {
-    fields.get(header::CONTENT_TYPE).is_some_and(|kind| head::is_grpc(kind.as_bytes()))
-}
-
-fn put_status(out: &mut Vec<u8>, status: StatusCode) {
-    let reason = reason_phrase(status.as_u16());
-    put_status_line(out, head::Version::Http11, status.as_u16(), reason.as_bytes());
-}
-
-fn put_kept(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    let name = name.as_str().as_bytes();
-    if !is_hop_by_hop(FieldKind::of(name)) {
-        put_field(out, name, trim_ows(value.as_bytes()));
-    }
+    decimal(text).or(Err(ResponseHeadFault::Length))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::hpack::ListKind;
     use super::*;
 
     /// Reads a request in one piece and octet by octet; tells what the stream does.
@@ -352,29 +393,35 @@ mod tests {
         Ok(whole)
     }
 
+    fn line((name, value): (&[u8], &[u8])) -> String {
+        let name = name.to_ascii_lowercase();
+        format!("{}={}", String::from_utf8_lossy(&name), String::from_utf8_lossy(value))
+    }
+
     fn tell(text: &str, step: usize) -> Result<Vec<String>, ClientFault> {
-        let mut reader = RequestReader::new(Scheme::HTTP);
+        let mut reader = RequestReader::new("http");
         let mut lines = Vec::new();
         for piece in text.as_bytes().chunks(step) {
             let mut buf = piece.to_vec();
             let mut at = 0;
             while let Some(event) = reader.next(&mut buf, &mut at)? {
                 match event {
-                    Event::Head { request, is_end } => {
-                        lines.push(format!("{} {}", request.method(), request.uri()));
-                        for (name, value) in request.headers() {
-                            lines.push(format!("{name}={}", value.to_str().unwrap()));
-                        }
+                    Event::Head { is_end } => {
+                        let RequestTarget { method, scheme, authority, path } = reader.target(&buf);
+                        let text = |octets| String::from_utf8_lossy(octets).into_owned();
+                        let authority = authority.map_or(String::new(), |host| {
+                            format!("{}://{}", text(scheme), text(host))
+                        });
+                        lines.push(format!("{} {authority}{}", text(method), text(path)));
+                        lines.extend(reader.fields(&buf).map(line));
                         lines.extend(is_end.then(|| "end".to_owned()));
                     }
                     Event::Data { range, is_end } => {
                         lines.push(format!("data {}", str::from_utf8(&buf[range]).unwrap()));
                         lines.extend(is_end.then(|| "end".to_owned()));
                     }
-                    Event::End { trailers } => {
-                        for (name, value) in &trailers.unwrap_or_default() {
-                            lines.push(format!("{name}={}", value.to_str().unwrap()));
-                        }
+                    Event::End => {
+                        lines.extend(reader.trailers().into_iter().flatten().map(line));
                         lines.push("end".to_owned());
                     }
                 }
@@ -411,74 +458,105 @@ mod tests {
 
     #[test]
     fn targets_go_on_as_they_came() {
-        let uri = |target: &[u8]| {
-            let reader = RequestReader::new(Scheme::HTTP);
-            reader.uri(b"a", target).map(|uri| uri.to_string())
-        };
         for target in
             ["/%25%32%46", "/a/../b//c?", "/%zz?%", "/a;b|c\"{}?[]{}|\\^`", "/\u{e4}?\u{e4}"]
         {
-            assert_eq!(uri(target.as_bytes()), Ok(format!("http://a{target}")));
+            assert_eq!(coded(target.as_bytes()), None, "{target}");
         }
-        assert_eq!(uri(b"/<`>\xff|?<"), Ok("http://a/%3C%60%3E%FF|?%3C".to_owned()));
+        assert_eq!(coded(b"/<`>\xff|?<"), Some(b"/%3C%60%3E%FF|?%3C".to_vec()));
+        let told = told("GET /<a> HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        assert_eq!(told, ["GET http://a/%3Ca%3E", "end"]);
     }
 
     #[test]
     fn what_http2_cannot_say_is_an_error() {
         let fault = |text: &str| told(text).unwrap_err();
         assert_eq!(fault("GET / HTTP/1.1\r\nHost: a b\r\n\r\n"), ClientFault::Target);
+        assert_eq!(fault("G(T / HTTP/1.1\r\nHost: a\r\n\r\n"), ClientFault::Target);
         assert_eq!(fault("GET\r\n\r\n"), ClientFault::Head);
+        assert_eq!(fault("GET / HTTP/1.1\r\nx y: a\r\n\r\n"), ClientFault::Head);
+        assert_eq!(fault("GET / HTTP/1.1\r\nx: \u{1}\r\n\r\n"), ClientFault::Head);
         assert_eq!(fault("GET / HTTP/1.1\r\nHost: a\r\n\r\nx"), ClientFault::Surplus);
         let text = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n";
         assert_eq!(fault(text), ClientFault::Body(BodyError::ChunkSize));
     }
 
-    fn response(fields: &[(&str, &str)], is_head: bool, is_end: bool) -> (String, BodyLength) {
-        let mut builder = http::Response::builder().status(200);
+    fn list(fields: &[(&str, &str)]) -> FieldList {
+        let mut list = FieldList::of(ListKind::Response);
         for (name, value) in fields {
-            builder = builder.header(*name, *value);
+            list.push(name.as_bytes(), value.as_bytes());
         }
-        let (parts, ()) = builder.body(()).unwrap().into_parts();
+        list
+    }
+
+    fn response(fields: &[(&str, &str)], is_head: bool, is_end: bool) -> (String, Answer) {
+        let list = list(&[&[(":status", "200")], fields].concat());
         let mut out = Vec::new();
-        let body = put_response(&mut out, &parts, is_head, is_end).unwrap();
-        (String::from_utf8(out).unwrap(), body)
+        let answer = put_response(&mut out, &list, is_head, is_end).unwrap();
+        (String::from_utf8(out).unwrap(), answer)
     }
 
     #[test]
     fn responses_are_framed_by_what_they_say() {
+        use Answer::Final;
         let head = "HTTP/1.1 200 OK\r\n";
         let known = response(&[("content-length", "3")], false, false);
-        assert_eq!(known, (format!("{head}content-length: 3\r\n\r\n"), BodyLength::Known(3)));
-        let unknown = response(&[("x", "1"), ("connection", "x")], false, false);
+        assert_eq!(
+            known,
+            (format!("{head}content-length: 3\r\n\r\n"), Final(BodyLength::Known(3)))
+        );
+        let unknown = response(&[("x", " 1\t"), ("te", "x")], false, false);
         let text = format!("{head}x: 1\r\ntransfer-encoding: chunked\r\n\r\n");
-        assert_eq!(unknown, (text, BodyLength::Chunked));
+        assert_eq!(unknown, (text, Final(BodyLength::Chunked)));
         let ended = response(&[], false, true);
-        assert_eq!(ended, (format!("{head}content-length: 0\r\n\r\n"), BodyLength::Known(0)));
+        assert_eq!(
+            ended,
+            (format!("{head}content-length: 0\r\n\r\n"), Final(BodyLength::Known(0)))
+        );
         let to_head = response(&[("content-length", "3")], true, true);
-        assert_eq!(to_head, (format!("{head}content-length: 3\r\n\r\n"), BodyLength::None));
+        assert_eq!(to_head, (format!("{head}content-length: 3\r\n\r\n"), Final(BodyLength::None)));
         let grpc = [("content-type", "application/grpc"), ("content-length", "3")];
-        assert_eq!(response(&grpc, false, false).1, BodyLength::Chunked);
+        assert_eq!(response(&grpc, false, false).1, Final(BodyLength::Chunked));
+        let early = list(&[(":status", "103"), ("link", "</a>"), ("content-length", "3")]);
+        let mut out = Vec::new();
+        assert_eq!(put_response(&mut out, &early, false, false), Ok(Answer::Informational));
+        assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
     }
 
     #[test]
     fn responses_that_cannot_be_passed_on_are_faults() {
-        let check = |fields: &[(&str, &str)], is_end, expected| {
-            let mut builder = http::Response::builder();
-            for (name, value) in fields {
-                builder = builder.header(*name, *value);
-            }
-            let (parts, ()) = builder.body(()).unwrap().into_parts();
+        use ResponseHeadFault as Fault;
+        let ok = (":status", "200");
+        let three = ("content-length", "3");
+        let long = "x".repeat(100_000);
+        type Fields<'t> = &'t [(&'t str, &'t str)];
+        let rows: &[(Fields<'_>, bool, Fault)] = &[
+            (&[ok, three, three], false, Fault::Length),
+            (&[ok, ("content-length", "+3")], false, Fault::Length),
+            (&[ok, three], true, Fault::Length),
+            (
+                &[&[ok][..], &[("x", "1"); RESPONSE_FIELDS_MAX]].concat(),
+                false,
+                Fault::TooManyFields,
+            ),
+            (&[&[ok][..], &[("x", "1"); 2000]].concat(), false, Fault::TooManyFields),
+            (&[ok, ("x", &long)], false, Fault::TooLarge),
+            (&[(":status", "101")], false, Fault::Switched),
+            (&[], false, Fault::Status),
+            (&[(":status", "20")], false, Fault::Status),
+            (&[(":status", "2x0")], false, Fault::Status),
+            (&[ok, ok], false, Fault::Status),
+            (&[("x", "1"), ok], false, Fault::Status),
+            (&[ok, (":path", "/")], false, Fault::PseudoField),
+            (&[ok, ("X", "1")], false, Fault::Field),
+            (&[ok, ("x", "1\n2")], false, Fault::Field),
+            (&[ok, ("connection", "close")], false, Fault::Field),
+        ];
+        for (fields, is_end, expected) in rows {
             let mut out = Vec::new();
-            assert_eq!(put_response(&mut out, &parts, false, is_end), Err(expected));
+            let result = put_response(&mut out, &list(fields), false, *is_end);
+            assert_eq!(result, Err(*expected), "{:?}", fields.last());
             assert!(out.is_empty());
-        };
-        let twice = [("content-length", "3"), ("content-length", "3")];
-        check(&twice, false, ResponseHeadFault::Length);
-        check(&[("content-length", "+3")], false, ResponseHeadFault::Length);
-        check(&[("content-length", "3")], true, ResponseHeadFault::Length);
-        check(&[("x", "1"); RESPONSE_FIELDS_MAX], false, ResponseHeadFault::TooManyFields);
-        let none = HeaderMap::new();
-        let switched = put_informational(&mut Vec::new(), StatusCode::SWITCHING_PROTOCOLS, &none);
-        assert_eq!(switched, Err(ResponseHeadFault::Switched));
+        }
     }
 }

@@ -152,6 +152,8 @@ pub enum Frame<'a> {
     Reset {
         /// Not 0.
         stream: u32,
+        /// Why; any number, see [`ErrorCode`].
+        code: u32,
     },
     /// Values, each of six octets.
     Settings(&'a [u8]),
@@ -161,8 +163,11 @@ pub enum Frame<'a> {
     Ping([u8; 8]),
     /// The answer to ours.
     PingAck([u8; 8]),
-    /// The peer opens no more streams.
-    GoAway,
+    /// The peer wants no more streams.
+    GoAway {
+        /// Those above it were not and will not be looked at.
+        last: u32,
+    },
     /// More room for octets of ours.
     WindowUpdate {
         /// 0: for all streams together.
@@ -181,7 +186,7 @@ impl<'a> Frame<'a> {
     /// Reads a payload, which has the length that its head says.
     ///
     /// # Errors
-    /// What a client may not send whatever the state of the connection.
+    /// What no peer may send whatever the state of the connection; nobody may push.
     pub fn read(head: FrameHead, payload: &'a [u8]) -> Result<Self, FrameError> {
         let stream = head.stream;
         let is_connection = stream == 0;
@@ -209,7 +214,10 @@ impl<'a> Frame<'a> {
                 let parent = word([*d0 & 0x7f, *d1, *d2, *d3]);
                 Ok(Self::Priority { stream, is_own_parent: parent == stream })
             }
-            kind::RST_STREAM if payload.len() == 4 => Ok(Self::Reset { stream }),
+            kind::RST_STREAM => {
+                let code = <[u8; 4]>::try_from(payload).or(Err(SIZE))?;
+                Ok(Self::Reset { stream, code: word(code) })
+            }
             kind::SETTINGS if head.has(flag::ACK) => {
                 if payload.is_empty() {
                     Ok(Self::SettingsAck)
@@ -226,13 +234,16 @@ impl<'a> Frame<'a> {
                 let is_ack = head.has(flag::ACK);
                 Ok(if is_ack { Self::PingAck(octets) } else { Self::Ping(octets) })
             }
-            kind::GOAWAY if payload.len() >= 8 => Ok(Self::GoAway),
+            kind::GOAWAY => {
+                let [l0, l1, l2, l3, _, _, _, _, ..] = payload else { return Err(SIZE) };
+                Ok(Self::GoAway { last: word([*l0 & 0x7f, *l1, *l2, *l3]) })
+            }
             kind::WINDOW_UPDATE => {
                 let [i0, i1, i2, i3] = payload else { return Err(SIZE) };
                 let increment = word([*i0 & 0x7f, *i1, *i2, *i3]);
                 Ok(Self::WindowUpdate { stream, increment })
             }
-            kind::RST_STREAM | kind::SETTINGS | kind::GOAWAY => Err(SIZE),
+            kind::SETTINGS => Err(SIZE),
             _ => Ok(Self::Unknown),
         }
     }
@@ -401,6 +412,10 @@ mod tests {
         assert_eq!(read(kind::PING, 0xff, 0, b"01234567"), Ok(Frame::PingAck(*b"01234567")));
         let update = Frame::WindowUpdate { stream: 1, increment: WINDOW_MAX };
         assert_eq!(read(kind::WINDOW_UPDATE, 0, 1, &[0xff; 4]), Ok(update));
+        let reset = Frame::Reset { stream: 1, code: 0x0102_0304 };
+        assert_eq!(read(kind::RST_STREAM, 0xff, 1, &[1, 2, 3, 4]), Ok(reset));
+        let goaway = Frame::GoAway { last: 5 };
+        assert_eq!(read(kind::GOAWAY, 0, 0, b"\x80\0\0\x05\0\0\0\0why"), Ok(goaway));
     }
 
     #[test]

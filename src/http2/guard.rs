@@ -1,4 +1,4 @@
-//! One budget per connection against clients that keep us busy with frames that do no work.
+//! One budget per connection against peers that keep us busy with frames that do no work.
 //!
 //! The meter follows frame headers only and never looks into a field block. What costs and what
 //! gives back is chosen so that every known flood ends while no client that fetches something, in
@@ -6,10 +6,10 @@
 //!
 //! | frame | tokens |
 //! | --- | --- |
-//! | HEADERS that opens a stream | gives enough for a PING, a WINDOW_UPDATE, a priority hint |
+//! | HEADERS of a new stream, theirs or ours | gives enough for a PING, a WINDOW_UPDATE, a hint |
 //! | DATA, theirs and ours | gives one per KiB |
 //! | PING, WINDOW_UPDATE | free as often as DATA that we sent explains, else costs |
-//! | RST_STREAM | free as often as streams were answered, else costs more than those gave |
+//! | RST_STREAM | free as often as we answered or opened streams, else costs more than those gave |
 //! | SETTINGS, PRIORITY, unknown, empty or mostly padding | cost |
 //!
 //! A client that opens its window one octet at a time is not caught here: it must be seen in time,
@@ -165,6 +165,12 @@ impl FrameMeter {
         }
     }
 
+    /// The same for a peer that sends no preface, and opens no streams.
+    #[must_use]
+    pub fn of_backend(now_millis: u64) -> Self {
+        Self { skip: 0, last_stream: u32::MAX, ..Self::new(now_millis) }
+    }
+
     /// Follows `octets` as they came, split anywhere. Once exhausted, always exhausted.
     pub fn feed(&mut self, mut octets: &[u8], now_millis: u64) -> Verdict {
         self.refill(now_millis);
@@ -198,6 +204,12 @@ impl FrameMeter {
         self.free_updates = (self.free_updates + 2).min(HTTP2_UNASKED_CREDIT_MAX);
         self.free_pings = (self.free_pings + 1).min(HTTP2_UNASKED_CREDIT_MAX);
         self.count_data(octets as u64);
+    }
+
+    /// Counts a stream of ours. It is work as one of theirs is, and explains one RST_STREAM.
+    pub fn asked(&mut self) {
+        self.give(STREAM_GIVES);
+        self.free_resets = (self.free_resets + 1).min(HTTP2_UNASKED_CREDIT_MAX);
     }
 
     /// Counts a response of ours that ended. It explains one RST_STREAM: of a client that was still

@@ -1,13 +1,14 @@
-//! HTTP/2, sans-IO: our own codec towards clients with its meter against floods and slowness,
-//! queues in place of a socket for the h2 crate towards backends, and translators between streams
-//! and HTTP/1.1 octets.
+//! HTTP/2, sans-IO: a codec of our own for both roles with its meter against floods and slowness,
+//! and translators between streams and HTTP/1.1 octets.
 //!
 //! ```text
-//!  octets ─▶ Server ─▶ FieldList ─▶ put_request ─▶ HTTP/1.1 head ─▶ exchange
-//!              │ ▲     DATA ──────▶ RequestBody ─▶ HTTP/1.1 body ─▶    │
-//!  octets ◀────┘ └──── events ◀── ResponseReader ◀─ HTTP/1.1 ◀─────────┘
+//!  client ──▶ Connection ─▶ FieldList ─▶ put_request ──▶ HTTP/1.1 head ─▶ exchange
+//!                │ ▲        DATA ──────▶ RequestBody ──▶ HTTP/1.1 body ─▶    │
+//!  client ◀──────┘ └─────── events ◀─── ResponseReader ◀─ HTTP/1.1 ◀─────────┘
 //!
-//!  octets ◀▶ Link ◀▶ h2 ◀▶ client::RequestReader, put_response ◀▶ HTTP/1.1
+//!  backend ◀─ Connection ◀─ events ◀─── RequestReader ◀── HTTP/1.1 ◀─ exchange
+//!  backend ─▶ Connection ─▶ FieldList ─▶ put_response ──▶ HTTP/1.1 head ─▶
+//!                           DATA ──────▶ RequestBody ──▶ HTTP/1.1 body ─▶
 //! ```
 //!
 //! HTTP/1.1 octets are the one currency inside: routing, filters, retries and logs are written once
@@ -16,17 +17,15 @@
 
 pub mod body;
 pub mod client;
+pub mod connection;
 pub mod field;
 pub mod frame;
 pub mod guard;
 pub mod hpack;
-pub mod io;
 mod message;
 pub mod patience;
 pub mod request;
 pub mod response;
-pub mod screen;
-pub mod server;
 
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,6 @@
 
 use std::ops::Range;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-
 use super::message::{Message, MessageFault, Piece};
 use super::request::RequestShape;
 use crate::http1::body::Sender;
@@ -158,7 +156,7 @@ impl ResponseReader {
     #[must_use]
     pub fn trailers(&self) -> Option<impl Iterator<Item = (&[u8], &[u8])>> {
         let lines = self.message.trailers();
-        (!lines.is_empty()).then(|| trailer_fields(lines))
+        (!lines.is_empty()).then(|| line_fields(lines))
     }
 
     fn parse(&mut self, buf: &[u8]) -> Result<Event, ResponseFault> {
@@ -186,23 +184,12 @@ impl ResponseReader {
     }
 }
 
-/// Names and values of trailer lines that the decoder has checked.
-fn trailer_fields(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+/// Names and values of field lines that were checked.
+pub(super) fn line_fields(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     lines.split(|byte| *byte == b'\n').filter_map(|line| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (name, value) = line.split_at(colon);
         Some((name, trim_ows(value.get(1..).unwrap_or_default())))
     })
-}
-
-/// Trailer lines that the decoder has checked, as h2 wants them; `None` if there are none.
-pub(super) fn trailers(lines: &[u8]) -> Result<Option<HeaderMap>, BodyError> {
-    let mut trailers = HeaderMap::new();
-    for (name, value) in trailer_fields(lines) {
-        let name = HeaderName::from_bytes(name).or(Err(BodyError::Trailer))?;
-        let value = HeaderValue::from_bytes(value).or(Err(BodyError::Trailer))?;
-        trailers.append(name, value);
-    }
-    Ok((!trailers.is_empty()).then_some(trailers))
 }

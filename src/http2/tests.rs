@@ -1,33 +1,18 @@
-//! What is translated, refused and metered, and the h2 crate as a client of ours.
+//! What is translated, refused and metered.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-
-use bytes::Bytes;
-use http::header::HeaderMap;
-use http::{Method, Request, StatusCode};
 use proptest::prelude::*;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::PREFACE;
 use super::body::{RequestBody, RequestBodyError, TrailerRefusal, trailer_lines};
 use super::guard::{FrameMeter, Glitch, Verdict};
 use super::hpack::FieldList;
-use super::io::{Link, LinkIo, Outgoing};
 use super::request::{Facts, RequestRefusal, RequestShape, put_request};
 use super::response::{Event, ResponseFault, ResponseReader};
-use super::server::{Arrival, Opened, Server};
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::error::{BodyError, ResponseError};
 use crate::http1::framing::BodyLength;
 use crate::http1::head::{HeadScan, RequestHead, parse_request};
-use crate::limits::{
-    FIELDS_MAX, HTTP2_CONTINUATIONS_MAX, HTTP2_GLITCHES_MAX, HTTP2_INBOX_BYTES_MAX,
-    HTTP2_OUTBOX_BYTES_MAX,
-};
+use crate::limits::{FIELDS_MAX, HTTP2_CONTINUATIONS_MAX, HTTP2_GLITCHES_MAX};
 
 // ---- Requests -----------------------------------------------------------------------------------
 
@@ -298,13 +283,7 @@ fn a_chunked_body_decodes_to_its_octets_and_trailers() {
     }
     let lines = [("grpc-status", " 0"), ("content-length", "9"), ("x-forwarded-for", "9")];
     let text = trailer_lines(&list(lines)).unwrap();
-    let mut same = out.clone();
-    let mut other = RequestBody::new(shape(BodyLength::Chunked));
-    let name = |name: &str| http::HeaderName::try_from(name).unwrap();
-    let fields = lines.map(|(field, value)| (name(field), value.trim().parse().unwrap()));
-    other.put_end(Some(&HeaderMap::from_iter(fields)), &mut same).unwrap();
     body.put_end_with(Some(&text), &mut out).unwrap();
-    assert_eq!(out, same, "as h2 gives them");
     let mut decoder = BodyDecoder::new(BodyLength::Chunked, Sender::Client);
     let decoded = decoder.decode(&mut out).unwrap();
     assert!(decoder.is_done());
@@ -319,10 +298,10 @@ fn an_announced_length_is_kept() {
     let mut out = Vec::new();
     let mut body = RequestBody::new(shape(BodyLength::Known(3)));
     body.put_data(b"ab", &mut out).unwrap();
-    assert_eq!(body.put_end(None, &mut out), Err(RequestBodyError::TooShort));
+    assert_eq!(body.put_end_with(None, &mut out), Err(RequestBodyError::TooShort));
     assert_eq!(body.put_data(b"cd", &mut out), Err(RequestBodyError::TooLong));
     body.put_data(b"c", &mut out).unwrap();
-    body.put_end(Some(&HeaderMap::new()), &mut out).unwrap();
+    body.put_end_with(Some(b"a: b\r\n"), &mut out).unwrap();
     assert_eq!(out, b"abc");
     let mut body = RequestBody::new(shape(BodyLength::None));
     assert_eq!(body.put_data(b"c", &mut out), Err(RequestBodyError::TooLong));
@@ -330,12 +309,6 @@ fn an_announced_length_is_kept() {
 
 #[test]
 fn a_large_trailer_section_is_refused() {
-    let mut trailers = HeaderMap::new();
-    trailers.insert("a", "b".repeat(9000).parse().unwrap());
-    let mut out = Vec::new();
-    let mut body = RequestBody::new(shape(BodyLength::Chunked));
-    assert_eq!(body.put_end(Some(&trailers), &mut out), Err(RequestBodyError::TrailerTooLarge));
-    assert!(out.is_empty());
     let value = "b".repeat(9000);
     assert_eq!(trailer_lines(&list([("a", value.as_str())])), Err(TrailerRefusal));
 }
@@ -362,7 +335,7 @@ fn a_websocket_carries_raw_octets() {
     let mut body = RequestBody::new(RequestShape { is_websocket: true, ..shape(BodyLength::None) });
     let mut out = Vec::new();
     body.put_data(b"\x81\x00", &mut out).unwrap();
-    body.put_end(None, &mut out).unwrap();
+    body.put_end_with(None, &mut out).unwrap();
     assert_eq!(out, b"\x81\x00");
 }
 
@@ -656,317 +629,4 @@ proptest! {
         prop_assert_eq!(split.tokens(), whole.tokens());
         prop_assert_eq!(split.progress(), whole.progress());
     }
-}
-
-// ---- Links --------------------------------------------------------------------------------------
-
-fn context() -> Context<'static> {
-    Context::from_waker(Waker::noop())
-}
-
-fn write(io: &mut LinkIo, octets: &[u8]) -> Poll<std::io::Result<usize>> {
-    Pin::new(io).poll_write(&mut context(), octets)
-}
-
-fn read_some(io: &mut LinkIo) -> Poll<std::io::Result<Vec<u8>>> {
-    let mut space = [0; 1000];
-    let mut buf = ReadBuf::new(&mut space);
-    Pin::new(io).poll_read(&mut context(), &mut buf).map_ok(|()| buf.filled().to_vec())
-}
-
-#[test]
-fn both_queues_are_bounded() {
-    let link = Link::new();
-    let mut io = link.io();
-    let cx = context();
-    assert!(link.wait_outgoing(&cx).is_pending());
-    let octets = vec![7; HTTP2_OUTBOX_BYTES_MAX - 1];
-    assert!(matches!(write(&mut io, &octets), Poll::Ready(Ok(len)) if len == octets.len()));
-    let slices = [std::io::IoSlice::new(b"ab"), std::io::IoSlice::new(b"cd")];
-    let written = Pin::new(&mut io).poll_write_vectored(&mut context(), &slices);
-    assert!(matches!(written, Poll::Ready(Ok(1))));
-    assert!(write(&mut io, b"x").is_pending());
-    assert_eq!(link.wait_outgoing(&cx), Poll::Ready(Outgoing::Octets));
-    let mut out = Vec::new();
-    assert!(link.take_outgoing(&mut out));
-    assert_eq!(out.len(), HTTP2_OUTBOX_BYTES_MAX);
-    assert!(!link.take_outgoing(&mut out) && !link.has_outgoing());
-    assert!(write(&mut io, b"x").is_ready());
-    assert!(link.take_outgoing(&mut out));
-    assert_eq!(out.len(), HTTP2_OUTBOX_BYTES_MAX + 1);
-
-    assert!(read_some(&mut io).is_pending());
-    assert!(link.push_received(&vec![1; HTTP2_INBOX_BYTES_MAX - 1]));
-    assert!(!link.push_received(&[2]));
-    assert!(link.wait_room(&cx).is_pending());
-    assert!(matches!(read_some(&mut io), Poll::Ready(Ok(octets)) if octets == [1; 1000]));
-    assert!(link.wait_room(&cx).is_ready());
-    assert_eq!(link.received_len(), HTTP2_INBOX_BYTES_MAX - 1000);
-    link.end_received();
-    let mut last = Vec::new();
-    while let Poll::Ready(Ok(octets)) = read_some(&mut io)
-        && !octets.is_empty()
-    {
-        last = octets;
-    }
-    assert_eq!(last.last(), Some(&2));
-    drop(io);
-    assert_eq!(link.wait_outgoing(&cx), Poll::Ready(Outgoing::Closed));
-}
-
-#[test]
-fn a_failed_link_fails_both_ways() {
-    let link = Link::new();
-    let mut io = link.io();
-    assert!(write(&mut io, b"x").is_ready());
-    link.push_received(b"x");
-    link.fail();
-    assert!(matches!(write(&mut io, b"x"), Poll::Ready(Err(_))));
-    assert!(matches!(read_some(&mut io), Poll::Ready(Err(_))));
-    assert!(matches!(Pin::new(&mut io).poll_flush(&mut context()), Poll::Ready(Err(_))));
-    assert_eq!(link.wait_outgoing(&context()), Poll::Ready(Outgoing::Closed));
-    assert!(!link.has_outgoing());
-}
-
-#[derive(Default)]
-struct Count(AtomicU32);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-#[test]
-fn each_side_wakes_the_other() {
-    let link = Link::new();
-    let mut io = link.io();
-    let count = Arc::new(Count::default());
-    let waker = Waker::from(Arc::clone(&count));
-    let mut cx = Context::from_waker(&waker);
-    let woken = || count.0.swap(0, Ordering::Relaxed);
-    let mut space = [0; 8];
-    let mut poll_read = |io: &mut LinkIo, cx: &mut Context<'_>| {
-        Pin::new(io).poll_read(cx, &mut ReadBuf::new(&mut space)).is_ready()
-    };
-
-    assert!(!poll_read(&mut io, &mut cx));
-    link.push_received(&vec![0; HTTP2_INBOX_BYTES_MAX]);
-    assert_eq!(woken(), 1, "reader");
-    assert!(link.wait_room(&cx).is_pending());
-    assert!(poll_read(&mut io, &mut cx));
-    assert_eq!(woken(), 1, "room");
-
-    assert!(link.wait_outgoing(&cx).is_pending());
-    assert!(write(&mut io, &vec![0; HTTP2_OUTBOX_BYTES_MAX]).is_ready());
-    assert_eq!(woken(), 1, "outgoing");
-    assert!(Pin::new(&mut io).poll_write(&mut cx, b"x").is_pending());
-    assert!(link.take_outgoing(&mut Vec::new()));
-    assert_eq!(woken(), 1, "writer");
-
-    while link.received_len() > 0 {
-        assert!(poll_read(&mut io, &mut cx));
-    }
-    assert!(!poll_read(&mut io, &mut cx));
-    link.end_received();
-    assert_eq!(woken(), 1, "end");
-    assert!(link.wait_outgoing(&cx).is_pending());
-    assert!(Pin::new(&mut io).poll_shutdown(&mut cx).is_ready());
-    assert_eq!(woken(), 1, "shutdown");
-    assert!(link.push_received(&vec![0; HTTP2_INBOX_BYTES_MAX]));
-    assert_eq!(link.received_len(), 0, "nobody will read it");
-
-    let link = Link::new();
-    let mut io = link.io();
-    assert!(!poll_read(&mut io, &mut cx));
-    assert!(link.wait_outgoing(&cx).is_pending());
-    link.fail();
-    assert_eq!(woken(), 2, "failure");
-}
-
-// ---- The h2 crate as a client -------------------------------------------------------------------
-
-/// A request under way at our end.
-struct Exchange {
-    id: u32,
-    shape: RequestShape,
-    body: RequestBody,
-    text: Vec<u8>,
-    /// What is left of the answer, and whether its head went.
-    answer: Option<(ResponseReader, Vec<u8>)>,
-}
-
-/// Our end: answers a request with its HTTP/1.1 text, by way of the translators.
-struct Near {
-    server: Server,
-    exchanges: Vec<Exchange>,
-}
-
-impl Near {
-    /// Takes octets in and works on; gives octets.
-    fn turn(&mut self, octets: &[u8]) -> Vec<u8> {
-        assert_eq!(self.server.receive(octets, 0), Ok(()));
-        while let Some(Opened { id, fields, is_end }) = self.server.opened() {
-            let mut text = Vec::new();
-            let facts = Facts { is_end, ..ALONE };
-            let shape = put_request(&mut text, &fields, facts, || NONCE).unwrap();
-            self.server.recycle(fields);
-            let body = RequestBody::new(shape);
-            self.exchanges.push(Exchange { id, shape, body, text, answer: None });
-        }
-        let server = &mut self.server;
-        self.exchanges.retain_mut(|exchange| {
-            exchange.read(server);
-            let is_over = exchange.write(server);
-            if is_over {
-                server.release(exchange.id);
-            }
-            !is_over
-        });
-        self.server.take_output()
-    }
-}
-
-impl Exchange {
-    fn read(&mut self, server: &mut Server) {
-        while self.answer.is_none()
-            && let Poll::Ready(arrival) = server.poll_arrival(self.id, None)
-        {
-            let unread = server.unread(self.id).to_vec();
-            self.body.put_data(&unread, &mut self.text).unwrap();
-            server.consume(self.id, unread.len());
-            server.credit(self.id, u32::try_from(unread.len()).unwrap());
-            if arrival == Ok(Arrival::End) {
-                let trailers = server.take_trailers(self.id);
-                self.body.put_end_with(trailers.as_deref(), &mut self.text).unwrap();
-                self.begin_answer();
-            }
-        }
-    }
-
-    fn begin_answer(&mut self) {
-        let mut answer = if self.shape.is_websocket {
-            b"HTTP/1.1 101 Yes\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n".to_vec()
-        } else {
-            let head = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK";
-            format!("{head}\r\nTransfer-Encoding: chunked\r\nX-Odd: \u{ff}\u{80}~\r\n\r\n")
-                .into_bytes()
-        };
-        if self.shape.is_websocket {
-            answer.extend(&self.text);
-        } else {
-            answer.extend(format!("{:x}\r\n", self.text.len()).into_bytes());
-            answer.extend(&self.text);
-            answer.extend(b"\r\n0\r\nGrpc-Status: 0\r\n\r\n");
-        }
-        self.answer = Some((ResponseReader::new(self.shape), answer));
-    }
-
-    /// Whether all went.
-    fn write(&mut self, server: &mut Server) -> bool {
-        let Some((reader, rest)) = &mut self.answer else { return false };
-        let mut at = 0;
-        loop {
-            let event = match reader.next(rest, &mut at).unwrap() {
-                Some(event) => event,
-                None if reader.is_done() => return true,
-                None => reader.finish().unwrap().unwrap(),
-            };
-            match event {
-                Event::Informational { status } => {
-                    server.inform(self.id, status, reader.fields(rest)).unwrap();
-                }
-                Event::Head { status, is_end } => {
-                    server.respond(self.id, status, reader.fields(rest), is_end).unwrap();
-                }
-                Event::Data { range, is_end } => {
-                    // In these tests the client takes all that it asked for.
-                    let octets = &rest[range];
-                    let mut sent = 0;
-                    while sent < octets.len() {
-                        let polled = server.poll_data(&context(), self.id, &octets[sent..], is_end);
-                        let Poll::Ready(Ok(count)) = polled else { panic!("no room at {sent}") };
-                        sent += count;
-                    }
-                }
-                Event::End => {
-                    server.end(self.id, reader.trailers()).unwrap();
-                    return true;
-                }
-            }
-        }
-    }
-}
-
-async fn fetch(
-    sender: &h2::client::SendRequest<Bytes>,
-    request: Request<()>,
-    body: Option<Bytes>,
-) -> String {
-    let mut sender = sender.clone().ready().await.unwrap();
-    let is_websocket = request.extensions().get::<h2::ext::Protocol>().is_some();
-    let (response, mut send) = sender.send_request(request, body.is_none()).unwrap();
-    if let Some(body) = body {
-        send.send_data(body, true).unwrap();
-    }
-    let response = response.await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    if !is_websocket {
-        assert_eq!(response.headers()["x-odd"].as_bytes(), "\u{ff}\u{80}~".as_bytes());
-    }
-    let mut stream = response.into_body();
-    let mut text = Vec::new();
-    while let Some(data) = stream.data().await {
-        let data = data.unwrap();
-        stream.flow_control().release_capacity(data.len()).unwrap();
-        text.extend_from_slice(&data);
-    }
-    let trailers = stream.trailers().await.unwrap();
-    assert_eq!(trailers.is_none(), is_websocket);
-    String::from_utf8(text).unwrap()
-}
-
-#[test]
-fn the_h2_crate_understands_us_and_we_understand_it() {
-    let link = Link::new();
-    let mut near = Near { server: Server::new(0), exchanges: Vec::new() };
-    let mut cx = context();
-    let mut handshake = pin!(h2::client::handshake(link.io()));
-    let mut octets = Vec::new();
-    let (sender, connection) = loop {
-        if let Poll::Ready(done) = handshake.as_mut().poll(&mut cx) {
-            break done.unwrap();
-        }
-        octets.clear();
-        link.take_outgoing(&mut octets);
-        link.push_received(&near.turn(&octets));
-    };
-    let mut connection = pin!(connection);
-    let mut work = pin!(async {
-        let get = Request::builder().uri("http://a/x?y").body(()).unwrap();
-        let first = fetch(&sender, get, None).await;
-        let post = Request::builder().method(Method::POST).uri("http://a/").body(()).unwrap();
-        let second = fetch(&sender, post, Some(Bytes::from(vec![b'z'; 50_000]))).await;
-        let chat = Request::builder().method(Method::CONNECT).uri("https://a/chat");
-        let chat = chat.extension(h2::ext::Protocol::from_static("websocket")).body(()).unwrap();
-        (first, second, fetch(&sender, chat, Some(Bytes::from_static(b"\x01\x02"))).await)
-    });
-    let mut rounds = 0;
-    let (first, second, third) = loop {
-        if let Poll::Ready(texts) = work.as_mut().poll(&mut cx) {
-            break texts;
-        }
-        assert!(connection.as_mut().poll(&mut cx).is_pending());
-        octets.clear();
-        link.take_outgoing(&mut octets);
-        link.push_received(&near.turn(&octets));
-        rounds += 1;
-        assert!(rounds < 1000, "no progress");
-    };
-    assert_eq!(first, "GET /x?y HTTP/1.1\r\nhost: a\r\n\r\n");
-    assert!(second.starts_with("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"));
-    assert!(second.ends_with("z\r\n0\r\n\r\n"));
-    assert_eq!(second.matches('z').count(), 50_000);
-    assert!(third.starts_with("GET /chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n"));
-    assert!(third.ends_with("\r\n\r\n\x01\x02"));
 }

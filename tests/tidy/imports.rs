@@ -72,7 +72,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "http2",
         modules: &["limits", "http1"],
-        crates: &["bytes", "h2", "http", "thiserror", "tokio"],
+        crates: &["http", "memchr", "thiserror"],
     },
     Imports {
         path: "publish",
@@ -156,7 +156,7 @@ const IMPORTS: &[Imports] = &[
             "passwords",
             "quota",
         ],
-        crates: &["bytes", "h2", "http", "httpdate", "rustix", "libc", "thiserror"],
+        crates: &["httpdate", "rustix", "libc", "thiserror"],
     },
     // What the cores share: as little as that takes.
     Imports { path: "quota", modules: &["filter", "limits"], crates: &[] },
@@ -200,7 +200,7 @@ const IMPORTS: &[Imports] = &[
 const TEST_CRATES: &[&str] = &["proptest", "tempfile"];
 
 /// Crates that files of unit tests (`tests.rs`, `tests/`) may name besides.
-const TEST_FILE_CRATES: &[&str] = &["rcgen", "serde_json"];
+const TEST_FILE_CRATES: &[&str] = &["bytes", "h2", "rcgen", "serde_json", "tokio"];
 
 /// Which room may name which in a top-level module with many, tests left out.
 struct House {

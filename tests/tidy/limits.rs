@@ -30,11 +30,7 @@ const NO_BOUNDS: &[(&str, &str, &str)] = &[
     ("src/http2/hpack/integer.rs", "MORE_MAX", "octets of 32 bits"),
     ("src/http2/hpack/statics.rs", "CANDIDATES_MAX", "of the table of RFC 7541"),
     ("src/http2/hpack/statics.rs", "NAME_BYTES_MAX", "of the table of RFC 7541"),
-    (
-        "src/proxy/transport/http2_downstream.rs",
-        "CHUNK_BYTES_MAX",
-        "what is written around a chunk",
-    ),
+    ("src/proxy/transport/http2_inflow.rs", "CHUNK_BYTES_MAX", "what is written around a chunk"),
     ("src/proxy/transport/tls.rs", "SEAL_BYTES_MAX", "what a record adds"),
     ("src/table/paths.rs", "LINEAR_PATHS_MAX", "where a tree begins to be faster"),
 ];

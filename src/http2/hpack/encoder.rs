@@ -60,6 +60,39 @@ const fn digit(value: u16) -> u8 {
     b'0' + (value % 10) as u8
 }
 
+/// What a request asks for, as RFC 9113 section 8.3.1 has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestTarget<'t> {
+    /// A token.
+    pub method: &'t [u8],
+    /// `http` or `https`.
+    pub scheme: &'t [u8],
+    /// `None`: it is not known.
+    pub authority: Option<&'t [u8]>,
+    /// With the query.
+    pub path: &'t [u8],
+}
+
+/// Appends the pseudo-fields of a request.
+pub fn put_target(out: &mut Vec<u8>, target: RequestTarget<'_>) {
+    put_pseudo(out, 2, &[b"GET", b"POST"], target.method);
+    put_pseudo(out, 6, &[b"http", b"https"], target.scheme);
+    if let Some(authority) = target.authority {
+        put_pseudo(out, 1, &[], authority);
+    }
+    put_pseudo(out, 4, &[b"/"], target.path);
+}
+
+/// Appends the field that `index` names with one of its values in the table, which begin there, or
+/// with another one.
+fn put_pseudo(out: &mut Vec<u8>, index: usize, known: &[&[u8]], value: &[u8]) {
+    if let Some(at) = known.iter().position(|known| *known == value) {
+        return integer::encode(out, 0x80, 7, index + at);
+    }
+    integer::encode(out, 0, 4, index);
+    put_text(out, value.iter().copied(), value.len());
+}
+
 /// Appends a field; its name goes out in lower case.
 pub fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     if let Some(index) = statics::find_name(name) {

@@ -2,7 +2,9 @@
 //! once warm.
 
 use super::dynamic::ENTRY_OVERHEAD;
-use crate::limits::{FIELDS_MAX, HTTP2_HEADER_LIST_BYTES_MAX};
+use crate::limits::{
+    FIELDS_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_RESPONSE_LIST_BYTES_MAX, RESPONSE_FIELDS_MAX,
+};
 
 /// Pseudo-fields of a request, which its fields do not count.
 const PSEUDO_FIELDS_MAX: usize = 5;
@@ -10,10 +12,38 @@ const PSEUDO_FIELDS_MAX: usize = 5;
 /// Which limit a list is above. What it had is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overrun {
-    /// [`HTTP2_HEADER_LIST_BYTES_MAX`], as RFC 9113 section 6.5.2 counts.
+    /// [`HTTP2_HEADER_LIST_BYTES_MAX`], or [`HTTP2_RESPONSE_LIST_BYTES_MAX`], as RFC 9113 section
+    /// 6.5.2 counts.
     Bytes,
-    /// [`FIELDS_MAX`], pseudo-fields aside, cookie crumbs one by one.
+    /// [`FIELDS_MAX`], or [`RESPONSE_FIELDS_MAX`], pseudo-fields aside, cookie crumbs one by one.
     Count,
+}
+
+/// Whose fields a list has; its limits depend on it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum ListKind {
+    /// Those of a client.
+    #[default]
+    Request,
+    /// Those of a backend.
+    Response,
+}
+
+impl ListKind {
+    const fn bytes_max(self) -> usize {
+        match self {
+            Self::Request => HTTP2_HEADER_LIST_BYTES_MAX as usize,
+            Self::Response => HTTP2_RESPONSE_LIST_BYTES_MAX as usize,
+        }
+    }
+
+    const fn fields_max(self) -> usize {
+        match self {
+            Self::Request => FIELDS_MAX + PSEUDO_FIELDS_MAX,
+            // `:status`.
+            Self::Response => RESPONSE_FIELDS_MAX + 1,
+        }
+    }
 }
 
 /// What a list has of pseudo-fields, also if it is above a limit.
@@ -35,6 +65,7 @@ pub struct FieldList {
     size: usize,
     overrun: Option<Overrun>,
     pseudo: Pseudo,
+    kind: ListKind,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +76,12 @@ struct Place {
 }
 
 impl FieldList {
+    /// An empty list.
+    #[must_use]
+    pub fn of(kind: ListKind) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
     /// Names and values, as they came.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         self.fields.iter().map(|place| {
@@ -103,7 +140,8 @@ impl FieldList {
 
     /// Octets so far, as RFC 9113 section 6.5.2 counts; above a limit, also those that were decoded
     /// all the same.
-    pub(super) const fn size(&self) -> usize {
+    #[must_use]
+    pub const fn size(&self) -> usize {
         self.size
     }
 
@@ -123,9 +161,9 @@ impl FieldList {
         self.size = self.size.saturating_add(end - start);
         if self.overrun.is_none() {
             self.size = self.size.saturating_add(ENTRY_OVERHEAD);
-            if self.size > HTTP2_HEADER_LIST_BYTES_MAX as usize {
+            if self.size > self.kind.bytes_max() {
                 self.overrun = Some(Overrun::Bytes);
-            } else if self.fields.len() >= FIELDS_MAX + PSEUDO_FIELDS_MAX {
+            } else if self.fields.len() >= self.kind.fields_max() {
                 self.overrun = Some(Overrun::Count);
             }
         }

@@ -22,6 +22,6 @@ mod statics;
 mod tests;
 
 pub use decoder::Decoder;
-pub use encoder::{Encoder, put_field, put_status};
+pub use encoder::{Encoder, RequestTarget, put_field, put_status, put_target};
 pub use error::HpackError;
-pub use fields::{FieldList, Overrun};
+pub use fields::{FieldList, ListKind, Overrun};

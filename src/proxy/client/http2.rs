@@ -15,10 +15,10 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use crate::http1::head::HeadScan;
+use crate::http2::connection::Connection;
 use crate::http2::frame::ErrorCode;
 use crate::http2::patience::{Patience, Wait};
-use crate::http2::server::Server;
-use crate::limits::{DRAIN_IDLE_GRACE, HTTP2_OUTBOX_BYTES_MAX};
+use crate::limits::DRAIN_IDLE_GRACE;
 use crate::proxy::client::head::Unparsed;
 use crate::proxy::client::linger::linger;
 use crate::proxy::core::Core;
@@ -52,8 +52,6 @@ struct Shared {
     is_writing: Cell<bool>,
     /// Frames go neither way any more.
     is_over: Cell<bool>,
-    /// The reader waits until less waits to be sent.
-    room: Cell<Option<Waker>>,
 }
 
 /// Serves a connection to its end; `first` begins with the client's preface or a part of it. A
@@ -69,7 +67,7 @@ pub async fn serve<P: Future<Output = After> + 'static>(
     shared.watch(|_, _| {});
     drive(read(&shared, first, place), write(&shared)).await;
     shared.is_over.set(true);
-    shared.codec.with(Server::disconnect);
+    shared.codec.with(Connection::disconnect);
     shared.look_after_streams();
     if shared.is_open.get() {
         // Frames that cross our last ones, WINDOW_UPDATE above all, must not turn the close into a
@@ -105,10 +103,12 @@ impl Shared {
         let wait = u64::try_from(head.as_millis()).unwrap_or(u64::MAX);
         let running = downstream.stream.deadline().due_millis();
         let first_until = running.unwrap_or_else(|| now.saturating_add(wait));
+        let most = core.downstream(|policy| policy.http2_streams);
+        let connection = Connection::serving(now, most, core.upstreams.windows.clone());
         Self {
             core: Rc::clone(core),
             downstream: Rc::clone(downstream),
-            codec: Rc::new(Codec::new(now, core.downstream(|policy| policy.http2_streams))),
+            codec: Rc::new(Codec::new(connection)),
             patience: RefCell::new(Patience::new(head, idle, first_until)),
             armed: Cell::new(None),
             streams: Cell::new(0),
@@ -117,7 +117,6 @@ impl Shared {
             is_open: Cell::new(true),
             is_writing: Cell::new(false),
             is_over: Cell::new(false),
-            room: Cell::new(None),
         }
     }
 
@@ -192,18 +191,12 @@ impl Shared {
     async fn wait_room(&self) {
         let mut is_paused = false;
         poll_fn(|context| {
-            let is_full = self
-                .codec
-                .look(|server| server.output_len() >= HTTP2_OUTBOX_BYTES_MAX && !server.is_over());
-            if !is_full {
-                return Poll::Ready(());
-            }
-            self.room.set(Some(context.waker().clone()));
-            if !is_paused {
+            let polled = self.codec.poll_room(context);
+            if polled.is_pending() && !is_paused {
                 is_paused = true;
                 self.watch(|patience, _| patience.pause());
             }
-            Poll::Pending
+            polled
         })
         .await;
         if is_paused {
@@ -278,7 +271,7 @@ async fn read<P: Future<Output = After> + 'static>(
         Ok(Received::Enough) => {}
         Ok(Received::End) => {
             shared.is_open.set(false);
-            shared.codec.with(Server::disconnect);
+            shared.codec.with(Connection::disconnect);
         }
         Err(error) if error.kind() == ErrorKind::TimedOut => {
             let is_late = matches!(shared.armed.get(), Some(Wait::Rest { .. }));
@@ -290,7 +283,7 @@ async fn read<P: Future<Output = After> + 'static>(
         }
         Err(_) => {
             shared.is_open.set(false);
-            shared.codec.with(Server::disconnect);
+            shared.codec.with(Connection::disconnect);
         }
     }
 }
@@ -346,7 +339,7 @@ fn open_streams<P: Future<Output = After> + 'static>(
         deadlines: &core.deadlines,
         random: &core.random,
     };
-    while let Some(opened) = shared.codec.with_streams(Server::opened) {
+    while let Some(opened) = shared.codec.with_streams(Connection::opened) {
         let (stream, buffer) = match Http2Downstream::accept(&ground, opened) {
             Ok(accepted) => accepted,
             Err(Unserved::Refused) => {
@@ -368,7 +361,7 @@ async fn write(shared: &Shared) {
     loop {
         let outgoing = poll_fn(|context| {
             if core.is_draining.get() {
-                codec.with_streams(Server::begin_drain);
+                codec.with_streams(Connection::begin_drain);
             }
             codec.poll_outgoing(context)
         });
@@ -376,10 +369,7 @@ async fn write(shared: &Shared) {
             return;
         }
         let mut buffer = Buffer::unallocated();
-        *buffer.as_vec() = codec.with_streams(Server::take_output);
-        if let Some(waker) = shared.room.take() {
-            waker.wake();
-        }
+        *buffer.as_vec() = codec.take_output();
         shared.begin_write(buffer.len());
         let (is_sent, _) = shared.downstream.write(core, buffer).await;
         if !is_sent {

@@ -1,15 +1,18 @@
-//! The codec of one client connection as its driver and its streams share it.
+//! The codec of one connection as its driver and its streams share it.
 
 use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
 
-use crate::http2::server::Server;
+use crate::http2::connection::Connection;
+use crate::limits::HTTP2_OUTBOX_BYTES_MAX;
 
 /// A connection's codec. INVARIANT: it is never borrowed while a waker runs or a task is dropped.
 pub struct Codec {
-    server: RefCell<Server>,
+    connection: RefCell<Connection>,
     /// The driver waits for something to send, or for the end.
     driver: Cell<Option<Waker>>,
+    /// It waits until less waits to be sent.
+    room: Cell<Option<Waker>>,
 }
 
 /// What a driver that waits for something to send finds.
@@ -22,19 +25,18 @@ pub enum Outgoing {
 }
 
 impl Codec {
-    /// Of a connection of which no octet was read, and of which so many requests are served at a
-    /// time.
-    pub fn new(now_millis: u64, streams_max: u32) -> Self {
-        let server = Server::serving(now_millis, streams_max);
-        Self { server: RefCell::new(server), driver: Cell::new(None) }
+    /// Of a connection of which no octet was read.
+    pub fn new(connection: Connection) -> Self {
+        let connection = RefCell::new(connection);
+        Self { connection, driver: Cell::new(None), room: Cell::new(None) }
     }
 
     /// Does something with the codec, then wakes whoever it concerns: tasks of streams, and the
     /// driver if there is something for it.
-    pub fn with<R>(&self, act: impl FnOnce(&mut Server) -> R) -> R {
-        let (result, has_news) = self.with_streams(|server| {
-            let result = act(server);
-            (result, server.output_len() > 0 || server.is_over())
+    pub fn with<R>(&self, act: impl FnOnce(&mut Connection) -> R) -> R {
+        let (result, has_news) = self.with_streams(|connection| {
+            let result = act(connection);
+            (result, connection.output_len() > 0 || connection.is_over())
         });
         if has_news && let Some(waker) = self.driver.take() {
             waker.wake();
@@ -43,39 +45,68 @@ impl Codec {
     }
 
     /// The same for the driver, which looks for what concerns it by itself.
-    pub fn with_streams<R>(&self, act: impl FnOnce(&mut Server) -> R) -> R {
+    pub fn with_streams<R>(&self, act: impl FnOnce(&mut Connection) -> R) -> R {
         let (result, mut wakes) = {
-            let mut server = self.server.borrow_mut();
-            let result = act(&mut server);
-            if server.wakes().is_empty() {
+            let mut connection = self.connection.borrow_mut();
+            let result = act(&mut connection);
+            if connection.wakes().is_empty() {
                 return result;
             }
-            (result, std::mem::take(server.wakes()))
+            (result, std::mem::take(connection.wakes()))
         };
         wakes.drain(..).for_each(Waker::wake);
         // Their memory is used again.
-        let mut server = self.server.borrow_mut();
-        if server.wakes().capacity() == 0 {
-            *server.wakes() = wakes;
+        let mut connection = self.connection.borrow_mut();
+        if connection.wakes().capacity() == 0 {
+            *connection.wakes() = wakes;
         }
         result
     }
 
     /// Looks at the codec.
-    pub fn look<R>(&self, act: impl FnOnce(&Server) -> R) -> R {
-        act(&self.server.borrow())
+    pub fn look<R>(&self, act: impl FnOnce(&Connection) -> R) -> R {
+        act(&self.connection.borrow())
     }
 
     /// Lets go of a stream, also while a panic unwinds.
     pub fn release(&self, id: u32) {
-        if self.server.try_borrow_mut().is_ok() {
-            self.with(|server| server.release(id));
+        if self.connection.try_borrow_mut().is_ok() {
+            self.with(|connection| connection.release(id));
         }
+    }
+
+    /// Takes what is to be sent; a driver that waits for room reads on.
+    pub fn take_output(&self) -> Vec<u8> {
+        let octets = self.with_streams(Connection::take_output);
+        if let Some(waker) = self.room.take() {
+            waker.wake();
+        }
+        octets
+    }
+
+    /// Lets a connection to a backend end with its last stream, also while a panic unwinds.
+    pub fn retire(&self) {
+        if self.connection.try_borrow_mut().is_ok() {
+            self.with(Connection::retire);
+        }
+    }
+
+    /// Waits while too much waits to be sent: the answers to what is read would come on top of it.
+    pub fn poll_room(&self, context: &Context<'_>) -> Poll<()> {
+        let is_full = self.look(|connection| {
+            connection.output_len() >= HTTP2_OUTBOX_BYTES_MAX && !connection.is_over()
+        });
+        if !is_full {
+            return Poll::Ready(());
+        }
+        self.room.set(Some(context.waker().clone()));
+        Poll::Pending
     }
 
     /// Waits for something to send, or for the end.
     pub fn poll_outgoing(&self, context: &Context<'_>) -> Poll<Outgoing> {
-        let (has_octets, is_over) = self.look(|server| (server.output_len() > 0, server.is_over()));
+        let (has_octets, is_over) =
+            self.look(|connection| (connection.output_len() > 0, connection.is_over()));
         if has_octets {
             return Poll::Ready(Outgoing::Octets);
         }

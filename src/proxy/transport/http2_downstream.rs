@@ -1,21 +1,19 @@
 //! One stream of a client's HTTP/2 connection as a transport of HTTP/1.1 octets.
 //!
 //! ```text
-//!  DATA ─▶ Server ─▶ RequestBody ─▶ octets ─▶ exchange ─▶ octets ─▶ ResponseReader ─▶ Server ─▶
+//!  DATA ─▶ Codec ─▶ Inflow ─▶ octets ─▶ exchange ─▶ octets ─▶ ResponseReader ─▶ Codec ─▶
 //! ```
 
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
-use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::http1::encode::{CHUNK_HEAD_BYTES_MAX, CRLF, LAST_CHUNK};
-use crate::http2::body::{RequestBody, RequestBodyError};
+use crate::http2::body::RequestBody;
+use crate::http2::connection::{Closed, Connection, Opened};
 use crate::http2::frame::ErrorCode;
 use crate::http2::request::{Facts, RequestRefusal, RequestShape, put_request};
 use crate::http2::response::{Event, ResponseReader};
-use crate::http2::server::{Closed, Opened, Server};
 use crate::limits::WHOLE_BODY_BYTES_MAX;
 use crate::model::Scheme;
 use crate::proxy::rt::buffer::{Buffer, Class};
@@ -23,11 +21,7 @@ use crate::proxy::rt::clock::Deadlines;
 use crate::proxy::rt::random::Random;
 use crate::proxy::transport::http2_codec::Codec;
 use crate::proxy::transport::http2_ends::{Carrier, Http2Stream, Said, Taken, invalid};
-
-/// Octets of a body that are taken at a time: as many as fit with the framing of a chunk, so that
-/// no buffer grows.
-const TAKEN_BYTES: RangeInclusive<usize> = Class::Small.bytes()..=Class::Medium.bytes();
-const CHUNK_BYTES_MAX: usize = CHUNK_HEAD_BYTES_MAX + CRLF.len() + LAST_CHUNK.len();
+use crate::proxy::transport::http2_inflow::{Inflow, closed};
 
 /// A stream.
 pub type Http2Downstream = Http2Stream<DownstreamCarrier>;
@@ -36,15 +30,8 @@ pub type Http2Downstream = Http2Stream<DownstreamCarrier>;
 pub struct DownstreamCarrier {
     codec: Rc<Codec>,
     id: u32,
-    incoming: RefCell<Incoming>,
+    inflow: RefCell<Inflow>,
     reader: RefCell<ResponseReader>,
-}
-
-struct Incoming {
-    body: RequestBody,
-    /// Octets taken and not yet given back to the client's window.
-    uncredited: u32,
-    is_over: bool,
 }
 
 /// What all streams of a connection are made with.
@@ -110,7 +97,7 @@ impl Http2Downstream {
         let carrier = DownstreamCarrier {
             codec: Rc::clone(codec),
             id,
-            incoming: RefCell::new(Incoming { body, uncredited, is_over }),
+            inflow: RefCell::new(Inflow { body, uncredited, is_over }),
             reader: RefCell::new(ResponseReader::new(shape)),
         };
         Ok((Self::carried(carrier, ground.deadlines), buffer))
@@ -157,7 +144,7 @@ impl Http2Downstream {
 /// Reads head and early body.
 fn begin(
     ground: &Ground<'_>,
-    server: &mut Server,
+    server: &mut Connection,
     opened: &Opened,
     out: &mut Vec<u8>,
 ) -> Result<Beginning, Unserved> {
@@ -176,7 +163,7 @@ fn begin(
         nonce.iter_mut().zip(halves.as_flattened()).for_each(|(to, from)| *to = *from);
         nonce
     };
-    let refused = |server: &mut Server, refusal: RequestRefusal| {
+    let refused = |server: &mut Connection, refusal: RequestRefusal| {
         // A client that is gone already needs no answer.
         server.respond(id, refusal.status(), std::iter::empty(), true).unwrap_or_default();
         Unserved::Refused
@@ -201,29 +188,13 @@ impl Carrier for DownstreamCarrier {
     type Payload = Buffer;
 
     fn poll_arrival(&self, waker: Option<&Waker>) -> Poll<io::Result<()>> {
-        let mut incoming = self.incoming.borrow_mut();
-        if incoming.is_over {
-            return Poll::Ready(Ok(()));
-        }
-        let uncredited = std::mem::take(&mut incoming.uncredited);
-        let arrival = self.codec.with(|server| {
-            if uncredited > 0 {
-                server.credit(self.id, uncredited);
-            }
-            server.poll_arrival(self.id, waker)
-        });
-        arrival.map_ok(drop).map_err(closed)
+        self.inflow.borrow_mut().poll(&self.codec, self.id, waker).map_err(closed)
     }
 
     fn take(&self, buffer: &mut Buffer) -> io::Result<Taken> {
-        let most = buffer.spare().saturating_sub(CHUNK_BYTES_MAX);
-        let most = most.clamp(*TAKEN_BYTES.start(), *TAKEN_BYTES.end());
-        let mut incoming = self.incoming.borrow_mut();
-        if incoming.is_over {
-            return Ok(Taken::All);
-        }
+        let mut inflow = self.inflow.borrow_mut();
         let result = self.codec.with(|server| {
-            let result = incoming.take(server, self.id, most, buffer.as_vec());
+            let result = inflow.take(server, self.id, buffer);
             if result.is_err() {
                 server.refuse(self.id);
             }
@@ -297,35 +268,4 @@ impl DownstreamCarrier {
             Event::Data { .. } => Err(Closed),
         })
     }
-}
-
-impl Incoming {
-    /// Appends what is there.
-    fn take(
-        &mut self,
-        server: &mut Server,
-        id: u32,
-        most: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<Taken, RequestBodyError> {
-        let unread = server.unread(id);
-        let count = unread.len().min(most);
-        let is_last = count == unread.len() && server.is_received(id);
-        self.body.put_data(unread.get(..count).unwrap_or_default(), out)?;
-        self.uncredited = self.uncredited.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
-        server.consume(id, count);
-        if !is_last {
-            return Ok(Taken::Part);
-        }
-        let trailers = server.take_trailers(id);
-        self.body.put_end_with(trailers.as_deref(), out)?;
-        self.is_over = true;
-        // Nobody reads on, and what is held here is bounded by the number of streams.
-        server.credit(id, std::mem::take(&mut self.uncredited));
-        Ok(Taken::All)
-    }
-}
-
-fn closed(error: Closed) -> io::Error {
-    io::Error::new(ErrorKind::ConnectionReset, error)
 }

@@ -5,29 +5,23 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
-use bytes::Bytes;
-use h2::client::SendRequest;
-
-use crate::http2::screen::Screen;
+use crate::http2::connection::Connection;
 use crate::limits::{HTTP2_UPSTREAM_STREAMS_MAX, HTTP2_UPSTREAM_WAITERS_MAX};
 use crate::proxy::rt::clock::recent_millis;
-
-/// What DATA frames are made of.
-pub type Payload = Bytes;
+use crate::proxy::transport::http2_codec::Codec;
 
 /// A connection that streams share.
 pub struct SharedConnection {
-    /// `None`: it takes no new streams.
-    sender: RefCell<Option<SendRequest<Payload>>>,
+    codec: Rc<Codec>,
+    /// It takes no new streams.
+    is_left: Cell<bool>,
     streams: Cell<usize>,
     has_served: Cell<bool>,
     idle_since: Cell<u64>,
     /// When SETTINGS were sent, milliseconds of the coarse clock.
     pub opened_at: u64,
-    /// What is known of responses on it.
-    pub screen: RefCell<Screen>,
 }
 
 /// A place on a connection.
@@ -38,8 +32,6 @@ pub struct Slot {
 
 /// A stream that may be opened.
 pub struct Unopened {
-    /// Opens it, once.
-    pub sender: SendRequest<Payload>,
     /// To be held as long as the stream lives.
     pub slot: Slot,
     /// The connection carried a stream before.
@@ -79,9 +71,9 @@ pub struct Waiting<'a> {
 }
 
 impl Slot {
-    /// Of the connection; whoever opens a stream says so to it, and when it ends.
-    pub fn screen(&self) -> &RefCell<Screen> {
-        &self.connection.screen
+    /// Of the connection.
+    pub fn codec(&self) -> &Codec {
+        &self.connection.codec
     }
 }
 
@@ -91,7 +83,7 @@ impl Drop for Slot {
         let left = connection.streams.get().saturating_sub(1);
         connection.streams.set(left);
         connection.idle_since.set(recent_millis());
-        if left == 0 && self.turns.is_closed.get() {
+        if left == 0 && (self.turns.is_closed.get() || connection.is_left.get()) {
             connection.leave();
         }
         self.turns.call_one();
@@ -101,52 +93,47 @@ impl Drop for Slot {
 impl SharedConnection {
     /// A connection just made.
     #[must_use]
-    pub fn new(sender: SendRequest<Payload>) -> Rc<Self> {
+    pub fn new(codec: Rc<Codec>) -> Rc<Self> {
         let now = recent_millis();
         Rc::new(Self {
-            sender: RefCell::new(Some(sender)),
+            codec,
+            is_left: Cell::new(false),
             streams: Cell::new(0),
             has_served: Cell::new(false),
             idle_since: Cell::new(now),
             opened_at: now,
-            screen: RefCell::default(),
         })
     }
 
     /// Lets it end with its last stream.
     pub fn leave(&self) {
-        // Dropped behind the borrow: it wakes the connection's task.
-        let sender = self.sender.borrow_mut().take();
-        drop(sender);
-    }
-
-    fn sender(&self) -> Option<SendRequest<Payload>> {
-        let sender = self.sender.borrow();
-        let sender = sender.as_ref()?;
-        let most = sender.current_max_send_streams().min(HTTP2_UPSTREAM_STREAMS_MAX as usize);
-        (self.streams.get() < most).then(|| sender.clone())
+        self.is_left.set(true);
+        if self.streams.get() == 0 {
+            self.codec.retire();
+        }
     }
 
     /// Whether one more stream may be opened.
     pub fn has_room(&self) -> bool {
-        self.sender().is_some()
+        let allowed = self.codec.look(Connection::streams_allowed);
+        let most = allowed.min(HTTP2_UPSTREAM_STREAMS_MAX) as usize;
+        !self.is_left.get() && self.streams.get() < most
     }
 
     /// A place on it, if one more stream may be opened.
     pub fn checkout(self: &Rc<Self>, turns: &Rc<Turns>) -> Option<Unopened> {
-        let sender = self.sender()?;
+        if !self.has_room() {
+            return None;
+        }
         self.streams.set(self.streams.get().saturating_add(1));
         let is_reused = self.has_served.replace(true);
         let slot = Slot { connection: Rc::clone(self), turns: Rc::clone(turns) };
-        Some(Unopened { sender, slot, is_reused })
+        Some(Unopened { slot, is_reused })
     }
 
     /// Whether it got GOAWAY, or failed, and its task has not said so yet.
     pub fn is_over(&self) -> bool {
-        let mut sender = self.sender.borrow_mut();
-        let Some(sender) = sender.as_mut() else { return true };
-        let mut context = Context::from_waker(Waker::noop());
-        matches!(sender.poll_ready(&mut context), Poll::Ready(Err(_)))
+        self.is_left.get() || self.codec.look(Connection::is_spent)
     }
 
     /// Since when there is no stream on it, milliseconds of the coarse clock; `None`: there is one.
@@ -228,6 +215,7 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::task::Context;
 
     use super::*;
 

@@ -8,6 +8,7 @@ pub mod frame;
 pub mod http2_codec;
 pub mod http2_downstream;
 mod http2_ends;
+mod http2_inflow;
 pub mod http2_slot;
 pub mod http2_upstream;
 pub mod tls;

@@ -15,6 +15,7 @@ use crate::proxy::transport::http2_upstream::Http2Upstream;
 use crate::proxy::transport::tls::TlsStream;
 use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::failure::Failure;
+use crate::proxy::upstream::http2::Ground;
 use crate::proxy::upstream::pool::Channel;
 use crate::proxy::upstream::upstreams::Upstreams;
 use crate::proxy::upstream::wire::CoreWire;
@@ -96,7 +97,12 @@ async fn open_stream(
         let (upstreams, wire) = (Rc::clone(upstreams), Rc::clone(wire));
         async move { dial(&upstreams, &wire, address, time).await }
     };
-    let found = endpoint.http2.obtain(&upstreams.limits.get(), &upstreams.tasks, time, dial).await;
+    let ground = Ground {
+        limits: &upstreams.limits.get(),
+        tasks: &upstreams.tasks,
+        windows: &upstreams.windows,
+    };
+    let found = endpoint.http2.obtain(&ground, time, dial).await;
     let found = found.map_err(|failure| failed(address, failure, &"no stream of a connection"))?;
     let is_reused = found.is_reused;
     if is_reused {

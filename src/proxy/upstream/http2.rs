@@ -4,26 +4,21 @@
 //!  obtain ─▶ a connection with a free stream? ─┬─▶ its slot
 //!                                              ├─▶ open another (one at a time), wait
 //!                                              └─▶ as many as may be: wait for a slot
-//!  task: dial ─▶ SETTINGS ─▶ read ║ speak ║ write ║ probe ─▶ gone
+//!  task: dial ─▶ SETTINGS ─▶ read ║ write ║ probe ─▶ gone
 //! ```
 //!
-//! A connection that got GOAWAY, is too old or whose endpoint is gone loses its sender: nothing new
-//! is sent on it, and h2 ends it with its last stream.
+//! A connection that got GOAWAY, is too old or whose endpoint is gone is left: nothing new is sent
+//! on it, and it ends with its last stream.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::ErrorKind;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use h2::client::Connection;
-use h2::{Ping, PingPong};
-
-use crate::http2::client::client_builder;
-use crate::http2::io::{Link, LinkIo, Outgoing};
-use crate::http2::screen::Screen;
+use crate::http2::connection::{Connection, WindowBudget};
 use crate::limits::{
     HTTP2_UPSTREAM_CONNECTIONS_MAX, HTTP2_UPSTREAM_PING_INTERVAL, HTTP2_UPSTREAM_PING_TIMEOUT,
 };
@@ -32,7 +27,8 @@ use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::{Expiry, recent_millis};
 use crate::proxy::tasks::Tasks;
 use crate::proxy::transport::Transport;
-use crate::proxy::transport::http2_slot::{Payload, SharedConnection, Turns, Unopened};
+use crate::proxy::transport::http2_codec::{Codec, Outgoing};
+use crate::proxy::transport::http2_slot::{SharedConnection, Turns, Unopened};
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::pool::PoolLimits;
 
@@ -42,6 +38,16 @@ pub struct Http2Pool {
     connections: RefCell<Vec<Rc<SharedConnection>>>,
     opening: RefCell<Option<Rc<Opening>>>,
     turns: Rc<Turns>,
+}
+
+/// What connections of a core are opened with.
+pub struct Ground<'a> {
+    /// Bounds of pools.
+    pub limits: &'a PoolLimits,
+    /// Runs them.
+    pub tasks: &'a Tasks,
+    /// What their windows may grow by.
+    pub windows: &'a WindowBudget,
 }
 
 /// A connection on its way.
@@ -96,8 +102,7 @@ impl Http2Pool {
     /// The connection on its way; `dial` begins one unless there are as many as may be.
     fn join<D>(
         self: &Rc<Self>,
-        limits: &PoolLimits,
-        tasks: &Tasks,
+        ground: &Ground<'_>,
         time: Duration,
         dial: impl FnOnce() -> D,
     ) -> Option<Rc<Opening>>
@@ -116,10 +121,11 @@ impl Http2Pool {
         let task = Task {
             pool: Rc::clone(self),
             opening: Rc::clone(&begun),
-            send_timeout: limits.send_timeout,
+            send_timeout: ground.limits.send_timeout,
+            windows: ground.windows.clone(),
         };
         let dialling = dial();
-        tasks.start(async move { task.run(dialling, time).await });
+        ground.tasks.start(async move { task.run(dialling, time).await });
         Some(begun)
     }
 
@@ -129,26 +135,25 @@ impl Http2Pool {
     /// No connection could be made, all of them were full, or too many wait for a stream already.
     pub async fn obtain<D>(
         self: &Rc<Self>,
-        limits: &PoolLimits,
-        tasks: &Tasks,
+        ground: &Ground<'_>,
         time: Duration,
         dial: impl Fn() -> D,
     ) -> Result<Unopened, Failure>
     where
         D: Future<Output = Result<Transport, Failure>> + 'static,
     {
-        if let Some(found) = self.checkout(limits, recent_millis()) {
+        if let Some(found) = self.checkout(ground.limits, recent_millis()) {
             return Ok(found);
         }
         let mut waiting = self.turns.enter().ok_or(Failure::Local)?;
         let waited = async {
             loop {
-                let joined = self.join(limits, tasks, time, &dial);
+                let joined = self.join(ground, time, &dial);
                 waiting.turn().await;
                 if let Some(failure) = joined.and_then(|opening| opening.failure.get()) {
                     return Err(failure);
                 }
-                if let Some(found) = self.checkout(limits, recent_millis()) {
+                if let Some(found) = self.checkout(ground.limits, recent_millis()) {
                     return Ok(found);
                 }
                 waiting.again();
@@ -174,6 +179,7 @@ struct Task {
     pool: Rc<Http2Pool>,
     opening: Rc<Opening>,
     send_timeout: Duration,
+    windows: WindowBudget,
 }
 
 impl Drop for Task {
@@ -202,16 +208,13 @@ impl Task {
         };
         let spent = Duration::from_millis(recent_millis().saturating_sub(began));
         transport.deadline().arm(time.saturating_sub(spent), Expiry::CloseBoth);
-        let link = Link::new();
-        let handshake = client_builder().handshake::<LinkIo, Payload>(link.io());
-        let Ok((sender, mut connection)) = handshake.await else { return };
-        let shared = SharedConnection::new(sender);
-        let probe = probe(&shared, connection.ping_pong());
-        let read = read(&transport, &link, &shared.screen);
-        let speak = self.speak(connection, &shared, &transport);
-        let write = write(&transport, &link, self.send_timeout);
-        drive(read, speak, write, probe).await;
-        link.fail();
+        let connection = Connection::asking(recent_millis(), self.windows.clone());
+        let codec = Rc::new(Codec::new(connection));
+        let shared = SharedConnection::new(Rc::clone(&codec));
+        let read = self.read(&transport, &codec, &shared);
+        let write = write(&transport, &codec, self.send_timeout);
+        drive(read, write, probe(&shared, &codec)).await;
+        codec.with(Connection::disconnect);
         self.pool.forget(&shared);
         if transport.deadline().is_expired() {
             self.end_opening(Some(Failure::ConnectTimeout));
@@ -219,46 +222,37 @@ impl Task {
         transport.finish();
     }
 
-    /// Speaks HTTP/2 until the connection is over; it is open once SETTINGS came.
-    async fn speak(
-        &self,
-        mut connection: Connection<LinkIo, Payload>,
-        shared: &Rc<SharedConnection>,
-        transport: &Transport,
-    ) {
+    /// Socket to codec; the connection is open once SETTINGS came.
+    async fn read(&self, transport: &Transport, codec: &Codec, shared: &Rc<SharedConnection>) {
         let mut is_open = false;
-        // How it ended is told to its streams.
-        drop(
-            poll_fn(|context| {
-                let polled = Pin::new(&mut connection).poll(context);
-                if !is_open && polled.is_pending() && shared.has_room() {
-                    is_open = true;
-                    transport.deadline().disarm();
-                    self.pool.connections.borrow_mut().push(Rc::clone(shared));
-                    self.end_opening(None);
-                }
-                polled
-            })
-            .await,
-        );
-        drop(connection);
-        self.pool.forget(shared);
+        while let Some(buffer) = read_some(transport, codec).await {
+            let received = codec
+                .with_streams(|connection| connection.receive(buffer.unread(), recent_millis()));
+            if received.is_err() {
+                // GOAWAY is on its way, and says why.
+                return;
+            }
+            if !is_open && shared.has_room() {
+                is_open = true;
+                transport.deadline().disarm();
+                self.pool.connections.borrow_mut().push(Rc::clone(shared));
+                self.end_opening(None);
+            }
+        }
+        codec.with(Connection::disconnect);
     }
 }
 
 /// Polls all until the writer is done, or the probe found the backend dead.
 async fn drive(
     read: impl Future<Output = ()>,
-    speak: impl Future<Output = ()>,
     write: impl Future<Output = ()>,
     probe: impl Future<Output = ()>,
 ) {
-    let (mut read, mut speak) = (pin!(read), pin!(speak));
-    let (mut write, mut probe) = (pin!(write), pin!(probe));
-    let (mut is_read, mut is_spoken) = (false, false);
+    let (mut read, mut write, mut probe) = (pin!(read), pin!(write), pin!(probe));
+    let mut is_read = false;
     poll_fn(|context| {
         is_read = is_read || read.as_mut().poll(context).is_ready();
-        is_spoken = is_spoken || speak.as_mut().poll(context).is_ready();
         if probe.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
@@ -267,56 +261,50 @@ async fn drive(
     .await;
 }
 
-/// Socket to h2.
-async fn read(transport: &Transport, link: &Link, screen: &RefCell<Screen>) {
+/// What the backend sends next; `None`: nothing more.
+async fn read_some(transport: &Transport, codec: &Codec) -> Option<Buffer> {
     loop {
-        poll_fn(|context| link.wait_room(context)).await;
+        poll_fn(|context| codec.poll_room(context)).await;
         // Holds no buffer: an idle connection costs its tables.
-        if transport.readable().await.is_err() {
-            break;
-        }
+        transport.readable().await.ok()?;
         let mut buffer = Buffer::new(Class::Medium);
         match transport.try_read(&mut buffer) {
-            Ok(1..) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-            Ok(_) | Err(_) => break,
+            Ok(1..) => return Some(buffer),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Ok(_) | Err(_) => return None,
         }
-        screen.borrow_mut().feed(buffer.unread());
-        link.push_received(buffer.unread());
     }
-    link.end_received();
 }
 
-/// h2 to socket.
-async fn write(transport: &Transport, link: &Link, time: Duration) {
+/// Codec to socket.
+async fn write(transport: &Transport, codec: &Codec, time: Duration) {
     loop {
-        if poll_fn(|context| link.wait_outgoing(context)).await == Outgoing::Closed {
+        if poll_fn(|context| codec.poll_outgoing(context)).await == Outgoing::Over {
             return;
         }
         let mut buffer = Buffer::unallocated();
-        link.take_outgoing(buffer.as_vec());
+        *buffer.as_vec() = codec.take_output();
         transport.write_deadline().arm(time, Expiry::CloseBoth);
-        let (result, _) = transport.write_all(buffer).await;
+        let (result, mut buffer) = transport.write_all(buffer).await;
         transport.write_deadline().disarm();
         if result.is_err() {
-            return link.fail();
+            return;
         }
+        codec.with_streams(|connection| connection.reuse(std::mem::take(buffer.as_vec())));
     }
 }
 
 /// Asks the backend now and then whether it is still there; ends when it is not.
-async fn probe(shared: &Rc<SharedConnection>, ping_pong: Option<PingPong>) {
-    let Some(mut ping_pong) = ping_pong else { return std::future::pending().await };
+async fn probe(shared: &SharedConnection, codec: &Codec) {
     loop {
         rt::sleep(HTTP2_UPSTREAM_PING_INTERVAL).await;
         if shared.idle_since().is_some() {
             continue;
         }
-        if ping_pong.send_ping(Ping::opaque()).is_err() {
-            return;
-        }
-        let answer = poll_fn(|context| ping_pong.poll_pong(context));
-        if !matches!(rt::within(HTTP2_UPSTREAM_PING_TIMEOUT, answer).await, Some(Ok(_))) {
+        codec.with(Connection::probe);
+        let answer =
+            poll_fn(|context| codec.with_streams(|connection| connection.poll_probe(context)));
+        if rt::within(HTTP2_UPSTREAM_PING_TIMEOUT, answer).await.is_none() {
             return;
         }
     }

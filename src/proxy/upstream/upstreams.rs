@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::http1::body::EndOfMessage;
+use crate::http2::connection::WindowBudget;
 use crate::model::BackendKey;
 use crate::proxy::rt::clock::{Deadlines, recent_millis};
 use crate::proxy::rt::random::Random;
@@ -34,6 +35,8 @@ pub struct Upstreams {
     pub telemetry: Rc<CoreTelemetry>,
     /// Runs connections that are shared.
     pub tasks: Tasks,
+    /// What windows of the core may grow by, also those of clients.
+    pub windows: WindowBudget,
 }
 
 impl Upstreams {
@@ -50,6 +53,7 @@ impl Upstreams {
             limits: Cell::new(limits),
             deadlines,
             tasks: Tasks::new(Rc::clone(&telemetry)),
+            windows: WindowBudget::default(),
             telemetry,
         })
     }

@@ -1,7 +1,5 @@
 //! What a backend's connections speak.
 
-use http::uri::Scheme;
-
 use crate::model::BackendKey;
 use crate::table::Wire;
 use crate::tls::CoreClientTls;
@@ -28,8 +26,8 @@ impl CoreWire {
     }
 
     /// For requests that say it.
-    pub fn scheme(&self) -> Scheme {
-        if self.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// What TLS with its endpoints is made of; `None`: clear text.

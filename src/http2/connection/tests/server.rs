@@ -4,32 +4,21 @@ use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
 
-use super::super::PREFACE;
-use super::super::frame::{
-    ErrorCode, FRAME_HEAD_BYTES, FrameHead, WINDOW_MAX, flag, kind, put_frame_head, setting,
-    settings,
+use super::super::super::PREFACE;
+use super::super::super::frame::{
+    ErrorCode, FRAME_HEAD_BYTES, FrameHead, WINDOW_MAX, flag, kind, setting, settings,
 };
-use super::super::hpack::{Decoder, FieldList, Overrun, put_field};
-use super::{Arrival, Closed, Server};
+use super::super::super::hpack::Overrun;
+use super::super::{Arrival, Closed, Connection, WindowBudget};
+use super::{Seen, View, block, data, frame, lines, nothing, reset, setting_of, update};
 use crate::limits::{
     HTTP2_BLOCK_BYTES_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES_MAX,
     HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_LOCAL_RESETS_MAX,
     HTTP2_OUTBOX_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX,
 };
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut frame = Vec::new();
-    put_frame_head(&mut frame, payload.len(), kind, flags, stream);
-    frame.extend_from_slice(payload);
-    frame
-}
-
-fn block(fields: &[(&str, &str)]) -> Vec<u8> {
-    let mut block = Vec::new();
-    for (name, value) in fields {
-        put_field(&mut block, name.as_bytes(), value.as_bytes());
-    }
-    block
+fn server() -> Connection {
+    Connection::serving(0, HTTP2_STREAMS_MAX, WindowBudget::default())
 }
 
 const GET: &[(&str, &str)] =
@@ -43,51 +32,15 @@ fn post(stream: u32) -> Vec<u8> {
     frame(kind::HEADERS, flag::END_HEADERS, stream, &block(GET))
 }
 
-fn data(stream: u32, octets: &[u8], flags: u8) -> Vec<u8> {
-    frame(kind::DATA, flags, stream, octets)
-}
-
-fn update(stream: u32, increment: u32) -> Vec<u8> {
-    frame(kind::WINDOW_UPDATE, 0, stream, &increment.to_be_bytes())
-}
-
-fn reset(stream: u32) -> Vec<u8> {
-    frame(kind::RST_STREAM, 0, stream, &8_u32.to_be_bytes())
-}
-
-fn setting_of(identifier: u16, value: u32) -> Vec<u8> {
-    let payload = [&identifier.to_be_bytes()[..], &value.to_be_bytes()].concat();
-    frame(kind::SETTINGS, 0, 0, &payload)
-}
-
-fn nothing() -> std::iter::Empty<(&'static [u8], &'static [u8])> {
-    std::iter::empty()
-}
-
-/// What a client finds in the server's octets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Seen {
-    Head(u32, String, bool),
-    Data(u32, usize, bool),
-    Reset(u32, u32),
-    Goaway(u32, u32),
-    Update(u32, u32),
-    Settings,
-    SettingsAck,
-    Ping([u8; 8], bool),
-}
-
 /// A server, and a client's view of it.
 struct Pair {
-    server: Server,
-    decoder: Decoder,
-    block: FieldList,
+    server: Connection,
+    view: View,
 }
 
 impl Pair {
     fn new() -> Self {
-        let mut pair =
-            Self { server: Server::new(0), decoder: Decoder::new(), block: FieldList::default() };
+        let mut pair = Self { server: server(), view: View::default() };
         pair.send(&[&PREFACE[..], &frame(kind::SETTINGS, 0, 0, &[])].concat());
         assert!(pair.server.is_greeted());
         let first = pair.seen();
@@ -104,42 +57,7 @@ impl Pair {
     /// Takes the server's octets in.
     fn seen(&mut self) -> Vec<Seen> {
         let out = self.server.take_output();
-        let mut rest = &out[..];
-        let mut seen = Vec::new();
-        let mut block: Option<(u32, bool)> = None;
-        while let Some((head, behind)) = rest.split_first_chunk::<FRAME_HEAD_BYTES>() {
-            let head = FrameHead::read(*head);
-            assert!(head.len <= HTTP2_FRAME_BYTES_MAX, "{head:?}");
-            let (payload, behind) = behind.split_at(head.len as usize);
-            rest = behind;
-            let word = |at: usize| u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
-            let is_end = head.flags & flag::END_STREAM != 0;
-            assert!(block.is_none() || head.kind == kind::CONTINUATION, "{head:?} inside a block");
-            match head.kind {
-                kind::HEADERS | kind::CONTINUATION => {
-                    let (stream, is_end) = *block.get_or_insert((head.stream, is_end));
-                    assert_eq!(stream, head.stream);
-                    let is_whole = head.flags & flag::END_HEADERS != 0;
-                    self.decoder.decode(payload, is_whole, &mut self.block).unwrap();
-                    if is_whole {
-                        let text = lines(&self.block);
-                        self.block.clear();
-                        seen.push(Seen::Head(stream, text, is_end));
-                        block = None;
-                    }
-                }
-                kind::DATA => seen.push(Seen::Data(head.stream, payload.len(), is_end)),
-                kind::RST_STREAM => seen.push(Seen::Reset(head.stream, word(0))),
-                kind::GOAWAY => seen.push(Seen::Goaway(word(0), word(4))),
-                kind::WINDOW_UPDATE => seen.push(Seen::Update(head.stream, word(0))),
-                kind::SETTINGS if head.flags & flag::ACK != 0 => seen.push(Seen::SettingsAck),
-                kind::SETTINGS => seen.push(Seen::Settings),
-                kind::PING => seen.push(Seen::Ping(payload.try_into().unwrap(), is_end)),
-                other => panic!("a frame of type {other}"),
-            }
-        }
-        assert!(rest.is_empty(), "half a frame");
-        seen
+        self.view.seen(&out)
     }
 
     fn open(&mut self, stream: u32, request: &[u8]) {
@@ -168,11 +86,6 @@ impl Pair {
     }
 }
 
-fn lines(list: &FieldList) -> String {
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
-    list.iter().map(|(name, value)| format!("{}: {}\n", text(name), text(value))).collect()
-}
-
 const OK: &str = ":status: 200\n";
 
 // ---- The whole exchange -------------------------------------------------------------------------
@@ -180,7 +93,7 @@ const OK: &str = ":status: 200\n";
 /// RFC 9113 section 3.4: they are the first frame.
 #[test]
 fn our_settings_are_sent_first() {
-    let mut server = Server::new(0);
+    let mut server = server();
     let out = server.take_output();
     let (head, rest) = out.split_first_chunk::<FRAME_HEAD_BYTES>().unwrap();
     let head = FrameHead::read(*head);
@@ -442,7 +355,7 @@ fn errors_of_the_connection_have_their_exact_codes() {
 #[test]
 fn what_is_no_preface_ends_at_once() {
     for octets in [&b"PRI * HTTP/2.0\r\n\r\nSX"[..], b"G", &[PREFACE, &get(1)[..]].concat()] {
-        let mut server = Server::new(0);
+        let mut server = server();
         let ended = server.receive(octets, 0).unwrap_err();
         assert_eq!(ended.code, ErrorCode::ProtocolError);
         assert!(server.is_over() && server.opened().is_none());

@@ -1,22 +1,22 @@
-//! What the client sends: octets to frames, frames to changes of streams and connection.
+//! What the peer sends: octets to frames, frames to changes of streams and connection.
 
-use super::super::PREFACE;
 use super::super::body::trailer_lines;
 use super::super::frame::{
     ErrorCode, FRAME_HEAD_BYTES, Frame, FrameError, FrameHead, WINDOW_MAX, flag, kind,
-    put_frame_head, put_goaway, put_ping, put_reset, setting, settings,
+    put_frame_head, put_ping, put_reset, setting, settings,
 };
 use super::super::guard::{Glitch, Verdict};
 use super::super::hpack::HpackError;
-use super::stream::{Closer, Receiving, Sending, Stream};
-use super::{Block, DRAIN_PING, Drain, Ended, Opened, Phase, Purpose, Server};
+use super::server::DRAIN_PING;
+use super::stream::{Closer, Receiving};
+use super::{Block, Connection, Ended, Phase, Purpose, Role, lose};
 use crate::limits::HTTP2_FRAME_BYTES_MAX;
 
 /// An error of the connection, or nothing.
 type Step = Result<(), ErrorCode>;
 
-impl Server {
-    /// Takes in octets from the client, split anywhere.
+impl Connection {
+    /// Takes in octets from the peer, split anywhere.
     ///
     /// # Errors
     /// The connection ended because of them; it takes in no more.
@@ -24,6 +24,7 @@ impl Server {
         if self.phase == Phase::Over {
             return Ok(());
         }
+        self.growth.heard(now_millis);
         let result = match self.meter.feed(octets, now_millis) {
             Verdict::Fine => self.read(octets),
             Verdict::Exhausted(Glitch::FirstFrame) => Err(ErrorCode::ProtocolError),
@@ -61,18 +62,6 @@ impl Server {
         Ok(())
     }
 
-    fn read_preface<'o>(&mut self, octets: &'o [u8]) -> Result<&'o [u8], ErrorCode> {
-        let Phase::Preface(read) = self.phase else { return Ok(octets) };
-        let wanted = PREFACE.get(read..).unwrap_or_default();
-        let (part, rest) = octets.split_at(wanted.len().min(octets.len()));
-        if !wanted.starts_with(part) {
-            return Err(ErrorCode::ProtocolError);
-        }
-        let read = read + part.len();
-        self.phase = if read == PREFACE.len() { Phase::Greeted } else { Phase::Preface(read) };
-        Ok(rest)
-    }
-
     fn frame(&mut self, head: FrameHead, payload: &[u8]) -> Step {
         if let Some(block) = &self.block
             && (head.kind != kind::CONTINUATION || head.stream != block.stream)
@@ -106,23 +95,35 @@ impl Server {
             Frame::Priority { stream, is_own_parent: true } if !self.is_idle(stream) => {
                 self.fail_if_known(stream, ErrorCode::ProtocolError)
             }
-            Frame::Reset { stream } => self.reset_by_client(stream),
+            Frame::Reset { stream, code } => self.reset_by_peer(stream, code),
             Frame::Settings(payload) => self.settings(payload),
             Frame::Ping(octets) => {
                 put_ping(&mut self.out, flag::ACK, octets);
                 Ok(())
             }
             Frame::PingAck(octets) => {
-                self.pong(octets);
+                if octets == DRAIN_PING {
+                    self.drained();
+                } else {
+                    self.answered(octets);
+                }
                 Ok(())
             }
             Frame::WindowUpdate { stream: 0, increment } => self.widen(increment),
             Frame::WindowUpdate { stream, increment } => self.widen_stream(stream, increment),
-            Frame::Priority { .. } | Frame::SettingsAck | Frame::GoAway | Frame::Unknown => Ok(()),
+            Frame::GoAway { last } => {
+                self.turned_away(last);
+                Ok(())
+            }
+            Frame::SettingsAck => {
+                self.growth.acknowledged();
+                Ok(())
+            }
+            Frame::Priority { .. } | Frame::Unknown => Ok(()),
         }
     }
 
-    /// Whether the client did not open this stream yet. Even numbers are never opened.
+    /// Whether this stream was not opened yet. Even numbers are never opened.
     const fn is_idle(&self, id: u32) -> bool {
         id > self.last || id.is_multiple_of(2)
     }
@@ -153,6 +154,10 @@ impl Server {
             self.credit_connection(flow);
             return if is_by_us { Ok(()) } else { self.fail(id, ErrorCode::StreamClosed) };
         }
+        if stream.receiving == Receiving::Head {
+            self.credit_connection(flow);
+            return self.fail(id, ErrorCode::ProtocolError);
+        }
         stream.held = stream.held.saturating_add(flow);
         let Some(window) = stream.receive_window.checked_sub(flow) else {
             return self.fail(id, ErrorCode::FlowControlError);
@@ -173,41 +178,32 @@ impl Server {
 
     /// DATA of a stream that is not in the table any more.
     fn late(&mut self, id: u32) -> Step {
-        let is_dropped = matches!(self.drain, Drain::Last(last) if id > last);
-        if is_dropped || self.forgotten.contains(&id) {
-            return Ok(());
-        }
-        self.fail(id, ErrorCode::StreamClosed)
+        if self.is_forgotten(id) { Ok(()) } else { self.fail(id, ErrorCode::StreamClosed) }
     }
 
     fn begin_block(&mut self, id: u32, is_end: bool, is_own_parent: bool) -> Step {
-        if id.is_multiple_of(2) {
-            return Err(ErrorCode::ProtocolError);
-        }
-        let purpose = if id > self.last {
-            self.last = id;
-            match self.drain {
-                Drain::Last(last) if id > last => Purpose::Ignore,
-                _ if is_own_parent => Purpose::Fail(ErrorCode::ProtocolError),
-                _ if self.streams.len() >= self.streams_max as usize => Purpose::Refuse,
-                _ => Purpose::Request,
-            }
-        } else if let Some(stream) = self.streams.get(&id) {
-            match (stream.closer, stream.receiving) {
-                (Some(Closer::Us), _) => Purpose::Ignore,
-                (None, Receiving::Open) => Purpose::Trailers,
-                _ => Purpose::Fail(ErrorCode::StreamClosed),
-            }
-        } else if self.forgotten.contains(&id)
-            || matches!(self.drain, Drain::Last(last) if id > last)
-        {
-            Purpose::Ignore
-        } else {
-            return Err(ErrorCode::StreamClosed);
+        let purpose = match self.role {
+            Role::Server => self.begin_request(id, is_own_parent)?,
+            Role::Client if self.is_idle(id) => return Err(ErrorCode::ProtocolError),
+            Role::Client => self.continue_message(id)?,
         };
         self.list.clear();
         self.block = Some(Block { stream: id, is_end, purpose });
         Ok(())
+    }
+
+    /// What another field block on a stream is for that is open, or was.
+    pub(super) fn continue_message(&self, id: u32) -> Result<Purpose, ErrorCode> {
+        let Some(stream) = self.streams.get(&id) else {
+            let is_late = self.is_forgotten(id);
+            return if is_late { Ok(Purpose::Ignore) } else { Err(ErrorCode::StreamClosed) };
+        };
+        Ok(match (stream.closer, stream.receiving) {
+            (Some(Closer::Us), _) => Purpose::Ignore,
+            (None, Receiving::Head) => Purpose::Response,
+            (None, Receiving::Open) => Purpose::Trailers,
+            _ => Purpose::Fail(ErrorCode::StreamClosed),
+        })
     }
 
     fn fragment(&mut self, fragment: &[u8], is_whole: bool) -> Step {
@@ -221,14 +217,10 @@ impl Server {
         let Some(block) = self.block.take() else { return Ok(()) };
         match block.purpose {
             Purpose::Request => {
-                let next = self.lists.pop().unwrap_or_default();
-                let fields = std::mem::replace(&mut self.list, next);
-                let receiving = if block.is_end { Receiving::Done } else { Receiving::Open };
-                self.streams.insert(block.stream, Stream::new(self.stream_window, receiving));
-                let is_end = block.is_end;
-                self.opened.push_back(Opened { id: block.stream, fields, is_end });
+                self.accept(block.stream, block.is_end);
                 Ok(())
             }
+            Purpose::Response => self.answer(block.stream, block.is_end),
             Purpose::Trailers => self.trailers(block.stream, block.is_end),
             Purpose::Refuse => {
                 put_reset(&mut self.out, block.stream, ErrorCode::RefusedStream);
@@ -240,11 +232,14 @@ impl Server {
         }
     }
 
-    /// RFC 9113 section 8.1: trailers end the request.
+    /// RFC 9113 section 8.1: trailers end their message.
     fn trailers(&mut self, id: u32, is_end: bool) -> Step {
         let lines = if is_end { trailer_lines(&self.list).ok() } else { None };
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let Some(lines) = lines else {
+            if self.role == Role::Client {
+                return self.fail(id, ErrorCode::ProtocolError);
+            }
             self.count_error()?;
             self.refuse(id);
             return Ok(());
@@ -255,31 +250,16 @@ impl Server {
         Ok(())
     }
 
-    /// Ends a stream whose request turned out to be malformed: by 400 if nothing else was said, so
-    /// that its sender can tell, else by a reset (RFC 9113 section 8.1.1).
-    pub fn refuse(&mut self, id: u32) {
-        let Some(stream) = self.streams.get(&id).filter(|stream| stream.closer.is_none()) else {
-            return;
-        };
-        let is_unread = stream.receiving != Receiving::Done;
-        let is_told = stream.sending == Sending::Head
-            && self.respond(id, 400, std::iter::empty(), true).is_ok();
-        if !is_told {
-            put_reset(&mut self.out, id, ErrorCode::ProtocolError);
-        } else if is_unread {
-            put_reset(&mut self.out, id, ErrorCode::NoError);
-        }
-        self.close_by_us(id);
-    }
-
-    fn reset_by_client(&mut self, id: u32) -> Step {
+    fn reset_by_peer(&mut self, id: u32, code: u32) -> Step {
         if self.is_idle(id) {
             return Err(ErrorCode::ProtocolError);
         }
+        let is_refusal = self.role == Role::Client && code == ErrorCode::RefusedStream as u32;
+        let closer = if is_refusal { Closer::Refusal } else { Closer::Peer };
         if let Some(stream) = self.streams.get_mut(&id)
             && stream.closer.is_none()
         {
-            let held = stream.close(Closer::Client, &mut self.wakes);
+            let held = lose(stream, self.role, closer, &mut self.wakes);
             self.leave_turn(id);
             self.credit_connection(held);
         }
@@ -290,7 +270,12 @@ impl Server {
         for (identifier, value) in settings(payload) {
             match identifier {
                 setting::HEADER_TABLE_SIZE => self.encoder.limit(value),
-                setting::ENABLE_PUSH if value > 1 => return Err(ErrorCode::ProtocolError),
+                setting::ENABLE_PUSH if value > self.push_max() => {
+                    return Err(ErrorCode::ProtocolError);
+                }
+                setting::MAX_CONCURRENT_STREAMS if self.role == Role::Client => {
+                    self.streams_max = value;
+                }
                 setting::INITIAL_WINDOW_SIZE => self.move_windows(value)?,
                 // Frames of ours never go above the least that can be said.
                 setting::MAX_FRAME_SIZE
@@ -303,6 +288,14 @@ impl Server {
         }
         put_frame_head(&mut self.out, 0, kind::SETTINGS, flag::ACK, 0);
         Ok(())
+    }
+
+    /// RFC 9113 section 6.5.2: no backend may ask for pushes.
+    const fn push_max(&self) -> u32 {
+        match self.role {
+            Role::Server => 1,
+            Role::Client => 0,
+        }
     }
 
     /// RFC 9113 section 6.9.2: the difference applies to streams that are open.
@@ -322,13 +315,6 @@ impl Server {
             }
         }
         Ok(())
-    }
-
-    fn pong(&mut self, octets: [u8; 8]) {
-        if octets == DRAIN_PING && self.drain == Drain::Announced {
-            self.drain = Drain::Last(self.last);
-            put_goaway(&mut self.out, self.last, ErrorCode::NoError);
-        }
     }
 
     fn widen(&mut self, increment: u32) -> Step {

@@ -1,22 +1,31 @@
-//! What tasks of streams do: they take the body of a request, and send the response as the windows
-//! allow, one frame a turn where several streams want to.
+//! What tasks of streams do: they take what came, and send what there is as the windows allow, one
+//! frame a turn where several streams want to.
 
 use std::task::{Context, Poll, Waker};
 
 use super::super::frame::{FRAME_HEAD_BYTES, flag, kind, put_frame_head};
-use super::super::hpack::{put_field, put_status};
+use super::super::hpack::{RequestTarget, put_field, put_status, put_target};
 use super::stream::{Receiving, Sending, Stream, store};
-use super::{Arrival, Closed, Phase, Server, put_window_update};
-use crate::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_OUTBOX_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES};
+use super::{Arrival, Closed, Connection, Phase, Role, put_window_update};
+use crate::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_OUTBOX_BYTES_MAX};
 
 const FRAME_BYTES: usize = HTTP2_FRAME_BYTES_MAX as usize;
 
-impl Server {
-    fn open_stream(&mut self, id: u32) -> Result<&mut Stream, Closed> {
+/// What a field block begins with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lead<'l> {
+    Target(RequestTarget<'l>),
+    Status(u16),
+    /// Nothing: it is one of trailers.
+    None,
+}
+
+impl Connection {
+    pub(super) fn open_stream(&mut self, id: u32) -> Result<&mut Stream, Closed> {
         self.streams.get_mut(&id).filter(|stream| stream.closer.is_none()).ok_or(Closed)
     }
 
-    /// What of a request's body is here; `waker` is woken when that changes.
+    /// What of the peer's message is here; `waker` is woken when that changes.
     ///
     /// # Errors
     /// The stream is closed.
@@ -29,6 +38,9 @@ impl Server {
             Ok(stream) => stream,
             Err(closed) => return Poll::Ready(Err(closed)),
         };
+        if !stream.heads.is_empty() {
+            return Poll::Ready(Ok(Arrival::Head));
+        }
         if !stream.unread().is_empty() {
             return Poll::Ready(Ok(Arrival::Data));
         }
@@ -41,25 +53,25 @@ impl Server {
         Poll::Pending
     }
 
-    /// Octets of a request's body that are here.
+    /// Octets of a body that are here.
     #[must_use]
     pub fn unread(&self, id: u32) -> &[u8] {
         self.streams.get(&id).map(Stream::unread).unwrap_or_default()
     }
 
-    /// Whether the request ended; what is unread is the rest of it.
+    /// Whether the message ended; what is unread is the rest of it.
     #[must_use]
     pub fn is_received(&self, id: u32) -> bool {
         self.streams.get(&id).is_some_and(|stream| stream.receiving == Receiving::Done)
     }
 
-    /// Whether a request that ended has trailers.
+    /// Whether a message that ended has trailers.
     #[must_use]
     pub fn has_trailers(&self, id: u32) -> bool {
         self.streams.get(&id).is_some_and(|stream| stream.trailers.is_some())
     }
 
-    /// Takes the first octets of [`Self::unread`] away. The client may send as much again once they
+    /// Takes the first octets of [`Self::unread`] away. The peer may send as much again once they
     /// are given back, see [`Self::credit`].
     pub fn consume(&mut self, id: u32, count: usize) {
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -67,7 +79,7 @@ impl Server {
         }
     }
 
-    /// The trailer lines of a request that ended; taken once.
+    /// The trailer lines of a message that ended; taken once.
     pub fn take_trailers(&mut self, id: u32) -> Option<Vec<u8>> {
         self.streams.get_mut(&id)?.trailers.take()
     }
@@ -78,61 +90,29 @@ impl Server {
         // What a closed stream held was given back when it closed.
         let octets = octets.min(stream.held);
         stream.held -= octets;
+        let mut more = 0;
         if stream.receiving == Receiving::Open {
             stream.unannounced = stream.unannounced.saturating_add(octets);
-            if stream.unannounced >= HTTP2_STREAM_WINDOW_BYTES / 2 {
+            if let Some(grown) = self.growth.taken(&mut stream.pace, octets) {
+                stream.unannounced = stream.unannounced.saturating_add(grown.stream);
+                more = grown.connection;
+            }
+            if stream.unannounced >= stream.pace.window / 2 {
                 let increment = std::mem::take(&mut stream.unannounced);
                 stream.receive_window = stream.receive_window.saturating_add(increment);
                 put_window_update(&mut self.out, id, increment);
             }
         }
+        if more > 0 {
+            self.widen_own(more);
+        }
         self.credit_connection(octets);
     }
 
-    /// Sends an informational response.
+    /// Ends our message, with trailers if there are any.
     ///
     /// # Errors
-    /// The stream is closed, or the response was begun.
-    pub fn inform<'f>(
-        &mut self,
-        id: u32,
-        status: u16,
-        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-    ) -> Result<(), Closed> {
-        if self.open_stream(id)?.sending != Sending::Head {
-            return Err(Closed);
-        }
-        self.put_block(id, Some(status), fields, 0);
-        Ok(())
-    }
-
-    /// Sends the head of the response; `is_end`: it is all.
-    ///
-    /// # Errors
-    /// The stream is closed, or the response was begun before.
-    pub fn respond<'f>(
-        &mut self,
-        id: u32,
-        status: u16,
-        fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-        is_end: bool,
-    ) -> Result<(), Closed> {
-        let stream = self.open_stream(id)?;
-        if stream.sending != Sending::Head {
-            return Err(Closed);
-        }
-        stream.sending = Sending::Body;
-        self.put_block(id, Some(status), fields, if is_end { flag::END_STREAM } else { 0 });
-        if is_end {
-            self.complete(id);
-        }
-        Ok(())
-    }
-
-    /// Ends the response, with trailers if there are any.
-    ///
-    /// # Errors
-    /// The stream is closed, or its response was not begun, or is over.
+    /// The stream is closed, or our message was not begun, or is over.
     pub fn end<'f>(
         &mut self,
         id: u32,
@@ -142,7 +122,7 @@ impl Server {
             return Err(Closed);
         }
         match trailers {
-            Some(fields) => self.put_block(id, None, fields, flag::END_STREAM),
+            Some(fields) => self.put_block(id, Lead::None, fields, flag::END_STREAM),
             None => put_frame_head(&mut self.out, 0, kind::DATA, flag::END_STREAM, id),
         }
         self.complete(id);
@@ -150,11 +130,11 @@ impl Server {
     }
 
     /// Sends as many of `octets` as fit into one frame, the windows and the queue; gives their
-    /// count, at least one. `is_end`: the response is over when all of them went. The writer is
+    /// count, at least one. `is_end`: our message is over when all of them went. The writer is
     /// woken when there is room.
     ///
     /// # Errors
-    /// The stream is closed, or its response was not begun, or is over.
+    /// The stream is closed, or our message was not begun, or is over.
     pub fn poll_data(
         &mut self,
         context: &Context<'_>,
@@ -227,20 +207,22 @@ impl Server {
         }
     }
 
-    /// The response is whole.
-    fn complete(&mut self, id: u32) {
+    /// Our message is whole.
+    pub(super) fn complete(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.sending = Sending::Done;
         }
         self.leave_turn(id);
-        self.meter.answered();
+        if self.role == Role::Server {
+            self.meter.answered();
+        }
     }
 
     /// Appends a field block in as many frames as it takes.
-    fn put_block<'f>(
+    pub(super) fn put_block<'f>(
         &mut self,
         id: u32,
-        status: Option<u16>,
+        lead: Lead<'_>,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
         flags: u8,
     ) {
@@ -252,8 +234,10 @@ impl Server {
         put_frame_head(out, 0, kind::HEADERS, flags | flag::END_HEADERS, id);
         let block = out.len();
         self.encoder.begin(out);
-        if let Some(status) = status {
-            put_status(out, status);
+        match lead {
+            Lead::Target(target) => put_target(out, target),
+            Lead::Status(status) => put_status(out, status),
+            Lead::None => {}
         }
         for (name, value) in fields {
             put_field(out, name, value);

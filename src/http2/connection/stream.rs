@@ -1,30 +1,38 @@
 //! One stream of a connection: windows, what came and was not taken, and who waits for it.
 
+use std::collections::VecDeque;
 use std::task::Waker;
 
-use crate::limits::{HTTP2_STREAM_INBOX_KEPT_BYTES, HTTP2_STREAM_WINDOW_BYTES};
+use super::super::hpack::FieldList;
+use super::windows::Pace;
+use crate::limits::HTTP2_STREAM_INBOX_KEPT_BYTES;
 
-/// How much of the request came.
+/// How much of the peer's message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Receiving {
+    /// Its head is to come: of a response only.
+    Head,
     Open,
     /// END_STREAM came.
     Done,
 }
 
-/// How much of the response was sent.
+/// How much of our message was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sending {
+    /// Its head is to come: of a response only.
     Head,
     Body,
-    /// END_STREAM was sent.
+    /// END_STREAM was sent, or nobody takes the rest.
     Done,
 }
 
 /// Who ended the stream before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closer {
-    Client,
+    Peer,
+    /// The peer, and it did nothing with the request: RFC 9113 sections 6.8 and 8.7.
+    Refusal,
     Us,
 }
 
@@ -33,32 +41,42 @@ pub(super) struct Stream {
     pub(super) receiving: Receiving,
     pub(super) sending: Sending,
     pub(super) closer: Option<Closer>,
-    /// Below 0 if the client took its initial window back.
+    /// Below 0 if the peer took its initial window back.
     pub(super) send_window: i64,
     pub(super) receive_window: u32,
-    /// Given back, and the client does not know yet.
+    /// Given back, and the peer does not know yet.
     pub(super) unannounced: u32,
     /// Octets of flow control that came and were not given back to the connection.
     pub(super) held: u32,
+    pub(super) pace: Pace,
+    /// Heads of a response, informational ones first.
+    pub(super) heads: VecDeque<FieldList>,
     inbox: Vec<u8>,
     /// Octets of the inbox that were taken.
     taken: usize,
-    /// Field lines, if the request ended with any.
+    /// Field lines, if the message ended with any.
     pub(super) trailers: Option<Vec<u8>>,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
 }
 
 impl Stream {
-    pub(super) const fn new(send_window: i64, receiving: Receiving) -> Self {
+    pub(super) fn new(
+        receiving: Receiving,
+        sending: Sending,
+        send_window: i64,
+        pace: Pace,
+    ) -> Self {
         Self {
             receiving,
-            sending: Sending::Head,
+            sending,
             closer: None,
             send_window,
-            receive_window: HTTP2_STREAM_WINDOW_BYTES,
+            receive_window: pace.window,
             unannounced: 0,
             held: 0,
+            pace,
+            heads: VecDeque::new(),
             inbox: Vec::new(),
             taken: 0,
             trailers: None,
@@ -67,9 +85,18 @@ impl Stream {
         }
     }
 
-    /// Whether something may still be sent.
-    pub(super) fn is_open(&self) -> bool {
-        self.closer.is_none() && self.sending != Sending::Done
+    /// Another stream in the memory of one that is over.
+    pub(super) fn renewed(
+        self,
+        receiving: Receiving,
+        sending: Sending,
+        send_window: i64,
+        pace: Pace,
+    ) -> Self {
+        let Self { mut heads, mut inbox, .. } = self;
+        heads.clear();
+        inbox.clear();
+        Self { heads, inbox, ..Self::new(receiving, sending, send_window, pace) }
     }
 
     /// Octets of the body that came and were not taken.
@@ -84,9 +111,12 @@ impl Stream {
     /// Forgets the first octets of [`Self::unread`].
     pub(super) fn consume(&mut self, count: usize) {
         self.taken += count;
-        if self.taken < self.inbox.len() {
-            return;
+        if self.taken >= self.inbox.len() {
+            self.empty_inbox();
         }
+    }
+
+    fn empty_inbox(&mut self) {
         self.taken = 0;
         if self.inbox.capacity() > HTTP2_STREAM_INBOX_KEPT_BYTES {
             self.inbox = Vec::new();
@@ -98,8 +128,8 @@ impl Stream {
     /// Ends it in both directions; gives the octets that the connection's window gets back.
     pub(super) fn close(&mut self, closer: Closer, wakes: &mut Vec<Waker>) -> u32 {
         self.closer.get_or_insert(closer);
-        self.inbox = Vec::new();
-        self.taken = 0;
+        self.empty_inbox();
+        self.heads.clear();
         self.trailers = None;
         self.wake_reader(wakes);
         self.wake_writer(wakes);
