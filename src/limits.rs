@@ -560,6 +560,12 @@ pub const SCRIPT_LOCATIONS_MAX: usize = 64;
 pub const SCRIPT_REPLACEMENTS_MAX: usize = 16;
 /// Expressions of a `map`: each is tried where it is asked for.
 pub const SCRIPT_MAP_EXPRESSIONS_MAX: usize = 64;
+/// Limits of one kind that a text names for its rules: each costs a look-up for each request.
+pub const SCRIPT_LIMITS_MAX: usize = 3;
+/// Limits of requests under way that a rule has: those of directives, and that of its annotation.
+pub const RULE_OPEN_LIMITS_MAX: usize = SCRIPT_LIMITS_MAX + 1;
+/// Servers of an `upstream`.
+pub const SCRIPT_SERVERS_MAX: usize = 64;
 /// Bytes that directives may put together for one request, all values of variables included; more:
 /// 500.
 pub const SCRIPT_OCTETS_MAX: usize = 64 * 1024;

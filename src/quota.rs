@@ -20,12 +20,11 @@
 //! Source: nginx `limit_req`, `limit_conn`; ITU-T I.371, GCRA (virtual scheduling).
 
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
-use crate::filter::{ClientLimits, Excess, Rate, Zone};
+use crate::filter::{Asker, ClientLimits, Excess, Rate, Zone};
 use crate::limits::QUOTA_BUCKETS;
 
 /// Slots of a bucket: what two cache lines hold beside the header.
@@ -119,7 +118,7 @@ impl Quotas {
     /// Counts a request of `client` at `now` (nanoseconds of the process clock) against both rates,
     /// or, if either is exceeded, against none.
     #[must_use]
-    pub fn count(&self, limits: &ClientLimits, client: IpAddr, now: u64) -> Judged<()> {
+    pub fn count(&self, limits: &ClientLimits, client: &Asker, now: u64) -> Judged<()> {
         let now = Rate::units(now);
         let mut evictions = 0;
         let mut charge = |kind, rate: Rate| {
@@ -143,7 +142,7 @@ impl Quotas {
 
     /// Counts a request of `client` as under way until what is returned is dropped. `None`: there
     /// is no such limit.
-    pub fn hold(&self, limits: &ClientLimits, client: IpAddr) -> Judged<Option<Hold<'_>>> {
+    pub fn hold(&self, limits: &ClientLimits, client: &Asker) -> Judged<Option<Hold<'_>>> {
         let mut evictions = 0;
         let Some(most) = limits.open else { return Judged { verdict: Ok(None), evictions } };
         let key = self.key(limits.zone, Kind::Open, client);
@@ -164,8 +163,8 @@ impl Quotas {
         table.0.get_or_init(make).get(key.bucket)
     }
 
-    fn key(&self, zone: Zone, kind: Kind, client: IpAddr) -> Key {
-        Key::of(self.keys.hash_one((zone, kind, client.to_canonical())))
+    fn key(&self, zone: Zone, kind: Kind, client: &Asker) -> Key {
+        Key::of(self.keys.hash_one((zone, kind, client)))
     }
 }
 
@@ -301,14 +300,14 @@ impl Drop for Hold<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
     use std::num::NonZeroU32;
     use std::sync::Barrier;
     use std::sync::atomic::AtomicUsize;
     use std::sync::atomic::Ordering::Relaxed;
 
     use super::*;
-    use crate::filter::AddressRanges;
+    use crate::filter::{AddressRanges, LimitKey};
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -319,15 +318,15 @@ mod tests {
     fn limits(per_second: Option<Rate>, per_minute: Option<Rate>, open: u32) -> ClientLimits {
         let zone = Zone::of("shop", "web", None);
         let (open, exempt) = (NonZeroU32::new(open), AddressRanges::default());
-        ClientLimits { zone, per_second, per_minute, open, exempt }
+        ClientLimits { zone, key: LimitKey::Address, per_second, per_minute, open, exempt }
     }
 
-    fn client(number: u32) -> IpAddr {
-        Ipv4Addr::from(number).into()
+    fn client(number: u32) -> Asker {
+        Asker::from(IpAddr::from(Ipv4Addr::from(number)))
     }
 
     fn passes(quotas: &Quotas, limits: &ClientLimits, from: u32, now: u64) -> bool {
-        quotas.count(limits, client(from), now).verdict.is_ok()
+        quotas.count(limits, &client(from), now).verdict.is_ok()
     }
 
     /// Runs `ask` with each number below `times` on each of `cores` threads, all at once, and says
@@ -396,17 +395,17 @@ mod tests {
             assert_eq!(passes(&quotas, limits, from, SECOND), expected, "{limits:?} {from}");
         }
         let mapped: IpAddr = "::ffff:0.0.0.1".parse().unwrap();
-        assert_eq!(quotas.count(&one, mapped, SECOND).verdict, Err(Excess::Rate));
+        assert_eq!(quotas.count(&one, &mapped.into(), SECOND).verdict, Err(Excess::Rate));
     }
 
     #[test]
     fn requests_count_while_they_are_held() {
         let limits = limits(None, None, 2);
         let quotas = Quotas::default();
-        let hold = || quotas.hold(&limits, client(1)).verdict;
+        let hold = || quotas.hold(&limits, &client(1)).verdict;
         let (first, second) = (hold().unwrap(), hold().unwrap());
         assert_eq!(hold().err(), Some(Excess::Open));
-        assert!(quotas.hold(&limits, client(2)).verdict.is_ok());
+        assert!(quotas.hold(&limits, &client(2)).verdict.is_ok());
         drop(first);
         let third = hold().unwrap();
         assert_eq!(hold().err(), Some(Excess::Open));
@@ -414,7 +413,7 @@ mod tests {
         let most = AtomicUsize::new(0);
         let held = AtomicUsize::new(0);
         at_once(4, 10_000, |_| {
-            let Ok(Some(_hold)) = quotas.hold(&limits, client(1)).verdict else { return false };
+            let Ok(Some(_hold)) = quotas.hold(&limits, &client(1)).verdict else { return false };
             most.fetch_max(held.fetch_add(1, Relaxed) + 1, Relaxed);
             held.fetch_sub(1, Relaxed);
             true
@@ -433,7 +432,7 @@ mod tests {
         assert!((0..9).all(|_| passes(&quotas, &limits, 0, SECOND)));
         let mut evictions = 0;
         for from in 1..3 * room {
-            let judged = quotas.count(&limits, client(from), SECOND);
+            let judged = quotas.count(&limits, &client(from), SECOND);
             assert_eq!(judged.verdict, Ok(()), "{from}");
             evictions += judged.evictions;
         }
@@ -442,7 +441,7 @@ mod tests {
         assert!(!passes(&quotas, &limits, 0, SECOND), "the tenth was his last");
         // Who is as if he had never asked makes room.
         let later = 100 * SECOND;
-        let all = (0..room / 64).map(|from| quotas.count(&limits, client(from), later).evictions);
+        let all = (0..room / 64).map(|from| quotas.count(&limits, &client(from), later).evictions);
         assert_eq!(all.sum::<u64>(), 0);
     }
 
@@ -451,14 +450,15 @@ mod tests {
         let room = u32::try_from(QUOTA_BUCKETS * WAYS).unwrap();
         let limits = limits(None, None, 1);
         let quotas = Quotas::default();
-        let first = quotas.hold(&limits, client(0)).verdict;
-        let others: Vec<_> = (1..4 * room).map(|from| quotas.hold(&limits, client(from))).collect();
+        let first = quotas.hold(&limits, &client(0)).verdict;
+        let others: Vec<_> =
+            (1..4 * room).map(|from| quotas.hold(&limits, &client(from))).collect();
         assert!(others.iter().all(|judged| judged.verdict.is_ok()));
         assert!(others.iter().map(|judged| judged.evictions).sum::<u64>() > 0);
         drop((first, others));
-        let again: Vec<_> = (0..9).map(|from| quotas.hold(&limits, client(from))).collect();
+        let again: Vec<_> = (0..9).map(|from| quotas.hold(&limits, &client(from))).collect();
         assert!(again.iter().all(|judged| judged.verdict.is_ok()));
-        let second = (0..9).map(|from| quotas.hold(&limits, client(from)));
+        let second = (0..9).map(|from| quotas.hold(&limits, &client(from)));
         assert!(second.into_iter().all(|judged| judged.verdict.err() == Some(Excess::Open)));
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use ringway::config::{AccessLogFormat, Driver, ProxyConfig};
 use ringway::filter::{
-    AddressRanges, AddressRules, ClientLimits, Cors, FieldEdits, GoesTo, IncomingSpans,
+    AddressRanges, AddressRules, ClientLimits, Cors, FieldEdits, GoesTo, IncomingSpans, LimitKey,
     OriginPattern, PathReplacement, Rate, Replaced, Replacement, ReturnedPlaces, Text, TracePlan,
     Zone,
 };
@@ -258,6 +258,7 @@ fn limited() -> Policies {
     let many = NonZeroU32::new(1_000).unwrap();
     let limits = ClientLimits {
         zone: Zone::of("default", "shop", None),
+        key: LimitKey::Address,
         per_second: Some(Rate::per_second(many, 1_000_000)),
         per_minute: Some(Rate::per_minute(many, 1_000_000)),
         open: Some(many),

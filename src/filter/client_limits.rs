@@ -1,15 +1,19 @@
-//! How much one client may ask of the rules of one object. Who counts is not said here.
+//! How much one client may ask of the rules of one object, or of those that name a zone.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use super::addresses::AddressRanges;
+use super::text::Text;
 
 /// Limits of the rules of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientLimits {
     /// Whose they are.
     pub zone: Zone,
+    /// Who is one client.
+    pub key: LimitKey,
     /// Requests in a second.
     pub per_second: Option<Rate>,
     /// Requests in a minute.
@@ -18,6 +22,31 @@ pub struct ClientLimits {
     pub open: Option<NonZeroU32>,
     /// Whom they do not concern.
     pub exempt: AddressRanges,
+}
+
+/// Which requests count as those of one client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum LimitKey {
+    /// Those of an address.
+    #[default]
+    Address,
+    /// Those of which this is the same; where it is empty they are not counted.
+    Text(Text),
+}
+
+/// One whose requests count together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Asker {
+    /// An address, in its canonical form.
+    Address(IpAddr),
+    /// A value of [`LimitKey::Text`].
+    Text(Box<[u8]>),
+}
+
+impl From<IpAddr> for Asker {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address.to_canonical())
+    }
 }
 
 /// How clients are answered that ask too much.
@@ -71,6 +100,13 @@ impl ClientLimits {
 }
 
 impl Zone {
+    /// One that directives name, for all objects together.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        // No object has an empty namespace.
+        Self::of("", name, None)
+    }
+
     /// That of the object; one that is made anew under its name is another one.
     #[must_use]
     pub fn of(namespace: &str, name: &str, uid: Option<&str>) -> Self {

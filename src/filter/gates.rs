@@ -697,7 +697,7 @@ impl<'g> Walk<'g> {
 #[cfg(test)]
 mod tests {
     use super::super::addresses::AddressRanges;
-    use super::super::client_limits::Zone;
+    use super::super::client_limits::{LimitKey, Zone};
     use super::super::external_auth::tests::question;
     use super::super::password::tests::demand;
     use super::super::redirect::{NamedPort, RedirectQuery};
@@ -727,7 +727,8 @@ mod tests {
 
     fn limits() -> ClientLimits {
         let (zone, exempt) = (Zone::of("a", "b", None), AddressRanges::default());
-        ClientLimits { zone, per_second: None, per_minute: None, open: None, exempt }
+        let key = LimitKey::Address;
+        ClientLimits { zone, key, per_second: None, per_minute: None, open: None, exempt }
     }
 
     fn steps_of(phase: Phase) -> Arc<Script> {

@@ -5,7 +5,7 @@ use super::text::{Text, TextError, Variable};
 use crate::limits::LOG_FORM_BYTES_MAX;
 
 /// How a line looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LogForm {
     /// What it says.
     pub text: Text,
@@ -19,7 +19,7 @@ pub struct LogForm {
 
 /// What becomes of characters of values. Control characters are escaped in any case, so that
 /// nobody can forge a line or talk to a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Escaping {
     /// `"`, `\` and what is not ASCII become `\xHH`; what is absent is `-`.
     #[default]

@@ -38,7 +38,7 @@ pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
 pub use answer_fields::{AddedFields, AnswerFields, CorsAnswer, Statuses};
 pub use binding::{Binding, HashBy};
 pub use body_change::{BodyChange, LineChange, Validators};
-pub use client_limits::{ClientLimits, Excess, LimitStatuses, Rate, Zone};
+pub use client_limits::{Asker, ClientLimits, Excess, LimitKey, LimitStatuses, Rate, Zone};
 pub use compression::{Choice, CodingPolicy, Compressible, Compression, ContentCoding, MediaTypes};
 pub use cors::{Cors, CorsRequest, CorsTerms, Credentials, Origins, RouteCors};
 pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};

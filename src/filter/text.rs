@@ -95,6 +95,8 @@ pub enum Variable {
     Set(Box<str>),
     /// `$upstream_http_NAME`: the field of what a backend answered, named as [`Self::Field`].
     Answered(Box<str>),
+    /// `$upstream_cookie_NAME`: the cookie of that name that a backend set.
+    AnsweredCookie(Box<str>),
     /// `$upstream_status`, `$status`: the status of the answer.
     Status,
     /// What is known once the request is over, where the owner of the text has such.
@@ -262,6 +264,16 @@ impl Text {
         })
     }
 
+    /// Whether it says what an expression captured.
+    #[must_use]
+    pub fn is_captured(&self) -> bool {
+        let is_it = |of: &Variable| matches!(of, Variable::Capture(_) | Variable::Set(_));
+        self.variables().any(|variable| match variable {
+            Variable::Mapped(map) => map.source.variables().any(is_it),
+            other => is_it(other),
+        })
+    }
+
     /// Appends the text with the values of `of`.
     pub fn put(&self, of: &impl Variables, out: &mut Vec<u8>) {
         for piece in &*self.0 {
@@ -324,9 +336,12 @@ impl Variable {
         let of = |prefix: &str| name.strip_prefix(prefix).filter(|name| !name.is_empty());
         match name {
             "status" | "upstream_status" => Some(Self::Status),
-            _ => of("upstream_http_")
-                .or_else(|| of("sent_http_"))
-                .map(|field| Self::Answered(field.to_ascii_lowercase().replace('_', "-").into())),
+            _ => match of("upstream_cookie_") {
+                Some(cookie) => Some(Self::AnsweredCookie(cookie.into())),
+                None => of("upstream_http_").or_else(|| of("sent_http_")).map(|field| {
+                    Self::Answered(field.to_ascii_lowercase().replace('_', "-").into())
+                }),
+            },
         }
     }
 

@@ -9,8 +9,8 @@ use super::matches::Pattern;
 use super::share::Share;
 use crate::filter::{
     AddressRules, Binding, ClientLimits, Cors, ExternalAuth, FieldEdits, ForwardedPolicy, Goto,
-    HttpsForm, Mirror, Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces, Satisfy,
-    Script, Substitutions, TracePlan,
+    HttpsForm, LogForm, Mirror, Pace, PasswordDemand, PathReplacement, Refusal, ReturnedPlaces,
+    Satisfy, Script, Substitutions, TracePlan,
 };
 
 /// Treatment of one rule's requests.
@@ -29,6 +29,8 @@ pub struct Policies {
     pub body_bytes_max: Option<u64>,
     /// How much one client may ask.
     pub limits: Option<Arc<ClientLimits>>,
+    /// The same of zones that directives name; each of one kind.
+    pub zone_limits: Arc<[Arc<ClientLimits>]>,
     /// How fast a response may go.
     pub pace: Option<Pace>,
     /// Status of the redirect to https that a request over http gets; `None`: it is served.
@@ -49,6 +51,8 @@ pub struct Policies {
     pub returned_places: Option<Arc<ReturnedPlaces>>,
     /// Whether requests are in the access log.
     pub access_log: AccessLog,
+    /// How its lines look; `None`: as all.
+    pub log_form: Option<Arc<LogForm>>,
     /// Method towards the backend, of requests other than HEAD; `None`: the client's.
     pub method: Option<Box<str>>,
     /// What becomes of the field Server of responses.

@@ -21,10 +21,15 @@ impl Noted {
     /// Forgets the last request; a line in `form` follows, if there is one.
     pub fn begin(&mut self, form: Option<&LogForm>) {
         self.head_bytes.set(0);
-        self.keeps_sent.set(form.is_some_and(|form| form.reads_answer));
-        self.keeps_upstream.set(form.is_some_and(|form| form.reads_upstream));
+        self.follow(form);
         self.sent.get_mut().clear();
         self.upstream.get_mut().clear();
+    }
+
+    /// The line will be in `form`, if there is one.
+    pub fn follow(&self, form: Option<&LogForm>) {
+        self.keeps_sent.set(form.is_some_and(|form| form.reads_answer));
+        self.keeps_upstream.set(form.is_some_and(|form| form.reads_upstream));
     }
 
     /// The client gets a head and its body.

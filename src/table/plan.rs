@@ -12,7 +12,7 @@ use crate::filter::script::Audience;
 use crate::filter::{
     Binding, Cors, Edit, FieldEdits, Filter, ForwardedPolicy, Gate, Gates, GoesTo, Pace, PathEdit,
 };
-use crate::filter::{LimitStatuses, Mirror, PathReplacement, ReturnedPlaces, Script};
+use crate::filter::{LimitStatuses, LogForm, Mirror, PathReplacement, ReturnedPlaces, Script};
 use crate::filter::{Substitutions, Text, TracePlan};
 use crate::limits::{RETRY_BACKOFF_MAX, TRIES_MAX};
 use crate::model::{
@@ -39,6 +39,8 @@ pub struct Plan {
     pub certificate: Option<Arc<CertificatePolicy>>,
     /// Whether requests are logged.
     pub access_log: AccessLog,
+    /// How the line looks; `None`: as all.
+    pub log_form: Option<Arc<LogForm>>,
     /// How they are traced; `None`: they are not.
     pub trace: Option<Arc<TracePlan>>,
     /// Whose word on clients counts; `None`: as for all requests.
@@ -167,6 +169,7 @@ impl Plan {
             treatment,
             certificate: policies.certificate.clone(),
             access_log: policies.access_log,
+            log_form: policies.log_form.clone(),
             trace: policies.trace.clone(),
             forwarded: policies.forwarded.clone(),
             script: None,
@@ -227,6 +230,7 @@ impl Plan {
             response,
             treatment,
             access_log,
+            log_form,
             trace,
             forwarded,
             script,
@@ -239,6 +243,7 @@ impl Plan {
             treatment: Treatment { retried_statuses: Box::default(), ..treatment },
             certificate: None,
             access_log,
+            log_form,
             trace,
             forwarded,
             script,
@@ -348,15 +353,17 @@ fn gates(
         Filter::Redirect(redirect) => Some(Gate::Redirect(redirect.clone())),
         Filter::Edit(_) => None,
     });
-    let limits = || policies.limits.as_ref();
-    let rate = limits().filter(|limits| limits.has_rate()).cloned();
-    let open = limits().filter(|limits| limits.open.is_some()).cloned();
+    let limits = || policies.limits.iter().chain(&*policies.zone_limits);
+    let rate = limits().filter(|limits| limits.has_rate());
+    let rate = rate.map(|limits| Gate::Rate(Arc::clone(limits), statuses));
+    let open = limits().filter(|limits| limits.open.is_some());
+    let open = open.map(|limits| Gate::Open(Arc::clone(limits), statuses));
     let external_auth = policies.external_auth.as_ref().map(|auth| Arc::clone(&auth.question));
     let has_subject = policies.certificate.as_ref().is_some_and(|of| of.subject.is_some());
     let script = || policies.script.as_ref();
     let host_steps = script().filter(|script| !script.host.is_empty()).cloned();
-    let rule_steps = script().filter(|script| !script.rule.is_empty()).cloned();
-    let are_counted = rate.is_some() || open.is_some() || external_auth.is_some();
+    let rule_steps = script().filter(|script| script.has_rule_phase()).cloned();
+    let are_counted = limits().next().is_some() || external_auth.is_some();
     let are_asked = are_counted || policies.addresses.is_some() || policies.password.is_some();
     let gates = [
         has_subject.then_some(Gate::Subject),
@@ -367,8 +374,6 @@ fn gates(
         treatment.body_bytes_max.map(Gate::BodySize),
         are_asked.then_some(Gate::Endpoints),
         policies.cors.as_ref().map(|_| Gate::Preflight),
-        rate.map(|limits| Gate::Rate(limits, statuses)),
-        open.map(|limits| Gate::Open(limits, statuses)),
         external_auth.map(Gate::ExternalAuth),
         redirect,
         policies.goto.clone().map(Gate::Goto),
@@ -376,5 +381,11 @@ fn gates(
         policies.addresses.clone().map(Gate::Addresses),
         policies.password.clone().map(Gate::Password),
     ];
-    gates.into_iter().flatten().collect::<Gates>().satisfying(policies.satisfy)
+    gates
+        .into_iter()
+        .flatten()
+        .chain(rate)
+        .chain(open)
+        .collect::<Gates>()
+        .satisfying(policies.satisfy)
 }

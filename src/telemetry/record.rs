@@ -15,6 +15,8 @@ pub struct ExchangeRecord<'a> {
     pub origin: Option<&'a Origin>,
     /// The chosen backend of the rule.
     pub backend: Option<&'a BackendKey>,
+    /// The one that the rule names, of a request that came to none.
+    pub named: Option<&'a BackendKey>,
     /// The canary that was asked in its place.
     pub canary: Option<&'a BackendKey>,
     /// Status sent; 499: the client went away first; 0: connection broken before any status.

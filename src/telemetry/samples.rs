@@ -71,6 +71,7 @@ pub(crate) fn record() -> ExchangeRecord<'static> {
         series: None,
         origin: None,
         backend: None,
+        named: None,
         canary: None,
         status: 404,
         started_at: started_at(),

@@ -1,11 +1,18 @@
 //! Metrics by the names of ingress-nginx: what its dashboards and alerts ask for, after requests of
 //! all kinds.
 
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use crate::annotations::{Area, Served};
 use crate::for_each_driver;
-use crate::harness::{Driver, Ingress, PathType, wait_until};
+use crate::harness::{Driver, Ingress, PathType, built, wait_until};
 
-for_each_driver!(queries_of_dashboards_have_answers, pages_of_ingress_nginx_are_there,);
+for_each_driver!(
+    queries_of_dashboards_have_answers,
+    pages_of_ingress_nginx_are_there,
+    prometheus_reads_all_of_them,
+);
 
 fn served(driver: Driver) -> Served {
     let path = |name: &str, host: &str, path: &str| {
@@ -137,4 +144,21 @@ fn pages_of_ingress_nginx_are_there(driver: Driver) {
     assert_eq!(served.proxy.admin_get("/is-dynamic-lb-initialized").status(), 200);
     let page = served.proxy.admin_get("/nginx_status");
     assert!(page.text().starts_with("Active connections: "), "{}", page.text());
+}
+
+/// What `promtool check metrics` finds: nothing in our names; those of ingress-nginx are as it has
+/// them.
+fn prometheus_reads_all_of_them(driver: Driver) {
+    let served = served(driver);
+    send(&served);
+    let page = served.proxy.admin_get("/metrics");
+    let mut command = Command::new(built("promlint"));
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("promlint");
+    child.stdin.take().expect("its input").write_all(page.text().as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("its output");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found = String::from_utf8(output.stdout).expect("text");
+    let ours = found.lines().filter(|line| !line.starts_with("nginx_ingress_controller_"));
+    assert_eq!(ours.collect::<Vec<_>>(), [""; 0]);
 }

@@ -351,13 +351,21 @@ impl HostWide<'_> {
                 hsts: self.hsts.clone().filter(|_| self.tls.has_entry),
                 ..Policies::default()
             };
-            let target = snippet.pass.as_ref().map(|pass| pass.server.clone());
-            let target = target.map_or(BackendTarget::Nobody, BackendTarget::Service);
+            let servers = snippet.pass.iter().flat_map(|pass| &pass.servers);
+            let mut backends: Vec<_> = servers
+                .map(|(server, weight)| {
+                    let target = BackendTarget::Service(server.clone());
+                    WeightedBackend { weight: *weight, ..WeightedBackend::only(target) }
+                })
+                .collect();
+            if backends.is_empty() {
+                backends.push(WeightedBackend::only(BackendTarget::Nobody));
+            }
             let rule = Rule {
                 origin: claim.origin(Place::Annotation(SERVER_SNIPPET)),
                 matches: Vec::new(),
                 filters: Vec::new(),
-                backends: vec![WeightedBackend::only(target)],
+                backends,
                 canaries: Vec::new(),
                 policies: snippet::location_policies(&snippet, host, base, self.globals),
             };

@@ -79,7 +79,8 @@ impl Settings {
         let mirrors = mirrors.map(|mirror| (&mirror.server, "mirror-target"));
         let locations = self.host_snippet.iter().flat_map(|snippet| &snippet.locations);
         let passes = locations.filter_map(|location| location.snippet.pass.as_ref());
-        let passes = passes.map(|pass| (&pass.server, "server-snippet"));
+        let passes = passes.flat_map(|pass| &pass.servers);
+        let passes = passes.map(|(server, _)| (server, "server-snippet"));
         let errors = self.errors.backend.iter().map(|key| (key, "default-backend"));
         errors.chain(auth).chain(mirrors).chain(passes)
     }

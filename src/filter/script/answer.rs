@@ -3,7 +3,7 @@
 use super::super::overlay::RequestOverlay;
 use super::super::text::Variables;
 use super::overlay::{AnswerOverlay, put_value};
-use super::program::{Block, Extent, FieldChange, Instead, Presence, Script};
+use super::program::{Block, Extent, FieldChange, Instead, Logged, Presence, Script};
 use super::state::{Known, ScriptState};
 use crate::limits::SCRIPT_OCTETS_MAX;
 
@@ -93,6 +93,12 @@ impl ScriptState {
     pub fn instead<'s>(&self, script: &'s Script, status: u16) -> Option<&'s Instead> {
         let errors = &self.counting(script)?.errors;
         errors.iter().find(|page| page.statuses.contains(&status)).map(|page| &page.instead)
+    }
+
+    /// Whether the request is logged.
+    #[must_use]
+    pub fn logged(&self, script: &Script) -> Logged {
+        self.counting(script).map(|block| block.log).unwrap_or_default()
     }
 
     fn counting<'s>(&self, script: &'s Script) -> Option<&'s Block> {

@@ -14,7 +14,7 @@ pub use constants::{Audience, Constants};
 pub use overlay::AnswerOverlay;
 pub use program::{
     AddedLine, Block, Condition, ErrorPage, Extent, FieldChange, Instead, Intercepts, KeepsQuery,
-    PageStatus, Presence, Returned, Rewrite, Script, Step, Then, Wanted,
+    Logged, PageStatus, Presence, Returned, Rewrite, Script, Step, Then, Wanted,
 };
 pub use run::{Course, put_location};
 pub use state::{Ending, EndingPlace, Known, ScriptState, parameter};

@@ -142,6 +142,18 @@ pub struct Block {
     pub added: Box<[AddedLine]>,
     /// Answers that are others instead.
     pub errors: Box<[ErrorPage]>,
+    /// Whether they are logged.
+    pub log: Logged,
+}
+
+/// Whether requests are in the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Logged {
+    /// As the rule says.
+    #[default]
+    AsRule,
+    /// They are not.
+    Never,
 }
 
 /// A change to a field.
@@ -233,6 +245,27 @@ impl Script {
             && rule.is_empty()
             && of_auth.is_empty()
             && blocks.iter().all(|block| *block == Block::default())
+    }
+
+    /// Whether something happens before the rule is asked: steps, or what its path captures is
+    /// needed.
+    #[must_use]
+    pub fn has_rule_phase(&self) -> bool {
+        !self.rule.is_empty() || self.texts().any(Text::is_captured)
+    }
+
+    /// The texts of its blocks.
+    fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.blocks.iter().flat_map(|block| {
+            let Block { received, sent, answered, added, errors, log: _ } = block;
+            let changes =
+                received.iter().chain(answered).filter_map(|change| change.value.as_ref());
+            let lines = sent.iter().map(|(_, text)| text).chain(added.iter().map(|l| &l.value));
+            let pages = errors.iter().map(|page| match &page.instead {
+                Instead::Redirect(_, text) | Instead::Path(_, text) => text,
+            });
+            changes.chain(lines).chain(pages)
+        })
     }
 
     /// Whether it may keep a request from the backend.

@@ -111,10 +111,18 @@ impl ScriptState {
         self.block
     }
 
-    /// Takes what the path of the rule captured of the path of the request.
-    pub fn capture(&mut self, path: &[u8], captures: Captures) {
-        if let Ok(span) = self.keep(path) {
-            self.captured = Some((span, captures));
+    /// Takes what the path of the rule captures of the path of the request. What does not fit is
+    /// as good as empty.
+    pub fn capture(&mut self, pattern: &PathPattern, path: &[u8]) {
+        if let Some(captures) = pattern.captures(path) {
+            self.take_captures(pattern, path, captures).ok();
+        }
+    }
+
+    /// The path is this from here on.
+    pub fn follow(&mut self, path: &[u8]) {
+        if self.set_path(path).is_err() {
+            self.path = None;
         }
     }
 
@@ -198,13 +206,23 @@ impl ScriptState {
     ) -> Result<bool, TooLong> {
         self.count_searched(subject.len())?;
         let Some(captures) = pattern.captures(subject) else { return Ok(false) };
+        self.take_captures(pattern, subject, captures)?;
+        Ok(true)
+    }
+
+    fn take_captures(
+        &mut self,
+        pattern: &PathPattern,
+        subject: &[u8],
+        captures: Captures,
+    ) -> Result<(), TooLong> {
         for (name, number) in pattern.groups() {
             let range = captures.get(number).unwrap_or_default();
             self.assign(name, subject.get(range).unwrap_or_default())?;
         }
         let span = self.keep(subject)?;
         self.captured = Some((span, captures));
-        Ok(true)
+        Ok(())
     }
 
     /// Counts octets that an expression is about to look at.

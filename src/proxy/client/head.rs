@@ -158,6 +158,7 @@ async fn refuse(
         series: None,
         origin: None,
         backend: None,
+        named: None,
         canary: None,
         status: if is_sent { reply.status() } else { 499 },
         started_at: SystemTime::now(),

@@ -2,7 +2,7 @@
 //! their answers become.
 
 use crate::filter::{
-    Answer, ClientLimits, Excess, Facts, Inquiry, Intent, Place, Question, Raised,
+    Answer, Asker, ClientLimits, Excess, Facts, Inquiry, Intent, LimitKey, Place, Question, Raised,
 };
 use crate::filter::{RedirectParts, Said, Scheme, Statuses, Step, Walk};
 use crate::http1::fields::FieldKind;
@@ -16,7 +16,7 @@ use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::rt;
-use crate::quota::Judged;
+use crate::quota::{Hold, Judged};
 use crate::table::{BackendId, Match, TableRule};
 use crate::telemetry::Counter;
 use crate::tls::{ClientAuthId, ClientIdentity, ClientRefusal};
@@ -32,7 +32,7 @@ pub(super) enum Held<'t> {
 /// What nginx answers where a rewrite leads to a whole URI.
 const FOUND: u16 = 302;
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
     /// The rule, if every gate lets the request pass.
     ///
     /// PERF: nothing here waits, so that requests whose rules have nobody asked pay for no future.
@@ -192,12 +192,9 @@ impl Exchange<'_> {
     }
 
     fn is_within_rate(&self, limits: &ClientLimits) -> bool {
-        let client = self.client().ip();
-        if limits.exempt.contains(client) {
-            return true;
-        }
+        let Some(client) = self.asker(limits) else { return true };
         let core = self.core;
-        let Judged { verdict, evictions } = core.quotas.count(limits, client, core.now());
+        let Judged { verdict, evictions } = core.quotas.count(limits, &client, core.now());
         core.telemetry.add(Counter::ClientLimitEvictions, evictions);
         verdict.is_ok()
     }
@@ -205,14 +202,33 @@ impl Exchange<'_> {
     /// Whether the request may be under way beside the others of its client; if so it is, until the
     /// exchange is over.
     fn has_room(&self, limits: &ClientLimits) -> bool {
-        let client = self.client().ip();
-        if limits.exempt.contains(client) {
-            return true;
-        }
+        let Some(client) = self.asker(limits) else { return true };
         let core = self.core;
-        let Judged { verdict, evictions } = core.quotas.hold(limits, client);
+        let Judged { verdict, evictions } = core.quotas.hold(limits, &client);
         core.telemetry.add(Counter::ClientLimitEvictions, evictions);
-        verdict.map(|hold| self.hold.set(hold)).is_ok()
+        verdict.map(|hold| self.keep(hold)).is_ok()
+    }
+
+    /// A rule has no more of them than there are places.
+    fn keep(&self, hold: Option<Hold<'a>>) {
+        let mut holds = self.holds.take();
+        if let Some(free) = holds.iter_mut().find(|held| held.is_none()) {
+            *free = hold;
+        }
+        self.holds.set(holds);
+    }
+
+    /// Whose request it is for these limits; `None`: they do not concern it.
+    fn asker(&self, limits: &ClientLimits) -> Option<Asker> {
+        let client = self.client().ip();
+        match &limits.key {
+            LimitKey::Address => (!limits.exempt.contains(client)).then(|| client.into()),
+            LimitKey::Text(text) => {
+                let mut value = Vec::new();
+                self.request().put_text(text, &mut value);
+                (!value.is_empty()).then(|| Asker::Text(value.into()))
+            }
+        }
     }
 
     /// Whether the client's certificate has a subject that the rule lets in.

@@ -5,7 +5,7 @@ use crate::filter::{AnswerOverlay, Answered, Text, Variable, Variables};
 use crate::http1::head::ResponseHead;
 use crate::proxy::exchange::reply::OwnFields;
 use crate::proxy::exchange::request::{Request, Scripted};
-use crate::proxy::exchange::variables::Known;
+use crate::proxy::exchange::variables::{Known, value_of};
 
 /// An answer whose fields are being written.
 #[derive(Clone, Copy)]
@@ -29,9 +29,23 @@ impl<'a> Answering<'a> {
     }
 
     fn field(&self, name: &[u8]) -> &'a [u8] {
-        let Some((head, octets)) = self.head else { return b"" };
-        let found = head.fields.iter().find(|f| f.name.of(octets).eq_ignore_ascii_case(name));
-        found.map_or(b"", |field| field.value.of(octets))
+        self.values(name).next().unwrap_or_default()
+    }
+
+    /// The value of the cookie that is set first under this name.
+    fn cookie(&self, name: &[u8]) -> &'a [u8] {
+        let mut pairs = self.values(b"set-cookie").map(|value| {
+            value.split(|octet| *octet == b';').next().unwrap_or_default().trim_ascii()
+        });
+        pairs.find_map(|pair| value_of(pair, name)).unwrap_or_default()
+    }
+
+    fn values(&self, name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.head.into_iter().flat_map(move |(head, octets)| {
+            let fields = head.fields.iter();
+            let found = fields.filter(move |f| f.name.of(octets).eq_ignore_ascii_case(name));
+            found.map(move |field| field.value.of(octets))
+        })
     }
 }
 
@@ -45,6 +59,9 @@ impl Variables for WithAnswer<'_> {
     fn put(&self, variable: &Variable, out: &mut Vec<u8>) {
         match variable {
             Variable::Answered(name) => out.extend_from_slice(self.answer.field(name.as_bytes())),
+            Variable::AnsweredCookie(name) => {
+                out.extend_from_slice(self.answer.cookie(name.as_bytes()));
+            }
             Variable::Status => out.extend_from_slice(self.answer.status.to_string().as_bytes()),
             other => self.request.put(other, out),
         }

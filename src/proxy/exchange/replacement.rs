@@ -74,17 +74,20 @@ impl Exchange<'_> {
             return Err(TooLong);
         }
         encode_path(&text, &mut path);
+        let prefix_at = text.len();
         if let Some(prefix) = &replacement.forwarded_prefix {
-            text.clear();
             prefix.put(&Captured { form: Form::Value, ..captured }, &mut text);
-            if text.len() > REQUEST_LINE_BYTES_MAX {
+            let value = text.get(prefix_at..).unwrap_or_default();
+            if value.len() > REQUEST_LINE_BYTES_MAX {
                 return Err(TooLong);
             }
             self.scratch.overlay.remove(FORWARDED_PREFIX);
-            self.scratch.overlay.add(FORWARDED_PREFIX, text.trim_ascii());
+            self.scratch.overlay.add(FORWARDED_PREFIX, value.trim_ascii());
         }
+        text.truncate(prefix_at);
         (self.scratch.path, self.scratch.replaced) = (path, text);
         self.scratch.is_path_replaced = true;
+        self.scratch.script.follow(&self.scratch.replaced);
         Ok(())
     }
 

@@ -57,9 +57,7 @@ impl Exchange<'_> {
             && let Some(pattern) = found.pattern
         {
             let path = state.path().unwrap_or_else(|| self.head().rule_path()).to_vec();
-            if let Some(captures) = pattern.captures(&path) {
-                state.capture(&path, captures);
-            }
+            state.capture(pattern, &path);
         }
         let known = self.known_of_request(&found.rule.origin);
         let course = match phase {

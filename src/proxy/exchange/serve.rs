@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::filter::script::PageStatus;
+use crate::filter::script::{Known as Changed, Logged, PageStatus};
 use crate::filter::{Answer, AnswerFields, CorsAnswer, Redirect, put_hex};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
@@ -33,7 +33,7 @@ use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
 use crate::table::plan::{ResponsePlan, Treatment};
-use crate::table::{Match, Route};
+use crate::table::{Match, Route, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
 
 /// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
@@ -119,7 +119,7 @@ impl<'a> Exchange<'a> {
             sent_trailers: Trailers::Kept,
             is_reading: false,
             collected: Buffer::unallocated(),
-            hold: Cell::new(None),
+            holds: Cell::default(),
             copy: None,
             copied: 0,
         };
@@ -237,6 +237,9 @@ impl<'a> Exchange<'a> {
             let peer = self.downstream.peer;
             self.claimed = Claimed::of(policy, peer, request, self.bytes, claimed_host);
         }
+        if let Some(form) = plan.and_then(|plan| plan.log_form.as_deref()) {
+            self.scratch.noted.follow(Some(form));
+        }
         self.begin_trace(matched);
         self.script = matched.and_then(|found| {
             let script = found.rule.plan.script.as_deref()?;
@@ -293,7 +296,7 @@ impl<'a> Exchange<'a> {
             None => (entry, backend),
         };
         let route = matched.route(entry);
-        if self.follow_script().is_err() || self.replace_path(route, &rule.origin).is_err() {
+        if self.replace_path(route, &rule.origin).is_err() || self.follow_script().is_err() {
             return Err(Instead::Reply(Reply::Malformed(RequestFault::UriTooLong)));
         }
         if !self.scratch.overlay.is_empty() {
@@ -438,10 +441,13 @@ impl<'a> Exchange<'a> {
         // What only the log and spans need is looked for only when there are any.
         let written = |kind: FieldKind| if is_written { field(kind) } else { &b""[..] };
         let noted = &self.scratch.noted;
+        let named = matched.filter(|_| is_logged && self.tally.backend.is_none());
+        let named = named.and_then(|found| self.named_backend(found.rule));
         let record = ExchangeRecord {
             series: self.tally.series,
             origin: rule.map(|rule| &rule.origin),
             backend: self.tally.backend.as_ref().map(|backend| &*backend.key),
+            named: named.as_deref().map(|backend| &*backend.key),
             canary: self.tally.canary.as_ref().map(|backend| &*backend.key),
             status: self.tally.status,
             started_at: if is_written {
@@ -472,7 +478,7 @@ impl<'a> Exchange<'a> {
             request: self.request(),
             request_id: &self.scratch.request_id,
             origin: record.origin,
-            backend: record.backend,
+            backend: record.backend.or(record.named),
         };
         if let Some(trace) = recorded {
             self.record_trace(trace, &record, &known, rule, started);
@@ -480,7 +486,15 @@ impl<'a> Exchange<'a> {
         if !is_logged {
             return self.core.telemetry.record(&record);
         }
-        self.core.record(&record, &known, self.policy.log.form.as_ref());
+        let known = Changed { state: &self.scratch.script, request: &known };
+        let own = rule.and_then(|rule| rule.plan.log_form.as_deref());
+        self.core.record(&record, &known, own.or(self.policy.log.form.as_ref()));
+    }
+
+    /// The backend that the rule names, where it was not asked.
+    fn named_backend(&self, rule: &TableRule) -> Option<Rc<Backend>> {
+        let id = rule.backends.first()?.backend_of(self.downstream.listener.scheme)?;
+        self.core.upstreams.backend(id)
     }
 
     /// Whether its rule and the controller want it in the log.
@@ -491,7 +505,9 @@ impl<'a> Exchange<'a> {
             let (listener, host) = (self.downstream.listener.id, &self.head().host);
             matched.is_some_and(|found| found.is_routed) || table.0.has_host(listener, host)
         };
+        let said = self.script.map(|(script, _)| self.scratch.script.logged(script));
         of_rule == AccessLog::Written
+            && said != Some(Logged::Never)
             && log.has(self.head().target.of(self.bytes))
             && (log.unclaimed == AccessLog::Written || is_claimed())
     }

@@ -8,6 +8,7 @@ use crate::filter::script::PageStatus;
 use crate::filter::{AnswerFields, Script};
 use crate::http1::head::{RequestHead, ResponseHead};
 use crate::http1::reframe::Trailers;
+use crate::limits::RULE_OPEN_LIMITS_MAX;
 use crate::model::{self, Origin};
 use crate::proxy::core::{Core, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
@@ -76,8 +77,8 @@ pub struct Exchange<'a> {
     pub sent_trailers: Trailers,
     /// The body, where it was collected.
     pub collected: Buffer,
-    /// Counts it among the requests of its client that are under way.
-    pub hold: Cell<Option<Hold<'a>>>,
+    /// Count it among the requests of its client that are under way.
+    pub holds: Cell<[Option<Hold<'a>>; RULE_OPEN_LIMITS_MAX]>,
     /// Keeps it for copies of the request.
     pub copy: Option<Rc<BodyCopy>>,
     /// Of which mirrors of its rule they are, a bit each.

@@ -89,6 +89,7 @@ impl Variables for Known<'_> {
             | Variable::NamedCapture(_)
             | Variable::Set(_)
             | Variable::Answered(_)
+            | Variable::AnsweredCookie(_)
             | Variable::Status
             | Variable::Outcome(_)
             | Variable::ConnectionUpgrade
@@ -146,7 +147,7 @@ pub fn cookie<'a>(request: Request<'a>, name: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// What stands behind `name=`.
-fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+pub fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (found, rest) = pair.split_at_checked(name.len())?;
     let value = rest.strip_prefix(b"=")?;
     found.eq_ignore_ascii_case(name).then_some(value)

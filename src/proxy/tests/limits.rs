@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use super::row::{ANSWERS, Act, Act::*, END, GET, OK, ROW, Row, check};
-use crate::filter::{AddressRanges, ClientLimits, Pace, Rate, Zone};
+use crate::filter::{AddressRanges, ClientLimits, LimitKey, Pace, Rate, Zone};
 use crate::model::Policies;
 
 fn number(count: u32) -> NonZeroU32 {
@@ -17,6 +17,7 @@ fn set(policies: &mut Policies, change: impl FnOnce(&mut ClientLimits)) {
         per_second: None,
         per_minute: None,
         open: None,
+        key: LimitKey::Address,
         exempt: AddressRanges::default(),
     };
     change(&mut limits);

@@ -83,7 +83,7 @@ impl<V: Variables> Line<'_, V> {
             Outcome::ConnectTime => write_moments(out, record.attempts, |a| a.connect_time),
             Outcome::HeaderTime => write_moments(out, record.attempts, |a| a.header_time),
             Outcome::UpstreamName => {
-                if let Some(key) = record.backend {
+                if let Some(key) = record.backend.or(record.named) {
                     write_upstream_name(out, key);
                 }
             }

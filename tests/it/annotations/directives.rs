@@ -217,12 +217,48 @@ const CASES: &[Case] = &[
         &["GET /pass/x"]),
     ("", "proxy_http_version 1.1;\nproxy_set_header X-A host;\n\
         location /pass/ { proxy_set_header X-B own; proxy_pass http://WEB; }", &["GET /pass/x"]),
+    ("", "location ~ ^/t/(?<tenant>[a-z]+)$ { return 200 \"$tenant\"; }", &["GET /t/ab", "GET /t/1"]),
+    ("", "proxy_http_version 1.1;\nlocation ~ ^/cap/(?<what>.+)/(.+)$ { \
+        proxy_set_header X-A \"$what-$2\"; proxy_pass http://WEB; }", &["GET /cap/a/b"]),
+    ("", "location ~ ^/cap/(.+)$ { add_header X-A \"<$1>\"; return 200 x; }", &["GET /cap/a"]),
+    ("add_header X-A \"$upstream_cookie_a|$upstream_cookie_c\" always;", "", PLACES),
+    ("expires max;\nadd_header Cache-Control public;", "", &["GET /said/x"]),
+    ("add_header X-B rule;\nif ($arg_a) { add_header X-A if; }\n\
+        if ($arg_b) { more_set_headers 'X-A: b'; }\nif ($arg_c) { set $x 1; }", "",
+        &["GET /?a=1", "GET /?b=1", "GET /?a=1&b=1", "GET /?a=1&c=1"]),
+    ("if ($request_method = OPTIONS) { add_header X-A 1; return 204; }\n\
+        if ($request_method = DELETE) { add_header X-A 1; return 405; }", "",
+        &["OPTIONS /", "DELETE /", "GET /"]),
+    ("default_type text/css;\nreturn 200 x;", "", &["GET /"]),
+    ("satisfy any;\nallow 127.0.0.1;\ndeny all;", "", &["GET /"]),
+    ("access_log off;\nlog_not_found off;\netag off;\nserver_tokens off;", "", &["GET /"]),
+    ("limit_req zone=one burst=1 nodelay;\nlimit_req_status 429;", "",
+        &["GET /", "GET /", "GET /"]),
+    ("limit_req zone=key;", "",
+        &["GET /", "GET /", "GET /\r\nX-Key: k", "GET /\r\nX-Key: l", "GET /\r\nX-Key: k"]),
+    ("", "limit_req zone=host;\nlimit_req_status 430;", &["GET /", "GET /"]),
+    ("", "location /in/ { limit_req zone=in; return 200 x; }\n\
+        location /passed/ { proxy_http_version 1.1; limit_req zone=in; proxy_pass http://WEB; }",
+        &["GET /in/", "GET /passed/", "GET /passed/", "GET /"]),
+    ("limit_conn open 5;\nlimit_conn_status 429;", "", &["GET /"]),
+    ("", "proxy_http_version 1.1;\nlocation /pool/ { proxy_pass http://pool; }", &["GET /pool/x"]),
+    ("", "proxy_http_version 1.1;\nlocation /pool/ { proxy_pass http://pool/in/; }",
+        &["GET /pool/x?y"]),
 ];
+
+/// What stands for `WEB` here; there its address does.
+const SERVICE: &str = "web.default.svc.cluster.local";
 
 /// What both have for all hosts.
 const FOR_ALL: &str = "map $arg_k $mapped { default none; one 1; ~*^T(?<rest>w.*)$ \"$rest!\"; \
     ~^e(.*)$ $1; }\nmap $mapped $tail { \"\" empty; none no; default \"<$http_x_in>\"; }\n\
-    geo $near { default far; 127.0.0.0/8 loop; 127.0.0.1 near; 10.0.0.0/8 ten; }\n";
+    geo $near { default far; 127.0.0.0/8 loop; 127.0.0.1 near; 10.0.0.0/8 ten; }\n\
+    limit_req_zone $binary_remote_addr zone=one:1m rate=1r/m;\n\
+    limit_req_zone $http_x_key zone=key:1m rate=1r/m;\n\
+    limit_req_zone $binary_remote_addr zone=host:1m rate=1r/m;\n\
+    limit_req_zone $binary_remote_addr zone=in:1m rate=1r/m;\n\
+    limit_conn_zone $binary_remote_addr zone=open:1m;\n\
+    upstream pool { server WEB weight=2 max_fails=0; keepalive 4; }\n";
 
 const REDIRECTED: &str = "HTTP/1.1 302 Found\r\nLocation: http://inner/two/x?y\r\n\
     Refresh: 5; url=http://inner/two/\r\nSet-Cookie: a=1; Domain=.inner.example; Path=/two/x\r\n\
@@ -264,14 +300,16 @@ fn seen(response: &Message) -> String {
 }
 
 fn directives_do_what_they_do_in_nginx(driver: Driver) {
-    let map = PERMISSION.replace("Critical", &format!("Critical, http-snippet: {FOR_ALL:?}"));
+    let for_all = FOR_ALL.replace("WEB", SERVICE);
+    let map = PERMISSION.replace("Critical", &format!("Critical, http-snippet: {for_all:?}"));
     let mut area = Area::new(driver).flag("--configmap", "default/controller").object(map);
     let (web, said) = (Backend::echo("web"), Backend::fixed(SAID));
     let places = Backend::fixed(REDIRECTED);
     let missing = Backend::fixed(MISSING);
-    let mut servers = format!("default_type text/html;\n{FOR_ALL}");
+    let for_all = FOR_ALL.replace("WEB", &web.address().to_string());
+    let mut servers = format!("default_type text/html;\n{for_all}");
     for (number, (of_rule, of_host, _)) in CASES.iter().enumerate() {
-        let ours = of_host.replace("WEB", "web.default.svc.cluster.local");
+        let ours = of_host.replace("WEB", SERVICE);
         let of_host = of_host.replace("WEB", &web.address().to_string());
         let said_of = [("configuration-snippet", *of_rule), ("server-snippet", &*ours)];
         let said_of = said_of.into_iter().filter(|(_, text)| !text.is_empty());

@@ -13,7 +13,11 @@ pub(super) const PERMISSION: &str = "apiVersion: v1\nkind: ConfigMap\n\
     data: {allow-snippet-annotations: \"true\", annotations-risk-level: Critical}\n---\n";
 
 fn permitting(driver: Driver) -> Area {
-    Area::new(driver).flag("--configmap", "default/controller").object(PERMISSION)
+    let forms = "Critical, http-snippet: \"log_format short 'short $uri $status';\"";
+    Area::new(driver)
+        .flag("--configmap", "default/controller")
+        .flag("--access-log", "nginx")
+        .object(PERMISSION.replace("Critical", forms))
 }
 
 /// A host of this name with the path `/` and the annotations.
@@ -81,7 +85,11 @@ fn directives_do_what_they_say(driver: Driver) {
         .ingress(&rule("hsts", "more_set_headers 'Strict-Transport-Security: max-age=1';"))
         .ingress(
             &Ingress::new("target")
-                .nginx("configuration-snippet", "rewrite ^/old/(.*)$ /api/$1;")
+                .nginx(
+                    "configuration-snippet",
+                    "rewrite ^/old/(.*)$ /api/$1;\nmore_set_headers \"X-Uri: $uri\";\n\
+                     proxy_set_header X-Uri $uri;\naccess_log /dev/stdout short;",
+                )
                 .nginx("rewrite-target", "/t/$1")
                 .host("target.example")
                 .path("/(.*)", ImplementationSpecific, "web"),
@@ -129,6 +137,7 @@ fn directives_do_what_they_say(driver: Driver) {
             "set $h inner; proxy_set_header Host \"$h.example$arg_x\";\n\
              proxy_hide_header X-Said;",
         ))
+        .ingress(&rule("quiet", "if ($arg_probe) { access_log off; }"))
         .ingress(&rule("lua", "access_by_lua_block { ngx.exit(403) }"))
         .ingress(&rule("cut", "more_set_headers 'X-A: b"))
         .ingress(&rule(
@@ -164,7 +173,9 @@ fn directives_do_what_they_say(driver: Driver) {
         row("early.example", "/open", 200).says("open"),
         row("early.example", "/closed", 401),
         web("target.example", "/old/x").saw("/t/api/x"),
-        web("target.example", "/x").saw("/t/x"),
+        web("target.example", "/x").saw("/t/x").saw_field("x-uri", "/t/x").has("X-Uri", "/t/x"),
+        web("quiet.example", "/unwritten?probe=1"),
+        web("quiet.example", "/written"),
         row("error.example", "/?x=1", 301).has("Location", "https://e.example/?x=1"),
         row("error.example", "/broken", 301).has("Location", "https://e.example/broken"),
         web("error.example", "/").lacks("Location"),
@@ -197,4 +208,11 @@ fn directives_do_what_they_say(driver: Driver) {
     let mut client = served.proxy.client();
     client.send("GET / HTTP/1.1\r\nHost: closed.example\r\n\r\n");
     client.assert_closed();
+    served.proxy.wait_for_output("/written");
+    served.proxy.wait_for_output("short /t/x 200");
+    assert!(!served.proxy.output().contains("/unwritten"));
+    // Of a request that came to no backend, too.
+    served.proxy.wait_for_output("GET / HTTP/1.1\" 403");
+    let denied = |line: &str| line.contains("\" 403 ") && line.contains("[default-web-80]");
+    assert!(served.proxy.output().lines().any(denied), "{}", served.proxy.output());
 }

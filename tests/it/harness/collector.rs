@@ -33,8 +33,7 @@ impl Collector {
     /// Starts one; builds it first where it was never built.
     #[track_caller]
     pub(crate) fn start() -> Self {
-        let program = program().join("collector");
-        let mut child = Command::new(program)
+        let mut child = Command::new(program())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -129,14 +128,19 @@ fn take(lines: BufReader<ChildStdout>, spans: &Mutex<Vec<Span>>) {
     }
 }
 
-/// The folder of the program.
+/// Where it is.
 fn program() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/build");
-        let output = Command::new(script).arg("collector").stderr(Stdio::inherit()).output();
-        let output = output.expect("tests/controlplane/build");
-        assert!(output.status.success(), "no collector; the lines above say why");
-        String::from_utf8(output.stdout).expect("a folder").trim().into()
-    })
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| built("collector"))
+}
+
+/// A program of `tests/controlplane`, which builds it where it was never built.
+#[track_caller]
+pub(crate) fn built(name: &str) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/controlplane/build");
+    let output = Command::new(script).arg(name).stderr(Stdio::inherit()).output();
+    let output = output.expect("tests/controlplane/build");
+    assert!(output.status.success(), "no {name}; the lines above say why");
+    let folder = String::from_utf8(output.stdout).expect("a folder");
+    Path::new(folder.trim()).join(name)
 }

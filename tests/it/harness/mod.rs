@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use backend::{Backend, Gate};
 pub(crate) use client::Client;
-pub(crate) use collector::{Collector, Span};
+pub(crate) use collector::{Collector, Span, built};
 pub(crate) use frames::Http2;
 pub(crate) use manifest::{Ingress, PathType};
 pub(crate) use message::{Message, fields_named};

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::control::lower::ingress::annotations::row::Risk;
 use crate::control::lower::options::LowerOptions;
 use crate::control::lower::settings::{ServerOfHost, Settings};
-use crate::control::lower::snippet::meaning::Snippet;
-use crate::filter::Variable;
+use crate::control::lower::snippet::meaning::{Names, Snippet};
 use crate::model::{
     Defaults, Downstream, ExternalAuthPolicy, Hsts, ObjectRef, Pools, RetryCause, StreamPolicy,
 };
@@ -102,10 +101,16 @@ impl Globals {
         }
     }
 
-    /// Variables that all directives know.
-    pub(in crate::control::lower) fn maps(&self) -> &BTreeMap<Box<str>, Variable> {
-        static NONE: BTreeMap<Box<str>, Variable> = BTreeMap::new();
-        self.http_snippet.as_ref().map_or(&NONE, |snippet| &snippet.maps)
+    /// What all directives may name.
+    pub(in crate::control::lower) fn names(&self) -> &Names {
+        static NONE: Names = Names {
+            maps: BTreeMap::new(),
+            rates: BTreeMap::new(),
+            opens: BTreeMap::new(),
+            upstreams: BTreeMap::new(),
+            log_forms: BTreeMap::new(),
+        };
+        self.http_snippet.as_ref().map_or(&NONE, |snippet| &snippet.names)
     }
 
     /// Whether objects come to the same by both. The rest is for the model as a whole.

@@ -23,7 +23,9 @@ pub(super) const KEYS: &[Key] = &[
         .put(http)
         .doubts(|text, globals| doubts(text, Place::Http, globals))
         .guard()
-        .doc("Text for the http block: what all hosts inherit, and variables of map and geo."),
+        .doc(
+            "Text for the http block: what all hosts inherit, and what it defines for their texts.",
+        ),
     key("location-snippet", "", Partial(CLOSED_SET))
         .put(location)
         .doubts(|text, globals| doubts(text, Place::Rule, globals))
@@ -75,7 +77,7 @@ fn server(text: &str, globals: &mut Globals) -> Result<(), String> {
 
 /// What keeps clients out and cannot be set up spoils the text: the one that was last good stays.
 fn read(text: &str, place: Place, globals: &Globals) -> Result<(Snippet, Vec<Fault>), String> {
-    let (snippet, faults) = snippet::read(text, place, &[], globals.maps());
+    let (snippet, faults) = snippet::read(text, place, &[], globals.names());
     match faults.iter().find(|fault| fault.weight == Weight::Guard) {
         None => Ok((snippet, faults)),
         Some(fault) => Err(said(fault)),

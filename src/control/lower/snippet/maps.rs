@@ -122,6 +122,6 @@ fn define(
     }
     let text = format!("{}|{:?}|{:?}|{}", call.name, call.words, call.inner, before.concat());
     let map = Mapping { text: text.into(), source, entries, default };
-    reading.snippet.maps.insert(name.into(), Variable::Mapped(Arc::new(map)));
+    reading.snippet.names.maps.insert(name.into(), Variable::Mapped(Arc::new(map)));
     Ok(())
 }

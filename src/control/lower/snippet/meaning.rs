@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::directives::Position;
 use crate::filter::script::{Block, Intercepts, Step};
 use crate::filter::{
-    AddressRanges, CookieFlags, FieldEdits, ListReach, MediaTypes, Replacement, Satisfy,
-    Substitution, Text, Times, Variable,
+    AddressRanges, ClientLimits, CookieFlags, FieldEdits, LimitKey, ListReach, LogForm, MediaTypes,
+    Replacement, Satisfy, Substitution, Text, Times, Variable,
 };
 use crate::model::{
     BackendKey, ConnectionOption, LocationMatch, Pattern, RetryCauses, TlsVersion, UpstreamVersion,
@@ -45,8 +46,10 @@ pub(crate) struct Snippet {
     pub forwarded: Forwarded,
     /// What an annotation could say, too.
     pub changes: Vec<Change>,
-    /// Variables of `map` and `geo`.
-    pub maps: BTreeMap<Box<str>, Variable>,
+    /// What it defines for other texts.
+    pub names: Names,
+    /// `limit_req`, `limit_conn`: each of one kind.
+    pub limits: Vec<Arc<ClientLimits>>,
     /// Locations of the host, in order.
     pub locations: Vec<LocationText>,
     /// Where the requests of a location go.
@@ -55,6 +58,28 @@ pub(crate) struct Snippet {
     pub falls_to: Option<Box<str>>,
     /// What `try_files` comes to, behind all other steps.
     pub tried: Option<Step>,
+}
+
+/// What a text for all hosts defines for the texts of others.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Names {
+    /// Variables of `map` and `geo`.
+    pub maps: BTreeMap<Box<str>, Variable>,
+    /// `limit_req_zone`: who counts, and how often one may ask.
+    pub rates: BTreeMap<Box<str>, (LimitKey, ZoneRate)>,
+    /// `limit_conn_zone`.
+    pub opens: BTreeMap<Box<str>, LimitKey>,
+    /// `upstream`: authorities and weights.
+    pub upstreams: BTreeMap<Box<str>, Vec<(Box<str>, u32)>>,
+    /// `log_format`.
+    pub log_forms: BTreeMap<Box<str>, Arc<LogForm>>,
+}
+
+/// The rate of a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ZoneRate {
+    PerSecond(NonZeroU32),
+    PerMinute(NonZeroU32),
 }
 
 /// What `allow` and `deny` say.
@@ -122,6 +147,8 @@ pub(crate) enum Change {
     Version(UpstreamVersion),
     Connection(ConnectionOption),
     NoAccessLog,
+    /// Form of the line.
+    LogForm(Arc<LogForm>),
     Tries(u32),
     TriesTime(Duration),
     /// What counts as a failed try: causes, statuses.
@@ -161,7 +188,8 @@ pub(crate) struct LocationText {
 /// `proxy_pass`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pass {
-    pub server: BackendKey,
+    /// Each with its share.
+    pub servers: Vec<(BackendKey, u32)>,
     pub is_tls: bool,
     /// As it is written, with its port.
     pub authority: Box<str>,

@@ -60,6 +60,7 @@ impl Change {
             Self::Version(version) => policies.upstream_version = *version,
             Self::Connection(option) => policies.connection = Some(*option),
             Self::NoAccessLog => policies.access_log = AccessLog::LeftOut,
+            Self::LogForm(form) => policies.log_form = Some(Arc::clone(form)),
             Self::Tries(tries) => retry.tries = Some(*tries),
             Self::TriesTime(time) => retry.time = Some(*time),
             Self::Causes(causes, statuses) => {
@@ -122,7 +123,15 @@ fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) 
     let is_unlogged = host.changes.contains(&Change::NoAccessLog);
     let access_log = if is_unlogged { AccessLog::LeftOut } else { policies.access_log };
     let external_auth = policies.external_auth.clone().map(|auth| remembering(auth, &script));
+    // What no rule of ingress-nginx says unless its owner does.
+    let mut inherited = Policies::default();
+    apply_changes(host, &mut inherited);
     Policies {
+        rate_status: policies.rate_status.or(inherited.rate_status),
+        open_status: policies.open_status.or(inherited.open_status),
+        pace: policies.pace.or(inherited.pace),
+        log_form: policies.log_form.clone().or(inherited.log_form),
+        zone_limits: if own.limits.is_empty() { &host.limits } else { &own.limits }[..].into(),
         addresses,
         access_log,
         external_auth,
@@ -250,6 +259,7 @@ fn within(outer: &Block, inner: &Block) -> Block {
         answered: behind(&outer.answered, &inner.answered),
         added: instead(&outer.added, &inner.added),
         errors: instead(&outer.errors, &inner.errors),
+        log: inner.log,
     }
 }
 
@@ -315,6 +325,7 @@ pub(crate) fn inherit(outer: &Snippet, inner: Snippet) -> Snippet {
         hidden,
         replaced: replaced.clone(),
         access: if inner.access.is_empty() { outer.access.clone() } else { inner.access },
+        limits: if inner.limits.is_empty() { outer.limits.clone() } else { inner.limits },
         satisfy: inner.satisfy.or(outer.satisfy),
         intercepts: inner.intercepts.or(outer.intercepts),
         media_type: inner.media_type.or_else(|| outer.media_type.clone()),

@@ -1,21 +1,21 @@
 //! A text → what it means, and what is wrong with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::guards::guards;
-use super::meaning::{Fault, Snippet, Weight};
+use super::meaning::{Fault, Names, Snippet, Weight};
 use super::places::Place;
 use super::reading::Reading;
 use super::rows;
 use crate::directives::{Block as Braces, Directive, parse};
-use crate::filter::Variable;
 
-/// Reads a text. `others`: texts whose variables it may use; `maps`: variables besides.
+/// Reads a text. `others`: texts whose variables it may use; `outer`: what the text
+/// for all hosts defines.
 pub(crate) fn read(
     text: &str,
     place: Place,
     others: &[&str],
-    maps: &BTreeMap<Box<str>, Variable>,
+    outer: &Names,
 ) -> (Snippet, Vec<Fault>) {
     let directives = match parse(text) {
         Ok(directives) => directives,
@@ -31,7 +31,7 @@ pub(crate) fn read(
     for directives in others.iter().chain([&directives]) {
         name_variables(directives, &mut names);
     }
-    let mut reading = Reading::new(&names, maps, rows::find, place);
+    let mut reading = Reading::new(&names, outer, rows::find, place);
     reading.directives(&directives);
     let (snippet, mut faults) = reading.finish();
     if others.iter().chain([&directives]).flatten().any(guards) {

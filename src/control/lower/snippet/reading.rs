@@ -1,9 +1,9 @@
 //! Directives → what they mean, one after the other; what is wrong with one spoils no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::guards::guards;
-use super::meaning::{Fault, Snippet, Weight};
+use super::meaning::{Fault, Names, Snippet, Weight};
 use super::places::{Place, Places};
 use crate::control::lower::regex_path::{self, Case};
 use crate::directives::{Block as Braces, Directive, Position};
@@ -13,6 +13,9 @@ use crate::filter::{PathPattern, Text, Variable};
 /// What is said of what every rule of ingress-nginx says itself, where it is said for a host.
 pub(super) const OF_RULES: &str =
     "every rule says it itself, so that it has no effect on rules in ingress-nginx either";
+
+/// Directives with a block.
+const BLOCKS: [&str; 6] = ["geo", "if", "limit_except", "location", "map", "upstream"];
 
 /// What reads a directive; or says what is wrong with it, as a part of a sentence.
 pub(super) type Read = fn(&mut Reading<'_>, &Call<'_>) -> Result<(), String>;
@@ -51,8 +54,8 @@ impl Call<'_> {
 pub(super) struct Reading<'a> {
     /// Variables that may be used, and locations without a path (`@name`).
     names: &'a BTreeSet<Box<str>>,
-    /// Variables that others define.
-    maps: &'a BTreeMap<Box<str>, Variable>,
+    /// What the text for all hosts defines.
+    outer: &'a Names,
     find: Find,
     place: Place,
     pub snippet: Snippet,
@@ -64,12 +67,12 @@ pub(super) struct Reading<'a> {
 impl<'a> Reading<'a> {
     pub(super) fn new(
         names: &'a BTreeSet<Box<str>>,
-        maps: &'a BTreeMap<Box<str>, Variable>,
+        outer: &'a Names,
         find: Find,
         place: Place,
     ) -> Self {
         let snippet = Snippet { blocks: vec![Block::default()], ..Snippet::default() };
-        Self { names, maps, find, place, snippet, fields: Block::default(), faults: Vec::new() }
+        Self { names, outer, find, place, snippet, fields: Block::default(), faults: Vec::new() }
     }
 
     /// Whether there is a location of this name, `@` included.
@@ -108,7 +111,7 @@ impl<'a> Reading<'a> {
             Braces::Directives(inner) => Some(&**inner),
             Braces::Foreign => return Err("its block is no list of directives".into()),
         };
-        if inner.is_some() != matches!(name, "if" | "limit_except" | "location" | "map" | "geo") {
+        if inner.is_some() != BLOCKS.contains(&name) {
             let why = if inner.is_some() { "it has no block" } else { "its block is missing" };
             return Err(why.into());
         }
@@ -134,7 +137,7 @@ impl<'a> Reading<'a> {
 
     /// Reads a block that is a text of its own.
     pub(super) fn apart(&mut self, directives: &[Directive], place: Place) -> Snippet {
-        let mut inner = Reading::new(self.names, self.maps, self.find, place);
+        let mut inner = Reading::new(self.names, self.outer, self.find, place);
         inner.directives(directives);
         let (snippet, mut faults) = inner.finish();
         self.faults.append(&mut faults);
@@ -169,12 +172,17 @@ impl<'a> Reading<'a> {
         self.variable(name).or_else(|| Variable::of_answer(name))
     }
 
+    /// What this text or the one for all hosts defines.
+    pub(super) fn defined<T>(&self, get: impl Fn(&Names) -> Option<&T>) -> Option<&T> {
+        get(&self.snippet.names).or_else(|| get(self.outer))
+    }
+
     /// A variable by its name.
     pub(super) fn variable(&self, name: &str) -> Option<Variable> {
         match self.names.contains(name) {
             true => Some(Variable::Set(name.into())),
             false => {
-                let map = self.snippet.maps.get(name).or_else(|| self.maps.get(name));
+                let map = self.defined(|names| names.maps.get(name));
                 map.cloned().or_else(|| Variable::named(name))
             }
         }
@@ -189,11 +197,6 @@ impl<'a> Reading<'a> {
 /// What is told of a directive that there is not.
 fn instead(name: &str) -> &'static str {
     match name {
-        "log_format" => "the form of lines is said by log-format-upstream",
-        "limit_req_zone" | "limit_req" | "limit_conn_zone" | "limit_conn" => {
-            "limits are said by limit-rps, limit-rpm and limit-connections"
-        }
-        "upstream" => "backends are Services, and how they are asked is said by annotations",
         "server" | "listen" | "server_name" => "hosts are those of Ingresses",
         "proxy_cache_path" | "proxy_cache_valid" | "proxy_cache_key" => "nothing is cached",
         "mirror" => "copies are said by mirror-target",

@@ -3,7 +3,10 @@
 use super::places::Place::{Auth, Http, Location, Rule, RuleIf, Server, ServerIf};
 use super::places::Places;
 use super::reading::{Read, Row};
-use super::{backend_tls, bodies, clients, coding, conditions, fields, maps, returned, simple};
+use super::{
+    backend_tls, bodies, clients, coding, conditions, fields, limits, logs, maps, returned, simple,
+    upstreams,
+};
 
 const fn row(name: &'static str, places: Places, read: Read) -> Row {
     Row { name, places, read }
@@ -27,7 +30,7 @@ pub(super) fn find(name: &str) -> Option<&'static Row> {
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     row("absolute_redirect", ANY, simple::idle),
-    row("access_log", WITH_IFS, simple::access_log),
+    row("access_log", WITH_IFS, logs::access_log),
     row("add_header", WITH_IFS, fields::add_header),
     row("aio", ANY, simple::idle),
     row("allow", BLOCKS, simple::access),
@@ -84,17 +87,22 @@ const ROWS: &[Row] = &[
     row("keepalive_requests", ANY, simple::idle),
     row("keepalive_timeout", BLOCKS, simple::idle),
     row("large_client_header_buffers", BLOCKS, simple::idle),
+    row("limit_conn", BLOCKS, limits::limit_conn),
     row("limit_conn_log_level", ANY, simple::idle),
     row("limit_conn_status", BLOCKS, simple::limit_status),
+    row("limit_conn_zone", HTTP, limits::limit_conn_zone),
     row("limit_except", RULES, conditions::limit_except),
     row("limit_rate", BLOCKS, simple::rate),
     row("limit_rate_after", BLOCKS, simple::rate),
+    row("limit_req", BLOCKS, limits::limit_req),
     row("limit_req_log_level", ANY, simple::idle),
     row("limit_req_status", BLOCKS, simple::limit_status),
+    row("limit_req_zone", HTTP, limits::limit_req_zone),
     row("lingering_close", ANY, simple::idle),
     row("lingering_time", ANY, simple::idle),
     row("lingering_timeout", ANY, simple::idle),
     row("location", Places::of(&[Server]), simple::location),
+    row("log_format", HTTP, logs::log_format),
     row("log_not_found", ANY, simple::idle),
     row("log_subrequest", ANY, simple::idle),
     row("map", HTTP, maps::map),
@@ -134,7 +142,7 @@ const ROWS: &[Row] = &[
     row("proxy_next_upstream_timeout", BLOCKS, simple::tries_time),
     row("proxy_next_upstream_tries", BLOCKS, simple::tries),
     row("proxy_no_cache", BLOCKS, simple::uncached),
-    row("proxy_pass", Places::of(&[Location]), simple::proxy_pass),
+    row("proxy_pass", LOCATION, upstreams::proxy_pass),
     row("proxy_pass_header", BLOCKS, fields::proxy_pass_header),
     row("proxy_pass_request_body", Places::of(&[Auth]), simple::idle),
     row("proxy_read_timeout", BLOCKS, simple::read_timeout),
@@ -182,6 +190,7 @@ const ROWS: &[Row] = &[
     row("tcp_nopush", ANY, simple::idle),
     row("try_files", LOCATION, simple::try_files),
     row("types_hash_max_size", ANY, simple::idle),
+    row("upstream", HTTP, upstreams::upstream),
     row("variables_hash_bucket_size", ANY, simple::idle),
     row("variables_hash_max_size", ANY, simple::idle),
 ];

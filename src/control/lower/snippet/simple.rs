@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use super::meaning::{Access, Change, LocationText, Pass};
+use super::meaning::{Access, Change, LocationText};
 use super::places::Place;
 use super::reading::{Call, OF_RULES, Reading};
 use crate::control::lower::ingress::annotations::headers::replacement;
 use crate::control::lower::ingress::annotations::timeouts::parse_conditions;
-use crate::control::lower::ingress::annotations::url::{self, Server};
 use crate::control::lower::regex_path::Case;
 use crate::filter::script::{Intercepts, KeepsQuery, Returned, Rewrite, Step, Then};
 use crate::filter::{AddressRanges, PathPattern, Satisfy, Text, Variable, nginx_size, nginx_time};
@@ -17,19 +16,6 @@ use crate::model::{LocationMatch, Pattern, UpstreamVersion};
 /// Takes what is about nginx' own buffers, logs and files.
 pub(super) fn idle(_: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     if call.words.is_empty() { Err("it takes a word".into()) } else { Ok(()) }
-}
-
-pub(super) fn access_log(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    match call.words[..] {
-        ["off"] if call.place == Place::RuleIf => {
-            Err("only off for all requests is possible".into())
-        }
-        ["off"] => {
-            reading.snippet.changes.push(Change::NoAccessLog);
-            Ok(())
-        }
-        _ => Err("where the log goes and what is in it is said by the ConfigMap".into()),
-    }
 }
 
 pub(super) fn access(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
@@ -277,25 +263,6 @@ fn replaced(path: &str, uri: &str) -> Result<Step, String> {
     let path = target.map_err(|error| error.to_string())?;
     let (query, keeps_query, then) = (None, KeepsQuery::Yes, Then::Serve);
     Ok(Step::Rewrite(Box::new(Rewrite { pattern, path, query, keeps_query, then })))
-}
-
-pub(super) fn proxy_pass(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    let url = url::parse(call.word()?)?;
-    if url.target.contains(['$', '?']) {
-        return Err("variables and queries are not supported there".into());
-    }
-    let uri = (!url.target.is_empty()).then(|| url.target.into());
-    let Server::Named(server) = url.server else {
-        return Err("the host is not that of the request".into());
-    };
-    let port = match server.as_host() {
-        Some((_, 80 | 443)) | None => String::new(),
-        Some((_, port)) => format!(":{port}"),
-    };
-    let authority = format!("{}{port}", url.host).into();
-    let is_tls = call.word()?.starts_with("https");
-    reading.snippet.pass = Some(Pass { server, is_tls, authority, uri });
-    Ok(())
 }
 
 /// Clients do not get there, but who is led there by a rewrite or an error.

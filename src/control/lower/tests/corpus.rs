@@ -4,10 +4,8 @@
 //! questions to servers of external authentication, one that is none) as its count says: their
 //! directives were counted, the texts are ours.
 
-use std::collections::BTreeMap;
-
 use crate::control::lower::snippet::places::Place::{self, Auth, Rule, Server};
-use crate::control::lower::snippet::{self, Weight};
+use crate::control::lower::snippet::{self, Names, Weight};
 
 /// How many there are of its kind, whether it is read as a whole, where it stands, the text.
 type Row = (usize, bool, Place, &'static str);
@@ -234,7 +232,7 @@ const SHARE_MIN: usize = 88;
 fn most_of_what_people_write_is_read_as_a_whole() {
     let mut read = 0;
     for (count, is_whole, place, text) in ROWS {
-        let (_, faults) = snippet::read(text, *place, &[], &BTreeMap::new());
+        let (_, faults) = snippet::read(text, *place, &[], &Names::default());
         let lost: Vec<_> = faults.iter().filter(|fault| fault.weight > Weight::Idle).collect();
         assert_eq!(lost.is_empty(), *is_whole, "{text}: {lost:?}");
         read += if *is_whole { *count } else { 0 };

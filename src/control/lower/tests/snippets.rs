@@ -2,6 +2,8 @@
 
 use super::guards::guarded;
 use super::*;
+use crate::control::lower::snippet::places::Place;
+use crate::control::lower::snippet::{self, Names};
 use crate::filter::AddressRules;
 use crate::limits::SCRIPT_LOCATIONS_MAX;
 use crate::model::{AccessLog, LocationMatch, Refusal, Severity};
@@ -214,6 +216,30 @@ fn what_is_not_understood_is_told_with_its_place() {
         (RULE, "proxy_read_timeout soon;", "Warning DirectiveNotSupported line 1, column 1 (proxy"),
         (RULE, "client_max_body_size big;", "Warning DirectiveNotSupported line 1"),
         (RULE, "access_log /dev/stdout;", "Warning DirectiveNotSupported line 1"),
+        (
+            RULE,
+            "access_log /dev/stdout none;",
+            "Warning DirectiveNotSupported line 1, column 1 (ac",
+        ),
+        (RULE, "access_log /tmp/x upstreaminfo;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "access_log /var/log/nginx/access.log upstreaminfo;", ""),
+        (RULE, "if ($uri) { access_log off; }", ""),
+        (
+            RULE,
+            "if ($uri) { access_log /dev/stdout none; }",
+            "Warning DirectiveNotSupported line 1",
+        ),
+        (
+            RULE,
+            "limit_req zone=none;",
+            "Error GuardNotSupported line 1, column 1 (limit_req): there",
+        ),
+        (
+            RULE,
+            "limit_conn none 5;",
+            "Error GuardNotSupported line 1, column 1 (limit_conn): there",
+        ),
+        (RULE, "upstream a { server b; }", "Warning DirectiveNotSupported line 1"),
         (RULE, "proxy_ssl_verify maybe;", "Warning DirectiveNotSupported line 1"),
         (RULE, "proxy_ssl_protocols TLSv1;", "Warning DirectiveNotSupported line 1"),
         (RULE, "proxy_ssl_ciphers RC4;", "Warning DirectiveNotSupported line 1"),
@@ -288,6 +314,38 @@ fn what_is_not_understood_is_told_with_its_place() {
         }
         let is_closed = policies(&lowered).refusal == Some(Refusal::Guard);
         assert_eq!(is_closed, expected.starts_with("Error"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_text_for_all_hosts_defines_is_read_strictly() {
+    const ZONE: &str = "limit_req_zone $uri zone=a:1m rate=1r/s;\n";
+    for (text, why) in [
+        (ZONE, ""),
+        ("limit_req_zone $remote_addr zone=a:1m;", "its rate is missing"),
+        ("limit_req_zone $remote_addr zone=a:1m rate=1r/h;", "\"1r/h\" is no rate"),
+        ("limit_req_zone $remote_addr rate=1r/s;", "it takes a key and zone=NAME:SIZE"),
+        ("limit_req_zone $nothing zone=a:1m rate=1r/s;", "the variable $nothing is not known"),
+        ("limit_req_zone $uri zone=a:1m rate=1r/s sync;", "\"sync\" is no parameter"),
+        ("limit_conn_zone $remote_addr;", "it takes a key and zone=NAME:SIZE"),
+        (&format!("{ZONE}limit_req zone=a burst=2 delay=1;"), ""),
+        (&format!("{ZONE}limit_req zone=a burst=0;"), "\"0\" is no number"),
+        (&format!("{ZONE}{}", "limit_req zone=a;".repeat(4)), "there are more than 3"),
+        ("upstream a { server b.c.svc.cluster.local weight=2; server 10.0.0.1 backup; }", ""),
+        ("upstream a { server b down; }", "it has no server"),
+        ("upstream a { ip_hash; server b; }", "ip_hash is not supported in it"),
+        ("upstream a { server b weight=0; }", "a weight is no number"),
+        ("upstream a { server b slowly; }", "\"slowly\" is not supported"),
+        ("log_format a escape=json '$uri' ' $status';", ""),
+        ("log_format a;", "it takes a name and a form"),
+        ("log_format a escape=none '$nothing';", "the variable $nothing is not known"),
+    ] {
+        let (_, faults) = snippet::read(text, Place::Http, &[], &Names::default());
+        match (why, &faults[..]) {
+            ("", []) => {}
+            (why, [one]) if !why.is_empty() => assert!(one.why.contains(why), "{text}: {one:?}"),
+            (_, faults) => panic!("{text}: {faults:?}"),
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! What ingress-nginx does not understand of it, it often leaves out, and lets everybody in. Here
 //! it closes the rules.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::group::Group;
@@ -19,10 +18,9 @@ use super::url::{self, Server, after_scheme, check_characters, with_variables};
 use crate::control::lower::configmap::globals::{GeneralAuth, SnippetPolicy};
 use crate::control::lower::settings::Settings;
 use crate::control::lower::snippet::places::Place;
-use crate::control::lower::snippet::{self, Fault, Weight};
+use crate::control::lower::snippet::{self, Fault, Names, Weight};
 use crate::filter::{
-    AuthCachePolicy, AuthDurations, ExternalAuth, FieldEdits, Statuses, Text, Variable,
-    is_own_field, merged,
+    AuthCachePolicy, AuthDurations, ExternalAuth, FieldEdits, Statuses, Text, is_own_field, merged,
 };
 use crate::limits::AUTH_NAMES_MAX;
 use crate::model::ExternalAuthPolicy;
@@ -349,15 +347,12 @@ fn snippet_fields(reader: &mut Reader<'_, '_>) -> Result<Vec<(Box<str>, Text)>, 
     let is_kept = own.is_none() || reader.globals.snippets() == SnippetPolicy::Read;
     let Some(text) = reader.text(SNIPPET).filter(|_| is_kept) else { return Ok(Vec::new()) };
     let advice = "Keep proxy_set_header alone; say the rest in other annotations.";
-    let fields = parse_snippet(text, reader.globals.maps());
+    let fields = parse_snippet(text, reader.globals.names());
     fields.map_err(|why| close(reader, SNIPPET, "the text", &why, advice))
 }
 
-fn parse_snippet(
-    text: &str,
-    maps: &BTreeMap<Box<str>, Variable>,
-) -> Result<Vec<(Box<str>, Text)>, String> {
-    let (read, faults) = snippet::read(text, Place::Auth, &[], maps);
+fn parse_snippet(text: &str, names: &Names) -> Result<Vec<(Box<str>, Text)>, String> {
+    let (read, faults) = snippet::read(text, Place::Auth, &[], names);
     if let Some(fault) = faults.iter().find(|fault| fault.weight > Weight::Idle) {
         let Fault { at, directive, why, .. } = fault;
         return Err(format!("line {} ({directive}): {why}.", at.line));

@@ -12,7 +12,7 @@ use super::row::Scope::Location;
 use super::row::State::{self, Partial, Supported};
 use super::row::{Row, row};
 use crate::control::lower::settings::Settings;
-use crate::filter::{AddressRanges, ClientLimits, Pace, Rate, Zone};
+use crate::filter::{AddressRanges, ClientLimits, LimitKey, Pace, Rate, Zone};
 use crate::limits::{CLIENT_BURST_MULTIPLIER_MAX, CLIENT_RATE_MAX};
 
 pub(super) const GROUP: Group = Group { title: "Limits", rows: ROWS, read: Some(read) };
@@ -67,6 +67,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     let burst = |count: NonZeroU32| u64::from(count.get()).saturating_mul(multiplier.into());
     settings.policies.limits = Some(Arc::new(ClientLimits {
         zone: Zone::of(&reader.owner.namespace, &reader.owner.name, reader.uid),
+        key: LimitKey::Address,
         per_second: second.map(|count| Rate::per_second(count, burst(count))),
         per_minute: minute.map(|count| Rate::per_minute(count, burst(count))),
         open,

@@ -1,6 +1,5 @@
 //! Directives of nginx, in its words.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::group::Group;
@@ -13,9 +12,8 @@ use super::row::{Row, field, row};
 use crate::control::lower::configmap::globals::SnippetPolicy;
 use crate::control::lower::settings::Settings;
 use crate::control::lower::snippet::places::Place;
-use crate::control::lower::snippet::{self, Fault, Snippet, Weight};
+use crate::control::lower::snippet::{self, Fault, Names, Snippet, Weight};
 use crate::control::source::report::Finding;
-use crate::filter::Variable;
 
 pub(super) const GROUP: Group =
     Group { title: "Configuration text of nginx", rows: ROWS, read: Some(read) };
@@ -55,9 +53,9 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         }
         if globals.snippets() == SnippetPolicy::Refused {
             settings.is_refused = true;
-            reader.report.error(refused(name, text, globals.maps()));
+            reader.report.error(refused(name, text, globals.names()));
         } else {
-            reader.report.error(dropped(name, text, globals.maps()));
+            reader.report.error(dropped(name, text, globals.names()));
         }
     }
     if globals.snippets() != SnippetPolicy::Read {
@@ -71,7 +69,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
             return None;
         }
         let text = [all, own.unwrap_or_default()].join("\n");
-        let (snippet, mut faults) = snippet::read(&text, place, &known, globals.maps());
+        let (snippet, mut faults) = snippet::read(&text, place, &known, globals.names());
         // What is wrong with the text for all was told where it stands.
         let above = all.lines().count().max(1);
         faults.retain(|fault| own.is_some() && fault.at.line > above);
@@ -135,7 +133,7 @@ fn close(settings: &mut Settings, name: &str) {
 }
 
 /// In the words by which administrators know it.
-fn refused(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> Finding {
+fn refused(name: &str, text: &str, names: &Names) -> Finding {
     Finding {
         reason: "SnippetNotAllowed",
         field: field(name),
@@ -144,11 +142,11 @@ fn refused(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> Findi
              of this version of the Ingress is served.",
             group(name)
         ),
-        advice: format!("{ALLOW} {}", if_read(name, text, maps)),
+        advice: format!("{ALLOW} {}", if_read(name, text, names)),
     }
 }
 
-fn dropped(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> Finding {
+fn dropped(name: &str, text: &str, names: &Names) -> Finding {
     Finding {
         reason: "SnippetNotAllowed",
         field: field(name),
@@ -156,7 +154,7 @@ fn dropped(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> Findi
             "{name} annotation cannot be used. Snippet directives are disabled by the Ingress \
              administrator; where they may keep clients out, all requests get status 503."
         ),
-        advice: format!("{ALLOW} {}", if_read(name, text, maps)),
+        advice: format!("{ALLOW} {}", if_read(name, text, names)),
     }
 }
 
@@ -172,13 +170,13 @@ fn group(name: &str) -> &'static str {
 }
 
 /// What would change.
-fn if_read(name: &str, text: &str, maps: &BTreeMap<Box<str>, Variable>) -> String {
+fn if_read(name: &str, text: &str, names: &Names) -> String {
     let place = match name {
         HOST => Place::Server,
         AUTH => Place::Auth,
         _ => Place::Rule,
     };
-    let (_, faults) = snippet::read(text, place, &[text], maps);
+    let (_, faults) = snippet::read(text, place, &[text], names);
     match faults.iter().find(|fault| fault.weight > Weight::Idle) {
         None => "All of its directives would be supported.".to_owned(),
         Some(Fault { at, directive, why, .. }) => {

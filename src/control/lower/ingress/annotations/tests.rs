@@ -8,7 +8,9 @@ use super::groups::GROUPS;
 use super::row::{Guard, Invalid};
 use crate::control::lower::Lowered;
 use crate::control::lower::tests::{lower_permitted, routes};
-use crate::filter::{AddressRanges, ClientLimits, Filter, Pace, PathEdit, Rate, Redirect, Zone};
+use crate::filter::{
+    AddressRanges, ClientLimits, Filter, LimitKey, Pace, PathEdit, Rate, Redirect, Zone,
+};
 use crate::filter::{IncomingSpans, Text, TracePlan};
 use crate::limits::{FLAG_SECONDS_MAX, TRIES_MAX};
 use crate::model::{
@@ -230,7 +232,8 @@ fn what_is_tried_again_becomes_a_policy() {
 fn limited(change: impl FnOnce(&mut ClientLimits)) -> Policies {
     let zone = Zone::of("default", "a", None);
     let (open, exempt) = (None, AddressRanges::default());
-    let mut limits = ClientLimits { zone, per_second: None, per_minute: None, open, exempt };
+    let key = LimitKey::Address;
+    let mut limits = ClientLimits { zone, key, per_second: None, per_minute: None, open, exempt };
     change(&mut limits);
     changed(|p| p.limits = Some(Arc::new(limits)))
 }
