@@ -148,6 +148,7 @@ fn everything_that_ingress_nginx_served_is_served() {
         assert_eq!(output.lines().find(is_missing), None);
     }
     check_services(&world, &proxy);
+    check_changes(&world, &proxy);
 
     // It ends, and gives its Lease back.
     assert_eq!(world.team(0).addresses("shop"), [""; 0]);
@@ -177,6 +178,68 @@ fn everything_that_ingress_nginx_served_is_served() {
     // What another class takes loses our address.
     world.team(0).merge("Ingress", "shop", json!({ "spec": { "ingressClassName": "another" } }));
     wait_until("no address", || shop(0).is_empty());
+}
+
+/// What is said of an Ingress by annotations, texts of nginx and the ConfigMap is followed.
+#[track_caller]
+fn check_changes(world: &World, proxy: &Proxy) {
+    let (home, team) = (world.home(), world.team(2));
+    let stranger = format!("http://stranger.{}.svc.cluster.local/", team.namespace);
+    team.ingress(&world.names.class, "live", "live.example", "web");
+    let is = |what: &str, status: u16, backend: &str| {
+        wait_until(what, || {
+            let answer = proxy.get("live.example", "/");
+            answer.status() == status && (backend.is_empty() || answer.json()["backend"] == backend)
+        });
+    };
+    is("it", 200, "web");
+    let said = |ingress: &str, annotations: &[(&str, Option<&str>)]| {
+        let name = |key: &str| format!("nginx.ingress.kubernetes.io/{key}");
+        let all = annotations.iter().map(|(key, value)| (name(key), json!(value)));
+        let all: serde_json::Map<String, Value> = all.collect();
+        team.merge("Ingress", ingress, json!({ "metadata": { "annotations": all } }));
+    };
+    for (annotations, status) in [
+        (&[("configuration-snippet", Some("if ($arg_x = '') { return 410; }"))][..], 410),
+        (&[("configuration-snippet", Some("limit_req zone=none;"))], 503),
+        (
+            &[
+                ("configuration-snippet", None),
+                ("auth-type", Some("basic")),
+                ("auth-secret", Some("ops-users")),
+            ],
+            401,
+        ),
+        (
+            &[
+                ("auth-type", None),
+                ("auth-secret", None),
+                ("whitelist-source-range", Some("203.0.113.0/24")),
+            ],
+            403,
+        ),
+        (&[("whitelist-source-range", None), ("auth-url", Some(&stranger))], 401),
+        (&[("server-snippet", Some("return 418;"))], 418),
+        (&[("server-snippet", None), ("auth-url", None)], 200),
+    ] {
+        said("live", annotations);
+        is(&format!("{annotations:?}"), status, "");
+    }
+    team.ingress(&world.names.class, "live-next", "live.example", "next");
+    said("live-next", &[("canary", Some("true")), ("canary-weight", Some("100"))]);
+    is("the canary", 200, "next");
+    said("live-next", &[("canary-weight", Some("0"))]);
+    is("the main one", 200, "web");
+    let setting = |key: &str, value: Option<&str>| {
+        home.merge("ConfigMap", "ingress-nginx-controller", json!({ "data": { key: value } }));
+    };
+    setting("force-ssl-redirect", Some("true"));
+    is("the redirect", 308, "");
+    setting("force-ssl-redirect", None);
+    is("none", 200, "web");
+    for name in ["live", "live-next"] {
+        team.delete("Ingress", name);
+    }
 }
 
 /// TCP and UDP services follow their ConfigMaps and their endpoints.
