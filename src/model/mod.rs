@@ -59,7 +59,7 @@ pub use request_log::{LogPlace, LogSeverity, RequestLog};
 pub use share::Share;
 pub use stream::{Introduced, Introduces, StreamPolicy, StreamService, StreamTerms};
 pub use tls::{ServerName, ServerTlsId, TlsAction};
-pub use traces::{Collector, CollectorProtocol, SpanBatches, Traces};
+pub use traces::{Collector, CollectorChannel, CollectorProtocol, SpanBatches, Traces};
 pub use truth::parse_bool;
 
 use crate::filter::Filter;

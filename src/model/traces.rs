@@ -24,12 +24,23 @@ pub struct Traces {
 /// A collector of OTLP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Collector {
-    /// What it speaks, in clear text.
+    /// What it speaks.
     pub protocol: CollectorProtocol,
+    /// Over what.
+    pub channel: CollectorChannel,
     /// Name or address, without brackets.
     pub host: Box<str>,
     /// Its port.
     pub port: u16,
+}
+
+/// What octets for a collector are sent over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectorChannel {
+    /// TCP.
+    ClearText,
+    /// TLS; its certificate is for its name and from an authority that the system trusts.
+    Tls,
 }
 
 /// What carries messages of OTLP.
@@ -50,6 +61,17 @@ pub struct SpanBatches {
     pub batch_spans: usize,
     /// How long they wait for others.
     pub delay: Duration,
+}
+
+impl CollectorChannel {
+    /// What URIs of it begin with.
+    #[must_use]
+    pub const fn scheme(self) -> &'static str {
+        match self {
+            Self::ClearText => "http",
+            Self::Tls => "https",
+        }
+    }
 }
 
 impl Collector {

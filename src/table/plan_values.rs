@@ -34,6 +34,7 @@ impl Plan {
         let mut put = |name, value: Option<String>| values.extend(value.map(|value| (name, value)));
         let off = (self.access_log == AccessLog::LeftOut).then(|| "off".to_owned());
         put("access log", off);
+        put("form of the access log", self.log_form.as_ref().map(|_| "its own".to_owned()));
         put("traced", self.trace.as_ref().map(|_| "yes".to_owned()));
         put(
             "client's address",

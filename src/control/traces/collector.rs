@@ -7,13 +7,17 @@ use hyper::client::conn::{http1, http2};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, RETRY_AFTER, TE, USER_AGENT};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::message::{Answer, Verdict, verdict};
 use crate::limits::{SPANS_ANSWER_BYTES_MAX, SPANS_CONNECT_TIMEOUT, SPANS_EXPORT_TIMEOUT};
-use crate::model::{Collector, CollectorProtocol};
+use crate::model::{Collector, CollectorChannel, CollectorProtocol};
+use crate::tls::client::{ClientTls, Verify};
 
 /// A connection that spans are sent over.
 pub(super) struct Link {
@@ -78,10 +82,10 @@ impl Link {
     }
 
     fn request(&self, message: Bytes) -> Result<Request<Full<Bytes>>, Broken> {
-        let Collector { protocol, .. } = self.collector;
+        let Collector { protocol, channel, .. } = self.collector;
         let authority = self.collector.authority();
         let request = Request::post(match protocol {
-            CollectorProtocol::Grpc => format!("http://{authority}{GRPC_PATH}"),
+            CollectorProtocol::Grpc => format!("{}://{authority}{GRPC_PATH}", channel.scheme()),
             CollectorProtocol::Http => HTTP_PATH.to_owned(),
         });
         let request = request.header(USER_AGENT, concat!("ringway/", env!("CARGO_PKG_VERSION")));
@@ -110,9 +114,28 @@ type Broken = Box<dyn std::error::Error + Send + Sync>;
 async fn connect(collector: &Collector) -> Result<(Sender, JoinHandle<()>), Broken> {
     let stream = TcpStream::connect((&*collector.host, collector.port)).await?;
     stream.set_nodelay(true)?;
+    match collector.channel {
+        CollectorChannel::ClearText => speak(collector.protocol, stream).await,
+        CollectorChannel::Tls => {
+            let alpn: &[u8] = match collector.protocol {
+                CollectorProtocol::Grpc => b"h2",
+                CollectorProtocol::Http => b"http/1.1",
+            };
+            let tls = ClientTls::new(Verify::Native, None, &[alpn])?;
+            let name = ServerName::try_from(collector.host.to_string())?;
+            let stream = TlsConnector::from(tls.config()).connect(name, stream).await?;
+            speak(collector.protocol, stream).await
+        }
+    }
+}
+
+/// Begins a connection of the protocol. How one ends is told to who sends next.
+async fn speak(
+    protocol: CollectorProtocol,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) -> Result<(Sender, JoinHandle<()>), Broken> {
     let stream = TokioIo::new(stream);
-    // How a connection ends is told to who sends next.
-    Ok(match collector.protocol {
+    Ok(match protocol {
         CollectorProtocol::Grpc => {
             let (sender, driver) = http2::handshake(TokioExecutor::new(), stream).await?;
             (Sender::Http2(sender), tokio::spawn(async move { drop(driver.await) }))

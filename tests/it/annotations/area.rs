@@ -1,6 +1,7 @@
 //! One proxy with everything that its tables of requests go to.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
@@ -14,6 +15,8 @@ pub(crate) struct Area {
     builder: Builder,
     backends: BTreeMap<&'static str, Backend>,
     authority: Authority,
+    /// What the proxy believes of the system.
+    is_trusted: bool,
 }
 
 /// The same, served.
@@ -27,7 +30,7 @@ impl Area {
     /// Nothing yet.
     pub(crate) fn new(driver: Driver) -> Self {
         let (builder, authority) = (Builder::new(driver), Authority::new());
-        Self { builder, backends: BTreeMap::new(), authority }
+        Self { builder, backends: BTreeMap::new(), authority, is_trusted: false }
     }
 
     /// Echo backends, each behind port 80 of a Service of its name.
@@ -63,10 +66,19 @@ impl Area {
         Self { builder: self.builder.flag(name, value), ..self }
     }
 
+    /// Who signs the certificates is an authority of the system.
+    pub(crate) fn trusted(self) -> Self {
+        Self { is_trusted: true, ..self }
+    }
+
     #[track_caller]
     pub(crate) fn start(self) -> Served {
-        let Self { builder, backends, authority } = self;
-        Served { proxy: builder.start(), backends, authority }
+        let Self { builder, backends, authority, is_trusted } = self;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ringway"));
+        if is_trusted {
+            command.env("SSL_CERT_FILE", authority.file());
+        }
+        Served { proxy: builder.start_by(command), backends, authority }
     }
 }
 
@@ -90,6 +102,11 @@ impl Served {
     #[track_caller]
     pub(crate) fn backend(&self, name: &str) -> &Backend {
         &self.backends[name]
+    }
+
+    /// Who signs certificates.
+    pub(crate) const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// What trusts the certificates and speaks these protocols.

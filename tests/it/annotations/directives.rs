@@ -217,7 +217,8 @@ const CASES: &[Case] = &[
         &["GET /pass/x"]),
     ("", "proxy_http_version 1.1;\nproxy_set_header X-A host;\n\
         location /pass/ { proxy_set_header X-B own; proxy_pass http://WEB; }", &["GET /pass/x"]),
-    ("", "location ~ ^/t/(?<tenant>[a-z]+)$ { return 200 \"$tenant\"; }", &["GET /t/ab", "GET /t/1"]),
+    ("", "location ~ ^/t/(?<tenant>[a-z]+)$ { return 200 \"$tenant\"; }",
+        &["GET /t/ab", "GET /t/1"]),
     ("", "proxy_http_version 1.1;\nlocation ~ ^/cap/(?<what>.+)/(.+)$ { \
         proxy_set_header X-A \"$what-$2\"; proxy_pass http://WEB; }", &["GET /cap/a/b"]),
     ("", "location ~ ^/cap/(.+)$ { add_header X-A \"<$1>\"; return 200 x; }", &["GET /cap/a"]),

@@ -7,13 +7,14 @@ use super::Area;
 use super::area::Served;
 use crate::for_each_driver;
 use crate::harness::{
-    Backend, Collector, Driver, Http2, Ingress, Message, Span, frames, manifest, wait_until,
+    Backend, Collector, Driver, Http2, Ingress, Message, Nginx, Span, frames, manifest, wait_until,
 };
 
 for_each_driver!(
     requests_are_traced_as_their_rules_say,
     one_word_says_which_traces_are_recorded,
     collectors_that_do_not_work_harm_nobody,
+    spans_go_to_a_collector_over_tls,
 );
 
 const FILE: &str = "controller.yaml";
@@ -44,6 +45,7 @@ fn start(driver: Driver, collector: &Collector, more: &str) -> Served {
     let flaky = manifest::backend("flaky", &[Backend::closed_address(), echo.address()]);
     let config = config_map("127.0.0.1", collector.grpc, more);
     Area::new(driver)
+        .trusted()
         .flag("--configmap", "default/controller")
         .flag("--access-log", "nginx")
         .echoes(&["web", "shadow"])
@@ -391,4 +393,37 @@ fn collectors_that_do_not_work_harm_nobody(driver: Driver) {
         traces.iter().any(|trace| !collector.spans(trace).is_empty())
     });
     area.told(&["spans cannot be sent to the collector", "the collector takes spans again"]);
+}
+
+fn spans_go_to_a_collector_over_tls(driver: Driver) {
+    let collector = Collector::start();
+    let area = start(driver, &collector, "");
+    let leaf = area.authority().issue(&["localhost"]);
+    let (chain, key) = area.authority().files("collector", &leaf);
+    let (grpc, http) = (collector.grpc, collector.http);
+    let Some(nginx) = Nginx::start(&format!(
+        "server {{ listen LISTEN ssl http2; ssl_certificate {}; ssl_certificate_key {};\n\
+         location / {{ grpc_pass grpc://{grpc}; }}\n\
+         location /v1/ {{ proxy_pass http://{http}; }} }}\n",
+        chain.display(),
+        key.display()
+    )) else {
+        return;
+    };
+    let failures = || area.proxy.metric("ringway_span_exports_failed_total", &[]);
+    for scheme in ["https", "grpcs"] {
+        area.proxy.write(FILE, &config_map(&format!("{scheme}://localhost"), nginx.address, ""));
+        let mut traces = Vec::new();
+        wait_until(scheme, || {
+            traces.push(told(&ask(&area, "plain", "/", &[]))[1].clone());
+            traces.iter().any(|trace| !collector.spans(trace).is_empty())
+        });
+        // One whose certificate is for another name gets none.
+        let before = failures();
+        area.proxy.write(FILE, &config_map(&format!("{scheme}://127.0.0.1"), nginx.address, ""));
+        wait_until("a failure", || {
+            assert_eq!(ask(&area, "plain", "/", &[]).status(), 200);
+            failures() > before
+        });
+    }
 }

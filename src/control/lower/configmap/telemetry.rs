@@ -10,7 +10,7 @@ use crate::control::lower::ingress::annotations::row::State::{self, NoEffect, Pa
 use crate::control::source::manifest::is_dns_subdomain;
 use crate::filter::{ParentWord, Ratio, RootSampler};
 use crate::limits::{SPAN_SERVICE_BYTES_MAX, SPANS_DELAY_MILLIS_MAX, SPANS_WAITING_MAX};
-use crate::model::{Collector, CollectorProtocol, Traces};
+use crate::model::{Collector, CollectorChannel, CollectorProtocol, Traces};
 
 pub(super) const KEYS: &[Key] = &[
     key("enable-opentelemetry", "false", Supported).of_annotation().doc("Requests are traced."),
@@ -41,9 +41,9 @@ pub(super) const KEYS: &[Key] = &[
         .put(delay)
         .doc("How long spans wait for others, in milliseconds."),
     key("otel-service-name", "nginx", Supported).put(service).doc("Our name in traces."),
-    key("otlp-collector-host", "", Partial(HOST))
-        .put(host)
-        .doc("Who gets the spans, by gRPC in clear text; http:// before it: by HTTP."),
+    key("otlp-collector-host", "", Partial(HOST)).put(host).doc(
+        "Who gets the spans, by gRPC; http:// before it: by HTTP; https://, grpcs://: over TLS.",
+    ),
     key("otlp-collector-port", "4317", Supported).put(port).doc("Its port."),
     key("datadog-collector-host", "", GONE).doc("Where spans were sent."),
     key("datadog-collector-port", "", GONE).doc("Its port."),
@@ -143,18 +143,22 @@ fn service(text: &str, globals: &mut Globals) -> Result<(), String> {
 
 /// The port is that of the key for it, which is read behind this one.
 fn host(text: &str, globals: &mut Globals) -> Result<(), String> {
-    let (protocol, host) = match text.split_once("://") {
-        None => (CollectorProtocol::Grpc, text),
-        Some(("http", host)) => (CollectorProtocol::Http, host.trim_end_matches('/')),
-        Some(_) => return Err("it is neither a host nor http:// and a host".to_owned()),
+    let (scheme, host) = text.split_once("://").unwrap_or(("grpc", text));
+    let (protocol, channel) = match scheme {
+        "grpc" => (CollectorProtocol::Grpc, CollectorChannel::ClearText),
+        "grpcs" => (CollectorProtocol::Grpc, CollectorChannel::Tls),
+        "http" => (CollectorProtocol::Http, CollectorChannel::ClearText),
+        "https" => (CollectorProtocol::Http, CollectorChannel::Tls),
+        _ => return Err("before its host stands none of http, https, grpc and grpcs".to_owned()),
     };
+    let host = host.trim_end_matches('/');
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let is_address = bare.parse::<std::net::IpAddr>().is_ok();
     if !is_address && !is_dns_subdomain(&bare.to_ascii_lowercase()) {
         return Err("it is no name or address of a host".to_owned());
     }
     let (host, port) = (bare.into(), Collector::PORT);
-    traces(globals).collector = Some(Collector { protocol, host, port });
+    traces(globals).collector = Some(Collector { protocol, channel, host, port });
     Ok(())
 }
 

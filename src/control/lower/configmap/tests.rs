@@ -7,7 +7,9 @@ use super::*;
 use crate::control::source::manifest;
 use crate::filter::{AddressRanges, Believed, ForwardedList, ParentWord, Ratio, RootSampler};
 use crate::limits::HTTP2_STREAMS_MAX;
-use crate::model::{Balance, Collector, CollectorProtocol, Defaults, Downstream, OddNames};
+use crate::model::{
+    Balance, Collector, CollectorChannel, CollectorProtocol, Defaults, Downstream, OddNames,
+};
 use crate::model::{ProxyProtocol, Traces};
 use crate::tls::client::Version;
 use crate::tls::server_terms::{Http2, Resumption, ServerTerms};
@@ -287,12 +289,31 @@ fn keys_say_what_is_traced_and_who_gets_spans() {
         (
             "otlp-collector-host: http://otel/, otlp-collector-port: \"4318\"",
             |it| {
-                let protocol = CollectorProtocol::Http;
-                it.collector = Some(Collector { protocol, host: "otel".into(), port: 4318 });
+                let (protocol, channel) = (CollectorProtocol::Http, CollectorChannel::ClearText);
+                it.collector =
+                    Some(Collector { protocol, channel, host: "otel".into(), port: 4318 });
             },
             &[],
         ),
-        ("otlp-collector-host: https://otel", |_| {}, &told),
+        (
+            "otlp-collector-host: https://otel",
+            |it| {
+                let (protocol, channel) = (CollectorProtocol::Http, CollectorChannel::Tls);
+                it.collector =
+                    Some(Collector { protocol, channel, host: "otel".into(), port: 4317 });
+            },
+            &[],
+        ),
+        (
+            "otlp-collector-host: grpcs://otel",
+            |it| {
+                let (protocol, channel) = (CollectorProtocol::Grpc, CollectorChannel::Tls);
+                it.collector =
+                    Some(Collector { protocol, channel, host: "otel".into(), port: 4317 });
+            },
+            &[],
+        ),
+        ("otlp-collector-host: ftp://otel", |_| {}, &told),
         ("otlp-collector-host: \"a b\"", |_| {}, &told),
         ("otlp-collector-host: \"otel:4317\"", |_| {}, &told),
         ("otlp-collector-port: \"0\"", |_| {}, &told),
@@ -339,7 +360,8 @@ fn keys_say_what_is_traced_and_who_gets_spans() {
 }
 
 fn grpc(host: &str, port: u16) -> Option<Collector> {
-    Some(Collector { protocol: CollectorProtocol::Grpc, host: host.into(), port })
+    let (protocol, channel) = (CollectorProtocol::Grpc, CollectorChannel::ClearText);
+    Some(Collector { protocol, channel, host: host.into(), port })
 }
 
 #[test]
