@@ -129,7 +129,10 @@ fn backends_are_asked_in_the_version_that_is_said(driver: Driver) {
         }
         drop(client.send_if_open("0\r\n\r\n"));
         let response = client.response();
-        client.assert_closed();
+        // What was read as a whole ends nothing.
+        if response.status() != 200 {
+            client.assert_closed();
+        }
         response
     };
     // Its length is told as soon as it is known.
