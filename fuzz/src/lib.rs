@@ -30,6 +30,9 @@ pub mod model;
 #[path = "../../src/table/mod.rs"]
 pub mod table;
 
+#[path = "../../src/explain/mod.rs"]
+pub mod explain;
+
 #[path = "../../src/directives.rs"]
 pub mod directives;
 
