@@ -32,7 +32,7 @@ fn table(names: usize, tls: &Arc<ServerTls>) -> Arc<Table> {
     let origin = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: "i".into() };
     let entry = |pattern| {
         let action = TlsAction::Terminate(ID);
-        Arc::new(ServerName { pattern, action, origin: origin.clone() })
+        Arc::new(ServerName { pattern, action, section: None, origin: origin.clone() })
     };
     let name = |text: &str| HostName::new(text).expect("a host name");
     let mut server_names: Vec<_> = (0..names)

@@ -524,6 +524,9 @@ pub const SESSION_TEXT_BYTES_MAX: usize = 1_024;
 pub const ROUTE_RULES_MAX: usize = 16;
 /// Matches of all its rules, as the API has it; likewise.
 pub const ROUTE_MATCHES_MAX: usize = 128;
+/// References to certificates of authorities at one port of a Gateway, as the API has it; more:
+/// nobody comes in there.
+pub const CLIENT_CA_REFERENCES_MAX: usize = 16;
 /// Gateways that a BackendTLSPolicy says its state for, as the API has it.
 pub const POLICY_ANCESTORS_MAX: usize = 16;
 /// Alternative names that a BackendTLSPolicy demands one of: more than the API has; the surplus

@@ -104,7 +104,7 @@ fn table() -> Arc<Table> {
         };
         let backends = vec![WeightedBackend::only(BackendTarget::Service(service))];
         let action = TlsAction::Passthrough { backends, send_proxy: false };
-        Arc::new(ServerName { pattern, action, origin })
+        Arc::new(ServerName { pattern, action, section: None, origin })
     };
     let server_names = vec![
         server_name(HostPattern::Exact(name("a.example"))),

@@ -29,12 +29,13 @@ pub enum Place {
     Certificate,
     /// A load balancer that asks for our health, unless the host has rules of its own.
     Probe,
+    /// A connection made for another demand than that of the host, or for another listener (RFC
+    /// 9110 section 15.5.20).
+    Misdirected,
     /// No rule.
     NoRule,
     /// A path that a backend may read so that another rule should have had a say.
     Spelling,
-    /// A connection made for another demand than that of the host (RFC 9110 section 15.5.20).
-    Misdirected,
     /// [`Gate::Refusal`].
     Refusal,
     /// [`Gate::Subject`].
@@ -74,9 +75,9 @@ const ORDER: [Place; 22] = [
     Place::Blocked,
     Place::Certificate,
     Place::Probe,
+    Place::Misdirected,
     Place::NoRule,
     Place::Spelling,
-    Place::Misdirected,
     Place::Refusal,
     Place::Subject,
     Place::HostSteps,
@@ -217,7 +218,7 @@ pub struct Raised(u32);
 pub enum Question<'g> {
     /// Whether it is one of whom no request is served.
     IsBlocked,
-    /// Whether what the host demands of clients is what the connection was made with.
+    /// Whether what the host demands of clients is what the connection was made with, and by whom.
     IsDemandMet,
     /// Whether the host has rules of its own that are asked.
     HasOwnRules,

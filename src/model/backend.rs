@@ -104,6 +104,8 @@ pub enum BackendProtocol {
     Grpcs,
     /// HTTP/2 in clear text with prior knowledge (RFC 9113 section 3.3).
     H2c,
+    /// Whatever it is, over TLS: no application protocol is offered.
+    Tls,
 }
 
 impl BackendProtocol {
@@ -116,7 +118,7 @@ impl BackendProtocol {
     /// TLS below it.
     #[must_use]
     pub const fn is_tls(self) -> bool {
-        matches!(self, Self::Https | Self::Grpcs)
+        matches!(self, Self::Https | Self::Grpcs | Self::Tls)
     }
 }
 

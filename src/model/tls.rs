@@ -7,10 +7,14 @@ use super::origin::ObjectRef;
 /// One server name (RFC 6066 section 3) or wildcard of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerName {
-    /// Any but [`HostPattern::Any`], which is never found.
+    /// [`HostPattern::Any`] has the connections that nobody else has, those without a name too.
     pub pattern: HostPattern,
     /// What happens to a connection that asks for it.
     pub action: TlsAction,
+    /// Hostname of the listener that has it, where several at one port are kept apart: a request
+    /// for a host of another one is misdirected. `None`: connections are good for each other's
+    /// hosts.
+    pub section: Option<HostPattern>,
     /// The object that decides it.
     pub origin: ObjectRef,
 }
@@ -32,6 +36,14 @@ pub enum TlsAction {
         backends: Vec<WeightedBackend>,
         /// A PROXY protocol header goes first.
         send_proxy: bool,
+    },
+    /// The handshake is ours; what is inside goes to one of these backends, as of
+    /// [`Self::Passthrough`].
+    Relay {
+        /// As of [`Self::Terminate`].
+        tls: ServerTlsId,
+        /// By their shares.
+        backends: Vec<WeightedBackend>,
     },
     /// It is closed, whatever a wider name would do with it.
     Nobody,

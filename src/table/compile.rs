@@ -13,7 +13,7 @@ use super::hosts::Hosts;
 use super::id::{BackendId, SeriesId, TableVersion};
 use super::intern::{Changes, Interned, Interner};
 use super::lookup::{Table, TableListener};
-use super::names::{NameAction, Names};
+use super::names::{Lead, NameAction, Names};
 use super::plan::{Plan, ResponsePlan};
 use super::rule::{PageSource, Standing, Substitutes, TableBackend, TableRule};
 use super::server_tls::ServerTlsById;
@@ -112,7 +112,7 @@ struct CompiledListener {
     names_from: Vec<Arc<ServerName>>,
     names: Arc<Names>,
     names_uses: IdUses,
-    default_tls: Option<NameAction>,
+    default_tls: Option<Lead>,
 }
 
 /// What stream services were compiled from and to.
@@ -225,7 +225,8 @@ impl Compiler {
             self.compile_hosts(state, &listener.hosts, &mut gone);
             self.compile_default(state, listener.default_rule.as_ref(), &mut gone);
             self.compile_names(state, &listener.server_names, &mut gone);
-            state.default_tls = listener.default_tls.map(|id| terminate(&self.server_tls, id));
+            let default = listener.default_tls.map(|id| terminate(&self.server_tls, id));
+            state.default_tls = default.map(|action| Lead { action, section: None });
         }
         listeners.truncate(model.listeners.len());
         self.listeners = listeners;
@@ -329,9 +330,10 @@ impl Compiler {
         }
         let mut uses = IdUses::default();
         let (ids, server_tls) = (&mut self.rules.ids, &self.server_tls);
-        let names = now
-            .iter()
-            .map(|name| (&name.pattern, ids.compile_action(&name.action, server_tls, &mut uses)));
+        let names = now.iter().map(|name| {
+            let action = ids.compile_action(&name.action, server_tls, &mut uses);
+            (&name.pattern, Lead { action, section: name.section.clone() })
+        });
         state.names = Arc::new(Names::new(names));
         state.names_from = now.to_vec();
         gone.uses.push(std::mem::replace(&mut state.names_uses, uses));
@@ -546,6 +548,13 @@ impl Ids {
         match action {
             TlsAction::Terminate(id) => terminate(server_tls, *id),
             TlsAction::Nobody => NameAction::Nobody,
+            TlsAction::Relay { tls, backends } => {
+                let backends = self.stream_backends(backends, uses);
+                match terminate(server_tls, *tls) {
+                    NameAction::Terminate(tls) => NameAction::Relay { tls, backends },
+                    nobody => nobody,
+                }
+            }
             TlsAction::Passthrough { backends, send_proxy } => {
                 let backends = self.stream_backends(backends, uses);
                 NameAction::Passthrough { backends, send_proxy: *send_proxy }

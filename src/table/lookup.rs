@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::hosts::Hosts;
 use super::id::TableVersion;
 use super::key::RequestKey;
-use super::names::{NameAction, Names, TableTls};
+use super::names::{Lead, Names, TableTls};
 use super::plan::ResponsePlan;
 use super::rule::{Match, TableRule};
 use super::stream::TableStream;
-use crate::model::{Downstream, EntryPoint, ListenerId, OnMiss, Pools};
+use crate::model::{Downstream, EntryPoint, HostPattern, ListenerId, OnMiss, Pools};
 use crate::tls::client_auth::ClientAuthId;
 
 /// Everything a core routes by. Never changes once published.
@@ -38,7 +38,7 @@ pub(super) struct TableListener {
     pub(super) hosts: Hosts,
     pub(super) default_rule: Option<Arc<TableRule>>,
     pub(super) names: Arc<Names>,
-    pub(super) default_tls: Option<NameAction>,
+    pub(super) default_tls: Option<Lead>,
 }
 
 impl Table {
@@ -108,25 +108,44 @@ impl Table {
     }
 
     /// What a connection is led to that asks for `sni`: exact name, one-label wildcard, the longest
-    /// wildcard of any depth, default.
+    /// wildcard of any depth, what has all names, default.
     ///
     /// Shape: `sni` is lower case, without trailing dot; `None`: the client sent none. Does not
     /// allocate; cost is flat in the number of names. `None`: nobody to answer the handshake.
     #[must_use]
     pub fn server_name(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<TableTls<'_>> {
-        self.name_action(listener, sni)?.lead()
+        self.lead(listener, sni)?.action.lead()
     }
 
-    fn name_action(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<&NameAction> {
+    /// The listener of a Gateway that has such connections, by its hostname; `None`: they are kept
+    /// apart from no others.
+    ///
+    /// Shape: as [`Self::server_name`].
+    #[must_use]
+    pub fn section(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<&HostPattern> {
+        self.lead(listener, sni)?.section.as_ref()
+    }
+
+    fn lead(&self, listener: ListenerId, sni: Option<&[u8]>) -> Option<&Lead> {
         let listener = self.listener(listener)?;
-        sni.and_then(|name| listener.names.find(name)).or(listener.default_tls.as_ref())
+        let named = match sni {
+            Some(name) => listener.names.find(name),
+            None => listener.names.any(),
+        };
+        named.or(listener.default_tls.as_ref())
+    }
+
+    /// Whether connections are kept apart by listeners of Gateways.
+    #[must_use]
+    pub fn has_sections(&self, listener: ListenerId) -> bool {
+        self.listener(listener).is_some_and(|listener| listener.names.has_sections())
     }
 
     /// Whether some host demands client certificates; if not, none has to be asked.
     #[must_use]
     pub fn demands_certificates(&self, listener: ListenerId) -> bool {
         self.listener(listener).is_some_and(|listener| {
-            let default = listener.default_tls.as_ref().map(NameAction::client_auth);
+            let default = listener.default_tls.as_ref().map(|lead| lead.action.client_auth());
             listener.names.has_demand() || default.is_some_and(|id| id != ClientAuthId::default())
         })
     }
@@ -138,7 +157,8 @@ impl Table {
     /// Shape: `host` as in [`RequestKey`].
     #[must_use]
     pub fn client_auth(&self, listener: ListenerId, host: &[u8]) -> ClientAuthId {
-        self.name_action(listener, Some(host)).map(NameAction::client_auth).unwrap_or_default()
+        let lead = self.lead(listener, Some(host));
+        lead.map(|lead| lead.action.client_auth()).unwrap_or_default()
     }
 }
 

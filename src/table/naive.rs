@@ -95,14 +95,12 @@ pub fn lookup<'m>(
 #[must_use]
 pub fn server_name(model: &Model, listener: ListenerId, sni: Option<&[u8]>) -> Option<TlsAction> {
     let listener = model.listener(listener)?;
-    let named = sni.and_then(|sni| {
-        let fit = |name: &&std::sync::Arc<crate::model::ServerName>| match &name.pattern {
-            HostPattern::Any => None,
-            pattern => host_rank(pattern, sni),
-        };
-        let names = listener.server_names.iter().filter(|name| fit(name).is_some());
-        names.max_by_key(|name| fit(name))
-    });
+    let fit = |name: &&std::sync::Arc<crate::model::ServerName>| match sni {
+        Some(sni) => host_rank(&name.pattern, sni),
+        None => (name.pattern == HostPattern::Any).then_some(HostRank::Any),
+    };
+    let names = listener.server_names.iter().filter(|name| fit(name).is_some());
+    let named = names.max_by_key(|name| fit(name));
     let default = || listener.default_tls.map(TlsAction::Terminate);
     let action = named.map(|name| name.action.clone()).or_else(default);
     action.filter(|action| *action != TlsAction::Nobody)

@@ -16,6 +16,13 @@ use crate::tls::server::ServerTls;
 pub enum TableTls<'t> {
     /// The handshake is ours.
     Terminate(&'t Arc<ServerTls>),
+    /// The handshake is ours; what is inside goes to one of these backends.
+    Relay {
+        /// What answers it.
+        tls: &'t Arc<ServerTls>,
+        /// Where that goes.
+        backends: &'t StreamBackends,
+    },
     /// Its octets go to a backend as they are.
     Passthrough {
         /// Where they go.
@@ -39,21 +46,37 @@ pub(super) struct Names {
     deep_index: HashIndex,
     /// Labels of the longest of these suffixes; 0: there is none.
     deep_labels_max: usize,
+    /// What has all other names.
+    any: Option<Lead>,
     /// Some name demands client certificates.
     has_demand: bool,
+    /// Names are of several listeners of Gateways.
+    has_sections: bool,
 }
 
 /// A name, or a suffix, and where it leads.
 #[derive(Debug)]
 struct Name {
     text: Arc<str>,
-    action: NameAction,
+    lead: Lead,
+}
+
+/// Where a name leads, and whose it is.
+#[derive(Debug, Clone)]
+pub(super) struct Lead {
+    pub(super) action: NameAction,
+    /// See [`crate::model::ServerName::section`].
+    pub(super) section: Option<HostPattern>,
 }
 
 /// Where a name leads.
 #[derive(Debug, Clone)]
 pub(super) enum NameAction {
     Terminate(Arc<ServerTls>),
+    Relay {
+        tls: Arc<ServerTls>,
+        backends: StreamBackends,
+    },
     Passthrough {
         backends: StreamBackends,
         send_proxy: bool,
@@ -66,6 +89,7 @@ impl NameAction {
     pub(super) fn lead(&self) -> Option<TableTls<'_>> {
         match self {
             Self::Terminate(tls) => Some(TableTls::Terminate(tls)),
+            Self::Relay { tls, backends } => Some(TableTls::Relay { tls, backends }),
             Self::Passthrough { backends, send_proxy } => {
                 Some(TableTls::Passthrough { backends, send_proxy: *send_proxy })
             }
@@ -76,7 +100,7 @@ impl NameAction {
     /// What is demanded of clients.
     pub(super) fn client_auth(&self) -> ClientAuthId {
         match self {
-            Self::Terminate(tls) => tls.client_auth(),
+            Self::Terminate(tls) | Self::Relay { tls, .. } => tls.client_auth(),
             Self::Passthrough { .. } => ClientAuthId::default(),
             // No connection was made for it.
             Self::Nobody => ClientAuthId(u64::MAX),
@@ -85,15 +109,22 @@ impl NameAction {
 }
 
 impl Names {
-    /// Indexes `names`; of equal patterns the first is found, and those that TLS does not know are
-    /// left out.
-    pub(super) fn new<'m>(names: impl Iterator<Item = (&'m HostPattern, NameAction)>) -> Self {
+    /// Indexes `names`; of equal patterns the first is found.
+    pub(super) fn new<'m>(names: impl Iterator<Item = (&'m HostPattern, Lead)>) -> Self {
         let (mut exact, mut wildcards, mut deep) = (Vec::new(), Vec::new(), Vec::new());
         let mut deep_labels_max = 0;
-        let mut has_demand = false;
-        for (pattern, action) in names {
-            has_demand |= action.client_auth() != ClientAuthId::default();
-            let name = |text: &str| Name { text: text.into(), action };
+        let (mut any, mut has_demand, mut has_sections) = (None, false, false);
+        let mut section = None;
+        for (pattern, lead) in names {
+            has_demand |= lead.action.client_auth() != ClientAuthId::default();
+            if let Some(own) = &lead.section {
+                has_sections |= section.get_or_insert_with(|| own.clone()) != own;
+            }
+            if *pattern == HostPattern::Any {
+                any.get_or_insert(lead);
+                continue;
+            }
+            let name = |text: &str| Name { text: text.into(), lead };
             match pattern {
                 HostPattern::Exact(text) => exact.push(name(text.as_str())),
                 HostPattern::Wildcard { suffix, depth: WildcardDepth::One } => {
@@ -115,8 +146,20 @@ impl Names {
             deep_index: index(&deep),
             deep: deep.into(),
             deep_labels_max,
+            any,
             has_demand,
+            has_sections,
         }
+    }
+
+    /// What has the connections without a name.
+    pub(super) fn any(&self) -> Option<&Lead> {
+        self.any.as_ref()
+    }
+
+    /// Whether names are of several listeners of Gateways.
+    pub(super) fn has_sections(&self) -> bool {
+        self.has_sections
     }
 
     /// Whether some name demands client certificates.
@@ -126,7 +169,7 @@ impl Names {
 
     /// Shape: `name` is lower case, without trailing dot. Does not allocate.
     #[inline]
-    pub(super) fn find(&self, name: &[u8]) -> Option<&NameAction> {
+    pub(super) fn find(&self, name: &[u8]) -> Option<&Lead> {
         let found = get(&self.exact, &self.exact_index, name).or_else(|| {
             // Most listeners have no wildcard, most wildcards no exception.
             let suffix = one_label_suffix(name).filter(|_| !self.wildcards.is_empty())?;
@@ -135,8 +178,8 @@ impl Names {
         let found = found.or_else(|| {
             let mut suffixes = deep_suffixes(name, self.deep_labels_max);
             suffixes.find_map(|suffix| get(&self.deep, &self.deep_index, suffix))
-        })?;
-        Some(&found.action)
+        });
+        found.map(|found| &found.lead).or(self.any.as_ref())
     }
 }
 

@@ -1,5 +1,9 @@
 //! Why a certificate is not trusted, in the words of OpenSSL, which people look for.
 
+use std::sync::Arc;
+
+use rustls::{CertificateError, Error, OtherError};
+
 /// Why a certificate is not trusted, in the words of OpenSSL, which people look for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{}", self.words())]
@@ -50,6 +54,13 @@ pub enum ChainError {
     Revoked,
     /// It is not for the name of the server.
     HostMismatch,
+}
+
+impl From<ChainError> for Error {
+    /// What a verifier tells rustls.
+    fn from(error: ChainError) -> Self {
+        Self::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
+    }
 }
 
 impl ChainError {

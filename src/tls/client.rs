@@ -11,8 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
-    SupportedCipherSuite, SupportedProtocolVersion,
+    ClientConfig, DigitallySignedStruct, Error, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion,
 };
 
 use super::certificate::Certificate;
@@ -281,12 +281,8 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match self.verify(leaf, others, name, now) {
-            Ok(()) => Ok(ServerCertVerified::assertion()),
-            Err(error) => {
-                Err(Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error)))))
-            }
-        }
+        self.verify(leaf, others, name, now)?;
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

@@ -4,6 +4,7 @@
 //! The handshake asks and lets everybody through who holds the key of what he shows. What the
 //! certificate is worth is judged behind it, so that who is refused gets an answer that says why
 //! (400, as nginx does), not an alert; [`ClientIdentity::admitted`] keeps him from everything else.
+//! [`ClientAuthMode::InHandshake`] alone judges within it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -70,6 +71,11 @@ pub enum ClientAuthMode {
     /// The same, but an authority that is not known is no fault: who reads `ssl-client-verify`
     /// decides.
     OptionalNoCa,
+    /// Without a good certificate there is no connection: an alert ends the handshake (Gateway API
+    /// `AllowValidOnly`).
+    InHandshake,
+    /// Whatever is shown, or nothing, is fine (Gateway API `AllowInsecureFallback`).
+    Whatever,
 }
 
 /// What is asked of clients.
@@ -217,10 +223,13 @@ impl Judge {
         }
     }
 
-    /// As nginx: see [`ClientAuthMode`].
+    /// See [`ClientAuthMode`].
     fn admit(&self, verdict: ClientVerdict) -> Result<(), ClientRefusal> {
         match (verdict, self.demand.mode) {
-            (ClientVerdict::None, ClientAuthMode::Required) => Err(ClientRefusal::Missing),
+            (_, ClientAuthMode::Whatever) => Ok(()),
+            (ClientVerdict::None, ClientAuthMode::Required | ClientAuthMode::InHandshake) => {
+                Err(ClientRefusal::Missing)
+            }
             (ClientVerdict::Failed(error), ClientAuthMode::OptionalNoCa)
                 if error.is_of_trust_alone() =>
             {
@@ -239,7 +248,7 @@ impl Judge {
 
 impl ClientCertVerifier for Judge {
     fn client_auth_mandatory(&self) -> bool {
-        false
+        self.demand.mode == ClientAuthMode::InHandshake
     }
 
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
@@ -248,11 +257,17 @@ impl ClientCertVerifier for Judge {
 
     fn verify_client_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
+        leaf: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        // Judged behind the handshake, also where it is resumed.
+        // All others are judged behind the handshake, as it is where it is resumed.
+        if self.demand.mode == ClientAuthMode::InHandshake {
+            let chain: Vec<_> = std::iter::once(leaf).chain(others).cloned().collect();
+            if let ClientVerdict::Failed(error) = self.verdict(&chain) {
+                return Err(error.into());
+            }
+        }
         Ok(ClientCertVerified::assertion())
     }
 

@@ -15,8 +15,8 @@ pub struct ServerTerms {
     pub groups: Option<Arc<[u16]>>,
     /// Whether clients may come back to a session.
     pub resumption: Resumption,
-    /// Whether they may speak HTTP/2.
-    pub http2: Http2,
+    /// What they may speak.
+    pub application: Application,
 }
 
 /// Whether clients may come back to a session.
@@ -29,14 +29,16 @@ pub enum Resumption {
     Never,
 }
 
-/// Whether clients are offered HTTP/2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Http2 {
-    /// They are.
+/// What clients are offered to speak, by ALPN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Application {
+    /// HTTP/2, and HTTP/1.1.
     #[default]
-    Offered,
-    /// They are not.
-    Unspoken,
+    Http,
+    /// HTTP/1.1.
+    Http1,
+    /// It is not our business: whatever they ask for, nothing is chosen.
+    Any,
 }
 
 /// Numbers (IANA) of the groups that there are, with the names that OpenSSL has for them.
@@ -60,7 +62,11 @@ impl ServerTerms {
 
     /// Application protocols, the one preferred first.
     pub(super) fn protocols(&self) -> Vec<Vec<u8>> {
-        let http2 = (self.http2 == Http2::Offered).then_some(b"h2".as_slice());
-        http2.into_iter().chain([b"http/1.1".as_slice()]).map(Vec::from).collect()
+        let names: &[&[u8]] = match self.application {
+            Application::Http => &[b"h2", b"http/1.1"],
+            Application::Http1 => &[b"http/1.1"],
+            Application::Any => &[],
+        };
+        names.iter().map(|name| name.to_vec()).collect()
     }
 }

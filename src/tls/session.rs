@@ -59,6 +59,9 @@ pub enum TlsError {
     /// The certificate of the peer is not acceptable.
     #[error("the certificate of the peer was refused: {0}")]
     CertificateRefused(ChainError),
+    /// The peer has to show a certificate and has none.
+    #[error("the peer showed no certificate")]
+    CertificateMissing,
     /// The peer ended the connection by a fatal alert with this number, RFC 8446 section 6.2.
     #[error("the peer sent alert {0}")]
     Alert(u8),
@@ -90,6 +93,7 @@ impl From<Error> for TlsError {
             Error::PeerMisbehaved(_) => Self::Misbehaved,
             Error::PeerIncompatible(_) => Self::Incompatible,
             Error::NoApplicationProtocol => Self::NoApplicationProtocol,
+            Error::NoCertificatesPresented => Self::CertificateMissing,
             Error::InvalidCertificate(CertificateError::Other(OtherError(error))) => {
                 let error = error.downcast_ref::<ChainError>().copied();
                 Self::CertificateRefused(error.unwrap_or(ChainError::Malformed))

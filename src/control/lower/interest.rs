@@ -78,7 +78,7 @@ impl source::Interest for Interest {
             Object::Gateway(gateway)
                 if self.gateway_classes.contains(&*gateway.spec.gateway_class_name) =>
             {
-                parents::needs(&gateway.spec.listeners, &reference.namespace)
+                parents::gateway_needs(&gateway.spec, &reference.namespace)
             }
             Object::BackendTLSPolicy(policy) if !self.gateway_classes.is_empty() => {
                 backend_tls::needs(reference, policy).collect()

@@ -128,6 +128,7 @@ async fn prepare(
     let secured = tls::accept(core, socket, peer, &listener, first).await?;
     let mut downstream = Downstream::new(secured.transport, peer, listener);
     downstream.client_auth = secured.client_auth;
+    downstream.section = secured.section;
     downstream.identity = secured.identity;
     downstream.tls = Some(secured.facts);
     let protocol = Some(secured.protocol);

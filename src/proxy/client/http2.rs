@@ -392,6 +392,7 @@ async fn serve_stream<P: Future<Output = After>>(
     let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
     downstream.client_auth = connection.client_auth;
     downstream.tls = connection.tls;
+    downstream.section.clone_from(&connection.section);
     downstream.identity.clone_from(&connection.identity);
     downstream.protocol = Some("HTTP/2.0");
     let downstream = Rc::new(downstream);

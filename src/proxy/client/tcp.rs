@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 
 use crate::model::{EntryPoint, Introduced, Introduces, StreamTerms};
 use crate::proxy::client::arrival::Admitted;
-use crate::proxy::client::passthrough::{self, Client, Terms};
+use crate::proxy::client::passthrough::{self, Client, Terms, Towards};
 use crate::proxy::client::proxy_header;
 use crate::proxy::rt::Stream;
 use crate::proxy::rt::buffer::Buffer;
+use crate::proxy::transport::Transport;
 use crate::telemetry::Counter;
 
 /// Relays an admitted connection to its end.
@@ -33,7 +34,9 @@ pub async fn serve(admitted: Admitted, socket: Stream, peer: SocketAddr, at: Ent
             Introduces::Nobody => None,
             Introduces::Client => Some(crate::proxy_protocol::put_v1),
         },
+        towards: Towards::AsItIs,
         policy,
     };
-    passthrough::relay(core, Client { socket, peer, first }, backend, terms).await;
+    let stream = Transport::Plain(socket);
+    passthrough::relay(core, Client { stream, peer, first }, backend, terms).await;
 }

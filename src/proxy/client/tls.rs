@@ -3,16 +3,18 @@
 //!
 //! ```text
 //!  octets ─▶ ClientHello complete ─▶ table: server name ─┬─▶ terminate: session, handshake, ALPN
+//!                                                        │       └─▶ relay what is inside
 //!                                                        └─▶ passthrough: relay to the end
 //! ```
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::limits::{TLS_HELLO_BYTES_MAX, TRIES_MAX};
-use crate::model::StreamPolicy;
-use crate::proxy::client::passthrough;
+use crate::model::{HostPattern, StreamPolicy};
+use crate::proxy::client::passthrough::{self, Terms, Towards};
 use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::ListenerFacts;
 use crate::proxy::rt::Stream;
@@ -21,7 +23,7 @@ use crate::proxy::rt::clock::Expiry;
 use crate::proxy::transport::Transport;
 use crate::proxy::transport::tls::TlsStream;
 use crate::proxy_protocol;
-use crate::table::TableTls;
+use crate::table::{BackendId, TableTls};
 use crate::telemetry::{self, Counter};
 use crate::tls::{ClientAuthId, ClientIdentity, Hello, ServerTls, Session, TlsFacts, read_hello};
 
@@ -42,6 +44,8 @@ pub struct Secured {
     pub protocol: Protocol,
     /// Client certificates that the handshake was about.
     pub client_auth: ClientAuthId,
+    /// Listener of a Gateway that its server name led to, by its hostname.
+    pub section: Option<Rc<HostPattern>>,
     /// Who the client is, if it was asked.
     pub identity: Option<Rc<ClientIdentity>>,
     /// What was agreed on.
@@ -69,9 +73,14 @@ pub async fn accept(
     let table = core.table();
     let name = asked.name.as_deref().map(str::as_bytes);
     let choice = match table.0.server_name(listener.id, name) {
-        Some(TableTls::Terminate(tls)) => Ok(std::sync::Arc::clone(tls)),
+        Some(TableTls::Terminate(tls)) => Choice::Serve(Arc::clone(tls)),
+        Some(TableTls::Relay { tls, backends }) => {
+            let backend = backends.pick(|below| core.random.below(below));
+            backend.map_or(Choice::Close, |backend| Choice::Relay(Arc::clone(tls), backend))
+        }
         Some(TableTls::Passthrough { backends, send_proxy }) => {
-            Err((backends.pick(|below| core.random.below(below)), send_proxy))
+            let backend = backends.pick(|below| core.random.below(below));
+            backend.map_or(Choice::Close, |backend| Choice::Pass(backend, send_proxy))
         }
         None => {
             core.count(Counter::TlsHandshakeFailures);
@@ -79,27 +88,57 @@ pub async fn accept(
             return None;
         }
     };
+    let section = table.0.section(listener.id, name).cloned().map(Rc::new);
     core.retire_table(table);
     match choice {
-        Ok(tls) => terminate(core, socket, peer, first, &tls, asked.is_masked).await,
-        // Its share leads nowhere.
-        Err((None, _)) => None,
-        Err((Some(backend), send_proxy)) => {
-            let client = passthrough::Client { socket, peer, first };
-            let terms = passthrough::Terms {
-                introduces: send_proxy.then_some(proxy_protocol::put_v2),
-                policy: StreamPolicy {
-                    idle_timeout: core.config.defaults.read_timeout,
-                    goes_on: true,
-                    tries: TRIES_MAX,
-                    tries_time: Duration::ZERO,
-                    responses: 0,
-                },
-            };
+        Choice::Close => None,
+        Choice::Serve(tls) => {
+            let secured = terminate(core, socket, peer, first, &tls, asked.is_masked).await?;
+            Some(Secured { section, ..secured })
+        }
+        Choice::Relay(tls, backend) => {
+            let secured = terminate(core, socket, peer, first, &tls, asked.is_masked).await?;
+            let admitted = secured.identity.as_ref().map_or(Ok(()), |client| client.admitted());
+            // There is nobody to answer why.
+            if admitted.is_ok() {
+                let first = Buffer::unallocated();
+                let client = passthrough::Client { stream: secured.transport, peer, first };
+                let terms = terms(core, None, Towards::AsSaid);
+                passthrough::relay(core, client, backend, terms).await;
+            }
+            None
+        }
+        Choice::Pass(backend, send_proxy) => {
+            let stream = Transport::Plain(socket);
+            let client = passthrough::Client { stream, peer, first };
+            let introduces =
+                send_proxy.then_some(proxy_protocol::put_v2 as passthrough::Introduces);
+            let terms = terms(core, introduces, Towards::AsItIs);
             passthrough::relay(core, client, backend, terms).await;
             None
         }
     }
+}
+
+/// What becomes of a connection.
+enum Choice {
+    Serve(Arc<ServerTls>),
+    Relay(Arc<ServerTls>, BackendId),
+    /// With or without a PROXY header.
+    Pass(BackendId, bool),
+    /// Its share leads nowhere.
+    Close,
+}
+
+fn terms(core: &Core, introduces: Option<passthrough::Introduces>, towards: Towards) -> Terms {
+    let policy = StreamPolicy {
+        idle_timeout: core.config.defaults.read_timeout,
+        goes_on: true,
+        tries: TRIES_MAX,
+        tries_time: Duration::ZERO,
+        responses: 0,
+    };
+    Terms { introduces, towards, policy }
 }
 
 /// What a ClientHello asks for.
@@ -173,5 +212,6 @@ async fn terminate(
     }
     let facts = stream.with_session(|session| session.facts());
     let transport = Transport::Tls(Box::new(stream));
-    Some(Secured { transport, protocol, client_auth: tls.client_auth(), identity, facts })
+    let client_auth = tls.client_auth();
+    Some(Secured { transport, protocol, client_auth, section: None, identity, facts })
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
 use crate::http1::encode;
-use crate::model::{EntryPoint, ListenerId, Scheme};
+use crate::model::{EntryPoint, HostPattern, ListenerId, Scheme};
 use crate::proxy::core::Core;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Expiry;
@@ -25,6 +25,8 @@ pub struct Downstream {
     pub listener: Rc<ListenerFacts>,
     /// Client certificates that its handshake was about.
     pub client_auth: ClientAuthId,
+    /// Listener of a Gateway that its server name led to, by its hostname.
+    pub section: Option<Rc<HostPattern>>,
     /// Who the client is by its certificate, if the handshake asked.
     pub identity: Option<Rc<ClientIdentity>>,
     /// What its handshake came to; `None`: it is in clear text.
@@ -132,6 +134,7 @@ impl Downstream {
             client,
             listener,
             client_auth,
+            section: None,
             identity: None,
             tls: None,
             protocol: None,

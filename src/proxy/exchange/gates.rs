@@ -122,7 +122,8 @@ impl<'a> Exchange<'a> {
         raised.raise(Place::Certificate, self.certificate_refusal().is_some());
         raised.raise(Place::Probe, self.is_probe(matched));
         raised.raise(Place::Spelling, head.has_lax_reading);
-        raised.raise(Place::Misdirected, is_tls && (has_demands || was_asked));
+        let is_told_apart = has_demands || was_asked || table.0.has_sections(listener.id);
+        raised.raise(Place::Misdirected, is_tls && is_told_apart);
         raised.raise(Place::ClearText, !is_tls && has_demands);
         let body_bytes = match head.body {
             BodyLength::Known(length) => Some(length),
@@ -149,6 +150,7 @@ impl<'a> Exchange<'a> {
         let is_so = match question {
             Question::IsDemandMet => {
                 table.0.client_auth(listener, host) == self.downstream.client_auth
+                    && self.is_of_section(table, host)
             }
             Question::IsBlocked => self.is_blocked(table),
             // They change what is known, and were taken before.
@@ -166,6 +168,13 @@ impl<'a> Exchange<'a> {
             }),
         };
         if is_so { Said::Yes } else { Said::No }
+    }
+
+    /// Whether the listener of a Gateway that has the host is that of the connection.
+    fn is_of_section(&self, table: &CoreTable, host: &[u8]) -> bool {
+        let section = table.0.section(self.downstream.listener.id, Some(host));
+        let is_clear = self.downstream.listener.scheme != Scheme::Https;
+        is_clear || section.is_none_or(|own| Some(own) == self.downstream.section.as_deref())
     }
 
     fn is_blocked(&self, table: &CoreTable) -> bool {

@@ -56,7 +56,7 @@ pub async fn open(
 ///
 /// # Errors
 /// Whose fault it is that there is none.
-async fn dial(
+pub async fn dial(
     upstreams: &Upstreams,
     wire: &CoreWire,
     address: SocketAddr,
@@ -64,7 +64,6 @@ async fn dial(
 ) -> Result<Transport, Failure> {
     let began = recent_millis();
     let socket = connect(upstreams, address, time).await?;
-    upstreams.telemetry.count(Counter::UpstreamConnects);
     let Some(tls) = wire.tls() else { return Ok(Transport::Plain(socket)) };
     let spent = Duration::from_millis(recent_millis().saturating_sub(began));
     let session = tls.session(address.ip()).or(Err(Failure::Tls))?;
@@ -113,17 +112,28 @@ async fn open_stream(
     Ok(Channel { stream, opened_at: recent_millis(), served: 0, is_reused, keep_alive: None })
 }
 
-/// Opens a connection within `time`.
+/// The same, of one without TLS.
 ///
 /// # Errors
 /// Whose fault it is that there is none.
-pub async fn connect(
+pub async fn connect_plainly(
+    upstreams: &Upstreams,
+    address: SocketAddr,
+    time: Duration,
+) -> Result<Transport, Failure> {
+    connect(upstreams, address, time).await.map(Transport::Plain)
+}
+
+async fn connect(
     upstreams: &Upstreams,
     address: SocketAddr,
     time: Duration,
 ) -> Result<Stream, Failure> {
     let error = match rt::within(time, connect_with_room(upstreams, address)).await {
-        Some(Ok(stream)) => return Ok(stream),
+        Some(Ok(stream)) => {
+            upstreams.telemetry.count(Counter::UpstreamConnects);
+            return Ok(stream);
+        }
         Some(Err(error)) => error,
         None => io::ErrorKind::TimedOut.into(),
     };

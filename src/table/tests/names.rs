@@ -41,12 +41,16 @@ fn compiler() -> Compiler {
 
 fn name(text: &str, action: TlsAction) -> Arc<ServerName> {
     let origin = ObjectRef { kind: Kind::Ingress, namespace: "ns".into(), name: text.into() };
-    Arc::new(ServerName { pattern: pattern(text), action, origin })
+    Arc::new(ServerName { pattern: pattern(text), action, section: None, origin })
 }
 
 fn passthrough(service: &str) -> TlsAction {
     let backends = vec![backend(service, 1)];
     TlsAction::Passthrough { backends, send_proxy: service == "t" }
+}
+
+fn relay(tls: usize, service: &str) -> TlsAction {
+    TlsAction::Relay { tls: id(tls), backends: vec![super::backend(service, 1)] }
 }
 
 fn model(server_names: Vec<Arc<ServerName>>, default_tls: Option<ServerTlsId>) -> Model {
@@ -63,6 +67,10 @@ fn text(found: Option<TableTls<'_>>) -> String {
         Some(TableTls::Terminate(found)) => {
             format!("tls {:?}", (0..3).find(|n| Arc::ptr_eq(&tls(*n), found)))
         }
+        Some(TableTls::Relay { tls: found, backends }) => {
+            let tls = (0..3).find(|n| Arc::ptr_eq(&tls(*n), found));
+            format!("relay {tls:?} {}", backends.pick(|_| 0).expect("one has a share").slot)
+        }
         Some(TableTls::Passthrough { backends, send_proxy }) => {
             let backend = backends.pick(|_| 0).expect("one has a share");
             format!("backend {} {send_proxy}", backend.slot)
@@ -73,17 +81,18 @@ fn text(found: Option<TableTls<'_>>) -> String {
 #[test]
 fn exact_then_one_label_then_longest_wildcard_then_default() {
     let terminate = |n| TlsAction::Terminate(id(n));
-    let names = vec![
+    let mut names = vec![
         name("a.b", terminate(1)),
         name("*.b", terminate(2)),
         name("**.c", terminate(1)),
         name("**.d.c", terminate(2)),
-        name("*", terminate(1)),
         name("p.b", passthrough("t")),
+        name("r.b", relay(1, "r")),
+        name("s.b", relay(7, "s")),
     ];
-    let table = compiler().compile(&model(names.clone(), Some(id(0)))).table;
-    let ask = |sni: Option<&str>| text(table.server_name(ListenerId::HTTP, sni.map(str::as_bytes)));
-    for (sni, expected) in [
+    let rows = [
+        (Some("r.b"), "relay Some(1) 1"),
+        (Some("s.b"), "none"),
         (Some("a.b"), "tls Some(1)"),
         (Some("x.b"), "tls Some(2)"),
         (Some("p.b"), "backend 0 true"),
@@ -97,8 +106,18 @@ fn exact_then_one_label_then_longest_wildcard_then_default() {
         (Some("c"), "tls Some(0)"),
         (Some(""), "tls Some(0)"),
         (None, "tls Some(0)"),
-    ] {
-        assert_eq!(ask(sni), expected, "{sni:?}");
+    ];
+    let table = compiler().compile(&model(names.clone(), Some(id(0)))).table;
+    // What has all names comes before the default.
+    names.push(name("*", terminate(0)));
+    let all = compiler().compile(&model(names.clone(), Some(id(2)))).table;
+    names.pop();
+    for table in [&table, &all] {
+        let ask =
+            |sni: Option<&str>| text(table.server_name(ListenerId::HTTP, sni.map(str::as_bytes)));
+        for (sni, expected) in rows {
+            assert_eq!(ask(sni), expected, "{sni:?}");
+        }
     }
     assert_eq!(table.client_auth(ListenerId::HTTP, b"p.b"), ClientAuthId(0));
     let table = compiler().compile(&model(names, None)).table;
@@ -120,6 +139,39 @@ fn nobody_answers_for_what_the_compiler_was_not_told() {
     assert!(table.demands_certificates(ListenerId::HTTP));
     assert_ne!(table.client_auth(ListenerId::HTTP, b"a.b"), ClientAuthId(0));
     assert_eq!(table.client_auth(ListenerId::HTTP, b"x.b"), ClientAuthId(0));
+}
+
+/// Connections are kept apart by the listeners that have their names, and no others are.
+#[test]
+fn each_name_is_of_the_listener_that_has_it() {
+    let of = |text: &str, listener: Option<&str>| {
+        let name = ServerName::clone(&name(text, TlsAction::Terminate(id(0))));
+        Arc::new(ServerName { section: listener.map(pattern), ..name })
+    };
+    let names = vec![
+        of("a.b", Some("a.b")),
+        of("**.b", Some("**.b")),
+        of("c.b", Some("**.b")),
+        of("*", Some("*")),
+        of("i.x", None),
+    ];
+    let table = compiler().compile(&model(names.clone(), None)).table;
+    assert!(table.has_sections(ListenerId::HTTP));
+    for (sni, expected) in [
+        (Some("a.b"), Some("a.b")),
+        (Some("x.b"), Some("**.b")),
+        (Some("c.b"), Some("**.b")),
+        (Some("i.x"), None),
+        (Some("z"), Some("*")),
+        (Some(""), Some("*")),
+        (None, Some("*")),
+    ] {
+        let found = table.section(ListenerId::HTTP, sni.map(str::as_bytes));
+        assert_eq!(found, expected.map(pattern).as_ref(), "{sni:?}");
+    }
+    let one = compiler().compile(&model(vec![of("a.b", Some("a.b"))], None)).table;
+    let none = compiler().compile(&model(vec![of("a.b", None), of("i.x", None)], None)).table;
+    assert!(!one.has_sections(ListenerId::HTTP) && !none.has_sections(ListenerId::HTTP));
 }
 
 #[test]
@@ -148,6 +200,7 @@ fn names() -> impl Strategy<Value = Vec<Arc<ServerName>>> {
         3 => generate::name(),
         2 => generate::name().prop_map(|n| format!("*.{n}")),
         1 => generate::name().prop_map(|n| format!("**.{n}")),
+        1 => Just("*".to_owned()),
     ];
     vec((text, action()), 0..8).prop_map(|names| {
         let mut seen = BTreeSet::new();

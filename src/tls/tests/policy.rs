@@ -107,6 +107,7 @@ fn tickets_are_for_sessions_that_are_served() {
             (ClientAuthMode::Required, false, false),
             (ClientAuthMode::Optional, true, false),
             (ClientAuthMode::OptionalNoCa, true, true),
+            (ClientAuthMode::Whatever, true, true),
         ] {
             let auth = ClientAuth::from_pem(world.authority.pem().as_bytes(), None, mode).unwrap();
             let tls = world.server(&auth);
@@ -122,6 +123,45 @@ fn tickets_are_for_sessions_that_are_served() {
                 assert!(!is_resumed(&tls, &client));
                 assert_eq!(is_resumed(&tls, &client), expected, "{mode:?}");
                 assert_eq!(is_resumed(&tls, &client), expected, "{mode:?} again");
+            }
+        }
+    }
+}
+
+/// In the handshake, or behind it by nobody.
+#[test]
+fn gateways_refuse_connections_or_nothing() {
+    let world = World::new();
+    let strange = load(&Authority::new("Other authority").issue("client.test", 5));
+    let policy = |mode| ClientAuth::from_pem(world.authority.pem().as_bytes(), None, mode).unwrap();
+    for version in VERSIONS {
+        let (strict, open) = (
+            world.server(&policy(ClientAuthMode::InHandshake)),
+            world.server(&policy(ClientAuthMode::Whatever)),
+        );
+        let mut stranger = world.client_with(version, None);
+        stranger.client_auth_cert_resolver =
+            Arc::new(rustls::sign::SingleCertAndKey::from(Arc::clone(strange.key())));
+        let own = world.authority.issue("client.test", 5);
+        let unknown = ChainError::LeafUnverified;
+        for (client, refused, verdict) in [
+            (
+                world.client_with(version, None),
+                Some(TlsError::CertificateMissing),
+                ClientVerdict::None,
+            ),
+            (stranger, Some(TlsError::CertificateRefused(unknown)), ClientVerdict::Failed(unknown)),
+            (world.client_with(version, Some(own)), None, ClientVerdict::Success),
+        ] {
+            let client = Arc::new(client);
+            assert_eq!(visit(&strict, &client).err(), refused);
+            let pair = visit(&open, &client).unwrap();
+            let identity = open.identify(&pair.session).unwrap();
+            assert_eq!((identity.verdict(), identity.admitted()), (verdict, Ok(())));
+            if refused.is_none() {
+                // Judged once more when it comes back.
+                let pair = visit(&strict, &client).unwrap();
+                assert_eq!(strict.identify(&pair.session).unwrap().admitted(), Ok(()));
             }
         }
     }

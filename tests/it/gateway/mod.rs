@@ -3,3 +3,4 @@
 mod mistakes;
 mod routes;
 mod streams;
+mod tls;

@@ -9,6 +9,8 @@ mod passthrough;
 mod resumption;
 mod versions;
 
+pub(crate) use passthrough::tls_server;
+
 use std::net::SocketAddr;
 
 use crate::harness::pki::Authority;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::HTTP1;
 use crate::for_each_driver;
@@ -42,17 +43,30 @@ fn builder(
     Builder::new(driver).manifests(super::one_host(authority, web) + &through)
 }
 
-/// Speaks TLS with a certificate of its own, and answers each request with its own name.
-fn tls_server(name: &'static str, leaf: &Leaf) -> Backend {
+/// Speaks TLS with a certificate of its own, and answers each request with its own name; how many
+/// certificates it was shown, too, if it is to ask for those of an authority.
+pub(crate) fn tls_server(name: &'static str, leaf: &Leaf, asked: Option<&Authority>) -> Backend {
     let chain = vec![CertificateDer::from_pem_slice(leaf.chain.as_bytes()).expect("pem")];
     let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).expect("pem");
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = match asked {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            let root = CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("pem");
+            roots.add(root).expect("a root");
+            let roots = Arc::new(roots);
+            let asking = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider));
+            asking.allow_unauthenticated().build().expect("a verifier")
+        }
+    };
+    let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
         .expect("a pair");
-    let config = Arc::new(config);
+    let (config, asks) = (Arc::new(config), asked.is_some());
     Backend::scripted(move |connection| {
         let session = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(session, connection);
@@ -60,8 +74,10 @@ fn tls_server(name: &'static str, leaf: &Leaf) -> Backend {
         while read_some(&mut stream, &mut buffer)? > 0 {
             while let Some(end) = buffer.windows(4).position(|octets| octets == b"\r\n\r\n") {
                 buffer.drain(..end + 4);
-                let length = name.len();
-                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}")?;
+                let shown = stream.conn.peer_certificates().map_or(0, <[_]>::len);
+                let text = if asks { format!("{name}, shown {shown}") } else { name.to_owned() };
+                let length = text.len();
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{text}")?;
             }
         }
         stream.conn.send_close_notify();
@@ -82,7 +98,7 @@ fn in_records(hello: &[u8], size: usize) -> Vec<u8> {
 fn client_sees_the_certificate_of_the_backend(driver: Driver) {
     let (outer, inner) = (Authority::new(), Authority::new());
     let leaf = inner.issue(&["p.example"]);
-    let (server, web) = (tls_server("through", &leaf), Backend::echo("web"));
+    let (server, web) = (tls_server("through", &leaf, None), Backend::echo("web"));
     let proxy = builder(driver, &outer, &[server.address()], web.address()).start();
     let mut client = Client::tls(proxy.https, &inner.trusting(&[]), "p.example");
     let expected = CertificateDer::from_pem_slice(leaf.chain.as_bytes()).expect("pem");
@@ -107,7 +123,8 @@ fn client_sees_the_certificate_of_the_backend(driver: Driver) {
 
 fn other_hosts_are_terminated_on_the_same_port(driver: Driver) {
     let (outer, inner) = (Authority::new(), Authority::new());
-    let (server, web) = (tls_server("through", &inner.issue(&["p.example"])), Backend::echo("web"));
+    let (server, web) =
+        (tls_server("through", &inner.issue(&["p.example"]), None), Backend::echo("web"));
     let proxy = builder(driver, &outer, &[server.address()], web.address()).start();
     let mut through = Client::tls(proxy.https, &inner.trusting(&[]), "p.example");
     let mut ours = Client::tls(proxy.https, &outer.trusting(HTTP1), "a.example");
@@ -181,7 +198,8 @@ fn without_an_endpoint_it_is_closed(driver: Driver) {
 
 fn endpoint_that_refuses_is_passed_over(driver: Driver) {
     let (outer, inner) = (Authority::new(), Authority::new());
-    let (server, web) = (tls_server("through", &inner.issue(&["p.example"])), Backend::echo("web"));
+    let (server, web) =
+        (tls_server("through", &inner.issue(&["p.example"]), None), Backend::echo("web"));
     let through = [Backend::closed_address(), server.address(), Backend::closed_address()];
     let proxy = builder(driver, &outer, &through, web.address()).start();
     for _ in 0..6 {

@@ -122,7 +122,7 @@ pub(crate) fn lower(key: &BackendKey, sources: &Sources<'_>, dialers: &mut Diale
     let Some(protocol) = key.dial.protocol.or_else(of_port) else { return backend };
     let is_http2 = protocol.is_http2();
     let made = if protocol.is_tls() {
-        dialers.make(sources.store, key.dial.tls.as_deref(), is_http2, sources.now).map(Some)
+        dialers.make(sources.store, key.dial.tls.as_deref(), protocol, sources.now).map(Some)
     } else {
         Ok(None)
     };

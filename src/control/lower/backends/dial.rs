@@ -16,7 +16,8 @@ use crate::control::lower::secrets::{
 use crate::control::source::report::Finding;
 use crate::control::store::Store;
 use crate::model::{
-    BackendKey, CertificateName, DialAuthorities, DialTls, Kind, ObjectRef, TlsVersion,
+    BackendKey, BackendProtocol, CertificateName, DialAuthorities, DialTls, Kind, ObjectRef,
+    TlsVersion,
 };
 use crate::tls::certificate::Certificate;
 use crate::tls::client::{ClientTls, ClientTlsError, DemandedName, Terms, Verify, Version};
@@ -79,7 +80,8 @@ struct Way {
     verify: bool,
     authorities: DialAuthorities,
     terms: Terms,
-    is_http2: bool,
+    /// Application protocol that is offered; empty: none.
+    alpn: &'static [u8],
 }
 
 /// Settings and what of objects went into them.
@@ -175,7 +177,7 @@ impl Dialers {
         &mut self,
         store: &Store,
         dial: Option<&DialTls>,
-        is_http2: bool,
+        protocol: BackendProtocol,
         now: SystemTime,
     ) -> Result<Made, DialDefect> {
         let stored = &store.secrets;
@@ -212,7 +214,12 @@ impl Dialers {
         }
         let terms = dial.map(terms).unwrap_or_default();
         let is_system = verify && believed == DialAuthorities::System;
-        let way = Way { secret, verify, authorities: believed, terms, is_http2 };
+        let alpn: &[u8] = match protocol {
+            BackendProtocol::Tls => b"",
+            protocol if protocol.is_http2() => b"h2",
+            _ => b"http/1.1",
+        };
+        let way = Way { secret, verify, authorities: believed, terms, alpn };
         if let Some(kept) = self.kept.get(&way)
             && is_same(kept.certificate.as_ref(), certificate.as_ref())
             && kept.ca == ca
@@ -221,8 +228,8 @@ impl Dialers {
         }
         let none = if is_system { Verify::Native } else { Verify::Nothing };
         let authorities = ca.as_deref().map_or(none, Verify::Ca);
-        let alpn: &[u8] = if is_http2 { b"h2" } else { b"http/1.1" };
-        let tls = ClientTls::on(&way.terms, authorities, certificate.as_ref(), &[alpn])?;
+        let alpn = Some(way.alpn).filter(|name| !name.is_empty());
+        let tls = ClientTls::on(&way.terms, authorities, certificate.as_ref(), alpn.as_slice())?;
         self.kept.insert(way, Kept { certificate, ca, tls: Arc::clone(&tls) });
         Ok(Made { tls, defect })
     }

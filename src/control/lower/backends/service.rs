@@ -172,8 +172,12 @@ pub(crate) fn own_address(
 /// (KEP-3726) and those in use without its prefix. Unknown ones are HTTP, as is silence.
 pub(crate) fn protocol(service: &Service, key: &BackendKey) -> BackendProtocol {
     let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
-    let name = find(ports, key).and_then(|port| port.app_protocol.as_deref());
-    match name.unwrap_or_default() {
+    app_protocol(find(ports, key).and_then(|port| port.app_protocol.as_deref()))
+}
+
+/// What a port speaks that says this of itself.
+pub(crate) fn app_protocol(said: Option<&str>) -> BackendProtocol {
+    match said.unwrap_or_default() {
         "kubernetes.io/h2c" | "h2c" | "http2" => BackendProtocol::H2c,
         "grpc" => BackendProtocol::Grpc,
         "grpcs" => BackendProtocol::Grpcs,

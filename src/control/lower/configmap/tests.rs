@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::model::{ProxyProtocol, Traces};
 use crate::tls::client::Version;
-use crate::tls::server_terms::{Http2, Resumption, ServerTerms};
+use crate::tls::server_terms::{Application, Resumption, ServerTerms};
 
 fn options() -> LowerOptions {
     LowerOptions::cluster("c", "example.com/c")
@@ -417,7 +417,7 @@ fn keys_say_what_clients_are_offered_of_tls() {
         }),
         ("ssl-session-tickets: \"false\"", |it| it.resumption = Resumption::Never),
         ("ssl-session-tickets: \"true\"", |_| {}),
-        ("use-http2: \"false\"", |it| it.http2 = Http2::Unspoken),
+        ("use-http2: \"false\"", |it| it.application = Application::Http1),
     ];
     for (data, change) in rows {
         let mut expected = ServerTerms::default();

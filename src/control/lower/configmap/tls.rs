@@ -8,7 +8,7 @@ use crate::control::lower::ingress::annotations::row::State::{
     NoEffect, Partial, Refused, Supported,
 };
 use crate::tls::client::Version;
-use crate::tls::server_terms::{GROUPS, Http2, Resumption};
+use crate::tls::server_terms::{Application, GROUPS, Resumption};
 
 pub(super) const KEYS: &[Key] = &[
     key("enable-ocsp", "false", NoEffect("nothing is stapled; clients that care ask themselves"))
@@ -112,6 +112,6 @@ fn unknown_names(text: &str, globals: &mut Globals) -> Result<(), String> {
 }
 
 fn http2(text: &str, globals: &mut Globals) -> Result<(), String> {
-    globals.tls.http2 = if flag(text)? { Http2::Offered } else { Http2::Unspoken };
+    globals.tls.application = if flag(text)? { Application::Http } else { Application::Http1 };
     Ok(())
 }

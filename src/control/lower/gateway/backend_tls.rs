@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ServicePort;
 
+use super::authorities::{self, Closed};
 use super::parents::age_of;
 use crate::control::conditions::{Condition, Content, ObjectStatus, ParentList, ParentStatus};
 use crate::control::gateway_api::backend_tls_policy::{
@@ -40,6 +41,10 @@ struct Policy {
     maps: BTreeSet<ObjectRef>,
     /// `Err`: condition Accepted.
     dial: Result<Arc<DialTls>, Fault>,
+    /// What is wrong with a target; the others are spoken to as it says.
+    wrong_target: Option<Fault>,
+    /// Some target is as it should be.
+    has_target: bool,
     /// Condition ResolvedRefs.
     unresolved: Option<Fault>,
     /// Another policy has a target of it.
@@ -48,10 +53,6 @@ struct Policy {
 
 /// Why something of a policy does not hold: a reason and a sentence.
 type Fault = (&'static str, String);
-
-/// There is a policy, and it cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closed;
 
 impl Policies {
     pub(super) fn of(store: &Store) -> Self {
@@ -132,31 +133,37 @@ impl Policy {
     fn read(store: &Store, reference: &ObjectRef, object: &BackendTLSPolicy) -> Self {
         // Options are those of implementations; we have none.
         let BackendTlsPolicySpec { target_refs, validation, options: _ } = &object.spec;
-        let (targets, wrong_target) = targets(store, reference, target_refs);
-        let authorities = authorities(store, reference, validation);
-        let dial = match wrong_target {
-            Some(fault) => Err(fault),
-            None => authorities.usable.and_then(|authorities| dial(authorities, validation)),
-        };
+        let Targets { all: targets, fault: wrong_target, has_good: has_target } =
+            targets(store, reference, target_refs);
+        let authorities = read_authorities(store, reference, validation);
+        let dial = authorities.usable.and_then(|authorities| dial(authorities, validation));
         Self {
             reference: reference.clone(),
             generation: object.metadata.generation.unwrap_or_default(),
             targets,
             maps: authorities.maps,
             dial: dial.map(Arc::new),
+            wrong_target,
+            has_target,
             unresolved: authorities.unresolved,
             is_conflicted: false,
         }
     }
 
     fn conditions(&self) -> Vec<Condition> {
-        let accepted = match &self.dial {
+        let accepted = match (&self.dial, &self.wrong_target) {
             _ if self.is_conflicted => {
                 let text = "An older policy is about the same Service and port; remove one.";
                 Condition::fails("Accepted", "Conflicted", text)
             }
-            Ok(_) => Condition::holds("Accepted", "Accepted"),
-            Err((reason, text)) => Condition::fails("Accepted", reason, text.clone()),
+            (Err((reason, text)), _) => Condition::fails("Accepted", reason, text.clone()),
+            (Ok(_), Some((reason, text))) if !self.has_target => {
+                Condition::fails("Accepted", reason, text.clone())
+            }
+            (Ok(_), wrong) => {
+                let message = wrong.as_ref().map(|(_, text)| text.clone()).unwrap_or_default();
+                Condition { message, ..Condition::holds("Accepted", "Accepted") }
+            }
         };
         let resolved = match &self.unresolved {
             None => Condition::holds("ResolvedRefs", "ResolvedRefs"),
@@ -166,14 +173,17 @@ impl Policy {
     }
 }
 
-/// The Services that a policy is about, and what is wrong with the others.
-fn targets(
-    store: &Store,
-    policy: &ObjectRef,
-    targets: &[PolicyTarget],
-) -> (Vec<Target>, Option<Fault>) {
-    let mut fault = None;
-    let mut found = Vec::new();
+/// What a policy is about.
+#[derive(Default)]
+struct Targets {
+    all: Vec<Target>,
+    /// Of the first that cannot be one.
+    fault: Option<Fault>,
+    has_good: bool,
+}
+
+fn targets(store: &Store, policy: &ObjectRef, targets: &[PolicyTarget]) -> Targets {
+    let Targets { all: mut found, mut fault, mut has_good } = Targets::default();
     for PolicyTarget { group, kind, name, section_name } in targets {
         if (&**group, &**kind) != ("", "Service") {
             let text = format!("{kind} {name} is no Service; name one.");
@@ -194,10 +204,12 @@ fn targets(
         } else if !is_port {
             let text = format!("{service} has no port of that name; correct sectionName.");
             fault = fault.or(Some(("TargetNotFound", text)));
+        } else {
+            has_good = true;
         }
         found.push((service, section_name.as_deref().map(Into::into)));
     }
-    (found, fault)
+    Targets { all: found, fault, has_good }
 }
 
 /// Whose certificates a policy believes.
@@ -208,7 +220,11 @@ struct Authorities {
     maps: BTreeSet<ObjectRef>,
 }
 
-fn authorities(store: &Store, policy: &ObjectRef, validation: &BackendValidation) -> Authorities {
+fn read_authorities(
+    store: &Store,
+    policy: &ObjectRef,
+    validation: &BackendValidation,
+) -> Authorities {
     let BackendValidation { ca_certificate_refs, well_known, .. } = validation;
     let (mut unresolved, mut maps, mut names) = (None, BTreeSet::new(), Vec::new());
     for reference in ca_certificate_refs {
@@ -247,14 +263,9 @@ fn config_map(
     let (namespace, name): (_, Arc<str>) = (Arc::clone(&policy.namespace), name.as_str().into());
     let map = ObjectRef { kind: Kind::ConfigMap, namespace, name: Arc::clone(&name) };
     maps.insert(map.clone());
-    let wrong = |text: String| ("InvalidCACertificateRef", text);
-    let entry = store.config_maps.get(&map);
-    let entry = entry.ok_or_else(|| wrong(format!("There is no {map}; create it.")))?;
-    let text = entry.object.data.as_ref().and_then(|data| data.get("ca.crt"));
-    let text = text.map(String::as_str).unwrap_or_default();
-    ClientTls::new(Verify::Ca(text.as_bytes()), None, &[])
+    authorities::read(store, &map, |pem| ClientTls::new(Verify::Ca(pem), None, &[]))
         .map(|_| name)
-        .map_err(|error| wrong(format!("ca.crt of {map}: {error}; store certificates in PEM.")))
+        .map_err(|text| ("InvalidCACertificateRef", text))
 }
 
 fn dial(authorities: DialAuthorities, validation: &BackendValidation) -> Result<DialTls, Fault> {
@@ -408,6 +419,37 @@ mod tests {
             assert_eq!(reasons(&policies), [expected], "{validation}");
             let dial = policies.dial(&object(Kind::Service, "web"), None).expect("a policy");
             assert_eq!(dial.is_ok(), expected == good, "{validation}");
+        }
+    }
+
+    /// What is wrong with one target is said, and the others are none the worse for it.
+    #[test]
+    fn a_wrong_target_takes_no_other_along() {
+        let target = |kind: &str, name: &str, port: Option<&str>| {
+            let (group, section) = ("", port);
+            json!({"group": group, "kind": kind, "name": name, "sectionName": section})
+        };
+        let web = object(Kind::Service, "web");
+        for (targets, expected, wrong) in [
+            (vec![target("Service", "web", None)], "Accepted", false),
+            (vec![target("Service", "x", None), target("Service", "web", None)], "Accepted", true),
+            (vec![target("Odd", "x", None), target("Service", "web", None)], "Accepted", true),
+            (
+                vec![target("Service", "web", Some("c")), target("Service", "web", None)],
+                "Accepted",
+                true,
+            ),
+            (vec![target("Service", "web", Some("c"))], "TargetNotFound", true),
+        ] {
+            let validation = json!({"hostname": "h.example", "caCertificateRefs": ca("ca")});
+            let spec = json!({"targetRefs": targets, "validation": validation});
+            let store = store(&[("p", spec)]);
+            let policies = Policies::of(&store);
+            assert_eq!(reasons(&policies), [[expected, "ResolvedRefs"]], "{targets:?}");
+            let [accepted, _] = &policies.all[0].conditions()[..] else { panic!("two") };
+            assert_eq!(!accepted.message.is_empty(), wrong, "{targets:?}");
+            let dial = policies.dial(&web, None).map(|dial| dial.is_ok());
+            assert_eq!(dial, (expected == "Accepted").then_some(true), "{targets:?}");
         }
     }
 

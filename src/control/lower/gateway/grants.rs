@@ -3,16 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::control::gateway_api::reference::GROUP;
+use crate::control::gateway_api::reference::{GROUP, ObjectReference};
 use crate::control::gateway_api::reference_grant::{ReferenceGrant, ReferenceGrantSpec};
 use crate::control::store::Entries;
-use crate::model::Kind;
+use crate::model::{Kind, ObjectRef};
 
 /// An object that names others, of a kind of the Gateway API.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Referrer<'a> {
     pub kind: Kind,
     pub namespace: &'a str,
+}
+
+/// Why an object that is named may not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// It is of this kind.
+    Kind(String),
+    /// It is in another namespace, which does not allow it: a sentence.
+    NotPermitted(String),
 }
 
 /// All grants, by the namespace that they are about.
@@ -27,6 +36,31 @@ impl Grants {
             here.push(Arc::clone(&entry.object));
         }
         grants
+    }
+
+    /// The object of core that a reference names, which has to be of this kind.
+    pub(super) fn resolve(
+        &self,
+        referrer: Referrer<'_>,
+        reference: &ObjectReference,
+        wanted: Kind,
+    ) -> Result<ObjectRef, Unusable> {
+        let ObjectReference { group, kind, name, namespace } = reference;
+        let group = group.as_deref().unwrap_or_default();
+        let kind = kind.as_deref().unwrap_or_else(|| wanted.name());
+        if (group, kind) != ("", wanted.name()) {
+            let dot = if group.is_empty() { "" } else { "." };
+            return Err(Unusable::Kind(format!("{kind}{dot}{group}")));
+        }
+        let namespace = namespace.as_deref().unwrap_or(referrer.namespace);
+        if !self.allow(referrer, ("", wanted.name()), namespace, name) {
+            let (from, own) = (referrer.kind, referrer.namespace);
+            return Err(Unusable::NotPermitted(format!(
+                "The {wanted} {namespace}/{name} is in another namespace, which does not allow \
+                 it; create a ReferenceGrant there, from {from} in {own} to {wanted} {name}."
+            )));
+        }
+        Ok(ObjectRef { kind: wanted, namespace: namespace.into(), name: name.as_str().into() })
     }
 
     /// Whether `referrer` may name the object of core or of another `group`. Within a namespace
@@ -63,7 +97,6 @@ mod tests {
     use super::*;
     use crate::control::gateway_api::reference_grant::{GrantFrom, GrantTo};
     use crate::control::store::Entry;
-    use crate::model::ObjectRef;
 
     #[test]
     fn a_grant_names_both_sides_in_full() {

@@ -207,6 +207,7 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::super::backend_tls::Policies;
+    use super::super::gateway_tls::Identity;
     use super::super::grants::Grants;
     use super::super::meaning::Traffic;
     use super::super::world::World;
@@ -239,7 +240,8 @@ pub(super) mod tests {
         let (grants, policies) = (Grants::default(), Policies::of(&store));
         let world = World { store: &store, grants: &grants, policies: &policies };
         let reference = ObjectRef { kind, namespace: "ns".into(), name: "r".into() };
-        lower(Lowering { world: &world, reference: &reference, provenance: None })
+        let identity = &Identity::Nobody;
+        lower(Lowering { world: &world, reference: &reference, provenance: None, identity })
     }
 
     fn http(rules: Value) -> Meaning {

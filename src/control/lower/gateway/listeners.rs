@@ -2,15 +2,14 @@
 //! other's way.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use super::grants::{Grants, Referrer};
+use super::grants::{Grants, Referrer, Unusable};
 use super::hostnames;
 use super::namespaces::{Admission, NoChoice};
 use super::protocol::{Protocol, Transport};
 use super::sites::Site;
 use crate::control::gateway_api::gateway::{ListenerSpec, ListenerTls, RouteGroupKind};
-use crate::control::gateway_api::reference::{GROUP, ObjectReference};
+use crate::control::gateway_api::reference::GROUP;
 use crate::model::{HostPattern, Kind, ObjectRef, ServerTlsId};
 
 /// Why something of a listener has no effect.
@@ -18,7 +17,8 @@ use crate::model::{HostPattern, Kind, ObjectRef, ServerTlsId};
 pub(super) struct Fault {
     /// Of its condition.
     pub reason: &'static str,
-    /// Within the listener, such as `tls.certificateRefs[0]`; empty: the whole.
+    /// Within the listener, such as `tls.certificateRefs[0]`; empty: the whole. That of its object
+    /// begins with `spec.`.
     pub field: String,
     /// What is wrong, and what to write.
     pub message: String,
@@ -53,9 +53,10 @@ pub(super) struct Listener {
     pub unresolved: Option<Fault>,
     /// Condition Conflicted: the reason.
     pub conflict: Option<&'static str>,
-    /// Where it is served; `None`: nowhere.
+    /// Where it is; `None`: nowhere.
     pub site: Option<Site>,
-    /// Settings of the certificate that is served.
+    /// Settings of the certificate that is served; `None`: nobody answers handshakes, where they
+    /// are ours.
     pub tls: Option<ServerTlsId>,
 }
 
@@ -80,12 +81,12 @@ impl Listener {
         }
         let wanted = allowed.map(|allowed| &*allowed.kinds).unwrap_or_default();
         let (kinds, wrong_kind) = kinds(protocol, wanted);
-        let (certificates, wrong_secret) = match protocol {
-            Some(Protocol::Https) => {
+        let (certificates, wrong_secret) = match protocol.is_some_and(Protocol::ends_tls) {
+            true => {
                 let referrer = Referrer { kind: owner.kind, namespace: &owner.namespace };
                 certificates(tls.as_ref(), referrer, grants)
             }
-            _ => (Vec::new(), None),
+            false => (Vec::new(), None),
         };
         Self {
             name: name.as_str().into(),
@@ -104,9 +105,21 @@ impl Listener {
         }
     }
 
-    /// Whether routes get requests from it.
+    /// Whether routes get requests from it. If not, and it is somewhere, its hosts have no answer:
+    /// they do not fall to a wider listener there.
     pub(super) fn is_served(&self) -> bool {
-        self.site.is_some()
+        let answers = self.tls.is_some() || !self.ends_tls();
+        self.site.is_some() && self.refused.is_none() && answers
+    }
+
+    /// Whether connections are relayed to backends of routes.
+    pub(super) fn relays(&self) -> bool {
+        matches!(self.protocol, Some(Protocol::Passthrough | Protocol::Decrypted))
+    }
+
+    /// Whether handshakes are ours.
+    pub(super) fn ends_tls(&self) -> bool {
+        self.protocol.is_some_and(Protocol::ends_tls)
     }
 }
 
@@ -117,8 +130,9 @@ fn protocol(spoken: &str, tls: Option<&ListenerTls>) -> (Option<Protocol>, Optio
         ("HTTP", _) => Protocol::Http,
         ("HTTPS", "Terminate") => Protocol::Https,
         ("TLS", "Passthrough") => Protocol::Passthrough,
+        ("TLS", "Terminate") => Protocol::Decrypted,
         ("HTTPS" | "TLS", mode) => {
-            let other = if spoken == "TLS" { "Passthrough" } else { "Terminate" };
+            let other = if spoken == "TLS" { "Passthrough or Terminate" } else { "Terminate" };
             let text = format!("{spoken} with mode {mode} is not possible; write mode: {other}.");
             return (None, Some(Fault::new("UnsupportedValue", "tls.mode", text)));
         }
@@ -171,42 +185,23 @@ fn certificates(
     let mut fault = None;
     let mut certificates = Vec::new();
     for (index, reference) in references.iter().enumerate() {
-        match secret(reference, referrer, grants) {
-            Ok(secret) => certificates.push(secret),
-            Err((reason, text)) => {
-                let field = format!("tls.certificateRefs[{index}]");
-                fault.get_or_insert_with(|| Fault::new(reason, field, text));
+        let (reason, text) = match grants.resolve(referrer, reference, Kind::Secret) {
+            Ok(secret) => {
+                certificates.push(secret);
+                continue;
             }
-        }
+            Err(Unusable::Kind(kind)) => ("InvalidCertificateRef", no_certificate(&kind)),
+            Err(Unusable::NotPermitted(text)) => ("RefNotPermitted", text),
+        };
+        let field = format!("tls.certificateRefs[{index}]");
+        fault.get_or_insert_with(|| Fault::new(reason, field, text));
     }
     (certificates, fault)
 }
 
-/// The Secret that a reference names, or why it may not be used: a reason and a sentence.
-pub(super) fn secret(
-    reference: &ObjectReference,
-    referrer: Referrer<'_>,
-    grants: &Grants,
-) -> Result<ObjectRef, (&'static str, String)> {
-    let ObjectReference { group, kind, name, namespace } = reference;
-    let group = group.as_deref().unwrap_or_default();
-    let kind = kind.as_deref().unwrap_or("Secret");
-    if (group, kind) != ("", "Secret") {
-        let dot = if group.is_empty() { "" } else { "." };
-        let text = format!("A {kind}{dot}{group} is no certificate; name a Secret.");
-        return Err(("InvalidCertificateRef", text));
-    }
-    let namespace = namespace.as_deref().unwrap_or(referrer.namespace);
-    if !grants.allow(referrer, ("", "Secret"), namespace, name) {
-        let (from, own) = (referrer.kind, referrer.namespace);
-        let text = format!(
-            "The Secret {namespace}/{name} is in another namespace, which does not allow it; \
-             create a ReferenceGrant there, from {from} in {own} to Secret {name}."
-        );
-        return Err(("RefNotPermitted", text));
-    }
-    let (namespace, name) = (Arc::from(namespace), name.as_str().into());
-    Ok(ObjectRef { kind: Kind::Secret, namespace, name })
+/// What is wrong with an object of a kind that holds none.
+pub(super) fn no_certificate(kind: &str) -> String {
+    format!("A {kind} is no certificate; name a Secret.")
 }
 
 /// Marks listeners that are in each other's way. `all`: those of one address, each with the rank of
@@ -296,7 +291,10 @@ mod tests {
             (json!({"protocol": "HTTPS", "tls": {"certificateRefs": secret}}), None, None, 1),
             (json!({"protocol": "INVALID"}), Some("UnsupportedProtocol"), None, 0),
             (json!({"protocol": "TCP", "hostname": "a b"}), None, None, 0),
-            (json!({"protocol": "TLS"}), Some("UnsupportedValue"), None, 0),
+            (json!({"protocol": "TLS"}), None, Some("InvalidCertificateRef"), 0),
+            (json!({"protocol": "TLS", "tls": {"certificateRefs": secret}}), None, None, 0),
+            (json!({"protocol": "TLS", "tls": {"mode": "Passthrough"}}), None, None, 0),
+            (json!({"protocol": "TLS", "tls": {"mode": "X"}}), Some("UnsupportedValue"), None, 0),
             (json!({"protocol": "HTTP", "hostname": "a b"}), Some("UnsupportedValue"), None, 1),
             (
                 json!({"protocol": "HTTPS", "tls": {"mode": "Passthrough"}}),
@@ -362,7 +360,7 @@ mod tests {
             hostname: hostnames::pattern(Some(host)).expect("a name"),
             ..read(json!({"name": "l", "port": 80, "protocol": "HTTP"}))
         };
-        use Protocol::{Http, Https, Passthrough, Tcp, Udp};
+        use Protocol::{Decrypted, Http, Https, Passthrough, Tcp, Udp};
         for (listeners, expected) in [
             (vec![(0, Http, 80, "a"), (0, Http, 80, "b")], vec![None, None]),
             (vec![(0, Http, 80, "a"), (0, Http, 81, "a")], vec![None, None]),
@@ -374,6 +372,12 @@ mod tests {
             ),
             (vec![(0, Https, 443, "a"), (0, Passthrough, 443, "b")], vec![None, None]),
             (vec![(0, Https, 443, "a"), (0, Passthrough, 443, "a")], vec![HOSTNAME, HOSTNAME]),
+            (
+                vec![(0, Https, 443, "a"), (0, Passthrough, 443, "b"), (0, Decrypted, 443, "c")],
+                vec![None, None, None],
+            ),
+            (vec![(0, Decrypted, 443, "a"), (0, Passthrough, 443, "a")], vec![HOSTNAME, HOSTNAME]),
+            (vec![(0, Decrypted, 443, "a"), (0, Tcp, 443, "")], vec![PROTOCOL, PROTOCOL]),
             (vec![(0, Http, 80, "a"), (0, Https, 80, "b")], vec![PROTOCOL, PROTOCOL]),
             (vec![(0, Http, 80, "a"), (1, Tcp, 80, "")], vec![None, PROTOCOL]),
             (vec![(0, Tcp, 80, ""), (0, Udp, 80, "")], vec![None, None]),

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::gateway_tls::Identity;
 use super::grants::Referrer;
 use super::references::References;
 use super::world::World;
@@ -18,6 +19,8 @@ pub(super) struct Lowering<'a> {
     /// The route.
     pub reference: &'a ObjectRef,
     pub provenance: Option<&'a Provenance>,
+    /// What backends are shown on the way.
+    pub identity: &'a Identity,
 }
 
 impl Lowering<'_> {
@@ -38,6 +41,9 @@ impl Lowering<'_> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Meaning {
     pub traffic: Traffic,
+    /// Where connections are relayed to that were decrypted, by shares: others than those of
+    /// [`Self::traffic`] where policies say how they are spoken to.
+    pub decrypted: Vec<WeightedBackend>,
     /// Why no listener may take it; `None`: nothing is wrong with it.
     pub refused: Option<Refused>,
     /// Its other rules hold. A sentence that begins with "Dropped Rule" or "Fall Back".

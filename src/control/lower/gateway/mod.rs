@@ -11,9 +11,11 @@
 
 mod addresses;
 mod attachment;
+mod authorities;
 pub(super) mod backend_tls;
 mod durations;
 mod filters;
+mod gateway_tls;
 mod grants;
 mod grpc_route;
 mod hostnames;
@@ -53,13 +55,14 @@ use crate::model::{
 use addresses::Pool;
 use attachment::{Attached, attach};
 use backend_tls::Policies;
+use gateway_tls::Identity;
 use grants::Grants;
 use listeners::Listener;
-use meaning::{Meaning, Traffic};
+use meaning::Traffic;
 use namespaces::Admission;
 use parents::{Making, Parent, Parents, Role};
 use protocol::{Protocol, Transport};
-use routes::{Route, view};
+use routes::{Meanings, Route, view};
 use sites::{Site, Sites, Spot};
 use states::{Counts, Telling};
 use world::World;
@@ -120,21 +123,16 @@ impl Gateways {
         if !self.told.is_empty() || has_class() {
             let concerns = |object: &&ObjectRef| match object.kind {
                 Kind::EndpointSlice | Kind::Ingress | Kind::IngressClass => false,
-                Kind::Service | Kind::ConfigMap => {
-                    self.by_read.contains_key(*object) || self.policies.read(object)
+                Kind::Service | Kind::ConfigMap | Kind::Secret => {
+                    self.by_read.contains_key(*object)
+                        || self.policies.read(object)
+                        || self.parents.values().any(|parent| parent.names(object))
                 }
-                Kind::Secret => self.names(object),
                 _ => true,
             };
             let pending: Vec<_> = dirty.0.iter().filter(concerns).cloned().collect();
             self.pending.extend(pending);
         }
-    }
-
-    /// Whether a listener names the Secret.
-    fn names(&self, secret: &ObjectRef) -> bool {
-        let mut listeners = self.parents.values().flat_map(|parent| &parent.listeners);
-        listeners.any(|listener| listener.certificates.contains(secret))
     }
 
     /// Says which entry points are not open, and why; what changes by it.
@@ -225,8 +223,8 @@ impl Gateways {
         let mut changed = Vec::new();
         for route in &wanted {
             let known = self.routes.get(route).filter(|_| !stale.contains(route));
-            let meaning = known.map(|known| Arc::clone(&known.meaning));
-            changed.push((route, attached(&world, route, &self.parents, meaning)));
+            let known = known.map(|known| &known.meanings);
+            changed.push((route, attached(&world, route, &self.parents, known)));
         }
         for (reference, route) in changed {
             self.take(reference, route, backends, touched, &mut spots);
@@ -261,10 +259,11 @@ impl Gateways {
         let is_changed = !parents::are_alike(&self.parents, &parents);
         self.parents = parents;
         let served = self.parents.values().flat_map(|parent| &parent.listeners);
+        let served = served.filter(|listener| listener.is_served());
         let named: BTreeSet<Site> = served.filter_map(|listener| listener.site.clone()).collect();
         let is_changed = self.sites.settle(&named) | is_changed;
         if is_changed {
-            for site in &named {
+            for site in named.iter().filter(|site| site.transport == Transport::Tls) {
                 self.name(site);
             }
         }
@@ -274,38 +273,38 @@ impl Gateways {
     /// Where TLS connections of a site are led by their names: to certificates of listeners, or
     /// on to backends of routes. Whether anything is other than it was.
     fn name(&mut self, site: &Site) -> bool {
-        let mut names = BTreeMap::new();
-        let mut default_tls = None;
         let mut parents: Vec<_> = self.parents.iter().collect();
         parents.sort_by_key(|(_, parent)| parent.rank);
-        for (reference, parent) in parents {
-            for listener in parent.listeners.iter().filter(|l| l.site.as_ref() == Some(site)) {
-                let Some(tls) = listener.tls else { continue };
-                if listener.hostname == HostPattern::Any {
-                    default_tls.get_or_insert(tls);
-                    continue;
-                }
-                let pattern = listener.hostname.clone();
-                let (action, origin) = (TlsAction::Terminate(tls), reference.clone());
-                let name = ServerName { pattern: pattern.clone(), action, origin };
-                names.entry(pattern).or_insert(name);
+        let mut owners: BTreeMap<&HostPattern, Owner<'_>> = BTreeMap::new();
+        for (object, parent) in parents {
+            let listeners = parent.listeners.iter().enumerate();
+            for (place, listener) in listeners.filter(|(_, l)| l.site.as_ref() == Some(site)) {
+                let owner = Owner { object, place, listener };
+                owners.entry(&listener.hostname).or_insert(owner);
             }
         }
+        let mut names = BTreeMap::new();
+        for (hostname, owner) in &owners {
+            names.insert((*hostname).clone(), self.server_name(site, hostname, *owner));
+        }
         for ((_, pattern), routes) in self.by_spot.iter().filter(|((at, _), _)| at == site) {
-            let mut routes = routes.iter().map(|(_, route)| route);
-            // The oldest has the name, even if it leads nowhere.
-            let oldest = routes.find_map(|route| Some((self.passed(route)?, route)));
-            if let Some((action, route)) = oldest {
-                let (pattern, origin) = (pattern.clone(), route.clone());
-                let name = ServerName { pattern: pattern.clone(), action, origin };
-                names.entry(pattern).or_insert(name);
+            let is_named = routes.iter().any(|(_, route)| route.kind == Kind::TLSRoute);
+            if !is_named || names.contains_key(pattern) {
+                continue;
+            }
+            let wider = owners.iter().filter(|(hostname, _)| hostnames::covers(hostname, pattern));
+            let narrowest = wider.reduce(|one, other| match hostnames::covers(one.0, other.0) {
+                true => other,
+                false => one,
+            });
+            if let Some((_, owner)) = narrowest.filter(|(_, owner)| owner.listener.relays()) {
+                names.insert(pattern.clone(), self.server_name(site, pattern, *owner));
             }
         }
         let Some(served) = self.sites.served(site) else { return false };
         let old: BTreeMap<_, _> =
             served.names.drain(..).map(|name| (name.pattern.clone(), name)).collect();
         let is_same = old.values().map(|name| &**name).eq(names.values());
-        let is_changed = !is_same || served.default_tls != default_tls;
         served.names = names
             .into_iter()
             .map(|(pattern, name)| match old.get(&pattern) {
@@ -313,23 +312,56 @@ impl Gateways {
                 _ => Arc::new(name),
             })
             .collect();
-        served.default_tls = default_tls;
-        is_changed
+        !is_same
     }
 
-    /// What becomes of the connections of a route; `None`: it has requests.
-    fn passed(&self, route: &ObjectRef) -> Option<TlsAction> {
-        let backends = self.relayed(route)?;
+    /// Where connections for a name are led that is that of a listener, or within it. What its
+    /// listener does not serve does not fall to a wider one.
+    fn server_name(&self, site: &Site, pattern: &HostPattern, owner: Owner<'_>) -> ServerName {
+        let Owner { object, place, listener } = owner;
+        let spot = (site.clone(), pattern.clone());
+        let routes = self.by_spot.get(&spot).into_iter().flatten().map(|(_, route)| route);
+        let is_its = |attached: &Attached| {
+            let mut places = attached.listeners.iter().flatten().map(|found| found.listener);
+            attached.object == *object && places.any(|found| found == place)
+        };
+        let mut routes = routes.filter(|route| {
+            self.routes.get(*route).is_some_and(|route| route.attached.iter().any(is_its))
+        });
+        let (action, origin) = match (listener.is_served(), listener.tls, listener.relays()) {
+            (true, Some(tls), false) => (TlsAction::Terminate(tls), object),
+            // The oldest has the name, even if it leads nowhere.
+            (true, _, true) => routes
+                .find_map(|route| Some((self.passed(route, owner)?, route)))
+                .unwrap_or((TlsAction::Nobody, object)),
+            _ => (TlsAction::Nobody, object),
+        };
+        let section = Some(listener.hostname.clone());
+        ServerName { pattern: pattern.clone(), action, section, origin: origin.clone() }
+    }
+
+    /// What becomes of the connections of a route that come by a listener; `None`: it has
+    /// requests.
+    fn passed(&self, route: &ObjectRef, owner: Owner<'_>) -> Option<TlsAction> {
+        let identity = || self.parents.get(owner.object).map(Parent::identity);
+        let meaning = self.routes.get(route)?.meaning_behind(identity);
+        let Traffic::Streams(passed) = &meaning.traffic else { return None };
+        let tls = owner.listener.tls;
+        let backends = if tls.is_some() { &meaning.decrypted } else { passed };
         let leads = |entry: &WeightedBackend| entry.weight > 0 && entry.target.key().is_some();
-        Some(match backends.iter().any(leads) {
-            true => TlsAction::Passthrough { backends: backends.to_vec(), send_proxy: false },
-            false => TlsAction::Nobody,
+        if !backends.iter().any(leads) {
+            return Some(TlsAction::Nobody);
+        }
+        let backends = backends.clone();
+        Some(match tls {
+            Some(tls) => TlsAction::Relay { tls, backends },
+            None => TlsAction::Passthrough { backends, send_proxy: false },
         })
     }
 
     /// Where a route relays to; `None`: it has requests.
     fn relayed(&self, route: &ObjectRef) -> Option<&[WeightedBackend]> {
-        match &self.routes.get(route)?.meaning.traffic {
+        match &self.routes.get(route)?.meaning().traffic {
             Traffic::Streams(backends) => Some(backends),
             Traffic::Rules(_) => None,
         }
@@ -351,7 +383,7 @@ impl Gateways {
     /// The route that has what comes in at one of the places of another one, which is younger, and
     /// that place.
     fn older<'r>(&self, reference: &ObjectRef, route: &'r Route) -> Option<(ObjectRef, &'r Spot)> {
-        if !matches!(route.meaning.traffic, Traffic::Streams(_)) {
+        if !matches!(route.meaning().traffic, Traffic::Streams(_)) {
             return None;
         }
         route.spots.iter().find_map(|spot| {
@@ -382,13 +414,18 @@ impl Gateways {
             spots.insert(spot.clone());
         }
         let reads = |route: &Option<Route>| -> BTreeSet<ObjectRef> {
-            let reads = route.iter().flat_map(|route| &route.meaning.references.reads);
+            let reads = route.iter().flat_map(|route| &route.meaning().references.reads);
             reads.cloned().collect()
         };
         let (before, after) = (uses(old.as_ref()), uses(route.as_ref()));
         if before != after {
-            let before = (before.0.keys(), before.1);
-            backends.services(reference, before, (after.0.iter(), after.1), touched);
+            let before = (before.0.into_keys(), before.1);
+            backends.services(
+                reference,
+                before,
+                (after.0.iter().map(|(key, field)| (*key, *field)), after.1),
+                touched,
+            );
         }
         for object in reads(&old) {
             if let Some(readers) = self.by_read.get_mut(&object) {
@@ -416,13 +453,16 @@ impl Gateways {
     /// listener with a narrower hostname (listener isolation).
     fn spots(&self, route: &Route) -> BTreeSet<Spot> {
         let mut spots = BTreeSet::new();
-        if route.meaning.refused.is_some() {
+        if route.meaning().refused.is_some() {
             return spots;
         }
         for Attached { object, listeners, .. } in &route.attached {
             let Some(parent) = self.parents.get(object) else { continue };
             for attachment in listeners.iter().flatten() {
-                let Some(listener) = parent.listeners.get(attachment.listener) else { continue };
+                let listener = parent.listeners.get(attachment.listener);
+                let Some(listener) = listener.filter(|listener| listener.is_served()) else {
+                    continue;
+                };
                 let Some(site) = &listener.site else { continue };
                 let hosts = attachment.hosts.iter();
                 let own = hosts.filter(|host| !self.is_of_narrower(site, listener, host));
@@ -482,11 +522,24 @@ impl Gateways {
     fn rules(&self, spot: &Spot) -> Vec<Arc<Rule>> {
         let routes = self.by_spot.get(spot).into_iter().flatten();
         let routes = routes.filter_map(|(_, route)| self.routes.get(route));
-        let rules = routes.flat_map(|route| match &route.meaning.traffic {
+        let meanings = routes.map(|route| route.meaning_behind(|| self.shown(route, &spot.0)));
+        let rules = meanings.flat_map(|meaning| match &meaning.traffic {
             Traffic::Rules(rules) => &rules[..],
             Traffic::Streams(_) => &[],
         });
         rules.cloned().collect()
+    }
+
+    /// What backends of a route are shown by the Gateway through which its requests come from a
+    /// site.
+    fn shown(&self, route: &Route, site: &Site) -> Option<Identity> {
+        let mut attached = route.attached.iter();
+        attached.find_map(|Attached { object, listeners, .. }| {
+            let parent = self.parents.get(object)?;
+            let mut places = listeners.iter().flatten().map(|attachment| attachment.listener);
+            let site_of = |place: usize| parent.listeners.get(place)?.site.as_ref();
+            places.any(|place| site_of(place) == Some(site)).then(|| parent.identity())
+        })
     }
 
     /// Tells what is other than what was told: of Gateways, and of these routes.
@@ -618,7 +671,7 @@ impl Gateways {
             let taken = route.attached.iter().filter(|attached| attached.listeners.is_ok());
             let gateways = taken.filter_map(|attached| self.parents.get(&attached.object));
             for gateway in gateways.map(|parent| &parent.gateway) {
-                for key in route.meaning.references.uses.keys() {
+                for key in route.meaning().references.uses.keys() {
                     ways.entry(service_ref(key)).or_default().insert(gateway.clone());
                 }
             }
@@ -629,7 +682,7 @@ impl Gateways {
     /// How many routes each listener has, whatever becomes of their requests.
     fn counts(&self) -> Counts {
         let mut counts = Counts::new();
-        for route in self.routes.values().filter(|route| route.meaning.refused.is_none()) {
+        for route in self.routes.values().filter(|route| route.meaning().refused.is_none()) {
             let mut listeners = BTreeSet::new();
             for Attached { object, listeners: attachments, .. } in &route.attached {
                 let attachments = attachments.iter().flatten();
@@ -644,16 +697,25 @@ impl Gateways {
     }
 }
 
+/// A listener that has a name.
+#[derive(Clone, Copy)]
+struct Owner<'a> {
+    /// Whose it is.
+    object: &'a ObjectRef,
+    /// Its place there.
+    place: usize,
+    listener: &'a Listener,
+}
+
 /// Backends of a route, and whether it binds requests to their endpoints.
-fn uses(route: Option<&Route>) -> (&BTreeMap<BackendKey, String>, Use) {
-    static NONE: BTreeMap<BackendKey, String> = BTreeMap::new();
-    let Some(route) = route else { return (&NONE, Use::Plain) };
-    let binds = match &route.meaning.traffic {
+fn uses(route: Option<&Route>) -> (BTreeMap<&BackendKey, &String>, Use) {
+    let Some(route) = route else { return (BTreeMap::new(), Use::Plain) };
+    let binds = match &route.meaning().traffic {
         Traffic::Rules(rules) => rules.iter().any(|rule| rule.policies.binding.is_some()),
         Traffic::Streams(_) => false,
     };
     let how = if binds { Use::Binding } else { Use::Plain };
-    (&route.meaning.references.uses, how)
+    (route.uses(), how)
 }
 
 fn all_routes(store: &Store) -> impl Iterator<Item = &ObjectRef> {
@@ -662,25 +724,26 @@ fn all_routes(store: &Store) -> impl Iterator<Item = &ObjectRef> {
     http.chain(streams).chain(store.udp_routes.keys())
 }
 
-/// What becomes of a route. `meaning`: what it is known to mean.
+/// What becomes of a route. `known`: what it is known to mean.
 fn attached(
     world: &World<'_>,
     reference: &ObjectRef,
     parents: &Parents,
-    meaning: Option<Arc<Meaning>>,
+    known: Option<&Meanings>,
 ) -> Option<Route> {
     let view = view(world.store, reference)?;
     let listeners = |object: &ObjectRef| parents.get(object).map(|parent| &parent.listeners[..]);
     let attached = attach(view.wish, listeners, &world.store.namespaces);
-    if attached.is_empty() {
-        return None;
-    }
+    let shown = |attached: &Attached| parents.get(&attached.object).map(Parent::identity);
+    let mut shown = attached.iter().filter_map(shown);
+    let first = shown.next()?;
+    let meanings = Meanings::new(first, shown, known, |identity| view.lower(world, identity));
     Some(Route {
         age: parents::age_of(reference, view.metadata),
         generation: view.metadata.generation.unwrap_or_default(),
         provenance: view.provenance.cloned(),
         attached,
         spots: BTreeSet::new(),
-        meaning: meaning.unwrap_or_else(|| Arc::new(view.lower(world))),
+        meanings,
     })
 }

@@ -8,23 +8,27 @@ use std::time::SystemTime;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::addresses::{Place, Pool};
-use super::grants::Grants;
+use super::gateway_tls::{
+    Demand, GatewayTls, Identity, PortTls, Reading, client_certificate_fault,
+};
+use super::grants::{Grants, Referrer};
 use super::listeners::{Fault, Listener, mark_conflicts};
 use super::namespaces::Admission;
-use super::protocol::{Protocol, Transport};
+use super::protocol::Transport;
 use super::sites::Site;
 use crate::control::gateway_api::class::GatewayClass;
-use crate::control::gateway_api::gateway::{Gateway, ListenerSet, ListenerSpec};
+use crate::control::gateway_api::gateway::{Gateway, GatewaySpec, ListenerSet, ListenerSpec};
 use crate::control::gateway_api::reference::{GROUP, ObjectReference};
 use crate::control::lower::claim::Age;
-use crate::control::lower::names::certificates::Names;
+use crate::control::lower::names::certificates::{Names, Wish};
 use crate::control::lower::options::LowerOptions;
-use crate::control::lower::secrets::{SecretDefect, secret_ref};
+use crate::control::lower::secrets::SecretDefect;
 use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::object::Provenance;
 use crate::control::store::{Entry, Store};
 use crate::limits::GATEWAY_LISTENERS_MAX;
 use crate::model::{EntryPoint, Kind, ObjectRef, Scheme};
+use crate::tls::server_terms::Application;
 
 /// A Gateway or ListenerSet of ours.
 #[derive(Debug, Clone)]
@@ -35,8 +39,23 @@ pub(super) struct Parent {
     pub provenance: Option<Provenance>,
     pub listeners: Vec<Listener>,
     pub role: Role,
+    /// That of the Gateway.
+    pub tls: Arc<GatewayTls>,
     /// Less: its Gateway is older.
     pub rank: usize,
+}
+
+impl Parent {
+    /// Whether what it comes to depends on a Secret or ConfigMap.
+    pub(super) fn names(&self, object: &ObjectRef) -> bool {
+        let mut certificates = self.listeners.iter().flat_map(|listener| &listener.certificates);
+        self.tls.names(object) || certificates.any(|secret| secret == object)
+    }
+
+    /// What backends are shown.
+    pub(super) fn identity(&self) -> Identity {
+        self.tls.identity()
+    }
 }
 
 /// Which of both.
@@ -59,7 +78,8 @@ pub(super) type Parents = BTreeMap<ObjectRef, Parent>;
 /// Whether two come to the same routes: places and states of listeners are alike.
 pub(super) fn are_alike(one: &Parents, other: &Parents) -> bool {
     let alike = |(a, b): ((&ObjectRef, &Parent), (&ObjectRef, &Parent))| {
-        a.0 == b.0 && a.1.listeners == b.1.listeners && a.1.role == b.1.role
+        let is_same = a.1.listeners == b.1.listeners && a.1.role == b.1.role;
+        a.0 == b.0 && is_same && a.1.identity() == b.1.identity()
     };
     one.len() == other.len() && one.iter().zip(other).all(alike)
 }
@@ -100,16 +120,39 @@ pub(in crate::control::lower) fn needs(
 ) -> BTreeSet<ObjectRef> {
     let references = listeners.iter().filter_map(|listener| listener.tls.as_ref());
     let references = references.flat_map(|tls| &tls.certificate_refs);
-    let secrets = references.filter_map(|reference| {
-        let ObjectReference { group, kind, name, namespace } = reference;
-        let is_secret = group.as_deref().is_none_or(str::is_empty)
-            && kind.as_deref().is_none_or(|kind| kind == Kind::Secret.name());
-        let namespace = namespace.as_deref().map_or_else(|| Arc::clone(own), Arc::from);
-        // What no object can be called goes into no request.
-        let is_possible = is_secret && is_dns_subdomain(name) && is_dns_subdomain(&namespace);
-        is_possible.then(|| secret_ref(&namespace, name))
-    });
-    secrets.collect()
+    references.filter_map(|reference| named(reference, Kind::Secret, own)).collect()
+}
+
+/// The same of a Gateway, and what its `spec.tls` names.
+pub(in crate::control::lower) fn gateway_needs(
+    spec: &GatewaySpec,
+    own: &Arc<str>,
+) -> BTreeSet<ObjectRef> {
+    let mut all = needs(&spec.listeners, own);
+    if let Some(tls) = &spec.tls {
+        let frontend = tls.frontend.iter();
+        let configs = frontend.flat_map(|all| {
+            std::iter::once(&all.default).chain(all.per_port.iter().map(|port| &port.tls))
+        });
+        let validations = configs.filter_map(|config| config.validation.as_ref());
+        let maps = validations.flat_map(|validation| &validation.ca_certificate_refs);
+        all.extend(maps.filter_map(|reference| named(reference, Kind::ConfigMap, own)));
+        let shown =
+            tls.backend.iter().filter_map(|backend| backend.client_certificate_ref.as_ref());
+        all.extend(shown.filter_map(|reference| named(reference, Kind::Secret, own)));
+    }
+    all
+}
+
+/// The object that a reference names, if it is of this kind.
+fn named(reference: &ObjectReference, wanted: Kind, own: &Arc<str>) -> Option<ObjectRef> {
+    let ObjectReference { group, kind, name, namespace } = reference;
+    let is_it = group.as_deref().is_none_or(str::is_empty)
+        && kind.as_deref().is_none_or(|kind| kind == wanted.name());
+    let namespace = namespace.as_deref().map_or_else(|| Arc::clone(own), Arc::from);
+    // What no object can be called goes into no request.
+    let is_possible = is_it && is_dns_subdomain(name) && is_dns_subdomain(&namespace);
+    is_possible.then(|| ObjectRef { kind: wanted, namespace, name: name.as_str().into() })
 }
 
 /// What Gateways are made of, besides their objects.
@@ -145,12 +188,14 @@ impl Making<'_> {
         let mut secrets = BTreeSet::new();
         let mut settings = HashSet::new();
         for (reference, parent) in &mut parents {
-            for listener in &mut parent.listeners {
-                self.certify(listener);
-                let named = listener.certificates.iter();
-                secrets.extend(named.map(|secret| (secret.clone(), reference.clone())));
+            let shown = parent.tls.client_certificate.iter().flatten();
+            let mut named: Vec<ObjectRef> = shown.cloned().collect();
+            for listener in parent.listeners.iter_mut().filter(|listener| listener.ends_tls()) {
+                self.certify(listener, parent.tls.at(listener.port));
+                named.extend(listener.certificates.iter().cloned());
                 settings.extend(listener.tls);
             }
+            secrets.extend(named.into_iter().map(|secret| (secret, reference.clone())));
         }
         self.names.hold(secrets, settings);
         parents
@@ -173,7 +218,9 @@ impl Making<'_> {
         });
         let is_refused = fault.is_some();
         let role = Role::Gateway { place: place.clone(), fault };
-        let gateway = self.parent(reference, reference, entry, &spec.listeners, metadata, role);
+        let tls = Arc::new(self.tls(reference, spec));
+        let of = (reference, &tls);
+        let gateway = self.parent(reference, of, entry, &spec.listeners, metadata, role);
         let allowed = spec.allowed_listeners.as_ref().and_then(|all| all.namespaces.as_ref());
         let allowed = Admission::of(allowed, &reference.namespace, "None");
         let allowed = allowed.unwrap_or(Admission::Nobody);
@@ -186,7 +233,7 @@ impl Making<'_> {
             });
             let ListenerSet { metadata, spec, .. } = &*entry.object;
             let role = Role::Set { fault };
-            let parent = self.parent(set, reference, entry, &spec.listeners, metadata, role);
+            let parent = self.parent(set, of, entry, &spec.listeners, metadata, role);
             family.push((set.clone(), parent));
         }
         let is_attached = |parent: &Parent| !matches!(&parent.role, Role::Set { fault: Some(_) });
@@ -212,6 +259,21 @@ impl Making<'_> {
         }
         let rank = parents.len();
         parents.extend(family.into_iter().map(|(of, parent)| (of, Parent { rank, ..parent })));
+    }
+
+    /// Reads `spec.tls` of a Gateway.
+    fn tls(&mut self, gateway: &ObjectRef, spec: &GatewaySpec) -> GatewayTls {
+        let referrer = Referrer { kind: gateway.kind, namespace: &gateway.namespace };
+        let reading = Reading { store: self.store, grants: self.grants, referrer };
+        let mut tls = GatewayTls::read(&reading, spec.tls.as_ref());
+        if let Some(Ok(secret)) = &tls.client_certificate
+            && let Some(defect) = self.names.defect(&self.store.secrets, secret, self.now)
+        {
+            let text = correct(&defect);
+            let fault = client_certificate_fault("InvalidClientCertificateRef", text);
+            tls.broken_certificate = Some(fault);
+        }
+        tls
     }
 
     /// Decides where a listener is served.
@@ -280,7 +342,7 @@ impl Making<'_> {
     fn parent<K>(
         &self,
         reference: &ObjectRef,
-        gateway: &ObjectRef,
+        (gateway, tls): (&ObjectRef, &Arc<GatewayTls>),
         entry: &Entry<K>,
         listeners: &[ListenerSpec],
         metadata: &ObjectMeta,
@@ -293,17 +355,27 @@ impl Making<'_> {
             provenance: entry.provenance.clone(),
             listeners: listeners.iter().map(read).collect(),
             role,
+            tls: Arc::clone(tls),
             rank: 0,
         }
     }
 
-    /// Finds the certificate of a listener.
-    fn certify(&mut self, listener: &mut Listener) {
-        if listener.protocol != Some(Protocol::Https) {
-            return;
-        }
+    /// Finds the certificate of a listener, and what its clients have to show.
+    fn certify(&mut self, listener: &mut Listener, of_port: &PortTls) {
+        let PortTls { demand, unresolved } = of_port;
+        listener.unresolved = listener.unresolved.take().or_else(|| unresolved.clone());
+        let auth = match demand {
+            Demand::Nothing => None,
+            Demand::Certificate(auth) => Some(auth),
+            Demand::Unreadable(fault) => {
+                listener.refused.get_or_insert_with(|| fault.clone());
+                return;
+            }
+        };
+        let application = listener.relays().then_some(Application::Any);
+        let wish = Wish { auth, application };
         for (index, secret) in listener.certificates.iter().enumerate() {
-            let (tls, defect) = self.names.of_secret(&self.store.secrets, secret, self.now);
+            let (tls, defect) = self.names.of_secret(&self.store.secrets, secret, wish, self.now);
             listener.tls = listener.tls.or(tls);
             let is_served = matches!(
                 defect,
@@ -311,14 +383,9 @@ impl Making<'_> {
             );
             if let Some(defect) = defect.filter(|_| !is_served) {
                 let field = format!("tls.certificateRefs[{index}]");
-                let text = format!("{}; correct it, or name another one.", capital(&defect));
-                let fault = Fault::new("InvalidCertificateRef", field, text);
+                let fault = Fault::new("InvalidCertificateRef", field, correct(&defect));
                 listener.unresolved.get_or_insert(fault);
             }
-        }
-        // Nobody answers handshakes there.
-        if listener.tls.is_none() {
-            listener.site = None;
         }
     }
 }
@@ -335,10 +402,14 @@ fn may_share(site: &Site, shared: &mut Ports) -> bool {
     }
 }
 
-/// As a sentence begins.
-fn capital(defect: &SecretDefect) -> String {
+/// What is wrong, as a sentence, and what to do.
+fn correct(defect: &SecretDefect) -> String {
     let text = defect.to_string();
     let mut characters = text.chars();
     let first = characters.next().map(|first| first.to_uppercase().to_string());
-    first.unwrap_or_default() + characters.as_str()
+    format!(
+        "{}{}; correct it, or name another one.",
+        first.unwrap_or_default(),
+        characters.as_str()
+    )
 }

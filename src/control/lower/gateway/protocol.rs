@@ -7,6 +7,8 @@ use crate::model::Kind;
 pub(super) enum Protocol {
     Http,
     Https,
+    /// TLS that ends here; what is inside is relayed.
+    Decrypted,
     /// TLS that is passed through.
     Passthrough,
     Tcp,
@@ -38,17 +40,22 @@ impl Protocol {
     pub(super) const fn transport(self) -> Transport {
         match self {
             Self::Http => Transport::Http,
-            Self::Https | Self::Passthrough => Transport::Tls,
+            Self::Https | Self::Decrypted | Self::Passthrough => Transport::Tls,
             Self::Tcp => Transport::Tcp,
             Self::Udp => Transport::Udp,
         }
+    }
+
+    /// Whether handshakes of TLS are ours.
+    pub(super) const fn ends_tls(self) -> bool {
+        matches!(self, Self::Https | Self::Decrypted)
     }
 
     /// Kinds of routes that it may have.
     pub(super) fn kinds(self) -> impl Iterator<Item = Kind> {
         let kinds: &[Kind] = match self {
             Self::Http | Self::Https => &[Kind::HTTPRoute, Kind::GRPCRoute],
-            Self::Passthrough => &[Kind::TLSRoute],
+            Self::Decrypted | Self::Passthrough => &[Kind::TLSRoute],
             Self::Tcp => &[Kind::TCPRoute],
             Self::Udp => &[Kind::UDPRoute],
         };
@@ -58,7 +65,7 @@ impl Protocol {
     /// Whether hosts tell listeners of a port apart; else it is one's alone.
     pub(super) const fn has_hosts(self) -> bool {
         match self {
-            Self::Http | Self::Https | Self::Passthrough => true,
+            Self::Http | Self::Https | Self::Decrypted | Self::Passthrough => true,
             Self::Tcp | Self::Udp => false,
         }
     }

@@ -1,11 +1,12 @@
 //! Routes of every kind, as they are attached: what each says of itself, and what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::attachment::{Attached, Wish};
+use super::gateway_tls::Identity;
 use super::meaning::{Lowering, Meaning};
 use super::sites::Spot;
 use super::world::World;
@@ -16,7 +17,7 @@ use crate::control::gateway_api::stream_routes::{StreamRouteSpec, StreamRule};
 use crate::control::lower::claim::Age;
 use crate::control::source::object::Provenance;
 use crate::control::store::{Entry, Store};
-use crate::model::{Kind, ObjectRef};
+use crate::model::{BackendKey, Kind, ObjectRef};
 
 /// Kinds of routes.
 pub(super) const KINDS: [Kind; 5] =
@@ -49,7 +50,67 @@ pub(super) struct Route {
     pub attached: Vec<Attached>,
     /// Where its requests come in.
     pub spots: BTreeSet<Spot>,
-    pub meaning: Arc<Meaning>,
+    /// By what backends are shown by the Gateways that it is attached to; the first is that of the
+    /// first one.
+    pub meanings: Meanings,
+}
+
+/// What a route comes to, by what backends are shown.
+#[derive(Debug, Clone)]
+pub(super) struct Meanings {
+    first: (Identity, Arc<Meaning>),
+    others: Vec<(Identity, Arc<Meaning>)>,
+}
+
+impl Meanings {
+    /// Of these, each once. `known`: what need not be found out.
+    pub(super) fn new(
+        first: Identity,
+        others: impl Iterator<Item = Identity>,
+        known: Option<&Self>,
+        lower: impl Fn(&Identity) -> Meaning,
+    ) -> Self {
+        let find = |identity: Identity| {
+            let known = known.and_then(|known| known.find(&identity)).cloned();
+            let meaning = known.unwrap_or_else(|| Arc::new(lower(&identity)));
+            (identity, meaning)
+        };
+        let mut all = Self { first: find(first), others: Vec::new() };
+        for identity in others {
+            if all.find(&identity).is_none() {
+                all.others.push(find(identity));
+            }
+        }
+        all
+    }
+
+    fn find(&self, identity: &Identity) -> Option<&Arc<Meaning>> {
+        self.all().find(|(known, _)| known == identity).map(|(_, meaning)| meaning)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &(Identity, Arc<Meaning>)> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl Route {
+    /// What it comes to, whatever backends are shown: states and problems are the same.
+    pub(super) fn meaning(&self) -> &Meaning {
+        &self.meanings.first.1
+    }
+
+    /// What it comes to behind Gateways of which `shows` says what they show.
+    pub(super) fn meaning_behind(&self, shows: impl Fn() -> Option<Identity>) -> &Meaning {
+        let Meanings { others, .. } = &self.meanings;
+        let other = (!others.is_empty()).then(shows).flatten();
+        let found = other.and_then(|other| self.meanings.find(&other));
+        found.unwrap_or(&self.meanings.first.1)
+    }
+
+    /// Backends of all that it comes to, each with the field that names it.
+    pub(super) fn uses(&self) -> BTreeMap<&BackendKey, &String> {
+        self.meanings.all().flat_map(|(_, meaning)| &meaning.references.uses).collect()
+    }
 }
 
 /// The route, if it is there and its kind is served.
@@ -101,9 +162,9 @@ fn stream<'a, K>(
 }
 
 impl View<'_> {
-    pub(super) fn lower(&self, world: &World<'_>) -> Meaning {
+    pub(super) fn lower(&self, world: &World<'_>, identity: &Identity) -> Meaning {
         let Self { provenance, wish, spec, .. } = *self;
-        let lowering = Lowering { world, reference: wish.route, provenance };
+        let lowering = Lowering { world, reference: wish.route, provenance, identity };
         match spec {
             Spec::Grpc(spec) => grpc_route::lower(lowering, spec),
             Spec::Http(spec) => http_route::lower(lowering, spec),

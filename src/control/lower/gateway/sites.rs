@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::protocol::Transport;
 use crate::limits::UDP_FLOW_IDLE;
 use crate::model::{
-    EntryPoint, Host, HostPattern, Listener, ListenerId, Scheme, ServerName, ServerTlsId,
-    StreamPolicy, StreamService, StreamTerms, WeightedBackend,
+    EntryPoint, Host, HostPattern, Listener, ListenerId, Scheme, ServerName, StreamPolicy,
+    StreamService, StreamTerms, WeightedBackend,
 };
 
 /// Addresses and a port.
@@ -55,7 +55,6 @@ pub(super) type Spot = (Site, HostPattern);
 pub(super) struct Served {
     pub hosts: BTreeMap<HostPattern, Arc<Host>>,
     pub names: Vec<Arc<ServerName>>,
-    pub default_tls: Option<ServerTlsId>,
     /// Where what is no HTTP goes.
     pub streams: Vec<WeightedBackend>,
 }
@@ -153,11 +152,10 @@ impl Sites {
             else {
                 continue;
             };
-            let Served { hosts, names, default_tls, streams: _ } = served;
+            let Served { hosts, names, streams: _ } = served;
             listener.entry_points = site.entry_points(&flags);
             listener.hosts = hosts.values().cloned().collect();
             listener.server_names.clone_from(names);
-            listener.default_tls = *default_tls;
             let is_joint = listener.entry_points.iter().any(|at| kept.contains(at));
             if is_joint {
                 kept.retain(|at| !listener.entry_points.contains(at));
@@ -183,7 +181,8 @@ fn join(listener: &mut Listener, ingress: &Listener) {
     listener.server_names.retain(|name| !names.contains(&name.pattern));
     listener.server_names.extend(ingress.server_names.iter().cloned());
     listener.default_rule.clone_from(&ingress.default_rule);
-    listener.default_tls = listener.default_tls.or(ingress.default_tls);
+    // Where a listener has all names, that is nobody's.
+    listener.default_tls = ingress.default_tls;
 }
 
 #[cfg(test)]

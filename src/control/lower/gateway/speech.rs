@@ -1,13 +1,14 @@
-//! How backends of HTTPRoutes and GRPCRoutes are spoken to.
+//! How backends of routes are spoken to.
 
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ServicePort;
 
-use super::backend_tls::Closed;
+use super::authorities::Closed;
 use super::meaning::Lowering;
 use super::references::{ReferenceError, References, Unresolved};
 use crate::control::gateway_api::reference::BackendReference;
+use crate::control::lower::backends::service;
 use crate::model::{BackendProtocol, BackendTarget, Dial, Kind, ObjectRef};
 
 /// A route that is lowered, and what its backends have to speak.
@@ -24,6 +25,8 @@ pub(super) enum Speech {
     Http,
     /// gRPC, which is HTTP/2.
     Grpc,
+    /// Whatever clients speak: it is relayed as it is.
+    Octets,
 }
 
 impl Speaker<'_> {
@@ -40,24 +43,25 @@ impl Speaker<'_> {
         let dial = self.speech.dial(said);
         let protocol = dial.as_ref().ok().copied().flatten();
         let policy = world.policies.dial(&service, port);
-        let dial_as = match &policy {
-            Some(Ok(tls)) => Dial {
-                protocol: Some(self.speech.over_tls(said)),
-                tls: Some(Arc::clone(tls)),
-                ..Dial::default()
-            },
-            Some(Err(Closed)) | None => Dial { protocol, ..Dial::default() },
+        let spoken = protocol.unwrap_or_else(|| service::app_protocol(said));
+        let (protocol, tls) = match &policy {
+            Some(Ok(tls)) => (Some(self.speech.over_tls(said)), Some(tls)),
+            Some(Err(Closed)) | None => (protocol, None),
         };
+        let tls = match tls.is_some() || spoken.is_tls() {
+            true => self.lowering.identity.shown(tls),
+            false => Ok(None),
+        };
+        let is_closed = tls.is_err() || matches!(policy, Some(Err(Closed)));
+        let dial_as = Dial { protocol, tls: tls.unwrap_or_default(), ..Dial::default() };
         let target = references.backend(world, self.lowering.referrer(), reference, field, dial_as);
         match (dial, target) {
             (Err(error), BackendTarget::Service(_)) => {
                 references.unresolved.push(Unresolved { field: field.to_owned(), error });
                 BackendTarget::Invalid
             }
-            // Its policy says why.
-            (Ok(_), BackendTarget::Service(_)) if matches!(policy, Some(Err(Closed))) => {
-                BackendTarget::Invalid
-            }
+            // Its policy says why, or the Gateway.
+            (Ok(_), BackendTarget::Service(_)) if is_closed => BackendTarget::Invalid,
             (_, target) => target,
         }
     }
@@ -86,6 +90,7 @@ impl Speech {
                 BackendProtocol::Grpcs
             }
             (Self::Http, _) => BackendProtocol::Https,
+            (Self::Octets, _) => BackendProtocol::Tls,
         }
     }
 
@@ -96,6 +101,10 @@ impl Speech {
         let said = said.unwrap_or_default();
         match (self, said) {
             (Self::Http, _) => Ok(None),
+            (Self::Octets, said) => {
+                let is_tls = service::app_protocol(Some(said)).is_tls();
+                Ok(is_tls.then_some(BackendProtocol::Tls))
+            }
             (Self::Grpc, "" | "kubernetes.io/h2c" | "h2c" | "http2" | "grpc") => {
                 Ok(Some(BackendProtocol::Grpc))
             }
@@ -126,6 +135,9 @@ mod tests {
             let is_http2 = said == Some("kubernetes.io/h2c") || said == Some("grpcs");
             assert_eq!(Speech::Http.over_tls(said).is_http2(), is_http2, "{said:?}");
             assert_eq!(Speech::Grpc.over_tls(said), BackendProtocol::Grpcs, "{said:?}");
+            let is_tls = said == Some("grpcs");
+            let octets = is_tls.then_some(BackendProtocol::Tls);
+            assert_eq!(Speech::Octets.dial(said), Ok(octets), "{said:?}");
         }
         let error = Speech::Grpc.dial(Some("kubernetes.io/ws")).expect_err("no gRPC");
         assert_eq!(error.reason(), "UnsupportedProtocol");

@@ -3,7 +3,7 @@
 //! Pure: objects and what was decided in, conditions out. What is wrong with an object is a problem
 //! as well, with the same words, for those who have no API server to look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::addresses::Place;
@@ -21,6 +21,7 @@ use crate::model::{HostPattern, Kind, ObjectRef, Problem};
 
 const ACCEPTED: &str = "Accepted";
 const CONFLICTED: &str = "Conflicted";
+const INSECURE: &str = "InsecureFrontendValidationMode";
 const PARTIALLY_INVALID: &str = "PartiallyInvalid";
 const PROGRAMMED: &str = "Programmed";
 const RESOLVED: &str = "ResolvedRefs";
@@ -36,7 +37,11 @@ pub(super) const FEATURES: &[&str] = &[
     "GRPCRouteNamedRouteRule",
     "Gateway",
     "GatewayAddressEmpty",
+    "GatewayBackendClientCertificate",
+    "GatewayFrontendClientCertificateValidation",
+    "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",
+    "GatewayHTTPSListenerDetectMisdirectedRequests",
     "GatewayPort8080",
     "GatewayStaticAddresses",
     "HTTPRoute",
@@ -70,6 +75,8 @@ pub(super) const FEATURES: &[&str] = &[
     "ReferenceGrant",
     "TCPRoute",
     "TLSRoute",
+    "TLSRouteModeMixed",
+    "TLSRouteModeTerminate",
     "UDPRoute",
 ];
 
@@ -127,9 +134,11 @@ impl Telling<'_> {
             (true, Some(fault)) => fails(PROGRAMMED, fault),
             (true, None) => self.programmed(listeners, sets),
         };
-        let resolved = match listeners.iter().any(|listener| listener.unresolved.is_some()) {
-            false => Condition::holds(RESOLVED, "ResolvedRefs"),
-            true => Condition::fails(
+        let is_unresolved = listeners.iter().any(|listener| listener.unresolved.is_some());
+        let resolved = match (parent.tls.client_certificate_fault(), is_unresolved) {
+            (Some(fault), _) => fails(RESOLVED, fault),
+            (None, false) => Condition::holds(RESOLVED, "ResolvedRefs"),
+            (None, true) => Condition::fails(
                 RESOLVED,
                 "ListenersNotResolved",
                 "Some listeners name what cannot be used; see their conditions.",
@@ -140,8 +149,14 @@ impl Telling<'_> {
             Place::Shared => GatewayAddresses::Published,
             Place::Refused(_) | Place::Missing(_) => GatewayAddresses::Own(Vec::new()),
         };
+        let mut conditions = vec![accepted, programmed, resolved];
+        if parent.tls.is_insecure {
+            let insecure = Condition::holds(INSECURE, "ConfigurationChanged");
+            let text = "Clients come in without a certificate, or with one that nobody believes.";
+            conditions.push(Condition { message: text.into(), ..insecure });
+        }
         let content = Content::Gateway {
-            conditions: vec![accepted, programmed, resolved],
+            conditions,
             addresses,
             listeners: self.listeners(reference, listeners),
             listener_sets: sets,
@@ -265,7 +280,7 @@ pub(super) fn lost(older: &ObjectRef, (site, host): &Spot) -> String {
 
 /// Of a route. `lost`: what it does not get, all the same; `controller`: the name that we go by.
 pub(super) fn route(route: &Route, lost: Option<&str>, controller: &Arc<str>) -> ObjectStatus {
-    let resolved = match route.meaning.references.unresolved.first() {
+    let resolved = match route.meaning().references.unresolved.first() {
         None => Condition::holds(RESOLVED, "ResolvedRefs"),
         Some(unresolved) => {
             let text = format!("{}: {}.", unresolved.field, unresolved.error);
@@ -273,7 +288,7 @@ pub(super) fn route(route: &Route, lost: Option<&str>, controller: &Arc<str>) ->
         }
     };
     let parents = route.attached.iter().map(|attached| {
-        let accepted = match (&route.meaning.refused, &attached.listeners) {
+        let accepted = match (&route.meaning().refused, &attached.listeners) {
             (_, Err(why)) => Condition::fails(ACCEPTED, why.reason, why.message.clone()),
             (Some(Refused { reason, field, message }), Ok(_)) => {
                 Condition::fails(ACCEPTED, reason, format!("{field}: {message}"))
@@ -284,7 +299,7 @@ pub(super) fn route(route: &Route, lost: Option<&str>, controller: &Arc<str>) ->
             }
         };
         let mut conditions = vec![accepted, resolved.clone()];
-        if let Some(text) = &route.meaning.partial {
+        if let Some(text) = &route.meaning().partial {
             let partial = Condition::holds(PARTIALLY_INVALID, "UnsupportedValue");
             conditions.push(Condition { message: text.clone(), ..partial });
         }
@@ -314,10 +329,24 @@ pub(super) fn parent_problems(
     if let Some(fault) = whole {
         report.error(finding(fault, &fault.field));
     }
+    let is_gateway = matches!(parent.role, Role::Gateway { .. });
+    if let Some(fault) = parent.tls.client_certificate_fault().filter(|_| is_gateway) {
+        report.error(finding(fault, &fault.field));
+    }
+    // Several listeners may share one that is their Gateway's.
+    let mut shared = BTreeSet::new();
     for (index, listener) in parent.listeners.iter().enumerate() {
         for fault in listener.refused.iter().chain(&listener.unresolved) {
-            let dot = if fault.field.is_empty() { "" } else { "." };
-            report.error(finding(fault, &format!("spec.listeners[{index}]{dot}{}", fault.field)));
+            let Fault { field, .. } = fault;
+            let dot = if field.is_empty() { "" } else { "." };
+            match field.starts_with("spec.") {
+                true if !shared.insert((fault.reason, field)) => {}
+                true if is_gateway => report.error(finding(fault, field)),
+                true => report.error(finding(fault, "spec.parentRef")),
+                false => {
+                    report.error(finding(fault, &format!("spec.listeners[{index}]{dot}{field}")));
+                }
+            }
         }
         if let Some((reason, message)) = (telling.not_open)(listener) {
             let fault = Fault::new(reason, "", message);
@@ -338,9 +367,12 @@ pub(super) fn policy_problems(
     if let Content::Parents { parents, .. } = &status.content
         && let Some(parent) = parents.first()
     {
-        for condition in parent.conditions.iter().filter(|condition| !condition.is_true()) {
-            let fault = Fault::new(condition.reason, "", condition.message.clone());
-            report.error(finding(&fault, "spec"));
+        for Condition { reason, message, .. } in &parent.conditions {
+            // One that holds says what of the policy does not.
+            if !message.is_empty() {
+                let fault = Fault::new(reason, "", message.clone());
+                report.error(finding(&fault, "spec"));
+            }
         }
     }
     report.finish()
@@ -375,20 +407,17 @@ pub(super) fn route_problems(
             report.error(say(why.reason, "spec.parentRefs", &message));
         }
     }
-    if let Some(Refused { reason, field, message }) = &route.meaning.refused {
+    if let Some(Refused { reason, field, message }) = &route.meaning().refused {
         report.error(say(reason, field, message));
-    }
-    if let Some(message) = &route.meaning.partial {
-        report.error(say("UnsupportedValue", "", message));
     }
     if let Some(message) = lost {
         report.warning(say("Overshadowed", "spec.parentRefs", message));
     }
-    for unresolved in &route.meaning.references.unresolved {
+    for unresolved in &route.meaning().references.unresolved {
         let message = format!("{}.", unresolved.error);
         report.error(say(unresolved.error.reason(), &unresolved.field, &message));
     }
     let mut problems = report.finish();
-    problems.extend(route.meaning.problems.iter().cloned());
+    problems.extend(route.meaning().problems.iter().cloned());
     problems
 }

@@ -30,7 +30,7 @@ use crate::table::ServerTlsById;
 use crate::tls::certificate::Certificate;
 use crate::tls::client_auth::{ClientAuth, ClientAuthId};
 use crate::tls::server::ServerTls;
-use crate::tls::server_terms::ServerTerms;
+use crate::tls::server_terms::{Application, ServerTerms};
 
 /// The hosts whose handshake or rules the Ingress has a say in. An Ingress with any TLS entry has
 /// it for all its hosts, listed or not, as in ingress-nginx.
@@ -85,8 +85,17 @@ pub(crate) struct Built {
     pub hosts: BTreeSet<HostPattern>,
 }
 
-/// Cipher suites of TLS 1.2; `None`: those of all hosts.
-type Suites = Option<Arc<[u16]>>;
+/// Cipher suites of TLS 1.2 and what is spoken inside, each `None`: as for all hosts.
+type OwnTerms = (Option<Arc<[u16]>>, Option<Application>);
+
+/// What a listener of a Gateway wants of its clients.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wish<'a> {
+    /// Their certificates; `None`: none.
+    pub auth: Option<&'a Arc<ClientAuth>>,
+    /// What they speak; `None`: as for all hosts.
+    pub application: Option<Application>,
+}
 
 /// Server names and what they are made of.
 pub(crate) struct Names {
@@ -103,9 +112,9 @@ pub(crate) struct Names {
     default_certificate: Option<Arc<Certificate>>,
     default_tls: Option<ServerTlsId>,
     default_problems: Vec<Arc<Problem>>,
-    /// One for each certificate, by address, demand on clients and cipher suites of its own; they
+    /// One for each certificate, by address, demand on clients and terms of its own; they
     /// keep the address.
-    settings: HashMap<(usize, ClientAuthId, Suites), ServerTlsId>,
+    settings: HashMap<(usize, ClientAuthId, OwnTerms), ServerTlsId>,
     /// What they stand for.
     server_tls: Arc<ServerTlsById>,
     /// Of them, in all.
@@ -218,18 +227,32 @@ impl Names {
         self.edition
     }
 
-    /// Settings of a listener that serves the certificate of `secret`, and what is wrong with its
-    /// newest version.
+    /// Settings of a listener that serves the certificate of `secret` as it wants, and what is
+    /// wrong with its newest version.
     pub(crate) fn of_secret(
         &mut self,
         secrets: &Entries<Secret>,
         secret: &ObjectRef,
+        wish: Wish<'_>,
         now: SystemTime,
     ) -> (Option<ServerTlsId>, Option<SecretDefect>) {
         let found = self.secrets.certificate(secrets, secret, now);
         let no_auth = Arc::clone(&self.no_auth);
-        let tls = found.certificate.as_ref().and_then(|c| self.settings(c, &no_auth, None));
+        let auth = wish.auth.unwrap_or(&no_auth);
+        let certificate = found.certificate.as_ref();
+        let tls = certificate.and_then(|c| self.settings(c, auth, (None, wish.application)));
         (tls, found.defect)
+    }
+
+    /// Why nobody can be shown the certificate of `secret`; `None`: it can be used.
+    pub(crate) fn defect(
+        &mut self,
+        secrets: &Entries<Secret>,
+        secret: &ObjectRef,
+        now: SystemTime,
+    ) -> Option<SecretDefect> {
+        let found = self.secrets.certificate(secrets, secret, now);
+        found.defect.filter(|_| found.certificate.is_none())
     }
 
     /// Says what all listeners of Gateways use from now on: Secrets, each with the object that
@@ -386,7 +409,8 @@ impl Names {
             return false;
         }
         let no_auth = Arc::clone(&self.no_auth);
-        self.default_tls = certificate.as_ref().and_then(|c| self.settings(c, &no_auth, None));
+        self.default_tls =
+            certificate.as_ref().and_then(|c| self.settings(c, &no_auth, (None, None)));
         self.default_certificate = certificate;
         true
     }
@@ -533,7 +557,8 @@ impl Names {
             let backends = vec![WeightedBackend::only(BackendTarget::Service(backend))];
             let action = TlsAction::Passthrough { backends, send_proxy: false };
             let pattern = pattern.clone();
-            built.name = Some(Arc::new(ServerName { pattern, action, origin }));
+            let section = None;
+            built.name = Some(Arc::new(ServerName { pattern, action, section, origin }));
             return built;
         }
         built.is_special = auth.is_some();
@@ -561,11 +586,12 @@ impl Names {
         let certificate = found.or_else(|| self.default_certificate.clone());
         // Of several Ingresses the oldest that names some decides.
         let suites = || sources.claims.behind(pattern).find_map(|c| c.settings.suites.clone());
-        let tls = certificate.as_ref().and_then(|c| self.settings(c, &auth, suites()));
+        let tls = certificate.as_ref().and_then(|c| self.settings(c, &auth, (suites(), None)));
         built.host.is_denied |= tls.is_none() && built.is_special;
         if let (Some(tls), Some(origin)) = (tls, origin) {
             let action = TlsAction::Terminate(tls);
-            built.name = Some(Arc::new(ServerName { pattern: pattern.clone(), action, origin }));
+            let (pattern, section) = (pattern.clone(), None);
+            built.name = Some(Arc::new(ServerName { pattern, action, section, origin }));
         }
         built.certificate = certificate;
         built
@@ -652,7 +678,7 @@ impl Names {
     fn forget_settings(&mut self) {
         let names = self.names.values().filter_map(|built| built.name.as_ref());
         let of_names = names.filter_map(|name| match name.action {
-            TlsAction::Terminate(id) => Some(id),
+            TlsAction::Terminate(id) | TlsAction::Relay { tls: id, .. } => Some(id),
             TlsAction::Passthrough { .. } | TlsAction::Nobody => None,
         });
         let of_listeners = self.of_listeners.iter().copied();
@@ -669,16 +695,18 @@ impl Names {
         &mut self,
         certificate: &Arc<Certificate>,
         auth: &Arc<ClientAuth>,
-        suites: Suites,
+        own: OwnTerms,
     ) -> Option<ServerTlsId> {
-        let key = (Arc::as_ptr(certificate).addr(), auth.id(), suites);
+        let key = (Arc::as_ptr(certificate).addr(), auth.id(), own);
         if let Some(id) = self.settings.get(&key) {
             return Some(*id);
         }
         let mut terms = self.terms.clone();
-        if let (_, _, Some(suites)) = &key {
+        let (_, _, (suites, application)) = &key;
+        if let Some(suites) = suites {
             terms.terms.suites = Some(Arc::clone(suites));
         }
+        terms.application = application.unwrap_or(terms.application);
         // A pair that was checked makes settings; if not, the default serves.
         let tls = ServerTls::on(&terms, certificate, auth, self.ticket_keys.tickets())
             .inspect_err(|error| tracing::error!(%error, "a certificate cannot be served"))

@@ -14,16 +14,16 @@ const GATEWAY: &str = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gate
     ---\napiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n\
     metadata: {name: g, namespace: shop, generation: 7}\n\
     spec:\n  gatewayClassName: edge\n  listeners:\n";
-const SERVICE: &str = "---\napiVersion: v1\nkind: Service\n\
+pub(super) const SERVICE: &str = "---\napiVersion: v1\nkind: Service\n\
     metadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}]}\n";
 
-fn gateway(listeners: &[&str]) -> String {
+pub(super) fn gateway(listeners: &[&str]) -> String {
     let lines = listeners.iter().map(|listener| format!("  - {{{listener}}}\n"));
     format!("{GATEWAY}{}", lines.collect::<String>())
 }
 
 /// A route of the namespace `shop` with one rule.
-fn route(name: &str, spec: &str) -> String {
+pub(super) fn route(name: &str, spec: &str) -> String {
     format!(
         "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n\
          metadata: {{name: {name}, namespace: shop, generation: 2}}\n\
@@ -32,12 +32,12 @@ fn route(name: &str, spec: &str) -> String {
     )
 }
 
-fn in_range() -> World {
+pub(super) fn in_range() -> World {
     let gateway_addresses = vec![("127.80.0.0".parse().expect("an address"), 30)];
     World::new(LowerOptions { gateway_addresses, ..options() })
 }
 
-fn reference(kind: Kind, namespace: &str, name: &str) -> ObjectRef {
+pub(super) fn reference(kind: Kind, namespace: &str, name: &str) -> ObjectRef {
     ObjectRef { kind, namespace: namespace.into(), name: name.into() }
 }
 
@@ -54,7 +54,7 @@ fn conditions(all: &[Condition]) -> String {
 }
 
 /// A line for each object, and one for each of its listeners or parents.
-fn told(lowered: &Lowered) -> Vec<String> {
+pub(super) fn told(lowered: &Lowered) -> Vec<String> {
     let mut lines = Vec::new();
     for (reference, outcome) in &lowered.outcomes {
         let Outcome::Status(status) = outcome else {
@@ -403,13 +403,15 @@ fn tls_goes_to_backends_of_routes_by_name() {
         + SERVICE;
     let lowered = in_range().apply(changes(&text));
     let model = lowered.model.as_ref().expect("a model");
-    let [name] = &model.listeners[1].server_names[..] else { panic!("one name") };
+    let [name, rest] = &model.listeners[1].server_names[..] else { panic!("two names") };
     assert_eq!(name.pattern.to_string(), "a.example");
+    // What no route has does not fall to another listener.
+    assert_eq!((&*rest.pattern.to_string(), &rest.action), ("*.example", &TlsAction::Nobody));
     assert!(matches!(&name.action, TlsAction::Passthrough { backends, .. }
         if backends[0].target.key().is_some_and(|key| key.to_string() == "shop/web:80")));
     let lines = told(&lowered);
-    let refused = "  end 0 0: ResolvedRefs=ResolvedRefs !Accepted=UnsupportedValue \
-                   !Programmed=Invalid";
+    let refused = "  end 1 1: Accepted=Accepted !Programmed=Invalid \
+                   !ResolvedRefs=InvalidCertificateRef";
     assert!(lines.iter().any(|line| line == refused), "{lines:?}");
     assert!(listeners(&lowered)[0].ends_with(":443 0: "), "{:?}", listeners(&lowered));
 }

@@ -10,6 +10,7 @@ mod dial;
 mod endpoint_slice;
 mod external_auth;
 mod gateway;
+mod gateway_tls;
 mod guards;
 mod incremental;
 mod ingress;

@@ -87,7 +87,7 @@ fn names(lowered: &Lowered) -> Vec<String> {
             let backend = backend.target.key().expect("a Service");
             format!("{} => {backend}", name.pattern)
         }
-        TlsAction::Nobody => format!("{} => nobody", name.pattern),
+        other => format!("{} => {other:?}", name.pattern),
     });
     names.collect()
 }
@@ -361,7 +361,7 @@ fn hosts_with_the_same_certificate_share_settings() {
     let lowered = lower(&format!("{secret}{}", tls_ingress(("i", ""), "a.w", tls, &[])));
     let settings = listener(&lowered).server_names.iter().filter_map(|name| match &name.action {
         TlsAction::Terminate(id) => Some(*id),
-        TlsAction::Passthrough { .. } | TlsAction::Nobody => None,
+        _ => None,
     });
     let settings: Vec<_> = settings.collect();
     assert!(settings.len() == 3 && settings.windows(2).all(|two| two[0] == two[1]));
@@ -560,7 +560,7 @@ fn demand(lowered: &Lowered, host: &str) -> Option<ClientAuthId> {
     let name = names.find(|name| name.pattern.to_string() == host)?;
     match &name.action {
         TlsAction::Terminate(id) => Some(server_tls(lowered, *id).client_auth()),
-        TlsAction::Passthrough { .. } | TlsAction::Nobody => None,
+        _ => None,
     }
 }
 

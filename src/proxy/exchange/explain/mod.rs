@@ -25,8 +25,8 @@ use crate::proxy::exchange::substitute::Cause;
 use crate::proxy::rt::Stream;
 use crate::proxy::transport::Transport;
 use crate::proxy::upstream::backend::Backend;
-use crate::table::{Match, Route, TableTls};
-use crate::tls::ClientIdentity;
+use crate::table::{Match, Route, StreamBackends, TableTls};
+use crate::tls::{ClientIdentity, ServerTls};
 
 /// Stands for the id that each request gets.
 const REQUEST_ID: &[u8] = b"{request-id}";
@@ -81,28 +81,20 @@ fn arrive(
     let (tls, is_ours) = match table.0.server_name(id, name.map(str::as_bytes)) {
         None => (told::Tls { action: "refused".to_owned(), ..told::Tls::default() }, false),
         Some(TableTls::Passthrough { backends, .. }) => {
-            let known = backends.with_share().filter_map(|id| core.upstreams.backend(id));
-            let keys: Vec<_> = known.map(|backend| backend.key.to_string()).collect();
-            let backend = (!keys.is_empty()).then(|| keys.join(" or "));
-            (
-                told::Tls { action: "passed through".to_owned(), backend, ..told::Tls::default() },
-                false,
-            )
+            let (action, backend) = ("passed through".to_owned(), names(core, backends));
+            (told::Tls { action, backend, ..told::Tls::default() }, false)
         }
-        Some(TableTls::Terminate(tls)) => {
-            downstream.client_auth = tls.client_auth();
-            downstream.identity = tls.identify_nobody().map(Rc::new);
-            let tls = told::Tls {
-                action: "terminated".to_owned(),
-                backend: None,
-                certificate: tls.certificate().leaf().map(|leaf| leaf.identifier()),
-                client_certificate: downstream.identity.as_deref().map(demand),
-            };
-            (tls, true)
+        Some(TableTls::Relay { tls, backends }) => {
+            let backend = names(core, backends);
+            let action = "terminated, and what is inside relayed".to_owned();
+            (told::Tls { action, backend, ..ended(&mut downstream, tls) }, false)
         }
+        Some(TableTls::Terminate(tls)) => (ended(&mut downstream, tls), true),
     };
+    downstream.section = table.0.section(id, name.map(str::as_bytes)).cloned().map(Rc::new);
     if !is_ours {
         let text = match &tls.backend {
+            Some(backend) if tls.certificate.is_some() => format!("what {backend} says"),
             Some(backend) => format!("what {backend} says: it ends the TLS itself"),
             None => "the TLS handshake is refused".to_owned(),
         };
@@ -110,6 +102,25 @@ fn arrive(
     }
     told.tls = Some(tls);
     is_ours.then_some(downstream)
+}
+
+/// Backends that have a share; `None`: none has.
+fn names(core: &Core, backends: &StreamBackends) -> Option<String> {
+    let known = backends.with_share().filter_map(|id| core.upstreams.backend(id));
+    let keys: Vec<_> = known.map(|backend| backend.key.to_string()).collect();
+    (!keys.is_empty()).then(|| keys.join(" or "))
+}
+
+/// Ends the TLS of a connection.
+fn ended(downstream: &mut Downstream, tls: &ServerTls) -> told::Tls {
+    downstream.client_auth = tls.client_auth();
+    downstream.identity = tls.identify_nobody().map(Rc::new);
+    told::Tls {
+        action: "terminated".to_owned(),
+        backend: None,
+        certificate: tls.certificate().leaf().map(|leaf| leaf.identifier()),
+        client_certificate: downstream.identity.as_deref().map(demand),
+    }
 }
 
 fn demand(nobody: &ClientIdentity) -> String {
