@@ -1,5 +1,5 @@
 //! A stream of an HTTP/2 connection as a transport of HTTP/1.1 octets: what both sides have in
-//! common. A side is what carries the stream: our codec towards clients, h2 towards backends.
+//! common. A side is what carries the stream: the codec of a client's or a backend's connection.
 //!
 //! Flow control goes through: who sends may send on when the other side took what was sent.
 
