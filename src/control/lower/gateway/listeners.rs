@@ -240,11 +240,13 @@ pub(super) fn mark_conflicts(all: &mut [(usize, &mut Listener)]) {
         if let Some(reason) = conflict {
             let has_hosts = listener.protocol.is_none_or(Protocol::has_hosts);
             let (field, text) = match reason {
-                "ProtocolConflict" if has_hosts => ("protocol", " of another protocol"),
-                "ProtocolConflict" => ("port", ""),
-                _ => ("hostname", " and hostname"),
+                "ProtocolConflict" if has_hosts => {
+                    ("protocol", "of another protocol has the same port")
+                }
+                "ProtocolConflict" => ("port", "has the same port"),
+                _ => ("hostname", "has the same port and hostname"),
             };
-            let text = format!("Another listener has the same port{text}; change one of them.");
+            let text = format!("Another listener {text}; change one of them.");
             listener.refused = Some(Fault::new(reason, field, text));
         }
     }

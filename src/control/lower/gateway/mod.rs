@@ -240,6 +240,7 @@ impl Gateways {
         // Who is older than another one, or was, is a part of what that one is told.
         let rivals = spots.iter().filter(|(site, _)| site.transport != Transport::Http);
         let rivals = rivals.filter_map(|spot| self.by_spot.get(spot)).flatten();
+        let rivals = rivals.filter(|(_, route)| self.relayed(route).is_some());
         wanted.extend(rivals.map(|(_, route)| route.clone()));
         made.is_model |= self.build(spots);
         self.tell(store, options, wanted, &mut made);
