@@ -54,20 +54,22 @@ fn the_official_suite_passes() {
         assert!(reports.is_none(), "pods need a bridge: {error}");
         return eprintln!("NOT TESTED by the official suite: pods need a bridge ({error})");
     }
+    // Before a report is written: with it the tree has changes.
+    let version = version();
     let drivers = [Driver::Uring, Driver::Epoll];
     let drivers = drivers.into_iter().filter(|driver| driver.is_available());
     let Some(reports) = reports else {
-        return drivers.take(1).for_each(|driver| judge(programs, driver, None));
+        return drivers.take(1).for_each(|driver| judge(programs, driver, &version, None));
     };
     for driver in drivers {
-        judge(programs, driver, Some(&reports));
+        judge(programs, driver, &version, Some(&reports));
     }
 }
 
 /// Runs the suite against one process on a control plane that nobody else disturbs. `reports`:
 /// where the report of everything goes; without, the core is judged.
 #[track_caller]
-fn judge(programs: &Path, driver: Driver, reports: Option<&Path>) {
+fn judge(programs: &Path, driver: Driver, version: &str, reports: Option<&Path>) {
     let control_plane = ControlPlane::start(Options { controllers: true, ..Options::default() });
     install_definitions(&control_plane);
     let installation = Installation::new(&control_plane);
@@ -92,6 +94,7 @@ fn judge(programs: &Path, driver: Driver, reports: Option<&Path>) {
     suite.env("KUBECONFIG", control_plane.admin_kubeconfig()).current_dir(folder.path());
     suite.args(["-test.v", "-test.timeout=1h", "-test.run=TestConformance"]);
     suite.args(judged(&installation, reports.is_some()));
+    suite.arg(format!("--version={version}"));
     suite.arg(format!("--report-output={}", report.display()));
     let log = env::var_os("RINGWAY_CONFORMANCE_LOG").map_or_else(
         || folder.path().join("suite.log"),
@@ -180,7 +183,6 @@ fn judged(installation: &Installation<'_>, is_whole: bool) -> Vec<String> {
         "--project=ringway".to_owned(),
         "--url=https://ringway.dev".to_owned(),
         "--contact=https://ringway.dev".to_owned(),
-        format!("--version={}", version()),
     ];
     if !is_whole {
         let core = features.into_iter().chain(CORE).collect::<Vec<_>>().join(",");
