@@ -24,6 +24,10 @@ pub mod publish;
 
 pub mod quota;
 
+pub mod protobuf;
+
+pub mod ext_authz;
+
 pub mod http1;
 
 pub mod http2;

@@ -23,6 +23,8 @@ struct Imports {
 const IMPORTS: &[Imports] = &[
     Imports { path: "limits", modules: &[], crates: &[] },
     Imports { path: "page", modules: &[], crates: &[] },
+    Imports { path: "protobuf", modules: &[], crates: &[] },
+    Imports { path: "ext_authz", modules: &["limits", "protobuf"], crates: &[] },
     Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
     Imports {
         path: "filter",
@@ -81,7 +83,7 @@ const IMPORTS: &[Imports] = &[
     },
     Imports {
         path: "telemetry",
-        modules: &["limits", "table", "model", "config", "filter"],
+        modules: &["limits", "table", "model", "config", "filter", "protobuf"],
         // Of tokio the channel that spans leave by, whose other end waits for other things, too.
         crates: &["crossbeam_channel", "itoa", "libc", "tokio", "tracing"],
     },
@@ -106,6 +108,7 @@ const IMPORTS: &[Imports] = &[
             "model",
             "page",
             "passwords",
+            "protobuf",
             "table",
             "publish",
             "telemetry",
@@ -149,6 +152,7 @@ const IMPORTS: &[Imports] = &[
             "telemetry",
             "coding",
             "config",
+            "ext_authz",
             "http1",
             "http2",
             "tls",

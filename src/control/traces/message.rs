@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::limits::SPANS_RETRY_MAX;
 use crate::model::CollectorProtocol;
-use crate::telemetry::spans::protobuf::{Value, fields, put_message, put_octets};
+use crate::protobuf::{Value, fields, put_message, put_octets};
 use crate::telemetry::spans::put_attribute;
 
 /// Who sends spans.
@@ -130,7 +130,7 @@ fn taken(message: &[u8]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::spans::protobuf::put_number;
+    use crate::protobuf::put_number;
     use CollectorProtocol::{Grpc, Http};
 
     #[test]

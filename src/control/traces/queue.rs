@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::protobuf::{Value, fields, put_octets};
 use crate::telemetry::spans::SpanBatch;
-use crate::telemetry::spans::protobuf::{Value, fields, put_octets};
 
 /// Batches in the order in which they came.
 #[derive(Debug, Default)]

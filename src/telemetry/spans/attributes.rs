@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use super::protobuf::{put_message, put_number, put_octets, put_text};
 use crate::limits::SPAN_TEXT_BYTES_MAX;
+use crate::protobuf::{put_message, put_number, put_octets, put_text};
 
 /// Appends an attribute as field `field`; `put` appends a field of its value, `AnyValue`.
 pub fn put_attribute(out: &mut Vec<u8>, field: u32, key: &str, put: impl FnOnce(&mut Vec<u8>)) {

@@ -4,7 +4,6 @@
 //! A core never waits for that: spans that find no room are dropped and counted.
 
 mod attributes;
-pub mod protobuf;
 mod request;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::attributes::{Attributes, put_end, put_method};
-use super::protobuf::{put_fixed32, put_fixed64, put_message, put_number, put_octets, put_text};
 use crate::filter::{Call, SpanId, Trace};
 use crate::limits::{ACCESS_LOG_ATTEMPTS_MAX, SPAN_TEXT_BYTES_MAX};
 use crate::model::BackendKey;
+use crate::protobuf::{put_fixed32, put_fixed64, put_message, put_number, put_octets, put_text};
 use crate::telemetry::record::{Attempt, ExchangeRecord};
 
 /// What the spans of a request are made of.

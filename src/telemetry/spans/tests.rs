@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::protobuf::{Value, fields, put_message, put_number, put_octets, put_text};
 use super::*;
 use crate::filter::{Call, Incoming, IncomingSpans, Sampler, SpanId, Trace};
 use crate::limits::SPAN_TEXT_BYTES_MAX;
+use crate::protobuf::{Value, fields, put_message, put_number, put_octets, put_text};
 use crate::telemetry::record::{Attempt, ExchangeRecord};
 use crate::telemetry::samples::{address, attempt, backend, origin, record, started_at};
 use crate::telemetry::{Bounds, telemetry};

@@ -1,4 +1,5 @@
-//! Octets of protocol buffers, as far as OTLP needs them.
+//! Octets of protocol buffers: of what is sent what OTLP and Envoy's authorization need, of what
+//! comes all.
 //!
 //! Source: Protocol Buffers, "Encoding".
 
@@ -87,20 +88,31 @@ pub enum Value<'a> {
 
 /// The fields of a message, in order; it ends where what follows cannot be understood.
 pub fn fields(mut octets: &[u8]) -> impl Iterator<Item = (u64, Value<'_>)> {
-    std::iter::from_fn(move || {
-        let key = take_varint(&mut octets)?;
-        let value = match key & 7 {
-            0 => Value::Number(take_varint(&mut octets)?),
-            1 => take(&mut octets, 8).map(|_| Value::Fixed)?,
-            2 => {
-                let length = usize::try_from(take_varint(&mut octets)?).ok()?;
-                Value::Octets(take(&mut octets, length)?)
-            }
-            5 => take(&mut octets, 4).map(|_| Value::Fixed)?,
-            _ => return None,
-        };
-        Some((key >> 3, value))
-    })
+    std::iter::from_fn(move || take_field(&mut octets))
+}
+
+/// All fields of a message, in order; `None`: it cannot be understood to its end.
+pub fn whole_message(mut octets: &[u8]) -> Option<Vec<(u64, Value<'_>)>> {
+    let mut fields = Vec::new();
+    while !octets.is_empty() {
+        fields.push(take_field(&mut octets)?);
+    }
+    Some(fields)
+}
+
+fn take_field<'a>(octets: &mut &'a [u8]) -> Option<(u64, Value<'a>)> {
+    let key = take_varint(octets)?;
+    let value = match key & 7 {
+        0 => Value::Number(take_varint(octets)?),
+        1 => take(octets, 8).map(|_| Value::Fixed)?,
+        2 => {
+            let length = usize::try_from(take_varint(octets)?).ok()?;
+            Value::Octets(take(octets, length)?)
+        }
+        5 => take(octets, 4).map(|_| Value::Fixed)?,
+        _ => return None,
+    };
+    Some((key >> 3, value))
 }
 
 fn take<'a>(octets: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
