@@ -14,23 +14,83 @@ use super::units::{TimeError, nginx_time};
 /// values hold no control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ExternalAuth {
-    /// Method of the question.
-    pub method: &'static str,
-    /// Path and query of the question, beginning with a slash.
+    /// How it is asked.
+    pub protocol: AuthProtocol,
+    /// Path and query of the question, beginning with a slash; of [`AuthProtocol::Http`] what
+    /// stands in front of those of the request.
     pub target: Text,
     /// Where clients are sent that are not known (401); `None`: they are told the status.
     pub signin: Option<Text>,
     /// Fields of its answer that backends get. What clients send under these names, they do not.
     pub response_names: Box<[Box<str>]>,
+    /// What becomes of the other fields of its answer.
+    pub unnamed: Unnamed,
+    /// Which of the client's fields go along.
+    pub sent: SentFields,
+    /// How much of the body goes along; 0: nothing. A request with a longer one is refused.
+    pub body_bytes_max: usize,
     /// Fields of its answer, in lower case, that variables take their values from.
     pub remembered: Box<[Box<str>]>,
-    /// Fields of the question, `Host` among them; the client's others go along. One that comes to
-    /// nothing keeps the client's out.
+    /// Fields of the question, `Host` among them. One that comes to nothing keeps the client's out.
     pub fields: Box<[(Box<str>, Text)]>,
     /// On which responses its cookies are set.
     pub cookies: Statuses,
     /// Which answers are kept; `None`: none.
     pub cache: Option<AuthCachePolicy>,
+}
+
+/// How another server is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AuthProtocol {
+    /// As nginx does, with this method; 2xx lets pass.
+    Subrequest(&'static str),
+    /// With the method of the request; 200 alone lets pass.
+    ///
+    /// Source: Gateway API, `HTTPExternalAuthFilter`.
+    Http,
+    /// As Envoy does over gRPC, of what it is told of the request.
+    Check,
+}
+
+/// What becomes of fields that nobody named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unnamed {
+    /// Nothing.
+    Withheld,
+    /// Backends get them in the place of the client's, but for those that say something of the
+    /// answer itself.
+    Passed,
+}
+
+/// Which fields of a client go along with a question.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SentFields {
+    /// All that are not about the connection.
+    All,
+    /// Of those the ones of these names, in lower case.
+    Listed(Box<[Box<str>]>),
+}
+
+impl SentFields {
+    /// Whether one of this name, any case, does.
+    #[must_use]
+    pub fn has(&self, name: &[u8]) -> bool {
+        match self {
+            Self::All => true,
+            Self::Listed(names) => {
+                names.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+            }
+        }
+    }
+}
+
+/// Whether a field of an answer, any case, says something of that itself, so that it says nothing
+/// of a request.
+#[must_use]
+pub fn is_of_answer(name: &str) -> bool {
+    const NAMES: [&str; 7] = ["age", "date", "etag", "expires", "server", "set-cookie", "vary"];
+    let name = name.to_ascii_lowercase();
+    NAMES.contains(&&*name) || name.starts_with("content-")
 }
 
 /// Of fields of one name the last.
@@ -106,16 +166,20 @@ pub enum Verdict {
     Undecided,
 }
 
-impl Verdict {
-    /// Of the status of the answer.
+impl AuthProtocol {
+    /// What an answer with `status` means.
     ///
-    /// Source: nginx, module `ngx_http_auth_request_module`.
+    /// Source: nginx, module `ngx_http_auth_request_module`; Gateway API,
+    /// `HTTPExternalAuthFilter.protocol`.
     #[must_use]
-    pub const fn of(status: u16) -> Self {
-        match status {
-            200..=299 => Self::Admitted,
-            401 | 403 => Self::Denied(status),
-            _ => Self::Undecided,
+    pub const fn verdict(self, status: u16) -> Verdict {
+        match (self, status) {
+            (Self::Subrequest(_), 200..=299) | (Self::Http | Self::Check, 200) => Verdict::Admitted,
+            (Self::Subrequest(_), 401 | 403) => Verdict::Denied(status),
+            // No client takes a success for a denial.
+            (Self::Http | Self::Check, 201..=299) => Verdict::Denied(403),
+            (Self::Http, 300..=499) | (Self::Check, 300..=599) => Verdict::Denied(status),
+            _ => Verdict::Undecided,
         }
     }
 }
@@ -159,7 +223,7 @@ impl AuthDurations {
     /// nothing.
     #[must_use]
     pub fn of(&self, status: u16) -> Duration {
-        if Verdict::of(status) == Verdict::Undecided {
+        if AuthProtocol::Subrequest("").verdict(status) == Verdict::Undecided {
             return Duration::ZERO;
         }
         let found = self.0.iter().find(|(statuses, _)| statuses.contains(&status));
@@ -195,10 +259,13 @@ pub(super) mod tests {
     pub(in super::super) fn question() -> ExternalAuth {
         let text = |text| Text::new(text, |_| false).unwrap();
         ExternalAuth {
-            method: "GET",
+            protocol: AuthProtocol::Subrequest("GET"),
             target: text("/check"),
             signin: None,
             response_names: [].into(),
+            unnamed: Unnamed::Withheld,
+            sent: SentFields::All,
+            body_bytes_max: 0,
             remembered: [].into(),
             fields: [("Host".into(), text("auth.example"))].into(),
             cookies: Statuses::Successes,
@@ -207,22 +274,39 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn only_2xx_lets_pass() {
-        for (status, expected) in [
-            (200, Verdict::Admitted),
-            (204, Verdict::Admitted),
-            (299, Verdict::Admitted),
-            (401, Verdict::Denied(401)),
-            (403, Verdict::Denied(403)),
-            (302, Verdict::Undecided),
-            (304, Verdict::Undecided),
-            (400, Verdict::Undecided),
-            (404, Verdict::Undecided),
-            (407, Verdict::Undecided),
-            (500, Verdict::Undecided),
-            (503, Verdict::Undecided),
+    fn what_lets_pass_is_for_the_protocol_to_say() {
+        use Verdict::{Admitted, Denied, Undecided};
+        for (status, subrequest, http, check) in [
+            (200, Admitted, Admitted, Admitted),
+            (204, Admitted, Denied(403), Denied(403)),
+            (299, Admitted, Denied(403), Denied(403)),
+            (401, Denied(401), Denied(401), Denied(401)),
+            (403, Denied(403), Denied(403), Denied(403)),
+            (302, Undecided, Denied(302), Denied(302)),
+            (304, Undecided, Denied(304), Denied(304)),
+            (400, Undecided, Denied(400), Denied(400)),
+            (404, Undecided, Denied(404), Denied(404)),
+            (407, Undecided, Denied(407), Denied(407)),
+            (500, Undecided, Undecided, Denied(500)),
+            (503, Undecided, Undecided, Denied(503)),
+            (0, Undecided, Undecided, Undecided),
+            (100, Undecided, Undecided, Undecided),
+            (600, Undecided, Undecided, Undecided),
         ] {
-            assert_eq!(Verdict::of(status), expected, "{status}");
+            assert_eq!(AuthProtocol::Subrequest("GET").verdict(status), subrequest, "{status}");
+            assert_eq!(AuthProtocol::Http.verdict(status), http, "{status}");
+            assert_eq!(AuthProtocol::Check.verdict(status), check, "{status}");
+        }
+    }
+
+    #[test]
+    fn fields_go_along_by_name() {
+        let listed = SentFields::Listed(["x-a".into()].into());
+        assert!(listed.has(b"X-A") && !listed.has(b"x-b") && SentFields::All.has(b"x-b"));
+        for (name, expected) in
+            [("Content-Type", true), ("DATE", true), ("Set-Cookie", true), ("X-User", false)]
+        {
+            assert_eq!(is_of_answer(name), expected, "{name}");
         }
     }
 

@@ -41,8 +41,9 @@ pub use body_change::{BodyChange, LineChange, Validators};
 pub use client_limits::{Asker, ClientLimits, Excess, LimitKey, LimitStatuses, Rate, Zone};
 pub use compression::{Choice, CodingPolicy, Compressible, Compression, ContentCoding, MediaTypes};
 pub use cors::{Cors, CorsRequest, CorsTerms, Credentials, Origins, RouteCors};
-pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError};
-pub use external_auth::{ExternalAuth, Verdict, is_own_field, merged};
+pub use external_auth::{AuthCachePolicy, AuthDurations, AuthDurationsError, AuthProtocol};
+pub use external_auth::{ExternalAuth, SentFields, Unnamed, Verdict};
+pub use external_auth::{is_of_answer, is_own_field, merged};
 pub use fields::{FieldEditError, FieldEdits};
 pub use forwarded::{
     Believed, FORWARDED_FOR, ForwardedList, ForwardedPolicy, ListReach, first_host,

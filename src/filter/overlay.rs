@@ -4,7 +4,7 @@
 ///
 /// INVARIANT: what stands in it is safe to write into a head as it is: names are tokens, values
 /// hold no control characters but tabs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct RequestOverlay {
     /// Of lines that do not pass, each with a line feed behind it.
     names: Vec<u8>,
@@ -24,6 +24,12 @@ impl RequestOverlay {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.names.is_empty() && self.lines.is_empty()
+    }
+
+    /// Octets that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.names.len().saturating_add(self.lines.len())
     }
 
     /// No line of this name passes that the client sent.
@@ -113,11 +119,6 @@ impl RequestOverlay {
         for part in [name, b": ", value, b"\r\n"] {
             self.lines.extend_from_slice(part);
         }
-    }
-
-    /// Adds `lines`, which are whole ones.
-    pub fn add_lines(&mut self, lines: &[u8]) {
-        self.lines.extend_from_slice(lines);
     }
 
     /// Whether a line of this name is left out. Names are compared as backends of the CGI kind read

@@ -79,9 +79,7 @@ impl PathPattern {
     /// # Errors
     /// See [`PathPatternError`].
     pub fn weighing(weight: usize, text: &str, source: &str) -> Result<Self, PathPatternError> {
-        let config = syntax::Config::new().unicode(false).utf8(false);
-        let tree = syntax::parse_with(source, &config)
-            .map_err(|error| PathPatternError::Syntax(reason(&error)))?;
+        let tree = parse(source)?;
         let (head, is_whole) = head(&tree);
         let engine = if is_whole { Engine::Head } else { Engine::new(&tree)? };
         Ok(Self(Arc::new(Compiled {
@@ -91,6 +89,14 @@ impl PathPattern {
             head: head.into(),
             engine,
         })))
+    }
+
+    /// Whether `source` is an expression by itself, so that it means the same within another one.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn check(source: &str) -> Result<(), PathPatternError> {
+        parse(source).map(|_| ())
     }
 
     /// As its author wrote it.
@@ -152,6 +158,12 @@ impl PathPattern {
         let begins = path.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head));
         begins && self.0.engine.search(path, slots)
     }
+}
+
+fn parse(source: &str) -> Result<Hir, PathPatternError> {
+    let config = syntax::Config::new().unicode(false).utf8(false);
+    let tree = syntax::parse_with(source, &config);
+    tree.map_err(|error| PathPatternError::Syntax(reason(&error)))
 }
 
 impl Captures {

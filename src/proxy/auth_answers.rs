@@ -1,21 +1,28 @@
 //! What servers of external authentication answered, as far as it is kept: of one core, bounded.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::filter::RequestOverlay;
 use crate::limits::{AUTH_ANSWER_TIME_MAX, AUTH_ANSWERS_BYTES_MAX, AUTH_ANSWERS_MAX};
+
+/// A field for a client.
+pub type ToldField = (Cow<'static, str>, Box<[u8]>);
 
 /// What such a server said about a request, as far as anybody gets to know it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct AuthAnswer {
     /// Its status.
     pub status: u16,
-    /// Whole lines for the backend.
-    pub passed: Vec<u8>,
+    /// What it says of the fields that the backend gets.
+    pub passed: RequestOverlay,
     /// Fields for a client that is denied.
-    pub told: Vec<(&'static str, Box<[u8]>)>,
+    pub told: Vec<ToldField>,
+    /// Fields of the answer to a client that is not.
+    pub added: Vec<ToldField>,
     /// Cookies that it sets.
     pub cookies: Vec<Box<[u8]>>,
     /// Values of fields that variables take them from, in the order of their names in the question.
@@ -49,11 +56,12 @@ struct Entry {
 
 impl AuthAnswer {
     fn bytes(&self) -> usize {
-        let Self { status: _, passed, told, cookies, remembered, body } = self;
+        let Self { status: _, passed, told, added, cookies, remembered, body } = self;
         let body = body.as_ref().map_or(0, Vec::len);
-        let told: usize = told.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let told = told.iter().chain(added);
+        let told: usize = told.map(|(name, value)| name.len() + value.len()).sum();
         let cookies: usize = cookies.iter().chain(remembered).map(|value| value.len()).sum();
-        passed.len() + told + cookies + body
+        passed.bytes() + told + cookies + body
     }
 }
 

@@ -310,9 +310,15 @@ impl Core {
     }
 }
 
+/// The time.
+#[must_use]
+pub fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
 /// Appends the time, in seconds since 1970 with milliseconds.
 pub fn put_now(out: &mut Vec<u8>) {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = since_1970();
     // Writing to a Vec cannot fail.
     write!(out, "{}.{:03}", now.as_secs(), now.subsec_millis()).unwrap_or_default();
 }

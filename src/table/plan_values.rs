@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::plan::{Plan, RequestPlan, ResponsePlan, Treatment};
 use crate::explain::{NOT_SHOWN, is_secret_name, shortened};
-use crate::filter::{Binding, FieldEdits, Gate, Part, PathEdit, Satisfy, Text, Variable};
+use crate::filter::{
+    AuthProtocol, Binding, FieldEdits, Gate, Part, PathEdit, Satisfy, Text, Variable,
+};
 use crate::model::{
     AccessLog, Balance, ClientIdentityPolicy, RetryCause, RetryCauses, ServerField, UpstreamVersion,
 };
@@ -79,7 +81,12 @@ pub fn gate_value(gate: &Gate) -> (&'static str, String) {
         }
         Gate::Password(_) => ("password", "asked for".to_owned()),
         Gate::ExternalAuth(auth) => {
-            ("external auth", format!("{} {}", auth.method, text(&auth.target)))
+            let how = match auth.protocol {
+                AuthProtocol::Subrequest(method) => method,
+                AuthProtocol::Http => "as the request, behind",
+                AuthProtocol::Check => "by gRPC",
+            };
+            ("external auth", format!("{how} {}", text(&auth.target)).trim_end().to_owned())
         }
     }
 }

@@ -4,7 +4,7 @@ use k8s_openapi::NamespaceResourceScope;
 use serde::Deserialize;
 
 use super::http_route::{HeaderModifier, RequestMirror, SessionPersistence, ValueCondition};
-use super::reference::{BackendReference, LocalReference, ParentReference};
+use super::reference::{FilteredReference, LocalReference, ParentReference};
 use super::resource::resource;
 
 resource! {
@@ -43,7 +43,7 @@ pub struct GrpcRule {
     pub filters: Vec<GrpcFilter>,
     /// By their shares.
     #[serde(default)]
-    pub backend_refs: Vec<GrpcBackend>,
+    pub backend_refs: Vec<FilteredReference<GrpcFilter>>,
     /// Experimental.
     pub session_persistence: Option<SessionPersistence>,
 }
@@ -68,35 +68,6 @@ pub struct MethodCondition {
     pub service: Option<String>,
     /// `None`: every one.
     pub method: Option<String>,
-}
-
-/// Where calls go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct GrpcBackend {
-    /// `None`: core.
-    pub group: Option<String>,
-    /// `None`: Service.
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// `None`: that of the route.
-    pub namespace: Option<String>,
-    /// Needed for a Service.
-    pub port: Option<u16>,
-    /// `None`: 1.
-    pub weight: Option<u32>,
-    /// For calls that go there.
-    #[serde(default)]
-    pub filters: Vec<GrpcFilter>,
-}
-
-impl GrpcBackend {
-    /// What it names.
-    #[must_use]
-    pub fn backend(&self) -> BackendReference {
-        let Self { group, kind, name, namespace, port, weight: _, filters: _ } = self.clone();
-        BackendReference { group, kind, name, namespace, port }
-    }
 }
 
 /// One step on the way: the field that belongs to `type`.

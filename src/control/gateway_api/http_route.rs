@@ -3,7 +3,7 @@
 use k8s_openapi::NamespaceResourceScope;
 use serde::Deserialize;
 
-use super::reference::{BackendReference, LocalReference, ParentReference};
+use super::reference::{BackendReference, FilteredReference, LocalReference, ParentReference};
 use super::resource::resource;
 
 resource! {
@@ -42,7 +42,7 @@ pub struct HttpRule {
     pub filters: Vec<HttpFilter>,
     /// By their shares.
     #[serde(default)]
-    pub backend_refs: Vec<HttpBackend>,
+    pub backend_refs: Vec<FilteredReference<HttpFilter>>,
     /// Deadlines.
     pub timeouts: Option<HttpTimeouts>,
     /// Experimental.
@@ -87,35 +87,6 @@ pub struct ValueCondition {
     pub name: String,
     /// Value or expression.
     pub value: String,
-}
-
-/// Where requests go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct HttpBackend {
-    /// `None`: core.
-    pub group: Option<String>,
-    /// `None`: Service.
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// `None`: that of the route.
-    pub namespace: Option<String>,
-    /// Needed for a Service.
-    pub port: Option<u16>,
-    /// `None`: 1.
-    pub weight: Option<u32>,
-    /// For requests that go there.
-    #[serde(default)]
-    pub filters: Vec<HttpFilter>,
-}
-
-impl HttpBackend {
-    /// What it names.
-    #[must_use]
-    pub fn backend(&self) -> BackendReference {
-        let Self { group, kind, name, namespace, port, weight: _, filters: _ } = self.clone();
-        BackendReference { group, kind, name, namespace, port }
-    }
 }
 
 /// One step on the way: the field that belongs to `type`.

@@ -68,7 +68,42 @@ pub struct BackendReference {
     pub port: Option<u16>,
 }
 
-/// The same, and how much of all.
+/// The same, how much of all, and filters for what goes there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct FilteredReference<F> {
+    /// `None`: core.
+    pub group: Option<String>,
+    /// `None`: Service.
+    pub kind: Option<String>,
+    /// Name.
+    pub name: String,
+    /// `None`: that of the route.
+    pub namespace: Option<String>,
+    /// Needed for a Service.
+    pub port: Option<u16>,
+    /// `None`: 1.
+    pub weight: Option<u32>,
+    /// In order.
+    #[serde(default = "Vec::new")]
+    pub filters: Vec<F>,
+}
+
+impl<F> FilteredReference<F> {
+    /// What it names.
+    #[must_use]
+    pub fn backend(&self) -> BackendReference {
+        let Self { group, kind, name, namespace, port, weight: _, filters: _ } = self;
+        BackendReference {
+            group: group.clone(),
+            kind: kind.clone(),
+            name: name.clone(),
+            namespace: namespace.clone(),
+            port: *port,
+        }
+    }
+}
+
+/// What a backend is named by, and how much of all it gets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct WeightedReference {
     /// `None`: core.

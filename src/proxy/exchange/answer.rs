@@ -1,5 +1,7 @@
 //! Answers of our own to a request under way.
 
+use std::borrow::Cow;
+
 use crate::http1::framing::has_no_body;
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::own_fields::Answering;
@@ -15,7 +17,7 @@ pub struct Told<'a> {
     /// The status.
     pub status: u16,
     /// Its fields.
-    pub fields: &'a [(&'static str, Box<[u8]>)],
+    pub fields: &'a [(Cow<'static, str>, Box<[u8]>)],
     /// The body.
     pub body: &'a [u8],
 }

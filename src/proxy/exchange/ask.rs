@@ -62,6 +62,8 @@ pub struct Answered {
     pub head: Vec<u8>,
     /// `None`: it was not wanted, did not come, or is too long.
     pub body: Option<Vec<u8>>,
+    /// The trailer section behind a body that was wanted: whole lines.
+    pub trailers: Vec<u8>,
 }
 
 /// Why there is none.
@@ -187,16 +189,19 @@ impl Question<'_> {
             Body::Ignored => rt::within(ASKED_REST_TIMEOUT, rest).await.flatten(),
         };
         drop(reply);
-        let is_whole = end.is_some();
+        let (is_whole, mut trailers) = (end.is_some(), Vec::new());
         if let Some(end) = end {
             lease.endpoint.completed();
+            if wanted == Body::Kept {
+                trailers.extend_from_slice(end.trailers());
+            }
             if head.is_persistent {
                 channel.keep_alive = head.keep_alive_timeout.map(|s| Duration::from_secs(s.into()));
                 self.core.upstreams.release(lease, channel, end);
             }
         }
         let body = (is_whole && wanted == Body::Kept).then_some(body);
-        Ok(Answered { head: of_head, body })
+        Ok(Answered { head: of_head, body, trailers })
     }
 }
 

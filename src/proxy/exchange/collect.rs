@@ -6,18 +6,12 @@ use crate::http1::error::RequestFault;
 use crate::limits::COLLECTED_BODY_BYTES_MAX;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::request::Body;
-use crate::proxy::exchange::state::Exchange;
+use crate::proxy::exchange::response::Unsaid;
+use crate::proxy::exchange::state::{Exchange, Served};
+use crate::proxy::exchange::uncollected::Uncollected;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
 use crate::telemetry::Counter;
-
-/// Why it is not.
-pub enum Uncollected {
-    /// The client is gone.
-    Left,
-    /// It will not be, and the client is told.
-    Refused(Counter, Reply),
-}
 
 impl Exchange<'_> {
     /// Reads the body to its end, at most `most` octets. The connection ends with the request if
@@ -59,6 +53,18 @@ impl Exchange<'_> {
             }
             piece.clear();
             self.read_more(&mut piece).await?;
+        }
+    }
+
+    /// Ends a request whose body is not here.
+    pub(super) fn refuse_uncollected(&mut self, unsaid: Unsaid, why: Uncollected) -> Served {
+        match why {
+            Uncollected::Left => Served::Over(self.client_left()),
+            Uncollected::Refused(counter, reply) => {
+                self.core.count(counter);
+                self.body = Body::Spent;
+                Served::Owed(unsaid, reply)
+            }
         }
     }
 

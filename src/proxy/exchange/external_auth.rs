@@ -3,19 +3,25 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::filter::{Call, ExternalAuth, RequestOverlay, Said, Statuses, Verdict};
+use crate::filter::{AuthProtocol, Call, ExternalAuth, RequestOverlay, Said, SentFields};
+use crate::filter::{Statuses, Unnamed, Verdict, is_of_answer, is_own_field};
 use crate::http1::encode;
-use crate::http1::fields::{FieldKind, members};
+use crate::http1::fields::{is_hop_by_hop, members};
+use crate::http1::framing::BodyLength;
 use crate::http1::head::{RequestKind, ResponseHead};
+use crate::http1::reframe::Framing;
 use crate::http1::target::put_percent_encoded;
 use crate::limits::AUTH_QUESTION_BYTES_MAX;
 use crate::proxy::auth_answers::AuthAnswer;
 use crate::proxy::exchange::answer::Told;
 use crate::proxy::exchange::ask::{self, Body, Question};
+use crate::proxy::exchange::check::read_checked;
 use crate::proxy::exchange::reply::Reply;
+use crate::proxy::exchange::request_fields::goes_along;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::scripted::Received;
 use crate::proxy::exchange::state::{Exchange, Served};
+use crate::proxy::exchange::uncollected::Uncollected;
 use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::clock::recent_millis;
 use crate::table::Substitutes;
@@ -30,6 +36,10 @@ impl Exchange<'_> {
             Some(script) => self.received(script, &rule.origin),
             None => RequestOverlay::default(),
         };
+        if let Err(why) = self.hold_body(auth).await {
+            self.uncollected = Some(why);
+            return Said::Unknown;
+        }
         let key = self.cache_key(auth, rule, &received);
         let kept = key.as_ref().and_then(|key| self.core.auth_answers.get(key, recent_millis()));
         let answer = match kept {
@@ -47,7 +57,7 @@ impl Exchange<'_> {
         if let Some(script) = rule.plan.script.as_deref() {
             self.remember(script, rule, auth, &answer);
         }
-        let verdict = Verdict::of(answer.status);
+        let verdict = auth.protocol.verdict(answer.status);
         if verdict != Verdict::Undecided {
             for cookie in &answer.cookies {
                 self.scratch.added.add("Set-Cookie", cookie, auth.cookies);
@@ -55,7 +65,10 @@ impl Exchange<'_> {
         }
         match verdict {
             Verdict::Admitted => {
-                self.scratch.overlay.add_lines(&answer.passed);
+                self.scratch.overlay.take_over(&answer.passed);
+                for (name, value) in &answer.added {
+                    self.scratch.added.add(name.clone(), value, Statuses::Any);
+                }
                 Said::Yes
             }
             Verdict::Denied(_) => {
@@ -66,6 +79,17 @@ impl Exchange<'_> {
                 self.core.count(Counter::ExternalAuthUndecided);
                 Said::Unknown
             }
+        }
+    }
+
+    /// Has the body here that the server gets, too.
+    async fn hold_body(&mut self, auth: &ExternalAuth) -> Result<(), Uncollected> {
+        let octets = self.request().whole_body_octets().map(<[u8]>::len);
+        match (auth.body_bytes_max, octets) {
+            (0, _) => Ok(()),
+            (most, Some(octets)) if octets <= most => Ok(()),
+            (_, Some(_)) => Err(Uncollected::Refused(Counter::BodiesTooLarge, Reply::BodyTooLarge)),
+            (most, None) => self.collect(Some(most as u64)).await,
         }
     }
 
@@ -95,8 +119,9 @@ impl Exchange<'_> {
         let has_page = pages.is_some_and(|pages| pages.statuses.contains(&answer.status));
         let reply = Reply::of_denial(answer.status);
         if has_page || self.request().is_grpc() {
-            for (name, value) in answer.told.iter().filter(|(name, _)| *name == CHALLENGE) {
-                self.scratch.added.add(*name, value, Statuses::Any);
+            let is_challenge = |name: &str| name.eq_ignore_ascii_case(CHALLENGE);
+            for (name, value) in answer.told.iter().filter(|(name, _)| is_challenge(name)) {
+                self.scratch.added.add(name.clone(), value, Statuses::Any);
             }
             return Served::Owed(unsaid, reply);
         }
@@ -117,8 +142,13 @@ impl Exchange<'_> {
         let backend = self.core.upstreams.backend(rule.auth_server?)?;
         let mut octets = Vec::new();
         let call = self.new_call(ask::now);
-        self.put_question(auth, rule, (received, call), &mut octets);
-        if octets.len() > AUTH_QUESTION_BYTES_MAX {
+        match auth.protocol {
+            AuthProtocol::Check => self.put_check(auth, call, &mut octets),
+            AuthProtocol::Subrequest(_) | AuthProtocol::Http => {
+                self.put_question(auth, rule, (received, call), &mut octets);
+            }
+        }
+        if octets.len() > AUTH_QUESTION_BYTES_MAX.saturating_add(auth.body_bytes_max) {
             return None;
         }
         let treatment = &rule.plan.treatment;
@@ -132,13 +162,13 @@ impl Exchange<'_> {
             treatment,
             until: &until,
             head: &octets,
-            kind: RequestKind { is_head: auth.method == "HEAD" },
+            kind: RequestKind { is_head: self.question_method(auth) == b"HEAD" },
             is_idempotent: true,
             asker: Some(self.downstream.stream.deadline()),
         };
-        let wanted = |status| match Verdict::of(status) {
-            Verdict::Denied(_) => Body::Kept,
-            Verdict::Admitted | Verdict::Undecided => Body::Ignored,
+        let wanted = |status| match (auth.protocol, auth.protocol.verdict(status)) {
+            (AuthProtocol::Check, _) | (_, Verdict::Denied(_)) => Body::Kept,
+            (_, Verdict::Admitted | Verdict::Undecided) => Body::Ignored,
         };
         let head = &mut self.scratch.response;
         let answered = question.ask(head, wanted).await;
@@ -146,7 +176,12 @@ impl Exchange<'_> {
         self.scratch.question =
             call.map(|call| Asked { call: Call { ended: ask::now(), ..call }, status });
         let (answered, head) = (answered.ok()?, &self.scratch.response);
-        let answer = Rc::new(read_answer(auth, head, &answered.head, answered.body));
+        let answer = Rc::new(match auth.protocol {
+            AuthProtocol::Check => read_checked(head, &answered)?,
+            AuthProtocol::Subrequest(_) | AuthProtocol::Http => {
+                read_answer(auth, head, &answered.head, answered.body)
+            }
+        });
         if let (Some(key), Some(cache)) = (key, &auth.cache) {
             let time = lifetime(head, &answered.head, cache.durations.of(answer.status));
             self.core.auth_answers.keep(key, &answer, time, recent_millis());
@@ -166,7 +201,14 @@ impl Exchange<'_> {
         let known = Received { request: self.known(Some(rule)), overlay: received };
         let mut text = Vec::new();
         auth.target.put(&known, &mut text);
-        out.extend_from_slice(auth.method.as_bytes());
+        if auth.protocol == AuthProtocol::Http {
+            text.extend_from_slice(self.head().sent_path(self.bytes));
+            if let Some(query) = self.head().query {
+                text.push(b'?');
+                text.extend_from_slice(query.of(self.bytes));
+            }
+        }
+        out.extend_from_slice(self.question_method(auth));
         out.push(b' ');
         put_target(out, &text);
         out.extend_from_slice(b" HTTP/1.1\r\n");
@@ -177,14 +219,16 @@ impl Exchange<'_> {
                 encode::put_field(out, name.as_bytes(), &text);
             }
         }
-        out.extend_from_slice(self.identity_fields(rule.plan.request.identity));
+        if auth.sent == SentFields::All {
+            out.extend_from_slice(self.identity_fields(rule.plan.request.identity));
+        }
         let trace = self.scratch.trace.as_ref();
         if let Some((trace, call)) = trace.zip(call) {
             trace.put_fields(call.span, out);
         }
         for field in self.head().fields.iter().filter(|field| !field.dropped) {
             let name = field.name.of(self.bytes);
-            if trace.is_some_and(|trace| trace.drops(name)) {
+            if !auth.sent.has(name) || trace.is_some_and(|trace| trace.drops(name)) {
                 continue;
             }
             if goes_along(field.kind) && !auth.has_field(name) && !received.is_dropped(name) {
@@ -194,7 +238,22 @@ impl Exchange<'_> {
         for (name, value) in received.fields().filter(|(name, _)| !auth.has_field(name)) {
             encode::put_field(out, name, value);
         }
+        if auth.protocol == AuthProtocol::Http {
+            let body = self.request().whole_body_octets().filter(|_| auth.body_bytes_max > 0);
+            let body = body.unwrap_or_default();
+            Framing::of_request(BodyLength::Known(body.len() as u64)).put_field(out);
+            out.extend_from_slice(b"\r\n");
+            return out.extend_from_slice(body);
+        }
         out.extend_from_slice(b"\r\n");
+    }
+
+    fn question_method<'s>(&'s self, auth: &ExternalAuth) -> &'s [u8] {
+        match auth.protocol {
+            AuthProtocol::Subrequest(method) => method.as_bytes(),
+            AuthProtocol::Http => self.head().method.of(self.bytes),
+            AuthProtocol::Check => b"POST",
+        }
     }
 
     fn known<'s>(&'s self, rule: Option<&'s TableRule>) -> Known<'s> {
@@ -233,43 +292,6 @@ impl Exchange<'_> {
     }
 }
 
-/// Whether the server gets a field that the client sent, unless the question has one of its name:
-/// all but what is about the connection, the body, or the client as we know it.
-fn goes_along(kind: FieldKind) -> bool {
-    match kind {
-        FieldKind::Host
-        | FieldKind::ContentLength
-        | FieldKind::TransferEncoding
-        | FieldKind::Connection
-        | FieldKind::KeepAlive
-        | FieldKind::ProxyConnection
-        | FieldKind::Te
-        | FieldKind::Trailer
-        | FieldKind::Upgrade
-        | FieldKind::Expect
-        | FieldKind::Proxy
-        | FieldKind::Http2Settings
-        | FieldKind::ClientIdentity
-        | FieldKind::Ambiguous => false,
-        FieldKind::Other
-        | FieldKind::XRequestId
-        | FieldKind::XRealIp
-        | FieldKind::XForwardedFor
-        | FieldKind::XForwardedHost
-        | FieldKind::XForwardedPort
-        | FieldKind::XForwardedProto
-        | FieldKind::XForwardedScheme
-        | FieldKind::XScheme
-        | FieldKind::XOriginalForwardedFor
-        | FieldKind::XOriginalForwardedHost
-        | FieldKind::Referer
-        | FieldKind::UserAgent
-        | FieldKind::Date
-        | FieldKind::Server
-        | FieldKind::Via => true,
-    }
-}
-
 /// Appends `text` as path and query. What may not stand in one is percent-encoded: a part of the
 /// request may be anything.
 pub(super) fn put_target(out: &mut Vec<u8>, text: &[u8]) {
@@ -291,7 +313,11 @@ fn read_answer(
     octets: &[u8],
     body: Option<Vec<u8>>,
 ) -> AuthAnswer {
-    let mut answer = AuthAnswer { status: head.status, body, ..AuthAnswer::default() };
+    let status = match auth.protocol.verdict(head.status) {
+        Verdict::Denied(status) => status,
+        Verdict::Admitted | Verdict::Undecided => head.status,
+    };
+    let mut answer = AuthAnswer { status, body, ..AuthAnswer::default() };
     let fields = || {
         let fields = head.fields.iter().filter(|field| !field.dropped);
         fields.map(|field| (field.name.of(octets), field.value.of(octets)))
@@ -307,23 +333,47 @@ fn read_answer(
         if is("set-cookie") {
             answer.cookies.push(value.into());
         } else if is(CHALLENGE) {
-            answer.told.push((CHALLENGE, value.into()));
+            answer.told.push((CHALLENGE.into(), value.into()));
+        } else if auth.protocol == AuthProtocol::Http && is("Location") {
+            answer.told.push(("Location".into(), value.into()));
         } else if let Some(told) = OF_BODY.into_iter().find(|told| is(told))
             && answer.body.is_some()
         {
-            answer.told.push((told, value.into()));
+            answer.told.push((told.into(), value.into()));
         }
     }
     if answer.body.is_none() {
-        answer.told.push(("Content-Type", (*b"text/plain; charset=utf-8").into()));
+        let text = *b"text/plain; charset=utf-8";
+        answer.told.push(("Content-Type".into(), text.into()));
     }
     for wanted in &auth.response_names {
         let value = value_of(wanted);
         if !value.is_empty() {
-            encode::put_field(&mut answer.passed, wanted.as_bytes(), &value);
+            answer.passed.add(wanted.as_bytes(), &value);
         }
     }
+    if auth.unnamed == Unnamed::Passed {
+        pass_unnamed(head, octets, &mut answer.passed);
+    }
     answer
+}
+
+/// Has backends get each field of an answer that may be one of a request.
+fn pass_unnamed(head: &ResponseHead, octets: &[u8], passed: &mut RequestOverlay) {
+    let fields = || head.fields.iter().filter(|field| !field.dropped && !is_hop_by_hop(field.kind));
+    let free = || {
+        fields().filter_map(|field| {
+            let name = str::from_utf8(field.name.of(octets)).ok()?;
+            let is_free = !is_own_field(name) && !is_of_answer(name);
+            is_free.then(|| (name.as_bytes(), field.value.of(octets)))
+        })
+    };
+    for (name, _) in free() {
+        passed.remove(name);
+    }
+    for (name, value) in free() {
+        passed.add(name, value);
+    }
 }
 
 /// The field of a denial that the client gets in any case.

@@ -273,6 +273,9 @@ impl<'a> Exchange<'a> {
             self.is_last = true;
             self.core.count(Counter::ClientCertificatesRefused);
         }
+        if let Some(why) = self.uncollected.take() {
+            return self.refuse_uncollected(unsaid, why);
+        }
         if let Some((status, location)) = self.location(&answer, matched) {
             return Served::Over(self.send_redirect(unsaid, status, &location).await);
         }

@@ -2,6 +2,8 @@
 //!
 //! Texts are fixed: nothing of the request is repeated in them.
 
+use std::borrow::Cow;
+
 use crate::filter::{AddedFields, AnswerFields, AnswerOverlay};
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
@@ -405,7 +407,7 @@ pub fn put_grpc(out: &mut Vec<u8>, reply: Reply, persistence: Persistence, own: 
 pub fn put_told(
     out: &mut Vec<u8>,
     status: u16,
-    fields: &[(&str, Box<[u8]>)],
+    fields: &[(Cow<'static, str>, Box<[u8]>)],
     octets: usize,
     persistence: Persistence,
     own: &OwnFields<'_>,

@@ -152,6 +152,44 @@ pub fn of_client(kind: FieldKind) -> OfClient {
     BY_KIND.get(kind as usize).copied().unwrap_or(Removed)
 }
 
+/// Whether a server of external authentication gets a field that the client sent, unless the
+/// question has one of its name: all but what is about the connection, the body, or the client as
+/// we know it.
+pub fn goes_along(kind: FieldKind) -> bool {
+    match kind {
+        FieldKind::Host
+        | FieldKind::ContentLength
+        | FieldKind::TransferEncoding
+        | FieldKind::Connection
+        | FieldKind::KeepAlive
+        | FieldKind::ProxyConnection
+        | FieldKind::Te
+        | FieldKind::Trailer
+        | FieldKind::Upgrade
+        | FieldKind::Expect
+        | FieldKind::Proxy
+        | FieldKind::Http2Settings
+        | FieldKind::ClientIdentity
+        | FieldKind::Ambiguous => false,
+        FieldKind::Other
+        | FieldKind::XRequestId
+        | FieldKind::XRealIp
+        | FieldKind::XForwardedFor
+        | FieldKind::XForwardedHost
+        | FieldKind::XForwardedPort
+        | FieldKind::XForwardedProto
+        | FieldKind::XForwardedScheme
+        | FieldKind::XScheme
+        | FieldKind::XOriginalForwardedFor
+        | FieldKind::XOriginalForwardedHost
+        | FieldKind::Referer
+        | FieldKind::UserAgent
+        | FieldKind::Date
+        | FieldKind::Server
+        | FieldKind::Via => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -97,7 +97,7 @@ impl Exchange<'_> {
             EndingPlace::Nowhere if status >= 400 => Served::Owed(unsaid, Reply::Replaced(status)),
             EndingPlace::Nowhere => Served::Over(self.send_told(unsaid, told(&[], b"")).await),
             EndingPlace::Body => {
-                let fields = [("Content-Type", script.media_type.as_bytes().into())];
+                let fields = [("Content-Type".into(), script.media_type.as_bytes().into())];
                 Served::Over(self.send_told(unsaid, told(&fields, &text)).await)
             }
         }

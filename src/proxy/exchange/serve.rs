@@ -18,7 +18,6 @@ use crate::limits::COLLECTED_BODY_BYTES_MAX;
 use crate::model::{AccessLog, RequestIds, RetryCause, Scheme, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::claimed::Claimed;
-use crate::proxy::exchange::collect::Uncollected;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::{After, End};
 use crate::proxy::exchange::gates::Held;
@@ -120,6 +119,7 @@ impl<'a> Exchange<'a> {
             is_reading: false,
             collected: Buffer::unallocated(),
             holds: Cell::default(),
+            uncollected: None,
             copy: None,
             copied: 0,
         };
@@ -332,12 +332,7 @@ impl<'a> Exchange<'a> {
             // PERF: of few requests, so that no other has room for it.
             match Box::pin(self.collect(route.plan.treatment.body_bytes_max)).await {
                 Ok(()) => {}
-                Err(Uncollected::Left) => return Served::Over(self.client_left()),
-                Err(Uncollected::Refused(counter, reply)) => {
-                    self.core.count(counter);
-                    self.body = Body::Spent;
-                    return Served::Owed(unsaid, reply);
-                }
+                Err(why) => return self.refuse_uncollected(unsaid, why),
             }
         }
         let until = self.until(&route.plan.treatment, started);

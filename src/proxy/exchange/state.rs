@@ -17,6 +17,7 @@ use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::request::{Body, Request, Scripted};
 use crate::proxy::exchange::response::Unsaid;
+use crate::proxy::exchange::uncollected::Uncollected;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::backend::Backend;
 use crate::proxy::upstream::body_copy::BodyCopy;
@@ -77,6 +78,8 @@ pub struct Exchange<'a> {
     pub sent_trailers: Trailers,
     /// The body, where it was collected.
     pub collected: Buffer,
+    /// Why it is not here, where a gate wanted it.
+    pub uncollected: Option<Uncollected>,
     /// Count it among the requests of its client that are under way.
     pub holds: Cell<[Option<Hold<'a>>; RULE_OPEN_LIMITS_MAX]>,
     /// Keeps it for copies of the request.

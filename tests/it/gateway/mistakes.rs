@@ -96,7 +96,7 @@ const MISTAKES: &[Mistake] = &[
         what: "A path that does not begin with a slash",
         wrong: Wrong::Rule(
             "matches: [{path: {value: wrong}}], backendRefs: [{name: front, port: 80}]",
-            404,
+            503,
         ),
         told: "spec.rules[0].matches[0].path.value: It has to begin with a slash.",
         contour: "Match.Path.Value must start with '/'.",
@@ -107,7 +107,7 @@ const MISTAKES: &[Mistake] = &[
         wrong: Wrong::Rule(
             "matches: [{path: {type: RegularExpression, value: '/wrong('}}], \
              backendRefs: [{name: front, port: 80}]",
-            404,
+            503,
         ),
         told: "spec.rules[0].matches[0].path.value: \"/wrong(\": unclosed group; correct the \
                expression (RE2 syntax).",

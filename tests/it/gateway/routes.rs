@@ -1,31 +1,11 @@
 //! HTTPRoutes and GRPCRoutes: which rule a request gets, and what is done with it on the way.
 
+use super::{gateway, route};
 use crate::annotations::{Area, Row, row};
 use crate::for_each_driver;
 use crate::harness::{Backend, Client, Driver, row as rows, wait_until};
 
 for_each_driver!(routes_do_what_they_say);
-
-/// An HTTPRoute of the host `NAME.example` with these rules, in YAML.
-fn route(name: &str, rules: &str) -> String {
-    format!(
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\n\
-         metadata: {{name: {name}, namespace: default}}\n\
-         spec:\n  parentRefs: [{{name: edge}}]\n  hostnames: [{name}.example]\n  rules:\n\
-         {rules}---\n"
-    )
-}
-
-fn gateway(port: u16) -> String {
-    format!(
-        "apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\n\
-         metadata: {{name: ringway}}\nspec: {{controllerName: ringway.dev/gateway}}\n---\n\
-         apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\n\
-         metadata: {{name: edge, namespace: default}}\n\
-         spec: {{gatewayClassName: ringway, listeners: [{{name: http, port: {port}, \
-         protocol: HTTP}}]}}\n---\n"
-    )
-}
 
 const MATCHES: &str = "  \
   - matches: [{path: {type: Exact, value: /one}}]
@@ -204,6 +184,39 @@ const PATIENCE: &str = "  \
     backendRefs: [{name: busy, port: 80}]
 ";
 
+const CLOSED: &str = "  \
+  - matches: [{path: {type: RegularExpression, value: '/admin/('}}]
+    backendRefs: [{name: a, port: 80}]
+  - backendRefs: [{name: b, port: 80}]
+";
+
+const ESCAPING: &str = "  \
+  - matches: [{path: {type: RegularExpression, value: '/a)|(?:/b'}}]
+    backendRefs: [{name: a, port: 80}]
+";
+
+/// What cannot be read leaves nothing that it may be about to others.
+fn closed() -> Vec<Row> {
+    vec![
+        row("closed.example", "/admin/x", 503),
+        row("closed.example", "/admin", 200).from("b"),
+        row("escaping.example", "/x/b", 503),
+        row("escaping.example", "/a", 503),
+    ]
+}
+
+/// Files have no age: the name that comes first counts as the older one.
+const CALLS: &str = "\
+apiVersion: gateway.networking.k8s.io/v1
+kind: GRPCRoute
+metadata: {name: a-calls, namespace: default}
+spec:
+  parentRefs: [{name: edge}]
+  hostnames: [calls.example]
+  rules: [{backendRefs: [{name: a, port: 80}]}]
+---
+";
+
 fn routes_do_what_they_say(driver: Driver) {
     let port = Backend::closed_address().port();
     let slow = Backend::scripted(|mut connection| {
@@ -221,18 +234,24 @@ fn routes_do_what_they_say(driver: Driver) {
         .object(route("filters", FILTERS))
         .object(route("cors", CORS))
         .object(route("patience", PATIENCE))
+        .object(route("closed", CLOSED))
+        .object(route("escaping", ESCAPING))
+        .object(CALLS)
+        .object(route("calls", "  - backendRefs: [{name: b, port: 80}]\n"))
         .start();
     let address = (served.proxy.http.ip(), port).into();
     let check = |table: &[Row]| rows::check(table, |_| Client::connect(address));
     check(&matches());
     check(&filters());
     check(&cors());
+    check(&closed());
     check(&[
         row("patience.example", "/slow", 504),
         row("patience.example", "/busy", 503),
         row("patience.example", "/busy-once", 503),
     ]);
     served.told(&["Dropped Rule", "ExtensionRef is not supported"]);
+    served.told(&["GRPCRoute default/a-calls is older"]);
     for name in ["shadow", "other"] {
         served.backend(name).wait_for_text("POST /to/x?y=1 HTTP/1.1\r\nHost: filters.example\r\n");
         served.backend(name).wait_for_text("copy");

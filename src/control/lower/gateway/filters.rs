@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::external_auth::{self, Doorkeeper};
 use super::meaning::Refused;
 use super::references::References;
 use super::rules::{bounded, unsupported};
@@ -25,6 +26,7 @@ pub(super) struct Steps {
     pub redirect: Option<Redirect>,
     pub mirrors: Vec<MirrorPolicy>,
     pub cors: Option<Arc<Cors>>,
+    pub doorkeeper: Option<Doorkeeper>,
     /// The filter that replaces what a prefix matched, if there is one.
     pub needs_prefix: Option<String>,
 }
@@ -93,6 +95,16 @@ impl Steps {
             "CORS" => {
                 let (cors, field) = part(&filter.cors, field, "cors")?;
                 self.cors = Some(read_cors(cors, &field)?);
+            }
+            "ExternalAuth" => {
+                let (auth, field) = part(&filter.external_auth, field, "externalAuth")?;
+                let doorkeeper = external_auth::read(speaker, auth, &field, references)?;
+                if self.doorkeeper.replace(doorkeeper).is_some() {
+                    return Err(unsupported(
+                        field,
+                        "One server is asked at most; remove this one.",
+                    ));
+                }
             }
             _ => return Err(unknown(filter, field)),
         }

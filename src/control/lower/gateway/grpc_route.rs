@@ -4,20 +4,18 @@
 //! an expression a pattern: so the longer service comes first, then the longer method, as the API
 //! has it, whatever else they are.
 
-use super::filters::Steps;
+use super::http_route::work;
 use super::meaning::{Lowering, Meaning, Refused};
-use super::rules::{Rules, Work, bounded, unsupported};
-use super::sessions;
+use super::rules::{Matches, Rules, unsupported};
 use super::speech::{Speaker, Speech};
-use super::values::fields;
+use super::values::{fields, widest};
 use crate::control::gateway_api::grpc_route::{
-    GrpcBackend, GrpcFilter, GrpcMatch, GrpcRouteSpec, GrpcRule, MethodCondition,
+    GrpcFilter, GrpcMatch, GrpcRouteSpec, GrpcRule, MethodCondition,
 };
-use crate::control::gateway_api::http_route::HttpFilter;
-use crate::control::lower::sessions::tag;
-use crate::filter::Binding;
+use crate::control::gateway_api::http_route::{HttpFilter, HttpRule};
+use crate::control::gateway_api::reference::FilteredReference;
 use crate::limits::PATH_BYTES_MAX;
-use crate::model::{PathMatch, PathPattern, Pattern, Policies, RequestMatch, WeightedBackend};
+use crate::model::{PathMatch, PathPattern, Pattern, RequestMatch};
 
 /// What the route comes to.
 pub(super) fn lower(lowering: Lowering<'_>, spec: &GrpcRouteSpec) -> Meaning {
@@ -26,24 +24,27 @@ pub(super) fn lower(lowering: Lowering<'_>, spec: &GrpcRouteSpec) -> Meaning {
     let speaker = Speaker { lowering, speech: Speech::Grpc };
     let mut lowered = Rules::new(lowering);
     for (index, rule) in rules.iter().enumerate() {
-        let work = work(&speaker, &mut lowered, index, rule);
+        let work = work(&speaker, &mut lowered, index, &as_http_rule(rule));
         lowered.take(index, matches(rule, &format!("spec.rules[{index}].matches")), work);
     }
     lowered.finish()
 }
 
-fn matches(rule: &GrpcRule, field: &str) -> Result<Vec<RequestMatch>, Refused> {
+fn matches(rule: &GrpcRule, field: &str) -> Matches {
     let default = [GrpcMatch::default()];
     let all = if rule.matches.is_empty() { &default[..] } else { &rule.matches };
     let read = |(index, condition): (usize, &GrpcMatch)| {
         let field = format!("{field}[{index}]");
         let GrpcMatch { method, headers } = condition;
-        let path = match method {
-            Some(method) => path_match(method, &format!("{field}.method"))?,
-            None => PathMatch::Prefix("/".into()),
+        let (path, wrong_path) = match method {
+            Some(method) => match path_match(method, &format!("{field}.method")) {
+                Ok(path) => (path, None),
+                Err(why) => (widest_path(method), Some(why)),
+            },
+            None => (PathMatch::Prefix("/".into()), None),
         };
-        let fields = fields(headers, &format!("{field}.headers"))?;
-        Ok(RequestMatch { fields, ..RequestMatch::path(path) })
+        let (fields, wrong_field) = fields(headers, &format!("{field}.headers"));
+        (RequestMatch { fields, ..RequestMatch::path(path) }, wrong_path.or(wrong_field))
     };
     all.iter().enumerate().map(read).collect()
 }
@@ -51,17 +52,14 @@ fn matches(rule: &GrpcRule, field: &str) -> Result<Vec<RequestMatch>, Refused> {
 fn path_match(condition: &MethodCondition, field: &str) -> Result<PathMatch, Refused> {
     let MethodCondition { type_, service, method } = condition;
     let (service, method) = (text(service.as_ref()), text(method.as_ref()));
-    let expression = match type_.as_deref().unwrap_or("Exact") {
-        "Exact" => Pattern::escape,
-        "RegularExpression" => str::to_owned,
+    let is_exact = match type_.as_deref().unwrap_or("Exact") {
+        "Exact" => true,
+        "RegularExpression" => false,
         other => {
             let text = format!("{other} is not supported; write Exact or RegularExpression.");
             return Err(unsupported(format!("{field}.type"), text));
         }
     };
-    let is_exact = type_.as_deref() != Some("RegularExpression");
-    let source = |part: Option<&str>| part.map_or_else(|| "[^/]+".to_owned(), expression);
-    let length = |part: Option<&str>| part.map_or(0, str::len);
     let bytes = length(service).saturating_add(length(method));
     match (service, method) {
         (None, None) => Ok(PathMatch::Prefix("/".into())),
@@ -73,11 +71,15 @@ fn path_match(condition: &MethodCondition, field: &str) -> Result<PathMatch, Ref
         }
         (service, method) => {
             let written = format!("{}/{}", service.unwrap_or("*"), method.unwrap_or("*"));
-            let source = format!("^/(?:{})/(?:{})$", source(service), source(method));
-            // No method is as long as the difference that a letter of a service makes.
-            let weight = length(service).saturating_mul(PATH_BYTES_MAX + 1);
-            let weight = weight.saturating_add(length(method));
-            let pattern = PathPattern::weighing(weight, &written, &source);
+            let source = |part: Option<&str>| match part {
+                None => Ok("[^/]+".to_owned()),
+                Some(part) if is_exact => Ok(Pattern::escape(part)),
+                Some(part) => PathPattern::check(part).map(|()| part.to_owned()),
+            };
+            let pattern = source(service).and_then(|service| {
+                let source = format!("^/(?:{service})/(?:{})$", source(method)?);
+                PathPattern::weighing(weight(condition), &written, &source)
+            });
             pattern.map(PathMatch::Regex).map_err(|error| {
                 unsupported(field, format!("{written} is no usable expression: {error}."))
             })
@@ -85,60 +87,48 @@ fn path_match(condition: &MethodCondition, field: &str) -> Result<PathMatch, Ref
     }
 }
 
+/// What takes all calls that a condition which cannot be read may have meant.
+fn widest_path(condition: &MethodCondition) -> PathMatch {
+    match (condition.type_.as_deref(), text(condition.service.as_ref())) {
+        (Some("RegularExpression"), Some(service)) if service.len() <= PATH_BYTES_MAX => {
+            widest(weight(condition), "/", service)
+        }
+        _ => widest(weight(condition), "/", ""),
+    }
+}
+
+/// No method is as long as the difference that a letter of a service makes.
+fn weight(condition: &MethodCondition) -> usize {
+    let MethodCondition { type_: _, service, method } = condition;
+    let of_service = length(text(service.as_ref())).saturating_mul(PATH_BYTES_MAX + 1);
+    of_service.saturating_add(length(text(method.as_ref())))
+}
+
+fn length(part: Option<&str>) -> usize {
+    part.map_or(0, str::len)
+}
+
 /// An empty one says nothing.
 fn text(part: Option<&String>) -> Option<&str> {
     part.map(String::as_str).filter(|part| !part.is_empty())
 }
 
-fn work(
-    speaker: &Speaker<'_>,
-    rules: &mut Rules<'_>,
-    index: usize,
-    rule: &GrpcRule,
-) -> Result<Work, Refused> {
-    let GrpcRule { name: _, matches: _, filters, backend_refs, session_persistence } = rule;
-    let field = format!("spec.rules[{index}]");
-    let filters = as_http(filters);
-    let filters_field = format!("{field}.filters");
-    let mut steps = Steps::read(speaker, &filters, &filters_field, &mut rules.references)?;
-    let sessions = session_persistence.as_ref();
-    let binding =
-        sessions.map(|of| sessions::read(&speaker.lowering, rules, index, of)).transpose()?;
-    let backends_field = format!("{field}.backendRefs");
-    bounded(backend_refs, &backends_field)?;
-    let backends = backend_refs.iter().enumerate().map(|(index, backend)| {
-        let field = format!("{backends_field}[{index}]");
-        weighted(speaker, rules, backend, &field, binding.as_deref())
-    });
-    let backends = backends.collect::<Result<_, _>>()?;
-    let policies = Policies {
-        binding,
-        mirrors: std::mem::take(&mut steps.mirrors).into(),
-        // Calls have no end that anybody knows.
-        body_bytes_max: Some(0),
-        ..Policies::default()
+/// Less its matches: what is done with calls is what is done with requests.
+fn as_http_rule(rule: &GrpcRule) -> HttpRule {
+    let GrpcRule { name, matches: _, filters, backend_refs, session_persistence } = rule;
+    let backend = |backend: &FilteredReference<GrpcFilter>| {
+        let FilteredReference { group, kind, name, namespace, port, weight, filters } =
+            backend.clone();
+        let filters = as_http(&filters);
+        FilteredReference { group, kind, name, namespace, port, weight, filters }
     };
-    Ok(Work { filters: steps.filters(), backends, policies })
-}
-
-/// One of the backends, with the steps of calls that go there.
-fn weighted(
-    speaker: &Speaker<'_>,
-    rules: &mut Rules<'_>,
-    backend: &GrpcBackend,
-    field: &str,
-    binding: Option<&Binding>,
-) -> Result<WeightedBackend, Refused> {
-    let references = &mut rules.references;
-    let (filters, filters_field) = (as_http(&backend.filters), format!("{field}.filters"));
-    let Steps { edits, mirrors, .. } = Steps::read(speaker, &filters, &filters_field, references)?;
-    if !mirrors.is_empty() {
-        let text = "RequestMirror is for all backends; write it in the rule's filters.";
-        return Err(unsupported(filters_field, text));
+    HttpRule {
+        name: name.clone(),
+        filters: as_http(filters),
+        backend_refs: backend_refs.iter().map(backend).collect(),
+        session_persistence: session_persistence.clone(),
+        ..HttpRule::default()
     }
-    let target = speaker.backend(references, &backend.backend(), field);
-    let tag = target.key().and_then(|key| tag(binding, key));
-    Ok(WeightedBackend { target, weight: backend.weight.unwrap_or(1), edits, tag })
 }
 
 /// Those of a GRPCRoute are some of those of an HTTPRoute.
@@ -196,6 +186,21 @@ mod tests {
         let meaning = grpc(json!([{"matches": [{"headers": [{"name": "A", "value": "b"}]}]}]));
         assert_eq!(shown(rules(&meaning)[0]), ["/ a=b"]);
         assert_eq!(shown(rules(&grpc(json!([{}])))[0]), ["/"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_all_that_it_may_be_about() {
+        let of = |type_: &str| json!({"type": type_, "service": "a.S(", "method": "M"});
+        for (method, expected) in [
+            (of("RegularExpression"), "~^/a(?s:.*)$"),
+            (of("Prefix"), "~^/(?s:.*)$"),
+            (json!({"type": "RegularExpression", "service": "a)|(?:b"}), "~^/(?s:.*)$"),
+        ] {
+            let meaning = grpc(json!([{"matches": [{"method": method}]}]));
+            let rule = rules(&meaning)[0];
+            assert_eq!(shown(rule), [expected], "{method}");
+            assert!(rule.policies.refusal.is_some());
+        }
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! HTTPRoute → rules.
 
+use super::external_auth::Doorkeeper;
 use super::filters::Steps;
 use super::meaning::{Lowering, Meaning, Refused};
-use super::rules::{Rules, Work, bounded, unsupported};
+use super::rules::{Matches, Rules, Work, bounded, unsupported};
 use super::sessions::{self, time};
 use super::speech::{Speaker, Speech};
-use super::values::{fields, query, whole};
+use super::values::{fields, query, whole, widest};
 use crate::control::gateway_api::http_route::{
-    HttpBackend, HttpMatch, HttpRetry, HttpRouteSpec, HttpRule, HttpTimeouts, PathCondition,
+    HttpFilter, HttpMatch, HttpRetry, HttpRouteSpec, HttpRule, HttpTimeouts, PathCondition,
 };
+use crate::control::gateway_api::reference::FilteredReference;
 use crate::control::lower::path::{PathType, RawPath};
 use crate::control::lower::sessions::tag;
 use crate::filter::Binding;
 use crate::limits::{PATH_BYTES_MAX, RETRY_PAUSE};
 use crate::model::{
-    BackendTarget, Exhausted, PathMatch, PathPattern, Policies, RequestMatch, RetryCause,
+    BackendTarget, Exhausted, PathMatch, PathPattern, Policies, Refusal, RequestMatch, RetryCause,
     RetryCauses, RetryPolicy, Timeouts, WeightedBackend,
 };
 
@@ -37,20 +39,37 @@ pub(super) fn lower(lowering: Lowering<'_>, spec: &HttpRouteSpec) -> Meaning {
     lowered.finish()
 }
 
-fn matches(rule: &HttpRule, field: &str) -> Result<Vec<RequestMatch>, Refused> {
+fn matches(rule: &HttpRule, field: &str) -> Matches {
     let default = [HttpMatch::default()];
     let all = if rule.matches.is_empty() { &default[..] } else { &rule.matches };
     let read = |(index, condition): (usize, &HttpMatch)| {
         let field = format!("{field}[{index}]");
         let HttpMatch { path, headers, query_params, method } = condition;
-        Ok(RequestMatch {
-            path: path_match(path.as_ref(), &format!("{field}.path"))?,
-            method: method.as_deref().map(Into::into),
-            fields: fields(headers, &format!("{field}.headers"))?,
-            query: query(query_params, &format!("{field}.queryParams"))?,
-        })
+        let (path, wrong_path) = match path_match(path.as_ref(), &format!("{field}.path")) {
+            Ok(path) => (path, None),
+            Err(why) => (widest_path(path.as_ref()), Some(why)),
+        };
+        let (fields, wrong_field) = fields(headers, &format!("{field}.headers"));
+        let (query, wrong_query) = query(query_params, &format!("{field}.queryParams"));
+        let method = method.as_deref().map(Into::into);
+        (RequestMatch { path, method, fields, query }, wrong_path.or(wrong_field).or(wrong_query))
     };
     all.iter().enumerate().map(read).collect()
+}
+
+/// What takes all that a condition which cannot be read may have meant.
+fn widest_path(condition: Option<&PathCondition>) -> PathMatch {
+    let value = condition.and_then(|path| path.value.as_deref()).unwrap_or_default();
+    match condition.and_then(|path| path.type_.as_deref()).unwrap_or("PathPrefix") {
+        _ if value.len() >= PATH_BYTES_MAX => PathMatch::Prefix("/".into()),
+        "RegularExpression" => widest(value.len(), "", value),
+        // The slash in front was forgotten.
+        "Exact" | "PathPrefix" => {
+            let value = format!("/{}", value.trim_end_matches('/'));
+            RawPath::new(&value, PathType::Prefix).plain().as_match()
+        }
+        _ => PathMatch::Prefix("/".into()),
+    }
 }
 
 fn path_match(condition: Option<&PathCondition>, field: &str) -> Result<PathMatch, Refused> {
@@ -65,7 +84,8 @@ fn path_match(condition: Option<&PathCondition>, field: &str) -> Result<PathMatc
         "Exact" => PathType::Exact,
         "PathPrefix" => PathType::Prefix,
         "RegularExpression" => {
-            let pattern = PathPattern::new(value, &whole(value));
+            let pattern = PathPattern::check(value);
+            let pattern = pattern.and_then(|()| PathPattern::new(value, &whole(value)));
             let told = |error| {
                 let text = format!("{value:?}: {error}; correct the expression (RE2 syntax).");
                 unsupported(field("value"), text)
@@ -89,7 +109,8 @@ fn path_match(condition: Option<&PathCondition>, field: &str) -> Result<PathMatc
     Ok(RawPath::new(value, kind).plain().as_match())
 }
 
-fn work(
+/// What a rule does with its requests, be they calls or not.
+pub(super) fn work(
     speaker: &Speaker<'_>,
     rules: &mut Rules<'_>,
     index: usize,
@@ -126,14 +147,23 @@ fn work(
         check(&steps).map(|()| weighted)
     });
     let backends = backends.collect::<Result<_, _>>()?;
+    let (external_auth, refusal) = match steps.doorkeeper.take() {
+        Some(Doorkeeper::Asked(policy)) => (Some(policy), None),
+        Some(Doorkeeper::Missing) => (None, Some(Refusal::Guard)),
+        None => (None, None),
+    };
+    // Nobody says anything about lengths there, and calls have no end that anybody knows; but what
+    // another server has to see is no longer than it may see.
+    let body_bytes_max = external_auth.as_ref().map_or(0, |auth| auth.question.body_bytes_max);
     let policies = Policies {
+        external_auth,
+        refusal,
+        body_bytes_max: Some(body_bytes_max as u64),
         timeouts,
         retry,
         binding,
         cors: steps.cors.take(),
         mirrors: std::mem::take(&mut steps.mirrors).into(),
-        // Nobody says anything about lengths there.
-        body_bytes_max: Some(0),
         ..Policies::default()
     };
     Ok(Work { filters: steps.filters(), backends, policies })
@@ -143,15 +173,16 @@ fn work(
 fn weighted(
     speaker: &Speaker<'_>,
     rules: &mut Rules<'_>,
-    backend: &HttpBackend,
+    backend: &FilteredReference<HttpFilter>,
     field: &str,
     binding: Option<&Binding>,
 ) -> Result<(WeightedBackend, Steps), Refused> {
     let references = &mut rules.references;
     let filters_field = format!("{field}.filters");
     let mut steps = Steps::read(speaker, &backend.filters, &filters_field, references)?;
-    if !steps.mirrors.is_empty() || steps.cors.is_some() {
-        let text = "RequestMirror and CORS are for all backends; write them in the rule's filters.";
+    if !steps.mirrors.is_empty() || steps.cors.is_some() || steps.doorkeeper.is_some() {
+        let text = "RequestMirror, CORS and ExternalAuth are for all backends; write them in the \
+                    rule's filters.";
         return Err(unsupported(filters_field, text));
     }
     let target = match steps.redirect.take() {
@@ -244,7 +275,7 @@ pub(super) mod tests {
         lower(Lowering { world: &world, reference: &reference, provenance: None, identity })
     }
 
-    fn http(rules: Value) -> Meaning {
+    pub(in super::super) fn http(rules: Value) -> Meaning {
         let spec = serde_json::from_value(json!({"rules": rules})).expect("a spec");
         lowered(Kind::HTTPRoute, |lowering| lower(lowering, &spec))
     }
@@ -316,9 +347,8 @@ pub(super) mod tests {
         assert_eq!(meaning.refused, None, "{rule}");
         let partial = meaning.partial.as_deref().unwrap_or_default();
         assert!(partial.starts_with("Dropped Rule 1: "), "{partial}");
-        let served = rules(&meaning);
-        assert_eq!(served[0].policies.refusal, None);
-        assert!(served.iter().skip(1).all(|rule| rule.policies.refusal.is_some()), "{rule}");
+        let served: Vec<_> = rules(&meaning).iter().map(|of| of.policies.refusal).collect();
+        assert_eq!(served, [None, Some(Refusal::NotSupported)], "{rule}");
         assert_eq!(meaning.problems.len(), 1);
     }
 
@@ -337,8 +367,18 @@ pub(super) mod tests {
                 "matches[1].path.value",
             ),
             (
+                json!({"matches": [{"path": {"type": "RegularExpression",
+                                             "value": "/a)|(?:/b"}}]}),
+                "matches[0].path.value",
+            ),
+            (
                 json!({"matches": [{"headers": [{"name": "a", "type": "X", "value": "b"}]}]}),
                 "matches[0].headers[0].type",
+            ),
+            (
+                json!({"matches": [{"queryParams": [{"name": "a", "type": "RegularExpression",
+                                                     "value": "b)|(?:c"}]}]}),
+                "matches[0].queryParams[0].value",
             ),
             (json!({"filters": [{"type": "Unknown"}]}), "filters[0].type"),
             (json!({"filters": [{"type": "RequestRedirect"}]}), "filters[0]"),
@@ -410,6 +450,29 @@ pub(super) mod tests {
             {"type": "URLRewrite", "urlRewrite": {"hostname": "a.example"}},
             {"type": "RequestRedirect", "requestRedirect": {"hostname": "b.example"}}]});
         check_fault(&both, "filters", "IncompatibleFilters");
+    }
+
+    #[test]
+    fn what_cannot_be_read_has_all_that_it_may_be_about() {
+        let regex = |value: &str| json!({"type": "RegularExpression", "value": value});
+        for (condition, expected) in [
+            (json!({"path": regex("/admin/("), "method": "GET"}), "~^/admin/(?s:.*)$ GET"),
+            (json!({"path": regex("/a)|(?:/b")}), "~^(?s:.*)$"),
+            (json!({"path": {"type": "Glob", "value": "/a*"}}), "/"),
+            (json!({"path": {"type": "Exact", "value": "a/"}}), "/a"),
+            (
+                json!({"path": {"value": "/a"},
+                       "headers": [{"name": "a", "value": "b"},
+                                   {"name": "c", "type": "RegularExpression", "value": "("}],
+                       "queryParams": [{"name": "d", "type": "X", "value": "e"}]}),
+                "/a a=b",
+            ),
+        ] {
+            let meaning = http(json!([{"matches": [{"path": {"value": "/x"}}, condition]}]));
+            let rule = rules(&meaning)[0];
+            assert_eq!(shown(rule), ["/x", expected], "{condition}");
+            assert_eq!(rule.policies.refusal, Some(Refusal::NotSupported));
+        }
     }
 
     #[test]
@@ -540,11 +603,14 @@ pub(super) mod tests {
     fn a_route_has_bounds() {
         let many = |count: usize| Value::Array(vec![json!({}); count]);
         let matches = |count: usize| json!({"matches": many(count)});
-        let rules = vec![matches(60); 3];
-        let meaning = http(rules.into());
-        assert!(meaning.partial.is_some_and(|text| text.starts_with("Dropped Rule 2: ")));
-        let meaning = http(many(17));
-        assert!(meaning.partial.is_some_and(|text| text.starts_with("Dropped Rule 16: ")));
+        for (all, index) in [(vec![matches(60); 3].into(), 2), (many(17), 16)] {
+            let meaning = http(all);
+            let field = meaning.refused.as_ref().map(|refused| refused.field.clone());
+            assert_eq!(field, Some(format!("spec.rules[{index}]")));
+            let rules = rules(&meaning);
+            assert!(rules.iter().all(|rule| rule.policies.refusal.is_some()));
+            assert_eq!(shown(rules[index]), ["/"]);
+        }
         let filter = json!({"type": "ResponseHeaderModifier", "responseHeaderModifier": {}});
         check_fault(&json!({"filters": vec![filter; 17]}), "filters", "UnsupportedValue");
     }

@@ -78,3 +78,7 @@ pub(super) struct Refused {
     /// What is wrong, and what to write.
     pub message: String,
 }
+
+/// What stands in a match, and the first thing of it that cannot be read. That is left out, so
+/// that whatever it might have meant is taken by what is left.
+pub(super) type Read<T> = (T, Option<Refused>);

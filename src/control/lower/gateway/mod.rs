@@ -14,10 +14,12 @@ mod attachment;
 mod authorities;
 pub(super) mod backend_tls;
 mod durations;
+mod external_auth;
 mod filters;
 mod gateway_tls;
 mod grants;
 mod grpc_route;
+mod host_map;
 mod hostnames;
 mod http_route;
 mod listeners;
@@ -26,6 +28,7 @@ mod namespaces;
 pub(super) mod parents;
 mod protocol;
 mod references;
+mod rivals;
 mod routes;
 mod rules;
 mod sessions;
@@ -57,11 +60,13 @@ use attachment::{Attached, attach};
 use backend_tls::Policies;
 use gateway_tls::Identity;
 use grants::Grants;
+use host_map::HostMap;
 use listeners::Listener;
 use meaning::Traffic;
 use namespaces::Admission;
 use parents::{Making, Parent, Parents, Role};
 use protocol::{Protocol, Transport};
+use rivals::{Going, Rivals};
 use routes::{Meanings, Route, view};
 use sites::{Site, Sites, Spot};
 use states::{Counts, Telling};
@@ -83,10 +88,13 @@ pub(super) struct Gateways {
     by_read: BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
     /// Routes of a host, the oldest first.
     by_spot: BTreeMap<Spot, BTreeSet<(Age, ObjectRef)>>,
+    rivals: Rivals,
     sites: Sites,
     /// Entry points that others have.
     taken: BTreeSet<EntryPoint>,
     is_taken_stale: bool,
+    /// Hostnames of the listeners of each site.
+    hostnames: BTreeMap<Site, HostMap<HostPattern>>,
     /// See [`Names::edition`].
     edition: u64,
     /// Entry points that are not open, and why.
@@ -229,6 +237,10 @@ impl Gateways {
         for (reference, route) in changed {
             self.take(reference, route, backends, touched, &mut spots);
         }
+        wanted.extend(self.rivals.settle());
+        for reference in &wanted {
+            self.place(reference, &mut spots);
+        }
         let sites: BTreeSet<Site> = spots.iter().map(|(site, _)| site.clone()).collect();
         for site in &sites {
             made.is_model |= match site.transport {
@@ -263,6 +275,13 @@ impl Gateways {
         let served = served.filter(|listener| listener.is_served());
         let named: BTreeSet<Site> = served.filter_map(|listener| listener.site.clone()).collect();
         let is_changed = self.sites.settle(&named) | is_changed;
+        self.hostnames.clear();
+        for listener in self.parents.values().flat_map(|parent| &parent.listeners) {
+            if let Some(site) = &listener.site {
+                let known = self.hostnames.entry(site.clone()).or_default();
+                known.insert(&listener.hostname, listener.hostname.clone());
+            }
+        }
         if is_changed {
             for site in named.iter().filter(|site| site.transport == Transport::Tls) {
                 self.name(site);
@@ -404,15 +423,14 @@ impl Gateways {
         spots: &mut BTreeSet<Spot>,
     ) {
         let old = self.routes.remove(reference);
-        for (spot, age) in old.iter().flat_map(|old| old.spots.iter().map(|spot| (spot, &old.age)))
-        {
-            if let Some(all) = self.by_spot.get_mut(spot) {
-                all.remove(&(age.clone(), reference.clone()));
-                if all.is_empty() {
-                    self.by_spot.remove(spot);
-                }
+        for (route, going) in [(&old, Going::Out), (&route, Going::In)] {
+            // Who is not accepted is in nobody's way.
+            if let Some(route) = route.as_ref().filter(|route| route.meaning().refused.is_none()) {
+                self.rivals.note(reference, &route.age, &route.wished, going);
             }
-            spots.insert(spot.clone());
+        }
+        if let Some(old) = &old {
+            self.withdraw(reference, old, spots);
         }
         let reads = |route: &Option<Route>| -> BTreeSet<ObjectRef> {
             let reads = route.iter().flat_map(|route| &route.meaning().references.reads);
@@ -439,22 +457,45 @@ impl Gateways {
         for object in reads(&route) {
             self.by_read.entry(object).or_default().insert(reference.clone());
         }
-        if let Some(mut route) = route {
-            route.spots = self.spots(&route);
-            for spot in &route.spots {
-                let all = self.by_spot.entry(spot.clone()).or_default();
-                all.insert((route.age.clone(), reference.clone()));
-                spots.insert(spot.clone());
-            }
+        if let Some(route) = route {
             self.routes.insert(reference.clone(), route);
         }
     }
 
+    /// Takes a route away from its hosts.
+    fn withdraw(&mut self, reference: &ObjectRef, route: &Route, spots: &mut BTreeSet<Spot>) {
+        for spot in &route.spots {
+            if let Some(all) = self.by_spot.get_mut(spot) {
+                all.remove(&(route.age.clone(), reference.clone()));
+                if all.is_empty() {
+                    self.by_spot.remove(spot);
+                }
+            }
+            spots.insert(spot.clone());
+        }
+    }
+
+    /// Gives a route the hosts that it gets of those that it wishes for.
+    fn place(&mut self, reference: &ObjectRef, spots: &mut BTreeSet<Spot>) {
+        let Some(mut route) = self.routes.remove(reference) else { return };
+        self.withdraw(reference, &route, spots);
+        route.attached = self.rivals.granted(reference, &route.wished);
+        route.spots = self.spots(&route);
+        for spot in &route.spots {
+            let all = self.by_spot.entry(spot.clone()).or_default();
+            all.insert((route.age.clone(), reference.clone()));
+            spots.insert(spot.clone());
+        }
+        self.routes.insert(reference.clone(), route);
+    }
+
     /// Where requests for a route come in: at hosts of its own, less those that belong to a
-    /// listener with a narrower hostname (listener isolation).
+    /// listener with a narrower hostname (listener isolation). One that is not accepted has an
+    /// error for requests, so that no other route has them by accident.
     fn spots(&self, route: &Route) -> BTreeSet<Spot> {
         let mut spots = BTreeSet::new();
-        if route.meaning().refused.is_some() {
+        let meaning = route.meaning();
+        if meaning.refused.is_some() && matches!(meaning.traffic, Traffic::Streams(_)) {
             return spots;
         }
         for Attached { object, listeners, .. } in &route.attached {
@@ -466,24 +507,13 @@ impl Gateways {
                 };
                 let Some(site) = &listener.site else { continue };
                 let hosts = attachment.hosts.iter();
-                let own = hosts.filter(|host| !self.is_of_narrower(site, listener, host));
+                let known = self.hostnames.get(site);
+                let narrowest = |host| known.and_then(|known| known.covering(host));
+                let own = hosts.filter(|host| narrowest(host) == Some(&listener.hostname));
                 spots.extend(own.map(|host| (site.clone(), host.clone())));
             }
         }
         spots
-    }
-
-    fn is_of_narrower(&self, site: &Site, listener: &Listener, host: &HostPattern) -> bool {
-        self.at(site).any(|other| {
-            other.hostname != listener.hostname
-                && hostnames::covers(&listener.hostname, &other.hostname)
-                && hostnames::covers(&other.hostname, host)
-        })
-    }
-
-    fn at<'s>(&'s self, site: &'s Site) -> impl Iterator<Item = &'s Listener> {
-        let all = self.parents.values().flat_map(|parent| &parent.listeners);
-        all.filter(move |listener| listener.site.as_ref() == Some(site))
     }
 
     /// Builds hosts anew. Whether any is another one.
@@ -568,9 +598,11 @@ impl Gateways {
                 now.push((reference.clone(), Some(status), Vec::new()));
             }
         }
+        let sets = self.accepted_sets();
+        let sets_of = |gateway| sets.get(gateway).copied().unwrap_or_default();
         for (reference, parent) in &self.parents {
             let status = match &parent.role {
-                Role::Gateway { .. } => telling.gateway(reference, parent, self.sets_of(reference)),
+                Role::Gateway { .. } => telling.gateway(reference, parent, sets_of(reference)),
                 Role::Set { .. } => telling.listener_set(reference, parent),
             };
             let problems = states::parent_problems(reference, parent, &telling);
@@ -652,14 +684,18 @@ impl Gateways {
         made.outcomes.push((reference, outcome));
     }
 
-    /// ListenerSets of a Gateway that are attached and have a listener that can be used.
-    fn sets_of(&self, gateway: &ObjectRef) -> u32 {
-        let is_accepted = |parent: &&Parent| {
-            parent.gateway == *gateway
-                && matches!(parent.role, Role::Set { fault: None })
-                && parent.listeners.iter().any(states::is_good)
-        };
-        u32::try_from(self.parents.values().filter(is_accepted).count()).unwrap_or(u32::MAX)
+    /// By Gateway, how many ListenerSets are attached and have a listener that can be used.
+    fn accepted_sets(&self) -> BTreeMap<&ObjectRef, u32> {
+        let mut counts = BTreeMap::new();
+        for parent in self.parents.values() {
+            let is_accepted = matches!(parent.role, Role::Set { fault: None })
+                && parent.listeners.iter().any(states::is_good);
+            if is_accepted {
+                let count: &mut u32 = counts.entry(&parent.gateway).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        counts
     }
 
     /// The Gateways through which Services are reached.
@@ -734,16 +770,17 @@ fn attached(
 ) -> Option<Route> {
     let view = view(world.store, reference)?;
     let listeners = |object: &ObjectRef| parents.get(object).map(|parent| &parent.listeners[..]);
-    let attached = attach(view.wish, listeners, &world.store.namespaces);
+    let wished = attach(view.wish, listeners, &world.store.namespaces);
     let shown = |attached: &Attached| parents.get(&attached.object).map(Parent::identity);
-    let mut shown = attached.iter().filter_map(shown);
+    let mut shown = wished.iter().filter_map(shown);
     let first = shown.next()?;
     let meanings = Meanings::new(first, shown, known, |identity| view.lower(world, identity));
     Some(Route {
         age: parents::age_of(reference, view.metadata),
         generation: view.metadata.generation.unwrap_or_default(),
         provenance: view.provenance.cloned(),
-        attached,
+        wished,
+        attached: Vec::new(),
         spots: BTreeSet::new(),
         meanings,
     })

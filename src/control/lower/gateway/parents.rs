@@ -170,7 +170,7 @@ pub(super) struct Making<'a> {
 /// Who has which ports of the addresses that all share, those of datagrams apart.
 type Ports = BTreeMap<(u16, bool), Transport>;
 
-impl Making<'_> {
+impl<'a> Making<'a> {
     /// Makes all of them, the oldest first.
     pub(super) fn parents(&mut self) -> Parents {
         let classes = classes(self.store, self.options);
@@ -178,12 +178,14 @@ impl Making<'_> {
         let ours = ours.filter(|(_, e)| classes.contains(&*e.object.spec.gateway_class_name));
         let mut ours: Vec<_> = ours.collect();
         ours.sort_by_cached_key(|(reference, entry)| age_of(reference, &entry.object.metadata));
-        let is_there = |gateway: &ObjectRef| ours.iter().any(|(ours, _)| *ours == gateway);
-        self.pool.retain(is_there);
+        let there: BTreeSet<&ObjectRef> = ours.iter().map(|(reference, _)| *reference).collect();
+        self.pool.retain(|gateway| there.contains(gateway));
+        let mut sets = self.sets();
         let mut parents = Parents::new();
         let mut shared = Ports::new();
         for (reference, entry) in ours {
-            self.gateway(reference, entry, &mut parents, &mut shared);
+            let sets = sets.remove(reference).unwrap_or_default();
+            self.gateway((reference, entry), sets, &mut parents, &mut shared);
         }
         let mut secrets = BTreeSet::new();
         let mut settings = HashSet::new();
@@ -203,8 +205,8 @@ impl Making<'_> {
 
     fn gateway(
         &mut self,
-        reference: &ObjectRef,
-        entry: &Entry<Gateway>,
+        (reference, entry): (&ObjectRef, &Entry<Gateway>),
+        sets: Vec<(&ObjectRef, &Entry<ListenerSet>)>,
         parents: &mut Parents,
         shared: &mut Ports,
     ) {
@@ -225,7 +227,7 @@ impl Making<'_> {
         let allowed = Admission::of(allowed, &reference.namespace, "None");
         let allowed = allowed.unwrap_or(Admission::Nobody);
         let mut family = vec![(reference.clone(), gateway)];
-        for (set, entry) in self.sets(reference) {
+        for (set, entry) in sets {
             let is_allowed = allowed.admits(&set.namespace, &self.store.namespaces);
             let fault = (!is_allowed).then(|| {
                 let text = "The Gateway does not take it; see allowedListeners of the Gateway.";
@@ -325,17 +327,23 @@ impl Making<'_> {
         })
     }
 
-    /// ListenerSets that want to be those of a Gateway, in the order in which they come first.
-    fn sets(&self, gateway: &ObjectRef) -> Vec<(&ObjectRef, &Entry<ListenerSet>)> {
-        let is_its = |(reference, entry): &(&ObjectRef, &Entry<ListenerSet>)| {
+    /// ListenerSets by the Gateways that they name, in the order in which they come first.
+    fn sets(&self) -> BTreeMap<ObjectRef, Vec<(&'a ObjectRef, &'a Entry<ListenerSet>)>> {
+        let mut all: Vec<_> = self.store.listener_sets.iter().collect();
+        all.sort_by_cached_key(|(reference, entry)| age_of(reference, &entry.object.metadata));
+        let mut sets: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (reference, entry) in all {
             let parent = &entry.object.spec.parent_ref;
-            let namespace = parent.namespace.as_deref().unwrap_or(&reference.namespace);
-            parent.group.as_deref().is_none_or(|group| group == GROUP)
-                && parent.kind.as_deref().is_none_or(|kind| kind == Kind::Gateway.name())
-                && (namespace, &*parent.name) == (&*gateway.namespace, &*gateway.name)
-        };
-        let mut sets: Vec<_> = self.store.listener_sets.iter().filter(is_its).collect();
-        sets.sort_by_cached_key(|(reference, entry)| age_of(reference, &entry.object.metadata));
+            let is_gateway = parent.group.as_deref().is_none_or(|group| group == GROUP)
+                && parent.kind.as_deref().is_none_or(|kind| kind == Kind::Gateway.name());
+            if is_gateway {
+                let namespace = parent.namespace.as_deref().map(Arc::from);
+                let namespace = namespace.unwrap_or_else(|| Arc::clone(&reference.namespace));
+                let (kind, name) = (Kind::Gateway, parent.name.as_str().into());
+                let gateway = ObjectRef { kind, namespace, name };
+                sets.entry(gateway).or_default().push((reference, entry));
+            }
+        }
         sets
     }
 

@@ -46,7 +46,9 @@ pub(super) struct Route {
     pub age: Age,
     pub generation: i64,
     pub provenance: Option<Provenance>,
-    /// One for each parent that is ours.
+    /// Where it may be attached as far as listeners have a say: one for each parent that is ours.
+    pub wished: Vec<Attached>,
+    /// Where it is, when routes of another kind have had theirs.
     pub attached: Vec<Attached>,
     /// Where its requests come in.
     pub spots: BTreeSet<Spot>,

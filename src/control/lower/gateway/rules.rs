@@ -2,16 +2,17 @@
 //! owner is told.
 //!
 //! A rule that cannot be done as it is written does nothing else in its place: its requests get an
-//! error, so that no other rule has them by accident.
+//! error, so that no other rule has them by accident. Those are all that it may have been about,
+//! where its matches cannot be read; all that a route may have been about, where it is too long.
 
 use std::sync::Arc;
 
-use super::meaning::{Lowering, Meaning, Refused, Traffic};
+use super::meaning::{Lowering, Meaning, Read, Refused, Traffic};
 use super::references::References;
 use crate::control::source::report::{Finding, Report};
 use crate::filter::Filter;
 use crate::limits::{ROUTE_MATCHES_MAX, ROUTE_PARTS_MAX, ROUTE_RULES_MAX};
-use crate::model::{Policies, Refusal, RequestMatch, Rule, WeightedBackend};
+use crate::model::{PathMatch, Policies, Refusal, RequestMatch, Rule, WeightedBackend};
 
 /// What a rule does with the requests that match.
 #[derive(Debug, Default)]
@@ -30,6 +31,27 @@ pub(super) struct Rules<'a> {
     /// Of rules that are not served, by their indices.
     faults: Vec<(usize, Refused)>,
     matches: usize,
+    /// It has more than it may.
+    excess: Option<Refused>,
+}
+
+/// Which requests a rule is about: all that it may be about, where it says something that cannot be
+/// read.
+#[derive(Debug, Default)]
+pub(super) struct Matches {
+    pub all: Vec<RequestMatch>,
+    pub fault: Option<Refused>,
+}
+
+impl FromIterator<Read<RequestMatch>> for Matches {
+    fn from_iter<T: IntoIterator<Item = Read<RequestMatch>>>(matches: T) -> Self {
+        let mut found = Self::default();
+        for (condition, fault) in matches {
+            found.all.push(condition);
+            found.fault = found.fault.or(fault);
+        }
+        found
+    }
 }
 
 /// Something of a route that is not supported.
@@ -46,39 +68,31 @@ impl<'a> Rules<'a> {
             rules: Vec::new(),
             faults: Vec::new(),
             matches: 0,
+            excess: None,
         }
     }
 
     /// Takes the next rule: which requests it is about, and what is done with them. `index`: its
     /// place in the route.
-    pub(super) fn take(
-        &mut self,
-        index: usize,
-        matches: Result<Vec<RequestMatch>, Refused>,
-        work: Result<Work, Refused>,
-    ) {
-        let matches = matches.and_then(|matches| self.counted(index, matches));
-        let (matches, work) = match (matches, work) {
-            (Ok(matches), Ok(work)) => (matches, work),
-            (Ok(matches), Err(fault)) => {
+    pub(super) fn take(&mut self, index: usize, matches: Matches, work: Result<Work, Refused>) {
+        let Matches { all: matches, fault } = matches;
+        self.matches = self.matches.saturating_add(matches.len());
+        if self.is_too_long(index) {
+            return;
+        }
+        let work = match fault.map_or(work, Err) {
+            Ok(work) => work,
+            Err(fault) => {
                 self.faults.push((index, fault));
-                let refusal = Some(Refusal::NotSupported);
-                let policies = Policies { refusal, ..Policies::default() };
-                (matches, Work { policies, ..Work::default() })
+                Work { policies: closed(), ..Work::default() }
             }
-            (Err(fault), _) => return self.faults.push((index, fault)),
         };
         let Work { filters, backends, policies } = work;
         let (origin, canaries) = (self.lowering.origin(index), Vec::new());
         self.rules.push(Arc::new(Rule { origin, matches, filters, backends, canaries, policies }));
     }
 
-    fn counted(
-        &mut self,
-        index: usize,
-        matches: Vec<RequestMatch>,
-    ) -> Result<Vec<RequestMatch>, Refused> {
-        self.matches = self.matches.saturating_add(matches.len());
+    fn is_too_long(&mut self, index: usize) -> bool {
         let text = match () {
             () if index >= ROUTE_RULES_MAX => {
                 format!("A route has {ROUTE_RULES_MAX} rules at most; write another route.")
@@ -86,9 +100,25 @@ impl<'a> Rules<'a> {
             () if self.matches > ROUTE_MATCHES_MAX => {
                 format!("A route has {ROUTE_MATCHES_MAX} matches at most; write another route.")
             }
-            () => return Ok(matches),
+            () => return false,
         };
-        Err(unsupported(format!("spec.rules[{index}]"), text))
+        let excess = || unsupported(format!("spec.rules[{index}]"), text);
+        self.excess.get_or_insert_with(excess);
+        true
+    }
+
+    /// Closes a route that is too long, as nobody knows what the rest is about.
+    fn close(&mut self, excess: Refused) {
+        let closed = |origin, matches| {
+            let (filters, backends, canaries) = (Vec::new(), Vec::new(), Vec::new());
+            Arc::new(Rule { origin, matches, filters, backends, canaries, policies: closed() })
+        };
+        for rule in &mut self.rules {
+            *rule = closed(rule.origin.clone(), rule.matches.clone());
+        }
+        let all = vec![RequestMatch::path(PathMatch::Prefix("/".into()))];
+        self.rules.push(closed(self.lowering.origin(ROUTE_RULES_MAX), all));
+        self.faults.insert(0, (ROUTE_RULES_MAX, excess));
     }
 
     /// Says something that has no effect, or another one.
@@ -98,8 +128,11 @@ impl<'a> Rules<'a> {
     }
 
     /// What all of them come to.
-    pub(super) fn finish(self) -> Meaning {
-        let Self { references, mut report, rules, faults, lowering: _, matches: _ } = self;
+    pub(super) fn finish(mut self) -> Meaning {
+        if let Some(excess) = self.excess.take() {
+            self.close(excess);
+        }
+        let Self { references, mut report, rules, faults, .. } = self;
         let is_any_served = rules.iter().any(|rule| rule.policies.refusal.is_none());
         let mut meaning = Meaning { references, ..Meaning::default() };
         if let Some((index, first)) = faults.first() {
@@ -127,6 +160,11 @@ impl<'a> Rules<'a> {
         meaning.traffic = Traffic::Rules(rules);
         meaning
     }
+}
+
+/// What lets no request pass.
+fn closed() -> Policies {
+    Policies { refusal: Some(Refusal::NotSupported), ..Policies::default() }
 }
 
 /// Refuses a list of filters or backends that is too long.

@@ -4,7 +4,7 @@
 use super::guards::guarded;
 use super::*;
 use crate::control::resolve::Answer;
-use crate::filter::{ExternalAuth, Refusal, Statuses, Text};
+use crate::filter::{AuthProtocol, ExternalAuth, Refusal, Statuses, Text};
 use crate::model::{BackendProtocol, ExternalAuthPolicy, Severity};
 
 const PREFIX: &str = "nginx.ingress.kubernetes.io/";
@@ -205,7 +205,8 @@ fn a_question_has_the_fields_of_ingress_nginx() {
         ("X-Auth-Request-Redirect", "$request_uri"),
     ];
     assert_eq!(found, expected.map(|(name, value)| (name, text(value))));
-    assert_eq!((asked.method, asked.cookies), ("GET", Statuses::Successes));
+    let get = AuthProtocol::Subrequest("GET");
+    assert_eq!((asked.protocol, asked.cookies), (get, Statuses::Successes));
     let snippet = "# who\nproxy_set_header X-A a;\n proxy_set_header host \"$host\"; \
                    proxy_set_header X-Original-URL '';";
     let asked = question(&[
@@ -231,7 +232,8 @@ fn a_question_has_the_fields_of_ingress_nginx() {
     ] {
         assert_eq!(value(name), Some(text(expected)), "{name}");
     }
-    assert_eq!((asked.method, asked.cookies), ("POST", Statuses::Any));
+    let post = AuthProtocol::Subrequest("POST");
+    assert_eq!((asked.protocol, asked.cookies), (post, Statuses::Any));
     assert_eq!(*asked.response_names, ["X-A", "x_b", "Authorization"].map(Box::from));
 }
 

@@ -20,7 +20,8 @@ use crate::control::lower::settings::Settings;
 use crate::control::lower::snippet::places::Place;
 use crate::control::lower::snippet::{self, Fault, Names, Weight};
 use crate::filter::{
-    AuthCachePolicy, AuthDurations, ExternalAuth, FieldEdits, Statuses, Text, is_own_field, merged,
+    AuthCachePolicy, AuthDurations, AuthProtocol, ExternalAuth, FieldEdits, SentFields, Statuses,
+    Text, Unnamed, is_own_field, merged,
 };
 use crate::limits::AUTH_NAMES_MAX;
 use crate::model::ExternalAuthPolicy;
@@ -192,10 +193,13 @@ fn external_auth(
         }
     };
     let question = ExternalAuth {
-        method: method.unwrap_or("GET"),
+        protocol: AuthProtocol::Subrequest(method.unwrap_or("GET")),
         target,
         signin,
         response_names: response_names?,
+        unnamed: Unnamed::Withheld,
+        sent: SentFields::All,
+        body_bytes_max: 0,
         remembered: Box::default(),
         fields: fields(&host, method, redirect, added?),
         cookies: cookies?,
