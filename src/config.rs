@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use args::{AccessLogFormat, Args, Driver, Healthz, LogLevel, NamedObjects};
 pub use bind::Bind;
 pub use cidr::Cidr;
-pub use cluster::ClusterArgs;
+pub use cluster::{ClusterArgs, ServiceType};
 pub use host::Host;
 pub use machine::Machine;
 pub use metrics::{MetricsArgs, MetricsError};

@@ -817,6 +817,10 @@ pub const STATUS_CALM: Duration = Duration::from_secs(600);
 pub const STATUS_ADDRESSES_MAX: usize = 64;
 /// How often the nodes that run us are looked up.
 pub const NODE_ADDRESSES_REFRESH: Duration = Duration::from_secs(60);
+/// Longest name of a Service that is made, and value of a label (RFC 1035 section 2.3.4).
+pub const SERVICE_NAME_BYTES_MAX: usize = 63;
+/// How often it is looked up which pods the Services of Gateways lead to.
+pub const GATEWAY_SERVICES_REFRESH: Duration = Duration::from_secs(10);
 /// Pods of ours looked at.
 pub const REPLICAS_MAX: u32 = 500;
 /// How long taking the addresses back, and then giving the Lease up, may each hold up the end; a

@@ -24,13 +24,13 @@ use crate::control::client;
 use crate::control::cluster::{
     self, CertificateSource, ClusterOptions, ClusterState, ClusterThread,
 };
-use crate::control::lower::{CatchAll, ExternalNames, Interest, LowerOptions};
+use crate::control::lower::{CatchAll, ExternalNames, Interest, LowerOptions, OwnServices};
 use crate::control::openings::Bound as BoundEntry;
 use crate::control::password_threads;
 use crate::control::source::kubernetes::KubernetesOptions;
 use crate::control::source::reach::Reach;
 use crate::control::traces::{self, Identity, SpanOrders, SpanSender};
-use crate::control::write::{AddressSource, WriterOptions};
+use crate::control::write::{AddressSource, GatewayServices, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
 use crate::limits::{
     ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE, SPANS_END_TIMEOUT,
@@ -234,11 +234,12 @@ fn cluster_options(
 ) -> ClusterOptions {
     let reach = reach(args);
     let named = lower.named().cloned().collect();
+    let controller = Arc::clone(&lower.gateway_controller);
     let interest = Box::new(Interest::new(lower));
     let certificate = (!args.admission_bind.is_empty()).then(|| certificate_source(args));
     ClusterOptions {
         source: KubernetesOptions { reach, interest, named, state: Arc::clone(&state.source) },
-        writer: writer_options(args, &api),
+        writer: writer_options(args, &api, &controller),
         config: api,
         certificate,
         zone: args.zone.as_deref().map(Into::into),
@@ -259,7 +260,7 @@ fn certificate_source(args: &ClusterArgs) -> CertificateSource {
     }
 }
 
-fn writer_options(args: &ClusterArgs, api: &kube::Config) -> WriterOptions {
+fn writer_options(args: &ClusterArgs, api: &kube::Config, controller: &Arc<str>) -> WriterOptions {
     let addresses = match (&args.publish_status_address[..], &args.publish_service) {
         ([], Some(service)) => AddressSource::Service(service.clone()),
         ([], None) => AddressSource::Nodes { is_internal: args.report_node_internal_ip_address },
@@ -270,6 +271,10 @@ fn writer_options(args: &ClusterArgs, api: &kube::Config) -> WriterOptions {
         pod: args.pod_name.clone().unwrap_or_else(host_name),
         election_id: args.election_id.clone(),
         addresses,
+        services: args.gateway_services.map(|type_| GatewayServices {
+            type_: type_.name(),
+            controller: Arc::clone(controller),
+        }),
         update_status: args.update_status,
         update_status_on_shutdown: args.update_status_on_shutdown,
     }
@@ -464,6 +469,10 @@ pub(super) fn lower_options(args: &ServeArgs) -> LowerOptions {
     LowerOptions {
         gateway_controller: common.gateway_controller.as_str().into(),
         gateway_addresses: common.gateway_addresses.iter().map(Cidr::parts).collect(),
+        gateway_services: match cluster.gateway_services {
+            Some(_) => OwnServices::Made,
+            None => OwnServices::LeftOut,
+        },
         watch_without_class: common.watch_ingress_without_class,
         class_by_name: common.ingress_class_by_name,
         catch_all: if common.disable_catch_all { CatchAll::Ignored } else { CatchAll::Served },

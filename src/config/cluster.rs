@@ -6,6 +6,31 @@ use super::bind::Bind;
 use super::parse;
 use crate::model::ObjectRef;
 
+/// Type of a Service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum ServiceType {
+    /// Reached from the outside by a load balancer of the cluster's provider.
+    LoadBalancer,
+    /// Reached by a port of each node.
+    NodePort,
+    /// Reached from within the cluster.
+    #[value(name = "ClusterIP")]
+    ClusterIp,
+}
+
+impl ServiceType {
+    /// As `spec.type` has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LoadBalancer => "LoadBalancer",
+            Self::NodePort => "NodePort",
+            Self::ClusterIp => "ClusterIP",
+        }
+    }
+}
+
 /// Flags that matter where objects come from an API server; names as ingress-nginx has them where
 /// it has them.
 #[derive(Debug, Clone, clap::Args)]
@@ -47,6 +72,11 @@ pub struct ClusterArgs {
         value_parser = parse::status_address
     )]
     pub publish_status_address: Vec<String>,
+
+    /// Make a Service of this type for each Gateway, in its namespace, and show the addresses of
+    /// that as those of the Gateway, unless --gateway-addresses says others [default: none is made]
+    #[arg(long, env = "RINGWAY_GATEWAY_SERVICES", value_name = "TYPE", ignore_case = true)]
+    pub gateway_services: Option<ServiceType>,
 
     /// Where neither is set: write the internal addresses of the nodes that run us, not the
     /// external ones

@@ -3,6 +3,7 @@
 //! Source: Gateway API, types of `apis/v1` and `metav1.Condition`. When a state came about is no
 //! part of it; who writes it compares it with what is shown.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -88,6 +89,8 @@ pub enum Content {
         listeners: Vec<ListenerStatus>,
         /// ListenerSets that are attached and accepted.
         listener_sets: u32,
+        /// What leads clients there; `None`: nothing is made for it.
+        service: Option<Arc<GatewayService>>,
     },
     /// Of a ListenerSet.
     ListenerSet {
@@ -134,6 +137,32 @@ pub enum GatewayAddresses {
     Own(Vec<IpAddr>),
     /// Those of the whole process, as the status of Ingresses has them.
     Published,
+    /// Those of its Service.
+    OfService,
+}
+
+/// A Service that is made for a Gateway.
+///
+/// Source: Gateway API, `GatewayInfrastructure`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GatewayService {
+    /// GatewayClass.
+    pub class: Box<str>,
+    /// What the Gateway wants its labels to be.
+    pub labels: BTreeMap<String, String>,
+    /// The same of annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Where its listeners are; at least one.
+    pub ports: BTreeSet<(u16, Carrier)>,
+}
+
+/// What carries the traffic of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Carrier {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
 }
 
 /// One listener.

@@ -197,6 +197,13 @@ fn of_writer(
         let without = "it is unknown which nodes run us, and which replica is the last";
         needs.push(Need::new("", "pods", &["get", "list"], without).namespace(own).lesser());
     }
+    if cluster.gateway_services.is_some() {
+        let without = "no Service is made for a Gateway (see --gateway-services)";
+        let verbs = &["get", "list", "watch", "create", "patch", "delete"];
+        needs.push(Need::new("", "services", verbs, without).of_cluster().lesser());
+        let slices = Need::new("discovery.k8s.io", "endpointslices", &["create", "patch"], without);
+        needs.push(slices.of_cluster().lesser());
+    }
     if are_nodes_published || (cluster.zone.is_none() && cluster.node_name.is_some()) {
         let without = "the addresses and the zone of our node are unknown \
                        (or use --publish-service and --zone)";

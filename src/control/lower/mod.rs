@@ -76,7 +76,7 @@ pub use ingress::annotations_page;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, needs};
 pub use interest::Interest;
-pub use options::{CatchAll, ExternalNames, GATEWAY_CONTROLLER, LowerOptions};
+pub use options::{CatchAll, ExternalNames, GATEWAY_CONTROLLER, LowerOptions, OwnServices};
 
 /// What a change came to.
 #[derive(Debug)]

@@ -42,6 +42,8 @@ pub struct LowerOptions {
     /// `--gateway-addresses`: ranges of which each Gateway gets an address of its own, as first
     /// address and common bits; none: Gateways are where Ingresses are.
     pub gateway_addresses: Vec<(IpAddr, u32)>,
+    /// `--gateway-services`.
+    pub gateway_services: OwnServices,
     /// What hosts with a TLS entry say.
     pub hsts: Hsts,
     /// What rules leave open.
@@ -73,6 +75,15 @@ pub enum CatchAll {
     Ignored,
 }
 
+/// Whether Gateways have Services of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnServices {
+    /// One is made for each.
+    Made,
+    /// They have none.
+    LeftOut,
+}
+
 /// What becomes of Services of type ExternalName.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExternalNames {
@@ -102,6 +113,7 @@ impl LowerOptions {
             udp_services: None,
             gateway_controller: GATEWAY_CONTROLLER.into(),
             gateway_addresses: Vec::new(),
+            gateway_services: OwnServices::LeftOut,
             hsts: Hsts::default(),
             defaults: Defaults::default(),
             downstream: Downstream::default(),

@@ -4,7 +4,9 @@
 //! No address known is no news: what a status shows stays, so that a Service made anew or a load
 //! balancer not there yet takes no name out of the DNS.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
@@ -54,7 +56,7 @@ fn tidy(addresses: impl IntoIterator<Item = Address>) -> Addresses {
 
 /// `None`: the API server would not take it into a status, and with it nothing else.
 fn parse(text: &str) -> Option<Address> {
-    if let Ok(ip) = text.parse::<std::net::IpAddr>() {
+    if let Ok(ip) = text.parse::<IpAddr>() {
         return Some(Address::Ip(ip.to_canonical()));
     }
     let is_label = |label: &str| {
@@ -73,7 +75,7 @@ fn parse(text: &str) -> Option<Address> {
         .then(|| Address::Name(name.into()))
 }
 
-fn of_service(service: &Service) -> Addresses {
+pub(super) fn of_service(service: &Service) -> Addresses {
     let Some(spec) = &service.spec else { return tidy([]) };
     let external = spec.external_ips.iter().flatten().map(String::as_str);
     let cluster = spec.cluster_ips.iter().flatten().map(String::as_str);
@@ -186,6 +188,20 @@ impl Replicas {
         rights.noted(Right::Pods, &self.namespace, listed.await)
     }
 
+    /// Where the pods are that are ready.
+    pub(super) async fn pod_addresses(
+        &self,
+        rights: &Rights,
+    ) -> Result<BTreeSet<IpAddr>, CallError> {
+        let found = self.list(rights).await?;
+        let ready = found.pods().iter().filter(|pod| is_ready(pod));
+        let of_pod = |pod: &Pod| {
+            let ips = pod.status.iter().flat_map(|status| status.pod_ips.iter().flatten());
+            ips.filter_map(|ip| ip.ip.parse().ok()).collect::<Vec<_>>()
+        };
+        Ok(ready.flat_map(of_pod).collect())
+    }
+
     async fn addresses(&self, is_internal: bool, rights: &Rights) -> Result<Addresses, CallError> {
         let found = self.list(rights).await?;
         let names = found.pods().iter().filter(|pod| is_ready(pod));
@@ -276,7 +292,7 @@ async fn follow_service(
         let mut events = std::pin::pin!(watcher(api, config).default_backoff());
         let mut is_there = false;
         while let Some(event) = events.next().await {
-            match told_watch(rights, &service.namespace, event) {
+            match told_watch(rights, Right::Service, &service.namespace, event) {
                 Some(watcher::Event::InitApply(found) | watcher::Event::Apply(found)) => {
                     is_there = true;
                     tell(of_service(&found));
@@ -299,13 +315,14 @@ async fn follow_service(
 }
 
 /// The event of a watch; an error is retried by the watch itself.
-fn told_watch<K>(
+pub(super) fn told_watch<K>(
     rights: &Rights,
+    right: Right,
     namespace: &str,
     event: Result<watcher::Event<K>, watcher::Error>,
 ) -> Option<watcher::Event<K>> {
     rights
-        .noted(Right::Service, namespace, event.map_err(CallError::from))
+        .noted(right, namespace, event.map_err(CallError::from))
         .inspect_err(|error| tracing::debug!(%error, "watch of the Service"))
         .ok()
 }

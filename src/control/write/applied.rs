@@ -16,6 +16,9 @@ use crate::control::observed::{Address, Shown};
 use crate::control::outcomes::Outcome;
 use crate::model::Kind;
 
+/// Field manager of what we apply, shown in `metadata.managedFields`.
+pub const FIELD_MANAGER: &str = "ringway";
+
 /// What is written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Written {
@@ -28,7 +31,7 @@ pub(super) enum Written {
 
 /// What is to be written; `None`: nothing.
 ///
-/// `addresses`: where clients reach this process; none: not known yet.
+/// `addresses`: where clients reach this process, or the Service of a Gateway; none: not known yet.
 pub(super) fn due(
     outcome: &Outcome,
     addresses: &Addresses,
@@ -64,10 +67,10 @@ fn wanted(status: &ObjectStatus, published: &Addresses, shown: &Value, now: Time
                 "supportedFeatures": features,
             })
         }
-        Content::Gateway { conditions, addresses, listeners, listener_sets } => {
+        Content::Gateway { conditions, addresses, listeners, listener_sets, service: _ } => {
             let addresses = match addresses {
                 GatewayAddresses::Own(own) => own.iter().map(ip_address).collect(),
-                GatewayAddresses::Published => {
+                GatewayAddresses::Published | GatewayAddresses::OfService => {
                     published.iter().filter_map(address).collect::<Vec<_>>()
                 }
             };
@@ -253,6 +256,7 @@ mod tests {
             addresses: GatewayAddresses::Own(vec!["192.0.2.1".parse().expect("an address")]),
             listeners: vec![listener(attached)],
             listener_sets: 0,
+            service: None,
         };
         Outcome::Status(Arc::new(ObjectStatus { generation, content }))
     }
@@ -319,6 +323,7 @@ mod tests {
             addresses: GatewayAddresses::Published,
             listeners: Vec::new(),
             listener_sets: 0,
+            service: None,
         };
         let status = ObjectStatus { generation: 1, content };
         let programmed = |published: &[Address]| {

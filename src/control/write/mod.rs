@@ -4,6 +4,7 @@
 mod addresses;
 mod applied;
 mod events;
+mod gateway_services;
 mod lease;
 mod rights;
 mod state;
@@ -12,7 +13,8 @@ mod update;
 mod writer;
 
 pub use addresses::AddressSource;
+pub use applied::FIELD_MANAGER;
 pub use events::REPORTING_CONTROLLER;
+pub use gateway_services::GatewayServices;
 pub use state::{WriterCounts, WriterState};
-pub use status::FIELD_MANAGER;
 pub use writer::{WriterOptions, run};

@@ -14,6 +14,7 @@ pub(super) enum Right {
     Status,
     Conditions,
     Events,
+    GatewayServices,
     Service,
     Pods,
     Nodes,
@@ -45,6 +46,11 @@ impl Right {
             Self::Events => {
                 ("create and patch events (events.k8s.io)", "Problems are not told by Events")
             }
+            Self::GatewayServices => (
+                "list, watch, get, create, patch and delete services, and create and patch \
+                 endpointslices (discovery.k8s.io)",
+                "The Services of --gateway-services are not made",
+            ),
             Self::Service => (
                 "list and watch services",
                 "The addresses of --publish-service are not known and no status is written",

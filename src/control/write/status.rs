@@ -15,9 +15,11 @@ use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::addresses::Addresses;
-use super::applied::{Written, due};
+use super::applied::{FIELD_MANAGER, Written, due};
+use super::gateway_services::Found;
 use super::update;
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call};
+use crate::control::conditions::{Content, GatewayAddresses};
 use crate::control::kinds::{Place as _, info};
 use crate::control::observed::Shown;
 use crate::control::outcomes::Outcome;
@@ -27,9 +29,6 @@ use crate::limits::{
     STATUS_WRITES_PER_SECOND,
 };
 use crate::model::ObjectRef;
-
-/// Field manager of our status writes, shown in `metadata.managedFields`.
-pub const FIELD_MANAGER: &str = "ringway";
 
 /// One status to write.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +50,8 @@ pub(super) struct StatusBook {
     upkeep: Upkeep,
     is_leading: bool,
     wanted: Addresses,
+    /// Of Gateways that have a Service of their own.
+    of_services: Found,
     entries: BTreeMap<ObjectRef, Entry>,
     agenda: Agenda<ObjectRef>,
     bucket: Bucket,
@@ -93,6 +94,7 @@ impl StatusBook {
             upkeep,
             is_leading: false,
             wanted: Arc::new([]),
+            of_services: Found::new(),
             entries: BTreeMap::new(),
             agenda: Agenda::default(),
             bucket: Bucket::new(STATUS_WRITES_PER_SECOND, STATUS_WRITES_BURST, now),
@@ -108,6 +110,19 @@ impl StatusBook {
     pub(super) fn wanted(&mut self, addresses: Addresses, now: Instant) {
         self.wanted = addresses;
         self.schedule_all(now);
+    }
+
+    /// Addresses of the Services of Gateways.
+    pub(super) fn found(&mut self, found: Found, now: Instant) {
+        let changed: BTreeSet<ObjectRef> = {
+            let of = |all: &Found, gateway: &ObjectRef| all.get(gateway).cloned();
+            let gateways = found.keys().chain(self.of_services.keys());
+            let is_other =
+                |gateway: &&ObjectRef| of(&found, gateway) != of(&self.of_services, gateway);
+            gateways.filter(is_other).cloned().collect()
+        };
+        self.of_services = found;
+        self.observed(changed, now);
     }
 
     pub(super) fn became(&mut self, outcomes: BTreeMap<ObjectRef, Outcome>, now: Instant) {
@@ -153,7 +168,12 @@ impl StatusBook {
             let shown = shown(&object);
             let may_write = self.is_leading && self.upkeep == Upkeep::Done;
             let content = shown.as_ref().filter(|_| may_write);
-            let content = content.and_then(|s| due(&entry.outcome, &self.wanted, s, time));
+            let of_service = self.of_services.get(&object);
+            let addresses = match is_of_service(&entry.outcome) {
+                true => of_service.cloned().unwrap_or_default(),
+                false => Arc::clone(&self.wanted),
+            };
+            let content = content.and_then(|s| due(&entry.outcome, &addresses, s, time));
             let Some(content) = content else {
                 // Whoever leads, or learns an address, looks at all of them.
                 self.agenda.remove(&object);
@@ -232,6 +252,12 @@ impl StatusBook {
             self.agenda.set(ingress, due);
         }
     }
+}
+
+/// Whether clients reach it by a Service of its own.
+fn is_of_service(outcome: &Outcome) -> bool {
+    let Outcome::Status(status) = outcome else { return false };
+    matches!(&status.content, Content::Gateway { addresses: GatewayAddresses::OfService, .. })
 }
 
 /// The applied object.

@@ -1,6 +1,7 @@
 //! The task that stands for the Lease and, while it is held, writes the status of Ingresses and
 //! Events.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,15 +14,17 @@ use tokio::time::{sleep_until, timeout};
 
 use super::addresses::{AddressSource, Addresses, Replicas, follow};
 use super::events::{self, EventBook, Telling};
+use super::gateway_services::{Found, GatewayServices, Maker, Wanted};
 use super::lease::Candidate;
 use super::rights::Right;
 use super::state::WriterState;
 use super::status::{self, StatusBook, Upkeep, Write};
 use crate::control::calls::{CallError, Next, alive};
+use crate::control::conditions::Content;
 use crate::control::observed::Observed;
-use crate::control::outcomes::Outcomes;
+use crate::control::outcomes::{Outcome, Outcomes};
 use crate::limits::{FAREWELL_TIMEOUT, STATUS_WITHDRAWALS_IN_FLIGHT_MAX};
-use crate::model::ObjectRef;
+use crate::model::{Kind, ObjectRef};
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct WriterOptions {
     pub addresses: AddressSource,
     /// False: no status is ever written.
     pub update_status: bool,
+    /// Services that are made for Gateways; `None`: none are.
+    pub services: Option<GatewayServices>,
     /// Take the addresses back when the last replica ends.
     pub update_status_on_shutdown: bool,
 }
@@ -57,6 +62,8 @@ pub async fn run(
     let replicas = Replicas::new(&client, namespace, pod);
     let (leading, is_leading) = watch::channel(false);
     let (told, addresses) = watch::channel(Addresses::from([]));
+    let (want, wanted) = watch::channel(Wanted::new());
+    let (find, found) = watch::channel(Found::new());
     let now = Instant::now();
     let upkeep = if options.update_status { Upkeep::Done } else { Upkeep::LeftOut };
     let mut writer = Writer {
@@ -66,7 +73,8 @@ pub async fn run(
         events: EventBook::new(now),
         under_way: JoinSet::new(),
         is_failing: false,
-        observed,
+        services: want,
+        observed: Arc::clone(&observed),
         state: Arc::clone(&state),
     };
     let follow_addresses = async {
@@ -77,9 +85,17 @@ pub async fn run(
             std::future::pending().await
         }
     };
+    let make_services = async {
+        let (Some(services), replicas) = (&options.services, &replicas) else {
+            return std::future::pending().await;
+        };
+        let (client, rights, observed) = (&client, &state.rights, &*observed);
+        let maker = Maker { client, services, replicas, observed, rights };
+        maker.follow(wanted, is_leading.clone(), &find).await
+    };
     let work = async {
         tokio::select! {
-            never = writer.run(&outcomes, is_leading.clone(), addresses) => match never {},
+            never = writer.run(&outcomes, is_leading.clone(), addresses, found) => match never {},
             () = shutdown => {}
         }
         if options.update_status && options.update_status_on_shutdown {
@@ -92,6 +108,7 @@ pub async fn run(
     tokio::select! {
         never = candidate.run(&leading, &state.rights) => match never {},
         never = follow_addresses => match never {},
+        never = make_services => match never {},
         () = work => {}
     }
     drop(writer);
@@ -113,6 +130,8 @@ struct Writer {
     under_way: JoinSet<Done>,
     /// The last status write failed, and that was said.
     is_failing: bool,
+    /// Services that Gateways are to have.
+    services: watch::Sender<Wanted>,
     observed: Arc<Observed>,
     state: Arc<WriterState>,
 }
@@ -123,6 +142,7 @@ impl Writer {
         outcomes: &Outcomes,
         mut leading: watch::Receiver<bool>,
         mut addresses: watch::Receiver<Addresses>,
+        mut found: watch::Receiver<Found>,
     ) -> Infallible {
         let observed = Arc::clone(&self.observed);
         loop {
@@ -139,6 +159,7 @@ impl Writer {
                 () = outcomes.changed() => {
                     let taken = outcomes.take();
                     let now = Instant::now();
+                    self.want_services(&taken.outcomes);
                     self.status.became(taken.outcomes, now);
                     if let Some(problems) = taken.problems {
                         let dropped = self.events.present(problems, now, |o| observed.uid(o));
@@ -158,11 +179,37 @@ impl Writer {
                     let wanted = Arc::clone(&addresses.borrow_and_update());
                     self.status.wanted(wanted, Instant::now());
                 }
+                Ok(()) = found.changed() => {
+                    let found = found.borrow_and_update().clone();
+                    self.status.found(found, Instant::now());
+                }
                 Some(ended) = self.under_way.join_next() => {
                     self.done(alive(ended), Instant::now());
                 }
             }
         }
+    }
+
+    fn want_services(&self, outcomes: &BTreeMap<ObjectRef, Outcome>) {
+        let gateways = outcomes.iter().filter(|(object, _)| object.kind == Kind::Gateway);
+        let service = |outcome: &Outcome| match outcome {
+            Outcome::Status(status) => match &status.content {
+                Content::Gateway { service, .. } => service.clone(),
+                _ => None,
+            },
+            Outcome::Served | Outcome::Withdrawn => None,
+        };
+        self.services.send_if_modified(|wanted| {
+            let mut is_news = false;
+            for (gateway, outcome) in gateways {
+                let old = match service(outcome) {
+                    Some(new) => wanted.insert(gateway.clone(), new),
+                    None => wanted.remove(gateway),
+                };
+                is_news |= old != wanted.get(gateway).cloned();
+            }
+            is_news
+        });
     }
 
     /// Starts the status writes that are due, and says when the next one is.

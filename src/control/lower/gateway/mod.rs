@@ -47,8 +47,9 @@ use super::backends::service::service_ref;
 use super::backends::{self, Backends, Use};
 use super::claim::Age;
 use super::names::certificates::Names;
-use super::options::LowerOptions;
-use crate::control::conditions::{Content, ObjectStatus, ParentList};
+use super::options::{LowerOptions, OwnServices};
+use crate::control::conditions::{Carrier, Content, GatewayService, ObjectStatus, ParentList};
+use crate::control::gateway_api::gateway::Infrastructure;
 use crate::control::outcomes::Outcome;
 use crate::control::store::{Dirty, Store};
 use crate::model::{
@@ -89,6 +90,7 @@ pub(super) struct Gateways {
     /// Routes of a host, the oldest first.
     by_spot: BTreeMap<Spot, BTreeSet<(Age, ObjectRef)>>,
     rivals: Rivals,
+    counts: Counts,
     sites: Sites,
     /// Entry points that others have.
     taken: BTreeSet<EntryPoint>,
@@ -464,6 +466,7 @@ impl Gateways {
 
     /// Takes a route away from its hosts.
     fn withdraw(&mut self, reference: &ObjectRef, route: &Route, spots: &mut BTreeSet<Spot>) {
+        self.count(route, Going::Out);
         for spot in &route.spots {
             if let Some(all) = self.by_spot.get_mut(spot) {
                 all.remove(&(route.age.clone(), reference.clone()));
@@ -480,6 +483,7 @@ impl Gateways {
         let Some(mut route) = self.routes.remove(reference) else { return };
         self.withdraw(reference, &route, spots);
         route.attached = self.rivals.granted(reference, &route.wished);
+        self.count(&route, Going::In);
         route.spots = self.spots(&route);
         for spot in &route.spots {
             let all = self.by_spot.entry(spot.clone()).or_default();
@@ -581,28 +585,31 @@ impl Gateways {
         routes: BTreeSet<ObjectRef>,
         made: &mut Made,
     ) {
-        let counts = self.counts();
         let refused = self.refused.clone();
         let not_open = |listener: &Listener| {
             let site = listener.site.as_ref()?;
             let mut at = site.entry_points(&options.entry_points).into_iter();
             at.find_map(|entry_point| refused.get(&entry_point).cloned())
         };
-        let telling = Telling { counts: &counts, not_open: &not_open };
+        let telling = Telling { counts: &self.counts, not_open: &not_open };
         let mut now: Vec<(ObjectRef, Option<ObjectStatus>, Vec<Arc<Problem>>)> = Vec::new();
         for (reference, entry) in &store.gateway_classes {
             let spec = &entry.object.spec;
             if spec.controller_name == *options.gateway_controller {
                 let generation = entry.object.metadata.generation.unwrap_or_default();
-                let status = states::class(generation, spec.parameters_ref.is_some());
+                let has_parameters = spec.parameters_ref.is_some();
+                let status = states::class(generation, has_parameters, options.gateway_services);
                 now.push((reference.clone(), Some(status), Vec::new()));
             }
         }
-        let sets = self.accepted_sets();
+        let (sets, mut services) = (self.accepted_sets(), self.services(store, options));
         let sets_of = |gateway| sets.get(gateway).copied().unwrap_or_default();
         for (reference, parent) in &self.parents {
             let status = match &parent.role {
-                Role::Gateway { .. } => telling.gateway(reference, parent, sets_of(reference)),
+                Role::Gateway { .. } => {
+                    let service = services.remove(reference);
+                    telling.gateway(reference, parent, sets_of(reference), service)
+                }
                 Role::Set { .. } => telling.listener_set(reference, parent),
             };
             let problems = states::parent_problems(reference, parent, &telling);
@@ -684,6 +691,38 @@ impl Gateways {
         made.outcomes.push((reference, outcome));
     }
 
+    /// Services by the Gateways that they are made for: those that listen somewhere.
+    fn services(
+        &self,
+        store: &Store,
+        options: &LowerOptions,
+    ) -> BTreeMap<&ObjectRef, GatewayService> {
+        let mut services: BTreeMap<&ObjectRef, GatewayService> = BTreeMap::new();
+        if options.gateway_services == OwnServices::LeftOut {
+            return services;
+        }
+        for parent in self.parents.values() {
+            let ports = parent.listeners.iter().filter_map(|listener| {
+                let carrier = match listener.site.as_ref()?.transport {
+                    Transport::Udp => Carrier::Udp,
+                    Transport::Http | Transport::Tls | Transport::Tcp => Carrier::Tcp,
+                };
+                Some((listener.port, carrier))
+            });
+            let ports: BTreeSet<_> = ports.collect();
+            let stored = store.gateways.get(&parent.gateway).filter(|_| !ports.is_empty());
+            let Some(spec) = stored.map(|entry| &entry.object.spec) else { continue };
+            let service = services.entry(&parent.gateway).or_insert_with(|| {
+                let Infrastructure { labels, annotations, parameters_ref: _ } =
+                    spec.infrastructure.clone().unwrap_or_default();
+                let class = spec.gateway_class_name.as_str().into();
+                GatewayService { class, labels, annotations, ports: BTreeSet::new() }
+            });
+            service.ports.extend(ports);
+        }
+        services
+    }
+
     /// By Gateway, how many ListenerSets are attached and have a listener that can be used.
     fn accepted_sets(&self) -> BTreeMap<&ObjectRef, u32> {
         let mut counts = BTreeMap::new();
@@ -716,21 +755,27 @@ impl Gateways {
         ways
     }
 
-    /// How many routes each listener has, whatever becomes of their requests.
-    fn counts(&self) -> Counts {
-        let mut counts = Counts::new();
-        for route in self.routes.values().filter(|route| route.meaning().refused.is_none()) {
-            let mut listeners = BTreeSet::new();
-            for Attached { object, listeners: attachments, .. } in &route.attached {
-                let attachments = attachments.iter().flatten();
-                listeners.extend(attachments.map(|attachment| (object, attachment.listener)));
-            }
-            for (object, listener) in listeners {
-                let count = counts.entry((object.clone(), listener)).or_default();
-                *count = count.saturating_add(1);
+    /// Counts a route at the listeners that have it, whatever becomes of its requests.
+    fn count(&mut self, route: &Route, going: Going) {
+        if route.meaning().refused.is_some() {
+            return;
+        }
+        let mut listeners = BTreeSet::new();
+        for Attached { object, listeners: attachments, .. } in &route.attached {
+            let attachments = attachments.iter().flatten();
+            listeners.extend(attachments.map(|attachment| (object, attachment.listener)));
+        }
+        for (object, listener) in listeners {
+            let at = (object.clone(), listener);
+            let count = self.counts.entry(at.clone()).or_default();
+            *count = match going {
+                Going::In => count.saturating_add(1),
+                Going::Out => count.saturating_sub(1),
+            };
+            if *count == 0 {
+                self.counts.remove(&at);
             }
         }
-        counts
     }
 }
 

@@ -13,8 +13,10 @@ use super::parents::{Parent, Role};
 use super::routes::Route;
 use super::sites::Spot;
 use crate::control::conditions::{
-    Condition, Content, GatewayAddresses, ListenerStatus, ObjectStatus, ParentList, ParentStatus,
+    Condition, Content, GatewayAddresses, GatewayService, ListenerStatus, ObjectStatus, ParentList,
+    ParentStatus,
 };
+use crate::control::lower::options::OwnServices;
 use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
 use crate::model::{HostPattern, Kind, ObjectRef, Problem};
@@ -26,8 +28,8 @@ const PARTIALLY_INVALID: &str = "PartiallyInvalid";
 const PROGRAMMED: &str = "Programmed";
 const RESOLVED: &str = "ResolvedRefs";
 
-/// What we do of what the Gateway API leaves open, sorted. A GatewayClass tells it; nothing else
-/// decides what is claimed.
+/// What we do of what the Gateway API leaves open, sorted, [`INFRASTRUCTURE`] where flags have it
+/// done. A GatewayClass tells it; nothing else decides what is claimed.
 ///
 /// Source: `pkg/features` of the Gateway API 1.6, whose suite knows no other names.
 pub(super) const FEATURES: &[&str] = &[
@@ -42,6 +44,7 @@ pub(super) const FEATURES: &[&str] = &[
     "GatewayFrontendClientCertificateValidationInsecureFallback",
     "GatewayHTTPListenerIsolation",
     "GatewayHTTPSListenerDetectMisdirectedRequests",
+    INFRASTRUCTURE,
     "GatewayPort8080",
     "GatewayStaticAddresses",
     "HTTPRoute",
@@ -80,6 +83,9 @@ pub(super) const FEATURES: &[&str] = &[
     "UDPRoute",
 ];
 
+/// Something is made for Gateways that has their labels and annotations.
+const INFRASTRUCTURE: &str = "GatewayInfrastructurePropagation";
+
 /// Why something is not open: a reason and a sentence.
 pub type NotOpen = (&'static str, String);
 
@@ -87,7 +93,7 @@ pub type NotOpen = (&'static str, String);
 pub(super) type Counts = BTreeMap<(ObjectRef, usize), u32>;
 
 /// Of a GatewayClass.
-pub(super) fn class(generation: i64, has_parameters: bool) -> ObjectStatus {
+pub(super) fn class(generation: i64, has_parameters: bool, services: OwnServices) -> ObjectStatus {
     let accepted = match has_parameters {
         false => Condition::holds(ACCEPTED, "Accepted"),
         true => Condition::fails(
@@ -96,7 +102,9 @@ pub(super) fn class(generation: i64, has_parameters: bool) -> ObjectStatus {
             "There are no parameters of any kind; leave parametersRef out.",
         ),
     };
-    let content = Content::Class { conditions: vec![accepted], features: FEATURES.to_vec() };
+    let is_done = |name: &&str| *name != INFRASTRUCTURE || services == OwnServices::Made;
+    let features = FEATURES.iter().copied().filter(is_done).collect();
+    let content = Content::Class { conditions: vec![accepted], features };
     ObjectStatus { generation, content }
 }
 
@@ -114,6 +122,7 @@ impl Telling<'_> {
         reference: &ObjectRef,
         parent: &Parent,
         sets: u32,
+        service: Option<GatewayService>,
     ) -> ObjectStatus {
         let Parent { generation, listeners, .. } = parent;
         let (place, fault) = match &parent.role {
@@ -146,6 +155,7 @@ impl Telling<'_> {
         };
         let addresses = match place {
             Place::Own(own) => GatewayAddresses::Own(own.clone()),
+            Place::Shared if service.is_some() => GatewayAddresses::OfService,
             Place::Shared => GatewayAddresses::Published,
             Place::Refused(_) | Place::Missing(_) => GatewayAddresses::Own(Vec::new()),
         };
@@ -160,6 +170,7 @@ impl Telling<'_> {
             addresses,
             listeners: self.listeners(reference, listeners),
             listener_sets: sets,
+            service: service.map(Arc::new),
         };
         ObjectStatus { generation: *generation, content }
     }

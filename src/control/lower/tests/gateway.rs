@@ -5,7 +5,10 @@ mod streams;
 use std::fmt::Write as _;
 
 use super::*;
-use crate::control::conditions::{Condition, Content, ListenerStatus, ObjectStatus};
+use crate::control::conditions::{
+    Carrier, Condition, Content, GatewayAddresses, GatewayService, ListenerStatus, ObjectStatus,
+};
+use crate::control::lower::options::OwnServices;
 use crate::control::outcomes::Outcome;
 use crate::model::{OnMiss, Scheme, Severity, TlsAction};
 
@@ -414,4 +417,77 @@ fn tls_goes_to_backends_of_routes_by_name() {
                    !ResolvedRefs=InvalidCertificateRef";
     assert!(lines.iter().any(|line| line == refused), "{lines:?}");
     assert!(listeners(&lowered)[0].ends_with(":443 0: "), "{:?}", listeners(&lowered));
+}
+
+#[test]
+fn of_routes_of_two_kinds_the_older_has_the_hosts() {
+    let calls = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\n\
+        metadata: {name: calls, namespace: shop, generation: 1, \
+        creationTimestamp: '2026-01-01T00:00:00Z'}\n\
+        spec: {parentRefs: [{name: g}], hostnames: ['*.example']}\n";
+    let text = gateway(&["name: http, protocol: HTTP, port: 80"])
+        + &route("a", "hostnames: [a.example]")
+        + calls
+        + SERVICE;
+    let mut world = in_range();
+    let lowered = world.apply(changes(&text));
+    let told_of = |lowered: &Lowered, name: &str| {
+        let told = told(lowered);
+        let at = told.iter().position(|line| line.starts_with(name)).expect("a state");
+        told[at + 1].trim().to_owned()
+    };
+    let accepted = "g: Accepted=Accepted ResolvedRefs=ResolvedRefs";
+    assert_eq!(told_of(&lowered, "a 2"), accepted);
+    assert_eq!(
+        told_of(&lowered, "calls 1"),
+        "g: ResolvedRefs=ResolvedRefs !Accepted=HostnameConflict"
+    );
+    assert!(told(&lowered).iter().any(|line| line.starts_with("  http 2 1:")));
+    assert!(listeners(&lowered)[0].ends_with(": a.example 1, *| 0"));
+    // What is free is given to who waits for it.
+    let lowered = world.apply(vec![Change::Delete(reference(Kind::HTTPRoute, "shop", "a"))]);
+    assert_eq!(told_of(&lowered, "calls 1"), accepted);
+    assert!(listeners(&lowered)[0].ends_with(": *.example 1, *| 0"), "{:?}", listeners(&lowered));
+}
+
+#[test]
+fn a_gateway_that_listens_has_a_service() {
+    let set = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: ListenerSet\n\
+        metadata: {name: more, namespace: shop}\n\
+        spec:\n  parentRef: {name: g}\n  listeners: [{name: x, protocol: HTTP, port: 81}]\n";
+    let text =
+        gateway(&["name: http, protocol: HTTP, port: 80", "name: odd, protocol: X, port: 9"])
+            .replace(
+                "  gatewayClassName: edge\n",
+                "  gatewayClassName: edge\n  allowedListeners: {namespaces: {from: Same}}\n  \
+             infrastructure: {labels: {a: b}, annotations: {c: d}}\n",
+            );
+    for (services, expected) in [(OwnServices::Made, true), (OwnServices::LeftOut, false)] {
+        let options = LowerOptions { gateway_services: services, ..options() };
+        let lowered = World::new(options).apply(changes(&format!("{text}{set}")));
+        let status = |object: &ObjectRef| {
+            let (_, outcome) = lowered.outcomes.iter().find(|(told, _)| told == object)?;
+            match outcome {
+                Outcome::Status(status) => Some(status.content.clone()),
+                _ => None,
+            }
+        };
+        let class = reference(Kind::GatewayClass, "", "edge");
+        let Some(Content::Class { features, .. }) = status(&class) else { panic!("a class") };
+        assert_eq!(features.contains(&"GatewayInfrastructurePropagation"), expected);
+        let Some(Content::Gateway { service, addresses, .. }) =
+            status(&reference(Kind::Gateway, "shop", "g"))
+        else {
+            panic!("a Gateway")
+        };
+        let pair = |name: &str, value: &str| [(name.to_owned(), value.to_owned())].into();
+        let wanted = GatewayService {
+            class: "edge".into(),
+            labels: pair("a", "b"),
+            annotations: pair("c", "d"),
+            ports: [(80, Carrier::Tcp), (81, Carrier::Tcp)].into(),
+        };
+        assert_eq!(service.as_deref(), expected.then_some(&wanted));
+        assert_eq!(addresses == GatewayAddresses::OfService, expected);
+    }
 }

@@ -1,0 +1,453 @@
+//! Services for Gateways: one each, in the namespace of the Gateway, with its `infrastructure`
+//! labels and annotations, and what leads to our pods.
+//!
+//! A Service chooses pods of its own namespace alone; so these have no selector, and EndpointSlices
+//! of ours beside them. Both belong to the Gateway (`ownerReferences`) and go with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use md5::{Digest as _, Md5};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::addresses::{Addresses, Replicas, of_service, told_watch};
+use super::applied::FIELD_MANAGER;
+use super::rights::{Right, Rights};
+use crate::control::calls::{CallError, call, jitter};
+use crate::control::conditions::{Carrier, GatewayService};
+use crate::control::gateway_api::reference::GROUP;
+use crate::control::observed::Observed;
+use crate::limits::{
+    API_CALL_TIMEOUT, GATEWAY_SERVICES_REFRESH, KUBE_REFUSED_RETRY, LEASE_RETRY,
+    SERVICE_NAME_BYTES_MAX,
+};
+use crate::model::{Kind, ObjectRef};
+
+/// How Services of Gateways are made.
+#[derive(Debug, Clone)]
+pub struct GatewayServices {
+    /// `spec.type`.
+    pub type_: &'static str,
+    /// `--gateway-controller`, which tells ours from those of another installation.
+    pub controller: Arc<str>,
+}
+
+/// By Gateway.
+pub(super) type Wanted = BTreeMap<ObjectRef, Arc<GatewayService>>;
+/// Addresses by Gateway.
+pub(super) type Found = BTreeMap<ObjectRef, Addresses>;
+
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+const INSTALLATION: &str = "ringway.dev/installation";
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// What was applied for a Gateway.
+struct Applied {
+    service: ObjectRef,
+    objects: Vec<Value>,
+}
+
+/// What makes them.
+pub(super) struct Maker<'a> {
+    pub client: &'a kube::Client,
+    pub services: &'a GatewayServices,
+    pub replicas: &'a Replicas,
+    pub observed: &'a Observed,
+    pub rights: &'a Rights,
+}
+
+impl Maker<'_> {
+    /// Has the Services be what is wanted while we are `leading`, and tells their addresses.
+    pub(super) async fn follow(
+        &self,
+        mut wanted: watch::Receiver<Wanted>,
+        mut leading: watch::Receiver<bool>,
+        found: &watch::Sender<Found>,
+    ) -> Infallible {
+        let all: Api<Service> = Api::all(self.client.clone());
+        let labels = format!("{MANAGED_BY}={FIELD_MANAGER},{INSTALLATION}={}", self.installation());
+        let mut applied: BTreeMap<ObjectRef, Applied> = BTreeMap::new();
+        loop {
+            let config = watcher::Config::default().labels(&labels);
+            let mut events = pin!(watcher(all.clone(), config).default_backoff());
+            let (mut there, mut listed) = (BTreeMap::new(), BTreeMap::new());
+            let mut is_listed = false;
+            loop {
+                let mut pause = GATEWAY_SERVICES_REFRESH;
+                if is_listed {
+                    tell(&there, found);
+                    // Nothing that others wait for is held while we wait.
+                    let now = wanted.borrow_and_update().clone();
+                    let is_leading = *leading.borrow_and_update();
+                    match is_leading {
+                        true => pause = self.round(&now, &there, &mut applied).await,
+                        false => applied.clear(),
+                    }
+                }
+                tokio::select! {
+                    event = events.next() => {
+                        let Some(event) = event else { break };
+                        match told_watch(self.rights, Right::GatewayServices, "", event) {
+                            Some(watcher::Event::Init) => listed = BTreeMap::new(),
+                            Some(watcher::Event::InitApply(service)) => {
+                                listed.insert(reference(&service), service);
+                            }
+                            Some(watcher::Event::InitDone) => {
+                                there = std::mem::take(&mut listed);
+                                is_listed = true;
+                            }
+                            Some(watcher::Event::Apply(service)) => {
+                                there.insert(reference(&service), service);
+                            }
+                            Some(watcher::Event::Delete(service)) => {
+                                let service = reference(&service);
+                                let is_other = |made: &mut Applied| made.service != service;
+                                applied.retain(|_, made| is_other(made));
+                                there.remove(&service);
+                            }
+                            None => {}
+                        }
+                    }
+                    Ok(()) = wanted.changed() => {}
+                    Ok(()) = leading.changed() => {}
+                    () = sleep(jitter(pause)) => {}
+                }
+            }
+            sleep(jitter(LEASE_RETRY)).await;
+        }
+    }
+
+    fn installation(&self) -> String {
+        digest(&self.services.controller)
+    }
+
+    /// Makes, changes and deletes what is due. How long to wait for the next one.
+    async fn round(
+        &self,
+        wanted: &Wanted,
+        there: &BTreeMap<ObjectRef, Service>,
+        applied: &mut BTreeMap<ObjectRef, Applied>,
+    ) -> std::time::Duration {
+        let pods = match wanted.is_empty() {
+            true => BTreeSet::new(),
+            false => self.replicas.pod_addresses(self.rights).await.unwrap_or_default(),
+        };
+        let mut pause = GATEWAY_SERVICES_REFRESH;
+        let mut kept = BTreeSet::new();
+        for (gateway, service) in wanted {
+            let Some(uid) = self.observed.uid(gateway) else { continue };
+            let made = Made { gateway, service, uid: &uid, pods: &pods };
+            let objects = made.objects(self.services.type_, &self.installation());
+            let name = made.service_ref();
+            kept.insert(name.clone());
+            let known = applied.get(gateway).is_some_and(|made| made.objects == objects);
+            if known && there.contains_key(&name) {
+                continue;
+            }
+            let is_ours = there.contains_key(&name);
+            match self.rights.noted(
+                Right::GatewayServices,
+                "",
+                self.apply(&name, &objects, is_ours).await,
+            ) {
+                Ok(()) => {
+                    applied.insert(gateway.clone(), Applied { service: name, objects });
+                }
+                Err(CallError::Refused(_)) => pause = KUBE_REFUSED_RETRY,
+                Err(error) => {
+                    tracing::warn!(%gateway, service = %name, %error, "its Service is not made");
+                }
+            }
+        }
+        applied.retain(|gateway, _| wanted.contains_key(gateway));
+        for service in there.keys().filter(|service| !kept.contains(*service)) {
+            let all: Api<Service> = Api::namespaced(self.client.clone(), &service.namespace);
+            let how = DeleteParams::default();
+            let deleted = call(API_CALL_TIMEOUT, all.delete(&service.name, &how)).await;
+            let deleted = self.rights.noted(Right::GatewayServices, "", deleted);
+            if let Err(error @ (CallError::Failed(_) | CallError::Slow(_))) = deleted {
+                tracing::warn!(%service, %error, "a Service that no Gateway needs is not deleted");
+            }
+        }
+        pause
+    }
+
+    /// Applies a Service and its slices. Whatever has the name of it already, and is not ours,
+    /// stays as it is.
+    async fn apply(
+        &self,
+        name: &ObjectRef,
+        objects: &[Value],
+        is_ours: bool,
+    ) -> Result<(), CallError> {
+        let namespace = &name.namespace;
+        let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
+        let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
+        if !is_ours {
+            let found: Result<_, CallError> =
+                call(API_CALL_TIMEOUT, services.get_opt(&name.name)).await;
+            if found?.is_some() {
+                let text = "a Service of another owner has its name";
+                return Err(CallError::Conflict(text.into()));
+            }
+        }
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        for object in objects {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let patch = Patch::Apply(object);
+            let applied = async {
+                match object["kind"].as_str() {
+                    Some("Service") => services.patch(name, &params, &patch).await.map(drop),
+                    _ => slices.patch(name, &params, &patch).await.map(drop),
+                }
+            };
+            let applied: Result<(), CallError> = call(API_CALL_TIMEOUT, applied).await;
+            applied?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells the addresses of the Gateways whose Services are there.
+fn tell(there: &BTreeMap<ObjectRef, Service>, found: &watch::Sender<Found>) {
+    let new: Found = there
+        .values()
+        .filter_map(|service| Some((owner(service)?, of_service(service))))
+        .filter(|(_, addresses)| !addresses.is_empty())
+        .collect();
+    found.send_if_modified(|now| {
+        let is_news = *now != new;
+        *now = new;
+        is_news
+    });
+}
+
+fn reference(service: &Service) -> ObjectRef {
+    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
+    let (namespace, name) = (text(&service.metadata.namespace), text(&service.metadata.name));
+    ObjectRef { kind: Kind::Service, namespace, name }
+}
+
+/// The Gateway that a Service belongs to.
+fn owner(service: &Service) -> Option<ObjectRef> {
+    let mut owners = service.metadata.owner_references.iter().flatten();
+    let owner = owners.find(|owner| owner.kind == Kind::Gateway.name())?;
+    let namespace = service.metadata.namespace.as_deref()?.into();
+    Some(ObjectRef { kind: Kind::Gateway, namespace, name: owner.name.as_str().into() })
+}
+
+/// What is made for one Gateway.
+struct Made<'a> {
+    gateway: &'a ObjectRef,
+    service: &'a GatewayService,
+    uid: &'a str,
+    /// Where our pods are.
+    pods: &'a BTreeSet<IpAddr>,
+}
+
+impl Made<'_> {
+    fn service_ref(&self) -> ObjectRef {
+        let name = service_name(&self.gateway.name, &self.service.class);
+        let namespace = Arc::clone(&self.gateway.namespace);
+        ObjectRef { kind: Kind::Service, namespace, name: name.into() }
+    }
+
+    /// The Service, and a slice for each family of addresses.
+    fn objects(&self, type_: &str, installation: &str) -> Vec<Value> {
+        let name = self.service_ref().name;
+        let ports: Vec<_> = self.service.ports.iter().map(|port| port_of(*port)).collect();
+        let service_ports: Vec<_> = ports
+            .iter()
+            .map(|port| {
+                let mut port = port.clone();
+                port["targetPort"] = port["port"].clone();
+                port
+            })
+            .collect();
+        let service = json!({
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": self.metadata(&name, installation, &[]),
+            "spec": { "type": type_, "ports": service_ports },
+        });
+        let slice = |family: &str, addresses: Vec<&IpAddr>| {
+            let more = [(SERVICE_NAME, &*name), (SLICE_MANAGED_BY, "ringway.dev")];
+            let endpoint =
+                |address| json!({ "addresses": [address], "conditions": { "ready": true } });
+            let endpoints: Vec<_> = addresses.into_iter().map(endpoint).collect();
+            let slice_name = format!("{name}-{}", family.to_ascii_lowercase());
+            json!({
+                "apiVersion": "discovery.k8s.io/v1",
+                "kind": "EndpointSlice",
+                "metadata": self.metadata(&slice_name, installation, &more),
+                "addressType": family,
+                "endpoints": endpoints,
+                "ports": ports,
+            })
+        };
+        let (v4, v6): (Vec<_>, Vec<_>) = self.pods.iter().partition(|address| address.is_ipv4());
+        vec![service, slice("IPv4", v4), slice("IPv6", v6)]
+    }
+
+    fn metadata(&self, name: &str, installation: &str, more: &[(&str, &str)]) -> Value {
+        let GatewayService { class, labels, annotations, ports: _ } = self.service;
+        // Ours count, whatever the Gateway says.
+        let mut labels = labels.clone();
+        let gateway = short(&self.gateway.name);
+        let own = [
+            (MANAGED_BY, FIELD_MANAGER),
+            (INSTALLATION, installation),
+            (&*format!("{GROUP}/gateway-name"), &*gateway),
+            (&*format!("{GROUP}/gateway-class-name"), &*short(class)),
+        ];
+        for (name, value) in own.iter().chain(more) {
+            labels.insert((*name).to_owned(), (*value).to_owned());
+        }
+        json!({
+            "name": name,
+            "namespace": *self.gateway.namespace,
+            "labels": labels,
+            "annotations": annotations,
+            "ownerReferences": [{
+                "apiVersion": format!("{GROUP}/v1"),
+                "kind": Kind::Gateway.name(),
+                "name": *self.gateway.name,
+                "uid": self.uid,
+            }],
+        })
+    }
+}
+
+fn port_of((port, carrier): (u16, Carrier)) -> Value {
+    let protocol = match carrier {
+        Carrier::Tcp => "TCP",
+        Carrier::Udp => "UDP",
+    };
+    let name = format!("{}-{port}", protocol.to_ascii_lowercase());
+    json!({ "name": name, "port": port, "protocol": protocol })
+}
+
+/// `GATEWAY-CLASS`, as far as that is the name of a Service (RFC 1035); else with a digest of both.
+fn service_name(gateway: &str, class: &str) -> String {
+    let whole = format!("{gateway}-{class}");
+    let is_name = whole.len() <= SERVICE_NAME_BYTES_MAX - SUFFIX_BYTES
+        && whole.starts_with(|first: char| first.is_ascii_lowercase())
+        && !whole.contains('.');
+    if is_name {
+        return whole;
+    }
+    let plain = whole.replace('.', "-");
+    let plain = if plain.starts_with(|c: char| c.is_ascii_lowercase()) {
+        plain
+    } else {
+        format!("g-{plain}")
+    };
+    shortened(&plain, &whole, SERVICE_NAME_BYTES_MAX - SUFFIX_BYTES)
+}
+
+/// Of a slice, which stands behind the name of its Service.
+const SUFFIX_BYTES: usize = "-ipv4".len();
+
+/// A value of a label.
+fn short(text: &str) -> String {
+    match text.len() <= SERVICE_NAME_BYTES_MAX {
+        true => text.to_owned(),
+        false => shortened(text, text, SERVICE_NAME_BYTES_MAX),
+    }
+}
+
+/// The beginning of `text`, and a digest of `whole`.
+fn shortened(text: &str, whole: &str, bytes_max: usize) -> String {
+    let digest = digest(whole);
+    let front = text.get(..bytes_max.saturating_sub(digest.len() + 1)).unwrap_or(text);
+    format!("{}-{digest}", front.trim_end_matches(['-', '.']))
+}
+
+fn digest(text: &str) -> String {
+    let digest = Md5::digest(text);
+    digest.iter().take(4).map(|octet| format!("{octet:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_services() {
+        let long = "a".repeat(253);
+        for (gateway, class, expected) in [
+            ("edge", "ringway", "edge-ringway".to_owned()),
+            ("a.b", "c", format!("a-b-c-{}", digest("a.b-c"))),
+            ("1a", "c", format!("g-1a-c-{}", digest("1a-c"))),
+            (&long, "c", format!("{}-{}", "a".repeat(49), digest(&format!("{long}-c")))),
+        ] {
+            let name = service_name(gateway, class);
+            assert_eq!(name, expected);
+            assert!(name.len() <= SERVICE_NAME_BYTES_MAX - SUFFIX_BYTES);
+        }
+        assert_eq!(short("edge"), "edge");
+        assert_eq!(short(&long).len(), SERVICE_NAME_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_service_has_what_the_gateway_says_and_leads_to_our_pods() {
+        let gateway =
+            ObjectRef { kind: Kind::Gateway, namespace: "ns".into(), name: "edge".into() };
+        let text = |pairs: [(&str, &str); 2]| {
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        };
+        let service = GatewayService {
+            class: "ringway".into(),
+            labels: text([("key2", "value2"), (MANAGED_BY, "somebody")]),
+            annotations: text([("key1", "value1"), ("a", "b")]),
+            ports: [(80, Carrier::Tcp), (53, Carrier::Udp)].into(),
+        };
+        let pods = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()].into();
+        let made = Made { gateway: &gateway, service: &service, uid: "u1", pods: &pods };
+        let objects = made.objects("LoadBalancer", "abc");
+        for (place, expected) in [
+            ("/0/kind", json!("Service")),
+            ("/0/metadata/name", json!("edge-ringway")),
+            ("/0/metadata/namespace", json!("ns")),
+            ("/0/metadata/labels/key2", json!("value2")),
+            ("/0/metadata/labels/app.kubernetes.io~1managed-by", json!("ringway")),
+            ("/0/metadata/labels/gateway.networking.k8s.io~1gateway-name", json!("edge")),
+            ("/0/metadata/annotations/key1", json!("value1")),
+            ("/0/metadata/ownerReferences/0/uid", json!("u1")),
+            ("/0/spec/type", json!("LoadBalancer")),
+            ("/0/spec/selector", Value::Null),
+            (
+                "/0/spec/ports",
+                json!([
+                    {"name": "udp-53", "port": 53, "protocol": "UDP", "targetPort": 53},
+                    {"name": "tcp-80", "port": 80, "protocol": "TCP", "targetPort": 80},
+                ]),
+            ),
+            ("/1/metadata/name", json!("edge-ringway-ipv4")),
+            ("/1/metadata/labels/kubernetes.io~1service-name", json!("edge-ringway")),
+            ("/1/metadata/labels/key2", json!("value2")),
+            ("/1/endpoints/0/addresses", json!(["192.0.2.1"])),
+            ("/1/ports/1/port", json!(80)),
+            ("/2/addressType", json!("IPv6")),
+            ("/2/endpoints/0/addresses", json!(["2001:db8::1"])),
+        ] {
+            let objects = json!(objects);
+            let found = objects.pointer(place).cloned().unwrap_or_default();
+            assert_eq!(found, expected, "{place}");
+        }
+        let applied: Service = serde_json::from_value(objects[0].clone()).expect("a Service");
+        assert_eq!(owner(&applied), Some(gateway.clone()));
+        assert_eq!(reference(&applied), made.service_ref());
+    }
+}
