@@ -7,6 +7,8 @@
 mod access;
 #[path = "../fuzz/targets/directives.rs"]
 mod directives_target;
+#[path = "../fuzz/targets/ext_authz.rs"]
+mod ext_authz_target;
 #[path = "../fuzz/targets/lookup.rs"]
 mod lookup_target;
 #[path = "../fuzz/targets.rs"]
@@ -57,6 +59,11 @@ fn response_heads() {
 #[test]
 fn contexts_of_traces() {
     run("trace_context", traces_target::trace_context);
+}
+
+#[test]
+fn answers_of_ext_authz() {
+    run("ext_authz", ext_authz_target::ext_authz);
 }
 
 #[test]

@@ -15,6 +15,15 @@ pub mod http2;
 #[path = "../../src/tls/mod.rs"]
 pub mod tls;
 
+#[path = "../../src/protobuf.rs"]
+pub mod protobuf;
+
+#[path = "../../src/ext_authz.rs"]
+pub mod ext_authz;
+
+#[path = "../targets/ext_authz.rs"]
+pub mod ext_authz_target;
+
 #[path = "../../src/proxy_protocol.rs"]
 pub mod proxy_protocol;
 
