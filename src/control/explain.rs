@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::host_certificate::HostCertificate;
 use super::lower::{LowerOptions, Lowerer};
 use super::source::object::Provenance;
-use super::store::{Dirty, Entries, Entry, Store};
+use super::store::{Entries, Entry, Store};
 use crate::explain::{Explanation, Place, Value};
 use crate::limits::EXPLAINED_CAUSES_MAX;
 use crate::model::{Defaults, Model, ObjectRef, Policies, Rule};
@@ -167,7 +167,7 @@ impl Explainer {
 
     /// The plan of the rule, by these objects; `None`: they have no such rule.
     fn values(&self, store: &Store, options: &LowerOptions, host: &str) -> Option<PlanValues> {
-        let lowered = Lowerer::new(options.clone()).apply(store, &all(store), SystemTime::now());
+        let lowered = Lowerer::new(options.clone()).apply(store, &store.all(), SystemTime::now());
         let model = lowered.model?;
         let rule = rule(&model, &self.place, host)?;
         Some(Plan::new(&rule.filters, &rule.policies, &model.defaults).values())
@@ -206,18 +206,6 @@ fn hosts(ingress: &Ingress) -> BTreeSet<&str> {
     let hosts = rules.map(|rule| rule.host.as_deref().unwrap_or_default());
     let default = ingress.spec.iter().filter(|spec| spec.default_backend.is_some()).map(|_| "");
     hosts.chain(default).collect()
-}
-
-/// All objects that are asked for at the first reading.
-fn all(store: &Store) -> Dirty {
-    let references = store
-        .ingresses
-        .keys()
-        .chain(store.ingress_classes.keys())
-        .chain(store.services.keys())
-        .chain(store.secrets.keys())
-        .chain(store.config_maps.keys());
-    Dirty(references.cloned().collect())
 }
 
 /// The rule from `place`, of the host that is named so if it is there.

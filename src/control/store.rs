@@ -66,6 +66,14 @@ macro_rules! store {
                 [$((Kind::$kind, self.$field.len())),+]
             }
 
+            /// All objects, as if each were new.
+            #[must_use]
+            pub fn all(&self) -> Dirty {
+                let mut all = Dirty::default();
+                $(all.0.extend(self.$field.keys().cloned());)+
+                all
+            }
+
             fn insert(&mut self, source: SourceObject) -> bool {
                 let SourceObject { reference, object, provenance } = source;
                 match object {

@@ -86,7 +86,10 @@ pub fn gate_value(gate: &Gate) -> (&'static str, String) {
                 AuthProtocol::Http => "as the request, behind",
                 AuthProtocol::Check => "by gRPC",
             };
-            ("external auth", format!("{how} {}", text(&auth.target)).trim_end().to_owned())
+            // A query may hold a key.
+            let target = text(&auth.target);
+            let path = target.split('?').next().unwrap_or_default();
+            ("external auth", format!("{how} {path}").trim_end().to_owned())
         }
     }
 }

@@ -66,7 +66,9 @@ fn port_in_use_is_named() {
 
 #[test]
 fn help_explains_every_command() {
-    for arguments in [&["--help"][..], &["serve", "--help"], &["check", "--help"]] {
+    let commands = ["serve", "check", "doctor", "demo", "explain"];
+    let commands = commands.map(|command| vec![command, "--help"]);
+    for arguments in [vec!["--help"]].iter().chain(&commands) {
         let (code, output) = run(arguments);
         assert_eq!(code, 0, "{output}");
         assert!(output.len() > 200, "{arguments:?}: {output}");

@@ -20,6 +20,7 @@ mod cores;
 mod demo;
 mod drain;
 mod entry_points;
+mod explain;
 mod forwarding;
 mod gateway;
 mod http1;

@@ -167,6 +167,8 @@ fn rehearse(
 
 /// What the client sent may stand in any text.
 fn hide(told: &mut Explanation, secrets: &Secrets) {
+    told.request.url = secrets.hide(&told.request.url);
+    told.notes.iter_mut().for_each(|note| *note = secrets.hide(note));
     let answer = &mut told.answer;
     answer.location = answer.location.as_deref().map(|location| secrets.hide(location));
     answer.text = secrets.hide(&answer.text);
