@@ -714,8 +714,8 @@ pub const ADMIN_FIELDS_MAX: usize = 64;
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole connection of the admin listener, accept to close; it carries one request.
 pub const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
-/// Metrics answers in memory at a time; one of [`SERIES_MAX`] series has tens of
-/// megabytes, and with the names of ingress-nginx some hundreds.
+/// Metrics answers in memory at a time; one of [`SERIES_MAX`] series that all have requests is 180
+/// MB, and [`SAMPLES_SHOWN_MAX`] lines by the names of ingress-nginx 120 MB more.
 pub const ADMIN_SCRAPES_MAX: usize = 2;
 /// Bytes of one admission request: an object and the version before it, 3 MiB each as the API
 /// server takes them, and an envelope.
@@ -900,8 +900,8 @@ pub const DOCTOR_ANSWER_SLOW: Duration = Duration::from_secs(1);
 pub const DOCTOR_TIME_MAX: Duration = Duration::from_secs(60);
 /// Questions under way at a time; its priority level is shared with the controllers of the cluster.
 pub const DOCTOR_QUESTIONS_IN_FLIGHT: usize = 8;
-/// Rights asked for; the rest is counted. Twenty for each of a few dozen namespaces.
-pub const DOCTOR_RIGHTS_MAX: usize = 1_000;
+/// Rights asked for; the rest is counted. Some forty for each of a few dozen namespaces.
+pub const DOCTOR_RIGHTS_MAX: usize = 2_000;
 /// Objects of one page of a list.
 pub const DOCTOR_PAGE_OBJECTS: u32 = 500;
 /// Objects read of one kind; with more, objects are not judged. In a pod `doctor` shares the memory
@@ -935,8 +935,11 @@ pub const SERIES_MAX: usize = 20_000;
 /// ones are told apart by the class of the status.
 pub const KINDS_PER_SERIES_MAX: usize = 32;
 /// Such pairs of all series of a core; further requests are counted as those of one Ingress called
-/// `_overflow`, though not in our own names. One has some 90 lines of 300 bytes.
-pub const KINDS_MAX: usize = 8192;
+/// `_overflow`, though not in our own names.
+pub const KINDS_MAX: usize = 4096;
+/// Lines of such pairs in one scrape, whatever the number of cores: 93 of 300 bytes each with
+/// buckets as many as usual. What does not fit is counted as beyond [`KINDS_MAX`].
+pub const SAMPLES_SHOWN_MAX: usize = 400_000;
 /// Buckets of a histogram that a flag asks for; each is a line, as often as there are pairs.
 pub const FLAG_BUCKETS_MAX: usize = 32;
 /// Access-log bytes a core collects before it hands them to the writer.
@@ -1011,10 +1014,13 @@ pub const PLACE_BYTES: usize = 8 * 1024;
 /// Bytes of the parsed form of one field.
 pub const FIELD_BYTES: usize = 20;
 /// Bytes of one series on a core that counts for it, at most, where nothing is told apart.
-pub const SERIES_BYTES: usize = 1024;
+pub const SERIES_BYTES: usize = 1280;
+/// Bytes of what is measured of one pair, with buckets as many as usual.
+const KIND_BYTES: usize = 2048;
 /// Bytes that a core may take for the metrics of ingress-nginx, on top of [`CORE_BYTES_MAX`] where
-/// they are on, with buckets as many as usual: tables of pairs of every series, and the pairs.
-pub const KINDS_BYTES_MAX: usize = SERIES_MAX * KINDS_PER_SERIES_MAX * 32 + KINDS_MAX * 2048;
+/// they are on: the table of pairs of every series and its rest, and the pairs.
+pub const KINDS_BYTES_MAX: usize =
+    SERIES_MAX * (KINDS_PER_SERIES_MAX * 32 + KIND_BYTES) + KINDS_MAX * KIND_BYTES;
 /// Bytes that parsed heads and paths of one request may take: each octet of a path may become
 /// three, once for rules to match and once rewritten.
 const SCRATCH_BYTES_MAX: usize =
@@ -1074,11 +1080,11 @@ const FULL_CORE_BYTES_MAX: usize =
 const _: () = assert!(CORE_BYTES_MAX <= 512 * 1024 * 1024);
 const _: () = assert!(HTTP2_CLIENT_BYTES_MAX <= 2 * 1024 * 1024);
 const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 7 * 1024 * 1024);
-const _: () = assert!(KINDS_BYTES_MAX <= 48 * 1024 * 1024);
+const _: () = assert!(KINDS_BYTES_MAX <= 68 * 1024 * 1024);
 const _: () = assert!(COMPRESSORS_BYTES_MAX > COMPRESSOR_BYTES + BROTLI_HASH_BYTES[11]);
 const _: () = assert!(COMPRESSORS_BYTES_MAX / COMPRESSOR_BYTES >= 32);
 const _: () = assert!(COMPRESSORS_BYTES_MAX / GZIP_BYTES >= 128);
-const _: () = assert!(FULL_CORE_BYTES_MAX <= 640 * 1024 * 1024);
+const _: () = assert!(FULL_CORE_BYTES_MAX <= 672 * 1024 * 1024);
 const _: () = assert!(REQUEST_LINE_BYTES_MAX < REQUEST_HEAD_BYTES_MAX);
 const _: () = assert!(REQUEST_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);
 const _: () = assert!(RESPONSE_HEAD_BYTES_MAX <= BUFFER_LARGE_BYTES);

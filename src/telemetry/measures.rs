@@ -36,6 +36,15 @@ pub struct NginxBounds {
     pub sizes: Box<[u64]>,
 }
 
+impl NginxBounds {
+    /// Lines that one kind of exchanges has, if no family is left out: how many there were, and of
+    /// each histogram its buckets, `+Inf`, sum and count.
+    pub(super) fn lines(&self) -> usize {
+        let of = |bounds: &[u64]| bounds.len() + 3;
+        1 + 4 * of(&self.times) + 2 * of(&self.lengths) + of(&self.sizes)
+    }
+}
+
 impl Default for Bounds {
     /// Ours alone.
     fn default() -> Self {
@@ -254,7 +263,7 @@ fn made<'a>(
 
 /// What is measured of exchanges.
 #[derive(Debug)]
-struct Measures {
+pub(super) struct Measures {
     duration: Histogram,
     upstream_duration: Histogram,
     request_bytes: AtomicU64,
@@ -273,6 +282,10 @@ struct NginxMeasures {
 }
 
 impl Measures {
+    /// Bytes of one with [`Bounds::default`], buckets included.
+    pub(super) const BYTES: usize =
+        size_of::<Self>() + 2 * (TIME_BOUNDS.len() + 1) * size_of::<AtomicU64>();
+
     fn new(bounds: &Bounds) -> Self {
         let nginx = bounds.nginx.as_ref().map(|nginx| NginxMeasures {
             connect: Histogram::new(&nginx.times),

@@ -4,19 +4,23 @@
 //! a channel. Counts of one label set never go down while any series has it, even when series come
 //! and go, because a counter that goes down reads as a restart.
 
+mod shown;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
 use super::counter::{Counter, Gauge};
-use super::measures::{Bounds, KindTotals};
+use super::measures::{Bounds, KindTotals, NginxBounds};
 use super::series::{IdentifiedBlock, SeriesBlock, SeriesTotals};
 use super::shard::CoreCounters;
-use crate::limits::SERIES_MAX;
+use crate::limits::{SAMPLES_SHOWN_MAX, SERIES_MAX};
 use crate::model::BackendKey;
 use crate::table::SeriesId;
 use crate::table::compile::SeriesLabels;
+
+use shown::Shown;
 
 /// The labels of exported series. Several series can share them: two ports of one Service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,6 +85,7 @@ pub struct Scrape {
     groups: Groups<MetricLabels, SeriesTotals>,
     /// Empty where nothing is told apart by them.
     places: Groups<PlaceLabels, KindTotals>,
+    shown: Shown<PlaceLabels>,
     removed: Vec<SeriesId>,
 }
 
@@ -107,21 +112,22 @@ impl<L: Ord + Clone, T: Default + Clone> Groups<L, T> {
     }
 
     /// `add` adds what the member counted to a sum.
-    fn leave(&mut self, labels: &L, add: impl FnOnce(&mut T)) {
-        let Some(group) = self.0.get_mut(labels) else { return };
+    fn leave(&mut self, labels: &L, add: impl FnOnce(&mut T)) -> Remaining {
+        let Some(group) = self.0.get_mut(labels) else { return Remaining::Nobody };
         group.members -= 1;
         if group.members == 0 {
             self.0.remove(labels);
-        } else {
-            add(&mut group.base);
+            return Remaining::Nobody;
         }
+        add(&mut group.base);
+        Remaining::Others
     }
 
     /// What is gone, to which what `counted` holds is added.
     fn sums<'a>(
         &self,
         counted: impl Iterator<Item = (&'a L, &'a SeriesBlock)>,
-        add: fn(&SeriesBlock, &mut T),
+        mut add: impl FnMut(&L, &SeriesBlock, &mut T),
     ) -> BTreeMap<L, T>
     where
         L: 'a,
@@ -130,18 +136,25 @@ impl<L: Ord + Clone, T: Default + Clone> Groups<L, T> {
         let mut sums: BTreeMap<L, T> = bases.collect();
         for (labels, block) in counted {
             match sums.get_mut(labels) {
-                Some(sum) => add(block, sum),
-                None => add(block, sums.entry(labels.clone()).or_default()),
+                Some(sum) => add(labels, block, sum),
+                None => add(labels, block, sums.entry(labels.clone()).or_default()),
             }
         }
         sums
     }
 }
 
+/// Who has labels still.
+#[derive(PartialEq, Eq)]
+enum Remaining {
+    Others,
+    Nobody,
+}
+
 /// All counts at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Sums over the cores, in the order of [`Counter::all`].
+    /// Sums over the cores, in the order of [`Counter::all`]; then what the scrape counts itself.
     pub counters: Vec<(&'static str, &'static str, u64)>,
     /// Sums over the cores, in the order of [`Gauge::all`].
     pub gauges: Vec<(&'static str, &'static str, u64)>,
@@ -159,7 +172,9 @@ impl Scrape {
     ) -> Self {
         let (series, removed) = (HashMap::new(), Vec::new());
         let (groups, places) = (Groups(BTreeMap::new()), Groups(BTreeMap::new()));
-        Self { cores, announced, bounds, series, groups, places, removed }
+        let lines = bounds.nginx.as_ref().map_or(0, NginxBounds::lines);
+        let shown = Shown::new(SAMPLES_SHOWN_MAX.checked_div(lines).unwrap_or(0));
+        Self { cores, announced, bounds, series, groups, places, shown, removed }
     }
 
     /// What everything is counted by.
@@ -195,11 +210,13 @@ impl Scrape {
     /// Sums everything, then forgets the removed series.
     pub fn snapshot(&mut self) -> Snapshot {
         self.attach_announced();
+        let places = self.sum_places();
+        let counters = Counter::all().map(|(c, name, help)| (name, help, self.total(c)));
         let snapshot = Snapshot {
-            counters: Counter::all().map(|(c, name, help)| (name, help, self.total(c))).collect(),
+            counters: counters.chain([(PLACES_FULL.0, PLACES_FULL.1, self.shown.full())]).collect(),
             gauges: Gauge::all().map(|(g, name, help)| (name, help, self.amount(g))).collect(),
             series: self.sum_series(),
-            places: self.sum_places(),
+            places,
         };
         self.forget_removed();
         snapshot
@@ -219,34 +236,24 @@ impl Scrape {
 
     fn sum_series(&self) -> Vec<(MetricLabels, SeriesTotals)> {
         let fixed = fixed_labels();
-        let counted = self.blocks(&fixed).map(|(place, block)| (&place.labels, block));
-        let sums = self.groups.sums(counted, SeriesBlock::add_to);
+        let counted = blocks(&self.series, &self.cores, &fixed);
+        let counted = counted.map(|(place, block)| (&place.labels, block));
+        let sums = self.groups.sums(counted, |_, block, sum| block.add_to(sum));
         sums.into_iter().filter(|(_, sum)| !sum.is_empty()).collect()
     }
 
-    fn sum_places(&self) -> Vec<(PlaceLabels, KindTotals)> {
+    fn sum_places(&mut self) -> Vec<(PlaceLabels, KindTotals)> {
         if self.bounds.nginx.is_none() {
             return Vec::new();
         }
         let fixed = fixed_labels();
-        let sums = self.places.sums(self.blocks(&fixed), SeriesBlock::add_kinds_to);
-        sums.into_iter().filter(|(_, sum)| !sum.is_empty()).collect()
-    }
-
-    /// All blocks; `fixed`: labels of those that no series has.
-    fn blocks<'a>(
-        &'a self,
-        fixed: &'a [PlaceLabels; 2],
-    ) -> impl Iterator<Item = (&'a PlaceLabels, &'a SeriesBlock)> {
-        let of_series = self.series.values().flat_map(|series| {
-            series.blocks.iter().map(|identified| (&series.labels, &identified.block))
+        let counted = blocks(&self.series, &self.cores, &fixed);
+        // At once, so that what is not shown takes no memory either.
+        let sums = self.places.sums(counted, |place, block, sum| {
+            block.add_kinds_to(sum);
+            self.shown.fold(place, sum);
         });
-        let [unmatched, overflow] = fixed;
-        let of_cores = self
-            .cores
-            .iter()
-            .flat_map(move |core| [(unmatched, &core.unmatched), (overflow, &core.overflow)]);
-        of_series.chain(of_cores)
+        sums.into_iter().filter(|(_, sum)| !sum.is_empty()).collect()
     }
 
     fn attach_announced(&mut self) {
@@ -263,15 +270,44 @@ impl Scrape {
             let Some(series) = self.series.remove(&id) else { continue };
             let blocks = || series.blocks.iter().map(|identified| &identified.block);
             self.groups.leave(&series.labels.labels, |sum| blocks().for_each(|b| b.add_to(sum)));
-            self.places.leave(&series.labels, |sum| blocks().for_each(|b| b.add_kinds_to(sum)));
+            let (labels, shown) = (&series.labels, &mut self.shown);
+            let remaining = self.places.leave(labels, |sum| {
+                blocks().for_each(|b| b.add_kinds_to(sum));
+                shown.fold(labels, sum);
+            });
+            if remaining == Remaining::Nobody {
+                shown.forget(labels);
+            }
         }
     }
+}
+
+/// All blocks; `fixed`: labels of those that no series has.
+fn blocks<'a>(
+    series: &'a HashMap<SeriesId, Series>,
+    cores: &'a [Arc<CoreCounters>],
+    fixed: &'a [PlaceLabels; 2],
+) -> impl Iterator<Item = (&'a PlaceLabels, &'a SeriesBlock)> {
+    let of_series = series.values().flat_map(|series| {
+        series.blocks.iter().map(|identified| (&series.labels, &identified.block))
+    });
+    let [unmatched, overflow] = fixed;
+    let of_cores = cores
+        .iter()
+        .flat_map(move |core| [(unmatched, &core.unmatched), (overflow, &core.overflow)]);
+    of_series.chain(of_cores)
 }
 
 /// Of requests that nothing matched, and of those without a series of their own.
 fn fixed_labels() -> [PlaceLabels; 2] {
     [PlaceLabels::fixed(""), PlaceLabels::fixed(OVERFLOW)]
 }
+
+/// Name and help, as of a [`Counter`].
+const PLACES_FULL: (&str, &str) = (
+    "metrics_places_full",
+    "Paths whose further methods and statuses are shown together by the names of ingress-nginx.",
+);
 
 /// The name of an object that none can have.
 pub const OVERFLOW: &str = "_overflow";

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::histogram::add_single_writer;
-use super::measures::{Bounds, KindTotals, MeasureTotals, Room, SeriesMeasures, Told};
+use super::measures::{Bounds, KindTotals, MeasureTotals, Measures, Room, SeriesMeasures, Told};
 use super::record::ExchangeRecord;
 use super::status::{CLASSES, StatusLabel, class_of, place_of};
 use crate::limits::{SERIES_BYTES, STATUS_CODES_MAX};
@@ -33,7 +33,9 @@ pub struct IdentifiedBlock {
     pub block: SeriesBlock,
 }
 
-const _: () = assert!(size_of::<IdentifiedBlock>() <= SERIES_BYTES);
+/// The counts of an `Arc` are aligned as what is behind them.
+const COUNTED_BYTES: usize = size_of::<IdentifiedBlock>() + align_of::<IdentifiedBlock>();
+const _: () = assert!(COUNTED_BYTES + Measures::BYTES <= SERIES_BYTES);
 
 impl SeriesBlock {
     /// Nothing counted yet.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::*;
-use crate::limits::{KINDS_MAX, KINDS_PER_SERIES_MAX};
+use crate::limits::{FLAG_BUCKETS_MAX, KINDS_MAX, KINDS_PER_SERIES_MAX};
 use crate::model::NginxMetrics;
 use crate::telemetry::samples::{attempt, labels, record, series};
 use crate::telemetry::{CoreTelemetry, ExchangeRecord, telemetry};
@@ -249,4 +249,43 @@ fn kinds_above_the_limit_of_a_core_are_counted_together() {
     let rests = places(&snapshot).iter().filter(|row| row.ends_with(" rest=1")).count();
     assert_eq!((rests, scrape.total(Counter::KindsTogether)), (3, 3));
     assert_eq!(snapshot.series.len(), KINDS_MAX + 3, "our own names have all");
+}
+
+#[test]
+fn kinds_above_the_limit_of_a_scrape_are_shown_together_and_stay_so() {
+    let many: Arc<[f64]> = (1..).map(f64::from).take(FLAG_BUCKETS_MAX).collect();
+    let [times, lengths, sizes] = [Arc::clone(&many), Arc::clone(&many), many];
+    let metrics = NginxMetrics { times, lengths, sizes, ..NginxMetrics::default() };
+    let bounds = Bounds::new(Some(&metrics));
+    let room = SAMPLES_SHOWN_MAX / bounds.nginx.as_ref().expect("wanted").lines();
+    let (shards, mut scrape) = telemetry(2, bounds);
+    let row = |ingress: &str| format!("{ingress}a.example/a GET 200=1");
+    let count = u32::try_from(room).expect("small") + 5;
+    for slot in 0..count {
+        scrape.series_added(series(slot, 0), &at(&format!("i{slot}"), PLACE));
+        // Neither core has too many.
+        shards[usize::from(slot % 2 == 0)].record(&exchange(slot, 0, 200));
+    }
+    let full = |snapshot: &Snapshot| {
+        let found = snapshot.counters.iter().find(|(name, ..)| *name == PLACES_FULL.0);
+        found.map(|(.., count)| *count)
+    };
+    let check = |snapshot: &Snapshot| {
+        let rests = places(snapshot).iter().filter(|row| row.ends_with(" rest=1")).count();
+        assert_eq!((snapshot.places.len() - rests, rests, full(snapshot)), (room, 5, Some(5)));
+    };
+    let first = scrape.snapshot();
+    check(&first);
+    assert_eq!(scrape.total(Counter::KindsTogether), 0);
+    let shown = places(&first);
+    assert_eq!(places(&scrape.snapshot()), shown);
+    // One that is shown goes. Who comes has its place; who found none stays among the rest.
+    let gone = (0..count).find(|slot| shown.contains(&row(&format!("i{slot}")))).expect("a row");
+    scrape.series_removed(series(gone, 0));
+    scrape.snapshot();
+    scrape.series_added(series(gone, 1), &at("new", PLACE));
+    shards[0].record(&exchange(gone, 1, 200));
+    let last = scrape.snapshot();
+    check(&last);
+    assert!(places(&last).contains(&row("new")));
 }
