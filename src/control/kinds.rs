@@ -38,6 +38,8 @@ pub struct KindInfo {
     pub role: Role,
     /// What happens where it cannot be read: a clause.
     pub unread: &'static str,
+    /// What happens where states of its objects cannot be written: a clause; empty: none are.
+    pub unwritten: &'static str,
     /// What happens where it is not watched: a sentence.
     pub unseen: &'static str,
     /// What happens where those that others name cannot be read: a sentence.
@@ -146,6 +148,7 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         need: Need::Required,
         role: Role::Names,
         unread: "nothing is routed",
+        unwritten: "no Ingress shows its address (or use --update-status=false)",
         old_versions: &["networking.k8s.io/v1beta1", "extensions/v1beta1"],
         ..row::<Ingress>(Kind::Ingress)
     },
@@ -171,6 +174,7 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
     },
     KindInfo {
         unread: "no object of a Gateway may name one in another namespace",
+        unwritten: "",
         same_versions: &["gateway.networking.k8s.io/v1"],
         ..extension::<ReferenceGrant>(Kind::ReferenceGrant)
     },
@@ -199,7 +203,12 @@ const BETA: &[&str] = &["gateway.networking.k8s.io/v1beta1"];
 
 /// What a cluster may be without.
 const fn extension<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
-    KindInfo { reading: Reading::Whole, need: Need::IfServed, ..row::<K>(kind) }
+    KindInfo {
+        reading: Reading::Whole,
+        need: Need::IfServed,
+        unwritten: "their owners are not told what became of them (or use --update-status=false)",
+        ..row::<K>(kind)
+    }
 }
 
 /// What the API itself says.
@@ -214,6 +223,7 @@ const fn row<K: Resource<Scope: Place>>(kind: Kind) -> KindInfo {
         need: Need::Optional,
         role: Role::Plain,
         unread: "",
+        unwritten: "",
         unseen: "Their changes are not seen.",
         unnamed: "",
         page: KUBE_PAGE_OBJECTS,

@@ -65,6 +65,23 @@ impl Need {
         Self { verdict, is_namespaced: info.scope == KindScope::Namespaced, ..need }
     }
 
+    /// What writing states of a kind takes; `None`: it has none.
+    fn write(info: &KindInfo) -> Option<Self> {
+        if info.unwritten.is_empty() {
+            return None;
+        }
+        let need = Self::new(info.group, info.plural, &["patch"], info.unwritten).lesser();
+        let instead: &[_] = match info.kind {
+            Kind::Ingress => &[
+                ("networking.k8s.io", "ingresses", "", "get"),
+                ("networking.k8s.io", "ingresses", "status", "update"),
+            ],
+            _ => &[],
+        };
+        let is_namespaced = info.scope == KindScope::Namespaced;
+        Some(Self { subresource: "status", instead, is_namespaced, ..need })
+    }
+
     fn namespace(self, namespace: &Arc<str>) -> Self {
         Self { namespace: Arc::clone(namespace), ..self }
     }
@@ -119,12 +136,13 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
         _ => Need::follow(info),
     });
     let mut needs: Vec<_> = of_cluster.collect();
+    needs.extend(of_states(KindScope::Cluster, args));
     let namespaces = match reach {
         Reach::All | Reach::Selector(_) => vec![Arc::from("")],
         Reach::Namespaces(names) => names.iter().map(|name| Arc::from(&**name)).collect(),
     };
     for namespace in &namespaces {
-        needs.extend(of_namespace(namespace, cluster.update_status));
+        needs.extend(of_namespace(namespace, args));
     }
     let watched = |namespace: &Arc<str>| namespaces.iter().any(|n| n.is_empty() || n == namespace);
     for named in lower_options(args).named() {
@@ -152,24 +170,21 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
 }
 
 /// What is watched and written wherever Ingresses are.
-fn of_namespace(namespace: &Arc<str>, update_status: bool) -> Vec<Need> {
+fn of_namespace(namespace: &Arc<str>, args: &ServeArgs) -> Vec<Need> {
     let followed = KindInfo::followed(KindScope::Namespaced);
     let mut needs: Vec<_> = followed.map(Need::follow).collect();
-    if update_status {
-        let ingress = info(Kind::Ingress);
-        let without = "no Ingress shows its address (or use --update-status=false)";
-        let need = Need::new(ingress.group, ingress.plural, &["patch"], without);
-        let instead = &[
-            ("networking.k8s.io", "ingresses", "", "get"),
-            ("networking.k8s.io", "ingresses", "status", "update"),
-        ];
-        needs.push(Need { subresource: "status", instead, ..need }.lesser());
-    }
+    needs.extend(of_states(KindScope::Namespaced, args));
     let without = "owners of objects are not told of problems";
     let need = Need::new("events.k8s.io", "events", &["create", "patch"], without).lesser();
     let instead = &[("", "events", "", "create"), ("", "events", "", "patch")];
     needs.push(Need { instead, ..need });
     needs.into_iter().map(|need| need.namespace(namespace)).collect()
+}
+
+/// States of objects, where they are written.
+fn of_states(scope: KindScope, args: &ServeArgs) -> impl Iterator<Item = Need> {
+    let is_written = args.cluster.update_status;
+    KindInfo::followed(scope).filter(move |_| is_written).filter_map(Need::write)
 }
 
 /// What the holder of the Lease needs, and where addresses and zone come from.
@@ -334,6 +349,9 @@ mod tests {
         for right in [
             "list ingresses/ [networking.k8s.io] :",
             "patch ingresses/status [networking.k8s.io] :",
+            "patch gateways/status [gateway.networking.k8s.io] :",
+            "patch udproutes/status [gateway.networking.k8s.io] :",
+            "patch gatewayclasses/status [gateway.networking.k8s.io] :",
             "watch ingressclasses/ [networking.k8s.io] :",
             // Selectors of listeners.
             "watch namespaces/ [] :",
@@ -347,7 +365,7 @@ mod tests {
             assert!(all.iter().any(|asked| asked == right), "{right}: {all:#?}");
         }
         let is_asked = |rights: &[String], part: &str| rights.iter().any(|r| r.contains(part));
-        assert!(!is_asked(&all, "nodes"));
+        assert!(!is_asked(&all, "nodes") && !is_asked(&all, "referencegrants/status"));
         assert!(!is_asked(&all, "validating") && !is_asked(&all, "get secrets"));
 
         let flags = "--update-status false --default-ssl-certificate certs/wild --node-name n \
@@ -392,8 +410,8 @@ mod tests {
         );
         // What ingress-nginx is given does as well.
         let theirs = |right: &Right| {
-            let is_status = right.subresource == "status" && right.verb == "patch";
-            is_status
+            let is_status = right.subresource == "status" && right.resource == "ingresses";
+            is_status && right.verb == "patch"
                 || right.group == "events.k8s.io"
                 || right.verb == "get" && right.resource == "secrets"
         };
