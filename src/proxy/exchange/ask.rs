@@ -123,7 +123,8 @@ impl Question<'_> {
             }
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             facts.tries = tries;
-            let room = Room { is_in_time: self.until.may_repeat(Duration::ZERO), has_other };
+            let is_in_time = self.until.may_repeat(Duration::ZERO);
+            let room = Room { is_in_time, may_connect: connecting.is_left() };
             if !retry::may_repeat(failure, facts, room) {
                 return Err(Unanswerable::Failed(failure));
             }

@@ -144,8 +144,8 @@ impl Exchange<'_> {
             tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
             let facts = self.facts(tries, treatment, is_reused, &progress);
             let is_in_time = until.may_repeat(treatment.backoff.unwrap_or_default());
-            let has_other = stay != Stay::Kept && self.has_other(backend, &lease);
-            if !retry::may_repeat(failure, facts, Room { is_in_time, has_other }) {
+            let may_connect = connecting.is_left();
+            if !retry::may_repeat(failure, facts, Room { is_in_time, may_connect }) {
                 self.count_failure(failure);
                 return Served::Owed(unsaid, Reply::to_failure(failure, treatment.exhausted));
             }

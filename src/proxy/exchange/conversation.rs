@@ -140,7 +140,7 @@ pub async fn run(
     }
     let room = Room {
         is_in_time: talk.until.may_repeat(talk.route.plan.treatment.backoff.unwrap_or_default()),
-        has_other: true,
+        may_connect: true,
     };
     let statuses = &talk.route.plan.treatment.retried_statuses;
     if retry::is_status_repeated(head.status, statuses, facts, room) {

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::limits::TICK;
 use crate::model::{RetryCause, RetryCauses};
 use crate::proxy::upstream::failure::Failure;
 
@@ -32,14 +33,14 @@ pub struct Facts {
 pub struct Room {
     /// Time, by the policy and by the deadline of the whole exchange.
     pub is_in_time: bool,
-    /// An endpoint that this request did not try.
-    pub has_other: bool,
+    /// Time for connections ([`ConnectTime::is_left`]).
+    pub may_connect: bool,
 }
 
 /// Whether to try again.
 ///
 /// Where there is no other endpoint the same one is asked again, as ingress-nginx does. The time
-/// for connections is one for all tries, so that it is used up when the only endpoint let it pass.
+/// for connections is one for all tries: the only endpoint may use it up, or a try end before.
 #[must_use]
 pub fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
     if !facts.is_replayable || facts.tries >= facts.tries_max || !room.is_in_time {
@@ -50,7 +51,7 @@ pub fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
         Failure::Connect | Failure::Tls | Failure::Refused => is_cause(RetryCause::Error),
         // The race of keep-alive, of which the endpoint knows nothing.
         Failure::NothingSent => is_cause(RetryCause::Error) || facts.is_reused,
-        Failure::ConnectTimeout => is_cause(RetryCause::Timeout) && room.has_other,
+        Failure::ConnectTimeout => is_cause(RetryCause::Timeout) && room.may_connect,
         Failure::NoResponse | Failure::Truncated => is_cause(RetryCause::Error) && facts.is_safe(),
         Failure::Timeout => is_cause(RetryCause::Timeout) && facts.is_safe(),
         // What lies on a connection since it was idle answers nothing.
@@ -82,7 +83,7 @@ pub const fn is_free(failure: Failure, is_reused: bool, wants_fresh: bool) -> bo
 /// Source: RFC 9110 section 15.5.9: the request may be repeated on a new connection.
 #[must_use]
 pub fn is_farewell(status: u16, is_persistent: bool, facts: Facts) -> bool {
-    let room = Room { is_in_time: true, has_other: true };
+    let room = Room { is_in_time: true, may_connect: true };
     status == 408
         && !is_persistent
         && facts.is_reused
@@ -105,6 +106,12 @@ impl ConnectTime {
     #[must_use]
     pub fn share(self, has_other: bool) -> Duration {
         if has_other { self.0 / 2 } else { self.0 }
+    }
+
+    /// Whether another connection may be tried: what the clock of a core tells apart is there.
+    #[must_use]
+    pub fn is_left(self) -> bool {
+        self.0 >= TICK
     }
 
     /// So much went by.
@@ -136,8 +143,8 @@ mod tests {
         is_replayable: true,
     };
     const POST: Facts = Facts { is_idempotent: false, ..FACTS };
-    const ROOM: Room = Room { is_in_time: true, has_other: true };
-    const ALONE: Room = Room { has_other: false, ..ROOM };
+    const ROOM: Room = Room { is_in_time: true, may_connect: true };
+    const USED_UP: Room = Room { may_connect: false, ..ROOM };
 
     use Failure::*;
 
@@ -163,9 +170,13 @@ mod tests {
         check(reused(FACTS), ROOM, &[&elsewhere[..], &[Malformed]].concat());
         check(POST, ROOM, &unsent);
         check(reused(POST), ROOM, &unsent);
-        // The only endpoint is asked again unless it used up the time for connections.
-        check(FACTS, ALONE, &[Connect, Tls, Refused, NothingSent, NoResponse, Truncated, Timeout]);
-        check(POST, ALONE, &[Connect, Tls, Refused, NothingSent]);
+        // Where the time for connections is used up, what was connected is repeated all the same.
+        check(
+            FACTS,
+            USED_UP,
+            &[Connect, Tls, Refused, NothingSent, NoResponse, Truncated, Timeout],
+        );
+        check(POST, USED_UP, &[Connect, Tls, Refused, NothingSent]);
         // Nothing to repeat it with.
         check(Facts { is_replayable: false, ..FACTS }, ROOM, &[]);
         check(Facts { tries: 3, ..FACTS }, ROOM, &[]);
@@ -222,10 +233,12 @@ mod tests {
     fn connections_of_one_request_share_its_time() {
         let mut time = ConnectTime::new(Duration::from_secs(5));
         assert_eq!(time.share(false), Duration::from_secs(5));
+        assert!(!ConnectTime::new(TICK / 2).is_left());
         for (spent, half) in [(2500, 1250), (1250, 625), (1250, 0), (9000, 0)] {
             time.spend(Duration::from_millis(spent));
             assert_eq!(time.share(true), Duration::from_millis(half));
             assert_eq!(time.share(false), Duration::from_millis(2 * half));
+            assert_eq!(time.is_left(), half > 0);
         }
     }
 

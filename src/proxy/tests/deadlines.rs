@@ -310,6 +310,19 @@ fn connections_of_a_request_share_their_time() {
     check(&[
         Row { name: "the only endpoint has all of it", ..late },
         Row {
+            name: "a try that ends before leaves some to the next",
+            policies: |policies| {
+                policies.timeouts.connect = Some(SECOND * 4);
+                policies.timeouts.backend_request = Some(SECOND);
+            },
+            endpoints: &[&[&[Ignores], &[Hears(END), OK]]],
+            gets: "200 ok | open",
+            at: 10,
+            asked: &[(2, 1, 1)],
+            log: &["200 a:connect_timeout a:200"],
+            ..late
+        },
+        Row {
             name: "the first of two has half of it",
             endpoints: &[&[&[Ignores]], WELL],
             gets: "200 ok | open",
