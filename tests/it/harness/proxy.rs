@@ -293,14 +293,32 @@ impl Proxy {
     pub(crate) fn spare_descriptors(&self, spare: Option<usize>) {
         use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
         let pid = Pid::from_child(&self.child);
-        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("descriptors");
-        let open: BTreeSet<u64> =
-            folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+        let open = self.descriptors();
         let mut free = (0..).filter(|number| !open.contains(number));
         // The child has our own maximum, and raised its limit to it.
         let maximum = getrlimit(Resource::Nofile).maximum;
         let current = spare.and_then(|spare| free.nth(spare)).or(maximum);
         prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum }).expect("prlimit");
+    }
+
+    fn descriptors(&self) -> BTreeSet<u64> {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("descriptors");
+        folder.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// Clients at the numbers that are free below the last descriptor. A limit is one of numbers:
+    /// with a gap, those that are closed above it are of no use to anybody.
+    #[track_caller]
+    pub(crate) fn fill_descriptors(&self) -> Vec<Client> {
+        let mut fillers = Vec::new();
+        wait_until("the descriptors to be without gaps", || {
+            let open = self.descriptors();
+            let last = open.last().copied().unwrap_or_default();
+            let gaps = (0..last).filter(|number| !open.contains(number)).count();
+            fillers.extend((0..gaps).map(|_| self.client()));
+            gaps == 0
+        });
+        fillers
     }
 
     #[track_caller]

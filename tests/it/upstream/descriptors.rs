@@ -69,6 +69,7 @@ fn idle_connections_give_way_to_new_ones(driver: Driver) {
     let (idle, wanted) = (Backend::echo("a"), Backend::echo("b"));
     let proxy = Proxy::start(driver, two_hosts(&idle, &wanted));
     let mut clients = ask(&proxy, "a.example", 8);
+    let _fillers = proxy.fill_descriptors();
     proxy.spare_descriptors(Some(0));
     for client in &mut clients {
         client.send("POST / HTTP/1.1\r\nHost: b.example\r\nContent-Length: 2\r\n\r\nok");
