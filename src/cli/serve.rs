@@ -30,7 +30,7 @@ use crate::control::password_threads;
 use crate::control::source::kubernetes::KubernetesOptions;
 use crate::control::source::reach::Reach;
 use crate::control::traces::{self, Identity, SpanOrders, SpanSender};
-use crate::control::write::{AddressSource, GatewayServices, WriterOptions};
+use crate::control::write::{AddressSource, GatewayServices, NodeAddresses, WriterOptions};
 use crate::control::{ControlError, ControlLoop, ControlRoom, ControlState, Controller, OwnThread};
 use crate::limits::{
     ACCESS_LOG_END_TIMEOUT, ADMISSION_REVIEWS_MAX, CONTROL_BEAT, DRAIN_END_GRACE, SPANS_END_TIMEOUT,
@@ -263,7 +263,10 @@ fn certificate_source(args: &ClusterArgs) -> CertificateSource {
 fn writer_options(args: &ClusterArgs, api: &kube::Config, controller: &Arc<str>) -> WriterOptions {
     let addresses = match (&args.publish_status_address[..], &args.publish_service) {
         ([], Some(service)) => AddressSource::Service(service.clone()),
-        ([], None) => AddressSource::Nodes { is_internal: args.report_node_internal_ip_address },
+        ([], None) if args.report_node_internal_ip_address => {
+            AddressSource::Nodes(NodeAddresses::Internal)
+        }
+        ([], None) => AddressSource::Nodes(NodeAddresses::ExternalFirst),
         (addresses, _) => AddressSource::Fixed(addresses.to_vec()),
     };
     WriterOptions {

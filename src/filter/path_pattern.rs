@@ -80,8 +80,11 @@ impl PathPattern {
     /// See [`PathPatternError`].
     pub fn weighing(weight: usize, text: &str, source: &str) -> Result<Self, PathPatternError> {
         let tree = parse(source)?;
-        let (head, is_whole) = head(&tree);
-        let engine = if is_whole { Engine::Head } else { Engine::new(&tree)? };
+        let (head, rest) = head(&tree);
+        let engine = match rest {
+            Rest::Nothing => Engine::Head,
+            Rest::Something => Engine::new(&tree)?,
+        };
         Ok(Self(Arc::new(Compiled {
             text: text.into(),
             weight,
@@ -254,21 +257,30 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// What each match begins with, in lower case, and whether that is all of the pattern.
-fn head(tree: &Hir) -> (Vec<u8>, bool) {
+/// What a pattern asks for behind its head.
+#[derive(Clone, Copy)]
+enum Rest {
+    Nothing,
+    Something,
+}
+
+/// What each match begins with, in lower case.
+fn head(tree: &Hir) -> (Vec<u8>, Rest) {
     let mut head = Vec::new();
-    let mut is_whole = true;
-    let HirKind::Concat(parts) = tree.kind() else { return (head, false) };
+    let mut rest = Rest::Nothing;
+    let HirKind::Concat(parts) = tree.kind() else { return (head, Rest::Something) };
     let mut parts = parts.iter();
     if parts.next().map(Hir::kind) != Some(&HirKind::Look(Look::Start)) {
-        return (head, false);
+        return (head, Rest::Something);
     }
     for part in parts {
         match part.kind() {
             HirKind::Literal(literal) => {
                 head.extend(literal.0.iter().map(u8::to_ascii_lowercase));
                 // Its case counts.
-                is_whole &= !literal.0.iter().any(u8::is_ascii_alphabetic);
+                if literal.0.iter().any(u8::is_ascii_alphabetic) {
+                    rest = Rest::Something;
+                }
             }
             HirKind::Class(Class::Bytes(class)) => match class.ranges() {
                 [upper, lower]
@@ -278,12 +290,12 @@ fn head(tree: &Hir) -> (Vec<u8>, bool) {
                 {
                     head.push(lower.start());
                 }
-                _ => return (head, false),
+                _ => return (head, Rest::Something),
             },
-            _ => return (head, false),
+            _ => return (head, Rest::Something),
         }
     }
-    (head, is_whole)
+    (head, rest)
 }
 
 /// The last line of what the parser draws.

@@ -223,6 +223,13 @@ const ROOT: u32 = 0;
 /// The root's parent, so that the root is not taken for its own child with an empty element.
 const NO_PARENT: u32 = u32::MAX;
 
+/// How much of a path a node stands for.
+#[derive(Clone, Copy)]
+enum Extent {
+    Whole,
+    Beginning,
+}
+
 impl Tree {
     fn new(mut literals: Vec<Literal<'_>>) -> Self {
         // By element, not by byte: `/a-b` sorts between `/a` and `/a/c` as text.
@@ -238,10 +245,13 @@ impl Tree {
     /// there is neither an allocation nor a bound on depth.
     #[inline]
     fn find<T>(&self, path: &[u8], mut accept: impl FnMut(Hit) -> Option<T>) -> Option<T> {
-        let (mut at, mut is_whole) = self.walk(path);
+        let (mut at, mut extent) = self.walk(path);
         loop {
             let node = self.nodes.get(at as usize)?;
-            let candidates = if is_whole { &node.at } else { &node.below };
+            let candidates = match extent {
+                Extent::Whole => &node.at,
+                Extent::Beginning => &node.below,
+            };
             if !candidates.is_empty() {
                 let matched_bytes = node.path_bytes as usize;
                 let hit = Hit { candidates: candidates.clone(), matched_bytes };
@@ -253,28 +263,28 @@ impl Tree {
                 return None;
             }
             at = node.shorter;
-            is_whole = false;
+            extent = Extent::Beginning;
         }
     }
 
-    /// The deepest node on the way of `path`, and whether it stands for the whole of it.
+    /// The deepest node on the way of `path`, and for how much of it that stands.
     #[inline]
-    fn walk(&self, path: &[u8]) -> (u32, bool) {
+    fn walk(&self, path: &[u8]) -> (u32, Extent) {
         let mut at = ROOT;
-        let Some(mut rest) = path.strip_prefix(b"/") else { return (at, false) };
+        let Some(mut rest) = path.strip_prefix(b"/") else { return (at, Extent::Beginning) };
         loop {
             // One byte more than the longest element shows whether this one is longer.
             let window = rest.get(..=self.element_bytes_max).unwrap_or(rest);
             let end = memchr::memchr(b'/', window);
             if end.is_none() && window.len() > self.element_bytes_max {
-                return (at, false);
+                return (at, Extent::Beginning);
             }
             let (element, tail) = rest.split_at(end.unwrap_or(window.len()));
-            let Some(child) = self.child(at, element) else { return (at, false) };
+            let Some(child) = self.child(at, element) else { return (at, Extent::Beginning) };
             at = child;
-            let Some(next) = tail.get(1..) else { return (at, true) };
+            let Some(next) = tail.get(1..) else { return (at, Extent::Whole) };
             if !self.nodes.get(at as usize).is_some_and(|node| node.has_children) {
-                return (at, false);
+                return (at, Extent::Beginning);
             }
             rest = next;
         }

@@ -77,42 +77,51 @@ pub(crate) fn widest(text: &str, path: &str) -> Option<PathPattern> {
     PathPattern::new(text, &source).ok()
 }
 
-/// What stands behind `(`, what it is, and whether it is that which costs more than linear time.
-const GROUPS: &[(&str, &str, bool)] = &[
-    ("(?=", "a look-ahead", true),
-    ("(?!", "a look-ahead", true),
-    ("(?<=", "a look-behind", true),
-    ("(?<!", "a look-behind", true),
-    ("(?>", "an atomic group", true),
-    ("(?(", "a condition", true),
-    ("(?P=", "a back-reference", true),
-    ("(?P>", "a recursion", true),
-    ("(?&", "a recursion", true),
-    ("(?R", "a recursion", true),
-    ("(?0", "a recursion", true),
-    ("(?|", "a branch reset", false),
-    ("(?#", "a comment", false),
-    ("(?C", "a callout", false),
-    ("(*", "a verb of PCRE", false),
+/// What a part of an expression would cost if it was supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cost {
+    Linear,
+    NotLinear,
+}
+
+use Cost::{Linear, NotLinear};
+
+/// What stands behind `(`, what it is, and what it would cost.
+const GROUPS: &[(&str, &str, Cost)] = &[
+    ("(?=", "a look-ahead", NotLinear),
+    ("(?!", "a look-ahead", NotLinear),
+    ("(?<=", "a look-behind", NotLinear),
+    ("(?<!", "a look-behind", NotLinear),
+    ("(?>", "an atomic group", NotLinear),
+    ("(?(", "a condition", NotLinear),
+    ("(?P=", "a back-reference", NotLinear),
+    ("(?P>", "a recursion", NotLinear),
+    ("(?&", "a recursion", NotLinear),
+    ("(?R", "a recursion", NotLinear),
+    ("(?0", "a recursion", NotLinear),
+    ("(?|", "a branch reset", Linear),
+    ("(?#", "a comment", Linear),
+    ("(?C", "a callout", Linear),
+    ("(*", "a verb of PCRE", Linear),
 ];
 
 /// Likewise behind `\`.
-const ESCAPES: &[(char, &str, bool)] = &[
-    ('k', "a back-reference", true),
-    ('g', "a back-reference", true),
-    ('G', "an anchor at the last match", false),
-    ('K', "a new start of the match", false),
-    ('R', "a line end of any kind", false),
-    ('X', "a grapheme", false),
-    ('C', "a single octet", false),
-    ('N', "all but a line end", false),
-    ('Q', "quoted text", false),
-    ('h', "horizontal space", false),
-    ('H', "all but horizontal space", false),
-    ('v', "vertical space", false),
-    ('V', "all but vertical space", false),
-    ('p', "a Unicode property", false),
-    ('P', "a Unicode property", false),
+const ESCAPES: &[(char, &str, Cost)] = &[
+    ('k', "a back-reference", NotLinear),
+    ('g', "a back-reference", NotLinear),
+    ('G', "an anchor at the last match", Linear),
+    ('K', "a new start of the match", Linear),
+    ('R', "a line end of any kind", Linear),
+    ('X', "a grapheme", Linear),
+    ('C', "a single octet", Linear),
+    ('N', "all but a line end", Linear),
+    ('Q', "quoted text", Linear),
+    ('h', "horizontal space", Linear),
+    ('H', "all but horizontal space", Linear),
+    ('v', "vertical space", Linear),
+    ('V', "all but vertical space", Linear),
+    ('p', "a Unicode property", Linear),
+    ('P', "a Unicode property", Linear),
 ];
 
 /// An expression of PCRE in the words of the engine, where both mean the same by other words.
@@ -151,11 +160,11 @@ fn literal<'t>(text: &'t str, out: &mut String) -> &'t str {
     copy(text, text.chars().next().map_or(0, char::len_utf8), out)
 }
 
-fn refused(part: &str, what: &'static str, is_not_linear: bool) -> ExpressionError {
+fn refused(part: &str, what: &'static str, cost: Cost) -> ExpressionError {
     let part = format!("{part:?}");
-    match is_not_linear {
-        true => ExpressionError::NotLinear { part, what },
-        false => ExpressionError::NotSupported { part, what },
+    match cost {
+        NotLinear => ExpressionError::NotLinear { part, what },
+        Linear => ExpressionError::NotSupported { part, what },
     }
 }
 
@@ -165,14 +174,14 @@ fn escape<'t>(text: &'t str, out: &mut String, place: Place) -> Result<&'t str, 
         return Err(ExpressionError::NotSupported { part, what: "an escape of nothing" });
     };
     let part = text.get(..letter.len_utf8().saturating_add(1)).unwrap_or_default();
-    if let Some((_, what, is_not_linear)) = ESCAPES.iter().find(|(other, ..)| *other == letter) {
-        return Err(refused(part, what, *is_not_linear));
+    if let Some((_, what, cost)) = ESCAPES.iter().find(|(other, ..)| *other == letter) {
+        return Err(refused(part, what, *cost));
     }
     Ok(match letter {
         '1'..='9' if place == Place::Outside => {
-            return Err(refused(part, "a back-reference", true));
+            return Err(refused(part, "a back-reference", NotLinear));
         }
-        '0'..='9' => return Err(refused(part, "an octal number", false)),
+        '0'..='9' => return Err(refused(part, "an octal number", Linear)),
         // The end, also before a line feed there, which no path has.
         'Z' => {
             out.push_str("\\z");
@@ -210,10 +219,8 @@ fn class<'t>(text: &'t str, out: &mut String) -> Result<&'t str, ExpressionError
 }
 
 fn group<'t>(text: &'t str, out: &mut String) -> Result<&'t str, ExpressionError> {
-    if let Some((part, what, is_not_linear)) =
-        GROUPS.iter().find(|(begin, ..)| text.starts_with(begin))
-    {
-        return Err(refused(part, what, *is_not_linear));
+    if let Some((part, what, cost)) = GROUPS.iter().find(|(begin, ..)| text.starts_with(begin)) {
+        return Err(refused(part, what, *cost));
     }
     if let Some(name) = text.strip_prefix("(?'")
         && let Some((name, rest)) = name.split_once('\'')
@@ -224,7 +231,7 @@ fn group<'t>(text: &'t str, out: &mut String) -> Result<&'t str, ExpressionError
     if let Some(rest) = text.strip_prefix("(?")
         && rest.trim_start_matches(['+', '-']).starts_with(|c: char| c.is_ascii_digit())
     {
-        return Err(refused(text.get(..3).unwrap_or(text), "a recursion", true));
+        return Err(refused(text.get(..3).unwrap_or(text), "a recursion", NotLinear));
     }
     // What follows the sign belongs to it, and repeats nothing.
     let octets = if text.starts_with("(?") { 2 } else { 1 };
@@ -247,7 +254,7 @@ fn repetition<'t>(text: &'t str, out: &mut String) -> Result<&'t str, Expression
         Some('?') => Ok(copy(rest, 1, out)),
         Some('+') => {
             let part = text.get(..octets.saturating_add(1)).unwrap_or_default();
-            Err(refused(part, "a possessive repetition", true))
+            Err(refused(part, "a possessive repetition", NotLinear))
         }
         _ => Ok(rest),
     }

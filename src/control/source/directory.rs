@@ -48,6 +48,14 @@ pub struct Directory {
     seen: BTreeMap<PathBuf, Fingerprint>,
 }
 
+/// When a file is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It does not look as it did.
+    IfChanged,
+    Always,
+}
+
 /// Changes whenever the content of a file may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Fingerprint {
@@ -115,7 +123,8 @@ impl Directory {
         }
         let mut again = BTreeSet::new();
         for name in &files {
-            self.scan_file(name, forced.contains(name), &mut again);
+            let when = if forced.contains(name) { Reading::Always } else { Reading::IfChanged };
+            self.scan_file(name, when, &mut again);
         }
         Scan { changes: self.set.take_changes(), again }
     }
@@ -124,12 +133,12 @@ impl Directory {
     pub fn scan_files(&mut self, files: &BTreeSet<PathBuf>) -> Scan {
         let mut again = BTreeSet::new();
         for name in files.iter().filter(|name| name.file_name().is_some_and(is_manifest_name)) {
-            self.scan_file(name, true, &mut again);
+            self.scan_file(name, Reading::Always, &mut again);
         }
         Scan { changes: self.set.take_changes(), again }
     }
 
-    fn scan_file(&mut self, name: &Path, is_forced: bool, again: &mut BTreeSet<PathBuf>) {
+    fn scan_file(&mut self, name: &Path, when: Reading, again: &mut BTreeSet<PathBuf>) {
         if !self.seen.contains_key(name) && self.seen.len() >= MANIFEST_FILES_MAX {
             return;
         }
@@ -139,7 +148,7 @@ impl Directory {
             Err(error) => return self.absent(name, &error),
         };
         let fingerprint = Fingerprint::of(&metadata);
-        if !is_forced && self.seen.get(name) == Some(&fingerprint) {
+        if when == Reading::IfChanged && self.seen.get(name) == Some(&fingerprint) {
             return;
         }
         self.seen.insert(name.to_owned(), fingerprint);

@@ -16,6 +16,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::lease::Leadership;
 use super::rights::{Right, Rights};
 use crate::control::calls::{CallError, call, jitter};
 use crate::control::observed::Address;
@@ -37,10 +38,16 @@ pub enum AddressSource {
     /// `--publish-service`.
     Service(ObjectRef),
     /// The nodes that run pods of ours.
-    Nodes {
-        /// Their internal addresses even where they have external ones.
-        is_internal: bool,
-    },
+    Nodes(NodeAddresses),
+}
+
+/// Which addresses of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeAddresses {
+    /// External ones, where it has any.
+    ExternalFirst,
+    /// Internal ones alone.
+    Internal,
 }
 
 /// Addresses as they are written: sorted, each once.
@@ -95,13 +102,16 @@ pub(super) fn of_service(service: &Service) -> Addresses {
     }
 }
 
-fn of_nodes<'n>(nodes: impl IntoIterator<Item = &'n Node>, is_internal: bool) -> Addresses {
+fn of_nodes<'n>(nodes: impl IntoIterator<Item = &'n Node>, which: NodeAddresses) -> Addresses {
     let of_node = |node: &'n Node| {
         let all = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
         let of_type = |type_: &str| -> Vec<Address> {
             all.clone().filter(|a| a.type_ == type_).filter_map(|a| parse(&a.address)).collect()
         };
-        let external = if is_internal { Vec::new() } else { of_type("ExternalIP") };
+        let external = match which {
+            NodeAddresses::ExternalFirst => of_type("ExternalIP"),
+            NodeAddresses::Internal => Vec::new(),
+        };
         if external.is_empty() { of_type("InternalIP") } else { external }
     };
     tidy(nodes.into_iter().flat_map(of_node))
@@ -202,7 +212,11 @@ impl Replicas {
         Ok(ready.flat_map(of_pod).collect())
     }
 
-    async fn addresses(&self, is_internal: bool, rights: &Rights) -> Result<Addresses, CallError> {
+    async fn addresses(
+        &self,
+        which: NodeAddresses,
+        rights: &Rights,
+    ) -> Result<Addresses, CallError> {
         let found = self.list(rights).await?;
         let names = found.pods().iter().filter(|pod| is_ready(pod));
         let mut names: Vec<&str> =
@@ -215,7 +229,7 @@ impl Replicas {
             let node = call(API_CALL_TIMEOUT, self.nodes.get_opt(name)).await;
             nodes.extend(rights.noted(Right::Nodes, "", node)?);
         }
-        Ok(of_nodes(&nodes, is_internal))
+        Ok(of_nodes(&nodes, which))
     }
 }
 
@@ -224,7 +238,7 @@ pub(super) async fn follow(
     source: &AddressSource,
     client: &kube::Client,
     replicas: &Replicas,
-    mut leading: watch::Receiver<bool>,
+    mut leading: watch::Receiver<Leadership>,
     addresses: &watch::Sender<Addresses>,
     rights: &Rights,
 ) -> Infallible {
@@ -247,14 +261,14 @@ pub(super) async fn follow(
             std::future::pending().await
         }
         AddressSource::Service(service) => follow_service(service, client, &tell, rights).await,
-        AddressSource::Nodes { is_internal } => {
+        AddressSource::Nodes(which) => {
             let mut is_failing = false;
             loop {
-                if leading.wait_for(|is_leading| *is_leading).await.is_err() {
+                if leading.wait_for(|now| *now == Leadership::Held).await.is_err() {
                     // The election has ended, and with it this future.
                     std::future::pending::<()>().await;
                 }
-                let pause = match replicas.addresses(*is_internal, rights).await {
+                let pause = match replicas.addresses(*which, rights).await {
                     Ok(found) => {
                         tell(found);
                         is_failing = false;
@@ -416,8 +430,11 @@ mod tests {
             node(&[("InternalIP", "10.0.0.2")]),
             node(&[]),
         ];
-        assert_eq!(of_nodes(&nodes, false), addresses(&["192.0.2.1", "10.0.0.2"]));
-        assert_eq!(of_nodes(&nodes, true), addresses(&["10.0.0.1", "10.0.0.2"]));
+        assert_eq!(
+            of_nodes(&nodes, NodeAddresses::ExternalFirst),
+            addresses(&["192.0.2.1", "10.0.0.2"])
+        );
+        assert_eq!(of_nodes(&nodes, NodeAddresses::Internal), addresses(&["10.0.0.1", "10.0.0.2"]));
     }
 
     #[test]

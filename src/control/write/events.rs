@@ -13,6 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+use super::lease::Leadership;
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call, cut};
 use crate::control::kinds::info;
 use crate::limits::{
@@ -83,7 +84,7 @@ impl Telling {
 /// Which problems stand, which of them are told, and when.
 #[derive(Debug)]
 pub(super) struct EventBook {
-    is_leading: bool,
+    leadership: Leadership,
     entries: BTreeMap<Key, Entry>,
     agenda: Agenda<Key>,
     bucket: Bucket,
@@ -110,7 +111,7 @@ impl Entry {
 impl EventBook {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            is_leading: false,
+            leadership: Leadership::NotHeld,
             entries: BTreeMap::new(),
             agenda: Agenda::default(),
             bucket: Bucket::new(EVENT_WRITES_PER_SECOND, EVENT_WRITES_BURST, now),
@@ -121,8 +122,8 @@ impl EventBook {
 
     /// A new leader tells everything: what the former one told becomes a repetition of the same
     /// Event.
-    pub(super) fn lead(&mut self, is_leading: bool, now: Instant) {
-        self.is_leading = is_leading;
+    pub(super) fn lead(&mut self, leadership: Leadership, now: Instant) {
+        self.leadership = leadership;
         for (key, entry) in &mut self.entries {
             entry.due = now.max(entry.since + EVENT_STAND);
             self.agenda.set(key, entry.due);
@@ -167,7 +168,7 @@ impl EventBook {
         now: Instant,
         uid: impl Fn(&ObjectRef) -> Option<Arc<str>>,
     ) -> Next<Telling> {
-        if !self.is_leading || self.writing == EVENT_WRITES_IN_FLIGHT_MAX {
+        if self.leadership == Leadership::NotHeld || self.writing == EVENT_WRITES_IN_FLIGHT_MAX {
             return Next::Wait(None);
         }
         while let Some((at, key)) = self.agenda.first() {
@@ -385,7 +386,7 @@ mod tests {
 
     fn book(now: Instant) -> EventBook {
         let mut book = EventBook::new(now);
-        book.lead(true, now);
+        book.lead(Leadership::Held, now);
         book
     }
 
@@ -426,9 +427,9 @@ mod tests {
         book.present(vec![problem("x", "one")], now, uid);
         let later = now + EVENT_STAND;
         assert!(settle(&mut book, later).is_empty());
-        book.lead(true, later);
+        book.lead(Leadership::Held, later);
         assert_eq!(settle(&mut book, later), ["one"]);
-        book.lead(false, later);
+        book.lead(Leadership::NotHeld, later);
         assert!(settle(&mut book, later + EVENT_REPEAT).is_empty());
     }
 

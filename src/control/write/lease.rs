@@ -23,6 +23,15 @@ use crate::limits::{
     LEASE_RENEW, LEASE_RENEW_DEADLINE, LEASE_RETRY,
 };
 
+/// Whether this replica writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leadership {
+    /// It holds the Lease.
+    Held,
+    /// Another does, or nobody.
+    NotHeld,
+}
+
 /// What to do about the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
@@ -110,7 +119,7 @@ impl Candidate {
     /// Stands for election, and tells when it is won or lost.
     pub(super) async fn run(
         &mut self,
-        leading: &watch::Sender<bool>,
+        leading: &watch::Sender<Leadership>,
         rights: &Rights,
     ) -> Infallible {
         let mut is_failing = false;
@@ -137,9 +146,12 @@ impl Candidate {
                 Some(term) => pause = pause.min(term),
                 None => self.held = None,
             }
-            let is_held = self.held.is_some();
+            let (is_held, leadership) = match self.held {
+                Some(_) => (true, Leadership::Held),
+                None => (false, Leadership::NotHeld),
+            };
             let is_news =
-                leading.send_if_modified(|now| std::mem::replace(now, is_held) != is_held);
+                leading.send_if_modified(|now| std::mem::replace(now, leadership) != leadership);
             if is_news {
                 let (lease, identity) = (&self.name, &self.election.identity);
                 tracing::info!(%lease, %identity, is_leader = is_held, "election");

@@ -12,7 +12,7 @@ mod status;
 mod update;
 mod writer;
 
-pub use addresses::AddressSource;
+pub use addresses::{AddressSource, NodeAddresses};
 pub use applied::FIELD_MANAGER;
 pub use events::REPORTING_CONTROLLER;
 pub use gateway_services::GatewayServices;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::addresses::Addresses;
 use super::applied::{FIELD_MANAGER, Written, due};
 use super::gateway_services::Found;
+use super::lease::Leadership;
 use super::update;
 use crate::control::calls::{Agenda, Bucket, CallError, Next, backoff, call};
 use crate::control::conditions::{Content, GatewayAddresses};
@@ -48,7 +49,7 @@ pub(super) enum Upkeep {
 #[derive(Debug)]
 pub(super) struct StatusBook {
     upkeep: Upkeep,
-    is_leading: bool,
+    leadership: Leadership,
     wanted: Addresses,
     /// Of Gateways that have a Service of their own.
     of_services: Found,
@@ -92,7 +93,7 @@ impl StatusBook {
     pub(super) fn new(upkeep: Upkeep, now: Instant) -> Self {
         Self {
             upkeep,
-            is_leading: false,
+            leadership: Leadership::NotHeld,
             wanted: Arc::new([]),
             of_services: Found::new(),
             entries: BTreeMap::new(),
@@ -102,8 +103,8 @@ impl StatusBook {
         }
     }
 
-    pub(super) fn lead(&mut self, is_leading: bool, now: Instant) {
-        self.is_leading = is_leading;
+    pub(super) fn lead(&mut self, leadership: Leadership, now: Instant) {
+        self.leadership = leadership;
         self.schedule_all(now);
     }
 
@@ -166,7 +167,7 @@ impl StatusBook {
                 continue;
             };
             let shown = shown(&object);
-            let may_write = self.is_leading && self.upkeep == Upkeep::Done;
+            let may_write = self.leadership == Leadership::Held && self.upkeep == Upkeep::Done;
             let content = shown.as_ref().filter(|_| may_write);
             let of_service = self.of_services.get(&object);
             let addresses = match is_of_service(&entry.outcome) {
@@ -229,7 +230,7 @@ impl StatusBook {
     }
 
     pub(super) fn is_leading(&self) -> bool {
-        self.is_leading
+        self.leadership == Leadership::Held
     }
 
     fn schedule_all(&mut self, now: Instant) {
@@ -414,20 +415,20 @@ mod tests {
         world.serve("y", Outcome::Served);
         assert!(world.settle().is_empty());
         world.show("y", ip("192.0.2.1"));
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         assert_eq!(world.settle(), ["x"]);
-        world.book.lead(false, world.now);
+        world.book.lead(Leadership::NotHeld, world.now);
         world.show("x", ip("192.0.2.9"));
         world.pass(SECOND);
         assert!(world.settle().is_empty());
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         assert_eq!(world.settle(), ["x"]);
     }
 
     #[test]
     fn a_new_address_is_written_everywhere_and_none_nowhere() {
         let mut world = World::new(&["x", "y"]);
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         world.serve("x", Outcome::Served);
         world.serve("y", Outcome::Served);
         assert_eq!(world.settle(), ["x", "y"]);
@@ -443,7 +444,7 @@ mod tests {
     #[test]
     fn no_longer_served_is_taken_back_by_the_leader() {
         let mut world = World::new(&["x", "y", "z"]);
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         world.serve("x", Outcome::Served);
         world.serve("y", Outcome::Served);
         world.serve("z", Outcome::Served);
@@ -468,14 +469,14 @@ mod tests {
         follower.serve("x", Outcome::Served);
         follower.show("x", ip("192.0.2.1"));
         follower.serve("x", Outcome::Withdrawn);
-        follower.book.lead(true, follower.now);
+        follower.book.lead(Leadership::Held, follower.now);
         assert_eq!(follower.settle(), ["x"]);
     }
 
     #[test]
     fn two_controllers_that_disagree_slow_down() {
         let mut world = World::new(&["x"]);
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         world.serve("x", Outcome::Served);
         let mut writes = 0;
         for _ in 0..3600 {
@@ -492,7 +493,7 @@ mod tests {
     #[test]
     fn a_failed_write_is_tried_again_later_and_a_refused_one_much_later() {
         let mut world = World::new(&["x"]);
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         world.serve("x", Outcome::Served);
         let write = world.start();
         world.book.done(&write, &Err(CallError::Slow(SECOND)), world.now);
@@ -510,7 +511,7 @@ mod tests {
     #[test]
     fn what_changes_during_a_write_is_looked_at_after_it() {
         let mut world = World::new(&["x"]);
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         world.serve("x", Outcome::Served);
         let write = world.start();
         world.serve("x", Outcome::Withdrawn);
@@ -529,7 +530,7 @@ mod tests {
         for name in &names {
             world.serve(name, Outcome::Served);
         }
-        world.book.lead(true, world.now);
+        world.book.lead(Leadership::Held, world.now);
         let started: Vec<Write> = (0..STATUS_WRITES_IN_FLIGHT_MAX).map(|_| world.start()).collect();
         assert_eq!(world.next(), Next::Wait(None));
         for write in &started {

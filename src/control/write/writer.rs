@@ -15,7 +15,7 @@ use tokio::time::{sleep_until, timeout};
 use super::addresses::{AddressSource, Addresses, Replicas, follow};
 use super::events::{self, EventBook, Telling};
 use super::gateway_services::{Found, GatewayServices, Maker, Wanted};
-use super::lease::Candidate;
+use super::lease::{Candidate, Leadership};
 use super::rights::Right;
 use super::state::WriterState;
 use super::status::{self, StatusBook, Upkeep, Write};
@@ -60,7 +60,7 @@ pub async fn run(
     let WriterOptions { namespace, pod, election_id, .. } = &options;
     let mut candidate = Candidate::new(&client, namespace, election_id, pod);
     let replicas = Replicas::new(&client, namespace, pod);
-    let (leading, is_leading) = watch::channel(false);
+    let (leading, is_leading) = watch::channel(Leadership::NotHeld);
     let (told, addresses) = watch::channel(Addresses::from([]));
     let (want, wanted) = watch::channel(Wanted::new());
     let (find, found) = watch::channel(Found::new());
@@ -140,7 +140,7 @@ impl Writer {
     async fn run(
         &mut self,
         outcomes: &Outcomes,
-        mut leading: watch::Receiver<bool>,
+        mut leading: watch::Receiver<Leadership>,
         mut addresses: watch::Receiver<Addresses>,
         mut found: watch::Receiver<Found>,
     ) -> Infallible {
@@ -170,10 +170,11 @@ impl Writer {
                     self.status.observed(observed.take_changed(), Instant::now());
                 }
                 Ok(()) = leading.changed() => {
-                    let is_leading = *leading.borrow_and_update();
-                    self.state.is_leader.store(is_leading, Ordering::Relaxed);
-                    self.status.lead(is_leading, Instant::now());
-                    self.events.lead(is_leading, Instant::now());
+                    let leadership = *leading.borrow_and_update();
+                    let is_leader = leadership == Leadership::Held;
+                    self.state.is_leader.store(is_leader, Ordering::Relaxed);
+                    self.status.lead(leadership, Instant::now());
+                    self.events.lead(leadership, Instant::now());
                 }
                 Ok(()) = addresses.changed() => {
                     let wanted = Arc::clone(&addresses.borrow_and_update());

@@ -153,14 +153,14 @@ async fn refuse(
         reply::put(out.as_vec(), reply, Persistence::Close, true, &own)
     });
     let out_bytes = out.len() as u64;
-    let (is_sent, _) = downstream.write(core, out).await;
+    let (sent, _) = downstream.write(core, out).await;
     let record = ExchangeRecord {
         series: None,
         origin: None,
         backend: None,
         named: None,
         canary: None,
-        status: if is_sent { reply.status() } else { 499 },
+        status: if sent.is_ok() { reply.status() } else { 499 },
         started_at: SystemTime::now(),
         duration: Duration::from_nanos(process_nanos().saturating_sub(started)),
         client: downstream.peer,
@@ -186,5 +186,5 @@ async fn refuse(
         core.telemetry.record(&record);
     }
     core.retire_table(table);
-    if is_sent { After::Linger } else { After::Close }
+    if sent.is_ok() { After::Linger } else { After::Close }
 }

@@ -371,8 +371,8 @@ async fn write(shared: &Shared) {
         let mut buffer = Buffer::unallocated();
         *buffer.as_vec() = codec.take_output();
         shared.begin_write(buffer.len());
-        let (is_sent, _) = shared.downstream.write(core, buffer).await;
-        if !is_sent {
+        let (sent, _) = shared.downstream.write(core, buffer).await;
+        if sent.is_err() {
             shared.is_open.set(false);
             return;
         }

@@ -13,6 +13,10 @@ use crate::proxy::transport::Transport;
 use crate::proxy::transport::way::Passage;
 use crate::tls::{ClientAuthId, ClientIdentity, TlsFacts};
 
+/// The client takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
 /// A client connection and what is known of it.
 pub struct Downstream {
     /// What it is read from and written to.
@@ -141,31 +145,40 @@ impl Downstream {
         }
     }
 
-    /// Writes what is in `buffer` within the send timeout; false: the client is gone.
-    pub async fn write(&self, core: &Core, buffer: Buffer) -> (bool, Buffer) {
+    /// Writes what is in `buffer` within the send timeout.
+    pub async fn write(&self, core: &Core, buffer: Buffer) -> (Result<(), Gone>, Buffer) {
         let wait = core.downstream(|policy| policy.send_timeout);
         self.stream.write_deadline().arm(wait, Expiry::CloseBoth);
         let (result, buffer) = self.stream.write_all(buffer).await;
         self.stream.write_deadline().disarm();
-        (result.is_ok(), buffer)
+        (result.map_err(|_unsent| Gone), buffer)
     }
 
     /// The same, of octets that others follow at once.
-    pub async fn write_ahead(&self, core: &Core, mut buffer: Buffer) -> bool {
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub async fn write_ahead(&self, core: &Core, mut buffer: Buffer) -> Result<(), Gone> {
         // An error is told again by the next write.
         if let Ok(count) = self.stream.try_write_ahead(buffer.unread()) {
             buffer.consume(count);
         }
-        buffer.is_empty() || self.write(core, buffer).await.0
+        if buffer.is_empty() { Ok(()) } else { self.write(core, buffer).await.0 }
     }
 
     /// Writes `ahead`, then what `passage` holds, within the send timeout of a buffer each.
-    pub async fn write_past(&self, core: &Core, ahead: Buffer, passage: &mut Passage<'_>) -> bool {
-        if !self.write_ahead(core, ahead).await {
-            return false;
-        }
+    ///
+    /// # Errors
+    /// The client is gone.
+    pub async fn write_past(
+        &self,
+        core: &Core,
+        ahead: Buffer,
+        passage: &mut Passage<'_>,
+    ) -> Result<(), Gone> {
+        self.write_ahead(core, ahead).await?;
         let wait = core.downstream(|policy| policy.send_timeout);
-        passage.give(wait).await.is_ok()
+        passage.give(wait).await.map_err(|_unsent| Gone)
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::filter::{Allowance, Pace};
 use crate::limits::{CLIENT_CHECK_INTERVAL, PACE_PAUSE_MIN};
+use crate::proxy::exchange::downstream::Gone;
 use crate::proxy::exchange::request::Request;
-use crate::proxy::exchange::response::{Begun, Gone};
+use crate::proxy::exchange::response::Begun;
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::{self, Side};
 use crate::proxy::transport::frame::HEADROOM;

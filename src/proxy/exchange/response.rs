@@ -16,6 +16,7 @@
 use crate::filter::BodyChange;
 use crate::http1::head::{ResponseHead, Version};
 use crate::http1::reframe::Framing;
+use crate::proxy::exchange::downstream::Gone;
 use crate::proxy::exchange::forward::{self, Returned};
 use crate::proxy::exchange::own_fields::Answering;
 use crate::proxy::exchange::reply::Persistence;
@@ -27,10 +28,6 @@ use crate::proxy::transport::Ending;
 use crate::proxy::transport::frame::frame;
 use crate::proxy::transport::way::Passage;
 use crate::table::plan::ResponsePlan;
-
-/// The client takes no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
 
 /// No final head was said. There is one of it for each request.
 #[must_use]
@@ -173,7 +170,7 @@ impl Begun {
         };
         ahead.as_vec().extend_from_slice(self.framing.before(held).as_bytes());
         let past = request.downstream.write_past(request.core, ahead, passage);
-        side.alongside(past, |_| false).await.filter(|is_sent| *is_sent).ok_or(Gone)?;
+        side.alongside(past, |_| false).await.unwrap_or(Err(Gone))?;
         let mut behind = Buffer::unallocated();
         self.framing.put_behind(behind.as_vec(), held, None);
         if behind.is_empty() { Ok(()) } else { send_beside(request, side, behind).await }
@@ -198,7 +195,7 @@ impl Begun {
                 return send_beside(request, side, head).await;
             }
             let ahead = request.downstream.write_ahead(request.core, head);
-            side.alongside(ahead, |_| false).await.filter(|is_sent| *is_sent).ok_or(Gone)?;
+            side.alongside(ahead, |_| false).await.unwrap_or(Err(Gone))?;
         }
         if piece.is_empty() { Ok(()) } else { send_beside(request, side, piece).await }
     }
@@ -220,8 +217,7 @@ impl Begun {
 }
 
 async fn send(request: &Request<'_>, text: Buffer) -> Result<(), Gone> {
-    let (is_sent, _) = request.downstream.write(request.core, text).await;
-    if is_sent { Ok(()) } else { Err(Gone) }
+    request.downstream.write(request.core, text).await.0
 }
 
 async fn send_beside<T>(
@@ -230,8 +226,6 @@ async fn send_beside<T>(
     text: Buffer,
 ) -> Result<(), Gone> {
     // A transfer that fails in the meantime does not stop the response.
-    match side.alongside(request.downstream.write(request.core, text), |_| false).await {
-        Some((true, _)) => Ok(()),
-        Some((false, _)) | None => Err(Gone),
-    }
+    let written = side.alongside(request.downstream.write(request.core, text), |_| false).await;
+    written.map_or(Err(Gone), |(sent, _)| sent)
 }

@@ -69,6 +69,13 @@ impl Engine {
     }
 }
 
+/// What went out before an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    Something,
+}
+
 /// Resets the mark of a write under way, also when its future is dropped.
 struct Writing<'a>(&'a TlsStream);
 
@@ -274,8 +281,8 @@ impl TlsStream {
                 buffer.clear();
                 (Ok(()), buffer)
             }
-            Err((error, is_untouched)) => {
-                if had_outgoing || !is_untouched {
+            Err((error, sent)) => {
+                if had_outgoing || sent == Sent::Something {
                     buffer.clear();
                 }
                 (Err(error), buffer)
@@ -287,9 +294,9 @@ impl TlsStream {
         self.flush_counted().await.map_err(|(error, _)| error)
     }
 
-    /// Sends everything sealed. The error says whether nothing at all went out.
-    async fn flush_counted(&self) -> Result<(), (io::Error, bool)> {
-        let mut is_first = true;
+    /// Sends everything sealed.
+    async fn flush_counted(&self) -> Result<(), (io::Error, Sent)> {
+        let mut sent = Sent::Nothing;
         loop {
             poll_fn(|context| {
                 if self.is_writing.get() {
@@ -309,8 +316,10 @@ impl TlsStream {
             let offered = outgoing.len();
             let (result, rest) = self.socket.write_all(outgoing).await;
             drop(writing);
-            result.map_err(|error| (error, is_first && rest.len() == offered))?;
-            is_first = false;
+            if result.is_ok() || rest.len() < offered {
+                sent = Sent::Something;
+            }
+            result.map_err(|error| (error, sent))?;
         }
     }
 

@@ -34,6 +34,15 @@ use crate::limits::{NAMED_REFRESH, NAMED_WAIT};
 use crate::model::{Kind, ObjectRef, Problem};
 use references::References;
 
+/// What becomes of a namespace that labels choose.
+#[derive(Clone, Copy)]
+enum Selection {
+    /// Its objects count.
+    Taken,
+    /// They do not, or no more.
+    Left,
+}
+
 /// Settings of a [`Collector`].
 pub(super) struct Setup {
     /// All watches; their place is their id.
@@ -338,7 +347,7 @@ impl Collector {
             Content::Object(object, shown) => {
                 self.hold(&reference, object, shown, now);
                 if reference.kind == Kind::Namespace {
-                    self.set_namespace(&reference.name, true, now);
+                    self.set_namespace(&reference.name, Selection::Taken, now);
                 }
             }
             Content::Version(version) => {
@@ -353,7 +362,7 @@ impl Collector {
         match object.kind {
             Kind::Namespace => {
                 self.drop_held(object, now);
-                self.set_namespace(&object.name, false, now);
+                self.set_namespace(&object.name, Selection::Left, now);
             }
             kind if is_named(kind) => {
                 if self.named.gone(object) {
@@ -491,11 +500,11 @@ impl Collector {
         }
     }
 
-    fn set_namespace(&mut self, name: &Arc<str>, counts: bool, now: Instant) {
+    fn set_namespace(&mut self, name: &Arc<str>, selection: Selection, now: Instant) {
         let Some(namespaces) = &mut self.namespaces else { return };
-        let is_changed = match counts {
-            true => namespaces.insert(Arc::clone(name)),
-            false => namespaces.remove(name),
+        let is_changed = match selection {
+            Selection::Taken => namespaces.insert(Arc::clone(name)),
+            Selection::Left => namespaces.remove(name),
         };
         if !is_changed {
             return;

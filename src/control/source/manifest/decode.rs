@@ -45,13 +45,17 @@ pub(super) fn decode(known: &KindInfo, value: &Value, positions: &Positions) -> 
 }
 
 fn read_as_text(root: &Value, finding: Finding, text: &str) -> Finding {
-    let shown = match is_private(root, &finding.field) {
-        true => "text".to_owned(),
-        false => format!("{:?}", cut(text)),
+    let privacy = Privacy::of(root, &finding.field);
+    let shown = match privacy {
+        Privacy::Secret => "text".to_owned(),
+        Privacy::Open => format!("{:?}", cut(text)),
     };
     let message = finding.message.trim_end_matches('.');
     let message = format!("{message}; it is read as {shown}, and an API server refuses it.");
-    let advice = if is_private(root, &finding.field) { finding.advice } else { quote(text) };
+    let advice = match privacy {
+        Privacy::Secret => finding.advice,
+        Privacy::Open => quote(text),
+    };
     Finding { message, advice, ..finding }
 }
 
@@ -175,25 +179,36 @@ impl Wanted {
     }
 }
 
-/// A value of a Secret.
-fn is_private(root: &Value, field: &str) -> bool {
-    root.get("kind").and_then(Value::as_str) == Some("Secret")
-        && (field.starts_with("data") || field.starts_with("stringData"))
+/// Whether a value may be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Privacy {
+    Open,
+    /// A value of a Secret.
+    Secret,
+}
+
+impl Privacy {
+    fn of(root: &Value, field: &str) -> Self {
+        let is_secret = root.get("kind").and_then(Value::as_str) == Some("Secret")
+            && (field.starts_with("data") || field.starts_with("stringData"));
+        if is_secret { Self::Secret } else { Self::Open }
+    }
 }
 
 fn explain(root: &Value, value: Option<&Value>, field: String, error: &str) -> Finding {
-    let is_private = is_private(root, &field);
+    let privacy = Privacy::of(root, &field);
     let wanted = Wanted::of(error);
     let text = value.and_then(Value::as_str);
     let reason = "InvalidField";
     // A placeholder is all there is to such a value, so that nothing else is told of a Secret.
     if let Some(found) = text.and_then(placeholder::find)
-        && (!is_private || text.map(str::trim) == Some(found))
+        && (privacy == Privacy::Open || text.map(str::trim) == Some(found))
     {
         let message = format!("the placeholder {} was not filled in.", cut(found));
         return Finding { reason, field, message, advice: FILL_IN.into() };
     }
-    if text.is_some() && (wanted == Wanted::Base64 || wanted == Wanted::Other && is_private) {
+    let is_secret = privacy == Privacy::Secret;
+    if text.is_some() && (wanted == Wanted::Base64 || wanted == Wanted::Other && is_secret) {
         let advice = "Encode it (base64 -w0 FILE), or write it as it is below stringData.";
         return Finding {
             reason: "InvalidBase64",
@@ -202,7 +217,7 @@ fn explain(root: &Value, value: Option<&Value>, field: String, error: &str) -> F
             advice: advice.into(),
         };
     }
-    let found = value.map_or_else(|| "what stands here".to_owned(), |v| describe(v, is_private));
+    let found = value.map_or_else(|| "what stands here".to_owned(), |v| describe(v, privacy));
     let message = match wanted {
         Wanted::Other => format!("{found} cannot be used here."),
         wanted => format!("{found} stands where {} is wanted.", wanted.name()),
@@ -211,16 +226,16 @@ fn explain(root: &Value, value: Option<&Value>, field: String, error: &str) -> F
     Finding { reason, field, message, advice }
 }
 
-fn describe(value: &Value, is_private: bool) -> String {
-    match value {
-        Value::Null => "nothing".into(),
-        Value::Bool(_) | Value::Number(_) if is_private => "a value without quotes".into(),
-        Value::String(_) if is_private => "a text".into(),
-        Value::Bool(truth) => truth.to_string(),
-        Value::Number(number) => format!("the number {number}"),
-        Value::String(text) => format!("the text {:?}", cut(text)),
-        Value::Array(_) => "a list".into(),
-        Value::Object(_) => "a mapping".into(),
+fn describe(value: &Value, privacy: Privacy) -> String {
+    match (value, privacy) {
+        (Value::Null, _) => "nothing".into(),
+        (Value::Bool(_) | Value::Number(_), Privacy::Secret) => "a value without quotes".into(),
+        (Value::String(_), Privacy::Secret) => "a text".into(),
+        (Value::Bool(truth), Privacy::Open) => truth.to_string(),
+        (Value::Number(number), Privacy::Open) => format!("the number {number}"),
+        (Value::String(text), Privacy::Open) => format!("the text {:?}", cut(text)),
+        (Value::Array(_), _) => "a list".into(),
+        (Value::Object(_), _) => "a mapping".into(),
     }
 }
 
