@@ -14,7 +14,19 @@ use super::path::RawPath;
 use super::settings::{ClientCertificates, HostAnswer, Settings};
 use crate::control::source::object::Provenance;
 use crate::control::source::report::Report;
-use crate::model::{BackendKey, BackendTarget, HostPattern, ObjectRef, Origin, Problem};
+use crate::model::{BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, Origin, Problem};
+
+const WWW: &str = "www.";
+
+/// The other one of a host with and without `www.`; `None`: it has none.
+pub(super) fn twin(host: &HostPattern) -> Option<HostPattern> {
+    let HostPattern::Exact(name) = host else { return None };
+    let twin = match name.as_str().strip_prefix(WWW) {
+        Some(bare) => HostName::new(bare),
+        None => HostName::new(&format!("{WWW}{name}")),
+    };
+    twin.ok().map(HostPattern::Exact)
+}
 
 /// Orders claims: the oldest first, then by namespace and name. An object that the API server never
 /// saw has no age and counts as oldest.
@@ -49,6 +61,12 @@ pub(super) struct Claim {
 }
 
 impl Claim {
+    /// The names besides those of its rules that it wants.
+    pub(super) fn other_names(&self) -> impl Iterator<Item = HostPattern> {
+        let twins = self.routes.keys().filter(|_| self.settings.has_twins).filter_map(twin);
+        self.settings.aliases.iter().cloned().chain(twins)
+    }
+
     /// The guards that hold for it.
     pub(super) fn guards(&self) -> &Guards {
         self.newer_guards.as_ref().unwrap_or(&self.settings.guards)

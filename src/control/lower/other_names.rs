@@ -3,17 +3,15 @@
 
 use std::sync::Arc;
 
-use super::claim::Claim;
+use super::claim::{Claim, twin};
 use super::claims::Claims;
 use super::ingress::annotations::redirects;
 use crate::control::source::report::Finding;
 use crate::filter::{Destination, Goto};
 use crate::model::{
-    Host, HostName, HostPattern, OnMiss, Origin, PathMatch, Policies, Problem, RequestMatch, Rule,
+    Host, HostPattern, OnMiss, Origin, PathMatch, Policies, Problem, RequestMatch, Rule,
     WildcardDepth,
 };
-
-const WWW: &str = "www.";
 
 /// What a name leads to that no rule has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,16 +31,6 @@ impl Source {
     }
 }
 
-/// The other one of a host with and without `www.`; `None`: it has none.
-pub(super) fn twin(host: &HostPattern) -> Option<HostPattern> {
-    let HostPattern::Exact(name) = host else { return None };
-    let twin = match name.as_str().strip_prefix(WWW) {
-        Some(bare) => HostName::new(bare),
-        None => HostName::new(&format!("{WWW}{name}")),
-    };
-    twin.ok().map(HostPattern::Exact)
-}
-
 /// Of a wildcard that stands for one label, the one that an alias would be.
 pub(super) fn of_any_depth(host: &HostPattern) -> Option<HostPattern> {
     let HostPattern::Wildcard { suffix, depth: WildcardDepth::One } = host else { return None };
@@ -50,12 +38,6 @@ pub(super) fn of_any_depth(host: &HostPattern) -> Option<HostPattern> {
 }
 
 impl Claim {
-    /// The names besides those of its rules that it wants.
-    pub(super) fn other_names(&self) -> impl Iterator<Item = HostPattern> {
-        let twins = self.routes.keys().filter(|_| self.settings.has_twins).filter_map(twin);
-        self.settings.aliases.iter().cloned().chain(twins)
-    }
-
     fn is_alias(&self, pattern: &HostPattern) -> bool {
         self.settings.aliases.contains(pattern)
     }

@@ -183,9 +183,10 @@ impl Connection {
 
     fn begin_block(&mut self, id: u32, is_end: bool, is_own_parent: bool) -> Step {
         let purpose = match self.role {
-            Role::Server => self.begin_request(id, is_own_parent)?,
+            Role::Server if id.is_multiple_of(2) => return Err(ErrorCode::ProtocolError),
+            Role::Server if id > self.last => self.begin_request(id, is_own_parent),
             Role::Client if self.is_idle(id) => return Err(ErrorCode::ProtocolError),
-            Role::Client => self.continue_message(id)?,
+            Role::Server | Role::Client => self.continue_message(id)?,
         };
         self.list.clear();
         self.block = Some(Block { stream: id, is_end, purpose });
@@ -193,7 +194,7 @@ impl Connection {
     }
 
     /// What another field block on a stream is for that is open, or was.
-    pub(super) fn continue_message(&self, id: u32) -> Result<Purpose, ErrorCode> {
+    fn continue_message(&self, id: u32) -> Result<Purpose, ErrorCode> {
         let Some(stream) = self.streams.get(&id) else {
             let is_late = self.is_forgotten(id);
             return if is_late { Ok(Purpose::Ignore) } else { Err(ErrorCode::StreamClosed) };

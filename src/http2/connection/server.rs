@@ -67,25 +67,15 @@ impl Connection {
         Ok(rest)
     }
 
-    /// What a field block that begins is for.
-    pub(super) fn begin_request(
-        &mut self,
-        id: u32,
-        is_own_parent: bool,
-    ) -> Result<Purpose, ErrorCode> {
-        if id.is_multiple_of(2) {
-            return Err(ErrorCode::ProtocolError);
-        }
-        if id <= self.last {
-            return self.continue_message(id);
-        }
+    /// What the field block of a new stream is for.
+    pub(super) fn begin_request(&mut self, id: u32, is_own_parent: bool) -> Purpose {
         self.last = id;
-        Ok(match self.drain {
+        match self.drain {
             Drain::Last(last) if id > last => Purpose::Ignore,
             _ if is_own_parent => Purpose::Fail(ErrorCode::ProtocolError),
             _ if self.streams.len() >= self.streams_max as usize => Purpose::Refuse,
             _ => Purpose::Request,
-        })
+        }
     }
 
     /// The list that was decoded is a request.

@@ -12,7 +12,6 @@ use crate::filter::{Answer, AnswerFields, CorsAnswer, Redirect, put_hex};
 use crate::http1::error::RequestFault;
 use crate::http1::fields::FieldKind;
 use crate::http1::framing::BodyLength;
-use crate::http1::head::is_grpc;
 use crate::http1::reframe::Trailers;
 use crate::limits::COLLECTED_BODY_BYTES_MAX;
 use crate::model::{AccessLog, RequestIds, RetryCause, Scheme, UpstreamVersion};
@@ -29,9 +28,8 @@ use crate::proxy::exchange::substitute::Cause;
 use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::upstream::backend::Backend;
-use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
-use crate::table::plan::{ResponsePlan, Treatment};
+use crate::table::plan::ResponsePlan;
 use crate::table::{Match, Route, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
 
@@ -379,28 +377,6 @@ impl<'a> Exchange<'a> {
         AnswerFields { hsts, set: &plan.set, cors, added: &plan.added }
     }
 
-    /// How long endpoints may take: the client of a gRPC call may have a say.
-    pub(super) fn until(&self, treatment: &Treatment, begun: u64) -> Until {
-        let &Treatment { send_timeout: send, read_timeout: read, exchange_timeout, .. } = treatment;
-        let mut until = Until { send, read, ends_at: None, try_ends_at: None, repeats_until: None };
-        if !treatment.tries_time.is_zero() {
-            until.repeat_within(treatment.tries_time, begun);
-        }
-        for time in [exchange_timeout, self.grpc_timeout()].into_iter().flatten() {
-            until.end_within(time);
-        }
-        until
-    }
-
-    /// How long the client of a gRPC call waits.
-    fn grpc_timeout(&self) -> Option<Duration> {
-        let head = self.head();
-        let is_call = head.method.of(self.bytes) == b"POST"
-            && head.find_name(self.bytes, b"content-type").is_some_and(is_grpc);
-        let value = if is_call { head.find_name(self.bytes, b"grpc-timeout") } else { None };
-        parse_grpc_timeout(value?)
-    }
-
     /// Keeps the client's request id, if it is one that can be logged and forwarded; else makes one
     /// of 32 hex digits, if any are made.
     fn choose_request_id(&mut self, ids: RequestIds) {
@@ -505,46 +481,5 @@ impl<'a> Exchange<'a> {
             && said != Some(Logged::Never)
             && log.has(self.head().target.of(self.bytes))
             && (log.unclaimed == AccessLog::Written || is_claimed())
-    }
-}
-
-/// Up to eight digits and a unit; `None` for anything else, which is the application's to refuse.
-///
-/// Source: gRPC `doc/PROTOCOL-HTTP2.md`, Timeout.
-fn parse_grpc_timeout(value: &[u8]) -> Option<Duration> {
-    let (unit, digits) = value.split_last()?;
-    if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let count = digits.iter().fold(0, |count, digit| count * 10 + u64::from(digit - b'0'));
-    match unit {
-        b'H' => Some(Duration::from_secs(count * 3600)),
-        b'M' => Some(Duration::from_secs(count * 60)),
-        b'S' => Some(Duration::from_secs(count)),
-        b'm' => Some(Duration::from_millis(count)),
-        b'u' => Some(Duration::from_micros(count)),
-        b'n' => Some(Duration::from_nanos(count)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn grpc_timeouts_have_digits_and_a_unit() {
-        let check = |text: &str, expected| {
-            assert_eq!(parse_grpc_timeout(text.as_bytes()), expected, "{text}");
-        };
-        check("99999999H", Some(Duration::from_secs(99_999_999 * 3600)));
-        check("2M", Some(Duration::from_secs(120)));
-        check("3S", Some(Duration::from_secs(3)));
-        check("4m", Some(Duration::from_millis(4)));
-        check("5u", Some(Duration::from_micros(5)));
-        check("6n", Some(Duration::from_nanos(6)));
-        for text in ["", "S", "1", "123456789S", "-1S", "1s", "1 S"] {
-            check(text, None);
-        }
     }
 }
