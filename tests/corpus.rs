@@ -9,6 +9,8 @@ mod access;
 mod directives_target;
 #[path = "../fuzz/targets/ext_authz.rs"]
 mod ext_authz_target;
+#[path = "../fuzz/targets/expressions.rs"]
+mod expressions_target;
 #[path = "../fuzz/targets/lookup.rs"]
 mod lookup_target;
 #[path = "../fuzz/targets.rs"]
@@ -54,6 +56,11 @@ fn request_heads() {
 #[test]
 fn response_heads() {
     run("response_head", targets::response_head);
+}
+
+#[test]
+fn expressions() {
+    run("expressions", expressions_target::expressions);
 }
 
 #[test]

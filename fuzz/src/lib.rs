@@ -48,6 +48,9 @@ pub mod directives;
 #[path = "../targets/directives.rs"]
 pub mod directives_target;
 
+#[path = "../targets/expressions.rs"]
+pub mod expressions;
+
 #[path = "../targets/traces.rs"]
 pub mod traces;
 

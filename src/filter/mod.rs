@@ -22,6 +22,7 @@ mod overlay;
 mod pace;
 mod password;
 mod path_pattern;
+pub mod pcre;
 mod redirect;
 mod replacement;
 mod returned_places;

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 
 use super::addresses::{Addresses, Replicas, of_service, told_watch};
 use super::applied::FIELD_MANAGER;
+use super::lease::Leadership;
 use super::rights::{Right, Rights};
 use crate::control::calls::{CallError, call, jitter};
 use crate::control::conditions::{Carrier, GatewayService};
@@ -72,7 +73,7 @@ impl Maker<'_> {
     pub(super) async fn follow(
         &self,
         mut wanted: watch::Receiver<Wanted>,
-        mut leading: watch::Receiver<bool>,
+        mut leading: watch::Receiver<Leadership>,
         found: &watch::Sender<Found>,
     ) -> Infallible {
         let all: Api<Service> = Api::all(self.client.clone());
@@ -89,10 +90,10 @@ impl Maker<'_> {
                     tell(&there, found);
                     // Nothing that others wait for is held while we wait.
                     let now = wanted.borrow_and_update().clone();
-                    let is_leading = *leading.borrow_and_update();
-                    match is_leading {
-                        true => pause = self.round(&now, &there, &mut applied).await,
-                        false => applied.clear(),
+                    let leadership = *leading.borrow_and_update();
+                    match leadership {
+                        Leadership::Held => pause = self.round(&now, &there, &mut applied).await,
+                        Leadership::NotHeld => applied.clear(),
                     }
                 }
                 tokio::select! {
