@@ -129,6 +129,10 @@ mod tests {
         assert!(said().contains("key cannot be read: No such file"), "{}", said());
         fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
         assert_eq!(said(), "good");
+        // What stands behind the bound is not read.
+        let far = " ".repeat(usize::try_from(ADMISSION_FILE_BYTES_MAX).unwrap());
+        fs::write(&files.key, far + &made.signing_key.serialize_pem()).unwrap();
+        assert!(said().starts_with("the admission webhook cannot use its certificate: /"));
         let other = generate_simple_self_signed(["webhook.example".to_owned()]).unwrap();
         fs::write(&files.key, other.signing_key.serialize_pem()).unwrap();
         assert!(said().starts_with("the admission webhook cannot use its certificate: /"));

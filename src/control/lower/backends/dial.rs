@@ -281,3 +281,16 @@ pub(crate) fn objects_of(key: &BackendKey) -> impl Iterator<Item = ObjectRef> {
     });
     secret.into_iter().chain(maps.into_iter().flatten())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_that_a_config_map_lacks_are_told_by_its_name() {
+        let lacks = bundle(&Store::default(), &"ns".into(), &["ca".into()]).err();
+        let told = lacks.map(|defect| defect.finding("it is closed").message);
+        let expected = "the ConfigMap ns/ca has no ca.crt; it is closed.";
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod access;
 mod binding;
+mod bounds;
 mod canaries;
 mod configmap;
 mod conflicts;

@@ -679,6 +679,30 @@ fn the_oldest_demand_counts() {
 }
 
 #[test]
+fn secrets_of_one_name_in_two_namespaces_are_two() {
+    let owned = |namespace: &str, host: &str| {
+        let secret = secret_of("ca", &[("ca.crt", &pair(&[namespace]).chain)]);
+        let named = format!("{namespace}/ca");
+        let ingress = tls_ingress((namespace, ""), host, "[]", &[("auth-tls-secret", &named)]);
+        let within = |text: String, name: &str| {
+            text.replacen(name, &format!("{name}, namespace: {namespace}"), 1)
+        };
+        within(secret, "name: ca") + &within(ingress, &format!("name: {namespace}"))
+    };
+    let (one, two) = (owned("a", "h"), owned("b", "i"));
+    let (alone, both) = (lower(&one), lower(&format!("{one}{two}")));
+    assert_eq!(reasons(&both), [""; 0]);
+    assert!(demand(&both, "h").is_some() && demand(&both, "i").is_some());
+    assert_ne!(demand(&both, "h"), demand(&both, "i"));
+    assert_eq!(demand(&both, "h"), demand(&alone, "h"));
+    // To one host they are as any two demands: the older counts, and the other is told.
+    let rival = lower(&format!("{one}{}", owned("b", "h").replace("path: /", "path: /b")));
+    assert_eq!(demand(&rival, "h"), demand(&alone, "h"));
+    let told = reasons(&rival);
+    assert!(matches!(&told[..], [told] if told.starts_with("ClientAuthConflict ")), "{told:?}");
+}
+
+#[test]
 fn hosts_below_a_demanding_wildcard_do_not_inherit_the_demand() {
     let ca = secret_of("ca", &[("ca.crt", &pair(&["ca"]).chain)]);
     let secrets = secret("s", &pair(&["*.w", "wild"])) + &ca;
