@@ -53,6 +53,12 @@ fn tunnel_carries_bytes_both_ways_and_half_closes(driver: Driver) {
     assert!(response.field("sec-websocket-accept").is_some());
     client.send("hello");
     assert_eq!(client.take(5), b"HELLO");
+    // What it came by goes meanwhile.
+    proxy.write(
+        crate::harness::proxy::MAIN_FILE,
+        &manifest::one_host("b.example", backend.address()),
+    );
+    proxy.wait_for_status("a.example", "/", 404);
     client.send("world");
     client.finish_sending();
     assert_eq!(client.read_until_close(), b"WORLDbye");
