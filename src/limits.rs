@@ -107,8 +107,6 @@ pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Memory that a stream whose octets were taken keeps for the next frame.
 pub const HTTP2_STREAM_INBOX_KEPT_BYTES: usize = 4 * 1024;
-/// Memory that a connection to a backend keeps for what it sends next.
-pub const HTTP2_OUT_KEPT_BYTES: usize = 4 * 1024;
 /// Streams that are over, and field lists, whose memory a connection keeps for the next ones.
 pub const HTTP2_STREAMS_KEPT: usize = 2;
 /// Bytes a peer may send on one stream before we have passed any on, if what it sends is taken as

@@ -8,7 +8,7 @@ use crate::config::ProxyConfig;
 use crate::limits::{DRAIN_IDLE_GRACE, PASSWORDS_REMEMBERED_PERIOD, SPARES_PERIOD, TICK};
 use crate::proxy::affinity;
 use crate::proxy::client::accept::{self, Listeners, Socket, Waited};
-use crate::proxy::client::head;
+use crate::proxy::client::head::{self, Unparsed};
 use crate::proxy::core::{Admission, Core};
 use crate::proxy::exchange::end::After;
 use crate::proxy::exchange::explain;
@@ -87,11 +87,11 @@ async fn work(seat: Seat) {
     }
 }
 
-pub(super) fn apply<F: Future<Output = After> + 'static>(
-    core: &Rc<Core>,
-    update: Update,
-    listeners: &mut Listeners<F>,
-) {
+pub(super) fn apply<F, S>(core: &Rc<Core>, update: Update, listeners: &mut Listeners<F, S>)
+where
+    F: Future<Output = After> + 'static,
+    S: Fn(Unparsed) -> F + Copy + 'static,
+{
     match update {
         Update::Table(table) => {
             listeners.follow(&table);

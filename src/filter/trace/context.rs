@@ -153,8 +153,10 @@ impl SpanContext {
 /// Appends `octets` as hexadecimal digits in lower case.
 pub fn put_hex(out: &mut Vec<u8>, octets: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for octet in octets {
-        out.push(DIGITS[usize::from(octet >> 4)]);
-        out.push(DIGITS[usize::from(octet & 15)]);
+    let at = out.len();
+    out.resize(at + 2 * octets.len(), 0);
+    let places = out.get_mut(at..).unwrap_or_default().chunks_exact_mut(2);
+    for (place, octet) in places.zip(octets) {
+        place.copy_from_slice(&[octet >> 4, octet & 15].map(|half| DIGITS[usize::from(half)]));
     }
 }

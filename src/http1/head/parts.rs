@@ -132,7 +132,7 @@ pub(super) fn take_fields(
 pub(super) struct KindSet(u32);
 
 impl KindSet {
-    fn insert(&mut self, kind: FieldKind) {
+    pub(super) fn insert(&mut self, kind: FieldKind) {
         const { assert!(FieldKind::COUNT <= u32::BITS as usize) };
         self.0 |= 1 << kind as u32;
     }

@@ -35,7 +35,7 @@ use super::frame::{ErrorCode, kind, put_frame_head, put_goaway, put_reset, put_w
 use super::guard::FrameMeter;
 use super::hpack::{Decoder, Encoder, FieldList, ListKind};
 use crate::limits::{
-    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_LOCAL_RESETS_MAX, HTTP2_OUT_KEPT_BYTES,
+    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_LOCAL_RESETS_MAX,
     HTTP2_RESET_STREAMS_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_KEPT,
     HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES, HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
 };
@@ -183,6 +183,8 @@ pub struct Connection {
     /// Streams that wait for room on the connection, the next one first.
     turn: VecDeque<u32>,
     out: Vec<u8>,
+    /// Gives it room for so many octets more.
+    grow: fn(&mut Vec<u8>, usize),
     wakes: Vec<Waker>,
 }
 
@@ -235,6 +237,7 @@ impl Connection {
             probe: Probe::None,
             turn: VecDeque::new(),
             out: Vec::new(),
+            grow: Vec::reserve,
             wakes: Vec::new(),
         }
     }
@@ -276,12 +279,11 @@ impl Connection {
         out
     }
 
-    /// Gives memory of octets that were sent back, for the next ones.
-    pub fn reuse(&mut self, mut octets: Vec<u8>) {
-        if self.out.capacity() == 0 && octets.capacity() <= HTTP2_OUT_KEPT_BYTES {
-            octets.clear();
-            self.out = octets;
-        }
+    /// What is to be sent is put into memory that `grow` finds, with room for so many octets more.
+    #[must_use]
+    pub fn growing(mut self, grow: fn(&mut Vec<u8>, usize)) -> Self {
+        self.grow = grow;
+        self
     }
 
     /// Whether nothing will be read or written any more, apart from what is to be sent.

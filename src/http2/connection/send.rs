@@ -10,6 +10,8 @@ use super::{Arrival, Closed, Connection, Phase, Role, put_window_update};
 use crate::limits::{HTTP2_FRAME_BYTES_MAX, HTTP2_OUTBOX_BYTES_MAX};
 
 const FRAME_BYTES: usize = HTTP2_FRAME_BYTES_MAX as usize;
+/// Most heads are shorter.
+const BLOCK_BYTES_USUAL: usize = 512;
 
 /// What a field block begins with.
 #[derive(Debug, Clone, Copy)]
@@ -168,6 +170,7 @@ impl Connection {
         stream.send_window -= i64::try_from(count).unwrap_or(0);
         self.send_window -= i64::try_from(count).unwrap_or(0);
         let flags = if is_last && is_end { flag::END_STREAM } else { 0 };
+        (self.grow)(&mut self.out, FRAME_HEAD_BYTES + count);
         put_frame_head(&mut self.out, count, kind::DATA, flags, id);
         self.out.extend_from_slice(octets.get(..count).unwrap_or_default());
         self.meter.sent(count);
@@ -229,6 +232,7 @@ impl Connection {
         if self.phase == Phase::Over {
             return;
         }
+        (self.grow)(&mut self.out, BLOCK_BYTES_USUAL);
         let out = &mut self.out;
         let start = out.len();
         put_frame_head(out, 0, kind::HEADERS, flags | flag::END_HEADERS, id);

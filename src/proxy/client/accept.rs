@@ -24,14 +24,15 @@ use crate::table::Table;
 use crate::telemetry::Counter;
 
 /// The sockets that are open. `F` is the future of one request, for which `places` are.
-pub struct Listeners<F> {
+pub struct Listeners<F, S> {
     core: Rc<Core>,
     driver: DriverChoice,
     open: Vec<(OpeningId, Rc<Socket>)>,
     /// Of UDP services. A drain does not touch them: there is nothing to wait for.
     datagrams: Vec<(OpeningId, Rc<udp::Service>)>,
     places: Rc<Places<F>>,
-    serve_one: fn(Unparsed) -> F,
+    /// Makes it.
+    serve_one: S,
 }
 
 /// A listening socket, and what connections that are accepted next are told of it.
@@ -41,10 +42,14 @@ pub struct Socket {
     facts: RefCell<Rc<ListenerFacts>>,
 }
 
-impl<F: Future<Output = After> + 'static> Listeners<F> {
+impl<F, S> Listeners<F, S>
+where
+    F: Future<Output = After> + 'static,
+    S: Fn(Unparsed) -> F + Copy + 'static,
+{
     /// None is open yet.
     #[must_use]
-    pub fn new(core: &Rc<Core>, driver: DriverChoice, serve_one: fn(Unparsed) -> F) -> Self {
+    pub fn new(core: &Rc<Core>, driver: DriverChoice, serve_one: S) -> Self {
         let places: Rc<Places<F>> = Rc::default();
         let kept = Rc::clone(&places);
         core.tasks.start(async move {
@@ -195,7 +200,7 @@ async fn accept<F: Future<Output = After> + 'static>(
     core: &Rc<Core>,
     socket: &Socket,
     places: &Rc<Places<F>>,
-    serve_one: fn(Unparsed) -> F,
+    serve_one: impl Fn(Unparsed) -> F + Copy + 'static,
 ) {
     loop {
         match socket.listener.accept(&core.deadlines).await {
@@ -206,7 +211,7 @@ async fn accept<F: Future<Output = After> + 'static>(
                     continue;
                 }
                 let (listener, places) = (Rc::clone(&socket.facts.borrow()), Rc::clone(places));
-                let place = move |request| places.put(serve_one(request));
+                let place = move |request| places.put(|| serve_one(request));
                 let admitted = Admitted(Rc::clone(core));
                 let arrived = Arrived { admitted, socket: stream, peer, listener };
                 core.tasks.start(arrival::serve(arrived, place));

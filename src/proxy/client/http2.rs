@@ -14,7 +14,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use crate::http1::head::HeadScan;
 use crate::http2::connection::Connection;
 use crate::http2::frame::ErrorCode;
 use crate::http2::patience::{Patience, Wait};
@@ -340,7 +339,7 @@ fn open_streams<P: Future<Output = After> + 'static>(
         random: &core.random,
     };
     while let Some(opened) = shared.codec.with_streams(Connection::opened) {
-        let (stream, buffer) = match Http2Downstream::accept(&ground, opened) {
+        let (stream, buffer, head_end) = match Http2Downstream::accept(&ground, opened) {
             Ok(accepted) => accepted,
             Err(Unserved::Refused) => {
                 core.count(Counter::RequestsMalformed);
@@ -350,7 +349,7 @@ fn open_streams<P: Future<Output = After> + 'static>(
         };
         let running = Running::new(shared);
         let place = place.clone();
-        core.tasks.start(async move { serve_stream(running, stream, buffer, place).await });
+        core.tasks.start(serve_stream(running, stream, (buffer, head_end), place));
     }
 }
 
@@ -383,24 +382,15 @@ async fn write(shared: &Shared) {
 async fn serve_stream<P: Future<Output = After>>(
     running: Running,
     stream: Http2Downstream,
-    buffer: Buffer,
+    (buffer, head_end): (Buffer, usize),
     place: impl Fn(Unparsed) -> P,
 ) {
     let shared = &running.connection;
     let (core, connection) = (&shared.core, &shared.downstream);
-    let stream = Transport::Http2Downstream(Box::new(stream));
-    let mut downstream = Downstream::new(stream, connection.peer, Rc::clone(&connection.listener));
-    downstream.client_auth = connection.client_auth;
-    downstream.tls = connection.tls;
-    downstream.section.clone_from(&connection.section);
-    downstream.identity.clone_from(&connection.identity);
-    downstream.protocol = Some("HTTP/2.0");
+    let downstream = connection.carrying(Transport::Http2Downstream(Box::new(stream)));
     let downstream = Rc::new(downstream);
     running.serves(&downstream);
-    // The octets of a stream are ours, and its head is always there as a whole.
-    if let Some(end) = HeadScan::default().find_end(buffer.unread()) {
-        // What a stream is followed by is its connection's business.
-        drop(place(Unparsed::whole(core, &downstream, buffer, 1, end)).await);
-    }
+    // What a stream is followed by is its connection's business.
+    drop(place(Unparsed::whole(core, &downstream, buffer, 1, head_end)).await);
     downstream.stream.finish();
 }

@@ -101,6 +101,7 @@ impl ListenerFacts {
 }
 
 /// An IP address as text, without allocation.
+#[derive(Clone, Copy)]
 pub struct ClientText {
     bytes: [u8; 46],
     length: u8,
@@ -143,6 +144,15 @@ impl Downstream {
             tls: None,
             protocol: None,
         }
+    }
+
+    /// A stream of HTTP/2 that this connection carries.
+    #[must_use]
+    pub fn carrying(&self, stream: Transport) -> Self {
+        let &Self { peer, client, client_auth, tls, .. } = self;
+        let (listener, section) = (Rc::clone(&self.listener), self.section.clone());
+        let (identity, protocol) = (self.identity.clone(), Some("HTTP/2.0"));
+        Self { stream, peer, client, listener, client_auth, section, identity, tls, protocol }
     }
 
     /// Writes what is in `buffer` within the send timeout.

@@ -2,10 +2,12 @@
 
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
-use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::net::Shutdown;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
+
+use rustix::io::Errno;
+use rustix::net::{self, RecvFlags};
 
 /// What is at the front of the receive queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,18 +22,12 @@ pub enum Peek {
 
 /// Looks at the front of a receive queue.
 pub(super) fn peek(descriptor: RawFd) -> Peek {
-    let mut octet = 0_u8;
-    // SAFETY: the kernel writes at most one octet into `octet`.
-    let count = unsafe {
-        libc::recv(descriptor, (&raw mut octet).cast(), 1, libc::MSG_PEEK | libc::MSG_DONTWAIT)
-    };
-    match count {
-        1.. => Peek::Data,
-        0 => Peek::Closed,
-        _ => match io::Error::last_os_error().kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Peek::Silent,
-            _ => Peek::Closed,
-        },
+    // SAFETY: the caller's descriptor is open until this returns.
+    let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    match net::recv(descriptor, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((1.., _)) => Peek::Data,
+        Err(Errno::WOULDBLOCK | Errno::INTR) => Peek::Silent,
+        Ok(_) | Err(_) => Peek::Closed,
     }
 }
 

@@ -8,16 +8,18 @@
 #![expect(unsafe_code, reason = "system calls that std does not offer")]
 
 use std::cell::{Cell, UnsafeCell};
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::task::Poll;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use monoio::io::{AsyncReadRent, AsyncWriteRent};
 use monoio::net::TcpStream;
+use rustix::net::{self, RecvFlags, SendFlags};
 
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::{Deadline, Deadlines, Target};
@@ -100,7 +102,20 @@ impl Stream {
     /// # Errors
     /// The descriptor failed; a read would say the same.
     pub async fn readable(&self) -> io::Result<()> {
-        self.inner().readable(false).await
+        if !monoio::utils::is_legacy() {
+            return self.inner().readable(false).await;
+        }
+        match poll_fn(|context| Poll::Ready(self.ask_readable(context))).await {
+            Poll::Ready(result) => result,
+            // PERF: asked again in words it would call poll(2) once more.
+            Poll::Pending => self.inner().readable(true).await,
+        }
+    }
+
+    /// Asks poll(2), on epoll. Not before an event says otherwise is the socket taken for readable
+    /// after a no.
+    fn ask_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(self.inner().readable(false)).poll(context)
     }
 
     /// Reads what is there into the spare capacity; 0: end of stream.
@@ -108,12 +123,11 @@ impl Stream {
     /// # Errors
     /// `WouldBlock`: nothing is there.
     pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
-        let spare = buffer.spare_mut();
-        // SAFETY: the kernel writes at most `spare.len()` octets into memory that we own.
-        let count = unsafe {
-            libc::recv(self.descriptor, spare.as_mut_ptr().cast(), spare.len(), libc::MSG_DONTWAIT)
-        };
-        let count = usize::try_from(count).map_err(|_negative| io::Error::last_os_error())?;
+        // PERF: not by libc, where each call may be cancelled by another thread, which costs more
+        // than the rest of it.
+        let received = net::recv(self.borrowed(), buffer.spare_mut(), RecvFlags::DONTWAIT)?;
+        let ((octets, _), _) = received;
+        let count = octets.len();
         // SAFETY: the kernel wrote `count` octets.
         unsafe { buffer.assume_written(count) };
         Ok(count)
@@ -145,7 +159,7 @@ impl Stream {
     /// # Errors
     /// `WouldBlock`: it takes nothing.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.send(bytes, 0)
+        self.send(bytes, SendFlags::empty())
     }
 
     /// The same; what is written may wait for octets that the caller writes at once, to share a
@@ -154,15 +168,12 @@ impl Stream {
     /// # Errors
     /// As [`Stream::try_write`].
     pub fn try_write_ahead(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.send(bytes, libc::MSG_MORE)
+        self.send(bytes, SendFlags::MORE)
     }
 
-    fn send(&self, bytes: &[u8], flags: libc::c_int) -> io::Result<usize> {
-        let flags = flags | libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        // SAFETY: the kernel reads at most `bytes.len()` octets of memory that we own.
-        let count =
-            unsafe { libc::send(self.descriptor, bytes.as_ptr().cast(), bytes.len(), flags) };
-        usize::try_from(count).map_err(|_negative| io::Error::last_os_error())
+    fn send(&self, bytes: &[u8], flags: SendFlags) -> io::Result<usize> {
+        let flags = flags | SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        Ok(net::send(self.borrowed(), bytes, flags)?)
     }
 
     /// Waits until the socket takes octets, or failed. May be dropped at any time.
@@ -237,8 +248,19 @@ impl Stream {
     /// [`Buffer::len`] unchanged means none did.
     pub async fn write_all(&self, mut buffer: Buffer) -> (io::Result<()>, Buffer) {
         while !buffer.is_empty() {
-            let (result, back) = self.inner().write(buffer).await;
-            buffer = back;
+            let tried = match monoio::utils::is_legacy() {
+                // What an operation would do there.
+                true => self.try_write(buffer.unread()),
+                false => Err(io::ErrorKind::WouldBlock.into()),
+            };
+            let result = match tried {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let (result, back) = self.inner().write(buffer).await;
+                    buffer = back;
+                    result
+                }
+                tried => tried,
+            };
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
                 Ok(count) => buffer.consume(count),
@@ -253,6 +275,18 @@ impl Stream {
     #[must_use]
     pub fn peek(&self) -> Peek {
         peek(self.descriptor)
+    }
+
+    /// The same where nobody waits to read: whoever did would not be woken any more.
+    #[must_use]
+    pub fn peek_idle(&self) -> Peek {
+        // PERF: on epoll the read that follows knows the answer, too, and does not try in vain.
+        if monoio::utils::is_legacy()
+            && self.ask_readable(&mut Context::from_waker(Waker::noop())).is_pending()
+        {
+            return Peek::Silent;
+        }
+        self.peek()
     }
 
     /// Tells the peer that nothing more comes.

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::http2::connection::Connection;
 use crate::limits::HTTP2_OUTBOX_BYTES_MAX;
+use crate::proxy::rt::buffer::{Buffer, Class};
 
 /// A connection's codec. INVARIANT: it is never borrowed while a waker runs or a task is dropped.
 pub struct Codec {
@@ -13,6 +14,23 @@ pub struct Codec {
     driver: Cell<Option<Waker>>,
     /// It waits until less waits to be sent.
     room: Cell<Option<Waker>>,
+}
+
+/// Gives `out` room in a buffer of the core. By itself it would copy what it has time and again,
+/// into memory that is new each time.
+fn grow(out: &mut Vec<u8>, octets: usize) {
+    let needed = out.len().saturating_add(octets);
+    if out.capacity() >= needed {
+        return;
+    }
+    let classes = [Class::Small, Class::Medium, Class::Large];
+    let Some(class) = classes.into_iter().find(|class| needed <= class.bytes()) else {
+        return out.reserve(octets);
+    };
+    let mut buffer = Buffer::unallocated();
+    std::mem::swap(buffer.as_vec(), out);
+    buffer.grow(class);
+    std::mem::swap(buffer.as_vec(), out);
 }
 
 /// What a driver that waits for something to send finds.
@@ -27,7 +45,7 @@ pub enum Outgoing {
 impl Codec {
     /// Of a connection of which no octet was read.
     pub fn new(connection: Connection) -> Self {
-        let connection = RefCell::new(connection);
+        let connection = RefCell::new(connection.growing(grow));
         Self { connection, driver: Cell::new(None), room: Cell::new(None) }
     }
 

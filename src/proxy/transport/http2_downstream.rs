@@ -64,6 +64,8 @@ impl Drop for DownstreamCarrier {
 /// The beginning of a request as HTTP/1.1.
 struct Beginning {
     shape: RequestShape,
+    /// Where the head ends.
+    head_end: usize,
     body: RequestBody,
     /// Octets of the body that are in it.
     early: usize,
@@ -72,11 +74,12 @@ struct Beginning {
 }
 
 impl Http2Downstream {
-    /// A stream just opened, and the octets of its request so far.
+    /// A stream just opened, and the octets of its request so far, which are its head up to the
+    /// offset given.
     ///
     /// # Errors
     /// It is over, and the client was told.
-    pub fn accept(ground: &Ground<'_>, opened: Opened) -> Result<(Self, Buffer), Unserved> {
+    pub fn accept(ground: &Ground<'_>, opened: Opened) -> Result<(Self, Buffer, usize), Unserved> {
         let (id, codec) = (opened.id, ground.codec);
         let mut buffer = Buffer::new(Class::Small);
         let began = codec.with(|server| {
@@ -87,7 +90,7 @@ impl Http2Downstream {
             }
             began
         });
-        let Beginning { shape, body, early, is_over } = began?;
+        let Beginning { shape, head_end, body, early, is_over } = began?;
         let uncredited = u32::try_from(early).unwrap_or(u32::MAX);
         if is_over && uncredited > 0 {
             // Nobody reads on, and what is held here is bounded by the number of streams.
@@ -100,7 +103,7 @@ impl Http2Downstream {
             inflow: RefCell::new(Inflow { body, uncredited, is_over }),
             reader: RefCell::new(ResponseReader::new(shape)),
         };
-        Ok((Self::carried(carrier, ground.deadlines), buffer))
+        Ok((Self::carried(carrier, ground.deadlines), buffer, head_end))
     }
 
     /// Whether the client reset it, or its connection is over.
@@ -170,6 +173,7 @@ fn begin(
     };
     let shape = put_request(out, &opened.fields, facts, nonce)
         .map_err(|refusal| refused(server, refusal))?;
+    let head_end = out.len();
     let mut body = RequestBody::new(shape);
     let mut is_right =
         body.put_data(server.unread(id).get(..early).unwrap_or_default(), out).is_ok();
@@ -181,7 +185,7 @@ fn begin(
     if !is_right {
         return Err(refused(server, RequestRefusal::Length));
     }
-    Ok(Beginning { shape, body, early, is_over: is_whole })
+    Ok(Beginning { shape, head_end, body, early, is_over: is_whole })
 }
 
 impl Carrier for DownstreamCarrier {

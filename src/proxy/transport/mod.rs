@@ -183,6 +183,15 @@ impl Transport {
         }
     }
 
+    /// See [`Stream::peek_idle`].
+    #[must_use]
+    pub fn peek_idle(&self) -> Peek {
+        match self {
+            Self::Plain(stream) => stream.peek_idle(),
+            Self::Tls(_) | Self::Http2Downstream(_) | Self::Http2Upstream(_) => self.peek(),
+        }
+    }
+
     /// Tells the peer that nothing more comes.
     pub fn close_write(&self) {
         match self {

@@ -285,12 +285,11 @@ async fn write(transport: &Transport, codec: &Codec, time: Duration) {
         let mut buffer = Buffer::unallocated();
         *buffer.as_vec() = codec.take_output();
         transport.write_deadline().arm(time, Expiry::CloseBoth);
-        let (result, mut buffer) = transport.write_all(buffer).await;
+        let (result, _) = transport.write_all(buffer).await;
         transport.write_deadline().disarm();
         if result.is_err() {
             return;
         }
-        codec.with_streams(|connection| connection.reuse(std::mem::take(buffer.as_vec())));
     }
 }
 

@@ -113,7 +113,7 @@ impl Pool {
             };
             count.subtract(1);
             if !is_expired(&idle, limits, now) {
-                if idle.channel.stream.peek() == Peek::Silent {
+                if idle.channel.stream.peek_idle() == Peek::Silent {
                     return Checkout { channel: Some(idle.channel), stale };
                 }
                 stale += 1;

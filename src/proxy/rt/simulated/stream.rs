@@ -58,6 +58,10 @@ impl Stream {
         Ok(())
     }
 
+    pub fn peek_idle(&self) -> Peek {
+        self.peek()
+    }
+
     pub fn try_read(&self, buffer: &mut Buffer) -> io::Result<usize> {
         let octets = self.link.read(buffer.spare())?;
         buffer.as_vec().extend_from_slice(&octets);
