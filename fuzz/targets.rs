@@ -579,8 +579,11 @@ pub fn http2_frames(data: &[u8]) {
     }
 }
 
+/// Heads and body of an answer, and whether it was refused.
+type Answered = (Vec<Fields>, Vec<u8>, bool);
+
 /// What is told of each of four requests to a backend that sends these octets, and what it is told.
-fn ask(octets: &[u8], step: usize) -> (Vec<(Vec<Fields>, Vec<u8>, bool)>, Vec<u8>) {
+fn ask(octets: &[u8], step: usize) -> (Vec<Answered>, Vec<u8>) {
     let mut client = Connection::asking(0, WindowBudget::default());
     let greeting = client.take_output();
     check_frames(greeting.strip_prefix(&PREFACE[..]).expect("the preface"));

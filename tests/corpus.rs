@@ -7,10 +7,10 @@
 mod access;
 #[path = "../fuzz/targets/directives.rs"]
 mod directives_target;
-#[path = "../fuzz/targets/ext_authz.rs"]
-mod ext_authz_target;
 #[path = "../fuzz/targets/expressions.rs"]
 mod expressions_target;
+#[path = "../fuzz/targets/ext_authz.rs"]
+mod ext_authz_target;
 #[path = "../fuzz/targets/lookup.rs"]
 mod lookup_target;
 #[path = "../fuzz/targets.rs"]

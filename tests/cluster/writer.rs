@@ -17,7 +17,8 @@ use kube::{Client, ResourceExt};
 use ringway::control::observed::{Address, Observed, Shown};
 use ringway::control::outcomes::{Outcome, Outcomes};
 use ringway::control::write::{
-    self, AddressSource, FIELD_MANAGER, REPORTING_CONTROLLER, WriterOptions, WriterState,
+    self, AddressSource, FIELD_MANAGER, NodeAddresses, REPORTING_CONTROLLER, WriterOptions,
+    WriterState,
 };
 use ringway::model::{Kind, ObjectRef, Problem, Severity};
 use serde::Serialize;
@@ -166,6 +167,7 @@ fn options(namespace: &str, pod: &str, addresses: AddressSource) -> WriterOption
         election_id: ELECTION.to_owned(),
         addresses,
         update_status: true,
+        services: None,
         update_status_on_shutdown: true,
     }
 }
@@ -480,7 +482,7 @@ fn addresses_come_from_the_nodes_and_go_with_the_last_replica() {
         let pods = world.api::<Pod>();
         block_on(pods.patch_status(pod, &PatchParams::default(), &patch)).unwrap();
     }
-    let source = AddressSource::Nodes { is_internal: false };
+    let source = AddressSource::Nodes(NodeAddresses::ExternalFirst);
     // Nodes belong to no namespace, so that a Role cannot grant them.
     let admin = world.control_plane.client();
     let replica = world.replica_with(&admin, world.options("p-1", source.clone()));

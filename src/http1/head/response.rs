@@ -105,7 +105,9 @@ pub fn parse_own_response(
     let text = buf.get(..end).ok_or(HeadError::Incomplete)?;
     match read_own_syntax(text, head) {
         Some(kinds) => read_framing(text, request, kinds, head),
-        None => parse::<{ RESPONSE_FIELDS_MAX + RESPONSE_FIELDS_ADDED_MAX }>(buf, end, request, head),
+        None => {
+            parse::<{ RESPONSE_FIELDS_MAX + RESPONSE_FIELDS_ADDED_MAX }>(buf, end, request, head)
+        }
     }
 }
 

@@ -35,9 +35,9 @@ use super::frame::{ErrorCode, kind, put_frame_head, put_goaway, put_reset, put_w
 use super::guard::FrameMeter;
 use super::hpack::{Decoder, Encoder, FieldList, ListKind};
 use crate::limits::{
-    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_LOCAL_RESETS_MAX,
-    HTTP2_RESET_STREAMS_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_KEPT,
-    HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES, HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
+    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_LOCAL_RESETS_MAX, HTTP2_RESET_STREAMS_MAX,
+    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_KEPT, HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES,
+    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
 };
 
 /// Window of each direction before anything is said about it, RFC 9113 section 6.9.2.

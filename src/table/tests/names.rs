@@ -50,7 +50,7 @@ fn passthrough(service: &str) -> TlsAction {
 }
 
 fn relay(tls: usize, service: &str) -> TlsAction {
-    TlsAction::Relay { tls: id(tls), backends: vec![super::backend(service, 1)] }
+    TlsAction::Relay { tls: id(tls), backends: vec![backend(service, 1)] }
 }
 
 fn model(server_names: Vec<Arc<ServerName>>, default_tls: Option<ServerTlsId>) -> Model {
@@ -155,7 +155,7 @@ fn each_name_is_of_the_listener_that_has_it() {
         of("*", Some("*")),
         of("i.x", None),
     ];
-    let table = compiler().compile(&model(names.clone(), None)).table;
+    let table = compiler().compile(&model(names, None)).table;
     assert!(table.has_sections(ListenerId::HTTP));
     for (sni, expected) in [
         (Some("a.b"), Some("a.b")),

@@ -114,11 +114,6 @@ impl Served {
         self.authority.trusting(alpn)
     }
 
-    /// Who issued the certificates.
-    pub(crate) fn authority(&self) -> &Authority {
-        &self.authority
-    }
-
     /// A client that trusts the certificates, for a host.
     #[track_caller]
     pub(crate) fn tls_client(&self, host: &str) -> Client {

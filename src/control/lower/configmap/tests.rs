@@ -288,29 +288,17 @@ fn keys_say_what_is_traced_and_who_gets_spans() {
         ),
         (
             "otlp-collector-host: http://otel/, otlp-collector-port: \"4318\"",
-            |it| {
-                let (protocol, channel) = (CollectorProtocol::Http, CollectorChannel::ClearText);
-                it.collector =
-                    Some(Collector { protocol, channel, host: "otel".into(), port: 4318 });
-            },
+            |it| it.collector = at(CollectorProtocol::Http, CollectorChannel::ClearText, 4318),
             &[],
         ),
         (
             "otlp-collector-host: https://otel",
-            |it| {
-                let (protocol, channel) = (CollectorProtocol::Http, CollectorChannel::Tls);
-                it.collector =
-                    Some(Collector { protocol, channel, host: "otel".into(), port: 4317 });
-            },
+            |it| it.collector = at(CollectorProtocol::Http, CollectorChannel::Tls, 4317),
             &[],
         ),
         (
             "otlp-collector-host: grpcs://otel",
-            |it| {
-                let (protocol, channel) = (CollectorProtocol::Grpc, CollectorChannel::Tls);
-                it.collector =
-                    Some(Collector { protocol, channel, host: "otel".into(), port: 4317 });
-            },
+            |it| it.collector = at(CollectorProtocol::Grpc, CollectorChannel::Tls, 4317),
             &[],
         ),
         ("otlp-collector-host: ftp://otel", |_| {}, &told),
@@ -357,6 +345,10 @@ fn keys_say_what_is_traced_and_who_gets_spans() {
     let (globals, _) = read(&mut InForce::default(), "enable-opentelemetry: \"true\"");
     let of_all = globals.nothing.policies.trace.clone().expect("a plan");
     assert_eq!(globals.downstream.traces.unmatched, Some(of_all));
+}
+
+fn at(protocol: CollectorProtocol, channel: CollectorChannel, port: u16) -> Option<Collector> {
+    Some(Collector { protocol, channel, host: "otel".into(), port })
 }
 
 fn grpc(host: &str, port: u16) -> Option<Collector> {

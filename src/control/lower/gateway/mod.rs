@@ -184,6 +184,12 @@ impl Gateways {
         self.problems.values().flatten()
     }
 
+    /// Reads all BackendTLSPolicies; whether that changed anything.
+    fn read_policies(&mut self, store: &Store) -> bool {
+        let policies = Policies::of(store);
+        std::mem::replace(&mut self.policies, policies) != self.policies
+    }
+
     /// Makes what is pending.
     pub(super) fn make(&mut self, around: Surroundings<'_>) -> Made {
         let Surroundings { store, options, names, backends, touched, now } = around;
@@ -204,12 +210,8 @@ impl Gateways {
             // With a class, too: what came before it was not noted.
             self.grants = Grants::of(&store.reference_grants);
         }
-        let mut are_policies_others = false;
-        if pending.iter().any(|object| !is_route(object)) {
-            let policies = Policies::of(store);
-            are_policies_others = policies != self.policies;
-            self.policies = policies;
-        }
+        let may_policies_differ = pending.iter().any(|object| !is_route(object));
+        let are_policies_others = may_policies_differ && self.read_policies(store);
         let mut spots = BTreeSet::new();
         let mut wanted = BTreeSet::new();
         let are_others = are_parents_stale && self.make_parents(store, options, names, now);
