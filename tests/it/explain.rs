@@ -342,7 +342,9 @@ fn of_files(proxy: &Proxy, request: &Request) -> String {
     command.args(["explain", "--json", "--ingress-class", manifest::CLASS, "--method", method]);
     command.args(["--configmap", "default/own", "--http-bind", &http, "--https-bind", &https]);
     command.arg("--manifests").arg(folder);
-    fields.iter().for_each(|field| drop(command.args(["--header", field])));
+    for field in fields {
+        command.args(["--header", field]);
+    }
     let output = command.arg(url).output().expect("the binary runs");
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
