@@ -92,7 +92,7 @@ pub fn parse_response(
 }
 
 /// The same for a head that this proxy wrote: an upstream's, within its limits, and lines of our
-/// own. Other than [`parse_response`] it tells nothing of persistence.
+/// own.
 ///
 /// # Errors
 /// As [`parse_response`].
@@ -104,7 +104,11 @@ pub fn parse_own_response(
 ) -> Result<(), ResponseError> {
     let text = buf.get(..end).ok_or(HeadError::Incomplete)?;
     match read_own_syntax(text, head) {
-        Some(kinds) => read_framing(text, request, kinds, head),
+        Some(kinds) => {
+            head.head_bytes = end;
+            read_framing(text, request, kinds, head)?;
+            read_persistence(text, kinds, head)
+        }
         None => {
             parse::<{ RESPONSE_FIELDS_MAX + RESPONSE_FIELDS_ADDED_MAX }>(buf, end, request, head)
         }

@@ -296,7 +296,7 @@ fn smaller_tables_are_acknowledged_and_larger_ones_not_used() {
 }
 
 #[test]
-fn fields_are_written_by_name_and_in_the_shorter_form() {
+fn fields_are_written_by_name_and_long_ones_in_the_shorter_form() {
     let written = |name: &str, value: &str| {
         let mut out = Vec::new();
         put_field(&mut out, name.as_bytes(), value.as_bytes());
@@ -310,7 +310,10 @@ fn fields_are_written_by_name_and_in_the_shorter_form() {
     for status in [200, 204, 206, 304, 400, 404, 500, 302] {
         put_status(&mut out, status);
     }
-    assert_eq!(out, [0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 8, 0x82, 0x64, 0x02]);
+    assert_eq!(out, [0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 8, 3, b'3', b'0', b'2']);
+    // By RFC 7541, appendix B, `a` has five bits.
+    assert_eq!(written("vary", &"a".repeat(63))[2], 63);
+    assert_eq!(written("vary", &"a".repeat(64))[2], 0x80 | 40);
 }
 
 /// Bit by bit, by the codes that are written.

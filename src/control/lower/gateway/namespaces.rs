@@ -146,7 +146,7 @@ mod tests {
             (Some(allowed("All")), "Same", Some((true, true))),
             (Some(allowed("Same")), "None", Some((true, false))),
             (Some(allowed("None")), "Same", Some((false, false))),
-            (Some(allowed("Selector")), "Same", Some((false, false))),
+            (Some(allowed("Selector")), "Same", None),
             (Some(allowed("Some")), "Same", None),
         ] {
             let admission = Admission::of(allowed.as_ref(), &"a".into(), unsaid).ok();

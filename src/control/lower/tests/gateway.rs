@@ -424,7 +424,8 @@ fn of_routes_of_two_kinds_the_older_has_the_hosts() {
     let calls = "---\napiVersion: gateway.networking.k8s.io/v1\nkind: GRPCRoute\n\
         metadata: {name: calls, namespace: shop, generation: 1, \
         creationTimestamp: '2026-01-01T00:00:00Z'}\n\
-        spec: {parentRefs: [{name: g}], hostnames: ['*.example']}\n";
+        spec: {parentRefs: [{name: g}], hostnames: ['*.example'], \
+        rules: [{backendRefs: [{name: web, port: 80}]}]}\n";
     let text = gateway(&["name: http, protocol: HTTP, port: 80"])
         + &route("a", "hostnames: [a.example]")
         + calls

@@ -185,7 +185,8 @@ fn names_of_tls_lead_to_shares() {
         TlsAction::Passthrough { backends, .. } => format!("{} {}", name.pattern, shares(backends)),
         other => format!("{} {other:?}", name.pattern),
     });
-    let expected = ["a.example 7*shop/web:80 1*nothing 1*shop/web:80", "b.example Nobody"];
+    let expected =
+        ["a.example 7*shop/web:80 1*nothing 1*shop/web:80", "b.example Nobody", "* Nobody"];
     assert_eq!(leads.collect::<Vec<_>>(), expected);
     let lost = "TLSRoute shop/none is older and has what comes in at port 443 for b.example; \
                 remove one of both.";
