@@ -40,6 +40,9 @@ const PROFILES: [(&str, &str); 5] = [
 /// What all profiles have at their core.
 const CORE: [&str; 2] = ["Gateway", "ReferenceGrant"];
 
+/// Of which the core asks that they are refused where they are not claimed.
+const REFUSED_UNCLAIMED: [&str; 2] = ["TLSRouteModeTerminate", "TLSRouteModeMixed"];
+
 /// A line of every definition.
 const DEFINITION: &str = "\nkind: CustomResourceDefinition\n";
 
@@ -185,7 +188,9 @@ fn judged(installation: &Installation<'_>, is_whole: bool) -> Vec<String> {
         "--contact=https://ringway.dev".to_owned(),
     ];
     if !is_whole {
-        let core = features.into_iter().chain(CORE).collect::<Vec<_>>().join(",");
+        let claimed = REFUSED_UNCLAIMED.into_iter().filter(|name| supported.contains(*name));
+        let core = features.into_iter().chain(CORE).chain(claimed);
+        let core = core.collect::<Vec<_>>().join(",");
         flags.push(format!("--supported-features={core}"));
     }
     flags

@@ -169,7 +169,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "proxy/rt",
         modules: &["limits"],
-        crates: &["io_uring", "libc", "monoio", "socket2"],
+        crates: &["io_uring", "libc", "monoio", "rustix", "socket2"],
     },
     Imports {
         path: "cli",

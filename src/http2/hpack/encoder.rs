@@ -44,8 +44,8 @@ impl Encoder {
     }
 }
 
-/// Literals that are worth the coding.
-const CODED_BYTES_MIN: usize = 64;
+/// Octets of literals that are worth the coding.
+const WORTH_CODING: usize = 64;
 
 /// Of `:status`, with whatever value.
 const STATUS_INDEX: usize = 8;
@@ -112,7 +112,7 @@ pub fn put_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// PERF: on a short one Huffman's code costs ten times what the copy does, for a few octets less in
 /// a segment that is sent all the same.
 fn put_text(out: &mut Vec<u8>, text: impl Iterator<Item = u8> + Clone, len: usize) {
-    let coded = if len < CODED_BYTES_MIN { len } else { huffman::encoded_len(text.clone()) };
+    let coded = if len < WORTH_CODING { len } else { huffman::encoded_len(text.clone()) };
     if coded < len {
         integer::encode(out, 0x80, 7, coded);
         huffman::encode(text, out);

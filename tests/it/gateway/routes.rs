@@ -250,7 +250,7 @@ fn routes_do_what_they_say(driver: Driver) {
         row("patience.example", "/busy", 503),
         row("patience.example", "/busy-once", 503),
     ]);
-    served.told(&["Dropped Rule", "ExtensionRef is not supported"]);
+    served.told(&["ExtensionRef is not supported"]);
     served.told(&["GRPCRoute default/a-calls is older"]);
     for name in ["shadow", "other"] {
         served.backend(name).wait_for_text("POST /to/x?y=1 HTTP/1.1\r\nHost: filters.example\r\n");
