@@ -54,14 +54,15 @@ pub enum Command {
     /// Of manifests without a network, or of the table that a running process serves by, which is
     /// asked at its admin listener. Nothing is sent. Secrets are not shown.
     ///
-    ///     ringway explain --manifests deploy/examples https://shop.example/cart
-    ///     ringway explain --admin 127.0.0.1:9901 --client 192.0.2.7 https://shop.example/cart
-    ///     ringway explain --manifests DIR -- curl -H 'X-Canary: always' https://shop.example/cart
-    ///
     /// Exit codes: 0 explained, whatever becomes of the request; 1 nobody answers; 2 bad words.
-    #[command(verbatim_doc_comment)]
+    #[command(after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Box<explain::ExplainArgs>),
 }
+
+const EXPLAIN_EXAMPLES: &str = "Examples:
+  ringway explain --manifests deploy/examples https://shop.example/cart
+  ringway explain --admin 127.0.0.1:9901 --client 192.0.2.7 https://shop.example/cart
+  ringway explain --manifests DIR -- curl -H 'X-Canary: always' https://shop.example/cart";
 
 /// What was typed, in our words; what has no effect in them is told.
 fn command_line() -> Result<Vec<OsString>, FlagError> {
