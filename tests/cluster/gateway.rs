@@ -184,10 +184,18 @@ fn a_large_gateway_follows_its_routes() {
     objects.create_many("HTTPRoute", (0..existing).map(|number| route(&name(number), "web", 0)));
     drop(started(&installation, "first start"));
     let (proxy, address) = started(&installation, "restart");
-    wait_until("all states", || {
-        let all = objects.list("HTTPRoute", "");
-        all.iter().all(|route| !route["status"]["parents"][0]["conditions"].is_null())
-    });
+    // So many take longer than a wait may: writes have a rate.
+    let mut missing = existing;
+    while missing > 0 {
+        let before = missing;
+        wait_until("more states", || {
+            pause(Duration::from_secs(1));
+            let all = objects.list("HTTPRoute", "");
+            let is_missing = |route: &&Value| route["status"]["parents"][0]["conditions"].is_null();
+            missing = all.iter().filter(is_missing).count();
+            missing < before
+        });
+    }
 
     let progress = Progress::default();
     let before = writes(&proxy);
