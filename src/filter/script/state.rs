@@ -231,6 +231,12 @@ impl ScriptState {
         if self.searched.get() > SCRIPT_SEARCHED_MAX { Err(TooLong) } else { Ok(()) }
     }
 
+    /// Whether expressions looked at as much as they may, so that a value may be missing.
+    #[must_use]
+    pub fn has_searched_all(&self) -> bool {
+        self.count_searched(0).is_err()
+    }
+
     /// Memory to put a text together in.
     pub(super) fn take_text(&mut self) -> Vec<u8> {
         let mut text = std::mem::take(&mut self.text);

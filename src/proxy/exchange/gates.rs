@@ -15,6 +15,7 @@ use crate::proxy::exchange::reading;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
 use crate::proxy::exchange::state::{Exchange, Served};
+use crate::proxy::exchange::variables::Known;
 use crate::proxy::rt;
 use crate::quota::{Hold, Judged};
 use crate::table::{BackendId, Match, TableRule};
@@ -201,7 +202,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn is_within_rate(&self, limits: &ClientLimits) -> bool {
-        let Some(client) = self.asker(limits) else { return true };
+        let Some(client) = self.asker(limits) else { return self.may_go_uncounted() };
         let core = self.core;
         let Judged { verdict, evictions } = core.quotas.count(limits, &client, core.now());
         core.telemetry.add(Counter::ClientLimitEvictions, evictions);
@@ -211,7 +212,7 @@ impl<'a> Exchange<'a> {
     /// Whether the request may be under way beside the others of its client; if so it is, until the
     /// exchange is over.
     fn has_room(&self, limits: &ClientLimits) -> bool {
-        let Some(client) = self.asker(limits) else { return true };
+        let Some(client) = self.asker(limits) else { return self.may_go_uncounted() };
         let core = self.core;
         let Judged { verdict, evictions } = core.quotas.hold(limits, &client);
         core.telemetry.add(Counter::ClientLimitEvictions, evictions);
@@ -227,6 +228,11 @@ impl<'a> Exchange<'a> {
         self.holds.set(holds);
     }
 
+    /// A key that is missing because too much was searched lets nobody past.
+    fn may_go_uncounted(&self) -> bool {
+        !self.scratch.script.has_searched_all()
+    }
+
     /// Whose request it is for these limits; `None`: they do not concern it.
     fn asker(&self, limits: &ClientLimits) -> Option<Asker> {
         let client = self.client().ip();
@@ -234,7 +240,14 @@ impl<'a> Exchange<'a> {
             LimitKey::Address => (!limits.exempt.contains(client)).then(|| client.into()),
             LimitKey::Text(text) => {
                 let mut value = Vec::new();
-                self.request().put_text(text, &mut value);
+                let request = self.request();
+                if request.scripted.is_some() {
+                    request.put_text(text, &mut value);
+                } else {
+                    // What is searched for a key is counted without directives, too.
+                    let known = Known { request, request_id: b"", origin: None, backend: None };
+                    self.scratch.script.put(text, &known, &mut value);
+                }
                 (!value.is_empty()).then(|| Asker::Text(value.into()))
             }
         }

@@ -9,8 +9,8 @@ use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::settings::{Settings, Upstream};
 use crate::filter::script::{Block, Intercepts, Script};
 use crate::filter::{
-    AddressRanges, AddressRules, Believed, ExternalAuth, ForwardedPolicy, MediaTypes, Pace,
-    ReturnedPlaces, Substitutions, Text, Variable,
+    AddressRanges, AddressRules, Believed, ClientLimits, ExternalAuth, ForwardedPolicy, MediaTypes,
+    Pace, ReturnedPlaces, Substitutions, Text, Variable,
 };
 use crate::model::{AccessLog, ExternalAuthPolicy, Policies, ServerField};
 
@@ -115,12 +115,20 @@ pub(crate) fn policies(
     levels(policies, own, &around, globals)
 }
 
+/// Of each kind what the innermost says that says any: in nginx each is a module of its own.
+fn limits(outer: &[Arc<ClientLimits>], inner: &[Arc<ClientLimits>]) -> Vec<Arc<ClientLimits>> {
+    let is_said = |has_rate: bool| inner.iter().any(|own| own.has_rate() == has_rate);
+    let kept = outer.iter().filter(|limits| !is_said(limits.has_rate()));
+    kept.chain(inner).cloned().collect()
+}
+
 /// What the texts of a location or a rule, and what it inherits, add to policies.
 fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) -> Policies {
     let script = script(own, host);
     let access = if own.access.is_empty() { &host.access } else { &own.access };
     let addresses = addresses(policies.addresses.clone(), access);
-    let is_unlogged = host.changes.contains(&Change::NoAccessLog);
+    let has_form = own.changes.iter().any(|change| matches!(change, Change::LogForm(_)));
+    let is_unlogged = !has_form && host.changes.contains(&Change::NoAccessLog);
     let access_log = if is_unlogged { AccessLog::LeftOut } else { policies.access_log };
     let external_auth = policies.external_auth.clone().map(|auth| remembering(auth, &script));
     // What no rule of ingress-nginx says unless its owner does.
@@ -131,7 +139,7 @@ fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) 
         open_status: policies.open_status.or(inherited.open_status),
         pace: policies.pace.or(inherited.pace),
         log_form: policies.log_form.clone().or(inherited.log_form),
-        zone_limits: if own.limits.is_empty() { &host.limits } else { &own.limits }[..].into(),
+        zone_limits: limits(&host.limits, &own.limits).into(),
         addresses,
         access_log,
         external_auth,
@@ -325,7 +333,7 @@ pub(crate) fn inherit(outer: &Snippet, inner: Snippet) -> Snippet {
         hidden,
         replaced: replaced.clone(),
         access: if inner.access.is_empty() { outer.access.clone() } else { inner.access },
-        limits: if inner.limits.is_empty() { outer.limits.clone() } else { inner.limits },
+        limits: limits(&outer.limits, &inner.limits),
         satisfy: inner.satisfy.or(outer.satisfy),
         intercepts: inner.intercepts.or(outer.intercepts),
         media_type: inner.media_type.or_else(|| outer.media_type.clone()),

@@ -15,14 +15,16 @@ const IDLE: [&str; 6] =
 
 pub(super) fn upstream(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let name = call.word()?.to_owned();
+    // Until it is read to its end: its name is no host's, whatever is wrong with it.
+    reading.snippet.names.upstreams.insert(name.as_str().into(), Vec::new());
     let mut servers = Vec::new();
     let mut standing_by = Vec::new();
     for Directive { name, arguments, block } in call.inner.unwrap_or_default() {
         let words: Vec<_> = arguments.iter().map(|word| &*word.text).collect();
         match (&*name.text, &words[..], block) {
             ("server", [address, parameters @ ..], Block::Absent) => match role(parameters)? {
-                Role::Asked(weight) => servers.push(((*address).into(), weight)),
-                Role::StandingBy => standing_by.push(((*address).into(), 1)),
+                Role::Asked(weight) => servers.push((with_port(address), weight)),
+                Role::StandingBy => standing_by.push((with_port(address), 1)),
                 Role::Down => {}
             },
             ("keepalive" | "keepalive_requests" | "keepalive_timeout" | "zone", ..)
@@ -41,6 +43,11 @@ pub(super) fn upstream(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(),
     Ok(())
 }
 
+/// Without a port it is 80, whatever is spoken there.
+fn with_port(address: &str) -> Box<str> {
+    if address.contains(':') { address.into() } else { format!("{address}:80").into() }
+}
+
 /// What becomes of a server.
 enum Role {
     /// It has a share of the requests.
@@ -55,10 +62,17 @@ fn role(parameters: &[&str]) -> Result<Role, String> {
     for parameter in parameters {
         match parameter.split_once('=') {
             None if *parameter == "down" => role = Role::Down,
-            None if *parameter == "backup" => role = Role::StandingBy,
+            None if *parameter == "backup" => {
+                if !matches!(role, Role::Down) {
+                    role = Role::StandingBy;
+                }
+            }
             Some(("weight", weight)) => {
                 let weight = weight.parse().ok().filter(|weight| (1..=1000).contains(weight));
-                role = Role::Asked(weight.ok_or("a weight is no number from 1 to 1000")?);
+                let weight = weight.ok_or("a weight is no number from 1 to 1000")?;
+                if matches!(role, Role::Asked(_)) {
+                    role = Role::Asked(weight);
+                }
             }
             Some((name, _)) if IDLE.contains(&name) => {}
             None if IDLE.contains(parameter) => {}
@@ -73,6 +87,7 @@ pub(super) fn proxy_pass(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(
     let (scheme, rest) = word.split_once("://").unwrap_or_default();
     let name = rest.split(['/', '?', '$']).next().unwrap_or_default();
     let (servers, authority, target) = match reading.defined(|names| names.upstreams.get(name)) {
+        Some(all) if all.is_empty() => return Err(format!("the upstream {name} cannot be used")),
         Some(all) => {
             let all = all
                 .iter()

@@ -333,6 +333,8 @@ fn what_a_text_for_all_hosts_defines_is_read_strictly() {
         (&format!("{ZONE}{}", "limit_req zone=a;".repeat(4)), "there are more than 3"),
         ("upstream a { server b.c.svc.cluster.local weight=2; server 10.0.0.1 backup; }", ""),
         ("upstream a { server b down; }", "it has no server"),
+        ("upstream a { server b down weight=2; }", "it has no server"),
+        ("upstream a { server b down backup; }", "it has no server"),
         ("upstream a { ip_hash; server b; }", "ip_hash is not supported in it"),
         ("upstream a { server b weight=0; }", "a weight is no number"),
         ("upstream a { server b slowly; }", "\"slowly\" is not supported"),
@@ -487,6 +489,17 @@ fn directives_for_all_hosts_are_inherited() {
     }
     let told = lowered.problems.iter().filter(|p| p.field == "data.http-snippet");
     let told: Vec<_> = told.map(|p| (p.reason, p.message.as_str())).collect();
+    // Limits of requests and of those under way are inherited apart.
+    let zones = "limit_req_zone $uri zone=r:1m rate=1r/s;\nlimit_conn_zone $uri zone=c:1m;\n\
+                 limit_conn c 5;\nlimit_req zone=r;";
+    let limits = |text: &str| {
+        let map = PERMISSION.replace("Critical}", &format!("Critical, http-snippet: {zones:?}}}"));
+        let ingress = guarded("a", "", "h", &[(RULE, text)]);
+        let lowered = permitting().apply(changes(&format!("{map}{ingress}")));
+        policies(&lowered).zone_limits.iter().map(|limits| limits.has_rate()).collect::<Vec<_>>()
+    };
+    assert_eq!(limits("limit_req zone=r burst=9;"), [false, true]);
+    assert_eq!(limits("limit_conn c 1;"), [true, false]);
     let server = "line 7, column 1 (server): hosts are those of Ingresses; it has no effect.";
     assert_eq!(told, [("DirectiveNotSupported", server)]);
     assert!(hosts.iter().all(|host| host.rules[0].policies.refusal.is_none()));
