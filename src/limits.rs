@@ -105,7 +105,7 @@ pub const HTTP2_DECODED_BYTES_MAX: usize = 4 * HTTP2_BLOCK_BYTES_MAX;
 pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// The same for all streams of a connection.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
-/// Memory that a stream whose octets were taken keeps for the next frame.
+/// Memory that a stream whose octets were taken, or a field list, keeps for the next one.
 pub const HTTP2_STREAM_INBOX_KEPT_BYTES: usize = 4 * 1024;
 /// Streams that are over, and field lists, whose memory a connection keeps for the next ones.
 pub const HTTP2_STREAMS_KEPT: usize = 2;
@@ -153,6 +153,10 @@ pub const HTTP2_DATA_PROGRESS_BYTES_MIN: usize = 1024;
 
 /// Streams of one connection to a backend at a time; what the backend allows, if that is less.
 pub const HTTP2_UPSTREAM_STREAMS_MAX: u32 = 100;
+/// Bytes that wait to be sent to a backend; above it no stream is opened. The heads of as many
+/// streams as may be open: what is above them is of streams that were given up.
+pub const HTTP2_UPSTREAM_UNSENT_BYTES_MAX: usize =
+    HTTP2_UPSTREAM_STREAMS_MAX as usize * REQUEST_HEAD_BYTES_MAX;
 /// Connections of one core to one endpoint; requests beyond their streams wait.
 pub const HTTP2_UPSTREAM_CONNECTIONS_MAX: usize = 8;
 /// Requests that wait for a stream to one endpoint on one core; more: 503. Five times what all its
@@ -1062,6 +1066,7 @@ pub const HTTP2_CLIENT_BYTES_MAX: usize = HTTP2_CONNECTION_WINDOW_BYTES as usize
 /// do not take, octets that the backend does not take, a field block with its list, and the table.
 pub const HTTP2_BACKEND_BYTES_MAX: usize = HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES as usize
     + HTTP2_OUTBOX_BYTES_MAX
+    + HTTP2_UPSTREAM_UNSENT_BYTES_MAX
     + HTTP2_BLOCK_BYTES_MAX
     + HTTP2_RESPONSE_LIST_BYTES_MAX as usize
     + HTTP2_HEADER_TABLE_BYTES_MAX as usize
@@ -1077,7 +1082,7 @@ const FULL_CORE_BYTES_MAX: usize =
 
 const _: () = assert!(CORE_BYTES_MAX <= 512 * 1024 * 1024);
 const _: () = assert!(HTTP2_CLIENT_BYTES_MAX <= 2 * 1024 * 1024);
-const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 7 * 1024 * 1024);
+const _: () = assert!(HTTP2_BACKEND_BYTES_MAX <= 10 * 1024 * 1024);
 const _: () = assert!(KINDS_BYTES_MAX <= 68 * 1024 * 1024);
 const _: () = assert!(COMPRESSORS_BYTES_MAX > COMPRESSOR_BYTES + BROTLI_HASH_BYTES[11]);
 const _: () = assert!(COMPRESSORS_BYTES_MAX / COMPRESSOR_BYTES >= 32);

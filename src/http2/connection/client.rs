@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use super::super::PREFACE;
-use super::super::frame::{self, ErrorCode, flag, put_goaway, put_ping, put_reset, setting};
+use super::super::frame::{self, ErrorCode, flag, put_goaway, put_ping, setting};
 use super::super::guard::FrameMeter;
 use super::super::hpack::{FieldList, RequestTarget};
 use super::send::Lead;
@@ -11,7 +11,8 @@ use super::stream::{Closer, Receiving, Sending, store};
 use super::{Closed, Connection, Drain, Phase, Probe, Role, WindowBudget, lose};
 use crate::limits::{
     HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_RESPONSE_LIST_BYTES_MAX,
-    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES, INFORMATIONAL_RESPONSES_MAX,
+    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES, HTTP2_UPSTREAM_UNSENT_BYTES_MAX,
+    INFORMATIONAL_RESPONSES_MAX,
 };
 
 /// What our PING carries.
@@ -39,11 +40,8 @@ impl Connection {
     /// wants no more.
     #[must_use]
     pub fn streams_allowed(&self) -> u32 {
-        let is_last = self.last >= frame::WINDOW_MAX;
-        if self.phase != Phase::Open || self.drain != Drain::No || is_last {
-            return 0;
-        }
-        self.streams_max
+        let is_open = self.phase == Phase::Open && !self.is_spent();
+        if is_open { self.streams_max } else { 0 }
     }
 
     /// Whether the backend wants no more streams, the connection is over, or its numbers are used
@@ -53,8 +51,8 @@ impl Connection {
         self.phase == Phase::Over || self.drain != Drain::No || self.last >= frame::WINDOW_MAX
     }
 
-    /// Whether streams that were not opened may be repeated elsewhere: the backend has said that it
-    /// takes none.
+    /// Whether no stream is opened any more because one side said so; what was to be sent on one is
+    /// no fault of the backend.
     #[must_use]
     pub const fn is_leaving(&self) -> bool {
         matches!(self.drain, Drain::Leaving)
@@ -64,14 +62,14 @@ impl Connection {
     /// backend takes one more is up to the caller.
     ///
     /// # Errors
-    /// The backend wants no more, or the connection is over; nothing was sent.
+    /// The backend wants no more, or does not read, or the connection is over; nothing was sent.
     pub fn open<'f>(
         &mut self,
         target: RequestTarget<'_>,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
         is_end: bool,
     ) -> Result<u32, Closed> {
-        if self.is_spent() {
+        if self.is_spent() || self.out.len() >= HTTP2_UPSTREAM_UNSENT_BYTES_MAX {
             return Err(Closed);
         }
         let id = if self.last == 0 { 1 } else { self.last.saturating_add(2) };
@@ -123,14 +121,6 @@ impl Connection {
         octets > HTTP2_RESPONSE_LIST_BYTES_MAX as usize
     }
 
-    /// Ends a stream whose response turned out to be malformed (RFC 9113 section 8.1.1).
-    pub fn reject(&mut self, id: u32) {
-        if self.streams.get(&id).is_some_and(|stream| stream.closer.is_none()) {
-            put_reset(&mut self.out, id, ErrorCode::ProtocolError);
-            self.close_by_us(id);
-        }
-    }
-
     /// Whether the backend said that it did nothing with the request of a stream.
     #[must_use]
     pub fn is_refused(&self, id: u32) -> bool {
@@ -150,6 +140,8 @@ impl Connection {
             held = held.saturating_add(octets);
         }
         self.credit_connection(held);
+        self.turn.retain(|id| *id <= last);
+        self.wake_turn();
         self.settle();
     }
 

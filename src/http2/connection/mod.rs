@@ -36,8 +36,8 @@ use super::guard::FrameMeter;
 use super::hpack::{Decoder, Encoder, FieldList, ListKind};
 use crate::limits::{
     HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_LOCAL_RESETS_MAX, HTTP2_RESET_STREAMS_MAX,
-    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_KEPT, HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES,
-    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
+    HTTP2_STREAM_INBOX_KEPT_BYTES, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_KEPT,
+    HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES, HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
 };
 
 /// Window of each direction before anything is said about it, RFC 9113 section 6.9.2.
@@ -254,7 +254,8 @@ impl Connection {
 
     /// Takes the memory of fields back.
     pub fn recycle(&mut self, mut fields: FieldList) {
-        if self.lists.len() < HTTP2_STREAMS_KEPT {
+        let is_small = fields.size() <= HTTP2_STREAM_INBOX_KEPT_BYTES;
+        if is_small && self.lists.len() < HTTP2_STREAMS_KEPT {
             fields.clear();
             self.lists.push(fields);
         }
@@ -405,10 +406,7 @@ impl Connection {
         match self.role {
             Role::Server => matches!(self.drain, Drain::Last(last) if id > last),
             // We gave up so many that not all are remembered.
-            Role::Client => {
-                self.forgotten.len() >= HTTP2_RESET_STREAMS_MAX
-                    && self.forgotten.front().is_some_and(|oldest| id < *oldest)
-            }
+            Role::Client => self.forgotten.len() >= HTTP2_RESET_STREAMS_MAX,
         }
     }
 

@@ -105,6 +105,11 @@ impl Stream {
     }
 
     pub(super) fn push(&mut self, octets: &[u8]) {
+        // Where the peer is always ahead it never gets empty. At most as many octets are moved as
+        // were taken.
+        if self.taken > 0 && self.taken >= self.unread().len() {
+            self.inbox.drain(..std::mem::take(&mut self.taken));
+        }
         self.inbox.extend_from_slice(octets);
     }
 
@@ -150,5 +155,24 @@ pub(super) fn store(slot: &mut Option<Waker>, waker: &Waker) {
     match slot {
         Some(known) => known.clone_from(waker),
         None => *slot = Some(waker.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::windows::{Growth, WindowBudget};
+    use super::*;
+
+    #[test]
+    fn an_inbox_that_never_gets_empty_does_not_grow() {
+        let pace = Growth::new(WindowBudget::default(), 0).pace(64 * 1024);
+        let mut stream = Stream::new(Receiving::Open, Sending::Done, 0, pace);
+        stream.push(&[0; 16 * 1024]);
+        for turn in 1..=255_u8 {
+            stream.push(&[turn; 16 * 1024]);
+            assert_eq!(stream.unread().first(), Some(&(turn - 1)));
+            stream.consume(16 * 1024);
+            assert!(stream.inbox.len() <= 48 * 1024);
+        }
     }
 }

@@ -115,7 +115,7 @@ impl Carrier for UpstreamCarrier {
         self.slot.codec().with(|connection| {
             let result = self.take_head(connection, &mut inflow, buffer);
             if result.is_err() {
-                connection.reject(self.id.get());
+                connection.reset(self.id.get(), ErrorCode::ProtocolError);
             }
             result
         })

@@ -10,7 +10,9 @@ use super::super::super::frame::{
 };
 use super::super::super::hpack::RequestTarget;
 use super::super::{Arrival, Closed, Connection, WindowBudget};
-use super::{Seen, View, block, data, frame, lines, nothing, reset, setting_of, update};
+use super::{
+    Seen, View, block, data, frame, frames_of, lines, nothing, reset, run, setting_of, update,
+};
 use crate::limits::{
     HTTP2_FRAME_BYTES_MAX, HTTP2_GROWN_CONNECTION_BYTES_MAX, HTTP2_GROWN_CORE_BYTES_MAX,
     HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_LOCAL_RESETS_MAX, HTTP2_RESET_STREAMS_MAX,
@@ -242,16 +244,6 @@ fn check(name: &str, octets: &[u8], expected: Result<&[Seen], ErrorCode>) {
     }
 }
 
-/// Name, octets, what the backend sees.
-type Row<'a> = (&'a str, Vec<u8>, Result<&'a [Seen], ErrorCode>);
-
-#[track_caller]
-fn run(rows: &[Row<'_>]) {
-    for (name, octets, expected) in rows {
-        check(name, octets, *expected);
-    }
-}
-
 fn failed(code: ErrorCode) -> [Seen; 1] {
     [Seen::Reset(3, code as u32)]
 }
@@ -262,51 +254,66 @@ fn errors_of_streams_have_their_exact_codes() {
     let trailers = |block: &[u8]| [head(3, "200", 0), frame(kind::HEADERS, ALL, 3, block)].concat();
     let own_parent = [&3_u32.to_be_bytes()[..], &[0], &block(&[(":status", "200")])].concat();
     let protocol = failed(E::ProtocolError);
-    run(&[
-        ("DATA on idle", data(5, b"x", 0), Err(E::ProtocolError)),
-        ("DATA on an even number", data(2, b"x", 0), Err(E::ProtocolError)),
-        ("HEADERS on idle", ok(5), Err(E::ProtocolError)),
-        ("HEADERS on an even number", ok(2), Err(E::ProtocolError)),
-        ("RST_STREAM on idle", reset(5), Err(E::ProtocolError)),
-        ("WINDOW_UPDATE on idle", update(5, 1), Err(E::ProtocolError)),
-        ("CONTINUATION of nothing", frame(kind::CONTINUATION, 4, 3, b""), Err(E::ProtocolError)),
-        (
-            "PUSH_PROMISE",
-            frame(kind::PUSH_PROMISE, 4, 3, &[0, 0, 0, 2, 0x88]),
-            Err(E::ProtocolError),
-        ),
-        (
-            "another frame in a block",
-            [frame(1, 0, 3, &[0x88]), data(3, b"", 0)].concat(),
-            Err(E::ProtocolError),
-        ),
-        (
-            "another stream in a block",
-            [frame(1, 0, 3, &[0x88]), frame(9, 4, 1, &[])].concat(),
-            Err(E::ProtocolError),
-        ),
-        ("broken block", frame(kind::HEADERS, ALL, 3, &[0xff, 0x40]), Err(E::CompressionError)),
-        ("DATA on closed", data(1, b"x", 0), Ok(&[Seen::Reset(1, 5)])),
-        ("HEADERS on closed", ok(1), Err(E::StreamClosed)),
-        ("RST_STREAM on closed", reset(1), Ok(&[])),
-        ("WINDOW_UPDATE on closed", update(1, 1), Ok(&[])),
-        ("DATA before the head", data(3, b"x", 0), Ok(&protocol)),
-        ("DATA behind 103", [head(3, "103", 0), data(3, b"x", 0)].concat(), Ok(&protocol)),
-        ("103 that ends", head(3, "103", flag::END_STREAM), Ok(&protocol)),
-        ("DATA behind the end", [ok(3), data(3, b"x", 0)].concat(), Ok(&failed(E::StreamClosed))),
-        ("HEADERS behind the end", [ok(3), ok(3)].concat(), Ok(&failed(E::StreamClosed))),
-        (
-            "DATA behind their reset",
-            [reset(3), data(3, b"x", 0)].concat(),
-            Ok(&failed(E::StreamClosed)),
-        ),
-        ("trailers without end", [head(3, "200", 0), head(3, "200", 0)].concat(), Ok(&protocol)),
-        ("status in trailers", [head(3, "200", 0), ok(3)].concat(), Ok(&protocol)),
-        ("bad trailers", trailers(&[0, 1, b'x', 1, b'\n']), Ok(&protocol)),
-        ("HEADERS that hang on themselves", frame(1, 0x24, 3, &own_parent), Ok(&[])),
-        ("PRIORITY on itself", frame(2, 0, 3, &[0, 0, 0, 3, 0]), Ok(&protocol)),
-        ("PRIORITY of 4", frame(2, 0, 3, &[0; 4]), Ok(&failed(E::FrameSizeError))),
-    ]);
+    run(
+        check,
+        &[
+            ("DATA on idle", data(5, b"x", 0), Err(E::ProtocolError)),
+            ("DATA on an even number", data(2, b"x", 0), Err(E::ProtocolError)),
+            ("HEADERS on idle", ok(5), Err(E::ProtocolError)),
+            ("HEADERS on an even number", ok(2), Err(E::ProtocolError)),
+            ("RST_STREAM on idle", reset(5), Err(E::ProtocolError)),
+            ("WINDOW_UPDATE on idle", update(5, 1), Err(E::ProtocolError)),
+            (
+                "CONTINUATION of nothing",
+                frame(kind::CONTINUATION, 4, 3, b""),
+                Err(E::ProtocolError),
+            ),
+            (
+                "PUSH_PROMISE",
+                frame(kind::PUSH_PROMISE, 4, 3, &[0, 0, 0, 2, 0x88]),
+                Err(E::ProtocolError),
+            ),
+            (
+                "another frame in a block",
+                [frame(1, 0, 3, &[0x88]), data(3, b"", 0)].concat(),
+                Err(E::ProtocolError),
+            ),
+            (
+                "another stream in a block",
+                [frame(1, 0, 3, &[0x88]), frame(9, 4, 1, &[])].concat(),
+                Err(E::ProtocolError),
+            ),
+            ("broken block", frame(kind::HEADERS, ALL, 3, &[0xff, 0x40]), Err(E::CompressionError)),
+            ("DATA on closed", data(1, b"x", 0), Ok(&[Seen::Reset(1, 5)])),
+            ("HEADERS on closed", ok(1), Err(E::StreamClosed)),
+            ("RST_STREAM on closed", reset(1), Ok(&[])),
+            ("WINDOW_UPDATE on closed", update(1, 1), Ok(&[])),
+            ("DATA before the head", data(3, b"x", 0), Ok(&protocol)),
+            ("DATA behind 103", [head(3, "103", 0), data(3, b"x", 0)].concat(), Ok(&protocol)),
+            ("103 that ends", head(3, "103", flag::END_STREAM), Ok(&protocol)),
+            (
+                "DATA behind the end",
+                [ok(3), data(3, b"x", 0)].concat(),
+                Ok(&failed(E::StreamClosed)),
+            ),
+            ("HEADERS behind the end", [ok(3), ok(3)].concat(), Ok(&failed(E::StreamClosed))),
+            (
+                "DATA behind their reset",
+                [reset(3), data(3, b"x", 0)].concat(),
+                Ok(&failed(E::StreamClosed)),
+            ),
+            (
+                "trailers without end",
+                [head(3, "200", 0), head(3, "200", 0)].concat(),
+                Ok(&protocol),
+            ),
+            ("status in trailers", [head(3, "200", 0), ok(3)].concat(), Ok(&protocol)),
+            ("bad trailers", trailers(&[0, 1, b'x', 1, b'\n']), Ok(&protocol)),
+            ("HEADERS that hang on themselves", frame(1, 0x24, 3, &own_parent), Ok(&[])),
+            ("PRIORITY on itself", frame(2, 0, 3, &[0, 0, 0, 3, 0]), Ok(&protocol)),
+            ("PRIORITY of 4", frame(2, 0, 3, &[0; 4]), Ok(&failed(E::FrameSizeError))),
+        ],
+    );
 }
 
 #[test]
@@ -314,37 +321,40 @@ fn errors_of_windows_settings_and_frames_have_their_exact_codes() {
     use ErrorCode as E;
     let large = vec![b'x'; HTTP2_FRAME_BYTES_MAX as usize];
     let protocol = failed(E::ProtocolError);
-    run(&[
-        ("increment 0", update(0, 0), Err(E::ProtocolError)),
-        ("increment 0 of a stream", update(3, 0), Ok(&protocol)),
-        ("window too large", update(0, WINDOW_MAX), Err(E::FlowControlError)),
-        ("window of a stream", update(3, WINDOW_MAX), Ok(&failed(E::FlowControlError))),
-        (
-            "above the window",
-            [head(3, "200", 0), data(3, &large, 0).repeat(4), data(3, b"x", 0)].concat(),
-            Ok(&failed(E::FlowControlError)),
-        ),
-        ("initial window too large", setting_of(4, 1 << 31), Err(E::FlowControlError)),
-        ("ENABLE_PUSH of 1", setting_of(2, 1), Err(E::ProtocolError)),
-        ("ENABLE_PUSH of 0", setting_of(2, 0), Ok(&[Seen::SettingsAck])),
-        ("frames too small", setting_of(5, 16_383), Err(E::ProtocolError)),
-        ("frames too large", setting_of(5, 1 << 24), Err(E::ProtocolError)),
-        ("SETTINGS of 5", frame(4, 0, 0, &[0; 5]), Err(E::FrameSizeError)),
-        ("a large frame", vec![0, 0x40, 1, 0, 0, 0, 0, 0, 3], Err(E::FrameSizeError)),
-        ("padding too long", frame(0, flag::PADDED, 3, &[1]), Err(E::ProtocolError)),
-        ("PING of 7", frame(6, 0, 0, &[0; 7]), Err(E::FrameSizeError)),
-        ("PING", frame(6, 0, 0, b"01234567"), Ok(&[Seen::Ping(*b"01234567", true)])),
-        ("PING of ours", frame(6, flag::ACK, 0, b"01234567"), Ok(&[])),
-        ("GOAWAY on a stream", frame(7, 0, 3, &[0; 8]), Err(E::ProtocolError)),
-        ("GOAWAY of 7", frame(7, 0, 0, &[0; 7]), Err(E::FrameSizeError)),
-        ("unknown setting", setting_of(99, 1), Ok(&[Seen::SettingsAck])),
-        ("unknown frame", frame(99, 255, 0, b"x"), Ok(&[])),
-        (
-            "heads without end",
-            head(3, "103", 0).repeat(INFORMATIONAL_RESPONSES_MAX as usize + 2),
-            Ok(&failed(E::EnhanceYourCalm)),
-        ),
-    ]);
+    run(
+        check,
+        &[
+            ("increment 0", update(0, 0), Err(E::ProtocolError)),
+            ("increment 0 of a stream", update(3, 0), Ok(&protocol)),
+            ("window too large", update(0, WINDOW_MAX), Err(E::FlowControlError)),
+            ("window of a stream", update(3, WINDOW_MAX), Ok(&failed(E::FlowControlError))),
+            (
+                "above the window",
+                [head(3, "200", 0), data(3, &large, 0).repeat(4), data(3, b"x", 0)].concat(),
+                Ok(&failed(E::FlowControlError)),
+            ),
+            ("initial window too large", setting_of(4, 1 << 31), Err(E::FlowControlError)),
+            ("ENABLE_PUSH of 1", setting_of(2, 1), Err(E::ProtocolError)),
+            ("ENABLE_PUSH of 0", setting_of(2, 0), Ok(&[Seen::SettingsAck])),
+            ("frames too small", setting_of(5, 16_383), Err(E::ProtocolError)),
+            ("frames too large", setting_of(5, 1 << 24), Err(E::ProtocolError)),
+            ("SETTINGS of 5", frame(4, 0, 0, &[0; 5]), Err(E::FrameSizeError)),
+            ("a large frame", vec![0, 0x40, 1, 0, 0, 0, 0, 0, 3], Err(E::FrameSizeError)),
+            ("padding too long", frame(0, flag::PADDED, 3, &[1]), Err(E::ProtocolError)),
+            ("PING of 7", frame(6, 0, 0, &[0; 7]), Err(E::FrameSizeError)),
+            ("PING", frame(6, 0, 0, b"01234567"), Ok(&[Seen::Ping(*b"01234567", true)])),
+            ("PING of ours", frame(6, flag::ACK, 0, b"01234567"), Ok(&[])),
+            ("GOAWAY on a stream", frame(7, 0, 3, &[0; 8]), Err(E::ProtocolError)),
+            ("GOAWAY of 7", frame(7, 0, 0, &[0; 7]), Err(E::FrameSizeError)),
+            ("unknown setting", setting_of(99, 1), Ok(&[Seen::SettingsAck])),
+            ("unknown frame", frame(99, 255, 0, b"x"), Ok(&[])),
+            (
+                "heads without end",
+                head(3, "103", 0).repeat(INFORMATIONAL_RESPONSES_MAX as usize + 2),
+                Ok(&failed(E::EnhanceYourCalm)),
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -362,13 +372,7 @@ fn heads_that_wait_are_few_octets() {
     let id = pair.open(true);
     let value = "\u{1}".repeat(60_000);
     let octets = block(&[(":status", "103"), ("x", &value)]);
-    let mut pieces = octets.chunks(HTTP2_FRAME_BYTES_MAX as usize).peekable();
-    let (mut kind, mut frames) = (kind::HEADERS, Vec::new());
-    while let Some(piece) = pieces.next() {
-        let last = if pieces.peek().is_none() { flag::END_HEADERS } else { 0 };
-        frames.extend(frame(kind, last, id, piece));
-        kind = kind::CONTINUATION;
-    }
+    let frames = frames_of(&octets, 0, id);
     pair.seen();
     pair.send(&frames);
     assert_eq!(pair.seen(), []);
@@ -381,7 +385,7 @@ fn heads_that_wait_are_few_octets() {
 fn frames_that_cross_our_resets_are_ignored() {
     let mut pair = Pair::new();
     let ids: Vec<u32> = (0..2 * HTTP2_RESET_STREAMS_MAX).map(|_| pair.open(true)).collect();
-    for id in &ids {
+    for id in ids.iter().rev() {
         pair.client.release(*id);
     }
     let resets = pair.seen().iter().filter(|seen| matches!(seen, Seen::Reset(_, 8))).count();
@@ -511,8 +515,8 @@ fn a_malformed_response_costs_its_stream() {
     let mut pair = Pair::new();
     let (id, other) = (pair.open(false), pair.open(true));
     pair.seen();
-    pair.client.reject(id);
-    pair.client.reject(id);
+    pair.client.reset(id, ErrorCode::ProtocolError);
+    pair.client.reset(id, ErrorCode::ProtocolError);
     assert_eq!(pair.seen(), [Seen::Reset(id, ErrorCode::ProtocolError as u32)]);
     pair.send(&[ok(id), ok(other)].concat());
     assert_eq!(pair.head(other), ":status: 200\n");

@@ -4,7 +4,7 @@ mod client;
 mod peers;
 mod server;
 
-use super::super::frame::{FRAME_HEAD_BYTES, FrameHead, flag, kind, put_frame_head};
+use super::super::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind, put_frame_head};
 use super::super::hpack::{Decoder, FieldList, put_field};
 use crate::limits::HTTP2_FRAME_BYTES_MAX;
 
@@ -21,6 +21,18 @@ fn block(fields: &[(&str, &str)]) -> Vec<u8> {
         put_field(&mut block, name.as_bytes(), value.as_bytes());
     }
     block
+}
+
+/// A block in as many frames as it takes.
+fn frames_of(block: &[u8], flags: u8, stream: u32) -> Vec<u8> {
+    let mut pieces = block.chunks(HTTP2_FRAME_BYTES_MAX as usize).peekable();
+    let (mut begun, mut frames) = ((kind::HEADERS, flags), Vec::new());
+    while let Some(piece) = pieces.next() {
+        let last = if pieces.peek().is_none() { flag::END_HEADERS } else { 0 };
+        frames.extend(frame(begun.0, begun.1 | last, stream, piece));
+        begun = (kind::CONTINUATION, 0);
+    }
+    frames
 }
 
 fn data(stream: u32, octets: &[u8], flags: u8) -> Vec<u8> {
@@ -55,6 +67,16 @@ enum Seen {
     Settings,
     SettingsAck,
     Ping([u8; 8], bool),
+}
+
+/// Name, octets, what the peer sees.
+type Row<'a> = (&'a str, Vec<u8>, Result<&'a [Seen], ErrorCode>);
+
+#[track_caller]
+fn run(check: fn(&str, &[u8], Result<&[Seen], ErrorCode>), rows: &[Row<'_>]) {
+    for (name, octets, expected) in rows {
+        check(name, octets, *expected);
+    }
 }
 
 /// A peer's view of a connection.

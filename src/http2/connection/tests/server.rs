@@ -10,7 +10,9 @@ use super::super::super::frame::{
 };
 use super::super::super::hpack::Overrun;
 use super::super::{Arrival, Closed, Connection, WindowBudget};
-use super::{Seen, View, block, data, frame, lines, nothing, reset, setting_of, update};
+use super::{
+    Row, Seen, View, block, data, frame, frames_of, lines, nothing, reset, run, setting_of, update,
+};
 use crate::limits::{
     HTTP2_BLOCK_BYTES_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES_MAX,
     HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_LOCAL_RESETS_MAX,
@@ -242,16 +244,6 @@ fn check(name: &str, octets: &[u8], expected: Result<&[Seen], ErrorCode>) {
     assert_eq!(single.seen(), seen, "{name}, octet by octet");
 }
 
-/// Name, octets, what the client sees.
-type Row<'a> = (&'a str, Vec<u8>, Result<&'a [Seen], ErrorCode>);
-
-#[track_caller]
-fn run(rows: &[Row<'_>]) {
-    for (name, octets, expected) in rows {
-        check(name, octets, *expected);
-    }
-}
-
 #[test]
 fn errors_of_streams_have_their_exact_codes() {
     use ErrorCode as E;
@@ -300,7 +292,7 @@ fn errors_of_streams_have_their_exact_codes() {
         ("PRIORITY of 4, idle", frame(kind::PRIORITY, 0, 9, &[0; 4]), Err(E::FrameSizeError)),
         ("PRIORITY of 4, closed", frame(kind::PRIORITY, 0, 1, &[0; 4]), Ok(&[])),
     ];
-    run(rows);
+    run(check, rows);
 }
 
 #[test]
@@ -349,7 +341,7 @@ fn errors_of_the_connection_have_their_exact_codes() {
         ("PING", frame(6, 0, 0, b"01234567"), Ok(&[Seen::Ping(*b"01234567", true)])),
         ("PING of ours", frame(6, flag::ACK, 0, b"01234567"), Ok(&[])),
     ];
-    run(rows);
+    run(check, rows);
 }
 
 #[test]
@@ -370,13 +362,7 @@ fn a_list_above_the_limit_costs_its_stream_only() {
     let value = "\u{1}".repeat(200_000);
     let mut octets = block(&[(":method", "GET"), ("x-large", &value)]);
     octets.extend([0x40, 1, b'b', 1, b'w']);
-    let mut pieces = octets.chunks(HTTP2_FRAME_BYTES_MAX as usize).peekable();
-    let mut kind = kind::HEADERS;
-    while let Some(piece) = pieces.next() {
-        let last = if pieces.peek().is_none() { flag::END_HEADERS } else { 0 };
-        pair.send(&frame(kind, last, 1, piece));
-        kind = kind::CONTINUATION;
-    }
+    pair.send(&frames_of(&octets, 0, 1));
     let opened = pair.server.opened().unwrap();
     assert_eq!(opened.fields.overrun(), Some(Overrun::Bytes));
     pair.server.recycle(opened.fields);
