@@ -7,6 +7,7 @@
 //! are ordered by `conditions`; a rule whose conditions are unmet is passed over and the next best
 //! one is tried, shorter paths included.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::conditions::Candidate;
@@ -172,11 +173,10 @@ impl VHost {
             });
             literal(Some(false), out);
         }
-        let is_seen = |rule: &TableRule, out: &[Sighting<'t>]| {
-            out.iter().skip(from).any(|one| std::ptr::eq(one.rule, rule))
-        };
+        let seen: HashSet<*const TableRule> =
+            out.iter().skip(from).map(|one| std::ptr::from_ref(one.rule)).collect();
         for rule in self.rules.iter().filter(|rule| !rule.is_unclaimed) {
-            if !is_seen(rule, out) {
+            if !seen.contains(&std::ptr::from_ref(rule)) {
                 let path = rule.path.as_deref().unwrap_or_default().to_owned();
                 let (host, kind, verdict) = (&self.pattern, SeenKind::Unknown, Verdict::OtherPath);
                 out.push(Sighting { host, path, kind, rule, verdict });

@@ -208,7 +208,7 @@ fn of_writer(
         let need = Need::new("", "services", FOLLOW, without).namespace(&service.namespace);
         needs.push(need.name(&service.name).lesser());
     }
-    if cluster.update_status {
+    if cluster.update_status || cluster.gateway_services.is_some() {
         let without = "it is unknown which nodes run us, and which replica is the last";
         needs.push(Need::new("", "pods", &["get", "list"], without).namespace(own).lesser());
     }

@@ -103,28 +103,5 @@ impl<F> FilteredReference<F> {
     }
 }
 
-/// What a backend is named by, and how much of all it gets.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct WeightedReference {
-    /// `None`: core.
-    pub group: Option<String>,
-    /// `None`: Service.
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// `None`: that of the route.
-    pub namespace: Option<String>,
-    /// Needed for a Service.
-    pub port: Option<u16>,
-    /// `None`: 1.
-    pub weight: Option<u32>,
-}
-
-impl WeightedReference {
-    /// Without the weight.
-    #[must_use]
-    pub fn backend(&self) -> BackendReference {
-        let Self { group, kind, name, namespace, port, weight: _ } = self.clone();
-        BackendReference { group, kind, name, namespace, port }
-    }
-}
+/// The same, where nothing can be filtered.
+pub type WeightedReference = FilteredReference<()>;

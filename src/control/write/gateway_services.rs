@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
@@ -43,8 +43,8 @@ pub struct GatewayServices {
     pub controller: Arc<str>,
 }
 
-/// By Gateway.
-pub(super) type Wanted = BTreeMap<ObjectRef, Arc<GatewayService>>;
+/// By Gateway; `None`: it is known to need none. Of others nobody has decided yet.
+pub(super) type Wanted = BTreeMap<ObjectRef, Option<Arc<GatewayService>>>;
 /// Addresses by Gateway.
 pub(super) type Found = BTreeMap<ObjectRef, Addresses>;
 
@@ -92,7 +92,9 @@ impl Maker<'_> {
                     let now = wanted.borrow_and_update().clone();
                     let leadership = *leading.borrow_and_update();
                     match leadership {
-                        Leadership::Held => pause = self.round(&now, &there, &mut applied).await,
+                        Leadership::Held => {
+                            pause = self.round(&now, &there, &mut applied, &leading).await;
+                        }
                         Leadership::NotHeld => applied.clear(),
                     }
                 }
@@ -139,19 +141,32 @@ impl Maker<'_> {
         wanted: &Wanted,
         there: &BTreeMap<ObjectRef, Service>,
         applied: &mut BTreeMap<ObjectRef, Applied>,
+        leading: &watch::Receiver<Leadership>,
     ) -> std::time::Duration {
-        let pods = match wanted.is_empty() {
-            true => BTreeSet::new(),
-            false => self.replicas.pod_addresses(self.rights).await.unwrap_or_default(),
+        let pods = match wanted.values().any(Option::is_some) {
+            false => BTreeSet::new(),
+            true => match self.replicas.pod_addresses(self.rights).await {
+                Ok(pods) => pods,
+                // What slices say stays: not to know is no reason to lead nowhere.
+                Err(CallError::Refused(_)) => return KUBE_REFUSED_RETRY,
+                Err(error) => {
+                    tracing::warn!(%error, "our pods cannot be seen: Services of Gateways stay");
+                    return GATEWAY_SERVICES_REFRESH;
+                }
+            },
         };
         let mut pause = GATEWAY_SERVICES_REFRESH;
         let mut kept = BTreeSet::new();
         for (gateway, service) in wanted {
+            let Some(service) = service else { continue };
+            if *leading.borrow() == Leadership::NotHeld {
+                return pause;
+            }
+            let name = service_ref(gateway, service);
+            kept.insert(name.clone());
             let Some(uid) = self.observed.uid(gateway) else { continue };
             let made = Made { gateway, service, uid: &uid, pods: &pods };
             let objects = made.objects(self.services.type_, &self.installation());
-            let name = made.service_ref();
-            kept.insert(name.clone());
             let known = applied.get(gateway).is_some_and(|made| made.objects == objects);
             if known && there.contains_key(&name) {
                 continue;
@@ -171,10 +186,20 @@ impl Maker<'_> {
                 }
             }
         }
-        applied.retain(|gateway, _| wanted.contains_key(gateway));
-        for service in there.keys().filter(|service| !kept.contains(*service)) {
+        applied.retain(|gateway, _| wanted.get(gateway).is_some_and(Option::is_some));
+        for (service, object) in there.iter().filter(|(service, _)| !kept.contains(*service)) {
+            if *leading.borrow() == Leadership::NotHeld {
+                return pause;
+            }
+            // Not of a Gateway that nobody has decided on; one that is gone takes its own along.
+            let is_decided = owner(object).is_some_and(|gateway| wanted.contains_key(&gateway));
+            if !is_decided || object.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
             let all: Api<Service> = Api::namespaced(self.client.clone(), &service.namespace);
-            let how = DeleteParams::default();
+            let ObjectMeta { uid, resource_version, .. } = object.metadata.clone();
+            let preconditions = Some(Preconditions { uid, resource_version });
+            let how = DeleteParams { preconditions, ..DeleteParams::default() };
             let deleted = call(API_CALL_TIMEOUT, all.delete(&service.name, &how)).await;
             let deleted = self.rights.noted(Right::GatewayServices, "", deleted);
             if let Err(error @ (CallError::Failed(_) | CallError::Slow(_))) = deleted {
@@ -203,7 +228,8 @@ impl Maker<'_> {
                 return Err(CallError::Conflict(text.into()));
             }
         }
-        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let params = PatchParams::apply(FIELD_MANAGER);
+        let params = if is_ours { params.force() } else { params };
         for object in objects {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let patch = Patch::Apply(object);
@@ -257,16 +283,16 @@ struct Made<'a> {
     pods: &'a BTreeSet<IpAddr>,
 }
 
-impl Made<'_> {
-    fn service_ref(&self) -> ObjectRef {
-        let name = service_name(&self.gateway.name, &self.service.class);
-        let namespace = Arc::clone(&self.gateway.namespace);
-        ObjectRef { kind: Kind::Service, namespace, name: name.into() }
-    }
+fn service_ref(gateway: &ObjectRef, service: &GatewayService) -> ObjectRef {
+    let name = service_name(&gateway.name, &service.class);
+    let namespace = Arc::clone(&gateway.namespace);
+    ObjectRef { kind: Kind::Service, namespace, name: name.into() }
+}
 
+impl Made<'_> {
     /// The Service, and a slice for each family of addresses.
     fn objects(&self, type_: &str, installation: &str) -> Vec<Value> {
-        let name = self.service_ref().name;
+        let name = service_ref(self.gateway, self.service).name;
         let ports: Vec<_> = self.service.ports.iter().map(|port| port_of(*port)).collect();
         let service_ports: Vec<_> = ports
             .iter()
@@ -449,6 +475,6 @@ mod tests {
         }
         let applied: Service = serde_json::from_value(objects[0].clone()).expect("a Service");
         assert_eq!(owner(&applied), Some(gateway.clone()));
-        assert_eq!(reference(&applied), made.service_ref());
+        assert_eq!(reference(&applied), service_ref(&gateway, &service));
     }
 }

@@ -203,11 +203,11 @@ impl Writer {
         self.services.send_if_modified(|wanted| {
             let mut is_news = false;
             for (gateway, outcome) in gateways {
-                let old = match service(outcome) {
-                    Some(new) => wanted.insert(gateway.clone(), new),
-                    None => wanted.remove(gateway),
+                let old = match (service(outcome), self.observed.uid(gateway)) {
+                    (None, None) => wanted.remove(gateway),
+                    (new, _) => wanted.insert(gateway.clone(), new),
                 };
-                is_news |= old != wanted.get(gateway).cloned();
+                is_news |= old.as_ref() != wanted.get(gateway);
             }
             is_news
         });

@@ -18,7 +18,7 @@ use crate::control::gateway_api::reference::ObjectReference;
 use crate::control::store::Store;
 use crate::limits::CLIENT_CA_REFERENCES_MAX;
 use crate::model::{DialTls, Kind, ObjectRef};
-use crate::tls::client_auth::{ClientAuth, ClientAuthMode};
+use crate::tls::client_auth::{ClientAuth, ClientAuthId, ClientAuthMode};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -51,6 +51,17 @@ pub(super) enum Demand {
     Certificate(Arc<ClientAuth>),
     /// Nobody can say, so that nobody comes in: condition Accepted.
     Unreadable(Fault),
+}
+
+impl Demand {
+    /// Which policy it is; of what is unreadable, one that no connection has.
+    pub(super) fn id(&self) -> ClientAuthId {
+        match self {
+            Self::Nothing => ClientAuthId::default(),
+            Self::Certificate(auth) => auth.id(),
+            Self::Unreadable(_) => ClientAuthId(u64::MAX),
+        }
+    }
 }
 
 /// What backends of a Gateway are shown.

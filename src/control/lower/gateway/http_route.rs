@@ -465,7 +465,7 @@ pub(super) mod tests {
                        "headers": [{"name": "a", "value": "b"},
                                    {"name": "c", "type": "RegularExpression", "value": "("}],
                        "queryParams": [{"name": "d", "type": "X", "value": "e"}]}),
-                "/a a=b",
+                "/a a=b c~",
             ),
         ] {
             let meaning = http(json!([{"matches": [{"path": {"value": "/x"}}, condition]}]));

@@ -311,7 +311,9 @@ impl Gateways {
         for (hostname, owner) in &owners {
             names.insert((*hostname).clone(), self.server_name(site, hostname, *owner));
         }
-        for ((_, pattern), routes) in self.by_spot.iter().filter(|((at, _), _)| at == site) {
+        let relays = owners.values().any(|owner| owner.listener.relays());
+        let spots = self.by_spot.iter().take_while(|_| relays);
+        for ((_, pattern), routes) in spots.filter(|((at, _), _)| at == site) {
             let is_named = routes.iter().any(|(_, route)| route.kind == Kind::TLSRoute);
             if !is_named || names.contains_key(pattern) {
                 continue;

@@ -78,10 +78,33 @@ pub(super) type Parents = BTreeMap<ObjectRef, Parent>;
 /// Whether two come to the same routes: places and states of listeners are alike.
 pub(super) fn are_alike(one: &Parents, other: &Parents) -> bool {
     let alike = |(a, b): ((&ObjectRef, &Parent), (&ObjectRef, &Parent))| {
-        let is_same = a.1.listeners == b.1.listeners && a.1.role == b.1.role;
+        let is_same =
+            a.1.listeners == b.1.listeners && a.1.role == b.1.role && a.1.rank == b.1.rank;
         a.0 == b.0 && is_same && a.1.identity() == b.1.identity()
     };
     one.len() == other.len() && one.iter().zip(other).all(alike)
+}
+
+/// Of listeners that have a hostname at one port the oldest Gateway's handshake is that of all: who
+/// demands something else of clients would be reached past it.
+fn refuse_other_demands(parents: &mut Parents) {
+    let mut by_rank: Vec<&mut Parent> = parents.values_mut().collect();
+    by_rank.sort_by_key(|parent| parent.rank);
+    let mut demands = BTreeMap::new();
+    for parent in by_rank {
+        let tls = Arc::clone(&parent.tls);
+        for listener in parent.listeners.iter_mut().filter(|listener| listener.ends_tls()) {
+            let Some(site) = listener.site.clone() else { continue };
+            let own = tls.at(listener.port).demand.id();
+            let first = *demands.entry((site, listener.hostname.clone())).or_insert(own);
+            if first != own {
+                let text = "An older Gateway has the same port and hostname, and demands something \
+                            else of clients; take another hostname or port.";
+                let fault = Fault::new("HostnameConflict", "hostname", text);
+                listener.refused.get_or_insert(fault);
+            }
+        }
+    }
 }
 
 /// When an object was made, and its name.
@@ -199,6 +222,7 @@ impl<'a> Making<'a> {
             }
             secrets.extend(named.into_iter().map(|secret| (secret, reference.clone())));
         }
+        refuse_other_demands(&mut parents);
         self.names.hold(secrets, settings);
         parents
     }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::host_map::HostMap;
 use super::protocol::Transport;
 use crate::limits::UDP_FLOW_IDLE;
 use crate::model::{
     EntryPoint, Host, HostPattern, Listener, ListenerId, Scheme, ServerName, StreamPolicy,
-    StreamService, StreamTerms, WeightedBackend,
+    StreamService, StreamTerms, TlsAction, WeightedBackend,
 };
 
 /// Addresses and a port.
@@ -176,13 +177,40 @@ fn generation(generations: &mut [u32], slot: u16) -> Option<&mut u32> {
 fn join(listener: &mut Listener, ingress: &Listener) {
     let patterns: BTreeSet<_> = ingress.hosts.iter().map(|host| &host.pattern).collect();
     listener.hosts.retain(|host| !patterns.contains(&host.pattern));
+    // Whose the host is, his is the handshake: a certificate of Ingresses is no way round what a
+    // Gateway demands of clients.
+    let mut is_gateways = HostMap::default();
+    patterns.iter().for_each(|pattern| is_gateways.insert(pattern, false));
+    listener.hosts.iter().for_each(|host| is_gateways.insert(&host.pattern, true));
+    let is_theirs = |name: &&Arc<ServerName>| {
+        !matches!(name.action, TlsAction::Terminate(_))
+            || is_gateways.covering(&name.pattern) != Some(&true)
+    };
+    let theirs: Vec<_> = ingress.server_names.iter().filter(is_theirs).cloned().collect();
+    let pinned = pinned(listener, &theirs);
     listener.hosts.extend(ingress.hosts.iter().cloned());
-    let names: BTreeSet<_> = ingress.server_names.iter().map(|name| &name.pattern).collect();
+    let names: BTreeSet<_> = theirs.iter().map(|name| &name.pattern).collect();
     listener.server_names.retain(|name| !names.contains(&name.pattern));
-    listener.server_names.extend(ingress.server_names.iter().cloned());
+    listener.server_names.extend(pinned);
+    listener.server_names.extend(theirs);
     listener.default_rule.clone_from(&ingress.default_rule);
     // Where a listener has all names, that is nobody's.
     listener.default_tls = ingress.default_tls;
+}
+
+/// Names of their own for hosts of Gateways that a wider name of Ingresses would lead elsewhere.
+fn pinned(listener: &Listener, theirs: &[Arc<ServerName>]) -> Vec<Arc<ServerName>> {
+    let (mut owners, mut wider) = (HostMap::default(), HostMap::default());
+    listener.server_names.iter().for_each(|name| owners.insert(&name.pattern, name));
+    theirs.iter().for_each(|name| wider.insert(&name.pattern, name));
+    let pin = |host: &Arc<Host>| {
+        let owner = owners.covering(&host.pattern)?;
+        let other = wider.covering(&host.pattern)?;
+        let is_named = [&owner.pattern, &other.pattern].contains(&&host.pattern);
+        let name = ServerName { pattern: host.pattern.clone(), ..ServerName::clone(owner) };
+        (!is_named).then(|| Arc::new(name))
+    };
+    listener.hosts.iter().filter_map(pin).collect()
 }
 
 #[cfg(test)]

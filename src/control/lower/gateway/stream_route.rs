@@ -2,6 +2,7 @@
 
 use super::meaning::{Lowering, Meaning, Refused, Traffic};
 use super::references::References;
+use super::rules::bounded;
 use super::speech::{Speaker, Speech};
 use crate::control::gateway_api::stream_routes::StreamRule;
 use crate::model::{Dial, Kind, TransportProtocol, WeightedBackend};
@@ -18,6 +19,11 @@ pub(super) fn lower(lowering: Lowering<'_>, rules: &[StreamRule]) -> Meaning {
         meaning.traffic = Traffic::Streams(Vec::new());
         return meaning;
     };
+    if let Err(why) = bounded(backend_refs, "spec.rules[0].backendRefs") {
+        meaning.refused = Some(why);
+        meaning.traffic = Traffic::Streams(Vec::new());
+        return meaning;
+    }
     let transport = match lowering.reference.kind {
         Kind::UDPRoute => TransportProtocol::Udp,
         _ => TransportProtocol::Tcp,

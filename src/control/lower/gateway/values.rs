@@ -1,5 +1,6 @@
 //! Conditions on fields and parameters, as HTTPRoutes and GRPCRoutes have them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::meaning::{Read, Refused};
@@ -25,14 +26,22 @@ fn named(
     spelled: fn(&str) -> String,
 ) -> Read<Vec<(Arc<str>, ValueMatch)>> {
     let (mut found, mut fault) = (Vec::<(Arc<str>, ValueMatch)>::new(), None);
+    let mut seen = BTreeSet::new();
     for (index, condition) in all.iter().enumerate() {
         let name: Arc<str> = spelled(&condition.name).into();
-        if found.iter().any(|(known, _)| *known == name) {
+        if !seen.insert(Arc::clone(&name)) {
             continue;
         }
         match value(condition, &format!("{field}[{index}]")) {
             Ok(value) => found.push((name, value)),
-            Err(why) => fault = fault.or(Some(why)),
+            Err(why) => {
+                fault = fault.or(Some(why));
+                // It asks for some value in any case, and has its place among other conditions.
+                let is_expression = condition.type_.as_deref() == Some("RegularExpression");
+                if let Some(any) = Pattern::new("").ok().filter(|_| is_expression) {
+                    found.push((name, ValueMatch::Regex(any)));
+                }
+            }
         }
     }
     (found, fault)

@@ -3,7 +3,7 @@
 use super::gateway::{SERVICE, gateway, in_range, reference, route, told};
 use super::tls::{pair, secret_of};
 use super::*;
-use crate::model::{Kind, TlsAction};
+use crate::model::{EntryPoint, Kind, Scheme, TlsAction};
 use crate::tls::client_auth::ClientAuthId;
 
 const HTTPS: &str = "name: tls, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: own}]}";
@@ -297,5 +297,64 @@ fn names_say_where_the_tls_of_clients_ends() {
         for line in [format!("  end 1 1: {ok}"), format!("  pass 1 1: {ok}")] {
             assert!(lines.contains(&line), "{line} in {lines:?}");
         }
+    }
+}
+
+/// At shared addresses the oldest Gateway's handshake is that of a hostname: what a younger one
+/// demands of clients would be for nothing.
+#[test]
+fn who_demands_something_else_than_an_older_gateway_is_refused() {
+    let demanding = gateway(&[HTTPS])
+        + &format!("  tls: {{frontend: {{default: {}}}}}\n", validation(&map("ca")));
+    let plain = gateway(&[HTTPS]).replace("name: g,", "name: a,");
+    for (other, is_refused) in [(plain, true), (demanding.replace("name: g,", "name: a,"), false)] {
+        let lowered = World::new(options()).apply(changes(&(other + &demanding + &named())));
+        let lines = told(&lowered);
+        let at = lines.iter().position(|line| line.starts_with("g ")).expect("the Gateway");
+        let refused = lines[at + 1].contains("!Accepted=HostnameConflict")
+            || lines[at + 1].contains("Conflicted=HostnameConflict");
+        assert_eq!(refused, is_refused, "{lines:?}");
+    }
+}
+
+/// What names an Ingress brings along for hosts of a Gateway leads nobody past its handshake.
+#[test]
+fn names_of_ingresses_are_no_way_round_a_gateway() {
+    let demanding = gateway(&[HTTPS])
+        + &format!("  tls: {{frontend: {{default: {}}}}}\n", validation(&map("ca")));
+    let at = EntryPoint { scheme: Scheme::Https, ..EntryPoint::clear_text(443) };
+    let options = LowerOptions { entry_points: vec![at], ..options() };
+    let secret = route("r", "hostnames: [secret.x.example, '*.deep.example']");
+    let rows = [
+        ("secret.x.example", "other.example"),
+        ("'*.x.example'", "other.example"),
+        ("'*.x.example'", "'*.x.example'"),
+        ("'*.deep.example'", "other.example"),
+    ];
+    for (name, host) in rows {
+        let ingress = format!(
+            "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\n\
+             metadata: {{name: i, namespace: shop}}\n\
+             spec:\n  tls: [{{hosts: [{name}], secretName: own}}]\n  \
+             rules: [{{host: {host}, http: {{paths: [{{path: /, pathType: Prefix, \
+             backend: {{service: {{name: web, port: {{number: 80}}}}}}}}]}}}}]\n"
+        );
+        let text = demanding.clone() + &named() + SERVICE + &secret + &ingress;
+        let lowered = World::new(options.clone()).apply(changes(&text));
+        let model = lowered.model.as_ref().expect("a model");
+        let listener = model.listeners.iter().find(|listener| {
+            listener.hosts.iter().any(|host| host.pattern.to_string() == "secret.x.example")
+                && !listener.server_names.is_empty()
+        });
+        let listener = listener.expect("the one of both");
+        for host in ["secret.x.example", "*.deep.example"] {
+            let of_host = listener.server_names.iter().find(|n| n.pattern.to_string() == host);
+            let of_host = of_host.map(|name| name.section.is_some());
+            assert!(of_host != Some(false), "{name}: {host} ends at the Ingress");
+        }
+        let exact = listener.server_names.iter();
+        let exact = exact.filter(|n| n.pattern.to_string() == "secret.x.example").count();
+        // Of its own only where a wildcard is rightly that of the Ingress.
+        assert_eq!(exact, usize::from(name == host), "{name} {host}");
     }
 }
