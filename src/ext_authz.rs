@@ -171,7 +171,8 @@ pub fn read_answer(octets: &[u8]) -> Option<Checked> {
     let (mut code, mut denied, mut admitted) = (None, None, None);
     for (field, value) in whole_message(message)? {
         match (field, value) {
-            (1, Value::Octets(status)) => code = Some(read_code(status)?),
+            // Parts of one message that come apart are merged: none takes an error back.
+            (1, Value::Octets(status)) => code = code.max(Some(read_code(status)?)),
             (2, Value::Octets(response)) => denied = Some(response),
             (3, Value::Octets(response)) => admitted = Some(response),
             (1..=3, _) => return None,
@@ -229,6 +230,7 @@ fn read_denied(octets: &[u8]) -> Option<Checked> {
             (1, Value::Octets(of_http)) => status = read_code(of_http)?,
             (2, Value::Octets(header)) => fields.push(read_header(header)?),
             (3, Value::Octets(text)) => body = text.to_vec(),
+            (1..=3, _) => return None,
             _ => {}
         }
         if fields.len() > AUTH_NAMES_MAX {
@@ -254,6 +256,10 @@ fn read_header(octets: &[u8]) -> Option<Header> {
                 }
             }
             (2, Value::Octets(append)) if read_code(append)? != 0 => others = Others::Kept,
+            (2, Value::Octets(_)) => {}
+            // `append_action`: added, or in the place of others. To look first is not done.
+            (3, Value::Number(0 | 2)) => {}
+            (1..=3, _) => return None,
             _ => {}
         }
     }

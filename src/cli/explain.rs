@@ -3,7 +3,7 @@
 //! Of manifests it asks a core of its own, which has their table and no listener; else a core of
 //! the process behind an admin listener. Either way a core answers.
 
-use std::io::{Read as _, Write};
+use std::io::{ErrorKind, Read as _, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use crate::control::host_certificate::HostCertificate;
 use crate::control::lower::{LowerOptions, Lowerer};
 use crate::control::store::{Dirty, Store};
 use crate::explain::{Explanation, Question, QuestionError, Words, of_curl};
-use crate::limits::{EXPLANATION_BYTES_MAX, EXPLANATION_PATIENCE};
+use crate::limits::{ADMIN_REQUEST_BYTES_MAX, EXPLANATION_BYTES_MAX, EXPLANATION_PATIENCE};
 use crate::model::{EntryPoint, Scheme};
 use crate::proxy;
 use crate::publish::{Publisher, channel};
@@ -82,7 +82,11 @@ pub(super) fn run(args: &ExplainArgs, out: &mut impl Write) -> anyhow::Result<Ex
         }
     };
     let text = if args.json { explanation.to_json() } else { explanation.to_string() };
-    writeln!(out, "{}", text.trim_end()).context("the answer cannot be printed")?;
+    match writeln!(out, "{}", text.trim_end()) {
+        // Who reads it, such as `head`, has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        printed => printed.context("the answer cannot be printed")?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -195,6 +199,10 @@ fn ask(addresses: &[SocketAddr], words: &Words) -> anyhow::Result<Explanation> {
     };
     stream.set_read_timeout(Some(EXPLANATION_PATIENCE.saturating_mul(2)))?;
     let query = words.to_query();
+    // The other lines of the head are shorter than that.
+    if query.len() > ADMIN_REQUEST_BYTES_MAX - 128 {
+        bail!("the question is longer than an admin listener takes; leave long fields out");
+    }
     write!(stream, "GET /explain?{query} HTTP/1.1\r\nHost: ringway\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     let most = EXPLANATION_BYTES_MAX as u64;
@@ -203,6 +211,7 @@ fn ask(addresses: &[SocketAddr], words: &Words) -> anyhow::Result<Explanation> {
     let status = head.split(' ').nth(1).unwrap_or_default();
     match status {
         "200" => Explanation::of_json(body).context("the admin listener answers something else"),
+        "" => bail!("the admin listener closed the connection without an answer"),
         "404" => bail!("the process there does not explain requests: it is an older version"),
         _ => bail!("the admin listener says {status}: {}", body.trim()),
     }

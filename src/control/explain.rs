@@ -96,7 +96,7 @@ impl Explainer {
         let has = |values: &PlanValues, one: &Value| {
             values.iter().any(|(name, value)| *name == one.name && *value == one.value)
         };
-        for (label, store) in self.variations().into_iter().take(EXPLAINED_CAUSES_MAX) {
+        for (label, store) in self.variations().take(EXPLAINED_CAUSES_MAX) {
             let Some(other) = self.values(&store, &self.options, &host) else { continue };
             for one in told.plan.iter_mut().filter(|one| has(&base, one) && !has(&other, one)) {
                 one.origin = match one.origin.is_empty() {
@@ -118,42 +118,44 @@ impl Explainer {
         }
     }
 
-    /// The objects without one thing that may have set a value, each with a name for it.
-    fn variations(&self) -> Vec<(String, Store)> {
-        let mut all = Vec::new();
-        if let Some(entry) = self.store.ingresses.get(&self.owner) {
+    /// The objects without one thing that may have set a value, each with a name for it. One at a
+    /// time: each has an object and a store of its own.
+    fn variations(&self) -> impl Iterator<Item = (String, Store)> + '_ {
+        let own = self.store.ingresses.get(&self.owner);
+        let of_annotations = own.into_iter().flat_map(move |entry| {
             let annotations = entry.object.metadata.annotations.iter().flatten();
-            for (name, _) in annotations {
+            annotations.map(move |(name, _)| {
                 let label = at(name, entry.provenance.as_ref(), "metadata.annotations", name);
-                all.push((
-                    label,
-                    self.with_ingress(entry, |ingress| {
-                        let annotations = ingress.metadata.annotations.as_mut();
-                        annotations.map(|annotations| annotations.remove(name));
-                    }),
-                ));
-            }
-            if entry.object.spec.as_ref().is_some_and(|spec| spec.tls.is_some()) {
                 let store = self.with_ingress(entry, |ingress| {
-                    ingress.spec.as_mut().map(|spec| spec.tls.take());
+                    let annotations = ingress.metadata.annotations.as_mut();
+                    annotations.map(|annotations| annotations.remove(name));
                 });
-                all.push((at("spec.tls", entry.provenance.as_ref(), "spec", "tls"), store));
-            }
-        }
+                (label, store)
+            })
+        });
+        let has_tls = |entry: &&Entry<Ingress>| {
+            entry.object.spec.as_ref().is_some_and(|spec| spec.tls.is_some())
+        };
+        let of_tls = own.into_iter().filter(has_tls).map(move |entry| {
+            let store = self.with_ingress(entry, |ingress| {
+                ingress.spec.as_mut().map(|spec| spec.tls.take());
+            });
+            (at("spec.tls", entry.provenance.as_ref(), "spec", "tls"), store)
+        });
         let map = self.options.config_map.as_ref();
         let map = map.and_then(|map| Some((map, self.store.config_maps.get(map)?)));
-        if let Some((reference, entry)) = map {
-            for key in entry.object.data.iter().flatten().map(|(key, _)| key) {
+        let of_map = map.into_iter().flat_map(move |(reference, entry)| {
+            entry.object.data.iter().flatten().map(move |(key, _)| {
                 let mut object = (*entry.object).clone();
                 object.data.as_mut().map(|data| data.remove(key));
                 let (object, provenance) = (Arc::new(object), entry.provenance.clone());
                 let mut store = self.store.clone();
                 store.config_maps.insert(reference.clone(), Entry { object, provenance });
                 let name = format!("{reference}, {key}");
-                all.push((at(&name, entry.provenance.as_ref(), "data", key), store));
-            }
-        }
-        all
+                (at(&name, entry.provenance.as_ref(), "data", key), store)
+            })
+        });
+        of_annotations.chain(of_tls).chain(of_map)
     }
 
     fn with_ingress(&self, entry: &Entry<Ingress>, change: impl FnOnce(&mut Ingress)) -> Store {
@@ -180,9 +182,9 @@ pub fn name_certificate(told: &mut Explanation, certificates: &[HostCertificate]
     let is_it = |served: &&HostCertificate| {
         served.certificate.leaf().map(|leaf| leaf.identifier()) == tls.certificate
     };
-    tls.certificate = Some(match certificates.iter().find(is_it) {
-        Some(HostCertificate { secret: Some(secret), .. }) => secret.to_string(),
-        Some(HostCertificate { secret: None, .. }) | None => "self-signed, made by us".to_owned(),
+    tls.certificate = certificates.iter().find(is_it).map(|served| match &served.secret {
+        Some(secret) => secret.to_string(),
+        None => "self-signed, made by us".to_owned(),
     });
 }
 

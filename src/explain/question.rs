@@ -112,7 +112,9 @@ impl Question {
             }
         }
         let is_name = host.parse::<IpAddr>().is_err() && !host.starts_with('[');
-        let sni = words.sni.clone().or_else(|| is_name.then(|| host.to_ascii_lowercase()));
+        // As a handshake is read.
+        let sni = words.sni.as_deref().or_else(|| is_name.then_some(host));
+        let sni = sni.map(|name| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase());
         let client = words.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let client = client.to_canonical();
         Ok(Self { scheme, authority, port, target, method, fields, client, sni })
@@ -132,7 +134,9 @@ impl Question {
 }
 
 fn scheme(url: &str) -> Result<(Scheme, &str), QuestionError> {
-    let Some((scheme, rest)) = url.split_once("://") else { return Ok((Scheme::Http, url)) };
+    // One further behind is of the path or the query.
+    let named = url.split_once("://").filter(|(name, _)| !name.contains(['/', '?', '#', '@']));
+    let Some((scheme, rest)) = named else { return Ok((Scheme::Http, url)) };
     match scheme.to_ascii_lowercase().as_str() {
         "http" => Ok((Scheme::Http, rest)),
         "https" => Ok((Scheme::Https, rest)),
@@ -188,6 +192,10 @@ mod tests {
         for (url, expected) in [
             ("https://A.example/x?y=1#z", Ok("https A.example None /x?y=1 Some(\"a.example\")")),
             ("a.example", Ok("http a.example None / Some(\"a.example\")")),
+            (
+                "A.example./x?u=https://b/",
+                Ok("http A.example. None /x?u=https://b/ Some(\"a.example\")"),
+            ),
             ("http://a.example:81?q", Ok("http a.example:81 Some(81) /?q Some(\"a.example\")")),
             ("http://[::1]:8080/", Ok("http [::1]:8080 Some(8080) / None")),
             ("http://192.0.2.1/", Ok("http 192.0.2.1 None / None")),

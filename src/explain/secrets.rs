@@ -62,7 +62,7 @@ impl Secrets {
     /// The value of a field as it may be shown.
     #[must_use]
     pub fn value(&self, name: &str, value: &str) -> String {
-        if is_secret_name(name) { NOT_SHOWN.to_owned() } else { self.hide(&shortened(value)) }
+        if is_secret_name(name) { NOT_SHOWN.to_owned() } else { shortened(&self.hide(value)) }
     }
 }
 
@@ -104,5 +104,7 @@ mod tests {
         }
         let long = "x".repeat(EXPLAINED_VALUE_BYTES_MAX + 1);
         assert_eq!(shortened(&long).chars().count(), EXPLAINED_VALUE_BYTES_MAX + 1);
+        let secrets = Secrets::of(&[("authorization".to_owned(), format!("Bearer {long}"))]);
+        assert_eq!(secrets.value("X-Copy", &long), NOT_SHOWN);
     }
 }

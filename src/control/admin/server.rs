@@ -54,7 +54,7 @@ struct Server {
     /// Metrics answers in memory.
     scrapes: Arc<Semaphore>,
     /// Explanations under way.
-    explanations: Semaphore,
+    explanations: Arc<Semaphore>,
 }
 
 /// Answers callers until there can be none any more, or it is dropped; then every connection is
@@ -70,7 +70,7 @@ pub(super) async fn serve(callers: mpsc::Receiver<Caller>, state: Arc<AdminState
     };
     let seats = Seats::new(room, Arc::clone(&state.put_off));
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
-    let explanations = Semaphore::new(ADMIN_EXPLANATIONS_MAX);
+    let explanations = Arc::new(Semaphore::new(ADMIN_EXPLANATIONS_MAX));
     let server = Rc::new(Server { state, seats, scrapes, explanations });
     LocalSet::new().run_until(answer(callers, server)).await;
 }
@@ -171,30 +171,35 @@ impl Server {
             Ok(question) => question,
             Err(error) => return text(StatusCode::BAD_REQUEST, &error.to_string()),
         };
-        let Ok(_turn) = self.explanations.try_acquire() else {
+        let Ok(turn) = Arc::clone(&self.explanations).try_acquire_owned() else {
             return text(StatusCode::SERVICE_UNAVAILABLE, &Unexplained::Crowd.to_string());
         };
         let explainers = self.state.explainers.clone();
-        // A core answers at once; if it hangs, probes are answered all the same.
-        let asked = spawn_blocking(move || explainers.ask(0, question, EXPLANATION_PATIENCE)).await;
-        let mut told = match asked {
-            Ok(Ok(told)) => told,
-            Ok(Err(error)) => return text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        // A core answers at once; if it hangs, probes are answered all the same. Who goes away
+        // meanwhile makes no room for another one.
+        let ask = move || (explainers.ask(0, question, EXPLANATION_PATIENCE), turn);
+        let (mut told, turn) = match spawn_blocking(ask).await {
+            Ok((Ok(told), turn)) => (told, turn),
+            Ok((Err(error), _)) => {
+                return text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
+            }
             Err(_) => return text(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be told"),
         };
-        name_certificate(&mut told, &self.state.control.snapshot().certificates);
         let objects = match &told.rule {
             Some(place) => self.objects_of(place.clone()).await,
             None => None,
         };
+        let state = Arc::clone(&self.state);
         let completed = spawn_blocking(move || {
+            // Reads every certificate: not on the thread that answers probes.
+            name_certificate(&mut told, &state.control.snapshot().certificates);
             if let Some(objects) = objects {
                 objects.complete(&mut told);
             }
-            told.to_json()
+            (told.to_json(), turn)
         });
         match completed.await {
-            Ok(told) => response(StatusCode::OK, "application/json", Bytes::from(told)),
+            Ok((told, _turn)) => response(StatusCode::OK, "application/json", Bytes::from(told)),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be told"),
         }
     }

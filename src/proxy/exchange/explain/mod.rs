@@ -25,7 +25,7 @@ use crate::proxy::exchange::substitute::Cause;
 use crate::proxy::rt::Stream;
 use crate::proxy::transport::Transport;
 use crate::proxy::upstream::backend::Backend;
-use crate::table::{Match, Route, StreamBackends, TableTls};
+use crate::table::{BackendId, Match, Route, StreamBackends, TableTls};
 use crate::tls::{ClientIdentity, ServerTls};
 
 /// Stands for the id that each request gets.
@@ -363,20 +363,17 @@ impl<'a> Exchange<'a> {
             matched.and_then(|found| Some((found, found.rule.substitutes.as_deref()?)));
         if let Some((found, substitutes)) = substitutes {
             let due = reply.status();
-            let asked = [
-                self.stand_in(found, substitutes, reply),
-                self.page_source(found, substitutes, reply, cause),
-            ];
-            for (id, route) in asked.into_iter().flatten() {
-                let Some(backend) = self.core.upstreams.backend(id) else { continue };
-                match self.tell_upstream(&backend, route, told, secrets) {
-                    None => {
-                        told.answer.text =
-                            format!("what {} says in the place of {due}", backend.key);
-                        return;
-                    }
+            if let Some(asked) = self.stand_in(found, substitutes, reply) {
+                match self.tell_another(asked, due, told, secrets) {
+                    None => return,
                     Some(other) => reply = other,
                 }
+            }
+            // Whose reply is dropped, if it gives none.
+            if let Some(asked) = self.page_source(found, substitutes, reply, cause)
+                && self.tell_another(asked, due, told, secrets).is_none()
+            {
+                return;
             }
         }
         told.answer = match self.error_redirect(reply) {
@@ -387,6 +384,26 @@ impl<'a> Exchange<'a> {
             }
             None => answered(reply),
         };
+    }
+}
+
+impl Exchange<'_> {
+    /// Whom the request goes to in the place of an answer with `due`; else what is owed.
+    fn tell_another(
+        &mut self,
+        (id, route): (BackendId, Route<'_>),
+        due: u16,
+        told: &mut Explanation,
+        secrets: &Secrets,
+    ) -> Option<Reply> {
+        let Some(backend) = self.core.upstreams.backend(id) else {
+            return Some(Reply::NoEndpoints);
+        };
+        let owed = self.tell_upstream(&backend, route, told, secrets);
+        if owed.is_none() {
+            told.answer.text = format!("what {} says in the place of {due}", backend.key);
+        }
+        owed
     }
 }
 
