@@ -248,12 +248,12 @@ const COUNTER_TEXTS: [(Counter, &str, &str); COUNTERS] = [
     (
         Counter::ClientRateExceeded,
         "client_rate_exceeded",
-        "Requests refused because of limit-rps or limit-rpm.",
+        "Requests refused because of limit-rps, limit-rpm or limit_req.",
     ),
     (
         Counter::ClientRoomExceeded,
         "client_room_exceeded",
-        "Requests refused because of limit-connections.",
+        "Requests refused because of limit-connections or limit_conn.",
     ),
     (
         Counter::ClientLimitEvictions,

@@ -170,7 +170,7 @@ fn values_of_a_platform_team_say_the_same_here() {
     let tcp = document(&manifests, "ConfigMap", "ringway-tcp").expect("TCP services");
     assert!(tcp.contains("example.com/tcp"), "{tcp}");
     let service = document(&manifests, "Service", "ringway-controller").expect("a Service");
-    assert!(service.contains("nodePort: 32432"), "{service}");
+    assert!(service.contains("nodePort: 30032"), "{service}");
     let internal = document(&manifests, "Service", "ringway-controller-internal");
     let internal = internal.expect("an internal Service");
     for line in ["type: LoadBalancer", "port: 8080", "port: 443", "- 10.0.0.0/8"] {
