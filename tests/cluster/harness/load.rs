@@ -21,8 +21,9 @@ impl Load {
     /// GET / of `host` on 16 kept connections.
     #[track_caller]
     pub(crate) fn start(proxy: SocketAddr, host: &str) -> Self {
+        // Longer than a machine under load may need to start what a held proxy waits for.
         let child = Command::new("wrk")
-            .args(["-t1", "-c16", "--timeout", "10s", &format!("-d{SECONDS_MAX}s")])
+            .args(["-t1", "-c16", "--timeout", "60s", &format!("-d{SECONDS_MAX}s")])
             .args(["-H", &format!("Host: {host}"), &format!("http://{proxy}/")])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
