@@ -14,6 +14,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY tests/cluster/main.rs tests/cluster/main.rs
 COPY benches benches
 COPY src src
+# `ringway migrate` tells differences in the words of the page.
+COPY docs/compatibility.md docs/compatibility.md
 # Names of functions stay for backtraces.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

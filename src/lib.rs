@@ -50,6 +50,8 @@ pub mod listen;
 
 pub mod control;
 
+pub mod migrate;
+
 pub mod proxy;
 
 pub mod proxy_protocol;

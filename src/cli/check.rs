@@ -15,7 +15,7 @@ use super::exit::EXIT_USAGE;
 use crate::config::NamedObjects;
 use crate::control::lower::{Classes, LowerOptions, Lowerer, class_name, is_ours};
 use crate::control::source::directory::{self, ReadError};
-use crate::control::source::manifest::{self, Manifest, SKIPPED};
+use crate::control::source::manifest::{self, SKIPPED, Workload};
 use crate::control::source::report::MORE_PROBLEMS;
 use crate::control::source::set::ManifestSet;
 use crate::control::source::tree::Tree;
@@ -188,16 +188,33 @@ fn lower_options(args: &CheckArgs) -> LowerOptions {
     }
 }
 
-/// What `paths` hold, whatever is wrong with it.
+/// What paths hold, whatever is wrong with it.
+pub(super) struct Read {
+    pub store: Store,
+    pub dirty: Dirty,
+    /// What is wrong with the files.
+    pub problems: Vec<Arc<Problem>>,
+    /// Secrets that somebody will make.
+    pub promised: BTreeSet<ObjectRef>,
+    pub workloads: Vec<Workload>,
+    pub files: usize,
+}
+
+/// Reads what `paths` hold.
 ///
 /// # Errors
 /// See [`CheckError`].
-pub(super) fn store_of(paths: &[PathBuf]) -> Result<(Store, Dirty), CheckError> {
+pub(super) fn read(paths: &[PathBuf]) -> Result<Read, CheckError> {
     let mut reading = Reading::default();
     reading.all(paths)?;
+    let Reading { mut set, files, mut promised, problems, workloads } = reading;
+    set.set_directory_problems(problems);
+    let changes = set.take_changes();
     let mut store = Store::default();
-    let dirty = store.apply(reading.set.take_changes().changes);
-    Ok((store, dirty))
+    let dirty = store.apply(changes.changes);
+    let problems = changes.problems.unwrap_or_default();
+    promised.extend(issued(&store));
+    Ok(Read { store, dirty, problems, promised, workloads, files: files.len() })
 }
 
 /// Reads what `paths` hold, and lowers it as each class in turn.
@@ -206,16 +223,8 @@ pub(super) fn examine(
     options: &LowerOptions,
     classes: &ClassChoice,
 ) -> Result<Findings, CheckError> {
-    let mut reading = Reading::default();
-    reading.all(paths)?;
-    let Reading { mut set, files, mut promised, problems, .. } = reading;
-    set.set_directory_problems(problems);
-    let changes = set.take_changes();
-    let mut store = Store::default();
-    let dirty = store.apply(changes.changes);
-    let mut problems = changes.problems.unwrap_or_default();
+    let Read { store, dirty, mut problems, promised, files, .. } = read(paths)?;
     let skipped = problems.iter().filter(|problem| problem.reason == SKIPPED).count();
-    promised.extend(issued(&store));
     let (mut told, mut checked) = (BTreeSet::new(), BTreeSet::new());
     for options in passes(&store, options, classes) {
         let known = store.ingress_classes.iter().map(|(r, entry)| (r, &*entry.object));
@@ -231,14 +240,7 @@ pub(super) fn examine(
     problems.extend(others(&store, &checked, classes));
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
-    Ok(Findings {
-        files: files.len(),
-        skipped,
-        objects,
-        checked: checked.len(),
-        unchecked,
-        problems,
-    })
+    Ok(Findings { files, skipped, objects, checked: checked.len(), unchecked, problems })
 }
 
 /// What was read so far.
@@ -249,6 +251,7 @@ struct Reading {
     problems: Vec<Problem>,
     /// Secrets that somebody will make.
     promised: BTreeSet<ObjectRef>,
+    workloads: Vec<Workload>,
 }
 
 impl Reading {
@@ -295,9 +298,9 @@ impl Reading {
     }
 
     fn put(&mut self, file: Arc<str>, text: &str) {
-        let manifest = manifest::read(&file, text);
-        let Manifest { promised, .. } = &manifest;
-        self.promised.extend(promised.iter().cloned());
+        let mut manifest = manifest::read(&file, text);
+        self.promised.extend(manifest.promised.drain(..));
+        self.workloads.append(&mut manifest.workloads);
         self.set.put(&file, manifest);
         self.files.insert(file);
     }

@@ -118,20 +118,8 @@ fn of_manifests(
     let machine = Machine::look().context("the CPUs of this process cannot be told")?;
     let mut config = Config::new(&args.common, &machine)?;
     (config.proxy.cores, config.proxy.pin, config.proxy.driver) = (1, false, Driver::Epoll);
-    let (store, dirty) = check::store_of(&[directory.to_path_buf()])?;
-    let entry_points = [(&config.http_bind, Scheme::Http), (&config.https_bind, Scheme::Https)];
-    let entry_points = entry_points.into_iter().flat_map(|(binds, scheme)| {
-        let addresses = binds.iter().flat_map(|bind| bind.addresses());
-        addresses.map(move |address| EntryPoint { address, scheme })
-    });
-    let options = LowerOptions {
-        entry_points: entry_points.collect(),
-        hsts: config.hsts,
-        defaults: config.proxy.defaults.clone(),
-        downstream: config.downstream.clone(),
-        is_offline: true,
-        ..serve::lower_options(args)
-    };
+    let check::Read { store, dirty, .. } = check::read(&[directory.to_path_buf()])?;
+    let options = offline(args, &config);
     let (mut publisher, subscribers) = channel(1).context("no core can be reached")?;
     let (shards, _scrape) = telemetry::telemetry(1, Bounds::new(None));
     let (logs, _) = access_log(AccessLogFormat::Off, 1, Sink::output())?;
@@ -147,6 +135,23 @@ fn of_manifests(
     }
     explanation.core = None;
     Ok(explanation)
+}
+
+/// How `serve` would lower with these flags, for manifests that no cluster has.
+pub(super) fn offline(args: &ServeArgs, config: &Config) -> LowerOptions {
+    let entry_points = [(&config.http_bind, Scheme::Http), (&config.https_bind, Scheme::Https)];
+    let entry_points = entry_points.into_iter().flat_map(|(binds, scheme)| {
+        let addresses = binds.iter().flat_map(|bind| bind.addresses());
+        addresses.map(move |address| EntryPoint { address, scheme })
+    });
+    LowerOptions {
+        entry_points: entry_points.collect(),
+        hsts: config.hsts,
+        defaults: config.proxy.defaults.clone(),
+        downstream: config.downstream.clone(),
+        is_offline: true,
+        ..serve::lower_options(args)
+    }
 }
 
 /// Has the core know what the objects of `store` come to.

@@ -6,6 +6,7 @@ pub mod doctor;
 mod exit;
 mod explain;
 mod logs;
+pub mod migrate;
 pub mod serve;
 mod signals;
 
@@ -57,7 +58,21 @@ pub enum Command {
     /// Exit codes: 0 explained, whatever becomes of the request; 1 nobody answers; 2 bad words.
     #[command(after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Box<explain::ExplainArgs>),
+    /// Say what becomes of the objects of an ingress-nginx: what works, what differs, what to change
+    ///
+    /// Reads manifests without a network, such as what kubectl says of a cluster, and judges each
+    /// object by what `serve` would make of it. Nothing is changed. Secrets are not shown.
+    ///
+    /// Exit codes: 0 all of it works, 1 something needs a change or cannot work, 2 nothing could be
+    /// read or no Ingress is of its class.
+    #[command(after_long_help = MIGRATE_EXAMPLES)]
+    Migrate(Box<migrate::MigrateArgs>),
 }
+
+const MIGRATE_EXAMPLES: &str = "Examples:
+  kubectl get ingress,ingressclass,service,configmap,deployment,daemonset,hpa,pdb -A -o yaml > all.yaml
+  ringway migrate all.yaml
+  ringway migrate --format html deploy/examples -- --ingress-class=ringway > report.html";
 
 const EXPLAIN_EXAMPLES: &str = "Examples:
   ringway explain --manifests deploy/examples https://shop.example/cart
@@ -96,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args, &mut std::io::stdout().lock()),
         Command::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock()),
         Command::Explain(args) => explain::run(&args, &mut std::io::stdout().lock()),
+        Command::Migrate(args) => migrate::run(&args, &mut std::io::stdout().lock()),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to tell when standard error is closed.
@@ -103,6 +119,7 @@ pub fn run() -> ExitCode {
         let is_usage = error.is::<ConfigError>()
             || error.is::<check::CheckError>()
             || error.is::<QuestionError>()
+            || error.is::<migrate::MigrateError>()
             || error.is::<doctor::DoctorError>();
         if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
     })

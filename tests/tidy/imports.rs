@@ -162,6 +162,12 @@ const IMPORTS: &[Imports] = &[
         ],
         crates: &["httpdate", "rustix", "libc", "thiserror"],
     },
+    // What operators are told before they change controllers: by lowering alone, without a core.
+    Imports {
+        path: "migrate",
+        modules: &["control", "limits", "model"],
+        crates: &["k8s_openapi", "serde", "serde_json"],
+    },
     // What the cores share: as little as that takes.
     Imports { path: "quota", modules: &["filter", "limits"], crates: &[] },
     Imports { path: "proxy_protocol", modules: &["limits"], crates: &["thiserror"] },
@@ -183,6 +189,7 @@ const IMPORTS: &[Imports] = &[
             "config",
             "listen",
             "control",
+            "migrate",
             "proxy",
         ],
         crates: &[

@@ -74,6 +74,7 @@ pub use configmap::page as configmap_page;
 pub use gateway::NotOpen;
 pub use ingress::annotations_page;
 pub use ingress::class::Classes;
+pub use ingress::nearest_annotation;
 pub use ingress::spec::{class_name, is_ours, needs};
 pub use interest::Interest;
 pub use options::{CatchAll, ExternalNames, GATEWAY_CONTROLLER, LowerOptions, OwnServices};

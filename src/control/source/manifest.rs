@@ -8,6 +8,7 @@ mod decode;
 mod foreign;
 mod kinds;
 mod sealed;
+mod workload;
 
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ use crate::model::{Kind, ObjectRef, Problem, Severity, SourcePosition};
 use decode::{Decoded, cut};
 use foreign::Foreign;
 use kinds::Named;
+
+pub use workload::Workload;
 
 /// The reason of the note on a file that is no manifest.
 pub const SKIPPED: &str = "Skipped";
@@ -41,6 +44,8 @@ pub struct Manifest {
     pub has_unreadable: bool,
     /// Secrets that a controller would make of what stands here.
     pub promised: Vec<ObjectRef>,
+    /// Objects that make pods; they are not served.
+    pub workloads: Vec<Workload>,
 }
 
 /// Reads the text of one file. Never fails: what cannot be used is in [`Manifest::problems`].
@@ -250,6 +255,8 @@ impl Reader<'_> {
             return self.foreign.push((foreign, line));
         }
         self.manifest.promised.extend(sealed::promised(kind, version, value));
+        let position = SourcePosition { file: Arc::clone(self.file), line };
+        self.manifest.workloads.extend(workload::read(kind, version, value, position));
         tracing::debug!(file = %self.file, line, kind, version, "kind not read");
     }
 

@@ -35,7 +35,8 @@ impl ManifestSet {
     /// Puts the new content of a file in the place of its old one. Objects that the file had and
     /// that a broken document may have held stay.
     pub fn put(&mut self, file: &Arc<str>, manifest: Manifest) {
-        let Manifest { objects, problems, broken, has_unreadable, promised: _ } = manifest;
+        let Manifest { objects, problems, broken, has_unreadable, promised: _, workloads: _ } =
+            manifest;
         let mut fresh: BTreeMap<ObjectRef, SourceObject> = BTreeMap::new();
         let mut duplicates = Vec::new();
         for object in objects {

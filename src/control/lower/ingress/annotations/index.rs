@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::groups::GROUPS;
 use super::row::{DIALECT, Guard, Row};
-use crate::control::lower::slip::distance;
+use crate::control::lower::slip::{self, distance};
 use crate::limits::SLIP_EDITS_MAX;
 
 /// All rows by their names.
@@ -16,6 +16,12 @@ static ROWS: LazyLock<BTreeMap<&'static str, &'static Row>> = LazyLock::new(|| {
 /// The annotation of this name, which is without [`DIALECT`].
 pub(super) fn find(name: &str) -> Option<&'static Row> {
     ROWS.get(name).copied()
+}
+
+/// The annotation that `name`, which is without [`DIALECT`], is or is a slip of.
+#[must_use]
+pub fn nearest(name: &str) -> Option<&'static str> {
+    slip::nearest(name, ROWS.keys().copied())
 }
 
 /// What the names of guards begin with. An unknown name that does, too, is taken for one.

@@ -1,0 +1,216 @@
+//! `ringway migrate`: what becomes of the objects of an ingress-nginx, without a network.
+
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use clap::error::ContextKind;
+
+use super::check::{self, Read};
+use super::exit::EXIT_USAGE;
+use super::explain;
+use super::serve::ServeArgs;
+use super::{Cli, Command};
+use crate::config::nginx_flags::{self, FlagError, Translated};
+use crate::config::{Config, Machine};
+use crate::control::lower::LowerOptions;
+use crate::migrate::{
+    Controller, Finding, Html, Input, Judgement, Markdown, Report, Verdict, controllers, judge,
+};
+
+/// Flags of `migrate`.
+#[derive(Debug, clap::Args)]
+pub struct MigrateArgs {
+    /// Manifest files, directories of them, or - for standard input: Ingresses, IngressClasses, the
+    /// Deployment or DaemonSet of ingress-nginx, its ConfigMaps, Services, and Secrets if at hand
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value = "markdown")]
+    pub format: Format,
+
+    /// The workload of ingress-nginx, where several were read
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub controller: Option<String>,
+
+    /// Pods that Ringway will have [default: as many as ingress-nginx has]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub replicas: Option<u32>,
+
+    /// Flags of ingress-nginx that no manifest says
+    #[arg(last = true, value_name = "FLAG")]
+    pub flags: Vec<String>,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Markdown,
+    /// For programs.
+    Json,
+    /// One file for browsers, which loads nothing.
+    Html,
+}
+
+/// Why nothing can be judged. The operator is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// Several workloads run ingress-nginx, and each has objects of its own.
+    #[error("several workloads run ingress-nginx; say --controller with one of {0}")]
+    Several(String),
+    /// None has the name that was asked for.
+    #[error("{asked} runs no ingress-nginx{}", others(.known))]
+    NoSuch {
+        /// As it was asked for.
+        asked: String,
+        /// Those that do, in one text.
+        known: String,
+    },
+}
+
+fn others(known: &str) -> String {
+    if known.is_empty() { String::new() } else { format!("; {known} does") }
+}
+
+/// Judges, and prints to `out`.
+///
+/// # Errors
+/// [`MigrateError`] or [`check::CheckError`] (exit code 2), or `out` cannot be written.
+pub(super) fn run(args: &MigrateArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let Read { store, dirty, problems, workloads, files, .. } = check::read(&args.paths)?;
+    let all = controllers(&workloads);
+    let controller = chosen(&all, args.controller.as_deref())?;
+    let flags: Vec<String> = controller.map(|it| it.flags.clone()).unwrap_or_default();
+    let flags: Vec<String> = flags.into_iter().chain(args.flags.iter().cloned()).collect();
+    let (options, flag_findings) = understood(&flags)?;
+    let Judgement { mut report, .. } = judge(Input {
+        store: &store,
+        dirty: &dirty,
+        problems: &problems,
+        options,
+        controller,
+        flags: &flags,
+        flag_findings,
+        new_replicas: args.replicas,
+        now: SystemTime::now(),
+    });
+    report.files = files;
+    match write!(out, "{}", written(&report, args.format)?) {
+        // Who reads it, such as `head`, has read enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        printed => printed.context("the report cannot be printed")?,
+    }
+    Ok(exit_code(&report))
+}
+
+fn exit_code(report: &Report) -> ExitCode {
+    let worst = report.objects.iter().map(|object| object.verdict).max();
+    match report.totals.iter().map(|total| total.ingresses).sum::<usize>() {
+        0 => ExitCode::from(EXIT_USAGE),
+        _ if worst >= Some(Verdict::NeedsChange) => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn written(report: &Report, format: Format) -> anyhow::Result<String> {
+    Ok(match format {
+        Format::Markdown => Markdown(report).to_string(),
+        Format::Html => Html(report).to_string(),
+        Format::Json => report.to_json().context("the report is no JSON")? + "\n",
+    })
+}
+
+/// The one whose place is taken.
+fn chosen<'c>(
+    all: &'c [Controller],
+    asked: Option<&str>,
+) -> Result<Option<&'c Controller>, MigrateError> {
+    let name = |it: &Controller| format!("{}/{}", it.namespace, it.name);
+    let known = all.iter().map(name).collect::<Vec<_>>().join(", ");
+    match (asked, all) {
+        (Some(asked), _) => match all.iter().find(|it| name(it) == asked) {
+            Some(found) => Ok(Some(found)),
+            None => Err(MigrateError::NoSuch { asked: asked.to_owned(), known }),
+        },
+        (None, []) => Ok(None),
+        (None, [one]) => Ok(Some(one)),
+        (None, _) => Err(MigrateError::Several(known)),
+    }
+}
+
+/// What `serve` would make of the flags of ingress-nginx; those that it refuses are told.
+fn understood(flags: &[String]) -> anyhow::Result<(LowerOptions, Vec<Finding>)> {
+    let mut words = flags.to_vec();
+    let mut findings = Vec::new();
+    let args = loop {
+        match taken(&words) {
+            Ok((args, notes)) => {
+                findings.extend(notes);
+                break args;
+            }
+            Err((name, finding)) => {
+                let before = words.len();
+                drop_flag(&mut words, &name);
+                findings.push(finding);
+                anyhow::ensure!(words.len() < before, "--{name} cannot be understood");
+            }
+        }
+    };
+    let machine = Machine::look().context("the CPUs of this process cannot be told")?;
+    let config = Config::new(&args.common, &machine)?;
+    Ok((explain::offline(&args, &config), findings))
+}
+
+/// A command line of `serve`, or the flag that keeps it from being one.
+fn taken(words: &[String]) -> Result<(ServeArgs, Vec<Finding>), (String, Finding)> {
+    let line = ["ringway", "/nginx-ingress-controller"].map(str::to_owned);
+    let line = line.into_iter().chain(words.iter().cloned()).collect();
+    let Translated { args, notes } = nginx_flags::translate(line, |_| false).map_err(|error| {
+        let text = error.to_string();
+        let (name, verdict) = match error {
+            FlagError::Refused(name, ..) => (name, Verdict::NeedsChange),
+            FlagError::NoBool(name, _) | FlagError::NoValue(name) => (name, Verdict::NeedsChange),
+        };
+        (name.to_owned(), Finding::new(verdict, format!("--{name}"), text))
+    })?;
+    let note = |note: String| {
+        let name = note.split(' ').next().unwrap_or_default().to_owned();
+        Finding::new(Verdict::Works, name, note)
+    };
+    let notes = notes.into_iter().map(note).collect();
+    match Cli::try_parse_from(args).map(|cli| cli.command) {
+        Ok(Command::Serve(args)) => Ok((*args, notes)),
+        Ok(_) => Err(refused("", "it is no command line of ingress-nginx")),
+        Err(error) => {
+            let flag = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+            let flag = flag.unwrap_or_default();
+            let name = flag.trim_start_matches('-').split([' ', '=']).next().unwrap_or_default();
+            let text = error.to_string();
+            let text = text.lines().next().unwrap_or_default();
+            Err(refused(name, text.strip_prefix("error: ").unwrap_or(text)))
+        }
+    }
+}
+
+fn refused(name: &str, text: &str) -> (String, Finding) {
+    (name.to_owned(), Finding::new(Verdict::NeedsChange, format!("--{name}"), text))
+}
+
+/// Without a flag, and the value behind it.
+fn drop_flag(words: &mut Vec<String>, name: &str) {
+    let is_it = |word: &String| {
+        let flag = word.trim_start_matches('-');
+        word.starts_with('-') && flag.split('=').next() == Some(name)
+    };
+    let Some(at) = words.iter().position(is_it) else { return };
+    let has_value = words.get(at).is_some_and(|word| word.contains('='));
+    words.remove(at);
+    if !has_value && words.get(at).is_some_and(|word| !word.starts_with('-')) {
+        words.remove(at);
+    }
+}

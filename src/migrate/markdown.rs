@@ -1,0 +1,127 @@
+//! The report as Markdown.
+
+use std::fmt::{self, Display};
+
+use super::report::{Finding, Judged, Report, Shown, Verdict};
+
+/// Shows a report as Markdown.
+pub struct Markdown<'a>(pub &'a Report);
+
+impl Display for Markdown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(report) = self;
+        writeln!(f, "# From ingress-nginx to Ringway\n")?;
+        for line in report.head() {
+            writeln!(f, "- {line}")?;
+        }
+        writeln!(f, "\n| Verdict | Ingresses | % |\n|---|---|---|")?;
+        for total in &report.totals {
+            let (words, number) = (total.verdict.words(), total.ingresses);
+            writeln!(f, "| {words} | {number} | {:.1} |", total.percent)?;
+        }
+        for verdict in Verdict::ALL {
+            let objects = || report.objects.iter().filter(move |it| it.verdict == verdict);
+            if objects().next().is_none() {
+                continue;
+            }
+            writeln!(f, "\n## {}", heading(verdict))?;
+            for object in objects() {
+                self.object(f, object)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Markdown<'_> {
+    fn object(&self, f: &mut fmt::Formatter<'_>, object: &Judged) -> fmt::Result {
+        let place = object.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
+        if object.findings.is_empty() {
+            return writeln!(f, "\n### {}{place}", object.title());
+        }
+        writeln!(f, "\n### {}{place}\n", object.title())?;
+        for line in lines(&object.findings) {
+            writeln!(f, "- {line}")?;
+        }
+        if let Some(change) = &object.change {
+            writeln!(f, "\n```yaml\n{}\n```", change.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// As the heading of what comes to it.
+pub(super) fn heading(verdict: Verdict) -> String {
+    let words = verdict.words();
+    let (first, rest) = words.split_at_checked(1).unwrap_or_default();
+    first.to_ascii_uppercase() + rest
+}
+
+/// Findings, a line each; those that are shown briefly share one.
+pub(super) fn lines(findings: &[Finding]) -> Vec<String> {
+    let briefly = |is_difference: bool| {
+        let all = findings.iter().filter(move |finding| {
+            finding.shown == Shown::Briefly && finding.there.is_some() == is_difference
+        });
+        let mark = if is_difference { "" } else { "`" };
+        let subjects: Vec<_> = all.map(|it| format!("{mark}{}{mark}", it.subject)).collect();
+        subjects.join("; ")
+    };
+    let whole = findings.iter().filter(|finding| finding.shown == Shown::Whole);
+    let mut lines: Vec<_> = whole.map(line).collect();
+    let (rare, unseen) = (briefly(true), briefly(false));
+    if !rare.is_empty() {
+        lines.push(format!("Differences that are rarely met, of docs/compatibility.md: {rare}."));
+    }
+    if !unseen.is_empty() {
+        lines.push(format!("Not judged, as what it names was not read: {unseen}."));
+    }
+    lines
+}
+
+/// One finding in one line.
+fn line(finding: &Finding) -> String {
+    let Finding { verdict, subject, text, there, here, shown: _ } = finding;
+    let mut line = match verdict {
+        Verdict::Works => String::new(),
+        _ => format!("**{}**: ", heading(*verdict)),
+    };
+    if !subject.is_empty() {
+        // A subject that has code in it is a sentence's beginning already.
+        let mark = if there.is_some() { "" } else { "`" };
+        line += &format!("{mark}{subject}{mark}: ");
+    }
+    if let (Some(there), Some(here)) = (there, here) {
+        line += &format!("ingress-nginx: {there}. Ringway: {here}. ");
+    }
+    line += text;
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Report {
+    /// What was read, and by what it was judged: a sentence each.
+    pub(super) fn head(&self) -> Vec<String> {
+        let files = match self.files {
+            0 => String::new(),
+            1 => "Read from 1 file: ".to_owned(),
+            files => format!("Read from {files} files: "),
+        };
+        let number: usize = self.totals.iter().map(|total| total.ingresses).sum();
+        let objects = self.objects.len().saturating_sub(number);
+        let ingresses = if number == 1 { "Ingress" } else { "Ingresses" };
+        let others = if objects == 1 { "object" } else { "objects" };
+        let mut lines = vec![format!("{files}{number} {ingresses} and {objects} other {others}.")];
+        if let Some(controller) = &self.controller {
+            lines.push(format!("Controller: {controller}."));
+        }
+        lines.push(format!(
+            "Class `{}`, IngressClasses of `{}`.",
+            self.ingress_class, self.controller_class
+        ));
+        if self.other_classes > 0 {
+            lines.push(format!("Not judged: {} Ingresses of other classes.", self.other_classes));
+        }
+        lines.extend(self.notes.iter().cloned());
+        lines
+    }
+}

@@ -1,0 +1,268 @@
+//! Objects in, verdicts out.
+
+use std::time::SystemTime;
+
+use super::controller::controllers;
+use super::judge::{Input, Judgement, judge};
+use super::report::{Judged, Report, Verdict};
+use super::{Html, Markdown};
+use crate::control::lower::LowerOptions;
+use crate::control::source::manifest;
+use crate::control::source::set::ManifestSet;
+use crate::control::store::Store;
+use crate::model::{Kind, ObjectRef};
+
+use Verdict::{CannotWork, Differs, NeedsChange, Works};
+
+const SERVICE: &str = "---\napiVersion: v1\nkind: Service\nmetadata: {name: app, namespace: n}\n\
+                       spec: {ports: [{port: 80}]}\n";
+const CONTROLLER: &str = "---\napiVersion: apps/v1\nkind: Deployment\n\
+                          metadata: {name: c, namespace: n}\nspec: {replicas: 3, template: {spec: \
+                          {containers: [{args: [/nginx-ingress-controller]}]}}}\n";
+
+/// Annotations as `name=value` with `|` between them, without what the dialect begins with.
+fn ingress(name: &str, annotations: &str, paths: &str) -> String {
+    let annotations: String = annotations
+        .split('|')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| format!("    nginx.ingress.kubernetes.io/{name}: {value:?}\n"))
+        .collect();
+    let paths: String = paths
+        .split('|')
+        .filter_map(|pair| pair.split_once(' '))
+        .map(|(kind, path)| {
+            format!(
+                "      - {{path: {path:?}, pathType: {kind}, backend: {{service: {{name: app, \
+                 port: \
+                 {{number: 80}}}}}}}}\n"
+            )
+        })
+        .collect();
+    format!(
+        "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  \
+         namespace: n\n  annotations:\n    a: b\n{annotations}spec:\n  ingressClassName: nginx\n  \
+         rules:\n  - host: {name}.example\n    http:\n      paths:\n{paths}"
+    )
+}
+
+fn config(keys: &str) -> String {
+    let keys: String = keys
+        .split('|')
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(name, value)| format!("  {name}: {value:?}\n"))
+        .collect();
+    format!(
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m, namespace: n}}\ndata:\n  \
+         keep-alive: \"75\"\n{keys}"
+    )
+}
+
+fn judged(text: &str, new_replicas: Option<u32>) -> Judgement {
+    let mut manifest = manifest::read(&"f.yaml".into(), text);
+    let controllers = controllers(&manifest.workloads);
+    let problems = std::mem::take(&mut manifest.problems);
+    let mut set = ManifestSet::default();
+    set.put(&"f.yaml".into(), manifest);
+    let mut store = Store::default();
+    let dirty = store.apply(set.take_changes().changes);
+    let config_map =
+        Some(ObjectRef { kind: Kind::ConfigMap, namespace: "n".into(), name: "m".into() });
+    judge(Input {
+        store: &store,
+        dirty: &dirty,
+        problems: &problems,
+        options: LowerOptions {
+            config_map,
+            is_offline: true,
+            ..LowerOptions::cluster("nginx", "k8s.io/ingress-nginx")
+        },
+        controller: controllers.first(),
+        flags: &[],
+        flag_findings: Vec::new(),
+        new_replicas,
+        now: SystemTime::UNIX_EPOCH,
+    })
+}
+
+fn find<'r>(report: &'r Report, name: &str) -> &'r Judged {
+    report.objects.iter().find(|object| object.name == name).unwrap_or_else(|| panic!("{name}"))
+}
+
+/// All Ingresses of a table at once, as a cluster has them.
+#[test]
+fn each_ingress_comes_to_what_its_values_are() {
+    const ROOT: &str = "Prefix /";
+    // Annotations, paths, what it comes to, words of its findings, words of the change.
+    let rows: &[(&str, &str, Verdict, &[&str], &[&str])] = &[
+        ("", ROOT, Works, &[], &[]),
+        ("proxy-body-size=8m", ROOT, Works, &[], &[]),
+        (
+            "proxy-body-size=8 MB",
+            ROOT,
+            NeedsChange,
+            &["\"8 MB\" cannot be used"],
+            &["proxy-body-size: \"8m\""],
+        ),
+        (
+            "proxy-read-timeout=60s",
+            ROOT,
+            NeedsChange,
+            &["cannot be used"],
+            &["proxy-read-timeout: \"60\""],
+        ),
+        ("ssl-redirect=yes", ROOT, NeedsChange, &["no truth value"], &["ssl-redirect: \"true\""]),
+        ("enable-modsecurity=true", ROOT, CannotWork, &["503"], &["enable-modsecurity: null"]),
+        (
+            "global-rate-limit=10|global-rate-limit-window=1m",
+            ROOT,
+            NeedsChange,
+            &["503"],
+            &["global-rate-limit: null"],
+        ),
+        ("auth-typo=basic", ROOT, NeedsChange, &[], &["auth-typo: null", "auth-type: \"basic\""]),
+        ("backend-protocol=FCGI", ROOT, NeedsChange, &["FCGI"], &[]),
+        (
+            "use-regex=true",
+            "ImplementationSpecific /a(?!b)",
+            NeedsChange,
+            &["cannot be used as a regular expression"],
+            &["# spec.rules[0].http.paths[0].path:"],
+        ),
+        (
+            "",
+            "Exact /foo/",
+            Differs,
+            &["Exact `/foo/`, request `/foo`: ingress-nginx: 301 to `/foo/`"],
+            &[],
+        ),
+        ("auth-url=http://auth.example/check", ROOT, Differs, &["body of a 401 or 403"], &[]),
+        ("canary=true|canary-weight=10", ROOT, Differs, &["whose requests"], &[]),
+        ("limit-rate=100", ROOT, Differs, &["Holds the response back"], &[]),
+        (
+            "limit-rps=10",
+            ROOT,
+            Works,
+            &[
+                "51 at once (10 × 5 + 1)",
+                "3 × 10 = 30 requests a second with ingress-nginx, 3 × 10 = 30",
+            ],
+            &[],
+        ),
+        (
+            "auth-type=basic|auth-secret=none",
+            ROOT,
+            Works,
+            &["Not judged, as what it names was not read"],
+            &[],
+        ),
+        ("affinity=cookie|session-cookie-samesite=lax", ROOT, Differs, &["`Lax`"], &[]),
+        ("configuration-snippet=more_set_headers 'X-A: b';", ROOT, Works, &[], &[]),
+        (
+            "configuration-snippet=content_by_lua_block { x }",
+            ROOT,
+            CannotWork,
+            &["content_by_lua_block"],
+            &["# configuration-snippet"],
+        ),
+        (
+            "configuration-snippet=proxy_set_header Host $host;",
+            ROOT,
+            Differs,
+            &["Sent once, as the snippet says"],
+            &[],
+        ),
+        ("no-such-thing=1", ROOT, Works, &["ingress-nginx has no such annotation"], &[]),
+    ];
+    let mut text = SERVICE.to_owned()
+        + CONTROLLER
+        + &config("allow-snippet-annotations=true|annotations-risk-level=Critical");
+    for (nth, (annotations, paths, ..)) in rows.iter().enumerate() {
+        text += &ingress(&format!("i{nth}"), annotations, paths);
+    }
+    let report = judged(&text, None).report;
+    for (nth, (annotations, _, verdict, words, change)) in rows.iter().enumerate() {
+        let object = find(&report, &format!("i{nth}"));
+        let shown = Markdown(&report).to_string();
+        let shown =
+            shown.split("\n### ").find(|part| part.starts_with(&format!("Ingress n/i{nth} ")));
+        let shown = shown.unwrap_or_default();
+        assert_eq!(object.verdict, *verdict, "{annotations}: {shown}");
+        for words in *words {
+            assert!(shown.contains(words), "{annotations}: {words}: {shown}");
+        }
+        let patch = object.change.clone().unwrap_or_default();
+        assert_eq!(patch.is_empty(), *verdict < NeedsChange, "{annotations}: {patch}");
+        for words in *change {
+            assert!(patch.contains(words), "{annotations}: {words}: {patch}");
+        }
+    }
+    let sum: usize = report.totals.iter().map(|total| total.ingresses).sum();
+    assert_eq!(sum, rows.len());
+}
+
+#[test]
+fn limits_are_multiplied_by_pods() {
+    let text =
+        CONTROLLER.to_owned() + &ingress("i", "limit-rpm=6|limit-burst-multiplier=2", "Prefix /");
+    for (pods, verdict, words) in [
+        (None, Works, "3 × 6 = 18 requests a minute with ingress-nginx, 3 × 6 = 18"),
+        (
+            Some(2),
+            Differs,
+            "3 × 6 = 18 requests a minute with ingress-nginx, 2 × 6 = 12 with Ringway; while both \
+             serve, up to 30.",
+        ),
+    ] {
+        let report = judged(&text, pods).report;
+        let object = find(&report, "i");
+        assert_eq!(object.verdict, verdict, "{pods:?}");
+        let text: String = object.findings.iter().map(|finding| &*finding.text).collect();
+        assert!(text.contains(words), "{text}");
+        assert!(text.contains("13 at once (6 × 2 + 1)"), "{text}");
+    }
+}
+
+#[test]
+fn the_config_map_is_judged_and_holds_for_all() {
+    for (keys, verdict, words, change) in [
+        ("use-gzip=true", Works, "Compression: `Accept-Encoding`", ""),
+        ("server-tokens=true", Differs, "`ringway`", ""),
+        ("block-cidrs=192.0.2.0/24", Differs, "Before all else", ""),
+        ("enable-modsecurity=true", CannotWork, "no effect", "enable-modsecurity: null"),
+        (
+            "ssl-session-ticket-key=c2VjcmV0",
+            NeedsChange,
+            "--tls-ticket-keys",
+            "ssl-session-ticket-key: null",
+        ),
+        ("proxy-body-size=many", NeedsChange, "cannot be used", "proxy-body-size: null"),
+        ("no-such-key=1", Works, "no such key", ""),
+    ] {
+        let report = judged(&(config(keys) + &ingress("i", "", "Prefix /")), None).report;
+        let object = find(&report, "m");
+        let shown = Markdown(&report).to_string();
+        assert_eq!(object.verdict, verdict, "{keys}: {shown}");
+        assert!(shown.contains(words), "{keys}: {shown}");
+        let patch = object.change.clone().unwrap_or_default();
+        assert!(patch.contains(change) && patch.is_empty() == change.is_empty(), "{keys}: {patch}");
+        assert!(!shown.contains("c2VjcmV0"), "{shown}");
+    }
+    // A snippet of an Ingress is read because the ConfigMap says so.
+    let snippet = ingress("i", "configuration-snippet=more_set_headers 'X: y';", "Prefix /");
+    let report = judged(&(config("") + &snippet), None).report;
+    assert!(Markdown(&report).to_string().contains("risky annotation"));
+}
+
+#[test]
+fn other_classes_and_texts_are_left_alone() {
+    let text = ingress("i", "limit-rps=<b>", "Prefix /")
+        + &ingress("other", "", "Prefix /")
+            .replace("ingressClassName: nginx", "ingressClassName: x");
+    let report = judged(&text, None).report;
+    assert_eq!((report.other_classes, report.totals.len()), (1, 4));
+    assert!(report.notes.iter().any(|note| note.contains("No Deployment or DaemonSet")));
+    let page = Html(&report).to_string();
+    assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
+    assert!(!page.contains("http://") && !page.contains("src="), "{page}");
+    assert!(report.to_json().expect("JSON").contains("\"verdict\": \"needs-change\""));
+}
