@@ -7,6 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ringway::http1::head::{HeadScan, RequestHead, parse_request};
+use ringway::http2::follows::Follows;
 use ringway::http2::hpack::{Decoder, FieldList, put_field, put_status};
 use ringway::http2::request::{Facts, put_request};
 use ringway::http2::response::{Event, ResponseReader};
@@ -56,13 +57,13 @@ fn browser() -> Vec<u8> {
     block
 }
 
-const FACTS: Facts = Facts { is_secure: true, is_end: true, whole: None };
+const FACTS: Facts = Facts { is_secure: true, follows: Follows::Nothing, whole: None };
 
 fn translate(criterion: &mut Criterion) {
     let block = browser();
     let mut decoder = Decoder::new();
     let mut list = FieldList::default();
-    decoder.decode(&block, true, &mut list).expect("a valid block");
+    decoder.decode(&block, Follows::Nothing, &mut list).expect("a valid block");
     let mut out = Vec::with_capacity(4096);
     let shape = put_request(&mut out, &list, FACTS, || [0; 16]).expect("a valid head");
     let mut group = criterion.benchmark_group("http2");
@@ -70,7 +71,7 @@ fn translate(criterion: &mut Criterion) {
     group.bench_function("request block to fields", |bencher| {
         bencher.iter(|| {
             list.clear();
-            decoder.decode(black_box(&block), true, &mut list).expect("a valid block");
+            decoder.decode(black_box(&block), Follows::Nothing, &mut list).expect("a valid block");
         });
     });
     group.bench_function("request fields to text", |bencher| {

@@ -29,6 +29,7 @@ use ringway::http1::target::{TargetForm, is_target_byte, lax_path, normalise_pat
 use ringway::http2::PREFACE;
 use ringway::http2::client::put_response;
 use ringway::http2::connection::{Connection, WindowBudget};
+use ringway::http2::follows::Follows;
 use ringway::http2::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind};
 use ringway::http2::hpack::{self, Decoder, FieldList, HpackError, RequestTarget};
 use ringway::http2::request::{Facts, put_request};
@@ -506,7 +507,7 @@ pub fn http2_request(data: &[u8]) {
         list.push(name, value.get(1..).unwrap_or_default());
     }
     let mut out = Vec::new();
-    let facts = Facts { is_secure: true, is_end: true, whole: None };
+    let facts = Facts { is_secure: true, follows: Follows::Nothing, whole: None };
     if put_request(&mut out, &list, facts, || [7; 16]).is_err() {
         assert!(out.is_empty());
         return;
@@ -549,10 +550,11 @@ fn read_block(decoder: &mut Decoder, block: &[u8], step: usize) -> Result<Fields
     let mut list = FieldList::default();
     let mut pieces = block.chunks(step.min(block.len().max(1))).peekable();
     while let Some(piece) = pieces.next() {
-        decoder.decode(piece, pieces.peek().is_none(), &mut list)?;
+        let follows = pieces.peek().map_or(Follows::Nothing, |_| Follows::More);
+        decoder.decode(piece, follows, &mut list)?;
     }
     if block.is_empty() {
-        decoder.decode(block, true, &mut list)?;
+        decoder.decode(block, Follows::Nothing, &mut list)?;
     }
     let size: usize = list.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
     assert!(size <= HTTP2_HEADER_LIST_BYTES_MAX as usize);
@@ -588,9 +590,10 @@ fn ask(octets: &[u8], step: usize) -> (Vec<Answered>, Vec<u8>) {
     let greeting = client.take_output();
     check_frames(greeting.strip_prefix(&PREFACE[..]).expect("the preface"));
     let target = RequestTarget { method: b"GET", scheme: b"http", authority: None, path: b"/" };
-    let ids: Vec<u32> = [true, false, true, false]
+    use Follows::{More, Nothing};
+    let ids: Vec<u32> = [Nothing, More, Nothing, More]
         .iter()
-        .filter_map(|is_end| client.open(target, std::iter::empty(), *is_end).ok())
+        .filter_map(|follows| client.open(target, std::iter::empty(), *follows).ok())
         .collect();
     for piece in octets.chunks(step.min(octets.len())) {
         if client.receive(piece, 0).is_err() {
@@ -605,7 +608,8 @@ fn ask(octets: &[u8], step: usize) -> (Vec<Answered>, Vec<u8>) {
             let lines = fields.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
             heads.push(lines.collect());
             let mut text = Vec::new();
-            if put_response(&mut text, &fields, false, client.is_bodiless(id)).is_ok() {
+            if put_response(&mut text, &fields, RequestKind::default(), client.follows(id)).is_ok()
+            {
                 assert_eq!(find_end(&text), Some(text.len()), "more than one head");
             }
             client.recycle(fields);
@@ -614,7 +618,7 @@ fn ask(octets: &[u8], step: usize) -> (Vec<Answered>, Vec<u8>) {
         client.consume(id, body.len());
         client.credit(id, u32::try_from(body.len()).expect("below the window"));
         told.push((heads, body, client.is_refused(id)));
-        let _sent = client.poll_data(&context, id, &[b'x'; 20_000], true);
+        let _sent = client.poll_data(&context, id, &[b'x'; 20_000], Nothing);
         client.release(id);
     }
     assert_eq!(client.stream_count(), 0);
@@ -649,8 +653,8 @@ fn serve(octets: &[u8], step: usize) -> (Vec<(u32, Fields)>, Vec<u8>, Vec<u8>) {
         server.consume(*id, unread);
         server.credit(*id, u32::try_from(unread).expect("below the window"));
         let fields = [(&b"X-A"[..], &b"b"[..])].into_iter();
-        if server.respond(*id, 200, fields, false).is_ok() {
-            let _sent = server.poll_data(&context, *id, &[b'x'; 20_000], true);
+        if server.respond(*id, 200, fields, Follows::More).is_ok() {
+            let _sent = server.poll_data(&context, *id, &[b'x'; 20_000], Follows::Nothing);
         }
         server.release(*id);
     }

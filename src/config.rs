@@ -148,7 +148,8 @@ impl Config {
         if args.access_log_file.is_some() && access_log(args) == AccessLogFormat::Off {
             return Err(ConfigError::LogFileWithoutLog);
         }
-        let nginx_metrics = args.metrics.nginx(stands_in(args))?;
+        let has_nginx_metrics = args.metrics.nginx_metrics.unwrap_or_else(|| stands_in(args));
+        let nginx_metrics = has_nginx_metrics.then_some(args.metrics.nginx()?);
         Ok(Self {
             proxy: proxy(args, machine)?,
             downstream: Downstream {

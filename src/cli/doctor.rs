@@ -22,7 +22,7 @@ use crate::control::source::inotify::{Followed, Inotify};
 use crate::control::source::tree::Tree;
 use crate::control::source::watch::not_watched;
 use crate::model::Problem;
-use crate::proxy::rt::examine_uring;
+use crate::proxy::rt::{RingFlags, examine_uring};
 
 /// Nothing could be looked at, or told.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,10 @@ fn diagnose(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
     report.lines(flags.map(|error| {
         Line::error("flags", format!("{error}."), "Change the flag, or the variable that sets it.")
     }))?;
-    let ring = examine_uring(args.common.ring_defer_taskrun);
+    let ring = examine_uring(match args.common.ring_defer_taskrun {
+        true => RingFlags::CoopSingleDefer,
+        false => RingFlags::CoopSingle,
+    });
     report.lines(machine::host(&host, &ring, args.common.driver))?;
     report.lines(machine::limits(&host, &machine, &args.common))?;
     report.lines(machine::network(&host, &args.common, &args.cluster.admission_bind))?;

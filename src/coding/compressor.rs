@@ -101,7 +101,8 @@ fn gzip(state: &mut Compress, input: &[u8], out: &mut [u8], then: Then) -> Resul
         // A flush that just fits may have more to say.
         Then::More | Then::Pause => taken == input.len() && made < out.len(),
     };
-    Ok(Step { taken, made, progress: progress(is_done) })
+    let progress = if is_done { Progress::Done } else { Progress::Full };
+    Ok(Step { taken, made, progress })
 }
 
 fn zstd(state: &mut Encoder<'_>, input: &[u8], out: &mut [u8], then: Then) -> Option<Step> {
@@ -118,7 +119,11 @@ fn zstd(state: &mut Encoder<'_>, input: &[u8], out: &mut [u8], then: Then) -> Op
         Then::Pause => state.flush(&mut target).ok()?,
         Then::End => state.finish(&mut target, true).ok()?,
     };
-    Some(Step { taken: source.pos(), made: target.pos(), progress: progress(left == 0) })
+    Some(Step {
+        taken: source.pos(),
+        made: target.pos(),
+        progress: if left == 0 { Progress::Done } else { Progress::Full },
+    })
 }
 
 fn brotli(
@@ -152,11 +157,8 @@ fn brotli(
         Then::End => state.is_finished(),
         Then::More | Then::Pause => available_in == 0 && !state.has_more_output(),
     };
-    Ok(Step { taken, made, progress: progress(is_done) })
-}
-
-const fn progress(is_done: bool) -> Progress {
-    if is_done { Progress::Done } else { Progress::Full }
+    let progress = if is_done { Progress::Done } else { Progress::Full };
+    Ok(Step { taken, made, progress })
 }
 
 /// The window is bounded: it is what memory goes by, and clients need not take more than 8 MiB (RFC

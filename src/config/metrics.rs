@@ -85,18 +85,17 @@ pub enum MetricsError {
 }
 
 impl MetricsArgs {
-    /// What they mean; `is_default`: whether there are metrics by the names of ingress-nginx where
-    /// no flag says so.
+    /// What they mean where there are metrics by the names of ingress-nginx.
     ///
     /// # Errors
     /// See [`MetricsError`].
-    pub(super) fn nginx(&self, is_default: bool) -> Result<Option<NginxMetrics>, MetricsError> {
+    pub(super) fn nginx(&self) -> Result<NginxMetrics, MetricsError> {
         if self.metrics_per_undefined_host && !self.metrics_per_host {
             return Err(MetricsError::UndefinedHost);
         }
         let NginxMetrics { times, lengths, sizes, .. } = NginxMetrics::default();
         let bare = |name: &String| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
-        let metrics = NginxMetrics {
+        Ok(NginxMetrics {
             host_label: match self.metrics_per_host {
                 true => HostLabel::Shown,
                 false => HostLabel::LeftOut,
@@ -113,8 +112,7 @@ impl MetricsArgs {
             lengths: buckets("--length-buckets", &self.length_buckets, lengths)?,
             sizes: buckets("--size-buckets", &self.size_buckets, sizes)?,
             excluded: self.exclude_socket_metrics.iter().map(bare).collect(),
-        };
-        Ok(self.nginx_metrics.unwrap_or(is_default).then_some(metrics))
+        })
     }
 }
 

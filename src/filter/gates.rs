@@ -532,9 +532,9 @@ fn after_steps(script: &Script, said: Said) -> Option<Answer<'_>> {
 }
 
 impl Raised {
-    /// Raises the gate of `place`, if `when`.
-    pub fn raise(&mut self, place: Place, when: bool) {
-        self.0 |= u32::from(when) << place.rank();
+    /// Raises the gate of `place`.
+    pub fn raise(&mut self, place: Place) {
+        self.0 |= 1 << place.rank();
     }
 
     /// The first of them in [`ORDER`]; beyond its end: there is none.
@@ -602,7 +602,9 @@ impl<'g> Walk<'g> {
     /// The way through the gates of a rule; `None`: there is no rule.
     #[must_use]
     pub fn new(gates: Option<&'g Gates>, mut facts: Facts) -> Self {
-        facts.raised.raise(Place::NoRule, gates.is_none());
+        if gates.is_none() {
+            facts.raised.raise(Place::NoRule);
+        }
         let (rest, satisfy) =
             gates.map_or((&[][..], Satisfy::All), |gates| (&gates.gates, gates.satisfy));
         Self { rest, facts, satisfy, denial: None }
@@ -837,10 +839,10 @@ mod tests {
                     gates.push(gate);
                     world.push((question, if is_open(place) { Said::Yes } else { Said::No }));
                 }
-                Shut::Raised => raised.raise(place, true),
+                Shut::Raised => raised.raise(place),
                 Shut::NoRule => has_rule = false,
                 Shut::Said(question, said) => {
-                    raised.raise(place, true);
+                    raised.raise(place);
                     let said = match (is_open(place), said) {
                         (false, said) => said,
                         (true, Said::Yes) => Said::No,

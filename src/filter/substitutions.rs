@@ -102,8 +102,13 @@ impl Substitutions {
     /// Whether a body is looked at. What is coded cannot be, and of a part nobody knows what stands
     /// before it.
     #[must_use]
-    pub fn apply_to(&self, status: u16, content_type: Option<&[u8]>, is_coded: bool) -> bool {
-        !is_coded && status != 206 && !self.pairs.is_empty() && self.types.has(content_type)
+    pub fn apply_to(
+        &self,
+        status: u16,
+        content_type: Option<&[u8]>,
+        coding: Option<&[u8]>,
+    ) -> bool {
+        coding.is_none() && status != 206 && !self.pairs.is_empty() && self.types.has(content_type)
     }
 }
 
@@ -129,16 +134,16 @@ mod tests {
         let all = Substitutions::new([pair]).expect("one");
         let none = Substitutions::new([]).expect("none");
         let html = Some(&b"text/html; charset=utf-8"[..]);
-        for (status, content_type, is_coded, expected) in [
-            (200, html, false, true),
-            (500, html, false, true),
-            (206, html, false, false),
-            (200, html, true, false),
-            (200, Some(&b"text/plain"[..]), false, false),
-            (200, None, false, false),
+        for (status, content_type, coding, expected) in [
+            (200, html, None, true),
+            (500, html, None, true),
+            (206, html, None, false),
+            (200, html, Some(&b"gzip"[..]), false),
+            (200, Some(&b"text/plain"[..]), None, false),
+            (200, None, None, false),
         ] {
-            assert_eq!(all.apply_to(status, content_type, is_coded), expected, "{status}");
-            assert!(!none.apply_to(status, content_type, is_coded));
+            assert_eq!(all.apply_to(status, content_type, coding), expected, "{status}");
+            assert!(!none.apply_to(status, content_type, coding));
         }
     }
 }

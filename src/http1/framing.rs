@@ -33,6 +33,13 @@ impl BodyLength {
     }
 }
 
+/// What the end of a response depends on besides the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestKind {
+    /// It answers a HEAD request.
+    pub is_head: bool,
+}
+
 /// What the framing fields of a response say, for the cases that need more than its body length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ResponseFraming {
@@ -63,12 +70,12 @@ pub(super) fn request_body(
     Ok(content_length(buf, fields)?.map_or(BodyLength::None, BodyLength::Known))
 }
 
-/// Decides how the body of a response ends. `is_head`: it answers a HEAD request.
+/// Decides how the body of a response to `request` ends.
 pub(super) fn response_body(
     buf: &[u8],
     version: Version,
     status: u16,
-    is_head: bool,
+    request: RequestKind,
     fields: &[Field],
 ) -> Result<ResponseFraming, FramingError> {
     let has_coding = has(fields, FieldKind::TransferEncoding);
@@ -82,7 +89,7 @@ pub(super) fn response_body(
     if matches!(status, 100..=199 | 204) && (has_coding || declared_length.unwrap_or(0) > 0) {
         is_suspect = true;
     }
-    let body = if is_head || has_no_body(status) {
+    let body = if request.is_head || has_no_body(status) {
         BodyLength::None
     } else if has_coding {
         BodyLength::Chunked

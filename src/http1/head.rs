@@ -13,9 +13,8 @@ mod request_line;
 mod response;
 mod scan;
 
+pub use super::framing::RequestKind;
 pub use parts::{Field, Span, Version, is_grpc};
 pub use request::{RequestHead, check_partial_request, parse_request};
-pub use response::{
-    RequestKind, ResponseHead, check_partial_response, parse_own_response, parse_response,
-};
+pub use response::{ResponseHead, check_partial_response, parse_own_response, parse_response};
 pub use scan::HeadScan;

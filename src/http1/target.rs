@@ -81,17 +81,17 @@ pub fn put_escaped(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Splits a target.
+/// Splits the target of a request.
 ///
 /// Shape: `target` has no blanks or control characters; the head parser saw to that.
 ///
 /// Source: RFC 9112 section 3.2.
-pub(super) fn split(target: &[u8], is_options: bool) -> Result<TargetParts, RequestError> {
+pub(super) fn split(target: &[u8], method: &[u8]) -> Result<TargetParts, RequestError> {
     // Without an early exit the loop becomes vector code.
     if target.iter().fold(false, |is_bad, byte| is_bad | !is_target_byte(*byte)) {
         return Err(RequestError::TargetCharacter);
     }
-    if target == b"*" && is_options {
+    if target == b"*" && method == b"OPTIONS" {
         let form = TargetForm::Asterisk;
         return Ok(TargetParts { form, authority: None, path: 0..1, query: None });
     }
@@ -99,17 +99,17 @@ pub(super) fn split(target: &[u8], is_options: bool) -> Result<TargetParts, Requ
         let (path, query) = split_query(target, 0);
         return Ok(TargetParts { form: TargetForm::Origin, authority: None, path, query });
     }
-    split_absolute(target, is_options)
+    split_absolute(target, method)
 }
 
-fn split_absolute(target: &[u8], is_options: bool) -> Result<TargetParts, RequestError> {
+fn split_absolute(target: &[u8], method: &[u8]) -> Result<TargetParts, RequestError> {
     let start = scheme_len(target).ok_or(RequestError::TargetForm)?;
     let rest = target.get(start..).unwrap_or_default();
     let end = start + memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
     let authority = start..end;
     let (path, query) = split_query(target, end);
     // RFC 9112 section 3.2.4: this is what `OPTIONS *` becomes on its way through a proxy.
-    let is_asterisk = is_options && path.is_empty() && query.is_none();
+    let is_asterisk = method == b"OPTIONS" && path.is_empty() && query.is_none();
     let form = if is_asterisk { TargetForm::Asterisk } else { TargetForm::Absolute };
     Ok(TargetParts { form, authority: Some(authority), path, query })
 }

@@ -12,6 +12,7 @@ use std::ops::Range;
 use http::uri::PathAndQuery;
 
 use super::field::{self, FieldFault};
+use super::follows::Follows;
 use super::hpack::{FieldList, Overrun, RequestTarget};
 use super::message::{Message, MessageFault, Piece};
 use super::response::line_fields;
@@ -19,7 +20,7 @@ use crate::http1::body::Sender;
 use crate::http1::encode::{CRLF, put_decimal, put_field, put_status_line, reason_phrase};
 use crate::http1::error::BodyError;
 use crate::http1::fields::{FieldKind, is_hop_by_hop, is_token, is_value_byte, trim_ows};
-use crate::http1::framing::{BodyLength, has_no_body};
+use crate::http1::framing::{BodyLength, RequestKind, has_no_body};
 use crate::http1::head;
 use crate::http1::target::put_percent_encoded;
 use crate::limits::RESPONSE_FIELDS_MAX;
@@ -55,15 +56,15 @@ impl From<MessageFault> for ClientFault {
 pub enum Event {
     /// Open it with [`RequestReader::target`] and [`RequestReader::fields`].
     Head {
-        /// With END_STREAM; no event follows.
-        is_end: bool,
+        /// Nothing: with END_STREAM; no event follows.
+        follows: Follows,
     },
     /// Send octets.
     Data {
         /// Where they are in the buffer that was given.
         range: Range<usize>,
-        /// With END_STREAM; no event follows.
-        is_end: bool,
+        /// Nothing: with END_STREAM; no event follows.
+        follows: Follows,
     },
     /// End the stream, with [`RequestReader::trailers`] if there are any.
     End,
@@ -106,7 +107,7 @@ impl RequestReader {
     pub fn next(&mut self, buf: &mut [u8], at: &mut usize) -> Result<Option<Event>, ClientFault> {
         Ok(match self.message.next(buf, at)? {
             Some(Piece::Head) => Some(self.parse(buf)?),
-            Some(Piece::Data { range, is_end }) => Some(Event::Data { range, is_end }),
+            Some(Piece::Data { range, follows }) => Some(Event::Data { range, follows }),
             Some(Piece::End) => Some(Event::End),
             None => None,
         })
@@ -159,7 +160,8 @@ impl RequestReader {
         let (places, body) = read(head)?;
         self.head = places;
         self.message.begin_body(body, Sender::Client);
-        Ok(Event::Head { is_end: self.message.is_done() })
+        let follows = if self.message.is_done() { Follows::Nothing } else { Follows::More };
+        Ok(Event::Head { follows })
     }
 }
 
@@ -271,9 +273,9 @@ pub enum Answer {
     Final(BodyLength),
 }
 
-/// Appends the head of a response, or of an informational one.
+/// Appends the head of a response to `request`, or of an informational one.
 ///
-/// `is_end`: the stream ended with the head. A body whose length was not said is chunked, and so is
+/// `follows`: behind the head, on its stream. A body whose length was not said is chunked, and so is
 /// every gRPC message, because its status comes in trailers.
 ///
 /// # Errors
@@ -281,11 +283,11 @@ pub enum Answer {
 pub fn put_response(
     out: &mut Vec<u8>,
     list: &FieldList,
-    is_head: bool,
-    is_end: bool,
+    request: RequestKind,
+    follows: Follows,
 ) -> Result<Answer, ResponseHeadFault> {
     let before = out.len();
-    let result = put(out, list, is_head, is_end);
+    let result = put(out, list, request, follows);
     if result.is_err() {
         out.truncate(before);
     }
@@ -295,13 +297,13 @@ pub fn put_response(
 fn put(
     out: &mut Vec<u8>,
     list: &FieldList,
-    is_head: bool,
-    is_end: bool,
+    request: RequestKind,
+    follows: Follows,
 ) -> Result<Answer, ResponseHeadFault> {
     let status = status(list)?;
     let is_informational = status < 200;
     put_status_line(out, head::Version::Http11, status, reason_phrase(status).as_bytes());
-    let has_no_body = is_informational || is_head || has_no_body(status);
+    let has_no_body = is_informational || request.is_head || has_no_body(status);
     let mut said = None;
     let mut is_grpc = false;
     for (name, value) in list.iter().skip(1) {
@@ -325,8 +327,8 @@ fn put(
     }
     let body = match said {
         _ if has_no_body => BodyLength::None,
-        Some(1..) if is_end => return Err(ResponseHeadFault::Length),
-        _ if is_end => BodyLength::Known(0),
+        Some(1..) if follows == Follows::Nothing => return Err(ResponseHeadFault::Length),
+        _ if follows == Follows::Nothing => BodyLength::Known(0),
         Some(octets) if !is_grpc => BodyLength::Known(octets),
         _ => BodyLength::Chunked,
     };
@@ -406,7 +408,7 @@ mod tests {
             let mut at = 0;
             while let Some(event) = reader.next(&mut buf, &mut at)? {
                 match event {
-                    Event::Head { is_end } => {
+                    Event::Head { follows } => {
                         let RequestTarget { method, scheme, authority, path } = reader.target(&buf);
                         let text = |octets| String::from_utf8_lossy(octets).into_owned();
                         let authority = authority.map_or(String::new(), |host| {
@@ -414,11 +416,11 @@ mod tests {
                         });
                         lines.push(format!("{} {authority}{}", text(method), text(path)));
                         lines.extend(reader.fields(&buf).map(line));
-                        lines.extend(is_end.then(|| "end".to_owned()));
+                        lines.extend((follows == Follows::Nothing).then(|| "end".to_owned()));
                     }
-                    Event::Data { range, is_end } => {
+                    Event::Data { range, follows } => {
                         lines.push(format!("data {}", str::from_utf8(&buf[range]).unwrap()));
-                        lines.extend(is_end.then(|| "end".to_owned()));
+                        lines.extend((follows == Follows::Nothing).then(|| "end".to_owned()));
                     }
                     Event::End => {
                         lines.extend(reader.trailers().into_iter().flatten().map(line));
@@ -489,10 +491,14 @@ mod tests {
         list
     }
 
-    fn response(fields: &[(&str, &str)], is_head: bool, is_end: bool) -> (String, Answer) {
+    fn response(
+        fields: &[(&str, &str)],
+        request: RequestKind,
+        follows: Follows,
+    ) -> (String, Answer) {
         let list = list(&[&[(":status", "200")], fields].concat());
         let mut out = Vec::new();
-        let answer = put_response(&mut out, &list, is_head, is_end).unwrap();
+        let answer = put_response(&mut out, &list, request, follows).unwrap();
         (String::from_utf8(out).unwrap(), answer)
     }
 
@@ -500,26 +506,34 @@ mod tests {
     fn responses_are_framed_by_what_they_say() {
         use Answer::Final;
         let head = "HTTP/1.1 200 OK\r\n";
-        let known = response(&[("content-length", "3")], false, false);
+        let known = response(&[("content-length", "3")], RequestKind::default(), Follows::More);
         assert_eq!(
             known,
             (format!("{head}content-length: 3\r\n\r\n"), Final(BodyLength::Known(3)))
         );
-        let unknown = response(&[("x", " 1\t"), ("te", "x")], false, false);
+        let unknown =
+            response(&[("x", " 1\t"), ("te", "x")], RequestKind::default(), Follows::More);
         let text = format!("{head}x: 1\r\ntransfer-encoding: chunked\r\n\r\n");
         assert_eq!(unknown, (text, Final(BodyLength::Chunked)));
-        let ended = response(&[], false, true);
+        let ended = response(&[], RequestKind::default(), Follows::Nothing);
         assert_eq!(
             ended,
             (format!("{head}content-length: 0\r\n\r\n"), Final(BodyLength::Known(0)))
         );
-        let to_head = response(&[("content-length", "3")], true, true);
+        let to_head =
+            response(&[("content-length", "3")], RequestKind { is_head: true }, Follows::Nothing);
         assert_eq!(to_head, (format!("{head}content-length: 3\r\n\r\n"), Final(BodyLength::None)));
         let grpc = [("content-type", "application/grpc"), ("content-length", "3")];
-        assert_eq!(response(&grpc, false, false).1, Final(BodyLength::Chunked));
+        assert_eq!(
+            response(&grpc, RequestKind::default(), Follows::More).1,
+            Final(BodyLength::Chunked)
+        );
         let early = list(&[(":status", "103"), ("link", "</a>"), ("content-length", "3")]);
         let mut out = Vec::new();
-        assert_eq!(put_response(&mut out, &early, false, false), Ok(Answer::Informational));
+        assert_eq!(
+            put_response(&mut out, &early, RequestKind::default(), Follows::More),
+            Ok(Answer::Informational)
+        );
         assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n");
     }
 
@@ -530,31 +544,31 @@ mod tests {
         let three = ("content-length", "3");
         let long = "x".repeat(100_000);
         type Fields<'t> = &'t [(&'t str, &'t str)];
-        let rows: &[(Fields<'_>, bool, Fault)] = &[
-            (&[ok, three, three], false, Fault::Length),
-            (&[ok, ("content-length", "+3")], false, Fault::Length),
-            (&[ok, three], true, Fault::Length),
+        let rows: &[(Fields<'_>, Follows, Fault)] = &[
+            (&[ok, three, three], Follows::More, Fault::Length),
+            (&[ok, ("content-length", "+3")], Follows::More, Fault::Length),
+            (&[ok, three], Follows::Nothing, Fault::Length),
             (
                 &[&[ok][..], &[("x", "1"); RESPONSE_FIELDS_MAX]].concat(),
-                false,
+                Follows::More,
                 Fault::TooManyFields,
             ),
-            (&[&[ok][..], &[("x", "1"); 2000]].concat(), false, Fault::TooManyFields),
-            (&[ok, ("x", &long)], false, Fault::TooLarge),
-            (&[(":status", "101")], false, Fault::Switched),
-            (&[], false, Fault::Status),
-            (&[(":status", "20")], false, Fault::Status),
-            (&[(":status", "2x0")], false, Fault::Status),
-            (&[ok, ok], false, Fault::Status),
-            (&[("x", "1"), ok], false, Fault::Status),
-            (&[ok, (":path", "/")], false, Fault::PseudoField),
-            (&[ok, ("X", "1")], false, Fault::Field),
-            (&[ok, ("x", "1\n2")], false, Fault::Field),
-            (&[ok, ("connection", "close")], false, Fault::Field),
+            (&[&[ok][..], &[("x", "1"); 2000]].concat(), Follows::More, Fault::TooManyFields),
+            (&[ok, ("x", &long)], Follows::More, Fault::TooLarge),
+            (&[(":status", "101")], Follows::More, Fault::Switched),
+            (&[], Follows::More, Fault::Status),
+            (&[(":status", "20")], Follows::More, Fault::Status),
+            (&[(":status", "2x0")], Follows::More, Fault::Status),
+            (&[ok, ok], Follows::More, Fault::Status),
+            (&[("x", "1"), ok], Follows::More, Fault::Status),
+            (&[ok, (":path", "/")], Follows::More, Fault::PseudoField),
+            (&[ok, ("X", "1")], Follows::More, Fault::Field),
+            (&[ok, ("x", "1\n2")], Follows::More, Fault::Field),
+            (&[ok, ("connection", "close")], Follows::More, Fault::Field),
         ];
-        for (fields, is_end, expected) in rows {
+        for (fields, follows, expected) in rows {
             let mut out = Vec::new();
-            let result = put_response(&mut out, &list(fields), false, *is_end);
+            let result = put_response(&mut out, &list(fields), RequestKind::default(), *follows);
             assert_eq!(result, Err(*expected), "{:?}", fields.last());
             assert!(out.is_empty());
         }

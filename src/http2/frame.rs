@@ -3,6 +3,7 @@
 //!
 //! Source: RFC 9113 sections 4 and 6.
 
+use super::follows::Follows;
 use crate::limits::HTTP2_FRAME_BYTES_MAX;
 
 /// Octets in front of each payload.
@@ -100,9 +101,30 @@ impl FrameHead {
         Ok(())
     }
 
+    const fn follows(&self, end: u8) -> Follows {
+        Follows::read(self.flags, end)
+    }
+
+    fn parent(&self, [d0, rest @ ..]: [u8; 4]) -> Parent {
+        let [d1, d2, d3] = rest;
+        match word([d0 & 0x7f, d1, d2, d3]) == self.stream {
+            true => Parent::Itself,
+            false => Parent::Other,
+        }
+    }
+
     const fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
+}
+
+/// What a deprecated priority makes a stream depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parent {
+    /// Itself, which nobody may say.
+    Itself,
+    /// Another stream, or none.
+    Other,
 }
 
 /// A frame in parsed form.
@@ -116,8 +138,8 @@ pub enum Frame<'a> {
         octets: &'a [u8],
         /// What it takes from the windows, padding included.
         flow: u32,
-        /// END_STREAM.
-        is_end: bool,
+        /// Of the message: END_STREAM.
+        follows: Follows,
     },
     /// The beginning of a field block.
     Headers {
@@ -125,12 +147,12 @@ pub enum Frame<'a> {
         stream: u32,
         /// Without padding and priority.
         fragment: &'a [u8],
-        /// END_STREAM.
-        is_end: bool,
-        /// END_HEADERS.
-        is_whole: bool,
-        /// Its priority makes the stream depend on itself.
-        is_own_parent: bool,
+        /// Of the message: END_STREAM.
+        follows: Follows,
+        /// What follows of the block: END_HEADERS.
+        block: Follows,
+        /// Of its priority.
+        parent: Parent,
     },
     /// More of a field block.
     Continuation {
@@ -138,15 +160,15 @@ pub enum Frame<'a> {
         stream: u32,
         /// Octets.
         fragment: &'a [u8],
-        /// END_HEADERS.
-        is_whole: bool,
+        /// What follows of the block: END_HEADERS.
+        block: Follows,
     },
     /// Deprecated, and without effect.
     Priority {
         /// Not 0.
         stream: u32,
-        /// The stream would depend on itself.
-        is_own_parent: bool,
+        /// What the stream would depend on.
+        parent: Parent,
     },
     /// The peer gives a stream up.
     Reset {
@@ -199,20 +221,20 @@ impl<'a> Frame<'a> {
             kind::SETTINGS | kind::PING | kind::GOAWAY if !is_connection => Err(PROTOCOL),
             kind::DATA => {
                 let octets = without_padding(head, payload)?;
-                let is_end = head.has(flag::END_STREAM);
-                Ok(Self::Data { stream, octets, flow: head.len, is_end })
+                let follows = head.follows(flag::END_STREAM);
+                Ok(Self::Data { stream, octets, flow: head.len, follows })
             }
             kind::HEADERS => Self::headers(head, payload),
             kind::CONTINUATION => {
-                let is_whole = head.has(flag::END_HEADERS);
-                Ok(Self::Continuation { stream, fragment: payload, is_whole })
+                let block = head.follows(flag::END_HEADERS);
+                Ok(Self::Continuation { stream, fragment: payload, block })
             }
             kind::PRIORITY => {
                 let [d0, d1, d2, d3, _] = payload else {
                     return Err(FrameError::Stream(stream, ErrorCode::FrameSizeError));
                 };
-                let parent = word([*d0 & 0x7f, *d1, *d2, *d3]);
-                Ok(Self::Priority { stream, is_own_parent: parent == stream })
+                let parent = head.parent([*d0, *d1, *d2, *d3]);
+                Ok(Self::Priority { stream, parent })
             }
             kind::RST_STREAM => {
                 let code = <[u8; 4]>::try_from(payload).or(Err(SIZE))?;
@@ -250,18 +272,18 @@ impl<'a> Frame<'a> {
 
     fn headers(head: FrameHead, payload: &'a [u8]) -> Result<Self, FrameError> {
         let mut fragment = without_padding(head, payload)?;
-        let mut is_own_parent = false;
+        let mut parent = Parent::Other;
         if head.has(flag::PRIORITY) {
             let [d0, d1, d2, d3, _, rest @ ..] = fragment else { return Err(SIZE) };
-            is_own_parent = word([*d0 & 0x7f, *d1, *d2, *d3]) == head.stream;
+            parent = head.parent([*d0, *d1, *d2, *d3]);
             fragment = rest;
         }
         Ok(Self::Headers {
             stream: head.stream,
             fragment,
-            is_end: head.has(flag::END_STREAM),
-            is_whole: head.has(flag::END_HEADERS),
-            is_own_parent,
+            follows: head.follows(flag::END_STREAM),
+            block: head.follows(flag::END_HEADERS),
+            parent,
         })
     }
 }
@@ -394,14 +416,24 @@ mod tests {
     #[test]
     fn padding_and_priority_are_taken_off() {
         let data = read(kind::DATA, flag::PADDED | flag::END_STREAM, 1, b"\x02abc\0\0");
-        assert_eq!(data, Ok(Frame::Data { stream: 1, octets: b"abc", flow: 6, is_end: true }));
+        assert_eq!(
+            data,
+            Ok(Frame::Data { stream: 1, octets: b"abc", flow: 6, follows: Follows::Nothing })
+        );
         let all = flag::PADDED | flag::PRIORITY | flag::END_HEADERS;
         let (stream, fragment) = (3, &b"abc"[..]);
-        let headers = |is_own_parent| {
-            Ok(Frame::Headers { stream, fragment, is_end: false, is_whole: true, is_own_parent })
+        let headers = |parent| {
+            let (follows, block) = (Follows::More, Follows::Nothing);
+            Ok(Frame::Headers { stream, fragment, follows, block, parent })
         };
-        assert_eq!(read(kind::HEADERS, all, 3, b"\x01\x80\0\0\x01\xffabc\0"), headers(false));
-        assert_eq!(read(kind::HEADERS, all, 3, b"\x01\x80\0\0\x03\xffabc\0"), headers(true));
+        assert_eq!(
+            read(kind::HEADERS, all, 3, b"\x01\x80\0\0\x01\xffabc\0"),
+            headers(Parent::Other)
+        );
+        assert_eq!(
+            read(kind::HEADERS, all, 3, b"\x01\x80\0\0\x03\xffabc\0"),
+            headers(Parent::Itself)
+        );
         assert_eq!(read(kind::DATA, flag::PADDED, 1, b"\x00").map(|_| ()), Ok(()));
     }
 

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::follows::Follows;
 use crate::http1::body::{BodyDecoder, Sender};
 use crate::http1::error::BodyError;
 use crate::http1::framing::BodyLength;
@@ -14,8 +15,8 @@ pub(super) enum Piece {
     /// A whole head, which [`Message::head`] gives. Another one follows, if not for
     /// [`Message::begin_body`] or [`Message::begin_raw`].
     Head,
-    /// Octets of the body; with `is_end` nothing follows.
-    Data { range: Range<usize>, is_end: bool },
+    /// Octets of the body.
+    Data { range: Range<usize>, follows: Follows },
     /// Nothing follows but [`Message::trailers`].
     End,
 }
@@ -91,15 +92,19 @@ impl Message {
                 if is_done && (range.is_empty() || !has_trailers) {
                     self.state = State::Done(decoder.trailers().to_vec());
                 }
+                let follows = match is_done && !has_trailers {
+                    true => Follows::Nothing,
+                    false => Follows::More,
+                };
                 Ok(match (range.is_empty(), is_done) {
                     (true, true) => Some(Piece::End),
                     (true, false) => None,
-                    (false, _) => Some(Piece::Data { range, is_end: is_done && !has_trailers }),
+                    (false, _) => Some(Piece::Data { range, follows }),
                 })
             }
             State::Raw => {
                 *at = buf.len();
-                Ok(Some(Piece::Data { range: start..buf.len(), is_end: false }))
+                Ok(Some(Piece::Data { range: start..buf.len(), follows: Follows::More }))
             }
             State::Done(_) => Err(MessageFault::Surplus),
         }

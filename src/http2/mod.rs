@@ -19,6 +19,7 @@ pub mod body;
 pub mod client;
 pub mod connection;
 pub mod field;
+pub mod follows;
 pub mod frame;
 pub mod guard;
 pub mod hpack;

@@ -115,12 +115,16 @@ impl Patience {
         }
     }
 
-    /// Whether there is work under way.
-    pub fn set_busy(&mut self, is_busy: bool, now: u64) {
-        if self.is_busy && !is_busy {
+    /// There is work under way.
+    pub const fn begin_work(&mut self) {
+        self.is_busy = true;
+    }
+
+    /// There is none. May be said again.
+    pub fn end_work(&mut self, now: u64) {
+        if std::mem::take(&mut self.is_busy) {
             self.idle_until = now.saturating_add(self.idle_millis);
         }
-        self.is_busy = is_busy;
     }
 
     /// Nothing is read from now on, so that the client cannot end what it began.
@@ -198,8 +202,8 @@ mod tests {
             let mut seen = Self::new();
             seen.feed(PREFACE, 500).feed(&frame(SETTINGS, 0, 0), 500);
             seen.feed(&frame(HEADERS, END_HEADERS | END_STREAM, 5), 1000);
-            seen.patience.set_busy(true, 1000);
-            seen.patience.set_busy(false, 2000);
+            seen.patience.begin_work();
+            seen.patience.end_work(2000);
             seen
         }
 
@@ -209,8 +213,8 @@ mod tests {
             self
         }
 
-        fn busy(&mut self, now: u64) -> &mut Self {
-            self.patience.set_busy(true, now);
+        fn busy(&mut self) -> &mut Self {
+            self.patience.begin_work();
             self
         }
 
@@ -250,7 +254,7 @@ mod tests {
         seen.idle(HEAD).feed(&PREFACE[..10], 1000).rest(HEAD).feed(&PREFACE[10..], 2000).idle(HEAD);
         let settings = frame(SETTINGS, 0, 12);
         seen.feed(&settings[..15], 3000).rest(HEAD).feed(&settings[15..], 4000).idle(HEAD);
-        seen.feed(&frame(PING, 0, 8), 5000).idle(HEAD).busy(5000).idle(HEAD);
+        seen.feed(&frame(PING, 0, 8), 5000).idle(HEAD).busy().idle(HEAD);
         let head = frame(HEADERS, END_STREAM, 10);
         for octet in &head {
             seen.feed(&[*octet], 6000).rest(HEAD);
@@ -258,7 +262,7 @@ mod tests {
         let last = frame(CONTINUATION, END_HEADERS, 3);
         seen.feed(&last[..11], 7000).rest(HEAD).feed(&last[11..], 8000);
         assert_eq!(seen.patience.wait(), None, "the work decides");
-        seen.patience.set_busy(false, 9000);
+        seen.patience.end_work(9000);
         seen.idle(9000 + IDLE);
     }
 
@@ -267,7 +271,7 @@ mod tests {
         for (kind, length) in [(SETTINGS, 12), (PING, 8), (3, 4), (8, 4), (0xb0, 400), (2, 5)] {
             let octets = frame(kind, 0, length);
             let mut seen = Seen::served();
-            seen.busy(3000);
+            seen.busy();
             for (at, octet) in octets[..octets.len() - 1].iter().enumerate() {
                 seen.feed(&[*octet], 4000 + at as u64).rest(4000 + HEAD);
             }
@@ -312,7 +316,7 @@ mod tests {
     fn content_must_move() {
         let mut seen = Seen::served();
         let octets = frame(DATA, 0, 16_384);
-        seen.busy(3000).feed(&octets[..5], 4000).rest(4000 + HEAD);
+        seen.busy().feed(&octets[..5], 4000).rest(4000 + HEAD);
         seen.feed(&octets[5..9], 5000).rest(4000 + HEAD);
         seen.feed(&octets[9..1032], 6000).rest(4000 + HEAD);
         seen.feed(&octets[1032..1033], 7000).rest(7000 + HEAD);
@@ -331,7 +335,7 @@ mod tests {
     fn time_in_which_nothing_is_read_is_not_the_clients() {
         for octets in [&frame(DATA, 0, 5000)[..3000], &frame(HEADERS, 0, 9)] {
             let mut seen = Seen::served();
-            seen.busy(3000).feed(octets, 4000).rest(4000 + HEAD);
+            seen.busy().feed(octets, 4000).rest(4000 + HEAD);
             seen.patience.pause();
             assert_eq!(seen.patience.wait(), None);
             seen.patience.resume(60_000);
@@ -346,8 +350,8 @@ mod tests {
         seen.patience.drain(grace, 5000);
         seen.idle(6000);
         seen.patience.drain(grace, 5500);
-        seen.idle(6000).busy(5800);
-        seen.patience.set_busy(false, 9000);
+        seen.idle(6000).busy();
+        seen.patience.end_work(9000);
         seen.idle(10_000);
         let mut unused = Seen::new();
         unused.patience.drain(grace, 5000);

@@ -6,6 +6,7 @@
 //! Source: RFC 9113 sections 8.2 and 8.3, RFC 8441 section 4.
 
 use super::field::{self, FieldFault};
+use super::follows::Follows;
 use super::hpack::{FieldList, Overrun};
 use crate::http1::encode::{CRLF, put_decimal, put_field, put_request_line};
 use crate::http1::fields::{FieldKind, is_token, trim_ows};
@@ -129,8 +130,8 @@ impl RequestRefusal {
 pub struct Facts {
     /// The connection is one of TLS: `:scheme` must say so.
     pub is_secure: bool,
-    /// Nothing follows the head.
-    pub is_end: bool,
+    /// Behind the head.
+    pub follows: Follows,
     /// Octets of the complete body, if all of it is here already.
     pub whole: Option<usize>,
 }
@@ -207,11 +208,11 @@ impl<'l> Pseudo<'l> {
         }
     }
 
-    fn check_scheme(&self, is_secure: bool) -> Result<(), RequestRefusal> {
+    fn check_scheme(&self, facts: Facts) -> Result<(), RequestRefusal> {
         let scheme = self.scheme.ok_or(RequestRefusal::PseudoField)?;
         // A plain connection may come from a load balancer that took TLS off.
         let is_right = scheme.eq_ignore_ascii_case(b"https")
-            || !is_secure && scheme.eq_ignore_ascii_case(b"http");
+            || !facts.is_secure && scheme.eq_ignore_ascii_case(b"http");
         if is_right { Ok(()) } else { Err(RequestRefusal::Scheme) }
     }
 
@@ -271,12 +272,13 @@ fn put(
     let fields = list.iter().skip(pseudo.count);
     let method = pseudo.method()?;
     let is_websocket = pseudo.is_websocket(method)?;
-    pseudo.check_scheme(facts.is_secure)?;
+    pseudo.check_scheme(facts)?;
     let target = pseudo.target(method)?;
     let sent_method = if is_websocket { b"GET" } else { method };
     put_request_line(out, sent_method, target, None);
     put_field(out, b"host", pseudo.host(fields.clone())?);
-    let found = put_fields(out, fields.clone(), is_websocket)?;
+    let own: &[u8] = if is_websocket { b"sec-websocket-key" } else { b"" };
+    let found = put_fields(out, fields.clone(), own)?;
     if found.has_cookies {
         put_cookies(out, fields);
     }
@@ -284,7 +286,7 @@ fn put(
         if found.length.is_some() {
             return Err(RequestRefusal::Protocol);
         }
-        put_upgrade(out, nonce(), found.has_version);
+        put_upgrade(out, nonce(), &found);
         BodyLength::None
     } else {
         if found.accepts_trailers {
@@ -308,11 +310,11 @@ struct Found<'l> {
     has_version: bool,
 }
 
-/// Writes the fields that go on as they are.
+/// Writes the fields that go on as they are; `own`: the name of one that we say ourselves.
 fn put_fields<'l>(
     out: &mut Vec<u8>,
     fields: impl Iterator<Item = (&'l [u8], &'l [u8])>,
-    is_websocket: bool,
+    own: &[u8],
 ) -> Result<Found<'l>, RequestRefusal> {
     let mut found = Found::default();
     for (name, value) in fields {
@@ -331,9 +333,9 @@ fn put_fields<'l>(
             }
             FieldKind::Te => return Err(RequestRefusal::ConnectionSpecific),
             _ if name == b"cookie" => found.has_cookies = true,
-            _ if is_websocket && name == b"sec-websocket-key" => {}
+            _ if name == own => {}
             _ => {
-                found.has_version |= is_websocket && name == b"sec-websocket-version";
+                found.has_version |= name == b"sec-websocket-version";
                 put_field(out, name, trim_ows(value));
             }
         }
@@ -342,10 +344,13 @@ fn put_fields<'l>(
 }
 
 fn body(length: Option<&[u8]>, facts: Facts) -> Result<BodyLength, RequestRefusal> {
-    let here = if facts.is_end { Some(0) } else { facts.whole.map(|octets| octets as u64) };
+    let here = match facts.follows {
+        Follows::Nothing => Some(0),
+        Follows::More => facts.whole.map(|octets| octets as u64),
+    };
     let Some(text) = length else {
         return Ok(match here {
-            Some(0) if facts.is_end => BodyLength::None,
+            Some(0) if facts.follows == Follows::Nothing => BodyLength::None,
             Some(octets) => BodyLength::Known(octets),
             None => BodyLength::Chunked,
         });
@@ -377,10 +382,10 @@ fn put_cookies<'l>(out: &mut Vec<u8>, fields: impl Iterator<Item = (&'l [u8], &'
 }
 
 /// RFC 6455 section 4.1; the key proves nothing between proxies, but servers insist on it.
-fn put_upgrade(out: &mut Vec<u8>, nonce: [u8; 16], has_version: bool) {
+fn put_upgrade(out: &mut Vec<u8>, nonce: [u8; 16], found: &Found<'_>) {
     out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
     put_field(out, b"sec-websocket-key", &base64(nonce));
-    if !has_version {
+    if !found.has_version {
         put_field(out, b"sec-websocket-version", b"13");
     }
 }

@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::follows::Follows;
 use super::message::{Message, MessageFault, Piece};
 use super::request::RequestShape;
 use crate::http1::body::Sender;
@@ -65,14 +66,14 @@ pub enum Event {
         /// 200 to 599.
         status: u16,
         /// With END_STREAM; no event follows.
-        is_end: bool,
+        follows: Follows,
     },
     /// Send octets.
     Data {
         /// Where they are in the buffer that was given.
         range: Range<usize>,
         /// With END_STREAM; no event follows.
-        is_end: bool,
+        follows: Follows,
     },
     /// End the stream: with a HEADERS frame if there are [`ResponseReader::trailers`], else with an
     /// empty DATA frame.
@@ -112,7 +113,7 @@ impl ResponseReader {
     pub fn next(&mut self, buf: &mut [u8], at: &mut usize) -> Result<Option<Event>, ResponseFault> {
         Ok(match self.message.next(buf, at)? {
             Some(Piece::Head) => Some(self.parse(buf)?),
-            Some(Piece::Data { range, is_end }) => Some(Event::Data { range, is_end }),
+            Some(Piece::Data { range, follows }) => Some(Event::Data { range, follows }),
             Some(Piece::End) => Some(Event::End),
             None => {
                 check_partial_response(self.message.partial())?;
@@ -176,11 +177,11 @@ impl ResponseReader {
         }
         if is_upgrade {
             self.message.begin_raw();
-            return Ok(Event::Head { status: 200, is_end: false });
+            return Ok(Event::Head { status: 200, follows: Follows::More });
         }
-        let is_end = self.head.body.is_empty();
+        let follows = if self.head.body.is_empty() { Follows::Nothing } else { Follows::More };
         self.message.begin_body(self.head.body, Sender::Upstream);
-        Ok(Event::Head { status, is_end })
+        Ok(Event::Head { status, follows })
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::PREFACE;
 use super::body::{RequestBody, RequestBodyError, TrailerRefusal, trailer_lines};
+use super::follows::Follows;
 use super::guard::{FrameMeter, Glitch, Verdict};
 use super::hpack::FieldList;
 use super::request::{Facts, RequestRefusal, RequestShape, put_request};
@@ -38,7 +39,7 @@ fn with(fields: &[Line]) -> FieldList {
     list([METHOD, SCHEME, AUTHORITY, PATH].into_iter().chain(fields.iter().copied()))
 }
 
-const ALONE: Facts = Facts { is_secure: false, is_end: true, whole: None };
+const ALONE: Facts = Facts { is_secure: false, follows: Follows::Nothing, whole: None };
 
 fn translate(list: &FieldList, facts: Facts) -> Result<(String, RequestShape), RequestRefusal> {
     let mut out = b"before".to_vec();
@@ -105,27 +106,27 @@ fn a_head_is_written_in_order_with_one_host_and_one_cookie_line() {
 
 #[test]
 fn the_framing_is_that_of_what_is_known() {
-    let body = |fields: &[Line], is_end, whole| {
-        translate(&with(fields), Facts { is_secure: false, is_end, whole }).map(|(text, shape)| {
+    let body = |fields: &[Line], follows, whole| {
+        translate(&with(fields), Facts { is_secure: false, follows, whole }).map(|(text, shape)| {
             assert_eq!(parse(&text).body, shape.body);
             shape.body
         })
     };
     let refused = Err(RequestRefusal::Length);
-    assert_eq!(body(&[], true, None), Ok(BodyLength::None));
-    assert_eq!(body(&[], false, None), Ok(BodyLength::Chunked));
-    assert_eq!(body(&[], false, Some(7)), Ok(BodyLength::Known(7)));
-    assert_eq!(body(&[], false, Some(0)), Ok(BodyLength::Known(0)));
+    assert_eq!(body(&[], Follows::Nothing, None), Ok(BodyLength::None));
+    assert_eq!(body(&[], Follows::More, None), Ok(BodyLength::Chunked));
+    assert_eq!(body(&[], Follows::More, Some(7)), Ok(BodyLength::Known(7)));
+    assert_eq!(body(&[], Follows::More, Some(0)), Ok(BodyLength::Known(0)));
     let sized = |text| [("content-length", text)];
-    assert_eq!(body(&sized("12"), false, None), Ok(BodyLength::Known(12)));
-    assert_eq!(body(&sized("0"), true, None), Ok(BodyLength::Known(0)));
-    assert_eq!(body(&sized("12"), false, Some(12)), Ok(BodyLength::Known(12)));
-    assert_eq!(body(&sized("12"), false, Some(11)), refused);
-    assert_eq!(body(&sized("1"), true, None), refused);
+    assert_eq!(body(&sized("12"), Follows::More, None), Ok(BodyLength::Known(12)));
+    assert_eq!(body(&sized("0"), Follows::Nothing, None), Ok(BodyLength::Known(0)));
+    assert_eq!(body(&sized("12"), Follows::More, Some(12)), Ok(BodyLength::Known(12)));
+    assert_eq!(body(&sized("12"), Follows::More, Some(11)), refused);
+    assert_eq!(body(&sized("1"), Follows::Nothing, None), refused);
     for text in ["", "+1", "1, 1", "0x1", "1000000000000000000"] {
-        assert_eq!(body(&sized(text), false, None), refused, "{text}");
+        assert_eq!(body(&sized(text), Follows::More, None), refused, "{text}");
     }
-    assert_eq!(body(&[sized("1"), sized("1")].concat(), false, None), refused);
+    assert_eq!(body(&[sized("1"), sized("1")].concat(), Follows::More, None), refused);
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn extended(protocol: &'static str, fields: &[Line]) -> FieldList {
 #[test]
 fn extended_connect_becomes_an_upgrade() {
     let fields = [("sec-websocket-key", "theirs"), ("origin", "https://a")];
-    let open = Facts { is_end: false, ..ALONE };
+    let open = Facts { follows: Follows::More, ..ALONE };
     let (text, shape) = translate(&extended("websocket", &fields), open).unwrap();
     assert_eq!(
         text,
@@ -229,14 +230,14 @@ proptest! {
         path in "/[!-~]{0,40}",
         host in "[a-z]{1,10}(\\.[a-z]{1,5}){0,2}(:[0-9]{1,4})?",
         fields in proptest::collection::vec(("[a-z-]{1,12}", "[ -~]{0,20}"), 0..20),
-        is_end: bool,
+        follows in prop_oneof![Just(Follows::More), Just(Follows::Nothing)],
     ) {
         let pseudo = [(":method", &method), (":path", &path), (":authority", &host)];
         let lines = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let sent = list(pseudo.map(|(name, value)| (name, value.as_str())).into_iter()
             .chain([SCHEME]).chain(lines));
         let mut out = Vec::new();
-        let facts = Facts { is_end, ..ALONE };
+        let facts = Facts { follows, ..ALONE };
         let Ok(shape) = put_request(&mut out, &sent, facts, || NONCE) else {
             return Ok(());
         };
@@ -381,15 +382,15 @@ fn take(got: &mut Got, reader: &ResponseReader, event: Event, buf: &[u8]) {
         Event::Informational { status } => {
             got.informational.push((status, lines(reader.fields(buf))));
         }
-        Event::Head { status, is_end } => {
+        Event::Head { status, follows } => {
             got.status = status;
             got.fields = lines(reader.fields(buf));
-            got.is_ended = is_end;
+            got.is_ended = follows == Follows::Nothing;
         }
-        Event::Data { range, is_end } => {
+        Event::Data { range, follows } => {
             assert!(!range.is_empty());
             got.body.extend_from_slice(&buf[range]);
-            got.is_ended = is_end;
+            got.is_ended = follows == Follows::Nothing;
         }
         Event::End => {
             got.trailers = reader.trailers().map(lines).unwrap_or_default();
@@ -450,8 +451,14 @@ fn a_chunked_response_without_trailers_ends_with_its_last_data() {
     let mut buf = octets.to_vec();
     let mut reader = ResponseReader::new(PLAIN);
     let mut at = 0;
-    assert!(matches!(reader.next(&mut buf, &mut at), Ok(Some(Event::Head { is_end: false, .. }))));
-    assert!(matches!(reader.next(&mut buf, &mut at), Ok(Some(Event::Data { is_end: true, .. }))));
+    assert!(matches!(
+        reader.next(&mut buf, &mut at),
+        Ok(Some(Event::Head { follows: Follows::More, .. }))
+    ));
+    assert!(matches!(
+        reader.next(&mut buf, &mut at),
+        Ok(Some(Event::Data { follows: Follows::Nothing, .. }))
+    ));
 }
 
 #[test]

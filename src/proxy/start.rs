@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::config::{Driver, ProxyConfig};
 use crate::proxy::affinity;
-use crate::proxy::rt::{self, DriverChoice};
+use crate::proxy::rt::{self, DriverChoice, RingFlags};
 use crate::proxy::worker::{self, Seat};
 use crate::publish::Subscriber;
 use crate::telemetry::{CoreTelemetry, Outlets};
@@ -72,7 +72,11 @@ pub fn start(
 }
 
 fn choose_driver(config: &ProxyConfig) -> Result<(DriverChoice, Option<io::Error>), StartError> {
-    let probed = || rt::probe_uring(config.ring_defer_taskrun);
+    let best = match config.ring_defer_taskrun {
+        true => RingFlags::CoopSingleDefer,
+        false => RingFlags::CoopSingle,
+    };
+    let probed = || rt::probe_uring(best);
     match config.driver {
         Driver::Epoll => Ok((DriverChoice::Epoll, None)),
         Driver::Uring => {

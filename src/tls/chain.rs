@@ -102,7 +102,7 @@ impl Authorities {
         let (leaf, rest) = given.split_first().ok_or(ChainError::Malformed)?;
         let (path, trust) = self.build(leaf, rest, demand)?;
         for (depth, node) in path.iter().enumerate() {
-            check_node(node, depth, depth + 1 == path.len(), demand)?;
+            check_node(node, depth, path.len(), demand)?;
         }
         check_path_lengths(&path)?;
         constraints::check(&path)?;
@@ -203,17 +203,17 @@ fn find_issuer<'a>(
     }
 }
 
-/// What a certificate must be at its place in the path.
+/// What a certificate must be at its place in a path of so many.
 fn check_node(
     node: &Node,
     depth: usize,
-    is_last: bool,
+    nodes: usize,
     demand: &Demand<'_>,
 ) -> Result<(), ChainError> {
     if node.has_unknown_critical {
         return Err(ChainError::CriticalExtension);
     }
-    if depth > 0 && !is_authority(node, is_last) {
+    if depth > 0 && !is_authority(node, depth, nodes) {
         return Err(ChainError::InvalidAuthority);
     }
     let is_for = node.extended_usage.is_none_or(|usage| match demand.purpose {
@@ -236,7 +236,8 @@ fn check_node(
 
 /// CA:TRUE makes an authority. What is older than basicConstraints can be a root, and nothing else:
 /// of version 1, or with a key usage that says so.
-fn is_authority(node: &Node, is_last: bool) -> bool {
+fn is_authority(node: &Node, depth: usize, nodes: usize) -> bool {
+    let is_last = depth + 1 == nodes;
     if !node.may(KEY_CERT_SIGN) {
         return false;
     }

@@ -203,6 +203,15 @@ impl ClientTls {
     }
 }
 
+/// Whether servers are told in the ClientHello which of them is meant (RFC 6066 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sni {
+    /// They are.
+    Sent,
+    /// They are not, as with `proxy_ssl_server_name off`.
+    Withheld,
+}
+
 /// [`ClientTls`] on one core, towards one backend.
 pub struct CoreClientTls {
     config: Arc<ClientConfig>,
@@ -211,11 +220,11 @@ pub struct CoreClientTls {
 
 impl CoreClientTls {
     /// `server_name` is what certificates are checked against, by default the address; it goes into
-    /// the ClientHello if it `is_sent` and no address.
+    /// the ClientHello if `sni` says so and it is no address.
     #[must_use]
-    pub fn new(tls: &ClientTls, server_name: Option<&Arc<str>>, is_sent: bool) -> Self {
+    pub fn new(tls: &ClientTls, server_name: Option<&Arc<str>>, sni: Sni) -> Self {
         let mut config = tls.config();
-        Arc::make_mut(&mut config).enable_sni = is_sent;
+        Arc::make_mut(&mut config).enable_sni = sni == Sni::Sent;
         Self { config, server_name: server_name.cloned() }
     }
 

@@ -26,7 +26,7 @@ mod x509;
 
 pub use certificate::{Certificate, CertificateError, Validity};
 pub use chain_error::ChainError;
-pub use client::CoreClientTls;
+pub use client::{CoreClientTls, Sni};
 pub use client_auth::{ClientAuth, ClientAuthError, ClientAuthId, ClientAuthMode, ClientDemand};
 pub use hello::{Hello, read_hello};
 pub use identity::{ClientIdentity, ClientRefusal, ClientVerdict};

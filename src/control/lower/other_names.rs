@@ -89,7 +89,7 @@ impl Claims {
                 return None;
             }
             let mut report = claim.report();
-            report.warning(lost(pattern, of, claim.is_alias(pattern)));
+            report.warning(lost(pattern, of, claim));
             Some(report.finish())
         });
         lost.flatten().collect()
@@ -119,8 +119,8 @@ impl Claims {
     }
 }
 
-fn lost(pattern: &HostPattern, winner: Option<&HostPattern>, is_alias: bool) -> Finding {
-    let (reason, field) = match is_alias {
+fn lost(pattern: &HostPattern, winner: Option<&HostPattern>, claim: &Claim) -> Finding {
+    let (reason, field) = match claim.is_alias(pattern) {
         true => ("AliasNotServed", redirects::alias_field()),
         false => ("TwinNotServed", redirects::twin_field()),
     };

@@ -261,14 +261,14 @@ fn happened(flags: ReadFlags, path: impl FnOnce() -> PathBuf) -> Option<Happened
     } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
         Some(Happened::Gone { is_folder })
     } else if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
-        let is_moved = flags.contains(ReadFlags::MOVED_TO);
-        Some(Happened::Came(if is_folder { Newcomer::Folder } else { newcomer(&path(), is_moved) }))
+        Some(Happened::Came(if is_folder { Newcomer::Folder } else { newcomer(&path(), flags) }))
     } else {
         None
     }
 }
 
-fn newcomer(path: &Path, is_moved: bool) -> Newcomer {
+fn newcomer(path: &Path, flags: ReadFlags) -> Newcomer {
+    let is_moved = flags.contains(ReadFlags::MOVED_TO);
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_symlink() => Newcomer::Link,
         Ok(metadata) if metadata.is_file() && metadata.nlink() < 2 && !is_moved => Newcomer::Opened,

@@ -225,7 +225,8 @@ impl Walk<'_> {
                 self.link(&real, &name, shown, depth, queues);
             } else if kind.is_dir() {
                 let real = real.join(&name);
-                self.enter(Folder { shown, real, depth: depth.saturating_add(1) }, false, queues);
+                let folder = Folder { shown, real, depth: depth.saturating_add(1) };
+                self.enter(folder, queues, |queues| &mut queues.real);
             } else if is_manifest_name(&name) {
                 self.file(shown);
             }
@@ -249,7 +250,8 @@ impl Walk<'_> {
                 if folder.starts_with(&real) {
                     return self.loops(&shown);
                 }
-                self.enter(Folder { shown, real, depth: depth.saturating_add(1) }, true, queues);
+                let folder = Folder { shown, real, depth: depth.saturating_add(1) };
+                self.enter(folder, queues, |queues| &mut queues.linked);
             }
             (Some(_), Some(Ok(_))) if is_manifest_name(name) => {
                 let (last, before) =
@@ -275,16 +277,19 @@ impl Walk<'_> {
         }
     }
 
-    fn enter(&mut self, folder: Folder, is_link: bool, queues: &mut Queues) {
+    fn enter(
+        &mut self,
+        folder: Folder,
+        queues: &mut Queues,
+        own: impl Fn(&mut Queues) -> &mut VecDeque<Folder>,
+    ) {
         let known = queues.real.len().saturating_add(queues.linked.len());
         let (reason, message) = if folder.depth > MANIFEST_DEPTH_MAX {
             ("TooDeep", format!("folders are read {MANIFEST_DEPTH_MAX} levels deep, not deeper."))
         } else if known.saturating_add(queues.read.len()) >= MANIFEST_FOLDERS_MAX {
             ("TooManyFolders", format!("only {MANIFEST_FOLDERS_MAX} folders are read."))
-        } else if is_link {
-            return queues.linked.push_back(folder);
         } else {
-            return queues.real.push_back(folder);
+            return own(queues).push_back(folder);
         };
         if !self.tree.problems.iter().any(|problem| problem.reason == reason) {
             let advice = "Name the directory that holds the manifests, or move them up.";

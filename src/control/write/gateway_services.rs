@@ -167,15 +167,15 @@ impl Maker<'_> {
             let Some(uid) = self.observed.uid(gateway) else { continue };
             let made = Made { gateway, service, uid: &uid, pods: &pods };
             let objects = made.objects(self.services.type_, &self.installation());
+            let ours = there.get(&name);
             let known = applied.get(gateway).is_some_and(|made| made.objects == objects);
-            if known && there.contains_key(&name) {
+            if known && ours.is_some() {
                 continue;
             }
-            let is_ours = there.contains_key(&name);
             match self.rights.noted(
                 Right::GatewayServices,
                 "",
-                self.apply(&name, &objects, is_ours).await,
+                self.apply(&name, &objects, ours).await,
             ) {
                 Ok(()) => {
                     applied.insert(gateway.clone(), Applied { service: name, objects });
@@ -209,18 +209,18 @@ impl Maker<'_> {
         pause
     }
 
-    /// Applies a Service and its slices. Whatever has the name of it already, and is not ours,
-    /// stays as it is.
+    /// Applies a Service, `ours` if it is there, and its slices. Whatever else has its name stays as
+    /// it is.
     async fn apply(
         &self,
         name: &ObjectRef,
         objects: &[Value],
-        is_ours: bool,
+        ours: Option<&Service>,
     ) -> Result<(), CallError> {
         let namespace = &name.namespace;
         let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
         let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
-        if !is_ours {
+        if ours.is_none() {
             let found: Result<_, CallError> =
                 call(API_CALL_TIMEOUT, services.get_opt(&name.name)).await;
             if found?.is_some() {
@@ -229,7 +229,7 @@ impl Maker<'_> {
             }
         }
         let params = PatchParams::apply(FIELD_MANAGER);
-        let params = if is_ours { params.force() } else { params };
+        let params = if ours.is_some() { params.force() } else { params };
         for object in objects {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let patch = Patch::Apply(object);

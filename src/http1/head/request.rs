@@ -320,8 +320,7 @@ fn read_host(buf: &[u8], kinds: KindSet, head: &mut RequestHead) -> Result<(), R
 fn read_target(buf: &[u8], head: &mut RequestHead) -> Result<(), RequestError> {
     let at = head.target.start as usize;
     let sent = head.target.of(buf);
-    let is_options = head.method.of(buf) == b"OPTIONS";
-    let parts = target::split(sent, is_options)?;
+    let parts = target::split(sent, head.method.of(buf))?;
     let span = |part: &std::ops::Range<usize>| Span::new(at + part.start, at + part.end);
     head.form = parts.form;
     head.raw_path = span(&parts.path);

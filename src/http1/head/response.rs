@@ -8,17 +8,10 @@ use super::parts::{Field, KindSet, Span, Version, explain, take_fields, values};
 use super::request::carries_http;
 use crate::http1::error::{HeadError, ResponseError};
 use crate::http1::fields::{FieldKind, is_token, is_value_byte, members, trim_ows};
-use crate::http1::framing::{self, BodyLength};
+use crate::http1::framing::{self, BodyLength, RequestKind};
 use crate::limits::{
     FIELDS_MAX, RESPONSE_FIELDS_ADDED_MAX, RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX,
 };
-
-/// What the end of a response depends on besides the response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RequestKind {
-    /// It answers a HEAD request.
-    pub is_head: bool,
-}
 
 /// A response head in parsed form.
 ///
@@ -257,9 +250,8 @@ fn read_framing(
     kinds: KindSet,
     head: &mut ResponseHead,
 ) -> Result<(), ResponseError> {
-    let framing =
-        framing::response_body(buf, head.version, head.status, request.is_head, &head.fields)
-            .map_err(HeadError::from)?;
+    let framing = framing::response_body(buf, head.version, head.status, request, &head.fields)
+        .map_err(HeadError::from)?;
     head.body = framing.body;
     head.declared_length = framing.declared_length;
     head.is_framing_suspect = framing.is_suspect;

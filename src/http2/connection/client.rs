@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use super::super::PREFACE;
+use super::super::follows::Follows;
 use super::super::frame::{self, ErrorCode, flag, put_goaway, put_ping, setting};
 use super::super::guard::FrameMeter;
 use super::super::hpack::{FieldList, RequestTarget};
@@ -58,8 +59,8 @@ impl Connection {
         matches!(self.drain, Drain::Leaving)
     }
 
-    /// Opens a stream with the head of a request; `is_end`: it is all. Gives the stream. That the
-    /// backend takes one more is up to the caller.
+    /// Opens a stream with the head of a request, which `follows` what else there is of it. Gives the
+    /// stream. That the backend takes one more is up to the caller.
     ///
     /// # Errors
     /// The backend wants no more, or does not read, or the connection is over; nothing was sent.
@@ -67,7 +68,7 @@ impl Connection {
         &mut self,
         target: RequestTarget<'_>,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-        is_end: bool,
+        follows: Follows,
     ) -> Result<u32, Closed> {
         if self.is_spent() || self.out.len() >= HTTP2_UPSTREAM_UNSENT_BYTES_MAX {
             return Err(Closed);
@@ -76,8 +77,8 @@ impl Connection {
         self.last = id;
         self.meter.asked();
         self.insert(id, Receiving::Head, Sending::Body);
-        self.put_block(id, Lead::Target(target), fields, if is_end { flag::END_STREAM } else { 0 });
-        if is_end {
+        self.put_block(id, Lead::Target(target), fields, follows.flag(flag::END_STREAM));
+        if follows == Follows::Nothing {
             self.complete(id);
         }
         Ok(id)
@@ -88,17 +89,20 @@ impl Connection {
         self.streams.get_mut(&id)?.heads.pop_front()
     }
 
-    /// Whether the response ended with the heads that are here.
+    /// What follows of the response behind the heads that are here.
     #[must_use]
-    pub fn is_bodiless(&self, id: u32) -> bool {
-        self.is_received(id) && self.unread(id).is_empty() && !self.has_trailers(id)
+    pub fn follows(&self, id: u32) -> Follows {
+        match self.is_received(id) && self.unread(id).is_empty() && !self.has_trailers(id) {
+            true => Follows::Nothing,
+            false => Follows::More,
+        }
     }
 
     /// The list that was decoded is the head of a response.
-    pub(super) fn answer(&mut self, id: u32, is_end: bool) -> Result<(), ErrorCode> {
+    pub(super) fn answer(&mut self, id: u32, follows: Follows) -> Result<(), ErrorCode> {
         let is_informational = self.list.pseudo().is_informational;
         let waiting = self.streams.get(&id).map_or(0, |stream| stream.heads.len());
-        if is_informational && is_end {
+        if is_informational && follows == Follows::Nothing {
             return self.fail(id, ErrorCode::ProtocolError);
         }
         if waiting > INFORMATIONAL_RESPONSES_MAX as usize || waiting > 0 && self.is_crowded(id) {
@@ -108,7 +112,7 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         stream.heads.push_back(fields);
         if !is_informational {
-            stream.receiving = if is_end { Receiving::Done } else { Receiving::Open };
+            stream.receiving = Receiving::behind(follows);
         }
         stream.wake_reader(&mut self.wakes);
         Ok(())

@@ -31,6 +31,7 @@ use std::task::Waker;
 use self::stream::{Closer, Receiving, Sending, Stream};
 use self::windows::Growth;
 pub use self::windows::WindowBudget;
+use super::follows::Follows;
 use super::frame::{ErrorCode, kind, put_frame_head, put_goaway, put_reset, put_window_update};
 use super::guard::FrameMeter;
 use super::hpack::{Decoder, Encoder, FieldList, ListKind};
@@ -96,8 +97,8 @@ pub struct Opened {
     pub id: u32,
     /// Its fields, nothing of them checked. To be given back with [`Connection::recycle`].
     pub fields: FieldList,
-    /// Nothing follows its head.
-    pub is_end: bool,
+    /// Behind its head.
+    pub follows: Follows,
 }
 
 /// What there is to be read of a message.
@@ -191,7 +192,7 @@ pub struct Connection {
 #[derive(Debug, Clone, Copy)]
 struct Block {
     stream: u32,
-    is_end: bool,
+    follows: Follows,
     purpose: Purpose,
 }
 

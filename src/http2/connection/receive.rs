@@ -1,8 +1,9 @@
 //! What the peer sends: octets to frames, frames to changes of streams and connection.
 
 use super::super::body::trailer_lines;
+use super::super::follows::Follows;
 use super::super::frame::{
-    ErrorCode, FRAME_HEAD_BYTES, Frame, FrameError, FrameHead, WINDOW_MAX, flag, kind,
+    ErrorCode, FRAME_HEAD_BYTES, Frame, FrameError, FrameHead, Parent, WINDOW_MAX, flag, kind,
     put_frame_head, put_ping, put_reset, setting, settings,
 };
 use super::super::guard::{Glitch, Verdict};
@@ -80,19 +81,21 @@ impl Connection {
             self.phase = Phase::Open;
         }
         match frame {
-            Frame::Data { stream, octets, flow, is_end } => self.data(stream, octets, flow, is_end),
-            Frame::Headers { stream, fragment, is_end, is_whole, is_own_parent } => {
-                self.begin_block(stream, is_end, is_own_parent)?;
-                self.fragment(fragment, is_whole)
+            Frame::Data { stream, octets, flow, follows } => {
+                self.data(stream, octets, flow, follows)
             }
-            Frame::Continuation { fragment, is_whole, .. } => {
+            Frame::Headers { stream, fragment, follows, block, parent } => {
+                self.begin_block(stream, follows, parent)?;
+                self.fragment(fragment, block)
+            }
+            Frame::Continuation { fragment, block, .. } => {
                 // The stream is that of the block, which was looked at above.
                 if self.block.is_none() {
                     return Err(ErrorCode::ProtocolError);
                 }
-                self.fragment(fragment, is_whole)
+                self.fragment(fragment, block)
             }
-            Frame::Priority { stream, is_own_parent: true } if !self.is_idle(stream) => {
+            Frame::Priority { stream, parent: Parent::Itself } if !self.is_idle(stream) => {
                 self.fail_if_known(stream, ErrorCode::ProtocolError)
             }
             Frame::Reset { stream, code } => self.reset_by_peer(stream, code),
@@ -139,7 +142,7 @@ impl Connection {
         }
     }
 
-    fn data(&mut self, id: u32, octets: &[u8], flow: u32, is_end: bool) -> Step {
+    fn data(&mut self, id: u32, octets: &[u8], flow: u32, follows: Follows) -> Step {
         if self.is_idle(id) {
             return Err(ErrorCode::ProtocolError);
         }
@@ -164,7 +167,7 @@ impl Connection {
         };
         stream.receive_window = window;
         stream.push(octets);
-        if is_end {
+        if follows == Follows::Nothing {
             stream.receiving = Receiving::Done;
         }
         stream.wake_reader(&mut self.wakes);
@@ -181,15 +184,15 @@ impl Connection {
         if self.is_forgotten(id) { Ok(()) } else { self.fail(id, ErrorCode::StreamClosed) }
     }
 
-    fn begin_block(&mut self, id: u32, is_end: bool, is_own_parent: bool) -> Step {
+    fn begin_block(&mut self, id: u32, follows: Follows, parent: Parent) -> Step {
         let purpose = match self.role {
             Role::Server if id.is_multiple_of(2) => return Err(ErrorCode::ProtocolError),
-            Role::Server if id > self.last => self.begin_request(id, is_own_parent),
+            Role::Server if id > self.last => self.begin_request(id, parent),
             Role::Client if self.is_idle(id) => return Err(ErrorCode::ProtocolError),
             Role::Server | Role::Client => self.continue_message(id)?,
         };
         self.list.clear();
-        self.block = Some(Block { stream: id, is_end, purpose });
+        self.block = Some(Block { stream: id, follows, purpose });
         Ok(())
     }
 
@@ -207,22 +210,22 @@ impl Connection {
         })
     }
 
-    fn fragment(&mut self, fragment: &[u8], is_whole: bool) -> Step {
-        self.decoder.decode(fragment, is_whole, &mut self.list).map_err(|error| match error {
+    fn fragment(&mut self, fragment: &[u8], follows: Follows) -> Step {
+        self.decoder.decode(fragment, follows, &mut self.list).map_err(|error| match error {
             HpackError::TooLong => ErrorCode::EnhanceYourCalm,
             _ => ErrorCode::CompressionError,
         })?;
-        if !is_whole {
+        if follows == Follows::More {
             return Ok(());
         }
         let Some(block) = self.block.take() else { return Ok(()) };
         match block.purpose {
             Purpose::Request => {
-                self.accept(block.stream, block.is_end);
+                self.accept(block.stream, block.follows);
                 Ok(())
             }
-            Purpose::Response => self.answer(block.stream, block.is_end),
-            Purpose::Trailers => self.trailers(block.stream, block.is_end),
+            Purpose::Response => self.answer(block.stream, block.follows),
+            Purpose::Trailers => self.trailers(block.stream, block.follows),
             Purpose::Refuse => {
                 put_reset(&mut self.out, block.stream, ErrorCode::RefusedStream);
                 self.remember(block.stream);
@@ -234,8 +237,11 @@ impl Connection {
     }
 
     /// RFC 9113 section 8.1: trailers end their message.
-    fn trailers(&mut self, id: u32, is_end: bool) -> Step {
-        let lines = if is_end { trailer_lines(&self.list).ok() } else { None };
+    fn trailers(&mut self, id: u32, follows: Follows) -> Step {
+        let lines = match follows {
+            Follows::Nothing => trailer_lines(&self.list).ok(),
+            Follows::More => None,
+        };
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let Some(lines) = lines else {
             if self.role == Role::Client {

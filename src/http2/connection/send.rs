@@ -3,6 +3,7 @@
 
 use std::task::{Context, Poll, Waker};
 
+use super::super::follows::Follows;
 use super::super::frame::{FRAME_HEAD_BYTES, flag, kind, put_frame_head};
 use super::super::hpack::{RequestTarget, put_field, put_status, put_target};
 use super::stream::{Receiving, Sending, Stream, store};
@@ -132,7 +133,7 @@ impl Connection {
     }
 
     /// Sends as many of `octets` as fit into one frame, the windows and the queue; gives their
-    /// count, at least one. `is_end`: our message is over when all of them went. The writer is
+    /// count, at least one. `follows`: of our message, when all of them went. The writer is
     /// woken when there is room.
     ///
     /// # Errors
@@ -142,7 +143,7 @@ impl Connection {
         context: &Context<'_>,
         id: u32,
         octets: &[u8],
-        is_end: bool,
+        follows: Follows,
     ) -> Poll<Result<usize, Closed>> {
         let (send_window, is_full) = (self.send_window, self.out.len() >= HTTP2_OUTBOX_BYTES_MAX);
         let is_turn = self.turn.front().is_none_or(|front| *front == id);
@@ -165,27 +166,30 @@ impl Connection {
         }
         let window = usize::try_from(stream.send_window.min(send_window)).unwrap_or(0);
         let count = octets.len().min(window).min(FRAME_BYTES);
-        let is_last = count == octets.len();
+        let rest = if count == octets.len() { Follows::Nothing } else { Follows::More };
         // At most one frame: no overflow.
         stream.send_window -= i64::try_from(count).unwrap_or(0);
         self.send_window -= i64::try_from(count).unwrap_or(0);
-        let flags = if is_last && is_end { flag::END_STREAM } else { 0 };
+        let flags = match rest {
+            Follows::Nothing => follows.flag(flag::END_STREAM),
+            Follows::More => 0,
+        };
         (self.grow)(&mut self.out, FRAME_HEAD_BYTES + count);
         put_frame_head(&mut self.out, count, kind::DATA, flags, id);
         self.out.extend_from_slice(octets.get(..count).unwrap_or_default());
         self.meter.sent(count);
-        self.pass_turn(id, is_last);
+        self.pass_turn(id, rest);
         if flags != 0 {
             self.complete(id);
         }
         Poll::Ready(Ok(count))
     }
 
-    /// Behind a frame of `id`: the next one that waits is next.
-    fn pass_turn(&mut self, id: u32, is_last: bool) {
+    /// Behind a frame of `id`, which `rest` follows of what it has: the next one that waits is next.
+    fn pass_turn(&mut self, id: u32, rest: Follows) {
         if self.turn.front() == Some(&id) {
             self.turn.pop_front();
-            if !is_last && !self.turn.is_empty() {
+            if rest == Follows::More && !self.turn.is_empty() {
                 self.turn.push_back(id);
             }
             self.wake_turn();

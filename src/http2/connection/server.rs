@@ -1,7 +1,10 @@
 //! The server's role: a client opens streams, which are answered.
 
 use super::super::PREFACE;
-use super::super::frame::{self, ErrorCode, flag, put_goaway, put_ping, put_reset, setting};
+use super::super::follows::Follows;
+use super::super::frame::{
+    self, ErrorCode, Parent, flag, put_goaway, put_ping, put_reset, setting,
+};
 use super::super::guard::FrameMeter;
 use super::send::Lead;
 use super::stream::{Receiving, Sending};
@@ -68,22 +71,21 @@ impl Connection {
     }
 
     /// What the field block of a new stream is for.
-    pub(super) fn begin_request(&mut self, id: u32, is_own_parent: bool) -> Purpose {
+    pub(super) fn begin_request(&mut self, id: u32, parent: Parent) -> Purpose {
         self.last = id;
         match self.drain {
             Drain::Last(last) if id > last => Purpose::Ignore,
-            _ if is_own_parent => Purpose::Fail(ErrorCode::ProtocolError),
+            _ if parent == Parent::Itself => Purpose::Fail(ErrorCode::ProtocolError),
             _ if self.streams.len() >= self.streams_max as usize => Purpose::Refuse,
             _ => Purpose::Request,
         }
     }
 
     /// The list that was decoded is a request.
-    pub(super) fn accept(&mut self, id: u32, is_end: bool) {
+    pub(super) fn accept(&mut self, id: u32, follows: Follows) {
         let fields = self.take_list();
-        let receiving = if is_end { Receiving::Done } else { Receiving::Open };
-        self.insert(id, receiving, Sending::Head);
-        self.opened.push_back(Opened { id, fields, is_end });
+        self.insert(id, Receiving::behind(follows), Sending::Head);
+        self.opened.push_back(Opened { id, fields, follows });
     }
 
     /// Ends a stream whose request turned out to be malformed: by 400 if nothing else was said, so
@@ -94,7 +96,7 @@ impl Connection {
         };
         let is_unread = stream.receiving != Receiving::Done;
         let is_told = stream.sending == Sending::Head
-            && self.respond(id, 400, std::iter::empty(), true).is_ok();
+            && self.respond(id, 400, std::iter::empty(), Follows::Nothing).is_ok();
         if !is_told {
             put_reset(&mut self.out, id, ErrorCode::ProtocolError);
         } else if is_unread {
@@ -128,7 +130,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends the head of the response; `is_end`: it is all.
+    /// Sends the head of the response, which `follows` what else there is of it.
     ///
     /// # Errors
     /// The stream is closed, or the response was begun before.
@@ -137,15 +139,15 @@ impl Connection {
         id: u32,
         status: u16,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
-        is_end: bool,
+        follows: Follows,
     ) -> Result<(), Closed> {
         let stream = self.open_stream(id)?;
         if stream.sending != Sending::Head {
             return Err(Closed);
         }
         stream.sending = Sending::Body;
-        self.put_block(id, Lead::Status(status), fields, if is_end { flag::END_STREAM } else { 0 });
-        if is_end {
+        self.put_block(id, Lead::Status(status), fields, follows.flag(flag::END_STREAM));
+        if follows == Follows::Nothing {
             self.complete(id);
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
+use super::super::follows::Follows;
 use super::super::hpack::FieldList;
 use super::windows::Pace;
 use crate::limits::HTTP2_STREAM_INBOX_KEPT_BYTES;
@@ -15,6 +16,16 @@ pub(super) enum Receiving {
     Open,
     /// END_STREAM came.
     Done,
+}
+
+impl Receiving {
+    /// Behind a head.
+    pub(super) const fn behind(follows: Follows) -> Self {
+        match follows {
+            Follows::More => Self::Open,
+            Follows::Nothing => Self::Done,
+        }
+    }
 }
 
 /// How much of our message was sent.

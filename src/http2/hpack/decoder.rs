@@ -3,6 +3,7 @@
 //! A list above its limits is read to its end all the same, because the table must follow; only the
 //! raw octets of a block have a bound behind which reading ends.
 
+use super::super::follows::Follows;
 use super::dynamic::DynamicTable;
 use super::error::HpackError;
 use super::fields::FieldList;
@@ -53,14 +54,14 @@ impl Decoder {
 
     /// Reads the next fragment of a block into `list`, which is empty at its first one.
     ///
-    /// Shape: `is_last`: END_HEADERS. The next call begins another block.
+    /// Shape: behind its last one the next call begins another block.
     ///
     /// # Errors
     /// The decoder is of no use afterwards, and so is the connection.
     pub fn decode(
         &mut self,
         fragment: &[u8],
-        is_last: bool,
+        follows: Follows,
         list: &mut FieldList,
     ) -> Result<(), HpackError> {
         self.octets = self.octets.saturating_add(fragment.len());
@@ -77,7 +78,7 @@ impl Decoder {
             input.drain(..used);
             self.partial = input;
         }
-        if is_last {
+        if follows == Follows::Nothing {
             if !self.partial.is_empty() {
                 return Err(HpackError::Truncated);
             }

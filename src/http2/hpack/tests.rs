@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::follows::Follows;
 use super::huffman;
 use super::{Decoder, Encoder, FieldList, HpackError, Overrun, integer, put_field, put_status};
 use crate::limits::{
@@ -22,12 +23,16 @@ fn lines(list: &FieldList) -> Vec<String> {
 /// Reads one block whole with `decoder`.
 fn read(decoder: &mut Decoder, block: &[u8]) -> Result<FieldList, HpackError> {
     let mut list = FieldList::default();
-    decoder.decode(block, true, &mut list)?;
+    decoder.decode(block, Follows::Nothing, &mut list)?;
     Ok(list)
 }
 
 /// Blocks of one connection: dump, fields, size of the table behind it.
 type Blocks<'a> = [(&'a str, &'a [&'a str], usize)];
+
+fn follows(is_last: bool) -> Follows {
+    if is_last { Follows::Nothing } else { Follows::More }
+}
 
 #[track_caller]
 fn check(table: Option<usize>, blocks: &Blocks<'_>) {
@@ -44,7 +49,7 @@ fn check(table: Option<usize>, blocks: &Blocks<'_>) {
         assert_eq!(whole.table().size(), *size, "{dump}");
         let mut list = FieldList::default();
         for (at, octet) in block.iter().enumerate() {
-            single.decode(&[*octet], at + 1 == block.len(), &mut list).unwrap();
+            single.decode(&[*octet], follows(at + 1 == block.len()), &mut list).unwrap();
         }
         assert_eq!(lines(&list), *expected, "octet by octet");
         assert_eq!(single.table().size(), *size);
@@ -157,7 +162,7 @@ fn refused(block: &[u8], error: HpackError) {
     let found = block
         .iter()
         .enumerate()
-        .find_map(|(at, octet)| decoder.decode(&[*octet], at == last, &mut list).err());
+        .find_map(|(at, octet)| decoder.decode(&[*octet], follows(at == last), &mut list).err());
     assert_eq!(found, Some(error), "octet by octet");
 }
 
@@ -192,9 +197,9 @@ fn a_block_has_an_end() {
     let mut decoder = Decoder::new();
     let mut list = FieldList::default();
     let indexed = vec![0x82; HTTP2_BLOCK_BYTES_MAX];
-    assert_eq!(decoder.decode(&indexed, false, &mut list), Ok(()));
+    assert_eq!(decoder.decode(&indexed, Follows::More, &mut list), Ok(()));
     assert_eq!(list.overrun(), Some(Overrun::Count));
-    assert_eq!(decoder.decode(&[0x82], true, &mut list), Err(HpackError::TooLong));
+    assert_eq!(decoder.decode(&[0x82], Follows::Nothing, &mut list), Err(HpackError::TooLong));
     let mut huge = vec![0, 1, b'x'];
     integer::encode(&mut huge, 0, 7, HTTP2_BLOCK_BYTES_MAX + 1);
     refused(&huge, HpackError::TooLong);
@@ -238,7 +243,7 @@ fn a_list_above_the_limit_leaves_the_table_right() {
     integer::encode(&mut block, 0, 7, 5000);
     block.extend(vec![b'v'; 5000]);
     list.clear();
-    decoder.decode(&block, true, &mut list).unwrap();
+    decoder.decode(&block, Follows::Nothing, &mut list).unwrap();
     assert_eq!((list.overrun(), list.len()), (None, 1));
     assert_eq!(decoder.table().size(), 0);
     assert_eq!(read(&mut decoder, &[0x80 | 62]).map(|list| list.len()), Err(HpackError::Index));
@@ -413,7 +418,7 @@ proptest! {
     ) {
         let mut whole = Decoder::new();
         let mut list = FieldList::default();
-        let expected = whole.decode(&octets, true, &mut list).map(|()| lines(&list));
+        let expected = whole.decode(&octets, Follows::Nothing, &mut list).map(|()| lines(&list));
         let mut split = Decoder::new();
         let mut list = FieldList::default();
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(octets.len())).collect();
@@ -423,7 +428,7 @@ proptest! {
         let mut result = Ok(());
         let last = cuts.len() - 1;
         for (at, to) in cuts.into_iter().enumerate() {
-            result = result.and_then(|()| split.decode(&octets[from..to], at == last, &mut list));
+            result = result.and_then(|()| split.decode(&octets[from..to], follows(at == last), &mut list));
             from = to;
         }
         let is_ok = result.is_ok();

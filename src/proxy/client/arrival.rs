@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use crate::http1::head::RequestKind;
 use crate::http2::PREFACE;
 use crate::limits::OVERLOADED_LINGER;
 use crate::model::Scheme;
@@ -169,7 +170,8 @@ pub async fn turn_away(core: Rc<Core>, stream: Stream) {
     let mut out = Buffer::new(Class::Small);
     core.with_date(|date| {
         let own = OwnFields::dated(date);
-        reply::put(out.as_vec(), Reply::Overloaded, Persistence::Close, true, &own)
+        let request = RequestKind::default();
+        reply::put(out.as_vec(), Reply::Overloaded, Persistence::Close, request, &own)
     });
     // The socket is new, so its send queue takes a short answer at once or never.
     if stream.try_write(out.unread()).is_ok() {

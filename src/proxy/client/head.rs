@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::filter::NothingKnown;
-use crate::http1::head::{HeadScan, check_partial_request, parse_request};
+use crate::http1::head::{HeadScan, RequestKind, check_partial_request, parse_request};
 use crate::model::AccessLog;
-use crate::proxy::core::{Core, Scratch};
+use crate::proxy::core::Core;
 use crate::proxy::exchange::downstream::Downstream;
 use crate::proxy::exchange::end::After;
 use crate::proxy::exchange::reply::{self, OwnFields, Persistence, Reply};
@@ -121,19 +121,9 @@ pub async fn serve_one(request: Unparsed) -> After {
         return refuse(core, downstream, reply, started, end).await;
     }
     core.count(Counter::Requests);
-    let is_last = is_last(core, &scratch, served);
-    let after = serve::run(core, downstream, buffer, &mut scratch, started, is_last).await;
+    let after = serve::run(core, downstream, buffer, &mut scratch, started, served).await;
     core.return_scratch(scratch);
     after
-}
-
-/// Whether the connection ends after this request whatever the client wants.
-fn is_last(core: &Core, scratch: &Scratch, served: u64) -> bool {
-    let is_last = core.downstream(|policy| {
-        let most = policy.keep_alive_requests;
-        !policy.keeps_alive() || (most > 0 && served >= most)
-    });
-    is_last || !scratch.request.is_persistent
 }
 
 /// Answers what is no request. The next message boundary is unknown, so the connection ends.
@@ -150,7 +140,7 @@ async fn refuse(
     let mut out = Buffer::new(Class::Small);
     let octets = core.with_date(|date| {
         let own = OwnFields::dated(date);
-        reply::put(out.as_vec(), reply, Persistence::Close, true, &own)
+        reply::put(out.as_vec(), reply, Persistence::Close, RequestKind::default(), &own)
     });
     let out_bytes = out.len() as u64;
     let (sent, _) = downstream.write(core, out).await;

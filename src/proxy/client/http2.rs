@@ -148,7 +148,10 @@ impl Shared {
     /// of its own.
     fn settle(&self) {
         let is_busy = self.streams.get() > 0 || self.is_writing.get();
-        self.watch(|patience, now| patience.set_busy(is_busy, now));
+        self.watch(|patience, now| match is_busy {
+            true => patience.begin_work(),
+            false => patience.end_work(now),
+        });
     }
 
     /// A write under way that is more than answers to PING and SETTINGS keeps the connection.

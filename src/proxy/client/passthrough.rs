@@ -85,7 +85,10 @@ async fn reach(core: &Core, backend: &Backend, terms: &Terms) -> Option<(Transpo
             return None;
         }
         let began = recent_millis();
-        let time = connecting.share(backend.has_other(address, &tried));
+        let time = match backend.has_other(address, &tried) {
+            true => connecting.share(),
+            false => connecting.left(),
+        };
         let opened = match towards {
             Towards::AsItIs => dial::connect_plainly(&core.upstreams, address, time).await,
             Towards::AsSaid => dial::dial(&core.upstreams, &backend.wire(), address, time).await,

@@ -80,7 +80,9 @@ pub async fn accept(
         }
         Some(TableTls::Passthrough { backends, send_proxy }) => {
             let backend = backends.pick(|below| core.random.below(below));
-            backend.map_or(Choice::Close, |backend| Choice::Pass(backend, send_proxy))
+            let introduces =
+                send_proxy.then_some(proxy_protocol::put_v2 as passthrough::Introduces);
+            backend.map_or(Choice::Close, |backend| Choice::Pass(backend, introduces))
         }
         None => {
             core.count(Counter::TlsHandshakeFailures);
@@ -93,11 +95,11 @@ pub async fn accept(
     match choice {
         Choice::Close => None,
         Choice::Serve(tls) => {
-            let secured = terminate(core, socket, peer, first, &tls, asked.is_masked).await?;
+            let secured = terminate(core, socket, peer, first, &tls, &asked).await?;
             Some(Secured { section, ..secured })
         }
         Choice::Relay(tls, backend) => {
-            let secured = terminate(core, socket, peer, first, &tls, asked.is_masked).await?;
+            let secured = terminate(core, socket, peer, first, &tls, &asked).await?;
             let admitted = secured.identity.as_ref().map_or(Ok(()), |client| client.admitted());
             // There is nobody to answer why.
             if admitted.is_ok() {
@@ -108,11 +110,9 @@ pub async fn accept(
             }
             None
         }
-        Choice::Pass(backend, send_proxy) => {
+        Choice::Pass(backend, introduces) => {
             let stream = Transport::Plain(socket);
             let client = passthrough::Client { stream, peer, first };
-            let introduces =
-                send_proxy.then_some(proxy_protocol::put_v2 as passthrough::Introduces);
             let terms = terms(core, introduces, Towards::AsItIs);
             passthrough::relay(core, client, backend, terms).await;
             None
@@ -125,7 +125,7 @@ enum Choice {
     Serve(Arc<ServerTls>),
     Relay(Arc<ServerTls>, BackendId),
     /// With or without a PROXY header.
-    Pass(BackendId, bool),
+    Pass(BackendId, Option<passthrough::Introduces>),
     /// Its share leads nowhere.
     Close,
 }
@@ -183,9 +183,9 @@ async fn terminate(
     peer: SocketAddr,
     first: Buffer,
     tls: &ServerTls,
-    is_masked: bool,
+    asked: &Asked,
 ) -> Option<Secured> {
-    let session = if is_masked {
+    let session = if asked.is_masked {
         tls.session_with_masked_name()
     } else {
         Session::server(tls.config().clone())

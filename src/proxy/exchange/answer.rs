@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::http1::framing::has_no_body;
+use crate::http1::framing::{RequestKind, has_no_body};
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::own_fields::Answering;
 use crate::proxy::exchange::reply::{self, Persistence, Reply};
@@ -30,7 +30,7 @@ impl Exchange<'_> {
         }
         let request = self.request();
         let (persistence, end) = persistence_of_reply(&request);
-        let has_body = !request.head.is_head(request.bytes);
+        let kind = RequestKind { is_head: request.head.is_head(request.bytes) };
         let mut out = Buffer::new(Class::Small);
         if request.is_grpc() && reply.status() >= 400 {
             let answering = Answering::ours(reply.status(), b"application/grpc");
@@ -41,7 +41,7 @@ impl Exchange<'_> {
         }
         let octets = request
             .with_own_fields(Answering::ours(reply.status(), b"text/plain"), |own| {
-                reply::put(out.as_vec(), reply, persistence, has_body, own)
+                reply::put(out.as_vec(), reply, persistence, kind, own)
             });
         self.send_reply(unsaid, out, reply.status(), octets as u64, end).await
     }

@@ -11,7 +11,7 @@ use crate::http1::head::{RequestKind, ResponseHead};
 use crate::limits::{ASKED_BODY_BYTES_MAX, ASKED_REST_TIMEOUT};
 use crate::model::RetryCauses;
 use crate::proxy::core::Core;
-use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
+use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room, Wanted};
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Deadline;
 use crate::proxy::rt::{self, Side};
@@ -21,7 +21,7 @@ use crate::proxy::upstream::call::{self, Call, Read, Unanswered};
 use crate::proxy::upstream::dial;
 use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
-use crate::proxy::upstream::pool::Channel;
+use crate::proxy::upstream::pool::{Channel, Freshness};
 use crate::proxy::upstream::until::Until;
 use crate::publish::process_nanos;
 use crate::table::plan::Treatment;
@@ -90,22 +90,25 @@ impl Question<'_> {
     ) -> Result<Answered, Unanswerable> {
         let treatment = self.treatment;
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
-        let (mut tried, mut tries, mut wants_fresh) = (Vec::new(), 0, false);
+        let (mut tried, mut tries, mut next) = (Vec::new(), 0, Wanted::Any);
         loop {
             let picked = self.backend.pick(treatment.balance, &tried, &self.core.random);
             let lease = picked.ok_or(Unanswerable::NoEndpoints)?;
             tries += 1;
             let has_other = self.backend.has_other(lease.endpoint.address, &tried);
-            let time = connecting.share(has_other && tries < treatment.tries_max);
+            let time = match has_other && tries < treatment.tries_max {
+                true => connecting.share(),
+                false => connecting.left(),
+            };
             let dialled = process_nanos();
-            let obtained = self.obtain(&lease, wants_fresh, time).await;
+            let obtained = self.obtain(&lease, next, time).await;
             connecting.spend(since(dialled));
-            let is_reused = obtained.as_ref().is_ok_and(|channel| channel.is_reused);
+            let freshness = obtained.as_ref().map_or(Freshness::Fresh, |channel| channel.freshness);
             let mut facts = Facts {
                 tries,
                 tries_max: treatment.tries_max,
                 causes: RetryCauses::DEFAULT,
-                is_reused,
+                freshness,
                 is_idempotent: self.is_idempotent,
                 is_replayable: true,
             };
@@ -117,30 +120,32 @@ impl Question<'_> {
                 Err(Unanswerable::Failed(failure)) => failure,
                 decided => return decided,
             };
-            if failure.is_endpoint_fault(is_reused) {
+            if failure.is_endpoint_fault(freshness) {
                 lease.endpoint.failed();
                 tried.push(lease.endpoint.address);
             }
-            tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
+            tries -= u32::from(retry::is_free(failure, freshness, next));
             facts.tries = tries;
             let is_in_time = self.until.may_repeat(Duration::ZERO);
             let room = Room { is_in_time, may_connect: connecting.is_left() };
             if !retry::may_repeat(failure, facts, room) {
                 return Err(Unanswerable::Failed(failure));
             }
-            wants_fresh |= is_reused;
+            if freshness == Freshness::Reused {
+                next = Wanted::Fresh;
+            }
         }
     }
 
     async fn obtain(
         &self,
         lease: &Lease,
-        wants_fresh: bool,
+        wanted: Wanted,
         time: Duration,
     ) -> Result<Channel, Failure> {
         let (upstreams, wire) = (&self.core.upstreams, self.backend.wire());
         if !wire.is_http2()
-            && !wants_fresh
+            && wanted == Wanted::Any
             && let Some(channel) = upstreams.checkout(&lease.endpoint)
         {
             return Ok(channel);
@@ -176,7 +181,7 @@ impl Question<'_> {
                 Unanswered::Left | Unanswered::Body(_) => Unanswerable::Left,
             },
         )?;
-        if retry::is_farewell(head.status, head.is_persistent, facts) {
+        if retry::is_farewell(head, facts) {
             return Err(Unanswerable::Failed(Failure::NoResponse));
         }
         let of_head = reply.octets.unread().get(..head.head_bytes).unwrap_or_default().to_vec();

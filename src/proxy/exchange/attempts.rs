@@ -18,7 +18,7 @@ use crate::proxy::exchange::conversation::{self, Conversation, Outcome, Record};
 use crate::proxy::exchange::end::End;
 use crate::proxy::exchange::reply::Reply;
 use crate::proxy::exchange::response::Unsaid;
-use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room};
+use crate::proxy::exchange::retry::{self, ConnectTime, Facts, Room, Wanted};
 use crate::proxy::exchange::state::{Exchange, Served};
 use crate::proxy::exchange::tunnel::{self, Relayed};
 use crate::proxy::rt;
@@ -28,7 +28,7 @@ use crate::proxy::upstream::bound::Stay;
 use crate::proxy::upstream::dial;
 use crate::proxy::upstream::endpoint::Lease;
 use crate::proxy::upstream::failure::Failure;
-use crate::proxy::upstream::pool::Channel;
+use crate::proxy::upstream::pool::{Channel, Freshness};
 use crate::proxy::upstream::request_body::Progress;
 use crate::proxy::upstream::until::Until;
 use crate::proxy::upstream::wire::CoreWire;
@@ -43,7 +43,7 @@ struct Try<'t> {
     wire: &'t Rc<CoreWire>,
     until: &'t Until,
     /// A pooled connection failed this request already.
-    wants_fresh: bool,
+    wanted: Wanted,
     /// Where a failure may be made good, if another try is allowed.
     elsewhere: Option<&'t Backend>,
 }
@@ -89,7 +89,7 @@ impl Exchange<'_> {
         let treatment = &route.plan.treatment;
         let progress = Progress { copy: self.copy.clone(), ..Progress::default() };
         let mut connecting = ConnectTime::new(treatment.connect_timeout);
-        let mut wants_fresh = false;
+        let mut wanted = Wanted::Any;
         let mut tries = 0;
         loop {
             if tries > 0 && !has_paused(treatment, until).await {
@@ -107,18 +107,21 @@ impl Exchange<'_> {
             let wire = backend.wire();
             let may_leave = tries < treatment.tries_max && stay != Stay::Kept;
             let elsewhere = may_leave.then_some(&**backend);
-            let attempt = Try { lease: &lease, wire: &wire, until, wants_fresh, elsewhere };
+            let attempt = Try { lease: &lease, wire: &wire, until, wanted, elsewhere };
             let obtained = self.obtain(&attempt, &mut connecting).await;
             let mut connected = None;
-            let (failure, is_reused) = match obtained {
-                Err(failure) => (failure, false),
+            let (failure, freshness) = match obtained {
+                Err(failure) => (failure, Freshness::Fresh),
                 // It may have taken its time.
-                Ok(channel) if !channel.is_reused && self.downstream.stream.is_given_up() => {
+                Ok(channel)
+                    if channel.freshness == Freshness::Fresh
+                        && self.downstream.stream.is_given_up() =>
+                {
                     return Served::Over(self.client_left());
                 }
                 Ok(channel) => {
-                    let is_reused = channel.is_reused;
-                    let facts = self.facts(tries, treatment, is_reused, &progress);
+                    let freshness = channel.freshness;
+                    let facts = self.facts(tries, treatment, freshness, &progress);
                     let about = About { lease: &lease, stay, route, until, progress: &progress };
                     match self.converse(about, channel, unsaid, facts, started).await {
                         Next::Over(end) => return Served::Over(end),
@@ -128,7 +131,7 @@ impl Exchange<'_> {
                         }
                         Next::Failed(back, failure, connect) => {
                             (unsaid, connected) = (back, Some(connect));
-                            (failure, is_reused)
+                            (failure, freshness)
                         }
                         Next::Repeat(back) => {
                             unsaid = back;
@@ -139,10 +142,10 @@ impl Exchange<'_> {
                     }
                 }
             };
-            self.blame(&lease, failure, is_reused);
+            self.blame(&lease, failure, freshness);
             started = self.note_failure(&lease, failure, connected, started);
-            tries -= u32::from(retry::is_free(failure, is_reused, wants_fresh));
-            let facts = self.facts(tries, treatment, is_reused, &progress);
+            tries -= u32::from(retry::is_free(failure, freshness, wanted));
+            let facts = self.facts(tries, treatment, freshness, &progress);
             let is_in_time = until.may_repeat(treatment.backoff.unwrap_or_default());
             let may_connect = connecting.is_left();
             if !retry::may_repeat(failure, facts, Room { is_in_time, may_connect }) {
@@ -150,8 +153,10 @@ impl Exchange<'_> {
                 return Served::Owed(unsaid, Reply::to_failure(failure, treatment.exhausted));
             }
             self.core.count(Counter::UpstreamRetries);
-            wants_fresh |= is_reused;
-            if failure.is_endpoint_fault(is_reused) {
+            if freshness == Freshness::Reused {
+                wanted = Wanted::Fresh;
+            }
+            if failure.is_endpoint_fault(freshness) {
                 self.scratch.tried.push(lease.endpoint.address);
             }
         }
@@ -267,14 +272,14 @@ impl Exchange<'_> {
         &self,
         tries: u32,
         treatment: &Treatment,
-        is_reused: bool,
+        freshness: Freshness,
         progress: &Progress,
     ) -> Facts {
         Facts {
             tries,
             tries_max: treatment.tries_max,
             causes: treatment.retry_causes,
-            is_reused,
+            freshness,
             is_idempotent: self.head().is_idempotent(self.bytes),
             is_replayable: !progress.has_read.get(),
         }
@@ -291,8 +296,8 @@ impl Exchange<'_> {
         }
     }
 
-    fn blame(&self, lease: &Lease, failure: Failure, is_reused: bool) {
-        if failure.is_endpoint_fault(is_reused) && lease.endpoint.failed() {
+    fn blame(&self, lease: &Lease, failure: Failure, freshness: Freshness) {
+        if failure.is_endpoint_fault(freshness) && lease.endpoint.failed() {
             self.core.count(Counter::UpstreamEjections);
         }
         match failure {
@@ -360,14 +365,15 @@ impl Exchange<'_> {
         let &Try { lease, wire, until, .. } = attempt;
         let endpoint = &lease.endpoint;
         if !wire.is_http2()
-            && !attempt.wants_fresh
+            && attempt.wanted == Wanted::Any
             && let Some(channel) = upstreams.checkout(endpoint)
         {
             return Ok(channel);
         }
         let began = process_nanos();
         let has_other = attempt.elsewhere.is_some_and(|backend| self.has_other(backend, lease));
-        let time = connecting.share(has_other).min(until.left());
+        let time = if has_other { connecting.share() } else { connecting.left() };
+        let time = time.min(until.left());
         let opened = dial::open(upstreams, endpoint, wire, time).await;
         connecting.spend(Duration::from_nanos(process_nanos().saturating_sub(began)));
         opened
@@ -376,8 +382,8 @@ impl Exchange<'_> {
 
 /// One that was there costs no look at the clock.
 fn connect_time(channel: &Channel, started: u64) -> Duration {
-    match channel.is_reused {
-        true => Duration::ZERO,
-        false => Duration::from_nanos(process_nanos().saturating_sub(started)),
+    match channel.freshness {
+        Freshness::Reused => Duration::ZERO,
+        Freshness::Fresh => Duration::from_nanos(process_nanos().saturating_sub(started)),
     }
 }

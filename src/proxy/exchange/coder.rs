@@ -79,15 +79,15 @@ impl Coder {
 /// What coders depend on of a response.
 struct BodyFacts<'a> {
     content_type: Option<&'a [u8]>,
-    is_coded: bool,
+    /// Content-Encoding that is not empty.
+    coding: Option<&'a [u8]>,
     /// RFC 9111 section 5.2.2.6.
     is_not_to_be_transformed: bool,
 }
 
 impl<'a> BodyFacts<'a> {
     fn of(head: &ResponseHead, octets: &'a [u8]) -> Self {
-        let mut facts =
-            Self { content_type: None, is_coded: false, is_not_to_be_transformed: false };
+        let mut facts = Self { content_type: None, coding: None, is_not_to_be_transformed: false };
         for field in &head.fields {
             let (name, value) = (field.name.of(octets), field.value.of(octets));
             match name.len() {
@@ -95,7 +95,7 @@ impl<'a> BodyFacts<'a> {
                     facts.content_type = facts.content_type.or(Some(value));
                 }
                 16 if name.eq_ignore_ascii_case(b"content-encoding") => {
-                    facts.is_coded |= !value.is_empty();
+                    facts.coding = facts.coding.or(Some(value).filter(|value| !value.is_empty()));
                 }
                 13 if name.eq_ignore_ascii_case(b"cache-control") => {
                     let mut directives =
@@ -119,7 +119,7 @@ fn substituter(
 ) -> Option<Substituter> {
     let substitutions = plan.substitutions.as_ref()?;
     if head.body == BodyLength::Known(0)
-        || !substitutions.apply_to(head.status, facts.content_type, facts.is_coded)
+        || !substitutions.apply_to(head.status, facts.content_type, facts.coding)
     {
         return None;
     }
@@ -149,7 +149,7 @@ fn compressor(
         status: head.status,
         length: head.declared_length,
         content_type: facts.content_type,
-        is_fixed: facts.is_coded || facts.is_not_to_be_transformed,
+        is_fixed: facts.coding.is_some() || facts.is_not_to_be_transformed,
     };
     // Without the chunked coding nothing would tell a whole body from one that was cut; nor does
     // nginx (`gzip_http_version 1.1`).

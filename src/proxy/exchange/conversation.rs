@@ -136,7 +136,7 @@ pub async fn run(
         return switch(talk, &mut reply, head, unsaid, record).await;
     }
     let facts = Facts { is_replayable: !talk.progress.has_read.get(), ..talk.facts };
-    if retry::is_farewell(head.status, head.is_persistent, facts) {
+    if retry::is_farewell(head, facts) {
         return Outcome::Failed(unsaid, Failure::NoResponse);
     }
     let room = Room {

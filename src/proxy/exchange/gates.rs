@@ -116,16 +116,21 @@ impl<'a> Exchange<'a> {
         let is_tls = listener.scheme == Scheme::Https;
         let has_demands = table.0.demands_certificates(listener.id);
         let was_asked = self.downstream.client_auth != ClientAuthId::default();
-        let mut raised = Raised::default();
-        let is_gone = matched.is_none() && !table.0.has_listener(listener.id);
-        raised.raise(Place::Listener, is_gone);
-        raised.raise(Place::Blocked, table.0.downstream.blocked.is_some());
-        raised.raise(Place::Certificate, self.certificate_refusal().is_some());
-        raised.raise(Place::Probe, self.is_probe(matched));
-        raised.raise(Place::Spelling, head.has_lax_reading);
         let is_told_apart = has_demands || was_asked || table.0.has_sections(listener.id);
-        raised.raise(Place::Misdirected, is_tls && is_told_apart);
-        raised.raise(Place::ClearText, !is_tls && has_demands);
+        let mut raised = Raised::default();
+        for (place, is_raised) in [
+            (Place::Listener, matched.is_none() && !table.0.has_listener(listener.id)),
+            (Place::Blocked, table.0.downstream.blocked.is_some()),
+            (Place::Certificate, self.certificate_refusal().is_some()),
+            (Place::Probe, self.is_probe(matched)),
+            (Place::Spelling, head.has_lax_reading),
+            (Place::Misdirected, is_tls && is_told_apart),
+            (Place::ClearText, !is_tls && has_demands),
+        ] {
+            if is_raised {
+                raised.raise(place);
+            }
+        }
         let body_bytes = match head.body {
             BodyLength::Known(length) => Some(length),
             BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => None,

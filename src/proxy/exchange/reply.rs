@@ -8,7 +8,7 @@ use crate::filter::{AddedFields, AnswerFields, AnswerOverlay};
 use crate::http1::encode;
 use crate::http1::error::RequestFault;
 use crate::http1::framing::has_no_body;
-use crate::http1::head::Version;
+use crate::http1::head::{RequestKind, Version};
 use crate::model::{Exhausted, Refusal};
 use crate::proxy::upstream::failure::Failure;
 use crate::tls::ClientRefusal;
@@ -346,14 +346,14 @@ impl Persistence {
     }
 }
 
-/// Appends the whole response. `has_body` is false for HEAD; See [`OwnFields`].
+/// Appends the whole response to `request`. See [`OwnFields`].
 ///
 /// Returns the body octets appended.
 pub fn put(
     out: &mut Vec<u8>,
     reply: Reply,
     persistence: Persistence,
-    has_body: bool,
+    request: RequestKind,
     own: &OwnFields<'_>,
 ) -> usize {
     let (text, reason) = (reply.text(), reply.reason());
@@ -375,7 +375,7 @@ pub fn put(
     }
     out.extend_from_slice(persistence.field());
     out.extend_from_slice(b"\r\n");
-    if !has_body {
+    if request.is_head {
         return 0;
     }
     for part in [text, reason, end] {
@@ -463,7 +463,8 @@ mod tests {
     fn check(reply: Reply, status: u16) {
         let mut out = Vec::new();
         let date = b"Tue, 15 Nov 1994 08:12:31 GMT";
-        let octets = put(&mut out, reply, Persistence::Close, true, &OwnFields::dated(date));
+        let (request, own) = (RequestKind::default(), OwnFields::dated(date));
+        let octets = put(&mut out, reply, Persistence::Close, request, &own);
         let text = String::from_utf8(out).unwrap();
         assert_eq!(reply.status(), status);
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");
@@ -557,7 +558,8 @@ mod tests {
     #[test]
     fn head_gets_the_length_without_the_body() {
         let mut out = Vec::new();
-        put(&mut out, Reply::NotFound, Persistence::Keep, false, &OwnFields::dated(b"x"));
+        let (request, own) = (RequestKind { is_head: true }, OwnFields::dated(b"x"));
+        put(&mut out, Reply::NotFound, Persistence::Keep, request, &own);
         assert!(out.ends_with(b"\r\n\r\n"));
     }
 }

@@ -7,9 +7,11 @@
 
 use std::time::Duration;
 
+use crate::http1::head::ResponseHead;
 use crate::limits::TICK;
 use crate::model::{RetryCause, RetryCauses};
 use crate::proxy::upstream::failure::Failure;
+use crate::proxy::upstream::pool::Freshness;
 
 /// What the decision depends on.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +22,8 @@ pub struct Facts {
     pub tries_max: u32,
     /// What another try may make good.
     pub causes: RetryCauses,
-    /// The connection had served a request before.
-    pub is_reused: bool,
+    /// Of the connection.
+    pub freshness: Freshness,
     /// The method may be repeated by definition.
     pub is_idempotent: bool,
     /// Every octet of the request is still here.
@@ -50,13 +52,13 @@ pub fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
     match failure {
         Failure::Connect | Failure::Tls | Failure::Refused => is_cause(RetryCause::Error),
         // The race of keep-alive, of which the endpoint knows nothing.
-        Failure::NothingSent => is_cause(RetryCause::Error) || facts.is_reused,
+        Failure::NothingSent => is_cause(RetryCause::Error) || facts.is_reused(),
         Failure::ConnectTimeout => is_cause(RetryCause::Timeout) && room.may_connect,
         Failure::NoResponse | Failure::Truncated => is_cause(RetryCause::Error) && facts.is_safe(),
         Failure::Timeout => is_cause(RetryCause::Timeout) && facts.is_safe(),
         // What lies on a connection since it was idle answers nothing.
         Failure::Malformed => {
-            let is_left_over = facts.is_reused && is_cause(RetryCause::Error);
+            let is_left_over = facts.is_reused() && is_cause(RetryCause::Error);
             (is_left_over || is_cause(RetryCause::InvalidHead)) && facts.is_safe()
         }
         Failure::Local => false,
@@ -64,17 +66,31 @@ pub fn may_repeat(failure: Failure, facts: Facts, room: Room) -> bool {
 }
 
 impl Facts {
+    fn is_reused(self) -> bool {
+        self.freshness == Freshness::Reused
+    }
+
     /// Whether an application may be asked the same again that may have done it already.
     fn is_safe(self) -> bool {
         self.is_idempotent || self.causes.has(RetryCause::NonIdempotent)
     }
 }
 
+/// Which connection the next try takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// One of the pool, if there is one.
+    Any,
+    /// A new one: that of the try before had been idle.
+    Fresh,
+}
+
 /// Whether a failure is the race of keep-alive, which is no try: the connection ended while it was
 /// idle, and the next one is fresh.
 #[must_use]
-pub const fn is_free(failure: Failure, is_reused: bool, wants_fresh: bool) -> bool {
-    is_reused && !wants_fresh && matches!(failure, Failure::NothingSent | Failure::NoResponse)
+pub fn is_free(failure: Failure, freshness: Freshness, wanted: Wanted) -> bool {
+    (freshness, wanted) == (Freshness::Reused, Wanted::Any)
+        && matches!(failure, Failure::NothingSent | Failure::NoResponse)
 }
 
 /// Whether a response is what an upstream says before it closes an idle connection, so that it
@@ -82,11 +98,11 @@ pub const fn is_free(failure: Failure, is_reused: bool, wants_fresh: bool) -> bo
 ///
 /// Source: RFC 9110 section 15.5.9: the request may be repeated on a new connection.
 #[must_use]
-pub fn is_farewell(status: u16, is_persistent: bool, facts: Facts) -> bool {
+pub fn is_farewell(head: &ResponseHead, facts: Facts) -> bool {
     let room = Room { is_in_time: true, may_connect: true };
-    status == 408
-        && !is_persistent
-        && facts.is_reused
+    head.status == 408
+        && !head.is_persistent
+        && facts.is_reused()
         && may_repeat(Failure::NoResponse, facts, room)
 }
 
@@ -101,11 +117,17 @@ impl ConnectTime {
         Self(time)
     }
 
-    /// How long the next connection may take: half of what is left while there is another endpoint
-    /// to turn to, so that one that cannot be reached costs no answer.
+    /// What is left: so long may the next connection take.
     #[must_use]
-    pub fn share(self, has_other: bool) -> Duration {
-        if has_other { self.0 / 2 } else { self.0 }
+    pub const fn left(self) -> Duration {
+        self.0
+    }
+
+    /// The same while there is another endpoint to turn to: half of it, so that one that cannot be
+    /// reached costs no answer.
+    #[must_use]
+    pub fn share(self) -> Duration {
+        self.0 / 2
     }
 
     /// Whether another connection may be tried: what the clock of a core tells apart is there.
@@ -138,7 +160,7 @@ mod tests {
         tries: 1,
         tries_max: 3,
         causes: RetryCauses::DEFAULT,
-        is_reused: false,
+        freshness: Freshness::Fresh,
         is_idempotent: true,
         is_replayable: true,
     };
@@ -163,7 +185,7 @@ mod tests {
 
     #[test]
     fn failures_are_repeated_by_method_connection_and_what_else_there_is() {
-        let reused = |facts| Facts { is_reused: true, ..facts };
+        let reused = |facts| Facts { freshness: Freshness::Reused, ..facts };
         let unsent = [Connect, Tls, Refused, ConnectTimeout, NothingSent];
         let elsewhere = [&unsent[..], &[NoResponse, Truncated, Timeout]].concat();
         check(FACTS, ROOM, &elsewhere);
@@ -186,7 +208,7 @@ mod tests {
     #[test]
     fn the_owner_says_what_is_made_good() {
         let of = |facts, causes| Facts { causes, ..facts };
-        let reused = |facts| Facts { is_reused: true, ..facts };
+        let reused = |facts| Facts { freshness: Freshness::Reused, ..facts };
         let none = RetryCauses::default();
         let only = |cause| none.with(cause);
         let unsent = [Connect, Tls, Refused, NothingSent];
@@ -208,15 +230,15 @@ mod tests {
     fn the_race_of_keep_alive_is_no_try_once() {
         for failure in Failure::ALL {
             let expected = matches!(failure, NothingSent | NoResponse);
-            assert_eq!(is_free(failure, true, false), expected, "{failure:?}");
-            assert!(!is_free(failure, true, true), "{failure:?}");
-            assert!(!is_free(failure, false, false), "{failure:?}");
+            assert_eq!(is_free(failure, Freshness::Reused, Wanted::Any), expected, "{failure:?}");
+            assert!(!is_free(failure, Freshness::Reused, Wanted::Fresh), "{failure:?}");
+            assert!(!is_free(failure, Freshness::Fresh, Wanted::Any), "{failure:?}");
         }
     }
 
     #[test]
     fn a_408_before_the_close_of_an_idle_connection_answers_nothing() {
-        let reused = Facts { is_reused: true, ..FACTS };
+        let reused = Facts { freshness: Freshness::Reused, ..FACTS };
         for (status, is_persistent, facts, expected) in [
             (408, false, reused, true),
             (408, true, reused, false),
@@ -225,19 +247,20 @@ mod tests {
             (408, false, Facts { tries: 3, ..reused }, false),
             (500, false, reused, false),
         ] {
-            assert_eq!(is_farewell(status, is_persistent, facts), expected, "{status} {facts:?}");
+            let head = ResponseHead { status, is_persistent, ..ResponseHead::default() };
+            assert_eq!(is_farewell(&head, facts), expected, "{status} {facts:?}");
         }
     }
 
     #[test]
     fn connections_of_one_request_share_its_time() {
         let mut time = ConnectTime::new(Duration::from_secs(5));
-        assert_eq!(time.share(false), Duration::from_secs(5));
+        assert_eq!(time.left(), Duration::from_secs(5));
         assert!(!ConnectTime::new(TICK / 2).is_left());
         for (spent, half) in [(2500, 1250), (1250, 625), (1250, 0), (9000, 0)] {
             time.spend(Duration::from_millis(spent));
-            assert_eq!(time.share(true), Duration::from_millis(half));
-            assert_eq!(time.share(false), Duration::from_millis(2 * half));
+            assert_eq!(time.share(), Duration::from_millis(half));
+            assert_eq!(time.left(), Duration::from_millis(2 * half));
             assert_eq!(time.is_left(), half > 0);
         }
     }

@@ -33,15 +33,17 @@ use crate::table::plan::ResponsePlan;
 use crate::table::{Match, Route, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
 
-/// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`.
+/// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`; with it
+/// the connection served so many.
 pub async fn run(
     core: &Rc<Core>,
     downstream: &Downstream,
     buffer: Buffer,
     scratch: &mut Scratch,
     started: u64,
-    is_last: bool,
+    served: u64,
 ) -> After {
+    let is_last = is_last(core, scratch, served);
     let table = core.table();
     let mut exchange = Exchange::begin(core, &table, downstream, buffer.unread(), scratch);
     exchange.is_last = is_last;
@@ -69,6 +71,15 @@ pub async fn run(
             After::KeepAlive((!buffer.is_empty()).then_some(buffer))
         }
     }
+}
+
+/// Whether the connection ends after this request whatever the client wants.
+fn is_last(core: &Core, scratch: &Scratch, served: u64) -> bool {
+    let is_last = core.downstream(|policy| {
+        let most = policy.keep_alive_requests;
+        !policy.keeps_alive() || (most > 0 && served >= most)
+    });
+    is_last || !scratch.request.is_persistent
 }
 
 /// What comes of a request in the place of a backend's answer.

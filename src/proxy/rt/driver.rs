@@ -64,13 +64,12 @@ pub(super) fn ring_builder(flags: RingFlags) -> io_uring::Builder {
     builder
 }
 
-/// Finds the best ring this kernel allows.
+/// Finds the best ring this kernel allows, `best` or one that asks less of it.
 ///
 /// # Errors
 /// What the kernel said to the plainest ring: `EPERM` (seccomp, `kernel.io_uring_disabled`),
 /// `ENOSYS`, `ENOMEM` (locked memory).
-pub fn probe_uring(defer_taskrun: bool) -> io::Result<RingFlags> {
-    let best = if defer_taskrun { RingFlags::CoopSingleDefer } else { RingFlags::CoopSingle };
+pub fn probe_uring(best: RingFlags) -> io::Result<RingFlags> {
     let mut last = None;
     for flags in [best, RingFlags::CoopSingle, RingFlags::Coop, RingFlags::Plain] {
         match ring_builder(flags).build(8) {
@@ -114,8 +113,8 @@ const OPERATIONS: [(u8, &str); 9] = [
 ///
 /// # Errors
 /// As [`probe_uring`], of either call.
-pub fn examine_uring(defer_taskrun: bool) -> io::Result<RingAbility> {
-    let flags = probe_uring(defer_taskrun)?;
+pub fn examine_uring(best: RingFlags) -> io::Result<RingAbility> {
+    let flags = probe_uring(best)?;
     let ring = ring_builder(flags).build(8)?;
     ring.submit()?;
     let mut probe = io_uring::Probe::new();
@@ -132,8 +131,8 @@ mod tests {
     #[test]
     fn a_ring_that_is_permitted_has_every_operation() {
         // Where it is forbidden: tests/forbidden_uring.rs.
-        if let Ok(flags) = probe_uring(true) {
-            let ability = examine_uring(true).expect("as the probe");
+        if let Ok(flags) = probe_uring(RingFlags::CoopSingleDefer) {
+            let ability = examine_uring(RingFlags::CoopSingleDefer).expect("as the probe");
             assert_eq!((ability.flags, ability.missing.unwrap_or_default()), (flags, Vec::new()));
         }
     }

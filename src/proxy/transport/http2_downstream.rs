@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use crate::http2::body::RequestBody;
 use crate::http2::connection::{Closed, Connection, Opened};
+use crate::http2::follows::Follows;
 use crate::http2::frame::ErrorCode;
 use crate::http2::request::{Facts, RequestRefusal, RequestShape, put_request};
 use crate::http2::response::{Event, ResponseReader};
@@ -158,7 +159,7 @@ fn begin(
     let early = server.unread(id).len().min(WHOLE_BODY_BYTES_MAX);
     let is_whole = early == server.unread(id).len() && server.is_received(id);
     let whole = (is_whole && !server.has_trailers(id)).then_some(early);
-    let facts = Facts { is_secure: ground.scheme == Scheme::Https, is_end: opened.is_end, whole };
+    let facts = Facts { is_secure: ground.scheme == Scheme::Https, follows: opened.follows, whole };
     let nonce = || {
         let random = ground.random;
         let halves = [random.next().to_be_bytes(), random.next().to_be_bytes()];
@@ -168,7 +169,9 @@ fn begin(
     };
     let refused = |server: &mut Connection, refusal: RequestRefusal| {
         // A client that is gone already needs no answer.
-        server.respond(id, refusal.status(), std::iter::empty(), true).unwrap_or_default();
+        server
+            .respond(id, refusal.status(), std::iter::empty(), Follows::Nothing)
+            .unwrap_or_default();
         Unserved::Refused
     };
     let shape = put_request(out, &opened.fields, facts, nonce)
@@ -211,7 +214,7 @@ impl Carrier for DownstreamCarrier {
         let mut reader = self.reader.borrow_mut();
         Ok(match reader.next(octets.unread_mut(), at).map_err(invalid)? {
             None => Said::Nothing,
-            Some(Event::Data { range, is_end }) => Said::Content { range, is_end },
+            Some(Event::Data { range, follows }) => Said::Content { range, follows },
             Some(event) => {
                 self.tell(&reader, &event, octets.unread()).map_err(closed)?;
                 Said::Done
@@ -231,12 +234,12 @@ impl Carrier for DownstreamCarrier {
         &self,
         context: &mut Context<'_>,
         octets: &mut Buffer,
-        is_end: bool,
+        follows: Follows,
     ) -> Poll<io::Result<()>> {
         loop {
             let sent = self
                 .codec
-                .with(|server| server.poll_data(context, self.id, octets.unread(), is_end));
+                .with(|server| server.poll_data(context, self.id, octets.unread(), follows));
             let count = ready!(sent).map_err(closed)?;
             octets.consume(count);
             if octets.is_empty() {
@@ -264,8 +267,8 @@ impl DownstreamCarrier {
         let id = self.id;
         self.codec.with(|server| match *event {
             Event::Informational { status } => server.inform(id, status, reader.fields(text)),
-            Event::Head { status, is_end } => {
-                server.respond(id, status, reader.fields(text), is_end)
+            Event::Head { status, follows } => {
+                server.respond(id, status, reader.fields(text), follows)
             }
             Event::End => server.end(id, reader.trailers()),
             // Content has a way of its own.

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::http2::follows::Follows;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::{Deadline, Deadlines, SharedStream, Target};
 
@@ -50,7 +51,7 @@ pub trait Carrier: 'static {
         &self,
         context: &mut Context<'_>,
         payload: &mut Self::Payload,
-        is_end: bool,
+        follows: Follows,
     ) -> Poll<io::Result<()>>;
 
     /// Whatever waits on the stream looks at it again.
@@ -80,8 +81,8 @@ pub enum Said {
     Content {
         /// Where it is among the octets.
         range: Range<usize>,
-        /// The message ends with it.
-        is_end: bool,
+        /// Behind it.
+        follows: Follows,
     },
     /// Nothing more.
     Nothing,
@@ -190,14 +191,14 @@ impl<C: Carrier> Http2Stream<C> {
                     buffer.clear();
                     return (Ok(()), buffer);
                 }
-                Ok(Said::Content { range, is_end }) => {
+                Ok(Said::Content { range, follows }) => {
                     // Whatever follows in the same buffer is framing and was read already.
                     buffer.consume(range.start);
                     buffer.truncate(range.len());
                     at = 0;
                     let content = std::mem::replace(&mut buffer, Buffer::unallocated());
                     let mut payload = C::load(content);
-                    let sent = self.send(&mut payload, is_end).await;
+                    let sent = self.send(&mut payload, follows).await;
                     buffer = C::unload(payload);
                     if sent.is_err() {
                         return (sent, buffer);
@@ -214,12 +215,12 @@ impl<C: Carrier> Http2Stream<C> {
         }
     }
 
-    async fn send(&self, payload: &mut C::Payload, is_end: bool) -> io::Result<()> {
+    async fn send(&self, payload: &mut C::Payload, follows: Follows) -> io::Result<()> {
         poll_fn(|context| {
             if self.ends.is_closed.get() {
                 return Poll::Ready(Err(ErrorKind::TimedOut.into()));
             }
-            self.carrier().poll_send(context, payload, is_end)
+            self.carrier().poll_send(context, payload, follows)
         })
         .await
     }

@@ -12,10 +12,11 @@ use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::http1::framing::BodyLength;
+use crate::http1::framing::{BodyLength, RequestKind};
 use crate::http2::body::RequestBody;
 use crate::http2::client::{Answer, Event, RequestReader, put_response};
 use crate::http2::connection::{Closed, Connection};
+use crate::http2::follows::Follows;
 use crate::http2::frame::ErrorCode;
 use crate::proxy::rt::buffer::Buffer;
 use crate::proxy::rt::clock::Deadlines;
@@ -32,8 +33,8 @@ pub struct UpstreamCarrier {
     id: Cell<u32>,
     inflow: RefCell<Inflow>,
     reader: RefCell<RequestReader>,
-    /// The request is HEAD.
-    is_head: Cell<bool>,
+    /// Of the request.
+    kind: Cell<RequestKind>,
     /// The backend wanted no more streams when it was to be opened.
     is_late: Cell<bool>,
     /// Waits until it is open.
@@ -43,11 +44,11 @@ pub struct UpstreamCarrier {
 }
 
 impl UpstreamCarrier {
-    fn begin(&self, reader: &RequestReader, text: &[u8], is_end: bool) -> io::Result<()> {
+    fn begin(&self, reader: &RequestReader, text: &[u8], follows: Follows) -> io::Result<()> {
         let target = reader.target(text);
-        self.is_head.set(target.method == b"HEAD");
+        self.kind.set(RequestKind { is_head: target.method == b"HEAD" });
         let opened = self.slot.codec().with(|connection| {
-            let opened = connection.open(target, reader.fields(text), is_end);
+            let opened = connection.open(target, reader.fields(text), follows);
             opened.inspect_err(|_| self.is_late.set(connection.is_leaving()))
         });
         self.id.set(opened.map_err(closed)?);
@@ -72,8 +73,8 @@ impl UpstreamCarrier {
         let Some(fields) = connection.take_head(id) else {
             return inflow.take(connection, id, buffer).map_err(invalid);
         };
-        let is_end = connection.is_bodiless(id);
-        let answer = put_response(buffer.as_vec(), &fields, self.is_head.get(), is_end);
+        let follows = connection.follows(id);
+        let answer = put_response(buffer.as_vec(), &fields, self.kind.get(), follows);
         connection.recycle(fields);
         match answer.map_err(invalid)? {
             Answer::Informational => Ok(Taken::Part),
@@ -125,8 +126,8 @@ impl Carrier for UpstreamCarrier {
         let mut reader = self.reader.borrow_mut();
         match reader.next(octets.unread_mut(), at).map_err(invalid)? {
             None => return Ok(Said::Nothing),
-            Some(Event::Data { range, is_end }) => return Ok(Said::Content { range, is_end }),
-            Some(Event::Head { is_end }) => self.begin(&reader, octets.unread(), is_end)?,
+            Some(Event::Data { range, follows }) => return Ok(Said::Content { range, follows }),
+            Some(Event::Head { follows }) => self.begin(&reader, octets.unread(), follows)?,
             Some(Event::End) => self.act(|connection, id| connection.end(id, reader.trailers()))?,
         }
         Ok(Said::Done)
@@ -144,12 +145,12 @@ impl Carrier for UpstreamCarrier {
         &self,
         context: &mut Context<'_>,
         octets: &mut Buffer,
-        is_end: bool,
+        follows: Follows,
     ) -> Poll<io::Result<()>> {
         let (id, codec) = (self.id.get(), self.slot.codec());
         loop {
-            let sent =
-                codec.with(|connection| connection.poll_data(context, id, octets.unread(), is_end));
+            let sent = codec
+                .with(|connection| connection.poll_data(context, id, octets.unread(), follows));
             octets.consume(ready!(sent).map_err(closed)?);
             if octets.is_empty() {
                 return Poll::Ready(Ok(()));
@@ -180,7 +181,7 @@ impl Http2Upstream {
             id: Cell::new(0),
             inflow: RefCell::new(Inflow { body, uncredited: 0, is_over: false }),
             reader: RefCell::new(RequestReader::new(scheme)),
-            is_head: Cell::new(false),
+            kind: Cell::default(),
             is_late: Cell::new(false),
             unopened: Cell::new(None),
             slot: found.slot,

@@ -145,7 +145,7 @@ impl<'a> Reply<'a> {
                 if let Err(error) = check_partial_response(self.octets.unread()) {
                     return Err(self.malformed(&error));
                 }
-                self.await_octets(informational > 0).await?;
+                self.await_octets(informational).await?;
                 continue;
             };
             if let Err(error) = parse_response(self.octets.unread(), end, self.call.kind, head) {
@@ -169,12 +169,12 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// More of a head. `is_begun`: something was said already.
-    async fn await_octets(&mut self, is_begun: bool) -> Result<(), Unanswered> {
+    /// More of a head, behind so many informational ones.
+    async fn await_octets(&mut self, informational: u32) -> Result<(), Unanswered> {
         let mut octets = std::mem::replace(&mut self.octets, Buffer::unallocated());
         let read = self.read(&mut octets, Flow::Waiting).await;
         self.octets = octets;
-        let is_begun = is_begun || !self.octets.is_empty();
+        let is_begun = informational > 0 || !self.octets.is_empty();
         let failure = if is_begun { Failure::Truncated } else { Failure::NoResponse };
         match read {
             Read::Octets => Ok(()),

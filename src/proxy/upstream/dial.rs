@@ -16,7 +16,7 @@ use crate::proxy::transport::tls::TlsStream;
 use crate::proxy::upstream::endpoint::Endpoint;
 use crate::proxy::upstream::failure::Failure;
 use crate::proxy::upstream::http2::Ground;
-use crate::proxy::upstream::pool::Channel;
+use crate::proxy::upstream::pool::{Channel, Freshness};
 use crate::proxy::upstream::upstreams::Upstreams;
 use crate::proxy::upstream::wire::CoreWire;
 use crate::telemetry::{self, Counter};
@@ -42,7 +42,7 @@ pub async fn open(
             stream,
             opened_at,
             served: 0,
-            is_reused: false,
+            freshness: Freshness::Fresh,
             keep_alive: None,
         })
     };
@@ -103,13 +103,13 @@ async fn open_stream(
     };
     let found = endpoint.http2.obtain(&ground, time, dial).await;
     let found = found.map_err(|failure| failed(address, failure, &"no stream of a connection"))?;
-    let is_reused = found.is_reused;
-    if is_reused {
+    let freshness = if found.is_reused { Freshness::Reused } else { Freshness::Fresh };
+    if found.is_reused {
         upstreams.telemetry.count(Counter::UpstreamReuses);
     }
     let stream = Http2Upstream::new(found, wire.scheme(), &upstreams.deadlines);
     let stream = Transport::Http2Upstream(Box::new(stream));
-    Ok(Channel { stream, opened_at: recent_millis(), served: 0, is_reused, keep_alive: None })
+    Ok(Channel { stream, opened_at: recent_millis(), served: 0, freshness, keep_alive: None })
 }
 
 /// The same, of one without TLS.

@@ -1,5 +1,7 @@
 //! Why an endpoint gave no response, and whether it is to blame. Pure.
 
+use super::pool::Freshness;
+
 /// How an attempt ended without a response that can be relayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -62,10 +64,12 @@ impl Failure {
     ///
     /// A reused connection that ended is the ordinary race of keep-alive and says nothing.
     #[must_use]
-    pub const fn is_endpoint_fault(self, is_reused: bool) -> bool {
+    pub const fn is_endpoint_fault(self, freshness: Freshness) -> bool {
         match self {
             Self::Local | Self::Refused => false,
-            Self::NothingSent | Self::NoResponse => !is_reused,
+            Self::NothingSent | Self::NoResponse => {
+                matches!(freshness, Freshness::Fresh)
+            }
             Self::Connect
             | Self::Tls
             | Self::ConnectTimeout
@@ -79,6 +83,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::Failure::*;
+    use super::Freshness;
 
     #[test]
     fn every_reason_is_explained_to_operators() {
@@ -93,11 +98,11 @@ mod tests {
 
     #[test]
     fn the_race_of_keep_alive_is_nobodys_fault() {
-        assert!(!NoResponse.is_endpoint_fault(true));
-        assert!(NoResponse.is_endpoint_fault(false));
-        assert!(!Refused.is_endpoint_fault(false));
-        assert!(Tls.is_endpoint_fault(true));
-        assert!(Timeout.is_endpoint_fault(true));
-        assert!(!Local.is_endpoint_fault(false));
+        assert!(!NoResponse.is_endpoint_fault(Freshness::Reused));
+        assert!(NoResponse.is_endpoint_fault(Freshness::Fresh));
+        assert!(!Refused.is_endpoint_fault(Freshness::Fresh));
+        assert!(Tls.is_endpoint_fault(Freshness::Reused));
+        assert!(Timeout.is_endpoint_fault(Freshness::Reused));
+        assert!(!Local.is_endpoint_fault(Freshness::Fresh));
     }
 }

@@ -13,6 +13,15 @@ use crate::model::Pools;
 use crate::proxy::rt::Peek;
 use crate::proxy::transport::Transport;
 
+/// Whether a way to an endpoint served a request before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// It did not.
+    Fresh,
+    /// It did, and may have ended since.
+    Reused,
+}
+
 /// A way to an endpoint: a connection, or a stream of one that is shared.
 pub struct Channel {
     /// What it is read from and written to.
@@ -21,8 +30,8 @@ pub struct Channel {
     pub opened_at: u64,
     /// Requests that went over it before.
     pub served: u32,
-    /// It served a request before.
-    pub is_reused: bool,
+    /// Whether it served a request before.
+    pub freshness: Freshness,
     /// How long the upstream said it keeps it (`Keep-Alive: timeout=N`), if it did.
     pub keep_alive: Option<Duration>,
 }
@@ -144,7 +153,7 @@ impl Pool {
             return false;
         }
         channel.stream.deadline().disarm();
-        channel.is_reused = true;
+        channel.freshness = Freshness::Reused;
         idle.push_back(Idle { channel, since: now });
         count.add(1);
         true

@@ -2,7 +2,7 @@
 
 use crate::model::BackendKey;
 use crate::table::Wire;
-use crate::tls::CoreClientTls;
+use crate::tls::{CoreClientTls, Sni};
 
 /// What a backend's connections speak, as one core sees it.
 pub struct CoreWire {
@@ -15,8 +15,11 @@ impl CoreWire {
     pub(super) fn new(key: &BackendKey, wire: &Wire) -> Self {
         let dial = key.dial.tls.as_deref();
         let name = dial.and_then(|dial| dial.server_name.as_ref());
-        let is_sent = dial.is_some_and(|dial| dial.sends_server_name);
-        let tls = wire.tls.as_ref().map(|tls| CoreClientTls::new(tls, name, is_sent));
+        let sni = match dial.is_some_and(|dial| dial.sends_server_name) {
+            true => Sni::Sent,
+            false => Sni::Withheld,
+        };
+        let tls = wire.tls.as_ref().map(|tls| CoreClientTls::new(tls, name, sni));
         Self { is_http2: wire.is_http2, tls }
     }
 

@@ -155,8 +155,7 @@ impl RequestSpans<'_> {
             self.put_former_names(&mut Attributes(out));
             self.put_object(&mut Attributes(out));
             // Mistakes of clients are none of ours.
-            let is_error = exchange.status == 0 || exchange.status >= 500;
-            put_outcome(out, exchange.status, is_error, None);
+            put_outcome(out, exchange.status, 500, None);
         });
     }
 
@@ -210,7 +209,7 @@ impl RequestSpans<'_> {
             Attributes(out).text("server.address", server.service.as_bytes());
             // To say 401 or 403 is what it is there for.
             let status = question.status.unwrap_or(0);
-            put_outcome(out, status, status == 0 || status >= 500, None);
+            put_outcome(out, status, 500, None);
         });
     }
 
@@ -227,15 +226,16 @@ impl RequestSpans<'_> {
                 attributes.number("http.request.resend_count", number as u64);
             }
             let status = attempt.status.unwrap_or(0);
-            let is_error = status == 0 || status >= 400 || attempt.reason.is_some();
-            put_outcome(out, status, is_error, attempt.reason);
+            put_outcome(out, status, 400, attempt.reason);
         });
         true
     }
 }
 
-/// Says what came of it; `reason`: why there is no answer, or only a part of one.
-fn put_outcome(out: &mut Vec<u8>, status: u16, is_error: bool, reason: Option<&str>) {
+/// Says what came of it; `errors`: the lowest status that is one; `reason`: why there is no answer,
+/// or only a part of one.
+fn put_outcome(out: &mut Vec<u8>, status: u16, errors: u16, reason: Option<&str>) {
+    let is_error = status == 0 || status >= errors || reason.is_some();
     let mut digits = itoa::Buffer::new();
     let class = if status == 0 { "_OTHER" } else { digits.format(status) };
     put_end(out, status, is_error.then(|| reason.unwrap_or(class)));

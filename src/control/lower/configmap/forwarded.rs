@@ -45,21 +45,20 @@ fn list(text: &str, globals: &mut Globals) -> Result<(), String> {
 }
 
 fn real_ip(text: &str, globals: &mut Globals) -> Result<(), String> {
-    believe(globals, flag(text)?, Believed::Address);
-    Ok(())
+    believe(globals, text, Believed::Address)
 }
 
 fn everything(text: &str, globals: &mut Globals) -> Result<(), String> {
-    believe(globals, flag(text)?, Believed::Everything);
-    Ok(())
+    believe(globals, text, Believed::Everything)
 }
 
 /// Of the keys that say so, the one that says most counts.
-fn believe(globals: &mut Globals, is_on: bool, what: Believed) {
+fn believe(globals: &mut Globals, text: &str, what: Believed) -> Result<(), String> {
     let believed = &mut globals.downstream.forwarded.believed;
-    if is_on && *believed < what {
+    if flag(text)? && *believed < what {
         *believed = what;
     }
+    Ok(())
 }
 
 fn field(text: &str, globals: &mut Globals) -> Result<(), String> {

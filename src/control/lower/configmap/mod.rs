@@ -69,7 +69,7 @@ impl InForce {
             Found::Object(entry) => self.take(reference, entry, options, &mut globals, &mut report),
             // Where it was read it was told.
             Found::Unreadable => globals.is_closed = self.0.is_empty(),
-            Found::Nothing => report.warning(missing(reference, self.0.is_empty())),
+            Found::Nothing => report.warning(missing(reference, self)),
         }
         for (name, value) in &self.0 {
             // Each was checked.
@@ -236,8 +236,8 @@ impl Key {
     }
 }
 
-fn missing(reference: &ObjectRef, was_never_there: bool) -> Finding {
-    let counts = match was_never_there {
+fn missing(reference: &ObjectRef, said: &InForce) -> Finding {
+    let counts = match said.0.is_empty() {
         true => "flags alone count",
         false => "what it said last stays in force until the next start",
     };

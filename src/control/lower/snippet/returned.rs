@@ -26,24 +26,23 @@ impl Returned {
 }
 
 pub(super) fn proxy_redirect(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
-    // What `default` replaces is the name of all backends, which none of them says.
-    let is_none = matches!(call.words[..], ["off" | "default"]);
     let said = &mut reading.snippet.returned.location;
-    replace(said, call, is_none, Case::Counts)?;
+    // What `default` replaces is the name of all backends, which none of them says.
+    replace(said, call, &["off", "default"], Case::Counts)?;
     note(reading, call);
     Ok(())
 }
 
 pub(super) fn cookie_domain(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let said = &mut reading.snippet.returned.cookie_domain;
-    replace(said, call, call.words == ["off"], Case::Ignored)?;
+    replace(said, call, &["off"], Case::Ignored)?;
     note(reading, call);
     Ok(())
 }
 
 pub(super) fn cookie_path(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let said = &mut reading.snippet.returned.cookie_path;
-    replace(said, call, call.words == ["off"], Case::Counts)?;
+    replace(said, call, &["off"], Case::Counts)?;
     note(reading, call);
     Ok(())
 }
@@ -57,12 +56,12 @@ fn note(reading: &mut Reading<'_>, call: &Call<'_>) {
 fn replace(
     said: &mut Option<Vec<Replacement>>,
     call: &Call<'_>,
-    is_none: bool,
+    none: &[&str],
     case: Case,
 ) -> Result<(), String> {
     let list = said.get_or_insert_default();
     match call.words[..] {
-        _ if is_none => list.clear(),
+        [word] if none.contains(&word) => list.clear(),
         _ if list.len() >= SCRIPT_REPLACEMENTS_MAX => {
             return Err(format!("there are more than {SCRIPT_REPLACEMENTS_MAX} of them"));
         }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use proptest::prelude::*;
 
 use super::super::super::PREFACE;
+use super::super::super::follows::Follows::{self, More, Nothing};
 use super::super::super::frame::{
     ErrorCode, FRAME_HEAD_BYTES, FrameHead, WINDOW_MAX, flag, kind, setting, settings,
 };
@@ -76,17 +77,22 @@ impl Pair {
         self.view.seen(&out)
     }
 
-    fn open(&mut self, is_end: bool) -> u32 {
-        self.client.open(TARGET, nothing(), is_end).unwrap()
+    fn open(&mut self, follows: Follows) -> u32 {
+        self.client.open(TARGET, nothing(), follows).unwrap()
     }
 
     fn arrival(&mut self, stream: u32) -> Poll<Result<Arrival, Closed>> {
         self.client.poll_arrival(stream, None)
     }
 
-    fn write(&mut self, stream: u32, octets: &[u8], is_end: bool) -> Poll<Result<usize, Closed>> {
+    fn write(
+        &mut self,
+        stream: u32,
+        octets: &[u8],
+        follows: Follows,
+    ) -> Poll<Result<usize, Closed>> {
         let context = Context::from_waker(Waker::noop());
-        self.client.poll_data(&context, stream, octets, is_end)
+        self.client.poll_data(&context, stream, octets, follows)
     }
 
     fn head(&mut self, stream: u32) -> String {
@@ -135,8 +141,8 @@ fn our_preface_and_settings_are_sent_first() {
 fn a_request_with_body_and_trailers_gets_its_heads_body_and_trailers() {
     let mut pair = Pair::new();
     let field = (&b"X-A"[..], &b"b"[..]);
-    let id = pair.client.open(TARGET, [field].into_iter(), false).unwrap();
-    assert_eq!(pair.write(id, b"hello", false), Poll::Ready(Ok(5)));
+    let id = pair.client.open(TARGET, [field].into_iter(), More).unwrap();
+    assert_eq!(pair.write(id, b"hello", More), Poll::Ready(Ok(5)));
     pair.client.end(id, Some([(&b"X-Sum"[..], &b"1"[..])].into_iter())).unwrap();
     assert_eq!(pair.client.end(id, Some(nothing())), Err(Closed), "one end");
     let asked = ":method: POST\n:scheme: http\n:authority: a\n:path: /x\nx-a: b\n";
@@ -158,7 +164,7 @@ fn a_request_with_body_and_trailers_gets_its_heads_body_and_trailers() {
         assert_eq!(pair.arrival(id), Poll::Ready(Ok(Arrival::Head)));
         assert_eq!(pair.head(id), text);
     }
-    assert!(!pair.client.is_bodiless(id));
+    assert_eq!(pair.client.follows(id), More);
     assert_eq!(pair.arrival(id), Poll::Ready(Ok(Arrival::Data)));
     assert_eq!(pair.client.unread(id), b"hello");
     pair.client.consume(id, 5);
@@ -167,11 +173,11 @@ fn a_request_with_body_and_trailers_gets_its_heads_body_and_trailers() {
     pair.client.release(id);
     assert_eq!((pair.seen(), pair.client.stream_count()), (vec![], 0));
     // The next one has memory that was used, and nothing of what was in it.
-    let id = pair.open(true);
+    let id = pair.open(Nothing);
     assert_eq!(pair.arrival(id), Poll::Pending);
     pair.send(&ok(id));
     assert_eq!(pair.head(id), ":status: 200\n");
-    assert!(pair.client.is_bodiless(id));
+    assert_eq!(pair.client.follows(id), Nothing);
     let plain = ":method: POST\n:scheme: http\n:authority: a\n:path: /x\n";
     assert_eq!(pair.seen(), [Seen::Head(3, plain.to_owned(), true)]);
 }
@@ -189,7 +195,7 @@ fn pseudo_fields_are_short() {
     ];
     for (target, expected) in rows {
         let RequestTarget { method, scheme, authority, path } = target;
-        pair.client.open(target, nothing(), true).unwrap();
+        pair.client.open(target, nothing(), Nothing).unwrap();
         let out = pair.client.take_output();
         if authority.is_none() {
             assert_eq!(&out[FRAME_HEAD_BYTES..], expected);
@@ -211,11 +217,11 @@ fn pseudo_fields_are_short() {
 fn check(name: &str, octets: &[u8], expected: Result<&[Seen], ErrorCode>) {
     let start = || {
         let mut pair = Pair::new();
-        pair.open(true);
+        pair.open(Nothing);
         pair.send(&ok(1));
         pair.head(1);
         pair.client.release(1);
-        pair.open(false);
+        pair.open(More);
         pair.seen();
         pair
     };
@@ -230,7 +236,7 @@ fn check(name: &str, octets: &[u8], expected: Result<&[Seen], ErrorCode>) {
             assert!(whole.client.is_over() && whole.client.is_closed(3), "{name}");
             assert!(!whole.client.is_refused(3), "{name}");
             assert_eq!(whole.client.receive(&ok(9), 0), Ok(()), "no longer read");
-            assert_eq!(whole.client.open(TARGET, nothing(), true), Err(Closed));
+            assert_eq!(whole.client.open(TARGET, nothing(), Nothing), Err(Closed));
         }
     }
     for step in [1, 7] {
@@ -369,7 +375,7 @@ fn whoever_does_not_speak_http2_is_left() {
 #[test]
 fn heads_that_wait_are_few_octets() {
     let mut pair = Pair::new();
-    let id = pair.open(true);
+    let id = pair.open(Nothing);
     let value = "\u{1}".repeat(60_000);
     let octets = block(&[(":status", "103"), ("x", &value)]);
     let frames = frames_of(&octets, 0, id);
@@ -384,7 +390,7 @@ fn heads_that_wait_are_few_octets() {
 #[test]
 fn frames_that_cross_our_resets_are_ignored() {
     let mut pair = Pair::new();
-    let ids: Vec<u32> = (0..2 * HTTP2_RESET_STREAMS_MAX).map(|_| pair.open(true)).collect();
+    let ids: Vec<u32> = (0..2 * HTTP2_RESET_STREAMS_MAX).map(|_| pair.open(Nothing)).collect();
     for id in ids.iter().rev() {
         pair.client.release(*id);
     }
@@ -400,11 +406,11 @@ fn frames_that_cross_our_resets_are_ignored() {
 fn a_backend_that_makes_us_reset_streams_is_left() {
     let mut pair = Pair::new();
     for _ in 0..HTTP2_LOCAL_RESETS_MAX {
-        let id = pair.open(true);
+        let id = pair.open(Nothing);
         pair.send(&data(id, b"x", 0));
         pair.client.release(id);
     }
-    let id = pair.open(true);
+    let id = pair.open(Nothing);
     let ended = pair.client.receive(&data(id, b"x", 0), 0).unwrap_err();
     assert_eq!(ended.code, ErrorCode::EnhanceYourCalm);
 }
@@ -414,7 +420,7 @@ fn a_backend_that_makes_us_reset_streams_is_left() {
 fn floods_end_and_refusals_do_not() {
     let mut pair = Pair::new();
     for _ in 0..20_000 {
-        let id = pair.open(true);
+        let id = pair.open(Nothing);
         pair.send(&reset(id));
         pair.client.release(id);
         pair.seen();
@@ -432,20 +438,20 @@ fn floods_end_and_refusals_do_not() {
 #[test]
 fn streams_above_goaway_are_refused_and_the_others_end() {
     let mut pair = Pair::new();
-    let ids: Vec<u32> = (0..4).map(|_| pair.open(false)).collect();
+    let ids: Vec<u32> = (0..4).map(|_| pair.open(More)).collect();
     pair.seen();
     pair.send(&goaway(WINDOW_MAX, ErrorCode::NoError));
     assert_eq!((pair.client.streams_allowed(), pair.client.is_spent()), (0, true));
-    assert_eq!(pair.client.open(TARGET, nothing(), true), Err(Closed));
+    assert_eq!(pair.client.open(TARGET, nothing(), Nothing), Err(Closed));
     assert!(pair.client.is_leaving());
     pair.send(&[ok(ids[3]), goaway(3, ErrorCode::EnhanceYourCalm)].concat());
     let refused: Vec<_> = ids.iter().map(|id| pair.client.is_refused(*id)).collect();
     // The last one has its whole response.
     assert_eq!(refused, [false, false, true, false]);
     assert_eq!(pair.arrival(ids[2]), Poll::Ready(Err(Closed)));
-    assert_eq!(pair.write(ids[2], b"x", true), Poll::Ready(Err(Closed)));
+    assert_eq!(pair.write(ids[2], b"x", Nothing), Poll::Ready(Err(Closed)));
     assert_eq!(pair.head(ids[3]), ":status: 200\n");
-    assert_eq!(pair.write(ids[1], b"x", true), Poll::Ready(Ok(1)));
+    assert_eq!(pair.write(ids[1], b"x", Nothing), Poll::Ready(Ok(1)));
     pair.send(&ok(ids[1]));
     for id in ids {
         assert!(!pair.client.is_over());
@@ -461,7 +467,7 @@ fn a_reset_says_whether_anything_was_done() {
     let mut pair = Pair::new();
     let rst = |id, code: u32| frame(kind::RST_STREAM, 0, id, &code.to_be_bytes());
     for (code, is_refused) in [(ErrorCode::RefusedStream as u32, true), (8, false), (77, false)] {
-        let id = pair.open(false);
+        let id = pair.open(More);
         pair.send(&rst(id, code));
         assert_eq!((pair.client.is_refused(id), pair.client.is_closed(id)), (is_refused, true));
         pair.client.release(id);
@@ -481,11 +487,11 @@ fn a_whole_response_outlives_its_stream() {
     ];
     for end in enders {
         let mut pair = Pair::new();
-        let (id, other) = (pair.open(false), pair.open(false));
+        let (id, other) = (pair.open(More), pair.open(More));
         pair.send(&[head(id, "200", 0), data(id, b"all", flag::END_STREAM)].concat());
         pair.send(&[head(other, "200", 0), data(other, b"part", 0)].concat());
         end(&mut pair, id);
-        assert_eq!(pair.write(id, b"x", true), Poll::Ready(Err(Closed)));
+        assert_eq!(pair.write(id, b"x", Nothing), Poll::Ready(Err(Closed)));
         assert_eq!(pair.head(id), ":status: 200\n");
         assert_eq!(pair.client.unread(id), b"all");
         pair.client.consume(id, 3);
@@ -500,7 +506,7 @@ fn a_whole_response_outlives_its_stream() {
 #[test]
 fn a_connection_that_is_left_ends_with_its_last_stream() {
     let mut pair = Pair::new();
-    let id = pair.open(false);
+    let id = pair.open(More);
     pair.client.retire();
     assert!(!pair.client.is_over() && pair.client.is_spent());
     pair.client.reset(id, ErrorCode::Cancel);
@@ -513,7 +519,7 @@ fn a_connection_that_is_left_ends_with_its_last_stream() {
 #[test]
 fn a_malformed_response_costs_its_stream() {
     let mut pair = Pair::new();
-    let (id, other) = (pair.open(false), pair.open(true));
+    let (id, other) = (pair.open(More), pair.open(Nothing));
     pair.seen();
     pair.client.reset(id, ErrorCode::ProtocolError);
     pair.client.reset(id, ErrorCode::ProtocolError);
@@ -542,22 +548,22 @@ fn a_probe_waits_for_its_own_answer() {
 fn streams_and_windows_follow_the_settings() {
     let mut pair = Pair::new();
     assert_eq!(pair.client.streams_allowed(), u32::MAX);
-    let id = pair.open(false);
+    let id = pair.open(More);
     pair.send(&[setting_of(3, 7), setting_of(4, 5)].concat());
     assert_eq!(pair.client.streams_allowed(), 7);
-    assert_eq!(pair.write(id, &[0; 9], true), Poll::Ready(Ok(5)));
-    assert_eq!(pair.write(id, &[0; 4], true), Poll::Pending);
+    assert_eq!(pair.write(id, &[0; 9], Nothing), Poll::Ready(Ok(5)));
+    assert_eq!(pair.write(id, &[0; 4], Nothing), Poll::Pending);
     pair.send(&setting_of(4, 2));
     pair.send(&update(id, 4));
-    assert_eq!(pair.write(id, &[0; 4], true), Poll::Ready(Ok(1)));
+    assert_eq!(pair.write(id, &[0; 4], Nothing), Poll::Ready(Ok(1)));
     pair.send(&[setting_of(3, 0), setting_of(4, 9)].concat());
     assert_eq!(pair.client.streams_allowed(), 0);
-    assert_eq!(pair.write(id, &[0; 3], true), Poll::Ready(Ok(3)));
+    assert_eq!(pair.write(id, &[0; 3], Nothing), Poll::Ready(Ok(3)));
     assert!(!pair.client.is_spent(), "it may allow some again");
 }
 
 fn response(pair: &mut Pair) -> u32 {
-    let id = pair.open(true);
+    let id = pair.open(Nothing);
     pair.send(&head(id, "200", 0));
     pair.head(id);
     id
@@ -660,7 +666,7 @@ proptest! {
         let octets = [head(1, "200", 0), octets].concat();
         let run = |step: usize| {
             let mut pair = Pair::new();
-            let ids: Vec<u32> = (0..4).map(|_| pair.open(false)).collect();
+            let ids: Vec<u32> = (0..4).map(|_| pair.open(More)).collect();
             for piece in octets.chunks(step) {
                 if pair.client.receive(piece, 0).is_err() {
                     break;

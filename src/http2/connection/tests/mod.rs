@@ -4,6 +4,7 @@ mod client;
 mod peers;
 mod server;
 
+use super::super::follows::Follows;
 use super::super::frame::{ErrorCode, FRAME_HEAD_BYTES, FrameHead, flag, kind, put_frame_head};
 use super::super::hpack::{Decoder, FieldList, put_field};
 use crate::limits::HTTP2_FRAME_BYTES_MAX;
@@ -104,9 +105,9 @@ impl View {
                 kind::HEADERS | kind::CONTINUATION => {
                     let (stream, is_end) = *block.get_or_insert((head.stream, is_end));
                     assert_eq!(stream, head.stream);
-                    let is_whole = head.flags & flag::END_HEADERS != 0;
-                    self.decoder.decode(payload, is_whole, &mut self.block).unwrap();
-                    if is_whole {
+                    let follows = Follows::read(head.flags, flag::END_HEADERS);
+                    self.decoder.decode(payload, follows, &mut self.block).unwrap();
+                    if follows == Follows::Nothing {
                         let text = lines(&self.block);
                         self.block.clear();
                         seen.push(Seen::Head(stream, text, is_end));

@@ -15,11 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::super::super::body::RequestBody;
 use super::super::super::client::{self, Answer, RequestReader, put_response};
+use super::super::super::follows::Follows;
 use super::super::super::request::{Facts, RequestShape, put_request};
 use super::super::super::response::{Event, ResponseReader};
 use super::super::{Arrival, Connection, Opened, WindowBudget};
 use crate::http1::body::{BodyDecoder, Sender};
-use crate::http1::framing::BodyLength;
+use crate::http1::framing::{BodyLength, RequestKind};
 use crate::http1::head::HeadScan;
 use crate::limits::HTTP2_STREAMS_MAX;
 
@@ -71,9 +72,9 @@ impl NearServer {
     /// Takes octets in and works on; gives octets.
     fn turn(&mut self, octets: &[u8]) -> Vec<u8> {
         assert_eq!(self.server.receive(octets, 0), Ok(()));
-        while let Some(Opened { id, fields, is_end }) = self.server.opened() {
+        while let Some(Opened { id, fields, follows }) = self.server.opened() {
             let mut text = Vec::new();
-            let facts = Facts { is_secure: false, is_end, whole: None };
+            let facts = Facts { is_secure: false, follows, whole: None };
             let shape = put_request(&mut text, &fields, facts, || [7; 16]).unwrap();
             self.server.recycle(fields);
             let body = RequestBody::new(shape);
@@ -141,15 +142,15 @@ impl Asked {
                 Event::Informational { status } => {
                     server.inform(self.id, status, reader.fields(rest)).unwrap();
                 }
-                Event::Head { status, is_end } => {
-                    server.respond(self.id, status, reader.fields(rest), is_end).unwrap();
+                Event::Head { status, follows } => {
+                    server.respond(self.id, status, reader.fields(rest), follows).unwrap();
                 }
-                Event::Data { range, is_end } => {
+                Event::Data { range, follows } => {
                     // In these tests the client takes all that it asked for.
                     let octets = &rest[range];
                     let mut sent = 0;
                     while sent < octets.len() {
-                        let polled = server.poll_data(&noop(), self.id, &octets[sent..], is_end);
+                        let polled = server.poll_data(&noop(), self.id, &octets[sent..], follows);
                         let Poll::Ready(Ok(count)) = polled else { panic!("no room at {sent}") };
                         sent += count;
                     }
@@ -242,7 +243,7 @@ struct Asking {
     reader: RequestReader,
     octets: Vec<u8>,
     at: usize,
-    content: Option<(Range<usize>, bool)>,
+    content: Option<(Range<usize>, Follows)>,
     body: Option<RequestBody>,
     answer: Vec<u8>,
     is_over: bool,
@@ -257,9 +258,9 @@ impl Asking {
 
     fn send(&mut self, client: &mut Connection) {
         loop {
-            if let Some((range, is_end)) = &mut self.content {
+            if let Some((range, follows)) = &mut self.content {
                 let octets = &self.octets[range.clone()];
-                match client.poll_data(&noop(), self.id, octets, *is_end) {
+                match client.poll_data(&noop(), self.id, octets, *follows) {
                     Poll::Pending => return,
                     Poll::Ready(sent) => range.start += sent.unwrap(),
                 }
@@ -270,12 +271,14 @@ impl Asking {
             }
             match self.reader.next(&mut self.octets, &mut self.at).unwrap() {
                 None => return,
-                Some(client::Event::Head { is_end }) => {
+                Some(client::Event::Head { follows }) => {
                     let target = self.reader.target(&self.octets);
                     self.id =
-                        client.open(target, self.reader.fields(&self.octets), is_end).unwrap();
+                        client.open(target, self.reader.fields(&self.octets), follows).unwrap();
                 }
-                Some(client::Event::Data { range, is_end }) => self.content = Some((range, is_end)),
+                Some(client::Event::Data { range, follows }) => {
+                    self.content = Some((range, follows))
+                }
                 Some(client::Event::End) => client.end(self.id, self.reader.trailers()).unwrap(),
             }
         }
@@ -287,8 +290,10 @@ impl Asking {
             match arrival.unwrap() {
                 Arrival::Head => {
                     let fields = client.take_head(id).unwrap();
-                    let is_end = client.is_bodiless(id);
-                    match put_response(&mut self.answer, &fields, false, is_end).unwrap() {
+                    let follows = client.follows(id);
+                    match put_response(&mut self.answer, &fields, RequestKind::default(), follows)
+                        .unwrap()
+                    {
                         Answer::Informational => self.answer.clear(),
                         Answer::Final(length) => self.body = Some(RequestBody::of_length(length)),
                     }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use proptest::prelude::*;
 
 use super::super::super::PREFACE;
+use super::super::super::follows::Follows::{self, More, Nothing};
 use super::super::super::frame::{
     ErrorCode, FRAME_HEAD_BYTES, FrameHead, WINDOW_MAX, flag, kind, setting, settings,
 };
@@ -70,13 +71,13 @@ impl Pair {
     }
 
     /// Sends all of `octets` that go now.
-    fn write(&mut self, stream: u32, octets: usize, is_end: bool) -> usize {
+    fn write(&mut self, stream: u32, octets: usize, follows: Follows) -> usize {
         let context = Context::from_waker(Waker::noop());
         let octets = vec![b'x'; octets];
         let mut at = 0;
         while at < octets.len()
             && let Poll::Ready(sent) =
-                self.server.poll_data(&context, stream, &octets[at..], is_end)
+                self.server.poll_data(&context, stream, &octets[at..], follows)
         {
             at += sent.unwrap();
         }
@@ -84,7 +85,7 @@ impl Pair {
     }
 
     fn respond(&mut self, stream: u32) {
-        self.server.respond(stream, 200, nothing(), false).unwrap();
+        self.server.respond(stream, 200, nothing(), More).unwrap();
     }
 }
 
@@ -130,10 +131,10 @@ fn a_request_with_body_and_trailers_is_answered_with_trailers() {
     assert_eq!(pair.server.poll_arrival(1, None), Poll::Ready(Ok(Arrival::End)));
     assert_eq!(pair.server.take_trailers(1).unwrap(), b"x-sum: c0ffee\r\n");
     pair.server.inform(1, 103, [(&b"Link"[..], &b"</a>"[..])].into_iter()).unwrap();
-    pair.server.respond(1, 200, [(&b"X-A"[..], &b"b"[..])].into_iter(), false).unwrap();
-    assert_eq!(pair.server.respond(1, 200, nothing(), false), Err(Closed), "one head");
+    pair.server.respond(1, 200, [(&b"X-A"[..], &b"b"[..])].into_iter(), More).unwrap();
+    assert_eq!(pair.server.respond(1, 200, nothing(), More), Err(Closed), "one head");
     assert_eq!(pair.server.inform(1, 103, nothing()), Err(Closed), "behind the head");
-    assert_eq!(pair.write(1, 3, false), 3);
+    assert_eq!(pair.write(1, 3, More), 3);
     pair.server.end(1, Some([(&b"Grpc-Status"[..], &b"0"[..])].into_iter())).unwrap();
     assert_eq!(pair.server.end(1, Some(nothing())), Err(Closed), "one end");
     pair.server.release(1);
@@ -156,9 +157,9 @@ fn a_response_may_end_with_its_head_its_data_or_an_empty_frame() {
     for stream in [1, 3, 5] {
         pair.open(stream, &get(stream));
     }
-    pair.server.respond(1, 204, nothing(), true).unwrap();
+    pair.server.respond(1, 204, nothing(), Nothing).unwrap();
     pair.respond(3);
-    assert_eq!(pair.write(3, 2, true), 2);
+    assert_eq!(pair.write(3, 2, Nothing), 2);
     pair.respond(5);
     pair.server.end(5, None::<std::iter::Empty<_>>).unwrap();
     let head = |stream, text: &str, is_end| Seen::Head(stream, text.to_owned(), is_end);
@@ -198,7 +199,7 @@ fn large_heads_pass_both_ways() {
     let (name, found) = opened.fields.iter().last().unwrap();
     assert_eq!((name, found), (&b"x-large"[..], value.as_bytes()));
     let field = (&b"x-large"[..], value.as_bytes());
-    pair.server.respond(1, 200, [field, field].into_iter(), true).unwrap();
+    pair.server.respond(1, 200, [field, field].into_iter(), Nothing).unwrap();
     let line = format!("x-large: {value}\n");
     assert_eq!(pair.seen(), [Seen::Head(1, format!("{OK}{line}{line}"), true)]);
 }
@@ -212,7 +213,7 @@ fn check(name: &str, octets: &[u8], expected: Result<&[Seen], ErrorCode>) {
     let start = || {
         let mut pair = Pair::new();
         pair.open(1, &get(1));
-        pair.server.respond(1, 200, nothing(), true).unwrap();
+        pair.server.respond(1, 200, nothing(), Nothing).unwrap();
         pair.server.release(1);
         pair.open(3, &post(3));
         pair.respond(3);
@@ -394,7 +395,7 @@ fn a_malformed_request_is_answered_with_400_unless_something_was_said() {
     for stream in [1, 3, 5] {
         pair.server.refuse(stream);
         assert!(pair.server.is_closed(stream));
-        assert_eq!(pair.server.respond(stream, 200, nothing(), true), Err(Closed));
+        assert_eq!(pair.server.respond(stream, 200, nothing(), Nothing), Err(Closed));
         pair.server.refuse(stream);
         pair.server.release(stream);
     }
@@ -442,7 +443,7 @@ fn streams_that_end_well_make_up_for_errors() {
         pair.send(&update(wrong, 0));
         pair.server.release(wrong);
         pair.open(right, &get(right));
-        pair.server.respond(right, 200, nothing(), true).unwrap();
+        pair.server.respond(right, 200, nothing(), Nothing).unwrap();
         pair.server.release(right);
         pair.seen();
     }
@@ -474,14 +475,14 @@ fn the_windows_of_the_client_are_kept() {
     pair.send(&setting_of(4, 5));
     pair.open(1, &get(1));
     pair.respond(1);
-    assert_eq!(pair.write(1, 100, true), 5);
+    assert_eq!(pair.write(1, 100, Nothing), 5);
     pair.send(&setting_of(4, 2));
     pair.send(&update(1, 3));
-    assert_eq!(pair.write(1, 95, true), 0, "the window is 0");
+    assert_eq!(pair.write(1, 95, Nothing), 0, "the window is 0");
     pair.send(&update(1, 1));
-    assert_eq!(pair.write(1, 95, true), 1);
+    assert_eq!(pair.write(1, 95, Nothing), 1);
     pair.send(&setting_of(4, 65_535));
-    assert_eq!(pair.write(1, 94, true), 94);
+    assert_eq!(pair.write(1, 94, Nothing), 94);
     let sent: Vec<_> =
         pair.seen().into_iter().filter(|seen| matches!(seen, Seen::Data(..))).collect();
     assert_eq!(sent, [Seen::Data(1, 5, false), Seen::Data(1, 1, false), Seen::Data(1, 94, true)]);
@@ -493,7 +494,7 @@ fn a_frame_is_at_most_as_large_as_any_client_takes() {
     pair.send(&setting_of(5, 1 << 20));
     pair.open(1, &get(1));
     pair.respond(1);
-    assert_eq!(pair.write(1, 40_000, true), 40_000);
+    assert_eq!(pair.write(1, 40_000, Nothing), 40_000);
     let sent: Vec<_> =
         pair.seen().into_iter().filter(|seen| matches!(seen, Seen::Data(..))).collect();
     let sizes = [(16_384, false), (16_384, false), (7232, true)];
@@ -510,21 +511,21 @@ fn waiting_streams_take_turns() {
         pair.open(stream, &get(stream));
         pair.respond(stream);
     }
-    assert_eq!(pair.write(1, 1 << 20, false), 65_535, "all that the connection has");
+    assert_eq!(pair.write(1, 1 << 20, More), 65_535, "all that the connection has");
     for stream in [3, 5, 7] {
-        assert_eq!(pair.write(stream, 1 << 20, false), 0);
+        assert_eq!(pair.write(stream, 1 << 20, More), 0);
     }
     pair.seen();
     // The one at the front is given up.
     pair.send(&reset(1));
     pair.send(&update(0, 40_000));
-    assert_eq!(pair.write(5, 1 << 20, false), 0, "not its turn");
-    assert_eq!(pair.write(3, 1 << 20, false), 16_384);
-    assert_eq!(pair.write(3, 1 << 20, false), 0);
-    assert_eq!(pair.write(7, 1 << 20, false), 0);
-    assert_eq!(pair.write(5, 1 << 20, false), 16_384);
-    assert_eq!(pair.write(7, 5000, true), 5000);
-    assert_eq!(pair.write(3, 1 << 20, false), 40_000 - 2 * 16_384 - 5000);
+    assert_eq!(pair.write(5, 1 << 20, More), 0, "not its turn");
+    assert_eq!(pair.write(3, 1 << 20, More), 16_384);
+    assert_eq!(pair.write(3, 1 << 20, More), 0);
+    assert_eq!(pair.write(7, 1 << 20, More), 0);
+    assert_eq!(pair.write(5, 1 << 20, More), 16_384);
+    assert_eq!(pair.write(7, 5000, Nothing), 5000);
+    assert_eq!(pair.write(3, 1 << 20, More), 40_000 - 2 * 16_384 - 5000);
     pair.server.release(5);
     pair.server.release(3);
     assert!(pair.server.turn.is_empty());
@@ -536,7 +537,7 @@ fn what_waits_to_be_sent_is_bounded() {
     pair.send(&[setting_of(4, WINDOW_MAX), update(0, 1 << 30)].concat());
     pair.open(1, &get(1));
     pair.respond(1);
-    let sent = pair.write(1, 10 << 20, false);
+    let sent = pair.write(1, 10 << 20, More);
     assert!(
         sent >= HTTP2_OUTBOX_BYTES_MAX
             && pair.server.output_len() < HTTP2_OUTBOX_BYTES_MAX + 20_000
@@ -544,7 +545,7 @@ fn what_waits_to_be_sent_is_bounded() {
     assert!(pair.server.wakes().is_empty());
     pair.seen();
     assert_eq!(pair.server.wakes().len(), 1, "there is room again");
-    assert!(pair.write(1, 1, false) == 1);
+    assert!(pair.write(1, 1, More) == 1);
 }
 
 #[test]
@@ -651,7 +652,7 @@ fn a_drain_serves_what_goaway_names() {
     assert!(pair.server.opened().is_none());
     for stream in [1, 3] {
         assert!(!pair.server.is_over());
-        pair.server.respond(stream, 200, nothing(), true).unwrap();
+        pair.server.respond(stream, 200, nothing(), Nothing).unwrap();
         pair.server.release(stream);
     }
     assert!(pair.server.is_over());
@@ -668,7 +669,7 @@ fn the_end_of_the_connection_fails_its_streams() {
     pair.server.disconnect();
     assert_eq!(pair.server.wakes().len(), 1);
     assert_eq!(pair.server.poll_arrival(1, None), Poll::Ready(Err(Closed)));
-    assert_eq!(pair.server.respond(1, 200, nothing(), true), Err(Closed));
+    assert_eq!(pair.server.respond(1, 200, nothing(), Nothing), Err(Closed));
     pair.server.release(1);
     pair.server.begin_drain();
     pair.server.abort(ErrorCode::InternalError);
@@ -682,7 +683,7 @@ fn a_stream_that_is_let_go_of_says_how_it_ended() {
         pair.open(stream, &post(stream));
     }
     pair.server.release(1);
-    pair.server.respond(3, 200, nothing(), true).unwrap();
+    pair.server.respond(3, 200, nothing(), Nothing).unwrap();
     pair.server.release(3);
     pair.respond(5);
     pair.server.reset(5, ErrorCode::InternalError);
@@ -697,7 +698,7 @@ fn a_table_that_the_client_makes_smaller_is_acknowledged() {
     let mut pair = Pair::new();
     pair.send(&setting_of(1, 0));
     pair.open(1, &get(1));
-    pair.server.respond(1, 200, nothing(), true).unwrap();
+    pair.server.respond(1, 200, nothing(), Nothing).unwrap();
     let out = pair.server.take_output();
     assert!(out.ends_with(&[0x20, 0x88]), "{out:?}");
 }

@@ -111,7 +111,8 @@ fn password(reader: &mut Reader<'_, '_>) -> Result<Option<PasswordFile>, ()> {
     let secret = reader.named(SECRET, NameForm::Short, UNTIL);
     let (form, challenge) = (form(reader), challenge(reader));
     let Some(kind) = reader.text(TYPE) else {
-        return without_type(reader, secret.is_some() || form.is_err()).map(|()| None);
+        without_type(reader);
+        return if secret.is_some() || form.is_err() { Err(()) } else { Ok(None) };
     };
     if kind != "basic" {
         let why = match kind {
@@ -130,7 +131,7 @@ fn password(reader: &mut Reader<'_, '_>) -> Result<Option<PasswordFile>, ()> {
 }
 
 /// Whoever names users wants to keep all others out, also where the word for it is missing.
-fn without_type(reader: &mut Reader<'_, '_>, is_guarded: bool) -> Result<(), ()> {
+fn without_type(reader: &mut Reader<'_, '_>) {
     for name in [SECRET, FORM, REALM] {
         let Some(text) = reader.text(name) else { continue };
         let why = "without auth-type nobody is asked for a password.";
@@ -139,7 +140,6 @@ fn without_type(reader: &mut Reader<'_, '_>, is_guarded: bool) -> Result<(), ()>
             _ => reader.doubtful(name, text, why, "Add auth-type and auth-secret, or remove it."),
         }
     }
-    if is_guarded { Err(()) } else { Ok(()) }
 }
 
 fn form(reader: &mut Reader<'_, '_>) -> Result<UsersForm, ()> {

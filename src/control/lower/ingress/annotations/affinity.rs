@@ -80,7 +80,7 @@ fn cookie(reader: &mut Reader<'_, '_>) -> SessionCookie {
     SessionCookie {
         name: text(reader, NAME, is_basic).unwrap_or(DEFAULT_NAME).into(),
         mode: mode(reader),
-        on_failure: match reader.flag(CHANGE, false) {
+        on_failure: match reader.flag(CHANGE).unwrap_or(false) {
             true => OnFailure::Changed,
             false => OnFailure::Kept,
         },
@@ -89,7 +89,11 @@ fn cookie(reader: &mut Reader<'_, '_>) -> SessionCookie {
         expires: seconds(reader, EXPIRES),
         max_age: seconds(reader, MAX_AGE),
         // False is the default, which is no less than this.
-        secure: if reader.flag(SECURE, false) { Secure::Always } else { Secure::OverHttps },
+        secure: if reader.flag(SECURE).unwrap_or(false) {
+            Secure::Always
+        } else {
+            Secure::OverHttps
+        },
         same_site: same_site(reader),
     }
 }
@@ -117,7 +121,7 @@ fn mode(reader: &mut Reader<'_, '_>) -> SessionMode {
 }
 
 fn same_site(reader: &mut Reader<'_, '_>) -> Option<SameSite> {
-    let is_conditional = reader.flag(CONDITIONAL, false);
+    let is_conditional = reader.flag(CONDITIONAL).unwrap_or(false);
     let text = reader.text(SAME_SITE)?;
     match text.to_ascii_lowercase().as_str() {
         "none" if is_conditional => Some(SameSite::NoneWhereKnown),

@@ -70,7 +70,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     version(reader, settings);
     settings.policies.balance = balance(reader);
     settings.policies.binding = hash(reader).map(|by| Arc::new(Binding::Hash(by)));
-    if reader.flag(SERVICE, false) {
+    if reader.flag(SERVICE).unwrap_or(false) {
         settings.upstream.reach = Reach::Service;
     }
     connection(reader, settings);
@@ -169,7 +169,7 @@ pub(crate) fn known_balance(text: &str) -> Option<Balance> {
 }
 
 fn hash(reader: &mut Reader<'_, '_>) -> Option<HashBy> {
-    let is_subset = reader.flag(SUBSET, false);
+    let is_subset = reader.flag(SUBSET).unwrap_or(false);
     let size = group_size(reader);
     let text = reader.text(HASH_BY)?;
     let why = match Text::new(text, |_| false) {

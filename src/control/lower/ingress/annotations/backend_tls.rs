@@ -66,8 +66,8 @@ pub(crate) fn verify_field() -> String {
 /// a connection less safe: a Secret that cannot be used is one that does not exist, and to verify
 /// is the default of what is unreadable.
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    let verify = switch(reader, VERIFY, true, "until then certificates are verified");
-    let sends_server_name = switch(reader, SERVER_NAME, false, "until then no name is sent");
+    let verify = switch(reader, VERIFY, "until then certificates are verified").unwrap_or(true);
+    let sends_server_name = switch(reader, SERVER_NAME, "until then no name is sent");
     let name = reader.text(NAME);
     let server_name = name.and_then(server_name);
     if let (Some(text), None) = (name, &server_name) {
@@ -87,7 +87,7 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
         authorities: DialAuthorities::Secret,
         names: None,
         server_name,
-        sends_server_name,
+        sends_server_name: sends_server_name.unwrap_or(false),
         depth: verify.then_some(depth),
         version: version(reader),
         suites: cipher_list::read(reader, CIPHERS, ALL_SUITES),
@@ -115,20 +115,20 @@ pub(crate) fn parse_versions(text: &str) -> Option<Option<TlsVersion>> {
     }
 }
 
-/// `on` or `off`; `until` says what `if_invalid` means.
-fn switch(reader: &mut Reader<'_, '_>, name: &str, if_invalid: bool, until: &str) -> bool {
+/// `on` or `off`; `None`: it is neither, and `until` says what comes of that.
+fn switch(reader: &mut Reader<'_, '_>, name: &str, until: &str) -> Option<bool> {
     match reader.text(name) {
-        None | Some("off") => false,
-        Some("on") => true,
+        None | Some("off") => Some(false),
+        Some("on") => Some(true),
         // There it is the default, which anything else is taken for.
         Some(text) if parse_bool(text) == Some(false) || text.eq_ignore_ascii_case("off") => {
             reader.taken_for(name, text, "off", "Write on or off.");
-            false
+            Some(false)
         }
         Some(text) => {
             let advice = format!("Write on or off; {until}.");
             reader.invalid(name, text, "it is neither on nor off.", &advice);
-            if_invalid
+            None
         }
     }
 }

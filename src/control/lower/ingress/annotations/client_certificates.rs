@@ -61,14 +61,11 @@ pub(crate) fn secret_field() -> String {
 
 /// What cannot be understood lets nobody in.
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    let passes_certificate = reader.flag(PASS, false);
-    settings.client_auth = client_auth(reader, passes_certificate);
+    settings.client_auth = client_auth(reader);
 }
 
-fn client_auth(
-    reader: &mut Reader<'_, '_>,
-    passes_certificate: bool,
-) -> Option<ClientCertificates> {
+fn client_auth(reader: &mut Reader<'_, '_>) -> Option<ClientCertificates> {
+    let passes_certificate = reader.flag(PASS).unwrap_or(false);
     let subject = subject(reader);
     let page = page(reader);
     if reader.text(SECRET).is_none() {

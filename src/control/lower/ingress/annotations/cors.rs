@@ -54,12 +54,12 @@ const DEFAULT_MAX_AGE: i64 = 1_728_000;
 
 /// Each that cannot be used is its default, as in ingress-nginx, but origins.
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    let is_enabled = reader.flag(ENABLE, false);
+    let is_enabled = reader.flag(ENABLE).unwrap_or(false);
     let origins = origins(reader);
     let methods = list(reader, METHODS, is_method).unwrap_or(DEFAULT_METHODS);
     let headers = list(reader, HEADERS, is_name).unwrap_or(DEFAULT_HEADERS);
     let exposed = list(reader, EXPOSE, |byte| is_name(byte) || byte == b'*');
-    let has_credentials = reader.flag(CREDENTIALS, true);
+    let has_credentials = reader.flag(CREDENTIALS).unwrap_or(true);
     let max_age = max_age(reader).to_string();
     if !is_enabled {
         return;

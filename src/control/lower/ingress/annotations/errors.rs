@@ -42,7 +42,7 @@ const ROWS: &[Row] = &[
 ];
 
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    let replaced = match reader.flag(PASS_ON, false) {
+    let replaced = match reader.flag(PASS_ON).unwrap_or(false) {
         true => Replaced::Ours,
         false => Replaced::All,
     };

@@ -14,7 +14,7 @@ use super::row::Risk::{Critical, High, Medium};
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{self, Row, row};
-use super::url::{self, Server, after_scheme, check_characters, with_variables};
+use super::url::{self, Server, check_characters, split_scheme, with_variables};
 use crate::control::lower::configmap::globals::{GeneralAuth, SnippetPolicy};
 use crate::control::lower::settings::Settings;
 use crate::control::lower::snippet::places::Place;
@@ -146,8 +146,8 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
             reader.doubtful(name, text, "it is no number.", "Write a number, or remove it.");
         }
     }
-    reader.flag("auth-keepalive-share-vars", false);
-    let is_general = reader.flag("enable-global-auth", true);
+    reader.flag("auth-keepalive-share-vars");
+    let is_general = reader.flag("enable-global-auth").unwrap_or(true);
     match (external_auth(reader, settings), &reader.globals.auth) {
         (Ok(None), GeneralAuth::Asked(policy, of_host)) if is_general => {
             settings.auth_of_host = *of_host;
@@ -306,7 +306,7 @@ fn cache_key(reader: &mut Reader<'_, '_>) -> Option<Text> {
 fn signin(reader: &mut Reader<'_, '_>) -> Option<Text> {
     let parameter = parameter(reader);
     let text = reader.text(SIGNIN)?;
-    let checked = check_characters(text).and_then(|()| match after_scheme(text) {
+    let checked = check_characters(text).and_then(|()| match split_scheme(text) {
         Some((_, rest)) if !rest.is_empty() && !rest.starts_with('/') => {
             with_variables(&with_parameter(text, parameter))
         }

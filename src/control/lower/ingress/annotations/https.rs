@@ -41,17 +41,17 @@ const SSL_PASSTHROUGH: &str = "ssl-passthrough";
 const SSL_CIPHERS: &str = "ssl-ciphers";
 
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    let is_wanted = reader.flag("ssl-redirect", true);
-    let is_forced = reader.flag("force-ssl-redirect", false);
+    let is_wanted = reader.flag("ssl-redirect").unwrap_or(true);
+    let is_forced = reader.flag("force-ssl-redirect").unwrap_or(false);
     settings.https_redirect = match (is_forced, is_wanted) {
         (true, _) => HttpsRedirect::Always,
         (false, true) => HttpsRedirect::WithCertificate,
         (false, false) => HttpsRedirect::Never,
     };
-    if reader.flag("preserve-trailing-slash", false) {
+    if reader.flag("preserve-trailing-slash").unwrap_or(false) {
         settings.policies.https_form.last_slash = LastSlash::Kept;
     }
-    settings.passthrough = reader.flag(SSL_PASSTHROUGH, false);
+    settings.passthrough = reader.flag(SSL_PASSTHROUGH).unwrap_or(false);
     let advice = "Write suites with ECDHE and an AEAD; until then those of all hosts are offered.";
     settings.suites = cipher_list::read(reader, SSL_CIPHERS, advice);
 }

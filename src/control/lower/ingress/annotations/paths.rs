@@ -33,7 +33,7 @@ const TARGET: &str = "rewrite-target";
 const PREFIX: &str = "x-forwarded-prefix";
 
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    if reader.flag("use-regex", false) {
+    if reader.flag("use-regex").unwrap_or(false) {
         settings.paths = PathStyle::Expressions;
     }
     let forwarded_prefix = text(reader, PREFIX);

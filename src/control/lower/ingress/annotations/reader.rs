@@ -74,12 +74,12 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// A truth value; one that cannot be understood has no effect.
-    pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
-        let Some(text) = self.text(name) else { return default };
-        parse_bool(text).unwrap_or_else(|| {
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        let text = self.text(name)?;
+        parse_bool(text).or_else(|| {
             let advice = "Write \"true\" or \"false\".";
             self.invalid(name, text, "it is no truth value.", advice);
-            self.general(name).and_then(parse_bool).unwrap_or(default)
+            parse_bool(self.general(name)?)
         })
     }
 

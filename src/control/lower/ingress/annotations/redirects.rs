@@ -78,7 +78,7 @@ pub(crate) fn twin_field() -> String {
 
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     app_root(reader, settings);
-    let port = match reader.flag(USE_PORT, false) {
+    let port = match reader.flag(USE_PORT).unwrap_or(false) {
         true => RedirectPort::Written,
         false => RedirectPort::Omitted,
     };

@@ -33,12 +33,12 @@ const SPAN_NAME: &str = "opentelemetry-operation-name";
 const INCOMING: &str = "opentelemetry-trust-incoming-span";
 
 fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
-    if !reader.flag(ACCESS_LOG, true) {
+    if !reader.flag(ACCESS_LOG).unwrap_or(true) {
         settings.policies.access_log = AccessLog::LeftOut;
     }
-    reader.flag(REWRITE_LOG, false);
-    let is_traced = reader.flag(TRACED, false);
-    let is_continued = reader.flag(INCOMING, true);
+    reader.flag(REWRITE_LOG);
+    let is_traced = reader.flag(TRACED).unwrap_or(false);
+    let is_continued = reader.flag(INCOMING).unwrap_or(true);
     let incoming = if is_continued { IncomingSpans::Continued } else { IncomingSpans::Ignored };
     let name = span_name(reader);
     settings.policies.trace = is_traced.then(|| Arc::new(TracePlan { incoming, name }));

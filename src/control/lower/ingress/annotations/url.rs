@@ -1,7 +1,7 @@
 //! URLs of other servers, as annotations name them.
 
 use crate::control::lower::settings::ServerOfHost;
-use crate::filter::Text;
+use crate::filter::{Scheme, Text};
 use crate::model::BackendKey;
 
 /// A server, and what is asked of it.
@@ -32,7 +32,8 @@ const PATHS: [&str; 3] = ["$request_uri", "$uri", "$document_uri"];
 /// Its author is at fault, in words.
 pub(crate) fn parse(text: &str) -> Result<Url<'_>, String> {
     check_characters(text)?;
-    let (is_tls, rest) = after_scheme(text).ok_or("it does not begin with http:// or https://.")?;
+    let (scheme, rest) = split_scheme(text).ok_or("it does not begin with http:// or https://.")?;
+    let is_tls = scheme == Scheme::Https;
     let of_host = HOSTS.iter().find(|name| {
         let behind = rest.strip_prefix(**name);
         behind.is_some_and(|behind| behind.is_empty() || behind.starts_with(['/', '?', ':', '$']))
@@ -71,12 +72,12 @@ pub(super) fn check_characters(text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether it is https, and what stands behind the scheme.
-pub(super) fn after_scheme(text: &str) -> Option<(bool, &str)> {
+/// The scheme, and what stands behind it.
+pub(super) fn split_scheme(text: &str) -> Option<(Scheme, &str)> {
     let (scheme, rest) = text.split_once("://")?;
     match scheme.to_ascii_lowercase().as_str() {
-        "http" => Some((false, rest)),
-        "https" => Some((true, rest)),
+        "http" => Some((Scheme::Http, rest)),
+        "https" => Some((Scheme::Https, rest)),
         _ => None,
     }
 }
