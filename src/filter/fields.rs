@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::overlay::is_same_name;
+use crate::http1::fields::is_token;
 
 /// Changes to fields. Names are tokens, as their author writes them, and values hold no control
 /// characters; [`FieldEdits::new`] sees to it, and so nobody who writes a head has to.
@@ -162,7 +163,7 @@ impl FieldEdits {
 }
 
 fn check_name(name: &str) -> Result<Arc<str>, FieldEditError> {
-    if name.is_empty() || !name.bytes().all(is_token) {
+    if !is_token(name.as_bytes()) {
         return Err(FieldEditError::Name(name.to_owned()));
     }
     match RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(name)) {
@@ -177,11 +178,6 @@ fn check_value(name: &Arc<str>, value: &str) -> Result<Arc<str>, FieldEditError>
         return Err(FieldEditError::Value(Arc::clone(name)));
     }
     Ok(value.into())
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]

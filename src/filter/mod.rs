@@ -35,6 +35,7 @@ mod text;
 mod trace;
 mod units;
 
+pub use crate::http1::fields::is_token;
 pub use addresses::{AddressRanges, AddressRangesError, AddressRules, Admission};
 pub use answer_fields::{AddedFields, AnswerFields, CorsAnswer, Statuses};
 pub use binding::{Binding, HashBy};

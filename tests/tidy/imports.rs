@@ -28,7 +28,8 @@ const IMPORTS: &[Imports] = &[
     Imports { path: "model", modules: &["limits", "filter"], crates: &["regex", "thiserror"] },
     Imports {
         path: "filter",
-        modules: &["limits", "passwords"],
+        // Of http1 the syntax of fields, which is one for what is edited and what is parsed.
+        modules: &["http1", "limits", "passwords"],
         crates: &["itoa", "regex_automata", "regex_syntax", "thiserror"],
     },
     // What is told of a request is plain data, of which everybody between a core and a person has a
@@ -307,11 +308,15 @@ const HOUSES: &[House] = &[
             ("password_threads", &[]),
             ("resolve", &[]),
             ("seats", &[]),
-            ("store", &["endpoint_slice", "gateway_api", "source"]),
-            ("source", &["calls", "endpoint_slice", "gateway_api", "kinds", "observed"]),
+            ("store", &["definition", "endpoint_slice", "gateway_api", "source"]),
+            (
+                "source",
+                &["calls", "definition", "endpoint_slice", "gateway_api", "kinds", "observed"],
+            ),
             ("calls", &[]),
-            ("kinds", &["endpoint_slice", "gateway_api"]),
+            ("kinds", &["definition", "endpoint_slice", "gateway_api"]),
             ("observed", &[]),
+            ("definition", &[]),
             ("endpoint_slice", &[]),
             ("gateway_api", &[]),
             ("host_certificate", &[]),

@@ -13,6 +13,7 @@ use crate::control::gateway_api::http_route::{
 };
 use crate::filter::{
     AuthProtocol, ExternalAuth, SentFields, Statuses, Text, Unnamed, Variable, is_own_field,
+    is_token,
 };
 use crate::limits::{AUTH_NAMES_MAX, COLLECTED_BODY_BYTES_MAX, PATH_BYTES_MAX};
 use crate::model::{BackendTarget, ExternalAuthPolicy};
@@ -148,11 +149,7 @@ fn names(list: &[String], field: &str) -> Result<Vec<Box<str>>, Refused> {
     if list.len() > AUTH_NAMES_MAX {
         return Err(unsupported(field, format!("It has {AUTH_NAMES_MAX} elements at most.")));
     }
-    let is_name = |name: &str| {
-        let is_sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        !name.is_empty() && name.bytes().all(is_sign)
-    };
-    match list.iter().find(|name| !is_name(name)) {
+    match list.iter().find(|name| !is_token(name.as_bytes())) {
         Some(other) => Err(unsupported(field, format!("{other:?} is no name of a field."))),
         None => Ok(list.iter().map(|name| name.to_ascii_lowercase().into()).collect()),
     }

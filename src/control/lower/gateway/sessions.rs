@@ -10,7 +10,7 @@ use super::meaning::{Lowering, Refused};
 use super::rules::{Rules, unsupported};
 use crate::control::gateway_api::http_route::{CookieConfig, NamedHeader, SessionPersistence};
 use crate::filter::{
-    Binding, FieldEdits, OnFailure, Secure, SessionCookie, SessionHeader, SessionMode,
+    Binding, FieldEdits, OnFailure, Secure, SessionCookie, SessionHeader, SessionMode, is_token,
 };
 use crate::limits::SESSION_TEXT_BYTES_MAX;
 
@@ -124,18 +124,14 @@ fn default_name(lowering: &Lowering<'_>, index: usize) -> String {
     format!("session-{digits}")
 }
 
-fn checked<'t>(text: &'t str, field: &str, is_it: fn(u8) -> bool) -> Result<&'t str, Refused> {
-    if !text.is_empty() && text.len() <= SESSION_TEXT_BYTES_MAX && text.bytes().all(is_it) {
+/// `is_it`: what RFC 6265 section 4.1.1 asks of it.
+fn checked<'t>(text: &'t str, field: &str, is_it: fn(&[u8]) -> bool) -> Result<&'t str, Refused> {
+    if text.len() <= SESSION_TEXT_BYTES_MAX && is_it(text.as_bytes()) {
         return Ok(text);
     }
     Err(unsupported(field, format!("{text:?} cannot stand in a cookie; correct it.")))
 }
 
-/// RFC 6265 section 4.1.1.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-fn is_path(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b';'
+fn is_path(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b';')
 }
