@@ -276,12 +276,24 @@ impl Compiler {
     fn compile_hosts(&mut self, state: &mut CompiledListener, now: &[Arc<Host>], gone: &mut Gone) {
         let (head, tail) = common_ends(&state.order, now);
         let stretch = now.get(head..now.len() - tail).unwrap_or_default();
-        let new: Vec<Arc<VHost>> = stretch.iter().map(|host| self.acquire_host(host)).collect();
         let old = state.order.splice(head..state.order.len() - tail, stretch.iter().cloned());
-        let old: Vec<Arc<Host>> = old.collect();
-        if old.is_empty() && new.is_empty() {
+        let mut old: Vec<Arc<Host>> = old.collect();
+        if old.is_empty() && stretch.is_empty() {
             return;
         }
+        // Between two hosts that changed there may be thousands that did not.
+        let mut before: HashMap<usize, usize, foldhash::fast::RandomState> = HashMap::default();
+        old.iter().for_each(|host| *before.entry(address(host)).or_default() += 1);
+        let mut takes = |host: &Arc<Host>| match before.get_mut(&address(host)) {
+            Some(left @ 1..) => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        };
+        let new: Vec<_> = stretch.iter().filter(|host| !takes(host)).collect();
+        old.retain(takes);
+        let new: Vec<Arc<VHost>> = new.into_iter().map(|host| self.acquire_host(host)).collect();
         let old_vhosts: Vec<Arc<VHost>> = old
             .iter()
             .filter_map(|host| self.hosts.get(&address(host)))

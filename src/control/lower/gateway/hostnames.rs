@@ -25,12 +25,18 @@ pub(super) fn covers(whole: &HostPattern, part: &HostPattern) -> bool {
         (HostPattern::Any, _) => true,
         (_, HostPattern::Any) | (HostPattern::Exact(_), HostPattern::Wildcard { .. }) => false,
         (HostPattern::Exact(whole), HostPattern::Exact(part)) => whole == part,
-        (HostPattern::Wildcard { suffix, .. }, HostPattern::Exact(part)) => {
-            is_below(part.as_str(), suffix.as_str())
+        (HostPattern::Wildcard { suffix, depth }, HostPattern::Exact(part)) => {
+            is_below(part.as_str(), suffix.as_str(), *depth)
         }
-        (HostPattern::Wildcard { suffix, .. }, HostPattern::Wildcard { suffix: part, .. }) => {
-            suffix == part || is_below(part.as_str(), suffix.as_str())
-        }
+        (
+            HostPattern::Wildcard { suffix, depth },
+            HostPattern::Wildcard { suffix: part, depth: of_part },
+        ) => match depth {
+            WildcardDepth::One => depth == of_part && suffix == part,
+            WildcardDepth::Any => {
+                suffix == part || is_below(part.as_str(), suffix.as_str(), *depth)
+            }
+        },
     }
 }
 
@@ -45,10 +51,12 @@ pub(super) fn common(one: &HostPattern, other: &HostPattern) -> Option<HostPatte
     }
 }
 
-/// Something stands in front of the suffix.
-fn is_below(name: &str, suffix: &str) -> bool {
+/// Something stands in front of the suffix, and no more than it may.
+fn is_below(name: &str, suffix: &str, depth: WildcardDepth) -> bool {
     let front = name.strip_suffix(suffix).and_then(|front| front.strip_suffix('.'));
-    front.is_some_and(|front| !front.is_empty())
+    front.is_some_and(|front| {
+        !front.is_empty() && (depth == WildcardDepth::Any || !front.contains('.'))
+    })
 }
 
 #[cfg(test)]

@@ -26,8 +26,10 @@ pub(super) struct Rivals {
 struct Wanted {
     /// The oldest first.
     by_age: BTreeMap<(Age, ObjectRef), Vec<HostPattern>>,
-    /// How many of them are GRPCRoutes.
-    grpc: usize,
+    /// How many HTTPRoutes want a host.
+    http: HostMap<u32>,
+    /// How many GRPCRoutes.
+    grpc: HostMap<u32>,
     /// Who does not get it, and who has the hosts.
     losers: BTreeMap<ObjectRef, ObjectRef>,
 }
@@ -42,8 +44,11 @@ impl Rivals {
             for attachment in listeners.iter().flatten() {
                 let at = (object.clone(), attachment.listener);
                 let wanted = self.listeners.entry(at.clone()).or_default();
-                wanted.note((age.clone(), route.clone()), &attachment.hosts, comes);
-                self.stale.insert(at);
+                let meets = wanted.note((age.clone(), route.clone()), &attachment.hosts, comes);
+                // Who meets nobody of the other kind takes nothing and leaves nothing.
+                if meets || wanted.by_age.is_empty() {
+                    self.stale.insert(at);
+                }
             }
         }
     }
@@ -94,32 +99,29 @@ pub(super) enum Going {
 }
 
 impl Wanted {
-    fn note(&mut self, route: (Age, ObjectRef), hosts: &[HostPattern], going: Going) {
-        let is_grpc = usize::from(route.1.kind == Kind::GRPCRoute);
-        // One that names a listener by two parents wants the hosts of both.
-        let is_known = self.by_age.contains_key(&route);
+    /// Whether the route has hosts in common with some route of the other kind.
+    fn note(&mut self, route: (Age, ObjectRef), hosts: &[HostPattern], going: Going) -> bool {
+        let (own, others) = match route.1.kind {
+            Kind::GRPCRoute => (&mut self.grpc, &self.http),
+            _ => (&mut self.http, &self.grpc),
+        };
         match going {
-            Going::In if is_known => {
-                self.by_age.entry(route).or_default().extend_from_slice(hosts);
-            }
             Going::In => {
-                self.grpc = self.grpc.saturating_add(is_grpc);
-                self.by_age.insert(route, hosts.to_vec());
+                hosts.iter().for_each(|host| own.add(host));
+                // One that names a listener by two parents wants the hosts of both.
+                self.by_age.entry(route).or_default().extend_from_slice(hosts);
+                hosts.iter().any(|host| others.meeting(host).is_some())
             }
             Going::Out => {
-                if self.by_age.remove(&route).is_some() {
-                    self.grpc = self.grpc.saturating_sub(is_grpc);
-                }
+                let hosts = self.by_age.remove(&route).unwrap_or_default();
+                hosts.iter().for_each(|host| own.take(host));
+                hosts.iter().any(|host| others.meeting(host).is_some())
             }
         }
     }
 
     fn losers(&self) -> BTreeMap<ObjectRef, ObjectRef> {
         let mut losers = BTreeMap::new();
-        // As a rule there is nobody of the other kind.
-        if self.grpc == 0 || self.grpc == self.by_age.len() {
-            return losers;
-        }
         let (mut http, mut grpc) = (HostMap::default(), HostMap::default());
         for ((_, route), hosts) in &self.by_age {
             let (own, others) = match route.kind {
