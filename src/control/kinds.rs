@@ -6,6 +6,7 @@ use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 use k8s_openapi::{ClusterResourceScope, NamespaceResourceScope, Resource};
 use kube::{Api, Client};
 
+use super::definition::CustomResourceDefinition;
 use super::endpoint_slice::EndpointSlice;
 use super::gateway_api::backend_tls_policy::BackendTLSPolicy;
 use super::gateway_api::class::GatewayClass;
@@ -113,6 +114,12 @@ pub static KINDS: [KindInfo; Kind::ALL.len()] = [
         unnamed: "Rules of Ingresses that name them get status 503; settings stay as they were.",
         base64: "binaryData",
         ..row::<ConfigMap>(Kind::ConfigMap)
+    },
+    KindInfo {
+        reading: Reading::Whole,
+        need: Need::IfServed,
+        unread: "no GatewayClass says whether the Gateway API that is installed is supported",
+        ..row::<CustomResourceDefinition>(Kind::CustomResourceDefinition)
     },
     KindInfo {
         reading: Reading::Whole,

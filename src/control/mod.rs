@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod conditions;
 mod control_loop;
 pub mod controller;
+pub mod definition;
 pub mod endpoint_slice;
 mod error;
 pub mod explain;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass};
 
+use super::definition::CustomResourceDefinition;
 use super::endpoint_slice::EndpointSlice;
 use super::gateway_api::backend_tls_policy::BackendTLSPolicy;
 use super::gateway_api::class::GatewayClass;

@@ -329,6 +329,7 @@ mod tests {
         let reading = read(&client, &reach, &LowerOptions::cluster("", "")).await;
         let unread: Vec<_> = reading.unread.iter().map(|(kind, _)| *kind).collect();
         let whole = [
+            Kind::CustomResourceDefinition,
             Kind::GatewayClass,
             Kind::IngressClass,
             Kind::Namespace,

@@ -32,6 +32,7 @@ macro_rules! kinds {
 kinds! {
     BackendTLSPolicy,
     ConfigMap,
+    CustomResourceDefinition,
     EndpointSlice,
     GRPCRoute,
     Gateway,

@@ -339,8 +339,12 @@ fn expand(right: &str) -> Vec<String> {
 }
 
 /// Of the whole cluster, whatever is watched.
-const OF_THE_CLUSTER: [&str; 3] =
-    ["list,watch ingressclasses.networking.k8s.io", "list,watch namespaces", "get nodes"];
+const OF_THE_CLUSTER: [&str; 4] = [
+    "list,watch customresourcedefinitions.apiextensions.k8s.io",
+    "list,watch ingressclasses.networking.k8s.io",
+    "list,watch namespaces",
+    "get nodes",
+];
 
 /// The same of the Gateway API, whose kinds an API server has only where they are installed.
 const OF_EXTENSIONS: [&str; 2] = [

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The group of the Gateway API.
 pub const GROUP: &str = "gateway.networking.k8s.io";
 
+/// The annotation by which its definitions say of which release they are.
+pub const BUNDLE_VERSION: &str = "gateway.networking.k8s.io/bundle-version";
+
 /// Where a route wants to be attached, or what a policy counts for; written to statuses as it was
 /// read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]

@@ -59,7 +59,7 @@ use candidate::Candidate;
 use claim::Claim;
 use claims::{Claims, Taken, Version};
 use configmap::{Found, InForce};
-use gateway::{Gateways, Surroundings};
+use gateway::{Gateways, Ingresses, Surroundings};
 use hosts::{BuiltHost, OfAll};
 use ingress::{class, spec};
 use named::{Difference, Named};
@@ -469,15 +469,23 @@ impl Lowerer {
         self.are_problems_stale |= !self.names.flag_problems().eq(&old_flag_problems);
         let is_model_changed =
             is_first || touched.is_model || built.is_changed || !touched.hosts.is_empty();
-        for pattern in touched.hosts {
-            self.build_host(pattern, &mut touched.backends);
+        let changed = touched.hosts;
+        for pattern in &changed {
+            self.build_host(pattern.clone(), &mut touched.backends);
         }
+        let (hosts, claims) = (&self.hosts, &self.claims);
+        let owner = |pattern: &HostPattern| {
+            let host = hosts.get(pattern)?.host.as_ref()?;
+            let of_rule = host.rules.first().map(|rule| &rule.origin.object);
+            of_rule.or_else(|| claims.of_host(pattern).next().map(|claim| &claim.owner)).cloned()
+        };
         let made = self.gateways.make(Surroundings {
             store,
             options: &self.options,
             names: &mut self.names,
             backends: &mut self.backends,
             touched: &mut touched.backends,
+            ingresses: Ingresses { owner: &owner, changed: &changed },
             now,
         });
         let is_model_changed = is_model_changed || made.is_model;

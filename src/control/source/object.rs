@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::trim::Trim;
 use super::yaml::Positions;
+use crate::control::definition::CustomResourceDefinition;
 use crate::control::endpoint_slice::EndpointSlice;
 use crate::control::gateway_api::backend_tls_policy::BackendTLSPolicy;
 use crate::control::gateway_api::class::GatewayClass;
@@ -28,6 +29,7 @@ macro_rules! stored_kinds {
         $make! {
             BackendTLSPolicy(backend_tls_policies),
             ConfigMap(config_maps),
+            CustomResourceDefinition(definitions),
             EndpointSlice(endpoint_slices),
             GRPCRoute(grpc_routes),
             Gateway(gateways),

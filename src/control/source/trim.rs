@@ -7,12 +7,14 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, Service, ServiceS
 use k8s_openapi::api::networking::v1::{Ingress, IngressClass, IngressSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::control::definition::CustomResourceDefinition;
 use crate::control::endpoint_slice::EndpointSlice;
 use crate::control::gateway_api::backend_tls_policy::BackendTLSPolicy;
 use crate::control::gateway_api::class::GatewayClass;
 use crate::control::gateway_api::gateway::{Gateway, ListenerSet};
 use crate::control::gateway_api::grpc_route::GRPCRoute;
 use crate::control::gateway_api::http_route::HTTPRoute;
+use crate::control::gateway_api::reference::BUNDLE_VERSION;
 use crate::control::gateway_api::reference_grant::ReferenceGrant;
 use crate::control::gateway_api::stream_routes::{TCPRoute, TLSRoute, UDPRoute};
 use crate::control::observed::{Address, Shown};
@@ -88,6 +90,18 @@ impl Trim for Secret {
 impl Trim for ConfigMap {
     fn trim(self) -> Self {
         Self { metadata: identity(self.metadata), ..self }
+    }
+}
+
+impl Trim for CustomResourceDefinition {
+    fn trim(self) -> Self {
+        let mut metadata = self.metadata;
+        let annotations = metadata.annotations.take().map(|mut all| {
+            all.retain(|name, _| name == BUNDLE_VERSION);
+            all
+        });
+        let annotations = annotations.filter(|all| !all.is_empty());
+        Self { metadata: ObjectMeta { annotations, ..identity(metadata) } }
     }
 }
 

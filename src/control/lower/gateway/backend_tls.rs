@@ -88,8 +88,9 @@ impl Policies {
         Some(policy.dial.as_ref().map(Arc::clone).map_err(|_why| Closed))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+    /// Services that policies are about.
+    pub(super) fn services(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.by_target.keys().map(|(service, _)| service)
     }
 
     /// Whether what they come to depends on the object.

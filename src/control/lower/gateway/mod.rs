@@ -37,13 +37,14 @@ mod speech;
 mod states;
 mod stream_route;
 mod values;
+mod versions;
+mod ways;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::backends::service::service_ref;
 use super::backends::{self, Backends, Use};
 use super::claim::Age;
 use super::names::certificates::Names;
@@ -70,7 +71,8 @@ use protocol::{Protocol, Transport};
 use rivals::{Going, Rivals};
 use routes::{Meanings, Route, view};
 use sites::{Site, Sites, Spot};
-use states::{Counts, Telling};
+use states::{Counts, Overlap, Telling};
+use ways::Ways;
 use world::World;
 
 pub use states::NotOpen;
@@ -91,6 +93,7 @@ pub(super) struct Gateways {
     by_spot: BTreeMap<Spot, BTreeSet<(Age, ObjectRef)>>,
     rivals: Rivals,
     counts: Counts,
+    ways: Ways,
     sites: Sites,
     /// Entry points that others have.
     taken: BTreeSet<EntryPoint>,
@@ -112,8 +115,21 @@ pub(super) struct Surroundings<'a> {
     pub names: &'a mut Names,
     pub backends: &'a mut Backends,
     pub touched: &'a mut backends::Touched,
+    pub ingresses: Ingresses<'a>,
     pub now: SystemTime,
 }
+
+/// What Ingresses have.
+#[derive(Clone, Copy)]
+pub(super) struct Ingresses<'a> {
+    /// The Ingress that a host belongs to.
+    pub owner: &'a dyn Fn(&HostPattern) -> Option<ObjectRef>,
+    /// Hosts that may have come, gone or changed.
+    pub changed: &'a BTreeSet<HostPattern>,
+}
+
+/// An object, what it is to show, and what is wrong with it.
+type Fate = (ObjectRef, Option<ObjectStatus>, Vec<Arc<Problem>>);
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -133,6 +149,7 @@ impl Gateways {
         if !self.told.is_empty() || has_class() {
             let concerns = |object: &&ObjectRef| match object.kind {
                 Kind::EndpointSlice | Kind::Ingress | Kind::IngressClass => false,
+                Kind::CustomResourceDefinition => versions::is_of_api(object),
                 Kind::Service | Kind::ConfigMap | Kind::Secret => {
                     self.by_read.contains_key(*object)
                         || self.policies.read(object)
@@ -155,7 +172,7 @@ impl Gateways {
         let mut made = Made::default();
         if refused != self.refused {
             self.refused = refused;
-            self.tell(store, options, BTreeSet::new(), &mut made);
+            self.tell(store, options, Vec::new(), &mut made);
         }
         made
     }
@@ -192,26 +209,32 @@ impl Gateways {
 
     /// Makes what is pending.
     pub(super) fn make(&mut self, around: Surroundings<'_>) -> Made {
-        let Surroundings { store, options, names, backends, touched, now } = around;
+        let Surroundings { store, options, names, backends, touched, ingresses, now } = around;
         let edition = names.edition();
         let is_new_edition = std::mem::replace(&mut self.edition, edition) != edition;
         let pending = std::mem::take(&mut self.pending);
         let is_others = std::mem::take(&mut self.is_taken_stale) | is_new_edition;
         let is_concerned = !self.parents.is_empty() && is_others;
-        if pending.is_empty() && !is_concerned {
+        let flags = &options.entry_points;
+        let is_contested = !self.contenders(ingresses.changed, flags).is_empty();
+        if pending.is_empty() && !is_concerned && !is_contested {
             return Made::default();
         }
         let mut made = Made::default();
         let has = |kinds: &[Kind]| pending.iter().any(|object| kinds.contains(&object.kind));
         let is_route = |object: &ObjectRef| routes::KINDS.contains(&object.kind);
-        let are_parents_stale =
-            is_concerned || pending.iter().any(|o| !is_route(o) && o.kind != Kind::Service);
+        // What definitions say is told, and changes nothing.
+        let others = || {
+            let of_route = |object: &&ObjectRef| is_route(object);
+            let is_told = |object: &&ObjectRef| object.kind == Kind::CustomResourceDefinition;
+            pending.iter().filter(move |object| !of_route(object) && !is_told(object))
+        };
+        let are_parents_stale = is_concerned || others().any(|o| o.kind != Kind::Service);
         if are_parents_stale {
             // With a class, too: what came before it was not noted.
             self.grants = Grants::of(&store.reference_grants);
         }
-        let may_policies_differ = pending.iter().any(|object| !is_route(object));
-        let are_policies_others = may_policies_differ && self.read_policies(store);
+        let are_policies_others = others().next().is_some() && self.read_policies(store);
         let mut spots = BTreeSet::new();
         let mut wanted = BTreeSet::new();
         let are_others = are_parents_stale && self.make_parents(store, options, names, now);
@@ -259,8 +282,80 @@ impl Gateways {
         let rivals = rivals.filter(|(_, route)| self.relayed(route).is_some());
         wanted.extend(rivals.map(|(_, route)| route.clone()));
         made.is_model |= self.build(spots);
-        self.tell(store, options, wanted, &mut made);
+        wanted.extend(self.contenders(ingresses.changed, flags));
+        let routes = wanted.into_iter().map(|route| self.fate(route, store, options, ingresses));
+        let routes = routes.collect();
+        self.tell(store, options, routes, &mut made);
         made
+    }
+
+    /// Routes of these hosts, where Ingresses are served as well.
+    fn contenders(
+        &self,
+        hosts: &BTreeSet<HostPattern>,
+        flags: &[EntryPoint],
+    ) -> BTreeSet<ObjectRef> {
+        let mut routes = BTreeSet::new();
+        if hosts.is_empty() {
+            return routes;
+        }
+        for site in self.sites.joint(flags) {
+            let spots = hosts.iter().map(|host| (site.clone(), host.clone()));
+            let found = spots.filter_map(|spot| self.by_spot.get(&spot)).flatten();
+            routes.extend(found.map(|(_, route)| route.clone()));
+        }
+        routes
+    }
+
+    /// What of a route's hosts an Ingress has.
+    fn overlap<'a>(
+        &self,
+        route: &'a Route,
+        flags: &[EntryPoint],
+        ingresses: Ingresses<'_>,
+    ) -> Option<Overlap<'a>> {
+        if matches!(route.meaning().traffic, Traffic::Streams(_)) {
+            return None;
+        }
+        let joint = route.spots.iter().filter(|(site, _)| site.is_joint(flags, flags));
+        let mut taken = joint.filter_map(|spot| Some(((ingresses.owner)(&spot.1)?, spot)));
+        let (ingress, spot) = taken.next()?;
+        Some(Overlap { ingress, spot, others: taken.count() })
+    }
+
+    /// What a route is told, and what is told of it; nothing: it is none of ours.
+    fn fate(
+        &self,
+        reference: ObjectRef,
+        store: &Store,
+        options: &LowerOptions,
+        ingresses: Ingresses<'_>,
+    ) -> Fate {
+        let controller = &options.gateway_controller;
+        let Some(route) = self.routes.get(&reference) else {
+            // What we said of a route that is still there is taken back, be it before we started.
+            let left = view(store, &reference).map(|view| ObjectStatus {
+                generation: view.metadata.generation.unwrap_or_default(),
+                content: Content::Parents {
+                    list: ParentList::Parents,
+                    controller: Arc::clone(controller),
+                    parents: Vec::new(),
+                },
+            });
+            return (reference, left, Vec::new());
+        };
+        let older = self.older(&reference, route);
+        let older = older.map(|(older, spot)| states::lost(&older, spot));
+        let overlap = self.overlap(route, &options.entry_points, ingresses);
+        let lost = older.or_else(|| Some(overlap.as_ref()?.of_route()));
+        let mut problems = states::route_problems(&reference, route, lost.as_deref());
+        if let Some(overlap) = overlap {
+            let entry = store.ingresses.get(&overlap.ingress);
+            let provenance = entry.and_then(|entry| entry.provenance.as_ref());
+            problems.extend(overlap.of_ingress(&reference, provenance));
+        }
+        let status = states::route(route, lost.as_deref(), controller);
+        (reference, Some(status), problems)
     }
 
     /// Makes Gateways and their listeners anew. Whether they are others.
@@ -471,6 +566,7 @@ impl Gateways {
     /// Takes a route away from its hosts.
     fn withdraw(&mut self, reference: &ObjectRef, route: &Route, spots: &mut BTreeSet<Spot>) {
         self.count(route, Going::Out);
+        self.ways.note(route, Going::Out);
         for spot in &route.spots {
             if let Some(all) = self.by_spot.get_mut(spot) {
                 all.remove(&(route.age.clone(), reference.clone()));
@@ -488,6 +584,7 @@ impl Gateways {
         self.withdraw(reference, &route, spots);
         route.attached = self.rivals.granted(reference, &route.wished);
         self.count(&route, Going::In);
+        self.ways.note(&route, Going::In);
         route.spots = self.spots(&route);
         for spot in &route.spots {
             let all = self.by_spot.entry(spot.clone()).or_default();
@@ -582,13 +679,7 @@ impl Gateways {
     }
 
     /// Tells what is other than what was told: of Gateways, and of these routes.
-    fn tell(
-        &mut self,
-        store: &Store,
-        options: &LowerOptions,
-        routes: BTreeSet<ObjectRef>,
-        made: &mut Made,
-    ) {
+    fn tell(&mut self, store: &Store, options: &LowerOptions, routes: Vec<Fate>, made: &mut Made) {
         let refused = self.refused.clone();
         let not_open = |listener: &Listener| {
             let site = listener.site.as_ref()?;
@@ -596,13 +687,16 @@ impl Gateways {
             at.find_map(|entry_point| refused.get(&entry_point).cloned())
         };
         let telling = Telling { counts: &self.counts, not_open: &not_open };
-        let mut now: Vec<(ObjectRef, Option<ObjectStatus>, Vec<Arc<Problem>>)> = Vec::new();
+        let version = versions::condition(store);
+        let mut now: Vec<Fate> = Vec::new();
         for (reference, entry) in &store.gateway_classes {
             let spec = &entry.object.spec;
             if spec.controller_name == *options.gateway_controller {
                 let generation = entry.object.metadata.generation.unwrap_or_default();
                 let has_parameters = spec.parameters_ref.is_some();
-                let status = states::class(generation, has_parameters, options.gateway_services);
+                let services = options.gateway_services;
+                let version = version.clone();
+                let status = states::class(generation, has_parameters, services, version);
                 now.push((reference.clone(), Some(status), Vec::new()));
             }
         }
@@ -629,36 +723,10 @@ impl Gateways {
             }
         }
         let said: BTreeSet<&ObjectRef> = now.iter().map(|(reference, ..)| reference).collect();
-        let is_gone =
-            |told: &&ObjectRef| !routes::KINDS.contains(&told.kind) && !said.contains(*told);
-        let gone: Vec<_> = self.told.keys().filter(is_gone).cloned().collect();
+        let others = OTHERS.into_iter().flat_map(|kind| self.told_of(kind));
+        let gone: Vec<_> = others.filter(|told| !said.contains(*told)).cloned().collect();
         now.extend(gone.into_iter().map(|reference| (reference, None, Vec::new())));
-        for reference in routes {
-            let controller = &options.gateway_controller;
-            match self.routes.get(&reference) {
-                Some(route) => {
-                    let older = self.older(&reference, route);
-                    let older = older.map(|(older, spot)| states::lost(&older, spot));
-                    let problems = states::route_problems(&reference, route, older.as_deref());
-                    let status = states::route(route, older.as_deref(), controller);
-                    now.push((reference, Some(status), problems));
-                }
-                // What we said of a route that is still there is taken back, be it before we
-                // started.
-                None => {
-                    let left = view(store, &reference).map(|view| ObjectStatus {
-                        generation: view.metadata.generation.unwrap_or_default(),
-                        content: Content::Parents {
-                            list: ParentList::Parents,
-                            controller: Arc::clone(controller),
-                            parents: Vec::new(),
-                        },
-                    });
-                    now.push((reference, left, Vec::new()));
-                }
-            }
-        }
-        for (reference, status, problems) in now {
+        for (reference, status, problems) in now.into_iter().chain(routes) {
             self.say(reference, status, problems, made);
         }
     }
@@ -741,22 +809,19 @@ impl Gateways {
         counts
     }
 
-    /// The Gateways through which Services are reached.
+    /// The Gateways through which the Services of policies are reached.
     fn ways(&self) -> BTreeMap<ObjectRef, BTreeSet<ObjectRef>> {
-        let mut ways: BTreeMap<ObjectRef, BTreeSet<ObjectRef>> = BTreeMap::new();
-        if self.policies.is_empty() {
-            return ways;
-        }
-        for route in self.routes.values() {
-            let taken = route.attached.iter().filter(|attached| attached.listeners.is_ok());
-            let gateways = taken.filter_map(|attached| self.parents.get(&attached.object));
-            for gateway in gateways.map(|parent| &parent.gateway) {
-                for key in route.meaning().references.uses.keys() {
-                    ways.entry(service_ref(key)).or_default().insert(gateway.clone());
-                }
-            }
-        }
-        ways
+        let gateway = |parent| Some(self.parents.get(parent)?.gateway.clone());
+        let services = self.policies.services();
+        let ways = |service| (ObjectRef::clone(service), self.ways.to(service));
+        services.map(ways).map(|(to, ways)| (to, ways.filter_map(gateway).collect())).collect()
+    }
+
+    /// Objects of a kind that something was told of.
+    fn told_of(&self, kind: Kind) -> impl Iterator<Item = &ObjectRef> {
+        let first = ObjectRef { kind, namespace: "".into(), name: "".into() };
+        let told = self.told.range(first..).map(|(told, _)| told);
+        told.take_while(move |told| told.kind == kind)
     }
 
     /// Counts a route at the listeners that have it, whatever becomes of its requests.
@@ -782,6 +847,10 @@ impl Gateways {
         }
     }
 }
+
+/// What is told of besides routes. They are few, so that each time all of them are.
+const OTHERS: [Kind; 4] =
+    [Kind::BackendTLSPolicy, Kind::Gateway, Kind::GatewayClass, Kind::ListenerSet];
 
 /// A listener that has a name.
 #[derive(Clone, Copy)]

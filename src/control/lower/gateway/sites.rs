@@ -48,6 +48,13 @@ impl Site {
     }
 }
 
+impl Site {
+    /// Whether clients come in there where others let them in, whose hosts are served there, too.
+    pub(super) fn is_joint(&self, theirs: &[EntryPoint], flags: &[EntryPoint]) -> bool {
+        self.entry_points(flags).iter().any(|at| theirs.contains(at))
+    }
+}
+
 /// A host at a site.
 pub(super) type Spot = (Site, HostPattern);
 
@@ -111,6 +118,11 @@ impl Sites {
         })
     }
 
+    /// Where Ingresses are served as well.
+    pub(super) fn joint(&self, flags: &[EntryPoint]) -> impl Iterator<Item = &Site> {
+        self.places.keys().filter(|site| site.is_joint(flags, flags))
+    }
+
     pub(super) fn served(&mut self, site: &Site) -> Option<&mut Served> {
         self.places.get_mut(site).map(|(_, served)| served)
     }
@@ -157,8 +169,7 @@ impl Sites {
             listener.entry_points = site.entry_points(&flags);
             listener.hosts = hosts.values().cloned().collect();
             listener.server_names.clone_from(names);
-            let is_joint = listener.entry_points.iter().any(|at| kept.contains(at));
-            if is_joint {
+            if site.is_joint(&kept, &flags) {
                 kept.retain(|at| !listener.entry_points.contains(at));
                 join(listener, &ingress);
             }
@@ -173,14 +184,28 @@ fn generation(generations: &mut [u32], slot: u16) -> Option<&mut u32> {
     generations.get_mut(usize::from(slot).checked_sub(1)?)
 }
 
-/// Adds to a listener what Ingresses have at its entry points.
+/// Adds to a listener what Ingresses have at its entry points. The hosts of both are in order.
 fn join(listener: &mut Listener, ingress: &Listener) {
-    let patterns: BTreeSet<_> = ingress.hosts.iter().map(|host| &host.pattern).collect();
-    listener.hosts.retain(|host| !patterns.contains(&host.pattern));
+    let mut patterns = ingress.hosts.iter().map(|host| &host.pattern).peekable();
+    listener.hosts.retain(|host| {
+        while patterns.next_if(|pattern| **pattern < host.pattern).is_some() {}
+        patterns.peek().is_none_or(|pattern| **pattern != host.pattern)
+    });
+    if !ingress.server_names.is_empty() {
+        join_names(listener, ingress);
+    }
+    listener.hosts.extend(ingress.hosts.iter().cloned());
+    listener.default_rule.clone_from(&ingress.default_rule);
+    // Where a listener has all names, that is nobody's.
+    listener.default_tls = ingress.default_tls;
+}
+
+/// Adds the names of Ingresses to those of a listener whose own hosts are known.
+fn join_names(listener: &mut Listener, ingress: &Listener) {
     // Whose the host is, his is the handshake: a certificate of Ingresses is no way round what a
     // Gateway demands of clients.
     let mut is_gateways = HostMap::default();
-    patterns.iter().for_each(|pattern| is_gateways.insert(pattern, false));
+    ingress.hosts.iter().for_each(|host| is_gateways.insert(&host.pattern, false));
     listener.hosts.iter().for_each(|host| is_gateways.insert(&host.pattern, true));
     let is_theirs = |name: &&Arc<ServerName>| {
         !matches!(name.action, TlsAction::Terminate(_))
@@ -188,18 +213,17 @@ fn join(listener: &mut Listener, ingress: &Listener) {
     };
     let theirs: Vec<_> = ingress.server_names.iter().filter(is_theirs).cloned().collect();
     let pinned = pinned(listener, &theirs);
-    listener.hosts.extend(ingress.hosts.iter().cloned());
     let names: BTreeSet<_> = theirs.iter().map(|name| &name.pattern).collect();
     listener.server_names.retain(|name| !names.contains(&name.pattern));
     listener.server_names.extend(pinned);
     listener.server_names.extend(theirs);
-    listener.default_rule.clone_from(&ingress.default_rule);
-    // Where a listener has all names, that is nobody's.
-    listener.default_tls = ingress.default_tls;
 }
 
 /// Names of their own for hosts of Gateways that a wider name of Ingresses would lead elsewhere.
 fn pinned(listener: &Listener, theirs: &[Arc<ServerName>]) -> Vec<Arc<ServerName>> {
+    if theirs.iter().all(|name| matches!(name.pattern, HostPattern::Exact(_))) {
+        return Vec::new();
+    }
     let (mut owners, mut wider) = (HostMap::default(), HostMap::default());
     listener.server_names.iter().for_each(|name| owners.insert(&name.pattern, name));
     theirs.iter().for_each(|name| wider.insert(&name.pattern, name));
@@ -242,6 +266,43 @@ mod tests {
         assert_eq!(slots(&sites), [(vec![], 0), (vec![], 1), (vec![81], 0)]);
         assert!(sites.settle(&[site(81), site(82)].into()));
         assert_eq!(slots(&sites), [(vec![], 0), (vec![82], 1), (vec![81], 0)]);
+    }
+
+    /// The Gateway has the names below, an Ingress those of one label: of names with a certificate
+    /// of an Ingress those are the Gateway's that only its own host has.
+    #[test]
+    fn certificates_follow_hosts_of_one_label_and_of_many() {
+        let flag = EntryPoint { scheme: Scheme::Https, ..EntryPoint::clear_text(443) };
+        let shared = Site { addresses: Arc::from([]), port: 443, transport: Transport::Tls };
+        let host_name = |text: &str| crate::model::HostName::new(text).expect("a name");
+        let wildcard = |depth| HostPattern::Wildcard { suffix: host_name("x"), depth };
+        let host = |pattern: HostPattern| {
+            let on_miss = crate::model::OnMiss::NextHost;
+            Arc::new(Host { pattern, on_miss, rules: Vec::new(), locations: Vec::new() })
+        };
+        let name = |text: &str| {
+            let (kind, namespace) = (crate::model::Kind::Ingress, "ns".into());
+            let origin = crate::model::ObjectRef { kind, namespace, name: "i".into() };
+            let action = TlsAction::Terminate(crate::model::ServerTlsId(1));
+            let pattern = HostPattern::Exact(host_name(text));
+            Arc::new(ServerName { pattern, action, section: None, origin })
+        };
+        let many = wildcard(crate::model::WildcardDepth::Any);
+        let mut sites = Sites::default();
+        sites.settle(&[shared.clone()].into());
+        let served = sites.served(&shared).expect("a place");
+        served.hosts.insert(many.clone(), host(many));
+        let ingress = Listener {
+            entry_points: vec![flag],
+            hosts: vec![host(wildcard(crate::model::WildcardDepth::One))],
+            server_names: vec![name("a.x"), name("a.b.x")],
+            ..Listener::default()
+        };
+        let listeners = sites.listeners(ingress);
+        assert_eq!(listeners[1].hosts.len(), 2);
+        let names: Vec<_> =
+            listeners[1].server_names.iter().map(|name| name.pattern.to_string()).collect();
+        assert_eq!(names, ["a.x"]);
     }
 
     #[test]

@@ -92,8 +92,13 @@ pub type NotOpen = (&'static str, String);
 /// Routes that listeners have, by the object of the listener and its place.
 pub(super) type Counts = BTreeMap<(ObjectRef, usize), u32>;
 
-/// Of a GatewayClass.
-pub(super) fn class(generation: i64, has_parameters: bool, services: OwnServices) -> ObjectStatus {
+/// Of a GatewayClass. `version`: see [`super::versions`].
+pub(super) fn class(
+    generation: i64,
+    has_parameters: bool,
+    services: OwnServices,
+    version: Option<Condition>,
+) -> ObjectStatus {
     let accepted = match has_parameters {
         false => Condition::holds(ACCEPTED, "Accepted"),
         true => Condition::fails(
@@ -104,7 +109,8 @@ pub(super) fn class(generation: i64, has_parameters: bool, services: OwnServices
     };
     let is_done = |name: &&str| *name != INFRASTRUCTURE || services == OwnServices::Made;
     let features = FEATURES.iter().copied().filter(is_done).collect();
-    let content = Content::Class { conditions: vec![accepted], features };
+    let conditions = std::iter::once(accepted).chain(version).collect();
+    let content = Content::Class { conditions, features };
     ObjectStatus { generation, content }
 }
 
@@ -287,6 +293,55 @@ pub(super) fn lost(older: &ObjectRef, (site, host): &Spot) -> String {
     };
     let port = site.port;
     format!("{older} is older and has what comes in at port {port}{host}; remove one of both.")
+}
+
+/// What is told where an Ingress has a host of a route, for itself.
+pub(super) struct Overlap<'a> {
+    pub ingress: ObjectRef,
+    pub spot: &'a Spot,
+    /// Further hosts and ports of the route of which the same is true.
+    pub others: usize,
+}
+
+impl Overlap<'_> {
+    /// What the route is told.
+    pub(super) fn of_route(&self) -> String {
+        let Self { ingress, spot: (site, host), others } = self;
+        let more = match others {
+            0 => String::new(),
+            others => format!(", and {others} more of its hosts and ports belong to Ingresses"),
+        };
+        let (port, host) = (site.port, shown(host));
+        format!(
+            "{ingress} has all requests for {host} at port {port}{more}; name a host in one of \
+             both."
+        )
+    }
+
+    /// What the Ingress is told.
+    pub(super) fn of_ingress(
+        &self,
+        route: &ObjectRef,
+        provenance: Option<&Provenance>,
+    ) -> Vec<Arc<Problem>> {
+        let Self { ingress, spot: (site, host), others: _ } = self;
+        let mut report = Report::new(ingress, provenance);
+        let (port, host) = (site.port, shown(host));
+        report.note(Finding {
+            reason: "Overshadows",
+            field: String::new(),
+            message: format!("{route} wants {host} at port {port}, too, and gets none of it."),
+            advice: "Name a host in one of both.".into(),
+        });
+        report.finish()
+    }
+}
+
+fn shown(host: &HostPattern) -> String {
+    match host {
+        HostPattern::Any => "every other host".into(),
+        host => host.to_string(),
+    }
 }
 
 /// Of a route. `lost`: what it does not get, all the same; `controller`: the name that we go by.

@@ -1,6 +1,7 @@
 //! Gateways and what is attached to them: manifests in; hosts, listeners and states out.
 
 mod streams;
+mod told;
 
 use std::fmt::Write as _;
 

@@ -3,6 +3,7 @@
 use crate::control::kinds::{KindInfo, info};
 use crate::control::source::object::STORED;
 use crate::limits::SLIP_EDITS_MAX;
+use crate::model::Kind;
 
 /// What `kind` and `apiVersion` come to.
 pub(super) enum Named {
@@ -16,9 +17,9 @@ pub(super) enum Named {
     Other,
 }
 
-/// Kinds that manifests may hold.
+/// Kinds that manifests may hold. What a definition says is of use to an API server alone.
 fn known() -> impl Iterator<Item = &'static KindInfo> {
-    STORED.into_iter().map(info)
+    STORED.into_iter().filter(|kind| *kind != Kind::CustomResourceDefinition).map(info)
 }
 
 pub(super) fn named(kind: &str, version: &str) -> Named {
