@@ -226,10 +226,11 @@ fn one_unreadable_file_of_a_directory_is_a_problem_and_no_end() {
         text.lines().collect::<Vec<_>>(),
         [
             "a.yaml:1: error: the file cannot be used: it is a symbolic link that leads nowhere. \
-             Restore what it leads to, or remove it.",
-            "b.yaml:1: error: the file cannot be used: it is not UTF-8 text. Save it as UTF-8.",
+             Restore what it leads to, or remove it. [RW1001]",
+            "b.yaml:1: error: the file cannot be used: it is not UTF-8 text. Save it as UTF-8. \
+             [RW1001]",
             "sub/loop:1: warning: the link leads to a folder that it stands in; it is not \
-             followed. Remove it.",
+             followed. Remove it. [RW1003]",
             "1 object in 3 files: 2 errors, 1 warning",
         ]
     );

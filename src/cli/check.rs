@@ -1,5 +1,7 @@
 //! `ringway check`: reads manifests as `serve` does, without a network, and prints what is wrong.
 
+pub mod pages;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -20,7 +22,7 @@ use crate::control::source::report::MORE_PROBLEMS;
 use crate::control::source::set::ManifestSet;
 use crate::control::source::tree::Tree;
 use crate::control::store::{Dirty, Store};
-use crate::model::{Kind, ObjectRef, Problem, Severity};
+use crate::model::{Kind, ObjectRef, Problem, Reason, Severity, reason};
 
 /// The path that stands for standard input, and its name in messages.
 const STDIN: &str = "-";
@@ -40,8 +42,12 @@ const ISSUED: [&str; 5] = [
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
     /// Manifest files, directories of them, or - for standard input; all are read as one set
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "explain", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+
+    /// Print what a code means and what to do about it, such as RW1301, and nothing else
+    #[arg(long, value_name = "CODE", conflicts_with = "paths")]
+    pub explain: Option<String>,
 
     /// Ingresses of these classes are checked, each class by itself; `all`: of every class
     #[arg(
@@ -86,6 +92,11 @@ pub enum CheckError {
     #[error("standard input is empty")]
     EmptyInput,
 }
+
+/// A code that no page has.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no code {0:?}; docs/problems.md lists them")]
+pub struct NoSuchCode(String);
 
 /// Which Ingresses are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +157,7 @@ impl Findings {
 
     fn print(&self, out: &mut impl Write) -> io::Result<()> {
         for problem in &self.problems {
-            writeln!(out, "{problem}")?;
+            writeln!(out, "{problem} [{}]", problem.reason.code())?;
         }
         let mut line = self.read();
         if self.unchecked > 0 {
@@ -166,8 +177,13 @@ impl Findings {
 /// Checks, and prints to `out`.
 ///
 /// # Errors
-/// [`CheckError`] (exit code 2), or `out` cannot be written.
+/// [`CheckError`] and [`NoSuchCode`] (exit code 2), or `out` cannot be written.
 pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    if let Some(code) = &args.explain {
+        let reason = Reason::of_code(code).ok_or_else(|| NoSuchCode(code.clone()))?;
+        out.write_all(pages::text(reason).as_bytes()).context("the page cannot be printed")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let classes = ClassChoice::of(&args.ingress_class);
     let findings = examine(&args.paths, &lower_options(args), &classes)?;
     findings.print(out).context("the problems cannot be printed")?;
@@ -207,14 +223,7 @@ pub(super) struct Read {
 pub(super) fn read(paths: &[PathBuf]) -> Result<Read, CheckError> {
     let mut reading = Reading::default();
     reading.all(paths)?;
-    let Reading { mut set, files, mut promised, problems, workloads } = reading;
-    set.set_directory_problems(problems);
-    let changes = set.take_changes();
-    let mut store = Store::default();
-    let dirty = store.apply(changes.changes);
-    let problems = changes.problems.unwrap_or_default();
-    promised.extend(issued(&store));
-    Ok(Read { store, dirty, problems, promised, workloads, files: files.len() })
+    Ok(reading.finish())
 }
 
 /// Reads what `paths` hold, and lowers it as each class in turn.
@@ -223,7 +232,12 @@ pub(super) fn examine(
     options: &LowerOptions,
     classes: &ClassChoice,
 ) -> Result<Findings, CheckError> {
-    let Read { store, dirty, mut problems, promised, files, .. } = read(paths)?;
+    Ok(judge(read(paths)?, options, classes))
+}
+
+/// Lowers what was read as each class in turn.
+fn judge(read: Read, options: &LowerOptions, classes: &ClassChoice) -> Findings {
+    let Read { store, dirty, mut problems, promised, files, .. } = read;
     let skipped = problems.iter().filter(|problem| problem.reason == SKIPPED).count();
     let (mut told, mut checked) = (BTreeSet::new(), BTreeSet::new());
     for options in passes(&store, options, classes) {
@@ -240,7 +254,7 @@ pub(super) fn examine(
     problems.extend(others(&store, &checked, classes));
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
-    Ok(Findings { files, skipped, objects, checked: checked.len(), unchecked, problems })
+    Findings { files, skipped, objects, checked: checked.len(), unchecked, problems }
 }
 
 /// What was read so far.
@@ -295,6 +309,17 @@ impl Reading {
             }
         }
         Ok(())
+    }
+
+    fn finish(self) -> Read {
+        let Self { mut set, files, mut promised, problems, workloads } = self;
+        set.set_directory_problems(problems);
+        let changes = set.take_changes();
+        let mut store = Store::default();
+        let dirty = store.apply(changes.changes);
+        let problems = changes.problems.unwrap_or_default();
+        promised.extend(issued(&store));
+        Read { store, dirty, problems, promised, workloads, files: files.len() }
     }
 
     fn put(&mut self, file: Arc<str>, text: &str) {
@@ -372,7 +397,7 @@ fn issued(store: &Store) -> BTreeSet<ObjectRef> {
 
 /// Whether a problem is nothing but a Secret that will be made.
 fn is_promised(problem: &Problem, store: &Store, promised: &BTreeSet<ObjectRef>) -> bool {
-    if problem.reason != "SecretMissing" {
+    if problem.reason != reason!("SecretMissing") {
         return false;
     }
     let Some(object) = &problem.object else { return false };
@@ -437,7 +462,7 @@ fn others(store: &Store, checked: &BTreeSet<ObjectRef>, choice: &ClassChoice) ->
             position: place.map(|place| place.position("spec.ingressClassName")),
             field: String::new(),
             severity: Severity::Note,
-            reason: "OtherClass",
+            reason: reason!("OtherClass"),
             message: format!("not checked: {number} {class}."),
             advice,
         })
@@ -462,3 +487,6 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     };
     format!("{number} {noun}{plural}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,6 +118,7 @@ pub fn run() -> ExitCode {
         drop(writeln!(std::io::stderr(), "ringway: {error:#}"));
         let is_usage = error.is::<ConfigError>()
             || error.is::<check::CheckError>()
+            || error.is::<check::NoSuchCode>()
             || error.is::<QuestionError>()
             || error.is::<migrate::MigrateError>()
             || error.is::<doctor::DoctorError>();

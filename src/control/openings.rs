@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::limits::{BIND_PATIENCE, BIND_PAUSE, BIND_RETRY, ENTRY_POINTS_MAX};
 use crate::listen::{self, ListenError};
-use crate::model::{EntryPoint, Problem, Scheme, Severity};
+use crate::model::{EntryPoint, Problem, Scheme, Severity, reason};
 use crate::publish::{OpeningId, Publisher};
 
 /// Listening sockets of one entry point, one per core.
@@ -232,7 +232,7 @@ fn problem(entry_point: EntryPoint, error: OpenError) -> Problem {
         position: None,
         field: String::new(),
         severity: Severity::Error,
-        reason: "NotListening",
+        reason: reason!("NotListening"),
         message: format!("{entry_point} is not open: {why}."),
         advice: format!("It is tried again every {} s.", BIND_RETRY.as_secs()),
     }

@@ -71,7 +71,6 @@ const ROWS: &[Row] = &[
     row("SecretMissing", "", Same),
     row("ServiceMissing", "", Same),
     row("ServicePort", "", Same),
-    row("ServiceRefused", "", Same),
     row("SnippetNotAllowed", "", Same),
 ];
 
@@ -79,7 +78,7 @@ const ROWS: &[Row] = &[
 pub(super) fn of(problem: &Problem, store: &Store) -> Fate {
     let namespace = problem.object.as_ref().map(|object| &object.namespace);
     let is_near = |known: &ObjectRef| Some(&known.namespace) == namespace;
-    let is_seen = match problem.reason {
+    let is_seen = match problem.reason.word() {
         "SecretMissing" => !store.secrets.is_empty(),
         "ServiceMissing" => store.services.keys().any(is_near),
         "ConfigMapMissing" => store.config_maps.keys().any(is_near),

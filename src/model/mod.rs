@@ -22,6 +22,7 @@ pub mod origin;
 pub mod policy;
 pub mod pools;
 pub mod problem;
+pub mod reason;
 pub mod request_log;
 pub mod share;
 pub mod stream;
@@ -55,6 +56,8 @@ pub use policy::{
 };
 pub use pools::Pools;
 pub use problem::{Problem, Severity};
+pub(crate) use reason::reason;
+pub use reason::{Code, Reason};
 pub use request_log::{LogPlace, LogSeverity, RequestLog};
 pub use share::Share;
 pub use stream::{Introduced, Introduces, StreamPolicy, StreamService, StreamTerms};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::origin::{ObjectRef, SourcePosition};
+use super::reason::Reason;
 
 /// One finding on one object (or on a file that holds none).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub struct Problem {
     pub field: String,
     /// How bad it is.
     pub severity: Severity,
-    /// Stable CamelCase word, also the Event reason.
-    pub reason: &'static str,
+    /// Its word, its code and its page.
+    pub reason: Reason,
     /// What is wrong, in a sentence.
     pub message: String,
     /// What to do about it, in a sentence.

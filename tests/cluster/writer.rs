@@ -20,7 +20,7 @@ use ringway::control::write::{
     self, AddressSource, FIELD_MANAGER, NodeAddresses, REPORTING_CONTROLLER, WriterOptions,
     WriterState,
 };
-use ringway::model::{Kind, ObjectRef, Problem, Severity};
+use ringway::model::{Kind, ObjectRef, Problem, Reason, Severity};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -362,7 +362,7 @@ fn problem(object: &ObjectRef) -> Arc<Problem> {
         position: None,
         field: "spec.defaultBackend.service.name".to_owned(),
         severity: Severity::Error,
-        reason: "NoService",
+        reason: Reason::of("NoService"),
         message: "There is no Service s.".to_owned(),
         advice: "Create it.".to_owned(),
     })

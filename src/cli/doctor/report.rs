@@ -146,6 +146,7 @@ fn problem_line(what: &'static str, problem: &Problem) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::reason;
 
     #[test]
     fn lines_say_what_and_what_to_do() {
@@ -157,7 +158,7 @@ mod tests {
                 position: None,
                 field: "spec".into(),
                 severity,
-                reason: "Reason",
+                reason: reason!("MoreProblems"),
                 message: format!("problem {n}\u{1b}[31m."),
                 advice: "Do.".into(),
             })

@@ -18,6 +18,7 @@ use crate::limits::{
 };
 use crate::model::{
     HostLabel, Kind, NginxMetrics, ObjectRef, Problem, Severity, StatusLabels, UndefinedHosts,
+    reason,
 };
 use crate::page::assert_current;
 use crate::publish::{CoreState, channel};
@@ -65,7 +66,7 @@ fn control() -> Arc<ControlState> {
             position: None,
             field: String::new(),
             severity,
-            reason: "Test",
+            reason: reason!("MoreProblems"),
             message: "something".into(),
             advice: String::new(),
         })
@@ -429,10 +430,10 @@ fn nginx_text(metrics: &NginxMetrics) -> String {
         Arc::new(Problem { object, position: None, field, severity, reason, message, advice })
     };
     let problems = vec![
-        problem("ServiceMissing", "b"),
-        problem("ServiceMissing", "b"),
-        problem("NoEndpoints", "a"),
-        problem("PathConflict", "c"),
+        problem(reason!("ServiceMissing"), "b"),
+        problem(reason!("ServiceMissing"), "b"),
+        problem(reason!("NoEndpoints"), "a"),
+        problem(reason!("PathConflict"), "c"),
     ];
     state.control.update(problems, Vec::new(), Store::default().counts());
     state.nginx = Some(nginx_names(metrics.clone()));

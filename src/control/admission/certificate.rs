@@ -28,7 +28,7 @@ use crate::limits::{
     ADMISSION_CALL_TIMEOUT, ADMISSION_CALM, ADMISSION_CERTIFICATE_CHECK, ADMISSION_RETRY_MAX,
     ADMISSION_ROLLOVER_DELAY, API_RETRY_MIN,
 };
-use crate::model::{Kind, ObjectRef, Problem, Severity};
+use crate::model::{Kind, ObjectRef, Problem, Reason, Severity, reason};
 
 mod material;
 
@@ -48,6 +48,46 @@ pub struct CertificateOptions {
     pub service: ObjectRef,
     /// `--admission-configuration`.
     pub configuration: String,
+}
+
+impl CertificateOptions {
+    fn call_problem(&self, part: Part, how: &str, error: &CallError) -> Problem {
+        let advice = match error {
+            CallError::Refused(_) => "Grant get, list, watch, create, update and patch on it.",
+            _ => "It is tried again.",
+        };
+        self.problem(
+            part,
+            reason!("AdmissionApiCall"),
+            format!("it cannot be {how}: {error}."),
+            advice,
+        )
+    }
+
+    /// The API server asks nobody, or somebody else.
+    fn misconfigured(&self, message: &str, advice: &str) -> Problem {
+        self.problem(Part::Configuration, reason!("AdmissionConfiguration"), message.into(), advice)
+    }
+
+    fn problem(&self, part: Part, reason: Reason, message: String, advice: &str) -> Problem {
+        let object = match part {
+            Part::Secret | Part::SecretWatch => self.secret.clone(),
+            Part::Configuration | Part::ConfigurationWatch => ObjectRef {
+                kind: Kind::ValidatingWebhookConfiguration,
+                namespace: "".into(),
+                name: self.configuration.as_str().into(),
+            },
+        };
+        Problem {
+            object: Some(object),
+            position: None,
+            field: String::new(),
+            severity: Severity::Warning,
+            reason,
+            message,
+            advice: advice.into(),
+        }
+    }
 }
 
 /// Keeps certificate and CA for as long as it is polled.
@@ -406,10 +446,7 @@ impl Keeper {
                 }
             }
         };
-        let problem = problem.map(|(message, advice)| {
-            let reason = "AdmissionConfiguration";
-            self.problem(Part::Configuration, reason, message.into(), advice)
-        });
+        let problem = problem.map(|(message, advice)| self.options.misconfigured(message, advice));
         self.state.tell(Part::Configuration, problem);
         Ok(())
     }
@@ -452,49 +489,21 @@ impl Keeper {
     fn refused(&self, error: &MaterialError) -> Failure {
         let message = format!("the admission webhook cannot use it: {error}.");
         let advice = "Correct it, or delete it: then a new one is made.";
-        let reason = "AdmissionCertificate";
+        let reason = reason!("AdmissionCertificate");
         Failure::Problem(
             Part::Secret,
-            Box::new(self.problem(Part::Secret, reason, message, advice)),
+            Box::new(self.options.problem(Part::Secret, reason, message, advice)),
         )
     }
 
     fn failed(&self, part: Part, how: &str, error: &CallError) -> Failure {
-        Failure::Problem(part, Box::new(self.call_problem(part, how, error)))
-    }
-
-    fn call_problem(&self, part: Part, how: &str, error: &CallError) -> Problem {
-        let advice = match error {
-            CallError::Refused(_) => "Grant get, list, watch, create, update and patch on it.",
-            _ => "It is tried again.",
-        };
-        self.problem(part, "AdmissionApiCall", format!("it cannot be {how}: {error}."), advice)
-    }
-
-    fn problem(&self, part: Part, reason: &'static str, message: String, advice: &str) -> Problem {
-        let object = match part {
-            Part::Secret | Part::SecretWatch => self.options.secret.clone(),
-            Part::Configuration | Part::ConfigurationWatch => ObjectRef {
-                kind: Kind::ValidatingWebhookConfiguration,
-                namespace: "".into(),
-                name: self.options.configuration.as_str().into(),
-            },
-        };
-        Problem {
-            object: Some(object),
-            position: None,
-            field: String::new(),
-            severity: Severity::Warning,
-            reason,
-            message,
-            advice: advice.into(),
-        }
+        Failure::Problem(part, Box::new(self.options.call_problem(part, how, error)))
     }
 
     /// Takes what a watch said.
     fn hear_secret(&mut self, seen: Result<Option<Secret>, watcher::Error>) {
         let part = Part::SecretWatch;
-        let seen = seen.map_err(|error| self.call_problem(part, "read", &error.into()));
+        let seen = seen.map_err(|error| self.options.call_problem(part, "read", &error.into()));
         self.state.tell(part, seen.as_ref().err().cloned());
         self.secret.take(seen.map_err(drop));
     }
@@ -505,7 +514,7 @@ impl Keeper {
         seen: Result<Option<ValidatingWebhookConfiguration>, watcher::Error>,
     ) {
         let part = Part::ConfigurationWatch;
-        let seen = seen.map_err(|error| self.call_problem(part, "read", &error.into()));
+        let seen = seen.map_err(|error| self.options.call_problem(part, "read", &error.into()));
         self.state.tell(part, seen.as_ref().err().cloned());
         self.configuration.take(seen.map_err(drop));
     }

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::state::{AdmissionState, Part};
 use crate::limits::{ADMISSION_FILE_BYTES_MAX, ADMISSION_FILES_CHECK};
-use crate::model::{Problem, Severity};
+use crate::model::{Problem, Severity, reason};
 use crate::tls::certificate::{Certificate, CertificateError};
 use crate::tls::server::{ServerTls, ServerTlsError};
 
@@ -100,7 +100,7 @@ fn problem(error: &FilesError) -> Problem {
         position: None,
         field: String::new(),
         severity: Severity::Warning,
-        reason: "AdmissionCertificate",
+        reason: reason!("AdmissionCertificate"),
         message: format!("the admission webhook cannot use its certificate: {error}."),
         advice: "Correct the files; they are read again every few seconds.".into(),
     }
@@ -121,7 +121,11 @@ mod tests {
             CertificateFiles { chain: folder.path().join("cert"), key: folder.path().join("key") };
         let said = || match files.read().and_then(|pair| files.config(&pair)) {
             Ok(_) => "good".to_owned(),
-            Err(error) => problem(&error).message,
+            Err(error) => {
+                let problem = problem(&error);
+                assert_eq!(problem.reason, "AdmissionCertificate");
+                problem.message
+            }
         };
         assert!(said().contains("cert cannot be read: No such file"), "{}", said());
         let made = generate_simple_self_signed(["webhook.example".to_owned()]).unwrap();

@@ -310,6 +310,7 @@ mod tests {
     use proptest::sample::Index;
 
     use super::*;
+    use crate::model::reason;
 
     /// A request about an Ingress; `request` overrides its fields.
     fn body(request: &str) -> Vec<u8> {
@@ -349,7 +350,7 @@ mod tests {
             position: None,
             field: "spec".into(),
             severity,
-            reason: "Test",
+            reason: reason!("MoreProblems"),
             message: message.into(),
             advice: "Do it.".into(),
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::control::source::{Change, Object, SourceObject, manifest};
 use crate::limits::BIND_RETRY;
-use crate::model::{EntryPoint, Scheme};
+use crate::model::{EntryPoint, Scheme, reason};
 use crate::publish::{Subscriber, Update, channel};
 
 /// A controller and the ends of its cores, which do what the test says.
@@ -219,7 +219,7 @@ fn problems_are_told_when_they_come_and_when_they_go() {
             position: None,
             field: String::new(),
             severity: Severity::Warning,
-            reason: "Test",
+            reason: reason!("MoreProblems"),
             message: message.into(),
             advice: String::new(),
         })

@@ -12,6 +12,7 @@ use crate::control::source::report::Finding;
 use crate::limits::CANARIES_PER_RULE_MAX;
 use crate::model::{
     BackendKey, BackendTarget, Canary, CanaryCriteria, HostPattern, ObjectRef, Policies, Problem,
+    reason,
 };
 
 /// What canaries ask for at one host, by path.
@@ -122,12 +123,12 @@ fn finding(outcome: Outcome, pattern: &HostPattern, place: Place) -> Option<Find
         Outcome::Attached => return None,
         Outcome::Alone => return Some(without_main(pattern, place)),
         Outcome::SameBackend => (
-            "CanaryNotServed",
+            reason!("CanaryNotServed"),
             "the main Ingress has the same backend".to_owned(),
             "Name another Service.",
         ),
         Outcome::TooMany => (
-            "TooManyCanaries",
+            reason!("TooManyCanaries"),
             format!("{CANARIES_PER_RULE_MAX} older canaries have this path already"),
             "Remove some of them.",
         ),
@@ -143,7 +144,7 @@ fn finding(outcome: Outcome, pattern: &HostPattern, place: Place) -> Option<Find
 /// A path of a canary that no other Ingress has.
 pub(super) fn without_main(pattern: &HostPattern, place: Place) -> Finding {
     Finding {
-        reason: "CanaryWithoutMain",
+        reason: reason!("CanaryWithoutMain"),
         field: place.field(),
         message: format!(
             "it gets no request to host {pattern}: no Ingress that is no canary has this host with \

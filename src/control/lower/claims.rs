@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::claim::{Age, Claim};
 use crate::control::source::report::Finding;
-use crate::model::{HostPattern, ObjectRef, Problem};
+use crate::model::{HostPattern, ObjectRef, Problem, reason};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -188,7 +188,7 @@ fn kept(claim: &Claim) -> Vec<Arc<Problem>> {
         false => "the last good one stays in force",
     };
     report.warning(Finding {
-        reason: "LastGoodVersion",
+        reason: reason!("LastGoodVersion"),
         field: String::new(),
         message: format!("nothing of its new version can be used; {what}."),
         advice: "Correct the errors.".into(),

@@ -24,7 +24,7 @@ use crate::control::source::report::{Finding, Report};
 use crate::filter::{Filter, PathEdit, Redirect, RedirectQuery};
 use crate::model::{
     BackendKey, BackendTarget, Host, HostPattern, Location, ObjectRef, OnMiss, Origin, Policies,
-    Problem, Refusal, RequestMatch, Rule, WeightedBackend,
+    Problem, Refusal, RequestMatch, Rule, WeightedBackend, reason,
 };
 
 /// A host and the problems of its making.
@@ -415,7 +415,7 @@ fn told(claim: &Claim, tell: impl FnOnce(&mut Report<'_>)) -> Vec<Arc<Problem>> 
 /// A host that another Ingress closes.
 pub(super) fn closed(pattern: &HostPattern, owner: &ObjectRef, annotation: &str) -> Finding {
     Finding {
-        reason: "HostClosed",
+        reason: reason!("HostClosed"),
         field: String::new(),
         message: format!(
             "all requests to host {pattern} get status 503: {annotation} of {owner} protects the \
@@ -439,7 +439,7 @@ pub(super) fn conflict(
         false => "is older, or as old and first by name",
     };
     Finding {
-        reason: "PathConflict",
+        reason: reason!("PathConflict"),
         field,
         message: format!(
             "host {pattern} path {path} is already taken by {}{at}, which {why}.",
@@ -452,7 +452,7 @@ pub(super) fn conflict(
 /// A default backend of an Ingress that is not the first of the host.
 pub(super) fn unused_fallback(pattern: &HostPattern) -> Finding {
     Finding {
-        reason: "DefaultBackendNotUsed",
+        reason: reason!("DefaultBackendNotUsed"),
         field: "spec.defaultBackend".into(),
         message: format!("it is not used for host {pattern}, which an older Ingress claims first."),
         advice: "Write a rule with path / instead.".into(),
@@ -462,7 +462,7 @@ pub(super) fn unused_fallback(pattern: &HostPattern) -> Finding {
 /// Directives of an Ingress for a host that an older one has directives for.
 fn unused_text(pattern: &HostPattern, winner: &Claim) -> Finding {
     Finding {
-        reason: "DirectivesNotUsed",
+        reason: reason!("DirectivesNotUsed"),
         field: annotation_field(SERVER_SNIPPET),
         message: format!(
             "it has no effect for host {pattern}: {}, which is older, or as old and first by name, \

@@ -9,7 +9,7 @@ use super::regex_path;
 use super::settings::PathStyle;
 use crate::control::source::report::{Finding, Report};
 use crate::filter::Variable;
-use crate::model::{HostPattern, PathMatch, PathPattern, Policies, Refusal};
+use crate::model::{HostPattern, PathMatch, PathPattern, Policies, Refusal, reason};
 
 /// What the texts of a host's paths are.
 #[derive(Debug, Default)]
@@ -141,7 +141,7 @@ fn plain(route: &Route, report: &mut Report<'_>) -> Option<Location> {
     let advice = "Write a plain path, or use-regex: \"true\" if it is a regular expression.";
     if let Err(why) = path::check(text) {
         let message = format!("{text:?} cannot be used: {why}.");
-        let (reason, advice) = ("InvalidPath", advice.into());
+        let (reason, advice) = (reason!("InvalidPath"), advice.into());
         report.error(Finding { reason, field, message, advice });
         return None;
     }
@@ -150,7 +150,7 @@ fn plain(route: &Route, report: &mut Report<'_>) -> Option<Location> {
             "{text:?} looks like a pattern and, as in ingress-nginx without use-regex, is none: \
              only requests for this very text match."
         );
-        let (reason, advice) = ("RegexPath", advice.into());
+        let (reason, advice) = (reason!("RegexPath"), advice.into());
         report.warning(Finding { reason, field, message, advice });
     }
     let path = route.path.plain().as_match();
@@ -159,7 +159,7 @@ fn plain(route: &Route, report: &mut Report<'_>) -> Option<Location> {
 
 fn unusable(route: &Route, why: &str) -> Finding {
     Finding {
-        reason: "RegexPath",
+        reason: reason!("RegexPath"),
         field: format!("{}.path", route.place.field()),
         message: format!(
             "{:?} cannot be used as a regular expression: {why}. What it may mean gets status 503.",

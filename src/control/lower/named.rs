@@ -16,7 +16,7 @@ use crate::control::source::report::{Finding, Report};
 use crate::control::store::Store;
 use crate::filter::{FieldEditError, FieldEdits, PasswordDemand, Text};
 use crate::limits::AUTH_NAMES_MAX;
-use crate::model::{ExternalAuthPolicy, ObjectRef, Policies, Problem, Refusal};
+use crate::model::{ExternalAuthPolicy, ObjectRef, Policies, Problem, Refusal, reason};
 
 /// What the objects that one claim names come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,13 +161,13 @@ enum FieldsDefect {
 impl FieldsDefect {
     fn finding(&self, field: String) -> Finding {
         let (reason, advice) = match self {
-            Self::Missing(_) => ("ConfigMapMissing", "Create it, or correct the name."),
+            Self::Missing(_) => (reason!("ConfigMapMissing"), "Create it, or correct the name."),
             Self::NotAllowed(..) => (
-                "FieldNotAllowed",
+                reason!("FieldNotAllowed"),
                 "Have the name added to that key of the ConfigMap of --configmap.",
             ),
             Self::Empty(..) | Self::Field(..) | Self::Question(..) => {
-                ("ConfigMapInvalid", "Name fields and their values, one line each.")
+                (reason!("ConfigMapInvalid"), "Name fields and their values, one line each.")
             }
         };
         Finding {

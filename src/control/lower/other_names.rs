@@ -10,7 +10,7 @@ use crate::control::source::report::Finding;
 use crate::filter::{Destination, Goto};
 use crate::model::{
     Host, HostPattern, OnMiss, Origin, PathMatch, Policies, Problem, RequestMatch, Rule,
-    WildcardDepth,
+    WildcardDepth, reason,
 };
 
 /// What a name leads to that no rule has.
@@ -121,8 +121,8 @@ impl Claims {
 
 fn lost(pattern: &HostPattern, winner: Option<&HostPattern>, claim: &Claim) -> Finding {
     let (reason, field) = match claim.is_alias(pattern) {
-        true => ("AliasNotServed", redirects::alias_field()),
-        false => ("TwinNotServed", redirects::twin_field()),
+        true => (reason!("AliasNotServed"), redirects::alias_field()),
+        false => (reason!("TwinNotServed"), redirects::twin_field()),
     };
     let why = match winner {
         Some(host) => format!("it stands for host {host} already"),

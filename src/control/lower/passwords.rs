@@ -13,7 +13,7 @@ use super::settings::{PasswordFile, UsersForm};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Store;
 use crate::filter::PasswordDemand;
-use crate::model::ObjectRef;
+use crate::model::{ObjectRef, reason};
 use crate::passwords::users::{Users, UsersDefect};
 
 /// What follows from a Secret that cannot be used.
@@ -101,7 +101,7 @@ fn read(
 
 fn finding(secret: &ObjectRef, defect: &UsersDefect) -> Finding {
     Finding {
-        reason: "PasswordInvalid",
+        reason: reason!("PasswordInvalid"),
         field: access::secret_field(),
         message: format!("the Secret {}/{}: {defect}.", secret.namespace, secret.name),
         advice: "Write NAME:HASH lines as htpasswd makes them.".into(),

@@ -19,7 +19,7 @@ use super::passwords::PasswordFiles;
 use super::path::{PathType, RoutePath};
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Store;
-use crate::model::{Origin, Problem, Severity};
+use crate::model::{Origin, Problem, Severity, reason};
 
 /// What a claim is judged by.
 #[derive(Clone, Copy)]
@@ -117,7 +117,7 @@ fn path_types(claim: &Claim, own: &mut Report<'_>) {
             continue;
         }
         own.error(Finding {
-            reason: "InvalidPath",
+            reason: reason!("InvalidPath"),
             field: format!("{}.path", place.field()),
             message: format!("{text:?} has more than letters, digits and -._/."),
             advice: "Write pathType: ImplementationSpecific, or a plain path.".into(),

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use crate::control::source::report::Finding;
 use crate::control::store::{Entries, Entry};
-use crate::model::{Kind, ObjectRef};
+use crate::model::{Kind, ObjectRef, reason};
 use crate::tls::certificate::{Certificate, CertificateError, Validity};
 use crate::tls::client_auth::{ClientAuth, ClientAuthError, ClientDemand};
 use crate::tls::tickets::TicketKeyError;
@@ -125,20 +125,25 @@ impl SecretDefect {
     /// For the owner of `field`, which names the Secret; `effect` is what follows from it.
     pub(super) fn finding(&self, field: String, effect: &str) -> Finding {
         let (reason, advice) = match self {
-            Self::Missing(_) => ("SecretMissing", "Create it, or correct the name."),
-            Self::NoKey(..) => ("SecretInvalid", "Name a Secret that has it."),
-            Self::Certificate(_, CertificateError::KeyMismatch) => {
-                ("CertificateKeyMismatch", "Store the key that the certificate was issued for.")
+            Self::Missing(_) => (reason!("SecretMissing"), "Create it, or correct the name."),
+            Self::NoKey(..) => (reason!("SecretInvalid"), "Name a Secret that has it."),
+            Self::Certificate(_, CertificateError::KeyMismatch) => (
+                reason!("CertificateKeyMismatch"),
+                "Store the key that the certificate was issued for.",
+            ),
+            Self::Certificate(..) => (
+                reason!("CertificateInvalid"),
+                "Store a certificate chain in PEM, leaf first, and its key.",
+            ),
+            Self::Expired(_) => (reason!("CertificateExpired"), "Renew it."),
+            Self::NotYetValid(_) => {
+                (reason!("CertificateNotYetValid"), "See whether the clock is right.")
             }
-            Self::Certificate(..) => {
-                ("CertificateInvalid", "Store a certificate chain in PEM, leaf first, and its key.")
-            }
-            Self::Expired(_) => ("CertificateExpired", "Renew it."),
-            Self::NotYetValid(_) => ("CertificateNotYetValid", "See whether the clock is right."),
-            Self::ClientAuth(..) => ("ClientCaInvalid", "Store certificates in PEM."),
-            Self::TicketKeys(..) => {
-                ("TicketKeysInvalid", "Store what `openssl rand 80` makes, once for each key.")
-            }
+            Self::ClientAuth(..) => (reason!("ClientCaInvalid"), "Store certificates in PEM."),
+            Self::TicketKeys(..) => (
+                reason!("TicketKeysInvalid"),
+                "Store what `openssl rand 80` makes, once for each key.",
+            ),
         };
         Finding { reason, field, message: format!("{self}; {effect}."), advice: advice.into() }
     }

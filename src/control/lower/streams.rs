@@ -12,7 +12,8 @@ use crate::control::store::Entry;
 use crate::filter::Scheme;
 use crate::model::{
     BackendKey, BackendTarget, Dial, EntryPoint, Introduced, Introduces, ObjectRef, PortRef,
-    Problem, StreamPolicy, StreamService, StreamTerms, TransportProtocol, WeightedBackend,
+    Problem, Reason, StreamPolicy, StreamService, StreamTerms, TransportProtocol, WeightedBackend,
+    reason,
 };
 
 /// What services are spoken to by.
@@ -99,7 +100,7 @@ pub(super) fn read(
 fn missing(reference: &ObjectRef, protocol: Protocol) -> Finding {
     let flag = protocol.flag();
     Finding {
-        reason: "ConfigMapMissing",
+        reason: reason!("ConfigMapMissing"),
         field: String::new(),
         message: format!(
             "there is no {reference}, which {flag} names: there are no such services."
@@ -113,14 +114,14 @@ fn parse(
     port: &str,
     value: &str,
     Reading { protocol, ours, policy }: Reading<'_>,
-) -> Result<(BackendKey, StreamService), (&'static str, String)> {
-    const INVALID: &str = "InvalidService";
+) -> Result<(BackendKey, StreamService), (Reason, String)> {
+    const INVALID: Reason = reason!("InvalidService");
     let invalid = |why: &str| (INVALID, why.to_owned());
     let number = port.trim().parse().ok().filter(|port| *port > 0);
     let number: u16 = number.ok_or_else(|| invalid("it is no port"))?;
     let is_taken = |entry_point: &EntryPoint| entry_point.address.port() == number;
     if protocol == Protocol::Tcp && ours.iter().any(is_taken) {
-        return Err(("PortTaken", "clients of Ingresses come in there".to_owned()));
+        return Err((reason!("PortTaken"), "clients of Ingresses come in there".to_owned()));
     }
     let mut parts = value.trim().split(':');
     let (Some(name), Some(service_port)) = (parts.next(), parts.next()) else {

@@ -17,7 +17,7 @@ use super::set::ManifestSet;
 use super::tree::{Tree, is_manifest_name};
 use super::{Changes, set::file_problem};
 use crate::limits::{MANIFEST_BYTES_MAX, MANIFEST_FILES_MAX, WRITE_QUIET};
-use crate::model::Problem;
+use crate::model::{Problem, reason};
 
 /// Which files to look at. Names are relative to the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Directory {
             // Not a deletion of objects: whoever replaces a directory is about to bring it back.
             file_problem(
                 self.path.to_string_lossy().into(),
-                "UnreadableDirectory",
+                reason!("UnreadableDirectory"),
                 format!("the directory cannot be read: {error}."),
                 "Restore it; until then the last objects stay in force.",
             )
@@ -202,7 +202,7 @@ impl Directory {
 #[must_use]
 pub fn unreadable_file(file: &Arc<str>, error: &ReadError) -> Problem {
     let message = format!("the file cannot be used: {error}.");
-    file_problem(Arc::clone(file), "UnreadableFile", message, error.advice())
+    file_problem(Arc::clone(file), reason!("UnreadableFile"), message, error.advice())
 }
 
 /// Why a file cannot be read.

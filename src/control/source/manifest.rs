@@ -16,11 +16,11 @@ use serde_json::Value;
 
 use super::object::{Provenance, SourceObject};
 use super::placeholder::{self, FILL_IN};
-use super::report::{Finding, Report};
+use super::report::{Finding, MORE_PROBLEMS, Report};
 use super::yaml::{self, Document, Positions, YamlError};
 use crate::control::kinds::{KindInfo, KindScope};
 use crate::limits::PROBLEMS_PER_FILE_MAX;
-use crate::model::{Kind, ObjectRef, Problem, Severity, SourcePosition};
+use crate::model::{Kind, ObjectRef, Problem, Reason, Severity, SourcePosition, reason};
 use decode::{Decoded, cut};
 use foreign::Foreign;
 use kinds::Named;
@@ -28,7 +28,7 @@ use kinds::Named;
 pub use workload::Workload;
 
 /// The reason of the note on a file that is no manifest.
-pub const SKIPPED: &str = "Skipped";
+pub const SKIPPED: Reason = reason!("Skipped");
 
 /// What one file holds.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn unreadable(&mut self, line: u32, reason: &'static str, message: String, advice: &str) {
+    fn unreadable(&mut self, line: u32, reason: Reason, message: String, advice: &str) {
         self.manifest.has_unreadable = true;
         self.file_problem(Severity::Error, line, reason, message, advice);
     }
@@ -93,7 +93,7 @@ impl Reader<'_> {
         &mut self,
         severity: Severity,
         line: u32,
-        reason: &'static str,
+        reason: Reason,
         message: String,
         advice: &str,
     ) {
@@ -126,7 +126,7 @@ impl Reader<'_> {
             }
             None => self.unreadable(
                 error.line,
-                "InvalidYaml",
+                reason!("InvalidYaml"),
                 format!("{}.", error.kind),
                 "Correct this document.",
             ),
@@ -145,7 +145,12 @@ impl Reader<'_> {
             }
             (Some((_, _, error)), _) => {
                 let message = format!("{}.", error.kind);
-                self.unreadable(error.line, "InvalidYaml", message, "Correct this document.");
+                self.unreadable(
+                    error.line,
+                    reason!("InvalidYaml"),
+                    message,
+                    "Correct this document.",
+                );
             }
             (None, Some((foreign, line)))
                 if self.objects == 0 && self.manifest.problems.is_empty() =>
@@ -164,7 +169,7 @@ impl Reader<'_> {
                 position: Some(SourcePosition { file: Arc::clone(self.file), line: 1 }),
                 field: String::new(),
                 severity: Severity::Error,
-                reason: "MoreProblems",
+                reason: MORE_PROBLEMS,
                 message: format!("{} more problems are not listed.", self.surplus),
                 advice: "Correct the listed ones first.".into(),
             }));
@@ -214,7 +219,7 @@ impl Reader<'_> {
                     let line = positions.line_of("items");
                     let message = format!("{}: items: no list stands there.", cut(kind));
                     let advice = "Begin each object with \"- \", below items.";
-                    return self.unreadable(line, "InvalidValue", message, advice);
+                    return self.unreadable(line, reason!("InvalidField"), message, advice);
                 }
                 _ => {}
             }
@@ -229,7 +234,7 @@ impl Reader<'_> {
 
     fn not_an_object(&mut self, line: u32, advice: &str) {
         let message = "a document must be one object with apiVersion and kind.".to_owned();
-        self.unreadable(line, "NotAnObject", message, advice);
+        self.unreadable(line, reason!("NotAnObject"), message, advice);
     }
 
     /// `kind: List` holds whole objects; `IngressList` and its like hold objects whose kind and
@@ -277,7 +282,7 @@ impl Reader<'_> {
         };
         let advice = format!("Write apiVersion: {}{fields}.", known.api_version);
         self.lost(known, value, positions, |_| Finding {
-            reason: "OldVersion",
+            reason: reason!("OldVersion"),
             field: "apiVersion".into(),
             message,
             advice,
@@ -297,7 +302,7 @@ impl Reader<'_> {
         let advice =
             format!("Write kind: {meant} and apiVersion: {api_version}, if that is meant.");
         self.lost(known, value, positions, |_| Finding {
-            reason: "UnknownKind",
+            reason: reason!("UnknownKind"),
             field: field.into(),
             message,
             advice,
@@ -379,22 +384,27 @@ impl Reader<'_> {
         let wrong = |field, text: &str, what: &str| match placeholder::find(text) {
             Some(found) => {
                 let message = format!("the placeholder {} was not filled in.", cut(found));
-                (field, "InvalidName", message, FILL_IN)
+                (field, reason!("InvalidName"), message, FILL_IN)
             }
             None => {
                 let message = format!("{:?} is not a possible {what}.", cut(text));
-                (field, "InvalidName", message, NAMES)
+                (field, reason!("InvalidName"), message, NAMES)
             }
         };
         let found = value.pointer("/metadata/name").filter(|n| !n.is_null() && !n.is_string());
         let (field, reason, message, advice) = if let (Some(_), "") = (found, name) {
             let message = "the name is no text.".to_owned();
-            ("metadata.name", "InvalidName", message, "Put it in quotes.")
+            ("metadata.name", reason!("InvalidName"), message, "Put it in quotes.")
         } else if name.is_empty() && value.pointer("/metadata/generateName").is_some() {
             let message = "the object has a generateName, which only an API server can use.";
-            ("metadata.generateName", "MissingName", message.to_owned(), "Write metadata.name.")
+            (
+                "metadata.generateName",
+                reason!("MissingName"),
+                message.to_owned(),
+                "Write metadata.name.",
+            )
         } else if name.is_empty() {
-            ("metadata.name", "MissingName", "the object has no name.".to_owned(), NAMES)
+            ("metadata.name", reason!("MissingName"), "the object has no name.".to_owned(), NAMES)
         } else if !is_dns_subdomain(name) {
             wrong("metadata.name", name, "name")
         } else if known.scope == KindScope::Namespaced && !is_dns_label(namespace) {
@@ -412,7 +422,7 @@ impl Reader<'_> {
 
 fn unknown_field(field: String) -> Finding {
     Finding {
-        reason: "UnknownField",
+        reason: reason!("UnknownField"),
         message: "this field does not exist and has no effect.".into(),
         advice: "Look for a slip in its name or its indentation.".into(),
         field,
@@ -428,7 +438,7 @@ fn old_fields(known: &KindInfo, unknown: &[String]) -> Option<Finding> {
     };
     let first = unknown.iter().find(is_old).filter(|_| known.kind == Kind::Ingress)?;
     Some(Finding {
-        reason: "OldFields",
+        reason: reason!("OldFields"),
         field: first.clone(),
         message: "this is a field of networking.k8s.io/v1beta1, which networking.k8s.io/v1 does \
                   not have."
@@ -452,7 +462,7 @@ fn unfilled(ingress: &Value) -> Option<Finding> {
         more => format!(" {more} other fields hold some, too."),
     };
     let message = format!("the placeholder {} was not filled in.{others}", cut(placeholder));
-    Some(Finding { reason: "Placeholder", field, message, advice: FILL_IN.into() })
+    Some(Finding { reason: reason!("Placeholder"), field, message, advice: FILL_IN.into() })
 }
 
 /// Recursion ends with the nesting that [`yaml`] allows.

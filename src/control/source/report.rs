@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use super::object::Provenance;
 use crate::limits::PROBLEMS_PER_OBJECT_MAX;
-use crate::model::{ObjectRef, Problem, Severity};
+use crate::model::{ObjectRef, Problem, Reason, Severity, reason};
 
 /// The reason of the problem that counts those that are not listed.
-pub const MORE_PROBLEMS: &str = "MoreProblems";
+pub const MORE_PROBLEMS: Reason = reason!("MoreProblems");
 
 /// What is wrong and what to do about it.
 #[derive(Debug)]
 pub struct Finding {
-    /// Stable CamelCase word.
-    pub reason: &'static str,
+    /// Its word, its code and its page.
+    pub reason: Reason,
     /// Field of the object; empty: the whole.
     pub field: String,
     /// A sentence.
@@ -88,6 +88,11 @@ impl<'a> Report<'a> {
 
     fn problem(&self, severity: Severity, finding: Finding) -> Problem {
         let Finding { reason, field, message, advice } = finding;
+        #[cfg(test)]
+        assert!(
+            reason.page().severities.contains(&severity),
+            "{reason} as {severity}: its page says otherwise"
+        );
         Problem {
             object: Some(self.object.clone()),
             position: self.provenance.map(|p| p.position(&field)),
@@ -111,7 +116,7 @@ mod tests {
         let mut report = Report::new(&object, None);
         for index in 0..PROBLEMS_PER_OBJECT_MAX + 5 {
             report.error(Finding {
-                reason: "Test",
+                reason: reason!("MoreProblems"),
                 field: format!("f[{index}]"),
                 message: "wrong".into(),
                 advice: String::new(),

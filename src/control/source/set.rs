@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::manifest::{Manifest, SKIPPED};
 use super::object::{Change, Changes, SourceObject};
 use super::report::{Finding, MORE_PROBLEMS, Report};
-use crate::model::{ObjectRef, Problem, Severity, SourcePosition};
+use crate::model::{ObjectRef, Problem, Reason, Severity, SourcePosition, reason};
 
 /// Objects of many files. Files are ordered by name.
 #[derive(Debug, Default)]
@@ -188,7 +188,7 @@ fn duplicate(loser: &SourceObject, first: &SourceObject) -> Vec<Arc<Problem>> {
         .map_or_else(|| "elsewhere".to_owned(), |position| format!("at {position}"));
     let mut report = Report::new(&loser.reference, loser.provenance.as_ref());
     report.error(Finding {
-        reason: "DuplicateObject",
+        reason: reason!("DuplicateObject"),
         field: String::new(),
         message: format!("the same object stands {place} as well, and that one counts."),
         advice: "Remove or rename one of the two.".into(),
@@ -225,7 +225,7 @@ fn with_consequence(problem: Problem, consequence: &str) -> Problem {
 /// A problem with a file as a whole.
 pub(crate) fn file_problem(
     file: Arc<str>,
-    reason: &'static str,
+    reason: Reason,
     message: String,
     advice: &str,
 ) -> Problem {

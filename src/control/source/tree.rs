@@ -20,7 +20,7 @@ use super::set::file_problem;
 use crate::limits::{
     MANIFEST_DEPTH_MAX, MANIFEST_FILES_MAX, MANIFEST_FOLDERS_MAX, PROBLEMS_PER_FILE_MAX,
 };
-use crate::model::{Problem, Severity};
+use crate::model::{Problem, Reason, Severity, reason};
 
 /// What is wanted to be known of each folder, by its path without links.
 pub type Interests = BTreeMap<PathBuf, Interest>;
@@ -201,7 +201,7 @@ impl Walk<'_> {
                 self.tree.obscured.insert(shown.clone());
                 self.problem(
                     &shown,
-                    "UnreadableDirectory",
+                    reason!("UnreadableDirectory"),
                     format!("the folder cannot be read: {error}."),
                     "Correct it; what was read of it before stays in force.",
                 );
@@ -285,9 +285,12 @@ impl Walk<'_> {
     ) {
         let known = queues.real.len().saturating_add(queues.linked.len());
         let (reason, message) = if folder.depth > MANIFEST_DEPTH_MAX {
-            ("TooDeep", format!("folders are read {MANIFEST_DEPTH_MAX} levels deep, not deeper."))
+            (
+                reason!("TooDeep"),
+                format!("folders are read {MANIFEST_DEPTH_MAX} levels deep, not deeper."),
+            )
         } else if known.saturating_add(queues.read.len()) >= MANIFEST_FOLDERS_MAX {
-            ("TooManyFolders", format!("only {MANIFEST_FOLDERS_MAX} folders are read."))
+            (reason!("TooManyFolders"), format!("only {MANIFEST_FOLDERS_MAX} folders are read."))
         } else {
             return own(queues).push_back(folder);
         };
@@ -300,10 +303,15 @@ impl Walk<'_> {
     fn file(&mut self, shown: PathBuf) {
         if self.tree.files.len() < MANIFEST_FILES_MAX {
             self.tree.files.insert(shown);
-        } else if !self.tree.problems.iter().any(|problem| problem.reason == "TooManyFiles") {
+        } else if !self
+            .tree
+            .problems
+            .iter()
+            .any(|problem| problem.reason == reason!("TooManyFiles"))
+        {
             let message = format!("only {MANIFEST_FILES_MAX} files are read.");
             let advice = "Put several objects into one file.";
-            self.problem(Path::new(""), "TooManyFiles", message, advice);
+            self.problem(Path::new(""), reason!("TooManyFiles"), message, advice);
         }
     }
 
@@ -331,15 +339,15 @@ impl Walk<'_> {
 
     fn loops(&mut self, shown: &Path) {
         let message = "the link leads to a folder that it stands in; it is not followed.";
-        self.problem(shown, "LinkLoop", message.into(), "Remove it.");
+        self.problem(shown, reason!("LinkLoop"), message.into(), "Remove it.");
         if let Some(problem) = self.tree.problems.last_mut()
-            && problem.reason == "LinkLoop"
+            && problem.reason == reason!("LinkLoop")
         {
             problem.severity = Severity::Warning;
         }
     }
 
-    fn problem(&mut self, shown: &Path, reason: &'static str, message: String, advice: &str) {
+    fn problem(&mut self, shown: &Path, reason: Reason, message: String, advice: &str) {
         if self.tree.problems.len() >= PROBLEMS_PER_FILE_MAX {
             return;
         }

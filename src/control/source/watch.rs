@@ -17,7 +17,7 @@ use super::inotify::{Followed, Inotify, WatchFault};
 use super::set::file_problem;
 use super::tree::{Dependents, Interests};
 use crate::limits::{MANIFEST_FILES_MAX, MANIFEST_POLL, MANIFEST_POLL_SHARE};
-use crate::model::{Problem, Severity};
+use crate::model::{Problem, Severity, reason};
 
 /// What happened since the last [`Watch::take`].
 #[derive(Debug)]
@@ -120,7 +120,7 @@ pub fn not_watched(directory: &Path, fault: &WatchFault) -> Problem {
          instead."
     );
     let file = directory.to_string_lossy().into();
-    let problem = file_problem(file, "NotWatched", message, &fault.advice());
+    let problem = file_problem(file, reason!("NotWatched"), message, &fault.advice());
     Problem { severity: Severity::Warning, ..problem }
 }
 
@@ -129,4 +129,15 @@ fn register() -> Result<AsyncFd<Inotify>, WatchFault> {
     // SAFETY: `Inotify` owns its descriptor and gives the same one as long as it lives.
     let registered = unsafe { AsyncFd::register_with_interest(inotify, Readiness::READABLE) };
     registered.map_err(|error| WatchFault::Refused(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_is_polled_is_a_warning() {
+        let problem = not_watched(Path::new("/a"), &WatchFault::Watches(Some(8_192)));
+        assert_eq!((problem.reason.word(), problem.severity), ("NotWatched", Severity::Warning));
+    }
 }

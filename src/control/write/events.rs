@@ -35,7 +35,7 @@ struct Key(Arc<Problem>);
 
 impl Key {
     fn what(&self) -> (&Option<ObjectRef>, &str, &str, &str) {
-        (&self.0.object, self.0.reason, &self.0.field, &self.0.message)
+        (&self.0.object, self.0.reason.word(), &self.0.field, &self.0.message)
     }
 }
 
@@ -239,7 +239,7 @@ fn event_name(object: &ObjectRef, telling: &Telling) -> String {
     let hash = fnv1a([
         &*telling.uid,
         object.kind.name(),
-        problem.reason,
+        problem.reason.word(),
         &*problem.field,
         &*problem.message,
     ]);
@@ -304,7 +304,7 @@ fn event(
     let data = json!({
         "action": "Configure",
         "eventTime": MicroTime(wall),
-        "reason": problem.reason,
+        "reason": problem.reason.word(),
         "reportingInstance": cut(instance, EVENT_INSTANCE_BYTES_MAX),
         "type": "Warning",
         about: regarding,
@@ -360,8 +360,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::Kind;
     use crate::model::Severity;
+    use crate::model::{Kind, reason};
 
     fn problem(name: &str, message: &str) -> Arc<Problem> {
         Arc::new(Problem {
@@ -373,7 +373,7 @@ mod tests {
             position: None,
             field: "spec.rules[0]".to_owned(),
             severity: Severity::Error,
-            reason: "NoService",
+            reason: reason!("NoService"),
             message: message.to_owned(),
             advice: "Make one.".to_owned(),
         })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::control::calls::CallError;
 use crate::limits::MISSING_RIGHTS_MAX;
-use crate::model::{Kind, Problem, Severity};
+use crate::model::{Kind, Problem, Severity, reason};
 
 /// A right that the account of the process needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,7 +77,7 @@ impl Right {
             position: None,
             field: String::new(),
             severity: Severity::Error,
-            reason: "MissingPermission",
+            reason: reason!("MissingPermission"),
             message: format!("{effect}: {said}."),
             advice: format!(
                 "Bind a role to the service account that may {verbs}{place}; the chart has one."
@@ -152,6 +152,7 @@ mod tests {
         }
         let problems = state.problems();
         assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].reason, "MissingPermission");
         let text = problems[0].to_string();
         assert!(text.contains("patch ingresses/status") && text.contains("shop"), "{text}");
         state.allowed(Right::Status, "other");

@@ -176,3 +176,27 @@ fn a_watch_ends_with_what_the_api_server_said() {
     }
     assert!(matches!(CallError::from(watcher::Error::NoResourceVersion), CallError::Failed(_)));
 }
+
+#[test]
+fn what_goes_wrong_is_told_on_the_object_that_it_is_about() {
+    let object =
+        |name: &str| ObjectRef { kind: Kind::Secret, namespace: "ns".into(), name: name.into() };
+    let (secret, service) = (object("admission"), object("admit"));
+    let options = CertificateOptions { secret, service, configuration: "ringway".to_owned() };
+    let refused = CallError::Refused("no".into());
+    for (problem, word, about) in [
+        (
+            options.call_problem(Part::Secret, "read", &refused),
+            "AdmissionApiCall",
+            "Secret ns/admission",
+        ),
+        (
+            options.misconfigured("a.", "b."),
+            "AdmissionConfiguration",
+            "ValidatingWebhookConfiguration ringway",
+        ),
+    ] {
+        assert_eq!(problem.reason, word);
+        assert_eq!(problem.object.map(|object| object.to_string()).as_deref(), Some(about));
+    }
+}

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsConnector;
 
 use super::*;
-use crate::model::{Problem, Severity};
+use crate::model::{Problem, Severity, reason};
 use crate::tls::certificate::Certificate;
 use crate::tls::server::ServerTls;
 
@@ -103,7 +103,7 @@ fn error() -> Arc<Problem> {
         position: None,
         field: "spec".into(),
         severity: Severity::Error,
-        reason: "Test",
+        reason: reason!("MoreProblems"),
         message: "it is wrong.".into(),
         advice: String::new(),
     })

@@ -13,7 +13,7 @@ use crate::control::lower::secrets::SecretDefect;
 use crate::control::resolve::Resolution;
 use crate::control::source::report::Finding;
 use crate::control::store::Store;
-use crate::model::{BackendKey, Reach};
+use crate::model::{BackendKey, Reach, reason};
 use crate::table::{EndpointSet, Wire};
 
 /// One backend at one moment.
@@ -83,13 +83,15 @@ impl Defect {
     /// For the owner of what names the backend in `field`; `effect` is what follows from it.
     pub(crate) fn finding(&self, field: &str, effect: &str) -> Finding {
         let (reason, advice) = match self {
-            Self::MissingService(_) => ("ServiceMissing", "Create it, or correct the name."),
-            Self::RefusedService(_) => ("ServiceRefused", "Correct it."),
-            Self::Service(error) => ("ServicePort", error.advice()),
-            Self::MissingSlicePort => ("ServicePort", "Name a port that the Service has."),
-            Self::NoEndpoints(_) => ("NoEndpoints", "See why its pods are not ready."),
-            Self::Unresolved { .. } => ("NameNotResolved", "Correct spec.externalName."),
-            Self::ExternalRefused(_) => ("AddressRefused", "Name another host."),
+            Self::MissingService(_) => {
+                (reason!("ServiceMissing"), "Create it, or correct the name.")
+            }
+            Self::RefusedService(_) => (reason!("ServiceMissing"), "Correct it."),
+            Self::Service(error) => (reason!("ServicePort"), error.advice()),
+            Self::MissingSlicePort => (reason!("ServicePort"), "Name a port that the Service has."),
+            Self::NoEndpoints(_) => (reason!("NoEndpoints"), "See why its pods are not ready."),
+            Self::Unresolved { .. } => (reason!("NameNotResolved"), "Correct spec.externalName."),
+            Self::ExternalRefused(_) => (reason!("AddressRefused"), "Name another host."),
             Self::Dial(defect) => return defect.finding(effect),
             Self::ClientCertificate(defect) => {
                 let field =

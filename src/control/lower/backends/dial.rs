@@ -17,7 +17,7 @@ use crate::control::source::report::Finding;
 use crate::control::store::Store;
 use crate::model::{
     BackendKey, BackendProtocol, CertificateName, DialAuthorities, DialTls, Kind, ObjectRef,
-    TlsVersion,
+    TlsVersion, reason,
 };
 use crate::tls::certificate::Certificate;
 use crate::tls::client::{ClientTls, ClientTlsError, DemandedName, Terms, Verify, Version};
@@ -50,16 +50,18 @@ impl DialDefect {
         let (reason, field, advice) = match self {
             Self::Secret(defect) => return defect.finding(backend_tls::secret_field(), effect),
             Self::NoCa => (
-                "BackendCaMissing",
+                reason!("BackendCaMissing"),
                 backend_tls::verify_field(),
                 "Name a Secret with ca.crt in proxy-ssl-secret.",
             ),
             Self::ConfigMap(_) => {
-                ("BackendCaMissing", String::new(), "Store certificates in PEM as ca.crt.")
+                (reason!("BackendCaMissing"), String::new(), "Store certificates in PEM as ca.crt.")
             }
-            Self::Tls(_) => {
-                ("BackendCaInvalid", backend_tls::secret_field(), "Store certificates in PEM.")
-            }
+            Self::Tls(_) => (
+                reason!("BackendCaInvalid"),
+                backend_tls::secret_field(),
+                "Store certificates in PEM.",
+            ),
         };
         Finding { reason, field, message: format!("{self}; {effect}."), advice: advice.into() }
     }

@@ -11,7 +11,7 @@ use crate::control::endpoint_slice::{Endpoint, EndpointSlice};
 use crate::control::lower::options::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
-use crate::model::{BackendKey, ObjectRef, Problem};
+use crate::model::{BackendKey, ObjectRef, Problem, reason};
 use crate::table::EndpointSet;
 
 /// Names the Service that a slice belongs to.
@@ -253,7 +253,7 @@ pub(crate) fn check(
     let slice = &*entry.object;
     if service_name(slice).is_none() {
         report.warning(Finding {
-            reason: "NoService",
+            reason: reason!("NoService"),
             field: "metadata.labels".into(),
             message: "the slice belongs to no Service and is not used.".into(),
             advice: format!("Add the label {SERVICE_LABEL}: NAME."),
@@ -262,7 +262,7 @@ pub(crate) fn check(
     match slice.address_type.as_str() {
         "IPv4" | "IPv6" => check_addresses(slice, options, &mut report),
         other => report.error(Finding {
-            reason: "AddressTypeNotSupported",
+            reason: reason!("AddressTypeNotSupported"),
             field: "addressType".into(),
             message: format!("addresses of type {other:?} are not used."),
             advice: "Write IPv4 or IPv6; for names use a Service of type ExternalName.".into(),
@@ -280,7 +280,7 @@ fn check_addresses(slice: &EndpointSlice, options: &LowerOptions, report: &mut R
             };
             if let Some(why) = why {
                 report.error(Finding {
-                    reason: "AddressRefused",
+                    reason: reason!("AddressRefused"),
                     field: format!("endpoints[{index}].addresses[{nth}]"),
                     message: format!("{text:?} is not used: {why}."),
                     advice: "Write the address of a pod.".into(),

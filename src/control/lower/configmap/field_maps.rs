@@ -11,7 +11,7 @@ use crate::control::source::report::{Finding, Report};
 use crate::control::store::Entry;
 use crate::filter::{FieldEdits, Text};
 use crate::limits::GENERAL_WORDS_MAX;
-use crate::model::{ObjectRef, Problem};
+use crate::model::{ObjectRef, Problem, reason};
 
 /// A line towards backends: name and value.
 type Line = (Box<str>, Text);
@@ -75,7 +75,7 @@ fn lines<'m>(
     let map = all.get(named);
     if map.is_none() {
         report.warning(Finding {
-            reason: "ConfigMapMissing",
+            reason: reason!("ConfigMapMissing"),
             field: field(key),
             message: format!("there is no {named}; it is as if the key were not there."),
             advice: "Create it, or correct the name.".into(),
@@ -92,7 +92,7 @@ fn lines<'m>(
 
 fn unusable(key: &str, named: &ObjectRef, why: &str) -> Finding {
     Finding {
-        reason: "ConfigMapInvalid",
+        reason: reason!("ConfigMapInvalid"),
         field: field(key),
         message: format!("not all of {named} can be used: {why}."),
         advice: "Correct it; the rest counts.".into(),

@@ -37,7 +37,7 @@ use super::slip;
 use crate::control::source::object::Object;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::{Entry, Store};
-use crate::model::{ObjectRef, Problem};
+use crate::model::{ObjectRef, Problem, reason};
 use globals::Globals;
 use row::{Effect, Guards, Key, field};
 use snippets::HTTP_SNIPPET;
@@ -160,7 +160,7 @@ impl Key {
     /// Whether a value of it counts; the rest is told.
     fn tell_state(&self, report: &mut Report<'_>) -> bool {
         let told = |message: String| Finding {
-            reason: "KeyNotSupported",
+            reason: reason!("KeyNotSupported"),
             field: field(self.name),
             message,
             advice: "See whether all is right without it.".into(),
@@ -196,7 +196,7 @@ impl Key {
         let doubts = self.doubts.map(|doubts| doubts(value, scratch));
         for message in doubts.into_iter().flatten() {
             report.warning(Finding {
-                reason: "DirectiveNotSupported",
+                reason: reason!("DirectiveNotSupported"),
                 field: field(self.name),
                 message,
                 advice: "See whether all is right without it, or say it otherwise.".into(),
@@ -228,7 +228,7 @@ impl Key {
             (None, _) => "it is as if the key were not there".to_owned(),
         };
         Finding {
-            reason: "InvalidValue",
+            reason: reason!("InvalidValue"),
             field: field(self.name),
             message: why.to_owned(),
             advice: format!("Correct it; until then {until}."),
@@ -242,7 +242,7 @@ fn missing(reference: &ObjectRef, said: &InForce) -> Finding {
         false => "what it said last stays in force until the next start",
     };
     Finding {
-        reason: "ConfigMapMissing",
+        reason: reason!("ConfigMapMissing"),
         field: String::new(),
         message: format!("there is no {reference}, which --configmap names: {counts}."),
         advice: "Create it, or leave the flag out.".into(),
@@ -256,7 +256,7 @@ fn unknown(name: &str) -> Finding {
         None => (" and has no effect.".to_owned(), "Correct the name, or remove it."),
     };
     Finding {
-        reason: "KeyNotSupported",
+        reason: reason!("KeyNotSupported"),
         field: field(name),
         message: format!("ingress-nginx has no such key{why}"),
         advice: advice.into(),

@@ -12,7 +12,9 @@ use super::references::References;
 use crate::control::source::report::{Finding, Report};
 use crate::filter::Filter;
 use crate::limits::{ROUTE_MATCHES_MAX, ROUTE_PARTS_MAX, ROUTE_RULES_MAX};
-use crate::model::{PathMatch, Policies, Refusal, RequestMatch, Rule, WeightedBackend};
+use crate::model::{
+    PathMatch, Policies, Reason, Refusal, RequestMatch, Rule, WeightedBackend, reason,
+};
 
 /// What a rule does with the requests that match.
 #[derive(Debug, Default)]
@@ -123,7 +125,7 @@ impl<'a> Rules<'a> {
 
     /// Says something that has no effect, or another one.
     pub(super) fn warn(&mut self, field: String, message: String, advice: &str) {
-        let (reason, advice) = ("UnsupportedValue", advice.into());
+        let (reason, advice) = (reason!("UnsupportedValue"), advice.into());
         self.report.warning(Finding { reason, field, message, advice });
     }
 
@@ -146,7 +148,7 @@ impl<'a> Rules<'a> {
                 meaning.partial = Some(dropped + &others);
                 for (_, fault) in &faults {
                     report.error(Finding {
-                        reason: fault.reason,
+                        reason: Reason::of_condition(fault.reason),
                         field: fault.field.clone(),
                         message: fault.message.clone(),
                         advice: "Until then requests of the rule get an error.".into(),

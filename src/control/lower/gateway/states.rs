@@ -19,7 +19,7 @@ use crate::control::conditions::{
 use crate::control::lower::options::OwnServices;
 use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
-use crate::model::{HostPattern, Kind, ObjectRef, Problem};
+use crate::model::{HostPattern, Kind, ObjectRef, Problem, Reason};
 
 const ACCEPTED: &str = "Accepted";
 const CONFLICTED: &str = "Conflicted";
@@ -446,7 +446,7 @@ pub(super) fn policy_problems(
 
 fn finding(fault: &Fault, field: &str) -> Finding {
     Finding {
-        reason: fault.reason,
+        reason: Reason::of_condition(fault.reason),
         field: field.to_owned(),
         message: fault.message.clone(),
         advice: String::new(),
@@ -461,7 +461,7 @@ pub(super) fn route_problems(
 ) -> Vec<Arc<Problem>> {
     let mut report = Report::new(reference, route.provenance.as_ref());
     let say = |reason, field: &str, message: &str| Finding {
-        reason,
+        reason: Reason::of_condition(reason),
         field: field.to_owned(),
         message: message.to_owned(),
         advice: String::new(),

@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::control::lower::options::LowerOptions;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::{Entries, Entry};
-use crate::model::{ObjectRef, Problem};
+use crate::model::{ObjectRef, Problem, reason};
 
 /// Marks the class of Ingresses that name none.
 const DEFAULT_CLASS: &str = "ingressclass.kubernetes.io/is-default-class";
@@ -118,7 +118,7 @@ fn check_ours(class: &IngressClass, report: &mut Report<'_>) {
         && !matches!(value, "true" | "false")
     {
         report.warning(Finding {
-            reason: "InvalidAnnotation",
+            reason: reason!("InvalidAnnotation"),
             field: format!("metadata.annotations.{DEFAULT_CLASS}"),
             message: format!("{value:?} does not make it the default class."),
             advice: "Write \"true\" or \"false\".".into(),
@@ -126,7 +126,7 @@ fn check_ours(class: &IngressClass, report: &mut Report<'_>) {
     }
     if let Some(IngressClassSpec { controller: _, parameters: Some(_) }) = spec {
         report.warning(Finding {
-            reason: "ParametersNotSupported",
+            reason: reason!("ParametersNotSupported"),
             field: "spec.parameters".into(),
             message: "parameters of a class are not supported and have no effect.".into(),
             advice: "Remove them; use flags.".into(),
@@ -136,7 +136,7 @@ fn check_ours(class: &IngressClass, report: &mut Report<'_>) {
 
 fn controller_mismatch(class: &IngressClass, options: &LowerOptions) -> Finding {
     Finding {
-        reason: "ControllerMismatch",
+        reason: reason!("ControllerMismatch"),
         field: "spec.controller".into(),
         message: format!(
             "it is the class of --ingress-class, but its controller is {:?} and ours is {:?}; \
@@ -154,7 +154,7 @@ fn several_default_classes(names: &[&str]) -> Finding {
     // Enough to find the others.
     let shown = names.get(..8).unwrap_or(names).join(", ");
     Finding {
-        reason: "SeveralDefaultClasses",
+        reason: reason!("SeveralDefaultClasses"),
         field: format!("metadata.annotations.{DEFAULT_CLASS}"),
         message: format!(
             "{} classes are marked as the default ({shown}); several controllers may serve an \

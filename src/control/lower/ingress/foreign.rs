@@ -2,6 +2,7 @@
 
 use crate::control::source::report::Finding;
 use crate::limits::OWNERS_SHOWN_MAX;
+use crate::model::reason;
 
 /// What names of annotations begin with, and whose they are. External-dns, cert-manager, dashboards
 /// and their like act on Ingresses of any controller and are not here.
@@ -52,7 +53,7 @@ pub(crate) fn annotations<'a>(
     let more = if owners.len() > OWNERS_SHOWN_MAX { " and others" } else { "" };
     let shown = owners.get(..OWNERS_SHOWN_MAX).unwrap_or(&owners).join("; ");
     Some(Finding {
-        reason: "ForeignAnnotation",
+        reason: reason!("ForeignAnnotation"),
         field: format!("metadata.annotations.{first}"),
         message: format!("annotations of other controllers have no effect here ({shown}{more})."),
         advice: "See whether the Ingress is right without them.".into(),

@@ -29,7 +29,8 @@ use crate::limits::{
 };
 use crate::model::host::HostNameError;
 use crate::model::{
-    BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, PortRef, WildcardDepth,
+    BackendKey, BackendTarget, HostName, HostPattern, ObjectRef, PortRef, Reason, WildcardDepth,
+    reason,
 };
 
 /// The class, before `spec.ingressClassName` existed.
@@ -105,7 +106,7 @@ pub(crate) fn lower(reference: &ObjectRef, entry: &Entry<Ingress>, globals: &Glo
     let created = lowering.metadata(metadata);
     match spec {
         Some(spec) => lowering.spec(spec, metadata),
-        None => lowering.error("NoSpec", "spec", "the Ingress has no spec.", "Add one."),
+        None => lowering.error(reason!("NoSpec"), "spec", "the Ingress has no spec.", "Add one."),
     }
     lowering.servers_of_hosts();
     let Lowering { report, mut routes, mut fallback, mut uses, mut certificates, settings, .. } =
@@ -152,7 +153,7 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn error(&mut self, reason: &'static str, field: &str, message: &str, advice: &str) {
+    fn error(&mut self, reason: Reason, field: &str, message: &str, advice: &str) {
         self.report.error(Finding {
             reason,
             field: field.to_owned(),
@@ -161,7 +162,7 @@ impl Lowering<'_> {
         });
     }
 
-    fn warning(&mut self, reason: &'static str, field: &str, message: &str, advice: &str) {
+    fn warning(&mut self, reason: Reason, field: &str, message: &str, advice: &str) {
         self.report.warning(Finding {
             reason,
             field: field.to_owned(),
@@ -206,7 +207,7 @@ impl Lowering<'_> {
                 let message =
                     format!("only the first {TLS_ENTRIES_PER_INGRESS_MAX} entries are used.");
                 let field = format!("spec.tls[{index}]");
-                self.error("TooManyTlsEntries", &field, &message, "Split the Ingress.");
+                self.error(reason!("TooManyTlsEntries"), &field, &message, "Split the Ingress.");
                 break;
             }
             let entry = self.tls_entry(index, entry);
@@ -221,7 +222,7 @@ impl Lowering<'_> {
             match default {
                 Some(route) => self.routes.entry(HostPattern::Any).or_default().push(route),
                 None if default_backend.is_none() => self.error(
-                    "NoRules",
+                    reason!("NoRules"),
                     "spec",
                     "the Ingress has neither rules nor a default backend.",
                     "Add one of them.",
@@ -242,7 +243,7 @@ impl Lowering<'_> {
             Arc::make_mut(&mut self.settings).policies.goto = None;
             let message = "an Ingress without rules redirects nobody; its requests are served.";
             let advice = "Write a rule with path / instead of a default backend.";
-            self.warning("RedirectNotUsed", "spec.defaultBackend", message, advice);
+            self.warning(reason!("RedirectNotUsed"), "spec.defaultBackend", message, advice);
         }
     }
 
@@ -259,8 +260,8 @@ impl Lowering<'_> {
         );
         let advice = "Remove the annotation.";
         match self.provenance {
-            Some(_) => self.error("ClassConflict", &field, &message, advice),
-            None => self.warning("ClassConflict", &field, &message, advice),
+            Some(_) => self.error(reason!("ClassConflict"), &field, &message, advice),
+            None => self.warning(reason!("ClassConflict"), &field, &message, advice),
         }
     }
 
@@ -272,7 +273,7 @@ impl Lowering<'_> {
             if self.tls_hosts > TLS_HOSTS_PER_INGRESS_MAX {
                 let message = format!("only the first {TLS_HOSTS_PER_INGRESS_MAX} hosts are used.");
                 let field = format!("spec.tls[{index}].hosts[{nth}]");
-                self.error("TooManyTlsHosts", &field, &message, "Split the Ingress.");
+                self.error(reason!("TooManyTlsHosts"), &field, &message, "Split the Ingress.");
                 break;
             }
             match host_pattern(host) {
@@ -287,7 +288,7 @@ impl Lowering<'_> {
                     let field = format!("spec.tls[{index}].hosts[{nth}]");
                     let message = format!("the host cannot be used: {why}.");
                     let advice = "Write a DNS name, or *.name for one label more.";
-                    self.error("InvalidHost", &field, &message, advice);
+                    self.error(reason!("InvalidHost"), &field, &message, advice);
                 }
             }
         }
@@ -304,7 +305,7 @@ impl Lowering<'_> {
                 continue;
             }
             self.report.error(Finding {
-                reason: "HostNotNamed",
+                reason: reason!("HostNotNamed"),
                 field: field.clone(),
                 message: format!(
                     "all requests to host {host} get status 503: clients choose its name, and \
@@ -318,7 +319,12 @@ impl Lowering<'_> {
     fn refused_host(&mut self, field: &str, refused: Option<HostNameError>) {
         if let Some(why) = refused {
             let message = format!("an API server refuses the host: {why}.");
-            self.error("InvalidHost", field, &message, "Write it as DNS has it, in lower case.");
+            self.error(
+                reason!("InvalidHost"),
+                field,
+                &message,
+                "Write it as DNS has it, in lower case.",
+            );
         }
     }
 
@@ -333,7 +339,7 @@ impl Lowering<'_> {
             Err(why) => {
                 let message = format!("the host cannot be used: {why}.");
                 let advice = "Write a DNS name, *.name for one label more, or leave it out.";
-                return self.error("InvalidHost", &field, &message, advice);
+                return self.error(reason!("InvalidHost"), &field, &message, advice);
             }
         };
         self.routes.entry(pattern.clone()).or_default();
@@ -341,14 +347,14 @@ impl Lowering<'_> {
         if paths.is_empty() {
             let field = format!("spec.rules[{index}].http.paths");
             let advice = "Add one, or leave http out.";
-            return self.error("NoPaths", &field, "the rule has no path.", advice);
+            return self.error(reason!("NoPaths"), &field, "the rule has no path.", advice);
         }
         for (nth, path) in paths.iter().enumerate() {
             self.paths = self.paths.saturating_add(1);
             if self.paths > PATHS_PER_INGRESS_MAX {
                 let message = format!("only the first {PATHS_PER_INGRESS_MAX} paths are used.");
                 let field = format!("spec.rules[{index}].http.paths[{nth}]");
-                return self.error("TooManyPaths", &field, &message, "Split the Ingress.");
+                return self.error(reason!("TooManyPaths"), &field, &message, "Split the Ingress.");
             }
             if let Some(route) = self.path(index, nth, path) {
                 self.routes.entry(pattern.clone()).or_default().push(route);
@@ -378,7 +384,12 @@ impl Lowering<'_> {
                     other => format!("{other:?} is not a pathType."),
                 };
                 let advice = "Write Exact, Prefix or ImplementationSpecific.";
-                self.error("InvalidPathType", &format!("{field}.pathType"), &message, advice);
+                self.error(
+                    reason!("InvalidPathType"),
+                    &format!("{field}.pathType"),
+                    &message,
+                    advice,
+                );
                 return None;
             }
         };
@@ -402,7 +413,12 @@ impl Lowering<'_> {
         };
         if let Err(why) = checked {
             let message = format!("{text:?} cannot be used: {why}.");
-            self.error("InvalidPath", field, &message, "Write the path as requests have it.");
+            self.error(
+                reason!("InvalidPath"),
+                field,
+                &message,
+                "Write the path as requests have it.",
+            );
             return false;
         }
         if is_expression {
@@ -412,10 +428,10 @@ impl Lowering<'_> {
         if let Some(why) = path::refusal(text).filter(|_| !is_lenient) {
             let message = format!("an API server refuses {text:?}: {why}.");
             let advice = "Write a plain path, or pathType ImplementationSpecific.";
-            self.error("InvalidPath", field, &message, advice);
+            self.error(reason!("InvalidPath"), field, &message, advice);
         } else if path::has_empty_element(text) {
             self.warning(
-                "EmptyPathElement",
+                reason!("EmptyPathElement"),
                 field,
                 "repeated slashes of requests are merged before they are matched: none has it.",
                 "Write single slashes.",
@@ -441,12 +457,12 @@ impl Lowering<'_> {
             (None, Some(resource)) if resource.kind.is_empty() || resource.name.is_empty() => {
                 let field = format!("{field}.resource");
                 let message = "the resource needs a kind and a name.";
-                self.error("InvalidBackend", &field, message, "Name a Service instead.");
+                self.error(reason!("InvalidBackend"), &field, message, "Name a Service instead.");
                 None
             }
             (None, Some(_)) => {
                 self.error(
-                    "ResourceBackend",
+                    reason!("ResourceBackend"),
                     &format!("{field}.resource"),
                     "resource backends are not supported; requests get status 503.",
                     "Name a Service.",
@@ -455,11 +471,16 @@ impl Lowering<'_> {
             }
             (Some(_), Some(_)) => {
                 let message = "a backend is either a Service or a resource.";
-                self.error("InvalidBackend", &field, message, "Remove one of them.");
+                self.error(reason!("InvalidBackend"), &field, message, "Remove one of them.");
                 None
             }
             (None, None) => {
-                self.error("InvalidBackend", &field, "the backend is empty.", "Name a Service.");
+                self.error(
+                    reason!("InvalidBackend"),
+                    &field,
+                    "the backend is empty.",
+                    "Name a Service.",
+                );
                 None
             }
         }
@@ -485,7 +506,7 @@ impl Lowering<'_> {
                 "" => ("the Service's name is missing.".to_owned(), "Add it."),
                 name => (format!("{name:?} is no name of a Service."), "Correct it."),
             };
-            self.error("InvalidBackend", &field, &message, advice);
+            self.error(reason!("InvalidBackend"), &field, &message, advice);
             return None;
         }
         let port = port.as_ref().and_then(|ServiceBackendPort { name, number }| {
@@ -501,7 +522,7 @@ impl Lowering<'_> {
         });
         let Some(port) = port else {
             self.error(
-                "InvalidBackend",
+                reason!("InvalidBackend"),
                 &format!("{field}.service.port"),
                 "the port needs either a number from 1 to 65535 or a name.",
                 "Write the number or the name of a port of the Service.",

@@ -4,7 +4,7 @@ use crate::control::lower::claim::CertificateEntry;
 use crate::control::lower::ingress::annotations::client_certificates;
 use crate::control::lower::secrets::{Found, SecretDefect};
 use crate::control::source::report::{Finding, Report};
-use crate::model::{HostPattern, ObjectRef};
+use crate::model::{HostPattern, ObjectRef, reason};
 
 /// What follows from CAs that cannot be used.
 pub(super) const DENIED: &str = "all requests to the hosts of the Ingress get status 403";
@@ -12,7 +12,7 @@ pub(super) const DENIED: &str = "all requests to the hosts of the Ingress get st
 /// Of two demands for one host.
 pub(super) fn auth_conflict(pattern: &HostPattern, winner: &ObjectRef) -> Finding {
     Finding {
-        reason: "ClientAuthConflict",
+        reason: reason!("ClientAuthConflict"),
         field: client_certificates::secret_field(),
         message: format!("for host {pattern} that of {winner} counts, which is older."),
         advice: "Demand the same in both.".into(),
@@ -22,7 +22,7 @@ pub(super) fn auth_conflict(pattern: &HostPattern, winner: &ObjectRef) -> Findin
 /// Of a demand for no host.
 pub(super) fn auth_without_host() -> Finding {
     Finding {
-        reason: "ClientAuthWithoutHost",
+        reason: reason!("ClientAuthWithoutHost"),
         field: client_certificates::secret_field(),
         message: "a rule without a host has no handshake of its own; its requests get status 403."
             .into(),
@@ -52,7 +52,7 @@ pub(super) fn tell_found(
 
 fn not_covered(index: usize, nth: usize, host: &HostPattern, secret: &ObjectRef) -> Finding {
     Finding {
-        reason: "CertificateHost",
+        reason: reason!("CertificateHost"),
         field: format!("spec.tls[{index}].hosts[{nth}]"),
         message: format!(
             "the certificate of the Secret {}/{} is not for {host}; another one is served.",

@@ -7,7 +7,7 @@ use crate::control::lower::claims::Claims;
 use crate::control::lower::guards;
 use crate::control::lower::ingress::annotations::https;
 use crate::control::source::report::Finding;
-use crate::model::{BackendKey, HostPattern, ObjectRef, Problem};
+use crate::model::{BackendKey, HostPattern, ObjectRef, Problem, reason};
 
 /// Why an Ingress cannot have the connections of a host passed through.
 pub(super) const NOT_FIRST: &str = "an older Ingress claims the host first";
@@ -61,7 +61,7 @@ pub(super) fn passed_through<'a>(
 
 pub(super) fn not_passed_through(pattern: &HostPattern, why: &str) -> Finding {
     Finding {
-        reason: "PassthroughNotUsed",
+        reason: reason!("PassthroughNotUsed"),
         field: https::passthrough_field(),
         message: format!("connections for host {pattern} are not passed through: {why}."),
         advice: "Give the host one Ingress with path /.".into(),

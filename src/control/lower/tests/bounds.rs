@@ -102,7 +102,7 @@ const ROWS: &[Row] = &[
     (ROUTE_PARTS_MAX, "elements at most", |count| {
         routed(&format!("{{backendRefs: [{}]}}", many(count, ", ", |_| BACKEND.to_owned())))
     }),
-    (GATEWAY_LISTENERS_MAX, "too many listeners", |count| {
+    (GATEWAY_LISTENERS_MAX, "TooManyListeners", |count| {
         let one = |n: usize| format!("name: l{n}, protocol: HTTP, port: {}", 1_000 + n);
         let listeners: Vec<_> = (0..count).map(one).collect();
         gateway(&listeners.iter().map(|listener| &**listener).collect::<Vec<_>>())

@@ -39,7 +39,7 @@ fn check(key: &str, value: &str, is_closed: bool, reasons: &[&str]) {
     assert_eq!(refusals(&lowered), [format!("h / {refusal:?}")], "{key}: {value}");
     let about = lowered.problems.iter().filter(|p| p.reason != "ServiceMissing");
     let about: Vec<_> = about.collect();
-    let found: Vec<_> = about.iter().map(|p| p.reason).collect();
+    let found: Vec<_> = about.iter().map(|p| p.reason.word()).collect();
     assert_eq!(found, reasons, "{key}: {value}");
     for problem in about {
         assert_eq!(problem.field, format!("metadata.annotations.{key}"));

@@ -55,7 +55,8 @@ fn who_may_have_directives_is_said_by_the_config_map() {
                 _ => vec!["h"],
             };
             let told = lowered.problems.iter().filter(|p| p.severity > Severity::Note);
-            found.extend(told.map(|p| p.reason).filter(|reason| *reason != "ServiceMissing"));
+            found
+                .extend(told.map(|p| p.reason.word()).filter(|reason| *reason != "ServiceMissing"));
             assert_eq!(found.join(" "), expected, "{allow} {risk} {text}");
         }
     }
@@ -87,10 +88,9 @@ fn no_more_may_depend_on_an_annotation_than_the_config_map_says() {
                 let lowered = permitting().apply(changes(&format!("{map}{ingress}")));
                 let hosts = &lowered.model.as_ref().expect("a model").listeners[0].hosts;
                 assert_eq!(!hosts.is_empty(), served.contains(&said), "{level} {key}: {value}");
-                let told = lowered
-                    .problems
-                    .iter()
-                    .any(|p| ["AnnotationTooRisky", "SnippetNotAllowed"].contains(&p.reason));
+                let told = lowered.problems.iter().any(|p| {
+                    ["AnnotationTooRisky", "SnippetNotAllowed"].contains(&p.reason.word())
+                });
                 assert_eq!(told, !served.contains(&said), "{level} {key}: {value}");
             }
         }
@@ -488,7 +488,7 @@ fn directives_for_all_hosts_are_inherited() {
         assert_eq!(script.host.len(), steps);
     }
     let told = lowered.problems.iter().filter(|p| p.field == "data.http-snippet");
-    let told: Vec<_> = told.map(|p| (p.reason, p.message.as_str())).collect();
+    let told: Vec<_> = told.map(|p| (p.reason.word(), p.message.as_str())).collect();
     // Limits of requests and of those under way are inherited apart.
     let zones = "limit_req_zone $uri zone=r:1m rate=1r/s;\nlimit_conn_zone $uri zone=c:1m;\n\
                  limit_conn c 5;\nlimit_req zone=r;";

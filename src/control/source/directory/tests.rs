@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::control::source::Change;
-use crate::limits::{MANIFEST_DEPTH_MAX, MANIFEST_FOLDERS_MAX};
+use crate::limits::{MANIFEST_DEPTH_MAX, MANIFEST_FILES_MAX, MANIFEST_FOLDERS_MAX};
 
 /// A directory with its reader.
 struct World {
@@ -61,6 +61,11 @@ impl World {
         self.link(target, ".swap");
         fs::rename(self.dir.path().join(".swap"), self.dir.path().join(name)).expect("swapped");
     }
+}
+
+/// The words of the problems.
+fn words(scan: &Scan) -> Vec<&'static str> {
+    scan.changes.problems.iter().flatten().map(|problem| problem.reason.word()).collect()
 }
 
 /// `+name`, `-name` and `!name`, which is broken, in order.
@@ -307,6 +312,7 @@ fn trees_are_read_within_bounds() {
     assert_eq!(changed(&scan), ["+b"]);
     let found = problems(&world, &scan);
     assert!(found.len() == 1 && found[0].contains("16 levels deep"), "{found:?}");
+    assert_eq!(words(&scan), ["TooDeep"]);
     fs::remove_dir_all(world.dir.path().join("0")).expect("removed");
     for n in 0..MANIFEST_FOLDERS_MAX + 1 {
         world.folder(&format!("f{n:04}"));
@@ -317,6 +323,15 @@ fn trees_are_read_within_bounds() {
     assert_eq!(changed(&scan), ["-b", "+c"]);
     let found = problems(&world, &scan);
     assert!(found.len() == 1 && found[0].contains("only 1000 folders are read"), "{found:?}");
+    assert_eq!(words(&scan), ["TooManyFolders"]);
+    for n in 0..MANIFEST_FILES_MAX {
+        world.write_now(&format!("f0000/{n}.yaml"), "");
+    }
+    assert_eq!(words(&world.all()), ["TooManyFolders", "TooManyFiles"]);
+    let root = world.dir.path().to_owned();
+    fs::remove_dir_all(&root).expect("removed");
+    assert_eq!(words(&world.all()), ["UnreadableDirectory"]);
+    fs::create_dir(root).expect("for what ends the test");
 }
 
 #[test]

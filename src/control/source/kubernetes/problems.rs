@@ -9,7 +9,7 @@ use super::stream::Stream;
 use super::watch::Verb;
 use crate::control::kinds::{KindInfo, Need, Reading, info};
 use crate::limits::{KUBERNETES_MINOR_LEAST, NAMED_REFRESH, NAMESPACES_SHOWN_MAX};
-use crate::model::{Kind, Problem, Severity};
+use crate::model::{Kind, Problem, Reason, Severity, reason};
 
 /// Who needs the rights.
 const ACCOUNT: &str = "the service account of Ringway";
@@ -54,7 +54,7 @@ pub(super) fn of(streams: &[Stream], named: &Named, trouble: &mut Trouble) -> Ve
     if let Some(text) = &trouble.unreachable {
         problems.push(problem(
             Severity::Error,
-            "ApiServerUnreachable",
+            reason!("ApiServerUnreachable"),
             format!("the API server cannot be reached: {text}. What is served stays as it was."),
             "See whether it runs and whether the network and its policies let us reach it.",
         ));
@@ -62,7 +62,7 @@ pub(super) fn of(streams: &[Stream], named: &Named, trouble: &mut Trouble) -> Ve
     if let Some(text) = &trouble.unauthorized {
         problems.push(problem(
             Severity::Error,
-            "Unauthorized",
+            reason!("Unauthorized"),
             format!(
                 "the API server does not know who we are: {text}. What is served stays as it was."
             ),
@@ -72,7 +72,7 @@ pub(super) fn of(streams: &[Stream], named: &Named, trouble: &mut Trouble) -> Ve
     if let Some(text) = &trouble.refused {
         problems.push(problem(
             Severity::Error,
-            "ApiServerError",
+            reason!("ApiServerError"),
             format!("the API server cannot answer: {text}. What is served stays as it was."),
             "See its log.",
         ));
@@ -97,14 +97,16 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
     for stream in streams {
         let kind = (stream.extent.kind, stream.need);
         let found = match &stream.failure {
-            Some((verb, Failure::Forbidden(text))) => Some(("Forbidden", Some(*verb), text)),
-            Some((_, Failure::NotServed(text))) => Some(("NotServed", None, text)),
-            Some((_, Failure::Invalid(text))) => Some(("InvalidSelector", None, text)),
-            Some((_, Failure::Unreadable(text))) => Some(("UnreadableAnswer", None, text)),
+            Some((verb, Failure::Forbidden(text))) => {
+                Some((reason!("Forbidden"), Some(*verb), text))
+            }
+            Some((_, Failure::NotServed(text))) => Some((reason!("NotServed"), None, text)),
+            Some((_, Failure::Invalid(text))) => Some((reason!("InvalidSelector"), None, text)),
+            Some((_, Failure::Unreadable(text))) => Some((reason!("UnreadableAnswer"), None, text)),
             _ => None,
         };
         let unreadable = match &stream.unreadable {
-            Some(Failure::Unreadable(text)) => Some(("UnreadableAnswer", None, text)),
+            Some(Failure::Unreadable(text)) => Some((reason!("UnreadableAnswer"), None, text)),
             _ => None,
         };
         for (reason, verb, text) in found.into_iter().chain(unreadable) {
@@ -116,7 +118,7 @@ fn of_kinds(streams: &[Stream], problems: &mut Vec<Problem>) {
     for (((kind, need), reason, verb), (places, text)) in places {
         let info = info(kind);
         let (resource, effect) = (info.resource(), effect(info));
-        let (message, advice) = match (reason, verb) {
+        let (message, advice) = match (reason.word(), verb) {
             ("Forbidden", verb) => {
                 let verb = if verb == Some(Verb::Watch) { "watch" } else { "list" };
                 (
@@ -176,7 +178,7 @@ fn of_named(named: &Named, problems: &mut Vec<Problem>) {
         let (resource, unnamed) = (info.resource(), info.unnamed);
         problems.push(problem(
             Severity::Error,
-            "Forbidden",
+            reason!("Forbidden"),
             format!("we may not get {resource}{places}: {text}. {unnamed}"),
             &format!("Bind a role with the verbs get, list and watch on {resource} to {ACCOUNT}."),
         ));
@@ -184,7 +186,7 @@ fn of_named(named: &Named, problems: &mut Vec<Problem>) {
     for (kind, text) in unreadable {
         problems.push(problem(
             Severity::Error,
-            "UnreadableAnswer",
+            reason!("UnreadableAnswer"),
             format!("a {kind} cannot be read: {text}. What was read before stays in force."),
             "See whether something between us and the API server changes answers.",
         ));
@@ -229,7 +231,7 @@ fn effect(info: &KindInfo) -> String {
     }
 }
 
-fn problem(severity: Severity, reason: &'static str, message: String, advice: &str) -> Problem {
+fn problem(severity: Severity, reason: Reason, message: String, advice: &str) -> Problem {
     Problem {
         object: None,
         position: None,

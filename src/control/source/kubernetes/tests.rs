@@ -245,7 +245,7 @@ impl Bench {
     }
 
     fn reasons(&mut self) -> Option<Vec<&'static str>> {
-        Some(self.problems()?.iter().map(|problem| problem.reason).collect())
+        Some(self.problems()?.iter().map(|problem| problem.reason.word()).collect())
     }
 
     fn read(&mut self, name: &str, result: Result<Option<Secret>, Failure>) {
@@ -532,7 +532,7 @@ fn a_kind_that_the_cluster_does_not_have_is_no_fault() {
     assert_eq!((bench.changes(), bench.problems()), (None, None));
     bench.step(Kind::GatewayClass, forbidden());
     let problems = bench.problems().unwrap();
-    assert_eq!((problems[0].reason, problems[0].severity), ("Forbidden", Severity::Note));
+    assert_eq!((problems[0].reason.word(), problems[0].severity), ("Forbidden", Severity::Note));
     assert!(problems[0].message.contains("gatewayclasses.gateway.networking.k8s.io"));
 }
 

@@ -15,6 +15,7 @@ use crate::control::source::placeholder::{self, FILL_IN};
 use crate::control::source::report::Finding;
 use crate::control::source::yaml::Positions;
 use crate::limits::{PROBLEMS_PER_OBJECT_MAX, VALUE_SHOWN_CHARACTERS_MAX};
+use crate::model::reason;
 
 /// What a document came to.
 pub(super) struct Decoded {
@@ -199,7 +200,7 @@ fn explain(root: &Value, value: Option<&Value>, field: String, error: &str) -> F
     let privacy = Privacy::of(root, &field);
     let wanted = Wanted::of(error);
     let text = value.and_then(Value::as_str);
-    let reason = "InvalidField";
+    let reason = reason!("InvalidField");
     // A placeholder is all there is to such a value, so that nothing else is told of a Secret.
     if let Some(found) = text.and_then(placeholder::find)
         && (privacy == Privacy::Open || text.map(str::trim) == Some(found))
@@ -211,7 +212,7 @@ fn explain(root: &Value, value: Option<&Value>, field: String, error: &str) -> F
     if text.is_some() && (wanted == Wanted::Base64 || wanted == Wanted::Other && is_secret) {
         let advice = "Encode it (base64 -w0 FILE), or write it as it is below stringData.";
         return Finding {
-            reason: "InvalidBase64",
+            reason: reason!("InvalidBase64"),
             field,
             message: "the value is not base64.".into(),
             advice: advice.into(),

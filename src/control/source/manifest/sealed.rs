@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::control::source::report::Finding;
-use crate::model::{Kind, ObjectRef};
+use crate::model::{Kind, ObjectRef, reason};
 
 /// Octets of an RSA-4096 key's part of a sealed value, as its first two octets say; it follows.
 const SEALED_MARKS: [&str; 2] = ["AgA", "AgB"];
@@ -15,7 +15,7 @@ const SEALED_LENGTH_MIN: usize = 700;
 /// Why a document of a known kind is encrypted, if it is: a finding for its owner.
 pub(super) fn encrypted(document: &Value) -> Option<Finding> {
     let finding = |field: String, message: &str, advice: &str| Finding {
-        reason: "Encrypted",
+        reason: reason!("Encrypted"),
         field,
         message: message.to_owned(),
         advice: advice.to_owned(),

@@ -578,7 +578,7 @@ fn a_kind_of_an_extension_is_stored() {
     let Manifest { objects, problems, .. } = read(&"f.yaml".into(), text);
     assert_eq!(objects[0].reference.to_string(), "UDPRoute default/edge");
     assert_eq!(objects[0].object.metadata().generation, Some(7));
-    let told: Vec<_> = problems.iter().map(|p| (p.severity, p.reason, &*p.field)).collect();
+    let told: Vec<_> = problems.iter().map(|p| (p.severity, p.reason.word(), &*p.field)).collect();
     assert_eq!(told, [(Severity::Warning, "UnknownField", "spec.colour")]);
     // An API server would not take it.
     let Manifest { objects, broken, .. } =

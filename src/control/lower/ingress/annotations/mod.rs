@@ -38,7 +38,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use crate::control::lower::configmap::globals::{GeneralAuth, Globals};
 use crate::control::lower::settings::{Role, Settings};
 use crate::control::source::report::{Finding, Report};
-use crate::model::{ObjectRef, Problem, Severity};
+use crate::model::{ObjectRef, Problem, Severity, reason};
 use group::Group;
 use groups::GROUPS;
 use reader::{Reader, Said};
@@ -171,7 +171,7 @@ fn is_too_risky(globals: &Globals, report: &mut Report<'_>, said: &[Said<'_>]) -
         }
         let (risk, most) = (row.risk.as_str(), globals.risk_max.as_str());
         report.error(Finding {
-            reason: "AnnotationTooRisky",
+            reason: reason!("AnnotationTooRisky"),
             field: row::field_of(said.key),
             message: format!(
                 "the annotation has the risk {risk}, and annotations-risk-level of the ConfigMap \
@@ -191,7 +191,7 @@ fn has_forbidden_word(globals: &Globals, report: &mut Report<'_>, said: &[Said<'
     });
     let Some((key, word)) = found else { return false };
     report.error(Finding {
-        reason: "InvalidAnnotation",
+        reason: reason!("InvalidAnnotation"),
         field: row::field_of(key),
         message: format!("it has the word {word:?}, which the operator forbids."),
         advice: "Remove it; until then nothing of this version is served.".into(),

@@ -10,8 +10,8 @@ use crate::control::source::manifest::is_dns_subdomain;
 use crate::control::source::report::{Finding, Report};
 use crate::filter::nginx_size;
 use crate::limits::TLS_VERIFY_DEPTH;
-use crate::model::ObjectRef;
 use crate::model::parse_bool;
+use crate::model::{ObjectRef, reason};
 
 /// One annotation of an object.
 #[derive(Clone, Copy)]
@@ -207,7 +207,7 @@ pub(super) fn decimal<T: FromStr>(text: &str) -> Option<T> {
 
 fn invalid(name: &str, value: &str, why: &str, advice: &str) -> Finding {
     Finding {
-        reason: "InvalidAnnotation",
+        reason: reason!("InvalidAnnotation"),
         field: field(name),
         message: format!("{value:?} cannot be used: {why}"),
         advice: advice.to_owned(),

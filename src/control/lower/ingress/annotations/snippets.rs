@@ -14,6 +14,7 @@ use crate::control::lower::settings::Settings;
 use crate::control::lower::snippet::places::Place;
 use crate::control::lower::snippet::{self, Fault, Names, Snippet, Weight};
 use crate::control::source::report::Finding;
+use crate::model::reason;
 
 pub(super) const GROUP: Group =
     Group { title: "Configuration text of nginx", rows: ROWS, read: Some(read) };
@@ -109,7 +110,7 @@ fn tell(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str, faults
             ),
         };
         let finding = Finding {
-            reason: "DirectiveNotSupported",
+            reason: reason!("DirectiveNotSupported"),
             field: field(name),
             message: format!("{at}{what}: {why}; {effect}."),
             advice: advice.into(),
@@ -118,7 +119,7 @@ fn tell(reader: &mut Reader<'_, '_>, settings: &mut Settings, name: &str, faults
             Weight::Idle => reader.report.note(finding),
             Weight::Lost => reader.report.warning(finding),
             Weight::Guard => {
-                reader.report.error(Finding { reason: "GuardNotSupported", ..finding });
+                reader.report.error(Finding { reason: reason!("GuardNotSupported"), ..finding });
                 close(settings, name);
             }
         }
@@ -135,7 +136,7 @@ fn close(settings: &mut Settings, name: &str) {
 /// In the words by which administrators know it.
 fn refused(name: &str, text: &str, names: &Names) -> Finding {
     Finding {
-        reason: "SnippetNotAllowed",
+        reason: reason!("SnippetNotAllowed"),
         field: field(name),
         message: format!(
             "annotation group {} contains risky annotation based on ingress configuration; nothing \
@@ -148,7 +149,7 @@ fn refused(name: &str, text: &str, names: &Names) -> Finding {
 
 fn dropped(name: &str, text: &str, names: &Names) -> Finding {
     Finding {
-        reason: "SnippetNotAllowed",
+        reason: reason!("SnippetNotAllowed"),
         field: field(name),
         message: format!(
             "{name} annotation cannot be used. Snippet directives are disabled by the Ingress \

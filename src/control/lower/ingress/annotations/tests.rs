@@ -85,7 +85,7 @@ fn what_is_not_supported_is_told_and_changes_nothing() {
             let lowered = lowered(&format!("nginx.ingress.kubernetes.io/{name}: \"1\""));
             assert!(is_served(&lowered), "{name}");
             let told = lowered.problems.iter().find(|p| p.field.ends_with(name));
-            assert_eq!(told.map(|p| p.reason), Some("AnnotationNotSupported"), "{name}");
+            assert_eq!(told.map(|p| p.reason.word()), Some("AnnotationNotSupported"), "{name}");
         }
     }
 }

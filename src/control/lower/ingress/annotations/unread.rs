@@ -7,6 +7,7 @@ use super::row::{DIALECT, Guard, Row, Scope, State, field_of};
 use crate::control::lower::guards::Guards;
 use crate::control::lower::snippet::{self, Verdict};
 use crate::control::source::report::{Finding, Report};
+use crate::model::reason;
 
 /// Judges every annotation of an object.
 pub(super) fn judge(said: &[Said<'_>], guards: &mut Guards, report: &mut Report<'_>) {
@@ -109,7 +110,7 @@ fn judgement(guard: Guard, value: &str) -> Judgement {
 
 fn no_effect(key: &str, message: &str, advice: &str) -> Finding {
     Finding {
-        reason: "AnnotationNotSupported",
+        reason: reason!("AnnotationNotSupported"),
         field: field_of(key),
         message: message.to_owned(),
         advice: advice.to_owned(),
@@ -122,7 +123,7 @@ fn not_supported(row: &Row, key: &str, what: &str) -> Finding {
         Scope::Location | Scope::Upstream => "to the Ingress",
     };
     Finding {
-        reason: "GuardNotSupported",
+        reason: reason!("GuardNotSupported"),
         field: field_of(key),
         message: format!(
             "the annotation is not supported, and {what}: all requests {whose} get status 503."
@@ -135,7 +136,7 @@ fn not_supported(row: &Row, key: &str, what: &str) -> Finding {
 
 fn slip(meant: &Row, key: &str) -> Finding {
     Finding {
-        reason: "GuardNotSupported",
+        reason: reason!("GuardNotSupported"),
         field: field_of(key),
         message: format!(
             "there is no such annotation; did you mean {}, which protects the Ingress? Until it \
@@ -148,7 +149,7 @@ fn slip(meant: &Row, key: &str) -> Finding {
 
 fn no_such_guard(key: &str) -> Finding {
     Finding {
-        reason: "GuardNotSupported",
+        reason: reason!("GuardNotSupported"),
         field: field_of(key),
         message: "there is no such annotation, and by its name it protects the Ingress: until it \
                   is clear all requests to the Ingress get status 503."
