@@ -152,7 +152,10 @@ fn the_note_on_ingresses_that_were_not_checked_says_what_to_do() {
     ] {
         let output = ringway_reads(input.as_bytes(), &["check", "-"]);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains(&format!("<stdin>:4: note: not checked: {told}\n")), "{text}");
+        assert!(
+            text.contains(&format!("<stdin>:4: note: not checked: {told} [RW1101]\n")),
+            "{text}"
+        );
     }
 }
 

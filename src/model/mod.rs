@@ -24,6 +24,7 @@ pub mod pools;
 pub mod problem;
 pub mod reason;
 pub mod request_log;
+pub mod severity;
 pub mod share;
 pub mod stream;
 pub mod tls;
@@ -55,10 +56,11 @@ pub use policy::{
     RetryPolicy, ServerField, Timeouts, UpstreamVersion,
 };
 pub use pools::Pools;
-pub use problem::{Problem, Severity};
+pub use problem::Problem;
 pub(crate) use reason::reason;
 pub use reason::{Code, Reason};
 pub use request_log::{LogPlace, LogSeverity, RequestLog};
+pub use severity::Severity;
 pub use share::Share;
 pub use stream::{Introduced, Introduces, StreamPolicy, StreamService, StreamTerms};
 pub use tls::{ServerName, ServerTlsId, TlsAction};

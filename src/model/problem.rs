@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::origin::{ObjectRef, SourcePosition};
 use super::reason::Reason;
+use super::severity::Severity;
 
 /// One finding on one object (or on a file that holds none).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,27 +23,6 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, in a sentence.
     pub advice: String,
-}
-
-/// How bad a problem is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Nothing is wrong; somebody may want to know. No Event, and not counted.
-    Note,
-    /// Works, but probably not as meant.
-    Warning,
-    /// A part of the object, or the whole, has no effect, or an API server would not store it.
-    Error,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        })
-    }
 }
 
 impl fmt::Display for Problem {

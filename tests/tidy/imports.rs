@@ -191,6 +191,7 @@ const IMPORTS: &[Imports] = &[
             "listen",
             "control",
             "migrate",
+            "page",
             "proxy",
         ],
         crates: &[

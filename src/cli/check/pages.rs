@@ -3,16 +3,17 @@
 use std::fmt::Write as _;
 
 use crate::model::Reason;
-use crate::model::reason::{Example, GROUPS, Page};
+use crate::model::reason::GROUPS;
+use crate::model::reason::page::{Example, Page};
 
 /// Columns of text for terminals.
 const COLUMNS: usize = 80;
 
 const HEAD: &str = "# Problems
 
-What `ringway check` tells, and what a running controller tells by its log, Events and metrics of the
-same objects. Each kind of problem has a code that does not change; `ringway check --explain CODE`
-prints its part of this page, `--format json`, `sarif` and `github` carry it.
+What `ringway check` tells, and what a running controller tells by its log and by Events of the same
+objects. Each kind of problem has a code that does not change; `ringway check --explain CODE`
+prints its part of this page.
 
 Errors: an object, or the part that is named, has no effect, or an API server would not store it.
 Warnings: it works, but probably not as meant. Notes: nothing is wrong.

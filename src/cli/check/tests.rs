@@ -1,6 +1,8 @@
+//! Examples of pages have the problem that they are for.
+
 use super::*;
 use crate::model::Reason;
-use crate::model::reason::Example;
+use crate::model::reason::page::Example;
 
 const SERVICE: &str = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\n\
                        spec: {ports: [{port: 80}]}\n";

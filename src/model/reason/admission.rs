@@ -1,9 +1,9 @@
 //! Pages of problems: the admission webhook.
 
-use super::Example::Elsewhere;
-use super::{Group, Page, WARNING};
+use super::page::Example::Elsewhere;
+use super::page::{Group, Page, WARNING};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "The admission webhook", pages: PAGES };
 
 const PAGES: &[Page] = &[

@@ -1,9 +1,9 @@
 //! Pages of problems: annotations and snippets.
 
-use super::Example::{Annotations, Elsewhere, Manifest};
-use super::{ERROR, ERROR_OR_WARNING, Group, NOTE, Page, WARNING, WARNING_OR_NOTE};
+use super::page::Example::{Annotations, Elsewhere, Manifest};
+use super::page::{ERROR, ERROR_OR_WARNING, Group, NOTE, Page, WARNING, WARNING_OR_NOTE};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "Annotations and snippets", pages: PAGES };
 
 const PAGES: &[Page] = &[

@@ -1,9 +1,9 @@
 //! Pages of problems: services and endpoints.
 
-use super::Example::{Annotations, Elsewhere, Manifest, Spec};
-use super::{ERROR, ERROR_OR_WARNING, Group, Page};
+use super::page::Example::{Annotations, Elsewhere, Manifest, Spec};
+use super::page::{ERROR, ERROR_OR_WARNING, Group, Page};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "Services and endpoints", pages: PAGES };
 
 const PAGES: &[Page] = &[

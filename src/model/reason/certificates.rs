@@ -1,9 +1,9 @@
 //! Pages of problems: certificates and Secrets.
 
-use super::Example::{Elsewhere, Manifest, Spec};
-use super::{ERROR_OR_WARNING, Group, Page};
+use super::page::Example::{Elsewhere, Manifest, Spec};
+use super::page::{ERROR_OR_WARNING, Group, Page};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "Certificates and Secrets", pages: PAGES };
 
 const PAGES: &[Page] = &[

@@ -1,9 +1,9 @@
 //! Pages of problems: the API server and the machine.
 
-use super::Example::Elsewhere;
-use super::{ANY, ERROR, Group, Page};
+use super::page::Example::Elsewhere;
+use super::page::{ANY, ERROR, Group, Page};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "The API server and the machine", pages: PAGES };
 
 const PAGES: &[Page] = &[

@@ -1,9 +1,9 @@
 //! Pages of problems: ConfigMaps.
 
-use super::Example::{Elsewhere, Keys};
-use super::{ERROR, ERROR_OR_WARNING, Group, Page, WARNING_OR_NOTE};
+use super::page::Example::{Elsewhere, Keys};
+use super::page::{ERROR, ERROR_OR_WARNING, Group, Page, WARNING_OR_NOTE};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "ConfigMaps", pages: PAGES };
 
 const PAGES: &[Page] = &[

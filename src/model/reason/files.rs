@@ -1,9 +1,9 @@
 //! Pages of problems: files and documents.
 
-use super::Example::{Elsewhere, Manifest, Spec};
-use super::{ERROR, ERROR_OR_NOTE, ERROR_OR_WARNING, Group, Page, WARNING};
+use super::page::Example::{Elsewhere, Manifest, Spec};
+use super::page::{ERROR, ERROR_OR_NOTE, ERROR_OR_WARNING, Group, Page, WARNING};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "Files and documents", pages: PAGES };
 
 const PAGES: &[Page] = &[

@@ -1,9 +1,9 @@
 //! Pages of problems: Gateway API.
 
-use super::Example::{Elsewhere, Manifest};
-use super::{ERROR, ERROR_OR_WARNING, Group, Page, WARNING};
+use super::page::Example::{Elsewhere, Manifest};
+use super::page::{ERROR, ERROR_OR_WARNING, Group, Page, WARNING};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "Gateway API", pages: PAGES };
 
 const PAGES: &[Page] = &[
@@ -318,7 +318,9 @@ kind: Gateway
 metadata: {name: edge}
 spec:
   gatewayClassName: ringway
-  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: none}]}}}}
+  tls:
+    frontend:
+      default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: none}]}}
   listeners:
     - {name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
 "#,
@@ -342,7 +344,9 @@ kind: Gateway
 metadata: {name: edge}
 spec:
   gatewayClassName: ringway
-  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: "", kind: Pod, name: none}]}}}}
+  tls:
+    frontend:
+      default: {validation: {caCertificateRefs: [{group: "", kind: Pod, name: none}]}}
   listeners:
     - {name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
 "#,
@@ -367,7 +371,9 @@ kind: Gateway
 metadata: {name: edge}
 spec:
   gatewayClassName: ringway
-  tls: {frontend: {default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: none}]}}}}
+  tls:
+    frontend:
+      default: {validation: {caCertificateRefs: [{group: "", kind: ConfigMap, name: none}]}}
   listeners:
     - {name: a, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}}
 "#,

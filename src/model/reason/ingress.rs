@@ -1,9 +1,9 @@
 //! Pages of problems: ingresses and their classes.
 
-use super::Example::{Annotations, Elsewhere, Manifest, Spec};
-use super::{ERROR, ERROR_OR_WARNING, Group, NOTE, Page, WARNING};
+use super::page::Example::{Annotations, Elsewhere, Manifest, Spec};
+use super::page::{ERROR, ERROR_OR_WARNING, Group, NOTE, Page, WARNING};
 
-/// See [`super::GROUPS`].
+/// One of the table.
 pub(super) const GROUP: Group = Group { title: "Ingresses and their classes", pages: PAGES };
 
 const PAGES: &[Page] = &[
@@ -309,7 +309,9 @@ spec:
   ingressClassName: ringway
   rules:
     - host: shop.example
-      http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+      http:
+        paths:
+          - {path: /a, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
 ---
 apiVersion: networking.k8s.io/v1
 kind: Ingress
@@ -319,7 +321,9 @@ spec:
   defaultBackend: {service: {name: web, port: {number: 80}}}
   rules:
     - host: shop.example
-      http: {paths: [{path: /b, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+      http:
+        paths:
+          - {path: /b, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
 ",
         ),
     },
@@ -451,7 +455,9 @@ spec:
   ingressClassName: ringway
   rules:
     - host: shop.example
-      http: {paths: [{path: /a, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+      http:
+        paths:
+          - {path: /a, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
 "#,
         ),
     },

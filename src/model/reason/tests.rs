@@ -1,7 +1,10 @@
+//! The table is whole, and each of its rows is met by a test.
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use super::page::Example;
 use super::*;
 
 #[test]
