@@ -1,7 +1,7 @@
 //! Pages of problems: Gateway API.
 
 use super::page::Example::{Elsewhere, Manifest};
-use super::page::{ERROR, ERROR_OR_WARNING, Group, Page, WARNING};
+use super::page::{ERROR, ERROR_OR_WARNING, Group, NOTE, Page, WARNING};
 
 /// One of the table.
 pub(super) const GROUP: Group = Group { title: "Gateway API", pages: PAGES };
@@ -508,9 +508,9 @@ spec:
         code: 1621,
         word: "Overshadowed",
         severities: WARNING,
-        title: "All of a route is that of an older one",
-        meaning: "An older route has the same listeners without anything to tell requests apart.",
-        remedy: "Remove it, or name another listener.",
+        title: "All of a route is that of another object",
+        meaning: "An older route, or an Ingress, has all requests that it is about.",
+        remedy: "Name another host or listener in one of both.",
         example: Elsewhere("Two TCPRoutes for one listener."),
     },
     Page {
@@ -659,5 +659,14 @@ spec:
             "A BackendTLSPolicy without caCertificateRefs and \
             wellKnownCACertificates.",
         ),
+    },
+    Page {
+        code: 1630,
+        word: "Overshadows",
+        severities: NOTE,
+        title: "A route gets nothing because of an Ingress",
+        meaning: "Both are about all requests for a host at a port, and the Ingress has them.",
+        remedy: "Name a host in one of both.",
+        example: Elsewhere("An Ingress and an HTTPRoute for one host, at a port of both."),
     },
 ];

@@ -19,7 +19,7 @@ use crate::control::conditions::{
 use crate::control::lower::options::OwnServices;
 use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
-use crate::model::{HostPattern, Kind, ObjectRef, Problem, Reason};
+use crate::model::{HostPattern, Kind, ObjectRef, Problem, Reason, reason};
 
 const ACCEPTED: &str = "Accepted";
 const CONFLICTED: &str = "Conflicted";
@@ -328,7 +328,7 @@ impl Overlap<'_> {
         let mut report = Report::new(ingress, provenance);
         let (port, host) = (site.port, shown(host));
         report.note(Finding {
-            reason: "Overshadows",
+            reason: reason!("Overshadows"),
             field: String::new(),
             message: format!("{route} wants {host} at port {port}, too, and gets none of it."),
             advice: "Name a host in one of both.".into(),
