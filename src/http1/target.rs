@@ -139,9 +139,13 @@ fn split_query(target: &[u8], from: usize) -> (Range<usize>, Option<Range<usize>
 /// It is no `host[:port]`; who wrote it is at fault.
 pub fn read_authority(authority: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
     host.clear();
-    if authority.contains(&b'@') {
-        return Err(RequestError::UserInfo);
-    }
+    read_host_and_port(authority, host).map_err(|error| match authority.contains(&b'@') {
+        true => RequestError::UserInfo,
+        false => error,
+    })
+}
+
+fn read_host_and_port(authority: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
     let host_end = match authority {
         [b'[', ..] => memchr::memchr(b']', authority).map(|at| at + 1),
         _ => memchr::memchr(b':', authority),
@@ -181,18 +185,31 @@ fn check_ipv6(literal: &[u8]) -> Result<(), RequestError> {
     }
 }
 
+/// Each octet that a name may have, in lower case; 0: it may not.
+const NAME_OCTETS: [u8; 256] = {
+    let mut octets = [0; 256];
+    let mut octet: u8 = 0;
+    while octet < 128 {
+        if octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.') {
+            octets[octet as usize] = octet.to_ascii_lowercase();
+        }
+        octet += 1;
+    }
+    octets
+};
+
 fn read_name(name: &[u8], host: &mut Vec<u8>) -> Result<(), RequestError> {
     if name.len() > HOST_BYTES_MAX {
         return Err(RequestError::HostInvalid);
     }
+    host.resize(name.len(), 0);
     let mut before = b'.';
-    for byte in name {
-        let is_label = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if !is_label && (*byte != b'.' || before == b'.') {
+    for (place, byte) in host.iter_mut().zip(name) {
+        *place = NAME_OCTETS[usize::from(*byte)];
+        if *place == 0 || (*place == b'.' && before == b'.') {
             return Err(RequestError::HostInvalid);
         }
-        before = *byte;
-        host.push(byte.to_ascii_lowercase());
+        before = *place;
     }
     // Also refuses an empty name.
     if before == b'.' { Err(RequestError::HostInvalid) } else { Ok(()) }

@@ -152,11 +152,22 @@ impl SpanContext {
 
 /// Appends `octets` as hexadecimal digits in lower case.
 pub fn put_hex(out: &mut Vec<u8>, octets: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let at = out.len();
     out.resize(at + 2 * octets.len(), 0);
-    let places = out.get_mut(at..).unwrap_or_default().chunks_exact_mut(2);
-    for (place, octet) in places.zip(octets) {
-        place.copy_from_slice(&[octet >> 4, octet & 15].map(|half| DIGITS[usize::from(half)]));
+    let (places, _) = out.get_mut(at..).unwrap_or_default().as_chunks_mut();
+    for (place, octet) in places.iter_mut().zip(octets) {
+        *place = HEX[usize::from(*octet)];
     }
 }
+
+/// Both digits of each octet.
+const HEX: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut octet = 0;
+    while octet < pairs.len() {
+        pairs[octet] = [digits[octet >> 4], digits[octet & 15]];
+        octet += 1;
+    }
+    pairs
+};

@@ -403,9 +403,8 @@ impl<'a> Exchange<'a> {
         if ids == RequestIds::Sent {
             return;
         }
-        for _ in 0..2 {
-            put_hex(request_id, &self.core.random.next().to_be_bytes());
-        }
+        let halves = [self.core.random.next(), self.core.random.next()];
+        put_hex(request_id, halves.map(u64::to_be_bytes).as_flattened());
     }
 
     fn record(&self, table: &CoreTable, matched: Option<&Match<'_>>, started: u64) {

@@ -7,6 +7,7 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -202,7 +203,8 @@ impl<'a> Reply<'a> {
         make_room(buffer);
         let stream = self.call.stream;
         let owned = std::mem::replace(buffer, Buffer::unallocated());
-        let read = async {
+        // PERF: pinned here, as each of those that it is handed to would move it.
+        let read = pin!(async {
             let mut owned = owned;
             if Way::of(flow, 0) == Way::Direct {
                 match stream.try_read(&mut owned) {
@@ -213,7 +215,7 @@ impl<'a> Reply<'a> {
                 }
             }
             stream.read(owned).await
-        };
+        });
         let Some((result, owned)) = self.awaited(read).await else { return Read::BodyFailed };
         *buffer = owned;
         self.found(result)
