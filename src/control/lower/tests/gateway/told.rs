@@ -7,7 +7,7 @@ use crate::control::source::object::{Object, SourceObject};
 
 /// Reason, object and message of each problem.
 fn problems(lowered: &Lowered) -> Vec<String> {
-    let of_overlap = |problem: &&Arc<Problem>| problem.reason.starts_with("Overshadow");
+    let of_overlap = |problem: &&Arc<Problem>| problem.reason.word().starts_with("Overshadow");
     let line = |problem: &Arc<Problem>| {
         let object = problem.object.as_ref().expect("an object");
         format!("{} {object}: {}", problem.reason, problem.message)
