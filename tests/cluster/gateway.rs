@@ -228,8 +228,9 @@ fn a_large_gateway_follows_its_routes() {
     let at = |share: usize| found[(found.len() * share / 100).min(found.len() - 1)];
     eprintln!(
         "{existing} HTTPRoutes, {changes} changes in {took:.1?}, {samples} new: from the API \
-         server's reply to the answer p50 {:.1?}, p99 {:.1?}, max {:.1?} (from the event to the last \
-         core {:.1} ms on average); {answered} requests, {failed} failed; {written} status writes; resident {:.1} MiB",
+         server's reply to the answer p50 {:.1?}, p99 {:.1?}, max {:.1?} (from the event to the \
+         last core {:.1} ms on average); {answered} requests, {failed} failed; {written} status \
+         writes; resident {:.1} MiB",
         at(50),
         at(99),
         at(100),

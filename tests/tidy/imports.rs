@@ -29,7 +29,7 @@ const IMPORTS: &[Imports] = &[
     Imports {
         path: "filter",
         // Of http1 the syntax of fields, which is one for what is edited and what is parsed.
-        modules: &["http1", "limits", "passwords"],
+        modules: &["http1::fields", "limits", "passwords"],
         crates: &["itoa", "regex_automata", "regex_syntax", "thiserror"],
     },
     // What is told of a request is plain data, of which everybody between a core and a person has a
