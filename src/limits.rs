@@ -716,6 +716,26 @@ pub const ADMIN_FIELDS_MAX: usize = 64;
 pub const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// A whole connection of the admin listener, accept to close; it carries one request.
 pub const ADMIN_CONNECTION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Rows of a list that the admin listener answers with at a time; the rest is asked for by offset.
+pub const API_ROWS_MAX: usize = 500;
+/// Those of who does not say how many.
+pub const API_ROWS: usize = 100;
+/// Characters that the rows of a list are chosen by: a host and a path.
+pub const API_FILTER_BYTES_MAX: usize = 1024;
+/// Lists that the admin listener makes at a time, each of tens of thousands of rows that it goes
+/// through; others wait for their turn.
+pub const ADMIN_VIEWS_MAX: usize = 4;
+/// Streams of events of the admin listener at a time: pages that are open. A part of
+/// [`ADMIN_CONNECTIONS_MAX`], whose places they give up before anybody else.
+pub const ADMIN_STREAMS_MAX: usize = 8;
+/// Between two events of a stream.
+pub const ADMIN_EVENT_PERIOD: Duration = Duration::from_secs(1);
+/// A stream ends then and may begin again, so that none outlasts a connection.
+pub const ADMIN_STREAM_LIFETIME: Duration = Duration::from_secs(25);
+/// Octets of the token of the admin listener, and of its file.
+pub const ADMIN_TOKEN_BYTES_MAX: usize = 4096;
+/// A shorter one is guessed.
+pub const ADMIN_TOKEN_BYTES_MIN: usize = 16;
 /// Metrics answers in memory at a time; one of [`SERIES_MAX`] series that all have requests is 180
 /// MB, and [`SAMPLES_SHOWN_MAX`] lines by the names of ingress-nginx 120 MB more.
 pub const ADMIN_SCRAPES_MAX: usize = 2;
@@ -1110,6 +1130,9 @@ const _: () =
 const _: () = assert!(ADMISSION_CONNECTIONS_PLENTY < ADMISSION_CONNECTIONS_MAX);
 const _: () = assert!(ADMISSION_CONNECTIONS_PER_ADDRESS_MAX < ADMISSION_CONNECTIONS_MAX);
 const _: () = assert!(ADMIN_CONNECTIONS_PER_ADDRESS_MAX < ADMIN_CONNECTIONS_MAX);
+const _: () = assert!(ADMIN_STREAMS_MAX < ADMIN_CONNECTIONS_PER_ADDRESS_MAX);
+const _: () = assert!(ADMIN_STREAM_LIFETIME.as_millis() < ADMIN_CONNECTION_TIMEOUT.as_millis());
+const _: () = assert!(ADMIN_TOKEN_BYTES_MAX < ADMIN_REQUEST_BYTES_MAX);
 const _: () = assert!(ADMIN_WAITING_PER_ADDRESS_MAX < ADMIN_WAITING_MAX);
 const _: () = assert!(ADMIN_ACCEPTS_IN_A_ROW < ADMIN_WAITING_PER_ADDRESS_MAX);
 const _: () = assert!((SEATS_ACCEPTS_IN_A_ROW as usize) < ADMIN_CONNECTIONS_PER_ADDRESS_MAX);

@@ -15,6 +15,7 @@ use anyhow::{Context as _, bail};
 use super::check;
 use super::serve::{self, ServeArgs};
 use crate::config::{AccessLogFormat, Bind, Config, Driver, Machine};
+use crate::control::admin::TokenFile;
 use crate::control::explain::{Explainer, name_certificate};
 use crate::control::host_certificate::HostCertificate;
 use crate::control::lower::{LowerOptions, Lowerer};
@@ -78,7 +79,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut impl Write) -> anyhow::Result<Ex
         None => {
             let admin = args.admin.or_else(|| args.serve.common.admin_bind.first().copied());
             let addresses = admin.map(reachable).unwrap_or_default();
-            ask(&addresses, &words)?
+            ask(&addresses, &words, serve::token(&args.serve.common)?.as_ref())?
         }
     };
     let text = if args.json { explanation.to_json() } else { explanation.to_string() };
@@ -193,7 +194,14 @@ fn reachable(bind: Bind) -> Vec<SocketAddr> {
 }
 
 /// What the process behind an admin listener says.
-fn ask(addresses: &[SocketAddr], words: &Words) -> anyhow::Result<Explanation> {
+fn ask(
+    addresses: &[SocketAddr],
+    words: &Words,
+    token: Option<&TokenFile>,
+) -> anyhow::Result<Explanation> {
+    let token = token.map(TokenFile::token).transpose()?;
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    let token = token.unwrap_or_default();
     let connect = |at: &SocketAddr| TcpStream::connect_timeout(at, EXPLANATION_PATIENCE).ok();
     let Some(mut stream) = addresses.iter().find_map(connect) else {
         let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
@@ -205,10 +213,11 @@ fn ask(addresses: &[SocketAddr], words: &Words) -> anyhow::Result<Explanation> {
     stream.set_read_timeout(Some(EXPLANATION_PATIENCE.saturating_mul(2)))?;
     let query = words.to_query();
     // The other lines of the head are shorter than that.
-    if query.len() > ADMIN_REQUEST_BYTES_MAX - 128 {
+    if query.len() + token.len() > ADMIN_REQUEST_BYTES_MAX - 128 {
         bail!("the question is longer than an admin listener takes; leave long fields out");
     }
-    write!(stream, "GET /explain?{query} HTTP/1.1\r\nHost: ringway\r\nConnection: close\r\n\r\n")?;
+    let fields = format!("Host: ringway\r\nConnection: close\r\n{token}");
+    write!(stream, "GET /explain?{query} HTTP/1.1\r\n{fields}\r\n")?;
     let mut answer = String::new();
     let most = EXPLANATION_BYTES_MAX as u64;
     stream.take(most).read_to_string(&mut answer).context("the admin listener does not answer")?;
@@ -217,6 +226,7 @@ fn ask(addresses: &[SocketAddr], words: &Words) -> anyhow::Result<Explanation> {
     match status {
         "200" => Explanation::of_json(body).context("the admin listener answers something else"),
         "" => bail!("the admin listener closed the connection without an answer"),
+        "401" => bail!("the admin listener asks for a token; say --admin-token-file FILE"),
         "404" => bail!("the process there does not explain requests: it is an older version"),
         _ => bail!("the admin listener says {status}: {}", body.trim()),
     }

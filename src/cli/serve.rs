@@ -16,7 +16,7 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use super::logs::{Logs, start_log};
 use super::signals::{Asked, Signals};
 use crate::config::{Args, Bind, Cidr, ClusterArgs, Config, Healthz, Machine};
-use crate::control::admin::{self, AdminState, HealthMeaning, NginxNames};
+use crate::control::admin::{self, AdminState, HealthMeaning, NginxNames, TokenError, TokenFile};
 use crate::control::admission;
 use crate::control::admission::certificate::CertificateOptions;
 use crate::control::admission::files::CertificateFiles;
@@ -140,6 +140,7 @@ pub fn run_with(
         put_off: Arc::default(),
         room: ControlRoom::new(config.control_connections),
         explainers,
+        token: token(&args.common)?,
         objects: control.asking(),
     };
     let admin = admin::start(admin, admin_state).context("the admin listener cannot start")?;
@@ -293,6 +294,11 @@ fn nginx_names(args: &ServeArgs, config: &Config) -> Option<NginxNames> {
         pod: cluster.pod_name.clone().unwrap_or_else(host_name),
         lease: cluster.election_id.clone(),
     })
+}
+
+/// Who may look at more than health and metrics.
+pub(super) fn token(args: &Args) -> Result<Option<TokenFile>, TokenError> {
+    args.admin_token_file.clone().map(TokenFile::new).transpose()
 }
 
 fn health(healthz: Healthz) -> HealthMeaning {

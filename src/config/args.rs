@@ -142,6 +142,12 @@ pub struct Args {
     )]
     pub admin_bind: Vec<Bind>,
 
+    /// File with a token, at least 16 characters: who asks there for more than health and metrics
+    /// has to send it, as `Authorization: Bearer`. Read again for each request
+    /// [default: whoever can connect may look]
+    #[arg(long, env = "RINGWAY_ADMIN_TOKEN_FILE", value_name = "FILE", help_heading = "Listeners")]
+    pub admin_token_file: Option<PathBuf>,
+
     /// What /healthz says there: the process is alive, or also that traffic may come, as /readyz
     #[arg(
         long,

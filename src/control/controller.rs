@@ -172,9 +172,15 @@ impl Controller {
             for backend in removed {
                 self.publisher.remove_backend(backend.id);
             }
-            if !outcomes.is_empty() {
-                self.outcomes.acknowledged(outcomes);
-            }
+            self.acknowledge(outcomes);
+        }
+    }
+
+    /// Tells what became of objects.
+    fn acknowledge(&self, outcomes: Vec<(ObjectRef, Outcome)>) {
+        if !outcomes.is_empty() {
+            self.state.served.tell(&outcomes);
+            self.outcomes.acknowledged(outcomes);
         }
     }
 
@@ -241,7 +247,7 @@ impl Controller {
         self.compiler.set_server_tls(server_tls);
         let of_openings = self.openings.problems();
         match model {
-            Some(model) => self.publish_model(&model, &endpoints, since, outcomes),
+            Some(model) => self.publish_model(model, &endpoints, since, outcomes),
             None if self.publish_endpoints(&endpoints) => {
                 self.await_cores(None, since, Vec::new(), outcomes);
             }
@@ -262,27 +268,30 @@ impl Controller {
     /// Endpoints first: a core must never route to a backend that it knows nothing of.
     fn publish_model(
         &mut self,
-        model: &Model,
+        model: Model,
         changed: &[(BackendKey, Arc<EndpointSet>)],
         since: Instant,
         mut outcomes: Vec<(ObjectRef, Outcome)>,
     ) {
-        let compiled = self.compiler.compile(model);
+        let compiled = self.compiler.compile(&model);
         (self.on_compiled)(&compiled);
         let Compiled { table, added, removed, series_added: _, series_removed: _ } = compiled;
         self.publish_endpoints(changed);
         for backend in added {
             let set = self.lowerer.endpoints(&backend.key);
             self.publisher.publish_endpoints(backend.id, &backend.key, &set);
+            self.state.served.set_endpoints(&backend.key, set);
             self.backends.insert((*backend.key).clone(), backend);
         }
         for backend in &removed {
             // The same key may have come back under a new id.
             if self.backends.get(&*backend.key).is_some_and(|known| known.id == backend.id) {
                 self.backends.remove(&*backend.key);
+                self.state.served.remove_endpoints(&backend.key);
             }
         }
         self.publisher.publish_table(&table);
+        self.state.served.set_model(model);
         let named = table.entry_points().iter().map(|(entry_point, _)| *entry_point);
         self.openings.follow(named, &mut self.publisher, since);
         outcomes.extend(self.take_refused());
@@ -307,7 +316,7 @@ impl Controller {
         match self.waiting.back_mut() {
             _ if outcomes.is_empty() => {}
             Some(last) => last.outcomes.extend(outcomes),
-            None => self.outcomes.acknowledged(outcomes),
+            None => self.acknowledge(outcomes),
         }
     }
 
@@ -335,6 +344,7 @@ impl Controller {
             // Of a backend that is not known yet the next table's `added` takes care.
             if let Some(backend) = self.backends.get(key) {
                 self.publisher.publish_endpoints(backend.id, &backend.key, set);
+                self.state.served.set_endpoints(&backend.key, Arc::clone(set));
                 is_sent = true;
             }
         }

@@ -33,6 +33,7 @@ mod own_thread;
 pub mod password_threads;
 pub mod resolve;
 mod seats;
+pub mod served;
 pub mod source;
 pub mod state;
 pub mod store;

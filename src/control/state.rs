@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::control::host_certificate::HostCertificate;
+use crate::control::served::Served;
 use crate::control::source::object::STORED;
 use crate::model::{Kind, Problem, Severity};
 use crate::table::TableVersion;
@@ -20,6 +21,8 @@ pub struct ControlState {
     /// From the arrival of the file event to the last core's acknowledgement of what came of it:
     /// endpoints, a table, or both.
     pub apply_times: SharedHistogram,
+    /// What the cores were told.
+    pub served: Served,
     /// Last turn of the control thread, nanoseconds of the process clock.
     heartbeat: AtomicU64,
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Origin;
 
 pub use curl::of_curl;
+pub use query::pairs;
 pub use question::{Question, QuestionError, Words};
 pub use secrets::{NOT_SHOWN, Secrets, is_secret_name, shortened};
 

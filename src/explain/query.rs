@@ -21,10 +21,9 @@ impl Words {
     /// Who asks is at fault; see [`QuestionError`].
     pub fn of_query(query: &str) -> Result<Self, QuestionError> {
         let mut words = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for (name, value) in pairs(query) {
             let wrong = || QuestionError::Parameter(name.chars().take(40).collect());
-            let value = decoded(value).ok_or_else(wrong)?;
+            let value = value.ok_or_else(wrong)?;
             match name {
                 "url" => words.url = value,
                 "method" => words.method = Some(value),
@@ -36,6 +35,14 @@ impl Words {
         }
         Ok(words)
     }
+}
+
+/// Names and values of a query; `None`: it is not encoded as one.
+pub fn pairs(query: &str) -> impl Iterator<Item = (&str, Option<String>)> {
+    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name, decoded(value))
+    })
 }
 
 fn encoded(text: &str) -> String {

@@ -77,9 +77,16 @@ async fn work(seat: Seat) {
             apply(&core, update, &mut listeners);
         }
         core.passwords.settle();
-        for Asking { question, reply } in core.subscriber.questions.try_iter() {
+        for asking in core.subscriber.questions.try_iter() {
             // Who asked may have gone meanwhile.
-            reply.try_send(explain::explain(&core, &question)).unwrap_or_default();
+            match asking {
+                Asking::Request(question, reply) => {
+                    reply.try_send(explain::explain(&core, &question)).unwrap_or_default();
+                }
+                Asking::Backend(key, reply) => {
+                    reply.try_send(explain::backend(&core, &key)).unwrap_or_default();
+                }
+            }
         }
         if is_any {
             core.subscriber.acknowledge(core.table().0.version);

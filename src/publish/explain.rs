@@ -1,4 +1,4 @@
-//! Questions to cores about requests that nobody sends, and their answers.
+//! Questions to cores about requests that nobody sends and about endpoints, and their answers.
 //!
 //! Bounded: of who asks more than [`EXPLANATIONS_WAITING_MAX`] at a time the last is told so.
 
@@ -8,16 +8,17 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::core_state::Bell;
-use crate::explain::{Explanation, Question};
+use crate::explain::{Backend, Explanation, Question};
 use crate::limits::EXPLANATIONS_WAITING_MAX;
+use crate::model::BackendKey;
 
-/// A question and the way back.
+/// A question and the way back, which has room for the answer.
 #[derive(Debug)]
-pub struct Asking {
-    /// What is asked.
-    pub question: Question,
-    /// Has room for the answer.
-    pub reply: Sender<Explanation>,
+pub enum Asking {
+    /// What would become of a request.
+    Request(Box<Question>, Sender<Explanation>),
+    /// How the endpoints of a backend do; `None`: the core has no such backend.
+    Backend(Arc<BackendKey>, Sender<Option<Backend>>),
 }
 
 /// The end of those who ask.
@@ -49,9 +50,31 @@ impl Explainers {
         question: Question,
         patience: Duration,
     ) -> Result<Explanation, Unexplained> {
+        self.put(core, patience, |reply| Asking::Request(Box::new(question), reply))
+    }
+
+    /// How the endpoints of a backend do, as core `core` sees it. Blocks for `patience` at most.
+    ///
+    /// # Errors
+    /// See [`Unexplained`].
+    pub fn backend(
+        &self,
+        core: usize,
+        key: Arc<BackendKey>,
+        patience: Duration,
+    ) -> Result<Option<Backend>, Unexplained> {
+        self.put(core, patience, |reply| Asking::Backend(key, reply))
+    }
+
+    fn put<T>(
+        &self,
+        core: usize,
+        patience: Duration,
+        question: impl FnOnce(Sender<T>) -> Asking,
+    ) -> Result<T, Unexplained> {
         let (questions, bell) = self.0.get(core).ok_or(Unexplained::NoCore)?;
         let (reply, answer) = bounded(1);
-        questions.try_send(Asking { question, reply }).or(Err(Unexplained::Crowd))?;
+        questions.try_send(question(reply)).or(Err(Unexplained::Crowd))?;
         bell.ring();
         answer.recv_timeout(patience).or(Err(Unexplained::Late))
     }

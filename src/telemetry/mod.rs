@@ -29,7 +29,7 @@ pub use counter::{Counter, Gauge};
 pub use histogram::SharedHistogram;
 pub use measures::Bounds;
 pub use record::{Attempt, ExchangeRecord};
-pub use scrape::{Scrape, Snapshot};
+pub use scrape::{CoreTotals, Scrape, Snapshot};
 pub use shard::CoreTelemetry;
 
 /// What a core says of single requests.
@@ -55,8 +55,8 @@ impl Outlets {
 pub fn telemetry(cores: usize, bounds: Bounds) -> (Vec<CoreTelemetry>, Scrape) {
     let (announce, announced) = crossbeam_channel::bounded(crate::limits::SERIES_MAX);
     let bounds = Arc::new(bounds);
-    let shard = || CoreTelemetry::new(announce.clone(), Arc::clone(&bounds));
-    let shards: Vec<_> = (0..cores).map(|_| shard()).collect();
+    let shard = |core| CoreTelemetry::new(core, announce.clone(), Arc::clone(&bounds));
+    let shards: Vec<_> = (0..cores).map(shard).collect();
     let counters = shards.iter().map(CoreTelemetry::counters).collect();
     let scrape = Scrape::new(counters, announced, Arc::clone(&bounds));
     (shards, scrape)

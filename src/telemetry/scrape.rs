@@ -87,6 +87,8 @@ pub struct Scrape {
     places: Groups<PlaceLabels, KindTotals>,
     shown: Shown<PlaceLabels>,
     removed: Vec<SeriesId>,
+    /// What each core counted for series that are gone.
+    gone: Vec<SeriesTotals>,
 }
 
 struct Series {
@@ -164,6 +166,21 @@ pub struct Snapshot {
     pub places: Vec<(PlaceLabels, KindTotals)>,
 }
 
+/// What one core counted.
+#[derive(Debug, Clone, Default)]
+pub struct CoreTotals {
+    /// Requests begun.
+    pub requests: u64,
+    /// Connections of clients.
+    pub accepted: u64,
+    /// Those that are open.
+    pub open: u64,
+    /// Requests under way.
+    pub serving: u64,
+    /// Requests that ended.
+    pub answered: SeriesTotals,
+}
+
 impl Scrape {
     pub(super) fn new(
         cores: Vec<Arc<CoreCounters>>,
@@ -174,7 +191,8 @@ impl Scrape {
         let (groups, places) = (Groups(BTreeMap::new()), Groups(BTreeMap::new()));
         let lines = bounds.nginx.as_ref().map_or(0, NginxBounds::lines);
         let shown = Shown::new(SAMPLES_SHOWN_MAX.checked_div(lines).unwrap_or(0));
-        Self { cores, announced, bounds, series, groups, places, shown, removed }
+        let gone = vec![SeriesTotals::default(); cores.len()];
+        Self { cores, announced, bounds, series, groups, places, shown, removed, gone }
     }
 
     /// What everything is counted by.
@@ -234,6 +252,29 @@ impl Scrape {
         self.cores.iter().fold(0, |sum, core| sum.saturating_add(core.gauge(gauge)))
     }
 
+    /// What each core counted, in core order. No count goes down.
+    pub fn by_core(&mut self) -> Vec<CoreTotals> {
+        self.attach_announced();
+        let mut answered = self.gone.clone();
+        for (core, answered) in self.cores.iter().zip(&mut answered) {
+            core.unmatched.add_to(answered);
+            core.overflow.add_to(answered);
+        }
+        for of_core in self.series.values().flat_map(|series| &series.blocks) {
+            if let Some(answered) = answered.get_mut(of_core.core) {
+                of_core.block.add_to(answered);
+            }
+        }
+        let totals = |(core, answered): (&Arc<CoreCounters>, _)| CoreTotals {
+            requests: core.counter(Counter::Requests),
+            accepted: core.counter(Counter::ConnectionsAccepted),
+            open: core.gauge(Gauge::ConnectionsOpen),
+            serving: core.gauge(Gauge::ExchangesActive),
+            answered,
+        };
+        self.cores.iter().zip(answered).map(totals).collect()
+    }
+
     fn sum_series(&self) -> Vec<(MetricLabels, SeriesTotals)> {
         let fixed = fixed_labels();
         let counted = blocks(&self.series, &self.cores, &fixed);
@@ -269,6 +310,11 @@ impl Scrape {
         for id in std::mem::take(&mut self.removed) {
             let Some(series) = self.series.remove(&id) else { continue };
             let blocks = || series.blocks.iter().map(|identified| &identified.block);
+            for of_core in &series.blocks {
+                if let Some(gone) = self.gone.get_mut(of_core.core) {
+                    of_core.block.add_to(gone);
+                }
+            }
             self.groups.leave(&series.labels.labels, |sum| blocks().for_each(|b| b.add_to(sum)));
             let (labels, shown) = (&series.labels, &mut self.shown);
             let remaining = self.places.leave(labels, |sum| {

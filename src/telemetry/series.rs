@@ -27,6 +27,8 @@ pub struct SeriesBlock {
 /// A block with the series that it counts for.
 #[derive(Debug)]
 pub struct IdentifiedBlock {
+    /// Whose it is.
+    pub core: usize,
     /// Slot and generation.
     pub id: SeriesId,
     /// Its counts.

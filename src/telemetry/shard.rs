@@ -57,6 +57,7 @@ impl CoreCounters {
 
 /// A core's own shard.
 pub struct CoreTelemetry {
+    core: usize,
     counters: Arc<CoreCounters>,
     /// Indexed by slot. The cell also keeps the type from being shared between threads.
     series: RefCell<Vec<Option<Arc<IdentifiedBlock>>>>,
@@ -66,11 +67,15 @@ pub struct CoreTelemetry {
 }
 
 impl CoreTelemetry {
-    pub(super) fn new(announce: Sender<Arc<IdentifiedBlock>>, bounds: Arc<Bounds>) -> Self {
+    pub(super) fn new(
+        core: usize,
+        announce: Sender<Arc<IdentifiedBlock>>,
+        bounds: Arc<Bounds>,
+    ) -> Self {
         let counters = Arc::new(CoreCounters::new(&bounds));
         // Room for every slot: address space that is not touched before it is used.
         let series = RefCell::new(Vec::with_capacity(SERIES_MAX));
-        Self { counters, series, announce, bounds, kinds_left: Room::new(KINDS_MAX) }
+        Self { core, counters, series, announce, bounds, kinds_left: Room::new(KINDS_MAX) }
     }
 
     /// For the scraper.
@@ -148,7 +153,8 @@ impl CoreTelemetry {
         if place.as_ref().is_some_and(|occupant| is_newer(occupant.id, id)) {
             return None;
         }
-        let block = Arc::new(IdentifiedBlock { id, block: SeriesBlock::new(&self.bounds) });
+        let block = SeriesBlock::new(&self.bounds);
+        let block = Arc::new(IdentifiedBlock { core: self.core, id, block });
         // Full: the control thread has not looked for long. The next exchange tries again.
         self.announce.try_send(Arc::clone(&block)).ok()?;
         if let Some(former) = place.replace(Arc::clone(&block)) {

@@ -12,6 +12,7 @@ mod harness;
 
 mod access_log;
 mod admin;
+mod admin_api;
 mod annotations;
 mod bad_objects;
 mod command_line;

@@ -238,10 +238,12 @@ const HOUSES: &[House] = &[
                 "admin",
                 &[
                     "cluster",
+                    "conditions",
                     "explain",
                     "host_certificate",
                     "own_thread",
                     "seats",
+                    "served",
                     "source",
                     "state",
                     "traces",
@@ -296,7 +298,8 @@ const HOUSES: &[House] = &[
                 ],
             ),
             ("openings", &[]),
-            ("state", &["host_certificate", "source"]),
+            ("state", &["host_certificate", "served", "source"]),
+            ("served", &["conditions", "outcomes"]),
             (
                 "write",
                 &["calls", "conditions", "gateway_api", "kinds", "observed", "outcomes", "source"],

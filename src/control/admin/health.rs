@@ -45,7 +45,7 @@ impl AdminState {
     }
 
     /// What keeps status, Events or the webhook from being written.
-    fn writing_problems(&self) -> Vec<Arc<Problem>> {
+    pub(super) fn writing_problems(&self) -> Vec<Arc<Problem>> {
         let Some(cluster) = &self.cluster else { return Vec::new() };
         let mut problems = cluster.writer.problems();
         problems.extend(cluster.admission.problems());

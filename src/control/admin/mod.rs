@@ -1,9 +1,12 @@
-//! Admin listener: health, readiness, metrics. Read-only; knows no secret and changes nothing.
+//! Admin listener: health, readiness, metrics, and what is served (`api`). Read-only; tells no
+//! secret and changes nothing.
 //!
 //! On a thread of its own, so that neither a long reading of objects keeps a probe waiting nor
 //! anybody who talks to it a table. Long texts are made on yet another.
 
+mod api;
 mod door;
+mod events;
 mod exposition;
 mod health;
 mod metrics;
@@ -11,8 +14,10 @@ mod nginx_metrics;
 mod nginx_names;
 mod process;
 mod reading;
+mod replies;
 mod server;
 mod state;
+mod token;
 
 use std::io;
 use std::net::TcpListener;
@@ -21,6 +26,7 @@ use std::sync::Arc;
 pub use nginx_names::NginxNames;
 use server::serve;
 pub use state::{AdminState, HealthMeaning};
+pub use token::{TokenError, TokenFile};
 
 use super::own_thread::{self, OwnThread};
 

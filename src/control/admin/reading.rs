@@ -63,6 +63,20 @@ pub(super) struct CoreReading {
     pub(super) lag: Duration,
 }
 
+impl CoreReading {
+    /// Of each core, in core order.
+    pub(super) fn all(state: &AdminState) -> Vec<Self> {
+        let now = (state.now_nanos)();
+        let cores = state.cores.iter().enumerate().map(|(core, state)| Self {
+            name: core.to_string(),
+            version: state.acknowledged.load(Acquire),
+            age: since(now, state.acknowledged_at.load(Relaxed)),
+            lag: since(now, state.heartbeat.load(Relaxed)),
+        });
+        cores.collect()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct ClusterReading {
     pub(super) kinds: Vec<KindState>,
@@ -89,13 +103,6 @@ impl ClusterReading {
 impl Reading {
     /// Copies the numbers.
     pub(super) fn take(state: &AdminState) -> Self {
-        let now = (state.now_nanos)();
-        let cores = state.cores.iter().enumerate().map(|(core, state)| CoreReading {
-            name: core.to_string(),
-            version: state.acknowledged.load(Acquire),
-            age: since(now, state.acknowledged_at.load(Relaxed)),
-            lag: since(now, state.heartbeat.load(Relaxed)),
-        });
         let log = state.log_writer.as_ref();
         let of_webhook = state.cluster.as_ref().map(|cluster| &cluster.admission.put_off);
         let put_off = [("admin", Some(&*state.put_off)), ("admission", of_webhook.map(|p| &**p))];
@@ -115,7 +122,7 @@ impl Reading {
                 Some(_) => nginx_reading(&control, state.cluster.as_ref()),
                 None => NginxReading::default(),
             },
-            cores: cores.collect(),
+            cores: CoreReading::all(state),
             problems: state.control.problem_counts(),
             apply_times: state.control.apply_times.totals(),
             cluster: state.cluster.as_ref().map(ClusterReading::take),

@@ -7,12 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::AUTHORIZATION;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -20,10 +19,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
+use super::api::unanswered::Unanswered;
+use super::api::{OPENAPI, View};
 use super::door::Caller;
+use super::events::Events;
 use super::metrics;
 use super::reading::Reading;
+use super::replies::{JSON, Reply, other_method, response, text, unauthorized, verdict};
 use super::state::AdminState;
+use super::token::Kept;
 use crate::control::explain::{Explainer, ExplainerRequest, name_certificate};
 use crate::control::seats::{Room, Seat, Seats};
 use crate::explain::{Place, Question, Words};
@@ -31,11 +35,9 @@ use crate::limits::{
     ADMIN_ANSWER_PATIENCE, ADMIN_CONNECTION_TIMEOUT, ADMIN_CONNECTIONS_MAX,
     ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_EXPLANATIONS_MAX, ADMIN_FIELDS_MAX,
     ADMIN_HEAD_TIMEOUT, ADMIN_PLACE_PAUSE, ADMIN_REQUEST_BYTES_MAX, ADMIN_SCRAPES_MAX,
-    EXPLANATION_PATIENCE,
+    ADMIN_VIEWS_MAX, EXPLANATION_PATIENCE,
 };
 use crate::publish::Unexplained;
-
-const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
 const INDEX: &str = "\
 Ringway admin
@@ -43,10 +45,10 @@ Ringway admin
 /readyz    200 while every core serves a complete table and no drain has begun
 /metrics   numbers for Prometheus
 /explain   what would become of a request: url=…&method=…&header=…&client=…&sni=…
+/api/v1/   overview, hosts, routes, endpoints, certificates, problems, objects, events, explain;
+           openapi.json describes them
 /is-dynamic-lb-initialized, /nginx_status   as in ingress-nginx
 ";
-
-type Reply = Response<Full<Bytes>>;
 
 struct Server {
     state: Arc<AdminState>,
@@ -55,6 +57,9 @@ struct Server {
     scrapes: Arc<Semaphore>,
     /// Explanations under way.
     explanations: Arc<Semaphore>,
+    /// Lists under way.
+    views: Arc<Semaphore>,
+    events: Events,
 }
 
 /// Answers callers until there can be none any more, or it is dropped; then every connection is
@@ -71,8 +76,17 @@ pub(super) async fn serve(callers: mpsc::Receiver<Caller>, state: Arc<AdminState
     let seats = Seats::new(room, Arc::clone(&state.put_off));
     let scrapes = Arc::new(Semaphore::new(ADMIN_SCRAPES_MAX));
     let explanations = Arc::new(Semaphore::new(ADMIN_EXPLANATIONS_MAX));
-    let server = Rc::new(Server { state, seats, scrapes, explanations });
-    LocalSet::new().run_until(answer(callers, server)).await;
+    let views = Arc::new(Semaphore::new(ADMIN_VIEWS_MAX));
+    let events = Events::new(state.room);
+    let server = Rc::new(Server { state, seats, scrapes, explanations, views, events });
+    let telling = Rc::clone(&server);
+    let work = async {
+        tokio::select! {
+            () = answer(callers, server) => {}
+            () = telling.events.tell(&telling.state) => {}
+        }
+    };
+    LocalSet::new().run_until(work).await;
 }
 
 async fn answer(mut callers: mpsc::Receiver<Caller>, server: Rc<Server>) {
@@ -117,18 +131,15 @@ async fn converse(stream: TcpStream, sent: Vec<u8>, seat: Seat, server: Rc<Serve
 }
 
 impl Server {
-    async fn reply(&self, request: &Request<Incoming>, seat: &Seat) -> Reply {
+    async fn reply(&self, request: &Request<Incoming>, seat: &Rc<Seat>) -> Reply {
         if request.method() != Method::GET && request.method() != Method::HEAD {
-            let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only");
-            reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return reply;
+            return other_method();
         }
         match request.uri().path() {
             "/" => text(StatusCode::OK, INDEX.trim_end()),
             "/healthz" => verdict(self.state.healthy()),
             "/readyz" => verdict(self.state.ready()),
             "/metrics" => self.metrics(seat).await,
-            "/explain" => self.explain(request.uri().query().unwrap_or_default()).await,
             "/is-dynamic-lb-initialized" => verdict(self.state.ready()),
             "/nginx_status" => {
                 let state = Arc::clone(&self.state);
@@ -139,8 +150,63 @@ impl Server {
                 }
             }
             path if path == &*self.state.health_check_path => verdict(self.state.healthy()),
-            _ => text(StatusCode::NOT_FOUND, "no such page; / lists them"),
+            "/explain" => self.api("explain", request, seat).await,
+            path => match path.strip_prefix("/api/v1/") {
+                Some(path) => self.api(path, request, seat).await,
+                None => text(StatusCode::NOT_FOUND, "no such page; / lists them"),
+            },
         }
+    }
+
+    /// What is for those alone who have the token. `path`: below `/api/v1/`.
+    async fn api(&self, path: &str, request: &Request<Incoming>, seat: &Rc<Seat>) -> Reply {
+        match self.admits(request).await {
+            Ok(()) => {}
+            Err(Kept::Stranger) => return unauthorized(),
+            Err(Kept::NoToken) => {
+                let line = "the file of --admin-token-file has no token: nobody is let in";
+                return text(StatusCode::SERVICE_UNAVAILABLE, line);
+            }
+        }
+        let query = request.uri().query().unwrap_or_default();
+        match (path, View::of(path)) {
+            (_, Some(view)) => self.view(view, query, seat).await,
+            ("explain", None) => self.explain(query).await,
+            ("openapi.json", None) => {
+                response(StatusCode::OK, JSON, Bytes::from_static(OPENAPI.as_bytes()))
+            }
+            ("events", None) => self.events.stream(Rc::clone(seat)).unwrap_or_else(|| {
+                text(StatusCode::SERVICE_UNAVAILABLE, "too many streams of events at a time")
+            }),
+            (_, None) => text(StatusCode::NOT_FOUND, "no such view; openapi.json lists them"),
+        }
+    }
+
+    async fn admits(&self, request: &Request<Incoming>) -> Result<(), Kept> {
+        let Some(token) = self.state.token.clone() else { return Ok(()) };
+        let sent = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes().to_vec());
+        // Reads a file.
+        let admitted = spawn_blocking(move || token.admits(sent.as_deref())).await;
+        admitted.unwrap_or(Err(Kept::NoToken))
+    }
+
+    async fn view(&self, view: View, query: &str, seat: &Seat) -> Reply {
+        // Who waits for a list makes room for a probe.
+        seat.asks();
+        let turn = timeout(ADMIN_ANSWER_PATIENCE, Arc::clone(&self.views).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "too many questions at a time");
+        };
+        seat.answers();
+        let (state, query) = (Arc::clone(&self.state), query.to_owned());
+        // Who goes away meanwhile makes no room for another one.
+        let answer = spawn_blocking(move || (view.answer(&query, &state), turn)).await;
+        let (status, line) = match answer {
+            Ok((Ok(json), _)) => return response(StatusCode::OK, JSON, Bytes::from(json)),
+            Ok((Err(unanswered), _)) => (status_of(&unanswered), unanswered.to_string()),
+            Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "it cannot be told".to_owned()),
+        };
+        text(status, &line)
     }
 
     async fn metrics(&self, seat: &Seat) -> Reply {
@@ -199,7 +265,7 @@ impl Server {
             (told.to_json(), turn)
         });
         match completed.await {
-            Ok((told, _turn)) => response(StatusCode::OK, "application/json", Bytes::from(told)),
+            Ok((told, _turn)) => response(StatusCode::OK, JSON, Bytes::from(told)),
             Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "it cannot be told"),
         }
     }
@@ -236,27 +302,10 @@ impl AsRef<[u8]> for Scraped {
     }
 }
 
-fn verdict(verdict: Result<String, String>) -> Reply {
-    match verdict {
-        Ok(detail) => text(StatusCode::OK, &detail),
-        Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),
+fn status_of(unanswered: &Unanswered) -> StatusCode {
+    match unanswered {
+        Unanswered::Parameter(_) | Unanswered::Missing(_) => StatusCode::BAD_REQUEST,
+        Unanswered::NoBackend => StatusCode::NOT_FOUND,
+        Unanswered::Core(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
-}
-
-fn text(status: StatusCode, line: &str) -> Reply {
-    response(status, PLAIN_TEXT, Bytes::from(format!("{line}\n")))
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
-    *reply.status_mut() = status;
-    let fields = [
-        (CONTENT_TYPE, content_type),
-        (CACHE_CONTROL, "no-store"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    for (name, value) in fields {
-        reply.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    reply
 }

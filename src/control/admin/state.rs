@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 
 use super::nginx_names::NginxNames;
+use super::token::TokenFile;
 use crate::control::cluster::ClusterState;
 use crate::control::explain::ExplainerRequest;
 use crate::control::seats::{ControlRoom, PutOff};
@@ -52,6 +53,8 @@ pub struct AdminState {
     pub room: ControlRoom,
     /// Cores that say what would become of requests.
     pub explainers: Explainers,
+    /// Who may look at more than health and metrics; `None`: everybody who comes to the listener.
+    pub token: Option<TokenFile>,
     /// Who knows objects.
     pub objects: mpsc::Sender<ExplainerRequest>,
 }

@@ -53,6 +53,7 @@ fn state() -> (AdminState, Vec<CoreTelemetry>) {
         put_off: Arc::default(),
         room: ControlRoom::default(),
         explainers: channel(0).unwrap().0.explainers(),
+        token: None,
         objects: tokio::sync::mpsc::channel(1).0,
     };
     (state, shards)

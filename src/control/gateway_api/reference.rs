@@ -1,5 +1,7 @@
 //! How objects of the Gateway API name others.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The group of the Gateway API.
@@ -30,6 +32,22 @@ pub struct ParentReference {
     /// Listeners by port; `None`: all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+}
+
+impl fmt::Display for ParentReference {
+    /// `Gateway shop/public, listener web, port 80` with absent parts left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group: _, kind, namespace, name, section_name, port } = self;
+        write!(f, "{} ", kind.as_deref().unwrap_or("Gateway"))?;
+        if let Some(namespace) = namespace {
+            write!(f, "{namespace}/")?;
+        }
+        f.write_str(name)?;
+        if let Some(section) = section_name {
+            write!(f, ", listener {section}")?;
+        }
+        port.map_or(Ok(()), |port| write!(f, ", port {port}"))
+    }
 }
 
 /// An object in a namespace that may be another one, where a grant says so.

@@ -65,6 +65,13 @@ impl Upstreams {
         (backend.id == id).then(|| Rc::clone(backend))
     }
 
+    /// The backend of a key; `None`: there is none. For people: looks at all of them.
+    pub fn backend_of(&self, key: &BackendKey) -> Option<Rc<Backend>> {
+        let slots = self.slots.borrow();
+        let mut all = slots.iter().flatten();
+        all.find(|backend| *backend.key == *key).map(Rc::clone)
+    }
+
     /// Puts a backend's endpoints in force; returns the set they replace, to be freed elsewhere.
     pub fn apply(
         &self,

@@ -79,6 +79,27 @@ fn a_removed_series_is_shown_once_more() {
 }
 
 #[test]
+fn what_a_core_counted_stays_its_own_and_never_goes_down() {
+    let (shards, mut scrape) = two_cores();
+    shards[0].record(&exchange(0, 0, 200));
+    shards[1].record(&exchange(0, 0, 503));
+    shards[1].record(&record());
+    shards[1].set_open_connections(3);
+    scrape.series_removed(series(0, 0));
+    for _ in 0..2 {
+        let cores = scrape.by_core();
+        let statuses = |core: &CoreTotals| {
+            let all = core.answered.statuses.iter();
+            all.map(|(status, count)| format!("{status}={count}")).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(cores.iter().map(statuses).collect::<Vec<_>>(), ["200=1", "404=1 503=1"]);
+        assert_eq!(cores.iter().map(|core| core.open).collect::<Vec<_>>(), [0, 3]);
+        // Forgets the series.
+        scrape.snapshot();
+    }
+}
+
+#[test]
 fn the_next_occupant_of_a_slot_starts_at_zero() {
     let (shards, mut scrape) = two_cores();
     shards[0].record(&exchange(0, 0, 200));

@@ -15,7 +15,7 @@ use crate::filter::script::PageStatus;
 use crate::filter::{Answer, EndingPlace, Scheme};
 use crate::http1::fields::FieldKind;
 use crate::http1::head::{HeadScan, parse_request};
-use crate::model::{EntryPoint, ListenerId, UpstreamVersion};
+use crate::model::{BackendKey, EntryPoint, ListenerId, UpstreamVersion};
 use crate::proxy::core::{Core, CoreTable, Scratch};
 use crate::proxy::exchange::downstream::{Downstream, ListenerFacts};
 use crate::proxy::exchange::reply::Reply;
@@ -52,6 +52,11 @@ pub fn explain(core: &Rc<Core>, question: &Question) -> Explanation {
     }
     core.retire_table(table);
     told
+}
+
+/// How the endpoints of a backend do; `None`: there is no such backend.
+pub fn backend(core: &Core, key: &BackendKey) -> Option<told::Backend> {
+    core.upstreams.backend_of(key).map(|backend| sights::backend(&backend))
 }
 
 /// The connection that the request comes by, if it comes to one.

@@ -40,7 +40,7 @@ fn rule(sighting: &Sighting<'_>) -> told::Rule {
 }
 
 /// A backend's share and endpoints.
-fn backend(backend: &Backend) -> told::Backend {
+pub(super) fn backend(backend: &Backend) -> told::Backend {
     let sights = backend.sights();
     let endpoint = |sight: &Sight| told::Endpoint {
         address: sight.address.to_string(),
