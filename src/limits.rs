@@ -416,9 +416,10 @@ pub const PASSWORDS_WAITING_PER_CLIENT_MAX: usize = 64;
 /// Checks of one core under way at a time: one that is worked on and the next. All others wait
 /// where who is next can still be chosen.
 pub const PASSWORD_CHECKS_PER_CORE: usize = 2;
-/// Questions of `explain` that wait for a core: an operator's, at a tenth of a millisecond each.
+/// Questions of `explain` that wait for a core, which serves nobody while it answers one. Operators
+/// ask them, one at a time.
 pub const EXPLANATIONS_WAITING_MAX: usize = 4;
-/// How long a core may take to explain a request.
+/// How long a core may take to explain a request, and the control plane to tell origins of values.
 pub const EXPLANATION_PATIENCE: Duration = Duration::from_secs(5);
 /// Octets of an explanation that is asked for by the admin listener.
 pub const EXPLANATION_BYTES_MAX: usize = 4 << 20;

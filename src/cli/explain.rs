@@ -19,6 +19,7 @@ use crate::control::admin::TokenFile;
 use crate::control::explain::{Explainer, name_certificate};
 use crate::control::host_certificate::HostCertificate;
 use crate::control::lower::{LowerOptions, Lowerer};
+use crate::control::source::manifest::SKIPPED;
 use crate::control::store::{Dirty, Store};
 use crate::explain::{Explanation, Question, QuestionError, Words, of_curl};
 use crate::limits::{ADMIN_REQUEST_BYTES_MAX, EXPLANATION_BYTES_MAX, EXPLANATION_PATIENCE};
@@ -101,7 +102,9 @@ fn words(args: &ExplainArgs) -> Result<Words, QuestionError> {
         sni: sni.clone(),
     };
     match &request[..] {
-        [curl, rest @ ..] if curl == "curl" => words = of_curl(rest, words)?,
+        [curl, rest @ ..] if curl == "curl" => {
+            words = of_curl(rest, words, |path| std::fs::read(Path::new(path)))?
+        }
         [url] => words.url.clone_from(url),
         [] => {}
         [_, more, ..] => return Err(QuestionError::More(more.clone())),
@@ -119,7 +122,7 @@ fn of_manifests(
     let machine = Machine::look().context("the CPUs of this process cannot be told")?;
     let mut config = Config::new(&args.common, &machine)?;
     (config.proxy.cores, config.proxy.pin, config.proxy.driver) = (1, false, Driver::Epoll);
-    let check::Read { store, dirty, .. } = check::read(&[directory.to_path_buf()])?;
+    let check::Read { store, dirty, problems, .. } = check::read(&[directory.to_path_buf()])?;
     let options = offline(args, &config);
     let (mut publisher, subscribers) = channel(1).context("no core can be reached")?;
     let (shards, _scrape) = telemetry::telemetry(1, Bounds::new(None));
@@ -134,6 +137,8 @@ fn of_manifests(
     if let Some(explainer) = explainer {
         explainer.complete(&mut explanation);
     }
+    let unread = problems.iter().filter(|problem| problem.reason != SKIPPED);
+    explanation.notes.extend(unread.map(ToString::to_string));
     explanation.core = None;
     Ok(explanation)
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use k8s_openapi::api::networking::v1::Ingress;
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use super::lower::{LowerOptions, Lowerer};
 use super::source::object::Provenance;
 use super::store::{Entries, Entry, Store};
 use crate::explain::{Explanation, Place, Value};
-use crate::limits::EXPLAINED_CAUSES_MAX;
+use crate::limits::{EXPLAINED_CAUSES_MAX, EXPLANATION_PATIENCE};
 use crate::model::{Defaults, Model, ObjectRef, Policies, Rule};
 use crate::table::Plan;
 use crate::table::plan_values::PlanValues;
@@ -89,14 +89,24 @@ impl Explainer {
         Some(Self { options: options.clone(), store: part, owner, place: place.clone() })
     }
 
-    /// Says of each value of the plan who set it.
+    /// Says of each value of the plan who set it, as far as there is time for it.
     pub fn complete(&self, told: &mut Explanation) {
+        let now = Instant::now();
+        self.trace(told, now.checked_add(EXPLANATION_PATIENCE).unwrap_or(now));
+    }
+
+    fn trace(&self, told: &mut Explanation, until: Instant) {
         let host = told.hosts.first().map(String::as_str).unwrap_or_default().to_owned();
         let Some(base) = self.values(&self.store, &self.options, &host) else { return };
         let has = |values: &PlanValues, one: &Value| {
             values.iter().any(|(name, value)| *name == one.name && *value == one.value)
         };
         for (label, store) in self.variations().take(EXPLAINED_CAUSES_MAX) {
+            if Instant::now() >= until {
+                let note = "who set which value is told as far as it was found in time";
+                told.notes.push(note.to_owned());
+                break;
+            }
             let Some(other) = self.values(&store, &self.options, &host) else { continue };
             for one in told.plan.iter_mut().filter(|one| has(&base, one) && !has(&other, one)) {
                 one.origin = match one.origin.is_empty() {
@@ -230,5 +240,53 @@ fn at(name: &str, provenance: Option<&Provenance>, parent: &str, key: &str) -> S
     match provenance {
         Some(provenance) => format!("{name}, {}", provenance.position(&format!("{parent}.{key}"))),
         None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::source::{Change, manifest};
+
+    const INGRESS: &str = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  \
+        name: web\n  annotations: {nginx.ingress.kubernetes.io/proxy-read-timeout: \"7\"}\nspec:\n\
+        \x20 rules:\n  - host: a.example\n    http:\n      paths:\n      - {path: /, \
+        pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}\n";
+
+    #[test]
+    fn origins_are_looked_for_as_long_as_there_is_time() {
+        let options =
+            LowerOptions { adopt_classless: true, ..LowerOptions::cluster("x", "x.dev/x") };
+        let objects = manifest::read(&"f".into(), INGRESS).objects;
+        let mut store = Store::default();
+        let changes = objects.into_iter().map(|object| Change::Apply(Box::new(object)));
+        let dirty = store.apply(changes.collect::<Vec<_>>());
+        let lowered = Lowerer::new(options.clone()).apply(&store, &dirty, SystemTime::now());
+        let model = lowered.model.expect("a model");
+        let hosts = model.listeners.iter().flat_map(|listener| &listener.hosts);
+        let origin = hosts.flat_map(|host| &host.rules).map(|rule| &rule.origin).next();
+        let place = Place::from(origin.expect("a rule"));
+        let explainer = Explainer::of(&store, &options, &place).expect("an Ingress");
+        let values = explainer.values(&store, &options, "a.example").expect("a plan");
+        let plan = values.into_iter().map(|(name, value)| Value {
+            name: name.to_owned(),
+            value,
+            ..Value::default()
+        });
+        let asked =
+            Explanation { hosts: vec!["a.example".into()], plan: plan.collect(), ..<_>::default() };
+        let now = Instant::now();
+        let later = now.checked_add(EXPLANATION_PATIENCE).expect("soon");
+        for (until, origin, notes) in [
+            (later, "nginx.ingress.kubernetes.io/proxy-read-timeout", 0),
+            (now, "Ingress default/web", 1),
+        ] {
+            let mut told = asked.clone();
+            explainer.trace(&mut told, until);
+            let found = told.plan.iter().find(|value| value.name == "read timeout");
+            let found = found.map_or("", |value| value.origin.as_str());
+            assert!(found.starts_with(origin), "{found}");
+            assert_eq!(told.notes.len(), notes);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The words of curl, as far as they say what is asked for.
 
-use base64ct::{Base64, Encoding as _};
+use std::io;
 
-use super::question::{QuestionError, Words};
+use super::question::{QuestionError, Words, basic};
 
 /// Options with a value that say nothing about the request as the proxy sees it.
 const SKIPPED_WITH_VALUE: &[&str] = &[
@@ -47,11 +47,15 @@ const SKIPPED: &[&str] = &[
 ];
 
 /// What curl would ask for with these words, `curl` itself left out. `words` are the rest of what
-/// is asked.
+/// is asked; `read`: reads a file that is to be sent.
 ///
 /// # Errors
 /// Who asks is at fault; see [`QuestionError`].
-pub fn of_curl(typed: &[String], mut words: Words) -> Result<Words, QuestionError> {
+pub fn of_curl(
+    typed: &[String],
+    mut words: Words,
+    read: impl Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<Words, QuestionError> {
     let mut body: Option<usize> = None;
     let mut headers = Vec::new();
     let mut rest = split(typed).into_iter();
@@ -64,16 +68,16 @@ pub fn of_curl(typed: &[String], mut words: Words) -> Result<Words, QuestionErro
             "-e" | "--referer" => headers.push(format!("Referer: {}", value()?)),
             "-b" | "--cookie" => headers.push(format!("Cookie: {}", value()?)),
             "-u" | "--user" => {
-                headers.push(format!("Authorization: Basic {}", base64(&value()?)));
+                headers.push(format!("Authorization: {}", basic(value()?.as_bytes())));
             }
             "--compressed" => headers.push("Accept-Encoding: deflate, gzip, br, zstd".to_owned()),
             "-I" | "--head" => words.method = Some("HEAD".to_owned()),
             "-d" | "--data" | "--data-raw" | "--data-binary" | "--data-ascii" => {
-                let more = value()?.len();
+                let more = octets(option.as_str(), value()?, &read)?;
                 body = Some(body.map_or(more, |bytes| bytes.saturating_add(more + 1)));
             }
             "--json" => {
-                let more = value()?.len();
+                let more = octets("--json", value()?, &read)?;
                 body = Some(body.unwrap_or(0).saturating_add(more));
                 headers.push("Content-Type: application/json".to_owned());
                 headers.push("Accept: application/json".to_owned());
@@ -109,10 +113,22 @@ pub fn of_curl(typed: &[String], mut words: Words) -> Result<Words, QuestionErro
     Ok(words)
 }
 
-fn base64(text: &str) -> String {
-    let mut room = vec![0; Base64::encoded_len(text.as_bytes())];
-    let encoded = Base64::encode(text.as_bytes(), &mut room);
-    encoded.unwrap_or_default().to_owned()
+/// How many octets `option` sends of its value: of a file if that is `@file`, which some options
+/// send without ends of lines.
+fn octets(
+    option: &str,
+    value: String,
+    read: &impl Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<usize, QuestionError> {
+    let Some(path) = value.strip_prefix('@').filter(|_| option != "--data-raw") else {
+        return Ok(value.len());
+    };
+    let octets =
+        read(path).map_err(|error| QuestionError::File(path.to_owned(), error.to_string()))?;
+    Ok(match option {
+        "--data-binary" | "--json" => octets.len(),
+        _ => octets.iter().filter(|octet| !matches!(octet, b'\r' | b'\n' | 0)).count(),
+    })
 }
 
 /// One word for each option and value: `-sk`, `-XPOST` and `--request=POST` are more than one.
@@ -151,7 +167,11 @@ mod tests {
     #[track_caller]
     fn check(typed: &str, expected: Result<&str, QuestionError>) {
         let typed: Vec<String> = typed.split(' ').map(|word| word.replace('_', " ")).collect();
-        let said = of_curl(&typed, Words::default()).map(|words| {
+        let read = |path: &str| match path {
+            "f" => Ok(b"a\r\nb\n".to_vec()),
+            _ => Err(io::Error::other("no such file")),
+        };
+        let said = of_curl(&typed, Words::default(), read).map(|words| {
             let method = words.method.as_deref().unwrap_or("-");
             format!("{method} {} {}", words.url, words.headers.join("|"))
         });
@@ -178,6 +198,15 @@ mod tests {
             Ok("POST a User-Agent: curl|Content-Length: 2|\
              Content-Type: application/json|Accept: application/json"),
         );
+        for (option, bytes) in [("-d", 2), ("--data", 2), ("--data-binary", 5), ("--data-raw", 2)] {
+            let said = format!(
+                "POST a User-Agent: curl|Accept: */*|Content-Length: {bytes}|\
+                 Content-Type: application/x-www-form-urlencoded"
+            );
+            check(&format!("{option} @f a"), Ok(&said));
+        }
+        let lost = QuestionError::File("g".to_owned(), "no such file".to_owned());
+        check("--json @g a", Err(lost));
         check("-F x=y a", Err(QuestionError::Option("-F".to_owned())));
         check("a -H", Err(QuestionError::Value("-H".to_owned())));
     }

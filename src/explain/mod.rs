@@ -81,7 +81,7 @@ pub struct Listener {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tls {
-    /// `terminated`, `passed through` or `refused`.
+    /// `terminated`, `relayed` (what is inside, when TLS ended), `passed through` or `refused`.
     pub action: String,
     /// The backend that gets the octets as they are.
     pub backend: Option<String>,

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use base64ct::{Base64, Encoding as _};
+
 use crate::filter::Scheme;
 use crate::limits::REQUEST_LINE_BYTES_MAX;
 
@@ -71,6 +73,9 @@ pub enum QuestionError {
     /// An option of curl that is not read.
     #[error("curl's {0} says nothing that can be explained here; leave it out")]
     Option(String),
+    /// A file that an option of curl names.
+    #[error("the file {0} cannot be read: {1}")]
+    File(String, String),
     /// An option of curl without its value.
     #[error("curl's {0} needs a value")]
     Value(String),
@@ -93,7 +98,10 @@ impl Question {
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, target) = rest.split_at(end);
         // A password is nothing to be repeated.
-        let authority = authority.rsplit('@').next().unwrap_or_default();
+        let (user, authority) = match authority.rsplit_once('@') {
+            Some((user, authority)) => (Some(user), authority),
+            None => (None, authority),
+        };
         let (host, port) = host_and_port(authority)?;
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         let method = words.method.clone().unwrap_or_else(|| "GET".to_owned());
@@ -110,6 +118,10 @@ impl Question {
                 true => authority = value,
                 false => fields.push((name, value)),
             }
+        }
+        let is_said = fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if let Some(user) = user.filter(|user| !user.is_empty() && !is_said) {
+            fields.push(("Authorization".to_owned(), basic(&decoded(user))));
         }
         let is_name = host.parse::<IpAddr>().is_err() && !host.starts_with('[');
         // As a handshake is read.
@@ -131,6 +143,37 @@ impl Question {
         head += "\r\n";
         head.into_bytes()
     }
+}
+
+/// The value of Authorization for `user:password` (RFC 7617).
+pub(super) fn basic(credentials: &[u8]) -> String {
+    let mut room = vec![0; Base64::encoded_len(credentials)];
+    let encoded = Base64::encode(credentials, &mut room);
+    format!("Basic {}", encoded.unwrap_or_default())
+}
+
+/// What stands before the host of a URL, without percent-encoding; with `:`, as clients send it.
+fn decoded(user: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(user.len());
+    let mut parts = user.split('%');
+    out.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        let octet = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match octet.zip(part.get(2..)) {
+            Some((octet, rest)) => {
+                out.push(octet);
+                out.extend_from_slice(rest.as_bytes());
+            }
+            None => {
+                out.push(b'%');
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    if !user.contains(':') {
+        out.push(b':');
+    }
+    out
 }
 
 fn scheme(url: &str) -> Result<(Scheme, &str), QuestionError> {
@@ -225,6 +268,21 @@ mod tests {
             ("X;", "GET / HTTP/1.1\r\nHost: a.example\r\nX: \r\n\r\n"),
         ] {
             assert_eq!(asked(header).unwrap().head(), expected.as_bytes(), "{header}");
+        }
+        for (url, expected) in [
+            ("http://me:pw@a.example/", "Authorization: Basic bWU6cHc=\r\n"),
+            ("http://m%65%3A%zz@a.example/", "Authorization: Basic bWU6JXp6Og==\r\n"),
+            ("http://me@a.example/", "Authorization: Basic bWU6\r\n"),
+            ("http://@a.example/", ""),
+            ("http://a.example/@", ""),
+        ] {
+            let words = Words { url: url.to_owned(), ..Words::default() };
+            let head = String::from_utf8(Question::new(&words).unwrap().head()).unwrap();
+            let head = head.split_once("Host: a.example\r\n").unwrap().1;
+            assert_eq!(head, format!("{expected}\r\n"), "{url}");
+            let headers = vec!["authorization: Bearer x".to_owned()];
+            let said = Question::new(&Words { headers, ..words }).unwrap().fields;
+            assert_eq!(said, [("authorization".to_owned(), "Bearer x".to_owned())], "{url}");
         }
         for (header, told) in [("X", "X"), ("a b: c", "a b"), ("X: y\nz", "X"), (": y", "")] {
             assert_eq!(asked(header), Err(QuestionError::Header(told.to_owned())), "{header}");

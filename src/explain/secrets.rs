@@ -6,14 +6,13 @@ use crate::limits::{EXPLAINED_VALUE_BYTES_MAX, HIDDEN_VALUE_BYTES_MIN};
 pub const NOT_SHOWN: &str = "(not shown)";
 
 /// Parts of names of fields whose values are secrets.
-const SECRET_PARTS: [&str; 12] = [
+const SECRET_PARTS: [&str; 11] = [
     "authorization",
     "cookie",
     "token",
     "secret",
     "password",
     "passwd",
-    "api-key",
     "apikey",
     "credential",
     "session",
@@ -21,11 +20,19 @@ const SECRET_PARTS: [&str; 12] = [
     "client-cert",
 ];
 
+/// The same where they are whole words: a monkey is none.
+const SECRET_WORDS: [&str; 4] = ["key", "keys", "jwt", "pwd"];
+
+/// Ends of names of fields whose keys open nothing.
+const OPEN_KEYS: [&str; 4] = ["cache-key", "idempotency-key", "sec-websocket-key", "surrogate-key"];
+
 /// Whether the values of a field are nobody's to see. `name` in any case.
 #[must_use]
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
+    let is_open = OPEN_KEYS.iter().any(|end| name.ends_with(end));
     SECRET_PARTS.iter().any(|part| name.contains(part))
+        || !is_open && name.split('-').any(|word| SECRET_WORDS.contains(&word))
 }
 
 /// The secrets that a request brings along: rules may put them into other fields.
@@ -93,6 +100,12 @@ mod tests {
         for (name, value, expected) in [
             ("Authorization", "anything", NOT_SHOWN),
             ("Set-Cookie", "a=b", NOT_SHOWN),
+            ("X-Forwarded-Jwt", "a.b.c", NOT_SHOWN),
+            ("key_id", "a", NOT_SHOWN),
+            ("X-Monkey", "a", "a"),
+            ("Keyboard", "a", "a"),
+            ("Sec-WebSocket-Key", "a", "a"),
+            ("Idempotency-Key", "a", "a"),
             ("X-Copy", "Bearer abc.def", NOT_SHOWN),
             ("X-Copy", "got abc.def", "got (not shown)"),
             ("X-User", "0123456789/k3y!", "(not shown)/(not shown)"),

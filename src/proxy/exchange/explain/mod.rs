@@ -72,6 +72,10 @@ fn arrive(
         return None;
     };
     told.listener = Some(told::Listener { entry_point: entry_point.to_string() });
+    if let Some(port) = question.port.filter(|port| *port != entry_point.address.port()) {
+        let note = format!("nobody listens at port {port}: taken as coming in at {entry_point}");
+        told.notes.push(note);
+    }
     let Ok(stream) = Stream::closed(&core.deadlines) else {
         told.answer.text = "it cannot be told: no descriptor is left".to_owned();
         return None;
@@ -91,7 +95,7 @@ fn arrive(
         }
         Some(TableTls::Relay { tls, backends }) => {
             let backend = names(core, backends);
-            let action = "terminated, and what is inside relayed".to_owned();
+            let action = "relayed".to_owned();
             (told::Tls { action, backend, ..ended(&mut downstream, tls) }, false)
         }
         Some(TableTls::Terminate(tls)) => (ended(&mut downstream, tls), true),
@@ -99,7 +103,9 @@ fn arrive(
     downstream.section = table.0.section(id, name.map(str::as_bytes)).cloned().map(Rc::new);
     if !is_ours {
         let text = match &tls.backend {
-            Some(backend) if tls.certificate.is_some() => format!("what {backend} says"),
+            Some(backend) if tls.certificate.is_some() => {
+                format!("what {backend} says: TLS ends here, what is inside is relayed")
+            }
             Some(backend) => format!("what {backend} says: it ends the TLS itself"),
             None => "the TLS handshake is refused".to_owned(),
         };
