@@ -302,7 +302,8 @@ fn without_padding(head: FrameHead, payload: &[u8]) -> Result<&[u8], FrameError>
     Ok(rest.get(..end).unwrap_or_default())
 }
 
-const SETTING_BYTES: usize = 6;
+/// Of one value of SETTINGS: identifier and number.
+pub(super) const SETTING_BYTES: usize = 6;
 
 /// Identifiers and values of a SETTINGS payload, in order.
 pub fn settings(payload: &[u8]) -> impl Iterator<Item = (u16, u32)> {

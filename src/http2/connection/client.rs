@@ -11,9 +11,7 @@ use super::send::Lead;
 use super::stream::{Closer, Receiving, Sending, store};
 use super::{Closed, Connection, Drain, Phase, Probe, Role, WindowBudget, lose};
 use crate::limits::{
-    HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX, HTTP2_RESPONSE_LIST_BYTES_MAX,
-    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES, HTTP2_UPSTREAM_UNSENT_BYTES_MAX,
-    INFORMATIONAL_RESPONSES_MAX,
+    HTTP2_RESPONSE_LIST_BYTES_MAX, HTTP2_UPSTREAM_UNSENT_BYTES_MAX, INFORMATIONAL_RESPONSES_MAX,
 };
 
 /// What our PING carries.
@@ -28,10 +26,7 @@ impl Connection {
         let mut client = Self::begin(Role::Client, meter, now_millis, budget);
         client.out.extend_from_slice(PREFACE);
         client.greet(&[
-            (setting::HEADER_TABLE_SIZE, HTTP2_HEADER_TABLE_BYTES_MAX),
             (setting::ENABLE_PUSH, 0),
-            (setting::INITIAL_WINDOW_SIZE, HTTP2_UPSTREAM_STREAM_WINDOW_BYTES),
-            (setting::MAX_FRAME_SIZE, HTTP2_FRAME_BYTES_MAX),
             (setting::MAX_HEADER_LIST_SIZE, HTTP2_RESPONSE_LIST_BYTES_MAX),
         ]);
         client

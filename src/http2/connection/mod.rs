@@ -32,13 +32,17 @@ use self::stream::{Closer, Receiving, Sending, Stream};
 use self::windows::Growth;
 pub use self::windows::WindowBudget;
 use super::follows::Follows;
-use super::frame::{ErrorCode, kind, put_frame_head, put_goaway, put_reset, put_window_update};
+use super::frame::{
+    ErrorCode, SETTING_BYTES, kind, put_frame_head, put_goaway, put_reset, put_window_update,
+    setting,
+};
 use super::guard::FrameMeter;
 use super::hpack::{Decoder, Encoder, FieldList, ListKind};
 use crate::limits::{
-    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_LOCAL_RESETS_MAX, HTTP2_RESET_STREAMS_MAX,
-    HTTP2_STREAM_INBOX_KEPT_BYTES, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_KEPT,
-    HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES, HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
+    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX,
+    HTTP2_LOCAL_RESETS_MAX, HTTP2_RESET_STREAMS_MAX, HTTP2_STREAM_INBOX_KEPT_BYTES,
+    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_KEPT, HTTP2_UPSTREAM_CONNECTION_WINDOW_BYTES,
+    HTTP2_UPSTREAM_STREAM_WINDOW_BYTES,
 };
 
 /// Window of each direction before anything is said about it, RFC 9113 section 6.9.2.
@@ -243,10 +247,17 @@ impl Connection {
         }
     }
 
-    /// RFC 9113 section 3.4.
-    fn greet(&mut self, values: &[(u16, u32)]) {
-        put_frame_head(&mut self.out, values.len() * 6, kind::SETTINGS, 0, 0);
-        for (identifier, value) in values {
+    /// Our SETTINGS (RFC 9113 section 3.4), with what is `own` to the role, and the rest of the
+    /// connection's window.
+    fn greet(&mut self, own: &[(u16, u32)]) {
+        let common = [
+            (setting::HEADER_TABLE_SIZE, HTTP2_HEADER_TABLE_BYTES_MAX),
+            (setting::INITIAL_WINDOW_SIZE, self.role.stream_window()),
+            (setting::MAX_FRAME_SIZE, HTTP2_FRAME_BYTES_MAX),
+        ];
+        let octets = (common.len() + own.len()) * SETTING_BYTES;
+        put_frame_head(&mut self.out, octets, kind::SETTINGS, 0, 0);
+        for (identifier, value) in common.iter().chain(own) {
             self.out.extend_from_slice(&identifier.to_be_bytes());
             self.out.extend_from_slice(&value.to_be_bytes());
         }

@@ -9,10 +9,7 @@ use super::super::guard::FrameMeter;
 use super::send::Lead;
 use super::stream::{Receiving, Sending};
 use super::{Closed, Connection, Drain, Opened, Phase, Purpose, Role, WindowBudget};
-use crate::limits::{
-    HTTP2_FRAME_BYTES_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_HEADER_TABLE_BYTES_MAX,
-    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX,
-};
+use crate::limits::{HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_STREAMS_MAX};
 
 /// What the PING behind the first GOAWAY of a drain carries.
 pub(super) const DRAIN_PING: [u8; 8] = *b"drained?";
@@ -27,10 +24,7 @@ impl Connection {
         server.phase = Phase::Preface(0);
         server.streams_max = streams_max.min(HTTP2_STREAMS_MAX);
         server.greet(&[
-            (setting::HEADER_TABLE_SIZE, HTTP2_HEADER_TABLE_BYTES_MAX),
             (setting::MAX_CONCURRENT_STREAMS, server.streams_max),
-            (setting::INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW_BYTES),
-            (setting::MAX_FRAME_SIZE, HTTP2_FRAME_BYTES_MAX),
             (setting::MAX_HEADER_LIST_SIZE, HTTP2_HEADER_LIST_BYTES_MAX),
             (setting::ENABLE_CONNECT_PROTOCOL, 1),
         ]);

@@ -41,9 +41,12 @@ pub struct Unopened {
 /// The queue for places on the connections to one endpoint.
 #[derive(Default)]
 pub struct Turns {
+    /// Whoever came first stands before the others.
     queue: RefCell<VecDeque<Rc<Waiter>>>,
     /// Those in the queue, and those whose turn it is.
     waiting: Cell<usize>,
+    /// Those that ever waited.
+    entered: Cell<u64>,
     /// The endpoint is gone: connections end with their last stream.
     is_closed: Cell<bool>,
 }
@@ -51,6 +54,8 @@ pub struct Turns {
 #[derive(Default)]
 struct Waiter {
     turn: Cell<Turn>,
+    /// Whoever came before has a lower one.
+    number: u64,
     waker: Cell<Option<Waker>>,
 }
 
@@ -149,7 +154,9 @@ impl Turns {
             return None;
         }
         self.waiting.set(self.waiting.get().saturating_add(1));
-        let waiter = Rc::<Waiter>::default();
+        let number = self.entered.get();
+        self.entered.set(number.wrapping_add(1));
+        let waiter = Rc::new(Waiter { number, ..Waiter::default() });
         self.queue.borrow_mut().push_back(Rc::clone(&waiter));
         Some(Waiting { turns: self, waiter })
     }
@@ -192,10 +199,12 @@ impl Waiting<'_> {
         .await;
     }
 
-    /// Its turn was in vain: it is the next one again.
+    /// Its turn was in vain: it stands where it stood among those that wait.
     pub fn again(&mut self) {
         self.waiter.turn.set(Turn::Queued);
-        self.turns.queue.borrow_mut().push_front(Rc::clone(&self.waiter));
+        let mut queue = self.turns.queue.borrow_mut();
+        let place = queue.partition_point(|other| other.number < self.waiter.number);
+        queue.insert(place, Rc::clone(&self.waiter));
     }
 }
 
@@ -242,6 +251,26 @@ mod tests {
         assert!(!is_called(&mut third));
         drop(second);
         assert!(!is_called(&mut third), "a turn that was taken is nobody else's");
+    }
+
+    #[test]
+    fn whoever_waited_in_vain_stands_where_it_stood() {
+        let turns = Turns::default();
+        let mut all: Vec<_> = (0..4).filter_map(|_| turns.enter()).collect();
+        turns.call_all();
+        let mut late = turns.enter().unwrap();
+        // Each finds nothing, in whatever order they look.
+        for at in [0, 2, 1, 3] {
+            assert!(is_called(&mut all[at]));
+            all[at].again();
+        }
+        for waiting in &mut all {
+            turns.call_one();
+            assert!(is_called(waiting));
+        }
+        assert!(!is_called(&mut late));
+        turns.call_one();
+        assert!(is_called(&mut late));
     }
 
     #[test]

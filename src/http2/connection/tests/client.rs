@@ -129,9 +129,9 @@ fn our_preface_and_settings_are_sent_first() {
         found,
         [
             (setting::HEADER_TABLE_SIZE, HTTP2_HEADER_TABLE_BYTES_MAX),
-            (setting::ENABLE_PUSH, 0),
             (setting::INITIAL_WINDOW_SIZE, WINDOW),
             (setting::MAX_FRAME_SIZE, HTTP2_FRAME_BYTES_MAX),
+            (setting::ENABLE_PUSH, 0),
             (setting::MAX_HEADER_LIST_SIZE, HTTP2_RESPONSE_LIST_BYTES_MAX),
         ]
     );
