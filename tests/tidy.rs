@@ -8,6 +8,8 @@
     reason = "a check that cannot read the tree has failed"
 )]
 
+#[path = "tidy/booleans.rs"]
+mod booleans;
 #[path = "tidy/circles.rs"]
 mod circles;
 #[path = "tidy/code.rs"]

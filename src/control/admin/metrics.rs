@@ -18,7 +18,7 @@ use super::exposition::{self, Exposition};
 use super::nginx_metrics;
 use super::nginx_names::NginxNames;
 use super::process::ProcessReading;
-use super::reading::{CoreReading, Reading};
+use super::reading::{ClusterReading, CoreReading, Reading};
 use super::state::AdminState;
 use crate::control::source::kubernetes::KindState;
 use crate::control::write::WriterCounts;
@@ -84,7 +84,7 @@ impl Collector for Ours {
         families.put_off(&reading.put_off)?;
         if let Some(cluster) = &reading.cluster {
             families.watches(&cluster.kinds)?;
-            families.writes(cluster.is_leader, cluster.written)?;
+            families.writes(cluster)?;
             families.reviews(&cluster.verdicts, &cluster.review_times)?;
         }
         families.process(&reading.process)
@@ -296,16 +296,16 @@ impl Families<'_, '_> {
         })
     }
 
-    fn writes(&mut self, is_leader: bool, written: WriterCounts) -> fmt::Result {
+    fn writes(&mut self, cluster: &ClusterReading) -> fmt::Result {
         let WriterCounts {
             status_written,
             status_failed,
             events_written,
             events_failed,
             events_dropped,
-        } = written;
+        } = cluster.written;
         let help = "This replica holds the Lease: it writes status and Events.";
-        self.gauge("ringway_leader", help, &u64::from(is_leader))?;
+        self.gauge("ringway_leader", help, &u64::from(cluster.is_leader))?;
         let help = "Writes to the status of objects.";
         self.results(
             "ringway_status_writes",

@@ -692,11 +692,8 @@ impl Gateways {
         for (reference, entry) in &store.gateway_classes {
             let spec = &entry.object.spec;
             if spec.controller_name == *options.gateway_controller {
-                let generation = entry.object.metadata.generation.unwrap_or_default();
-                let has_parameters = spec.parameters_ref.is_some();
                 let services = options.gateway_services;
-                let version = version.clone();
-                let status = states::class(generation, has_parameters, services, version);
+                let status = states::class(&entry.object, services, version.clone());
                 now.push((reference.clone(), Some(status), Vec::new()));
             }
         }

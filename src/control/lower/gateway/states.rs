@@ -16,6 +16,7 @@ use crate::control::conditions::{
     Condition, Content, GatewayAddresses, GatewayService, ListenerStatus, ObjectStatus, ParentList,
     ParentStatus,
 };
+use crate::control::gateway_api::class::GatewayClass;
 use crate::control::lower::options::OwnServices;
 use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
@@ -94,14 +95,13 @@ pub(super) type Counts = BTreeMap<(ObjectRef, usize), u32>;
 
 /// Of a GatewayClass. `version`: see [`super::versions`].
 pub(super) fn class(
-    generation: i64,
-    has_parameters: bool,
+    class: &GatewayClass,
     services: OwnServices,
     version: Option<Condition>,
 ) -> ObjectStatus {
-    let accepted = match has_parameters {
-        false => Condition::holds(ACCEPTED, "Accepted"),
-        true => Condition::fails(
+    let accepted = match class.spec.parameters_ref {
+        None => Condition::holds(ACCEPTED, "Accepted"),
+        Some(_) => Condition::fails(
             ACCEPTED,
             "InvalidParameters",
             "There are no parameters of any kind; leave parametersRef out.",
@@ -109,6 +109,7 @@ pub(super) fn class(
     };
     let is_done = |name: &&str| *name != INFRASTRUCTURE || services == OwnServices::Made;
     let features = FEATURES.iter().copied().filter(is_done).collect();
+    let generation = class.metadata.generation.unwrap_or_default();
     let conditions = std::iter::once(accepted).chain(version).collect();
     let content = Content::Class { conditions, features };
     ObjectStatus { generation, content }
