@@ -10,19 +10,21 @@ use crate::control::lower::regex_path::Case;
 use crate::directives::{Block, Directive};
 use crate::filter::{AddressRanges, Entries, Mapping, PathPattern, Text, Variable};
 use crate::limits::SCRIPT_MAP_EXPRESSIONS_MAX;
+use crate::model::Pattern;
 
 pub(super) fn map(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), String> {
     let [source, name] = call.words[..] else {
         return Err("it takes a text and a variable".into());
     };
-    let (mut texts, mut expressions) = (Vec::new(), Vec::new());
+    let (mut texts, mut hosts, mut expressions) = (Vec::new(), Vec::new(), Vec::new());
     let mut default = Text::literal("");
-    for (key, value) in entries(call)? {
+    let entries = entries(call)?;
+    let has_hosts = entries.contains(&("hostnames", None));
+    for (key, value) in entries {
         match (key, value) {
-            ("volatile", None) => {}
-            ("hostnames" | "include", _) | (_, None) => {
-                return Err(format!("{key:?} is not supported in it"));
-            }
+            ("volatile" | "hostnames", None) => {}
+            ("include", _) => return Err("there are no files to include".into()),
+            (_, None) => return Err(format!("{key:?} is not supported in it")),
             ("default", Some(value)) => default = text(reading, value, None)?,
             (key, Some(value)) => match key.strip_prefix('~') {
                 Some(expression) => {
@@ -34,6 +36,9 @@ pub(super) fn map(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), Stri
                     let value = text(reading, value, Some(&pattern))?;
                     expressions.push((pattern, value));
                 }
+                None if has_hosts && (key.starts_with(['*', '.']) || key.ends_with(".*")) => {
+                    hosts.push((key, text(reading, value, None)?));
+                }
                 None => {
                     let key = key.strip_prefix('\\').unwrap_or(key).to_ascii_lowercase();
                     texts.push((key.into_boxed_str(), text(reading, value, None)?));
@@ -41,6 +46,14 @@ pub(super) fn map(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), Stri
             },
         }
     }
+    // Of names with an asterisk the longest counts, and those of whole domains first.
+    hosts.sort_by_key(|(key, _)| (key.ends_with(".*"), Reverse(key.len())));
+    let hosts = hosts.into_iter().map(|(key, value)| {
+        let pattern = host_expression(key).ok_or_else(|| format!("{key:?} is no name"))?;
+        Ok((reading.pattern(&pattern, Case::Ignored)?, value))
+    });
+    let hosts = hosts.collect::<Result<Vec<_>, String>>()?;
+    let expressions: Vec<_> = hosts.into_iter().chain(expressions).collect();
     if expressions.len() > SCRIPT_MAP_EXPRESSIONS_MAX {
         return Err(format!("it has more than {SCRIPT_MAP_EXPRESSIONS_MAX} expressions"));
     }
@@ -74,6 +87,20 @@ pub(super) fn geo(reading: &mut Reading<'_>, call: &Call<'_>) -> Result<(), Stri
     ranges.sort_by_key(|(bits, ..)| Reverse(*bits));
     let ranges = ranges.into_iter().map(|(_, range, value)| (range, value)).collect();
     define(reading, call, (source, name), Entries::Addresses(ranges), default)
+}
+
+/// An expression for the hosts that `*.name`, `.name` or `name.*` stands for; `None`: it is none.
+fn host_expression(key: &str) -> Option<String> {
+    let is_name = |name: &str| !name.is_empty() && !name.contains('*');
+    let (before, name, behind) = match key.strip_suffix(".*") {
+        Some(name) => ("^", name, "\\..+$"),
+        None => match (key.strip_prefix("*."), key.strip_prefix('.')) {
+            (Some(name), _) => ("^.+\\.", name, "$"),
+            (None, Some(name)) => ("^(?:.+\\.)?", name, "$"),
+            (None, None) => return None,
+        },
+    };
+    is_name(name).then(|| format!("{before}{}{behind}", Pattern::escape(name)))
 }
 
 /// Names and values of the block.

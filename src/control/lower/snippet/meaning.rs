@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::directives::Position;
 use crate::filter::script::{Block, Intercepts, Step};
 use crate::filter::{
-    AddressRanges, ClientLimits, CookieFlags, FieldEdits, LimitKey, ListReach, LogForm, MediaTypes,
-    Replacement, Satisfy, Substitution, Text, Times, Variable,
+    AddressRanges, ClientLimits, CookieFlags, FieldEdits, IncomingSpans, LimitKey, ListReach,
+    LogForm, MediaTypes, Replacement, Satisfy, Substitution, Text, Times, Variable,
 };
 use crate::model::{
     BackendKey, ConnectionOption, LocationMatch, Pattern, RetryCauses, TlsVersion, UpstreamVersion,
@@ -44,6 +44,8 @@ pub(crate) struct Snippet {
     pub codings: Codings,
     /// Whose word on clients counts.
     pub forwarded: Forwarded,
+    /// Whether requests are traced, and how.
+    pub traced: Traced,
     /// What an annotation could say, too.
     pub changes: Vec<Change>,
     /// What it defines for other texts.
@@ -135,6 +137,15 @@ pub(crate) struct Forwarded {
     pub trusted: Option<AddressRanges>,
     /// How far.
     pub reach: Option<ListReach>,
+}
+
+/// What is said of traces; `None`: nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Traced {
+    pub is_on: Option<bool>,
+    pub incoming: Option<IncomingSpans>,
+    /// Of the spans.
+    pub name: Option<Text>,
 }
 
 /// A directive that an annotation could say, too.

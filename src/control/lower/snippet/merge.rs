@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::meaning::{Access, Change, Replaced, Returned, Snippet};
 use crate::control::lower::configmap::globals::Globals;
+use crate::control::lower::ingress::annotations::telemetry;
 use crate::control::lower::settings::{Settings, Upstream};
 use crate::filter::script::{Block, Intercepts, Script};
 use crate::filter::{
@@ -131,6 +132,12 @@ fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) 
     let is_unlogged = !has_form && host.changes.contains(&Change::NoAccessLog);
     let access_log = if is_unlogged { AccessLog::LeftOut } else { policies.access_log };
     let external_auth = policies.external_auth.clone().map(|auth| remembering(auth, &script));
+    // A rule that is traced says so itself, and what of its clients is believed.
+    let general = telemetry::general(globals);
+    let trace = match &policies.trace {
+        None => host.traced.over(None, &general),
+        traced => traced.clone(),
+    };
     // What no rule of ingress-nginx says unless its owner does.
     let mut inherited = Policies::default();
     apply_changes(host, &mut inherited);
@@ -154,6 +161,7 @@ fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) 
             .over(&globals.defaults.compression)
             .or(policies.compression),
         forwarded: forwarded(own, host, &globals.downstream.forwarded),
+        trace: own.traced.over(trace, &general),
         satisfy: own.satisfy.or(host.satisfy).unwrap_or(policies.satisfy),
         upstream_host: own.host.clone().or_else(|| host.host.clone()).or(policies.upstream_host),
         script: (!script.is_empty()).then(|| Arc::new(script)),
@@ -187,6 +195,8 @@ pub(crate) fn location_policies(
         around.host = None;
         around.blocks.iter_mut().for_each(|block| block.sent = Box::default());
     }
+    let trace = host.traced.over(base.trace.clone(), &telemetry::general(globals));
+    let base = Policies { trace, ..base };
     let mut policies = levels(base, own, &around, globals);
     apply_changes(host, &mut policies);
     apply_changes(own, &mut policies);
@@ -340,6 +350,7 @@ pub(crate) fn inherit(outer: &Snippet, inner: Snippet) -> Snippet {
         returned: outer.returned.around(&inner.returned),
         codings: outer.codings.around(&inner.codings),
         forwarded: outer.forwarded.around(&inner.forwarded),
+        traced: outer.traced.around(&inner.traced),
         changes: outer.changes.iter().cloned().chain(inner.changes).collect(),
         host: inner.host.or_else(|| outer.host.clone()),
         ..inner

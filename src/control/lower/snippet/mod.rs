@@ -22,6 +22,7 @@ mod reading;
 mod returned;
 mod rows;
 mod simple;
+mod traces;
 mod upstreams;
 
 pub(super) use guards::{Verdict, judge};

@@ -104,6 +104,9 @@ impl<'a> Reading<'a> {
         let name = &*directive.name.text;
         let row = (self.find)(name).ok_or_else(|| instead(name))?;
         if !row.places.has(self.place) {
+            if name == "proxy_pass" {
+                return Err(elsewhere(self.place).into());
+            }
             return Err(format!("it is not possible {}", self.place.words()));
         }
         let inner = match &directive.block {
@@ -194,12 +197,25 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// What is told of `proxy_pass` where no backend can be chosen.
+fn elsewhere(place: Place) -> &'static str {
+    match place {
+        Place::RuleIf | Place::ServerIf => {
+            "an if chooses no backend: use a canary, or rewrite to a location with proxy_pass"
+        }
+        _ => "backends of rules are those of Ingresses; it is possible in a location",
+    }
+}
+
 /// What is told of a directive that there is not.
 fn instead(name: &str) -> &'static str {
     match name {
         "server" | "listen" | "server_name" => "hosts are those of Ingresses",
         "proxy_cache_path" | "proxy_cache_valid" | "proxy_cache_key" => "nothing is cached",
         "mirror" => "copies are said by mirror-target",
+        "opentelemetry_attribute" => "attributes of spans are those of HTTP",
+        "opentelemetry_ignore_paths" => "say opentelemetry off in a location",
+        "opentracing" => "it is called opentelemetry",
         "proxy_set_body" | "proxy_pass_request_headers" => {
             "bodies and fields of requests are passed on as they come"
         }

@@ -5,7 +5,7 @@ use super::places::Places;
 use super::reading::{Read, Row};
 use super::{
     backend_tls, bodies, clients, coding, conditions, fields, limits, logs, maps, returned, simple,
-    upstreams,
+    traces, upstreams,
 };
 
 const fn row(name: &'static str, places: Places, read: Read) -> Row {
@@ -117,6 +117,14 @@ const ROWS: &[Row] = &[
     row("open_file_cache_errors", ANY, simple::idle),
     row("open_file_cache_min_uses", ANY, simple::idle),
     row("open_file_cache_valid", ANY, simple::idle),
+    row("opentelemetry", BLOCKS, traces::on),
+    row("opentelemetry_capture_headers", BLOCKS, traces::captures),
+    row("opentelemetry_config", HTTP, simple::idle),
+    row("opentelemetry_operation_name", BLOCKS, traces::name),
+    row("opentelemetry_propagate", BLOCKS, traces::propagate),
+    row("opentelemetry_sensitive_header_names", BLOCKS, simple::idle),
+    row("opentelemetry_sensitive_header_values", BLOCKS, simple::idle),
+    row("opentelemetry_trust_incoming_spans", BLOCKS, traces::incoming),
     row("output_buffers", ANY, simple::idle),
     row("port_in_redirect", ANY, simple::idle),
     row("postpone_output", ANY, simple::idle),

@@ -303,6 +303,24 @@ fn what_is_not_understood_is_told_with_its_place() {
         (RULE, "more_clear_input_headers 'X-In-*';", ""),
         (RULE, "more_clear_input_headers '*';", "Warning DirectiveNotSupported line 1"),
         (HOST, "listen 80;", "Warning DirectiveNotSupported line 1, column 1 (listen)"),
+        (
+            RULE,
+            "if ($uri) { proxy_pass http://a.b.svc; }",
+            "Warning DirectiveNotSupported line 1, column 13 (proxy_pass): an if chooses no backend",
+        ),
+        (
+            RULE,
+            "proxy_pass http://a.b.svc;",
+            "Warning DirectiveNotSupported line 1, column 1 (proxy_pass): backends of rules are",
+        ),
+        (RULE, "opentelemetry on;\nopentelemetry_propagate;", ""),
+        (RULE, "opentelemetry_config /etc/x;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "opentelemetry yes;", "Warning DirectiveNotSupported line 1, column 1 (opentel"),
+        (RULE, "opentelemetry_operation_name \"<a>\";", "Warning DirectiveNotSupported line 1"),
+        (RULE, "opentelemetry_propagate b3;", "Warning DirectiveNotSupported line 1, column 1"),
+        (RULE, "opentelemetry_capture_headers on;", "Warning DirectiveNotSupported line 1"),
+        (RULE, "opentelemetry_capture_headers off;", ""),
+        (RULE, "opentelemetry_attribute a b;", "Warning DirectiveNotSupported line 1, column 1"),
     ] {
         let (lowered, told) = lowered(key, text);
         match (expected, &told[..]) {
@@ -340,6 +358,10 @@ fn what_a_text_for_all_hosts_defines_is_read_strictly() {
         ("upstream a { server b slowly; }", "\"slowly\" is not supported"),
         ("log_format a escape=json '$uri' ' $status';", ""),
         ("log_format a;", "it takes a name and a form"),
+        ("map $host $a { hostnames; .a.example 1; *.b.example 2; c.* 3; d.example 4; }", ""),
+        ("map $host $a { hostnames; *.*.example 1; }", "\"*.*.example\" is no name"),
+        ("map $host $a { hostnames; *a.example 1; }", "\"*a.example\" is no name"),
+        ("map $host $a { include /etc/nginx/hosts; }", "there are no files to include"),
         ("log_format a escape=none '$nothing';", "the variable $nothing is not known"),
     ] {
         let (_, faults) = snippet::read(text, Place::Http, &[], &Names::default());
@@ -372,6 +394,36 @@ fn what_annotations_say_too_becomes_the_same_settings() {
     assert_eq!(policies.access_log, AccessLog::LeftOut);
     assert_eq!(policies.retry.tries, Some(2));
     assert!(policies.addresses.is_some() && policies.script.is_none());
+}
+
+#[test]
+fn requests_are_traced_as_directives_say() {
+    const TRACED: &str = "nginx.ingress.kubernetes.io/enable-opentelemetry";
+    const INCOMING: &str = "nginx.ingress.kubernetes.io/opentelemetry-trust-incoming-span";
+    let on = (TRACED, "true");
+    for (annotations, expected) in [
+        (&[(RULE, "opentelemetry on;")][..], "Continued -"),
+        (&[(RULE, "opentelemetry on; opentelemetry_trust_incoming_spans off;")], "Ignored -"),
+        (&[(RULE, "opentelemetry on; opentelemetry_operation_name \"a $uri\";")], "Continued a"),
+        (&[(RULE, "opentelemetry_operation_name a;")], ""),
+        (&[on, (RULE, "opentelemetry off;")], ""),
+        (&[on, (INCOMING, "false"), (RULE, "opentelemetry_operation_name a;")], "Ignored a"),
+        (
+            &[on, (INCOMING, "false"), (RULE, "opentelemetry_trust_incoming_spans on;")],
+            "Continued -",
+        ),
+        // A rule that is traced says it itself.
+        (&[on, (HOST, "opentelemetry off;")], "Continued -"),
+        (&[(HOST, "opentelemetry on; opentelemetry_trust_incoming_spans off;")], "Ignored -"),
+        (&[(HOST, "opentelemetry on;"), (RULE, "opentelemetry off;")], ""),
+    ] {
+        let lowered = lower_permitted(&guarded("a", "", "h", annotations));
+        let found = policies(&lowered).trace.as_ref().map_or_else(String::new, |plan| {
+            let name = plan.name.as_ref().map_or("-", |_| "a");
+            format!("{:?} {name}", plan.incoming)
+        });
+        assert_eq!(found, expected, "{annotations:?}");
+    }
 }
 
 /// Of `allow` and `deny` the first that an address is in counts, as in nginx.

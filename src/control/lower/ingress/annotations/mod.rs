@@ -26,7 +26,7 @@ mod reader;
 pub(in super::super) mod redirects;
 pub(in super::super) mod row;
 mod snippets;
-mod telemetry;
+pub(in crate::control::lower) mod telemetry;
 pub(in super::super) mod timeouts;
 mod unread;
 pub(in super::super) mod url;

@@ -8,9 +8,10 @@ use super::row::Risk::Medium;
 use super::row::Scope::Location;
 use super::row::State::{Partial, Supported};
 use super::row::{Row, row};
+use crate::control::lower::configmap::globals::Globals;
 use crate::control::lower::settings::Settings;
 use crate::filter::{IncomingSpans, Text, TracePlan, Variable};
-use crate::model::AccessLog;
+use crate::model::{AccessLog, parse_bool};
 
 pub(super) const GROUP: Group = Group { title: "Logs and traces", rows: ROWS, read: Some(read) };
 
@@ -44,6 +45,16 @@ fn read(reader: &mut Reader<'_, '_>, settings: &mut Settings) {
     settings.policies.trace = is_traced.then(|| Arc::new(TracePlan { incoming, name }));
 }
 
+/// How requests are traced where the ConfigMap says how, and not that they are.
+pub(crate) fn general(globals: &Globals) -> TracePlan {
+    let said = |name| globals.annotations.get(name).map(|text| &**text);
+    let incoming = match said(INCOMING).and_then(parse_bool) {
+        Some(false) => IncomingSpans::Ignored,
+        _ => IncomingSpans::Continued,
+    };
+    TracePlan { incoming, name: said(SPAN_NAME).and_then(|text| read_name(text).ok()) }
+}
+
 fn span_name(reader: &mut Reader<'_, '_>) -> Option<Text> {
     let text = reader.text(SPAN_NAME)?;
     let name = read_name(text).map_err(|why| {
@@ -54,7 +65,7 @@ fn span_name(reader: &mut Reader<'_, '_>) -> Option<Text> {
 }
 
 /// What an expression of the path captured is not known to it.
-fn read_name(text: &str) -> Result<Text, String> {
+pub(crate) fn read_name(text: &str) -> Result<Text, String> {
     let is_usable = |byte: u8| byte.is_ascii_alphanumeric() || b" -_./:${}".contains(&byte);
     if !text.bytes().all(is_usable) {
         return Err("it has a character that is not possible there.".into());
