@@ -470,6 +470,9 @@ const _: () = assert!(QUOTA_BYTES_MAX <= 16 * 1024 * 1024);
 
 // ---- Control plane ------------------------------------------------------------------------------
 
+/// Certificates that end sooner are told by `check`: whoever renews them does so a month before.
+pub const CERTIFICATE_ENDS_SOON: Duration = Duration::from_secs(14 * 86_400);
+
 /// Bytes of one manifest file; larger: the file is a problem and keeps its last good objects.
 pub const MANIFEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Files of one manifest directory.

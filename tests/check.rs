@@ -258,3 +258,100 @@ fn unusable_flags_of_serve_are_one_sentence_and_exit_code_2() {
         "ringway: --cores must be from 1 to 1024, not 0\n",
     );
 }
+
+#[test]
+fn severities_decide_the_exit_code_as_is_asked() {
+    let note = "replicas: 2\n";
+    let service =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
+    let warning = format!("{service}---\n{service}spic: {{}}\n").replacen("a}", "b}", 1);
+    let error = format!("{service}---\nkind: Service\n");
+    for (input, fail_on, exit_code) in [
+        (service, "warning", 0),
+        (&warning, "warning", 1),
+        (&warning, "error", 0),
+        (&warning, "never", 0),
+        (&error, "warning", 1),
+        (&error, "error", 1),
+        (&error, "never", 0),
+        (note, "error", 2),
+        (note, "never", 2),
+    ] {
+        let output = ringway_reads(input.as_bytes(), &["check", "--fail-on", fail_on, "-"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(exit_code), "{fail_on}: {text}");
+    }
+}
+
+#[test]
+fn programs_can_read_what_is_found() {
+    for (format, expected) in [
+        ("json", "\"code\": \"RW1301\""),
+        ("sarif", "\"ruleId\": \"RW1301\""),
+        (
+            "github",
+            "::warning file=backends/all.yaml,line=12,title=RW1301 ServiceMissing::Ingress ",
+        ),
+        ("text", "[RW1301]\n"),
+    ] {
+        let output = ringway(&["check", "--format", format, "backends"]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(expected), "{format}: {text}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+/// Whoever wants the first line alone is not told of an error.
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringway"))
+        .args(["check", "-"])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop(child.stdout.take());
+    let stdin = child.stdin.take();
+    stdin
+        .expect("piped")
+        .write_all(b"kind: Service\n---\napiVersion: v1\nkind: Service\n")
+        .expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn the_examples_of_its_help_run_as_printed() {
+    let help = ringway(&["check", "--help"]);
+    let help = String::from_utf8_lossy(&help.stdout);
+    let examples: Vec<_> =
+        help.lines().filter(|line| line.starts_with("  ringway check ")).collect();
+    assert_eq!(examples.len(), 3, "{help}");
+    let folder = tempfile::tempdir().expect("a directory");
+    std::os::unix::fs::symlink(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy"),
+        folder.path().join("deploy"),
+    )
+    .expect("linked");
+    let programs = Path::new(env!("CARGO_BIN_EXE_ringway")).parent().expect("a folder");
+    for example in examples {
+        let output = Command::new("/bin/sh")
+            .args(["-c", example])
+            .current_dir(folder.path())
+            .env("PATH", programs)
+            .output()
+            .expect("a shell");
+        assert!(output.status.success(), "{example}: {output:?}");
+    }
+}
+
+#[test]
+fn a_code_that_there_is_not_is_told() {
+    refuse(
+        &["check", "--explain", "RW9999"],
+        "ringway: there is no code \"RW9999\"; docs/problems.md lists them\n",
+    );
+}

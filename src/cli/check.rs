@@ -1,10 +1,13 @@
 //! `ringway check`: reads manifests as `serve` does, without a network, and prints what is wrong.
 
+mod findings;
+mod output;
 pub mod pages;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,7 +16,9 @@ use std::time::SystemTime;
 
 use anyhow::Context as _;
 
-use super::exit::EXIT_USAGE;
+pub use self::findings::FailOn;
+pub(super) use self::findings::{Findings, count};
+pub use self::output::Format;
 use crate::config::NamedObjects;
 use crate::control::lower::{Classes, LowerOptions, Lowerer, class_name, is_ours};
 use crate::control::source::directory::{self, ReadError};
@@ -48,6 +53,14 @@ pub struct CheckArgs {
     /// Print what a code means and what to do about it, such as RW1301, and nothing else
     #[arg(long, value_name = "CODE", conflicts_with = "paths")]
     pub explain: Option<String>,
+
+    /// How problems are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+
+    /// Which problems make the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Warning)]
+    pub fail_on: FailOn,
 
     /// Ingresses of these classes are checked, each class by itself; `all`: of every class
     #[arg(
@@ -114,66 +127,6 @@ impl ClassChoice {
     }
 }
 
-/// What a check came to.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    files: usize,
-    skipped: usize,
-    objects: usize,
-    /// Ingresses that were checked, and those that were not.
-    checked: usize,
-    unchecked: usize,
-    pub problems: Vec<Arc<Problem>>,
-}
-
-impl Findings {
-    /// What was read.
-    pub(super) fn read(&self) -> String {
-        let Self { files, skipped, objects, .. } = self;
-        let read = format!("{} in {}", count(*objects, "object"), count(*files, "file"));
-        match skipped {
-            0 => read,
-            skipped if skipped == files => format!("{read}, skipped"),
-            skipped => format!("{read}, {skipped} of them skipped"),
-        }
-    }
-
-    fn of(&self, severity: Severity) -> usize {
-        self.problems.iter().filter(|problem| problem.severity == severity).count()
-    }
-
-    /// Something was there, and nobody looked at it.
-    fn is_vacuous(&self) -> bool {
-        self.skipped == self.files || self.checked == 0 && self.unchecked > 0
-    }
-
-    fn exit_code(&self) -> ExitCode {
-        match self.of(Severity::Error) > 0 || self.of(Severity::Warning) > 0 {
-            true => ExitCode::FAILURE,
-            false if self.is_vacuous() => ExitCode::from(EXIT_USAGE),
-            false => ExitCode::SUCCESS,
-        }
-    }
-
-    fn print(&self, out: &mut impl Write) -> io::Result<()> {
-        for problem in &self.problems {
-            writeln!(out, "{problem} [{}]", problem.reason.code())?;
-        }
-        let mut line = self.read();
-        if self.unchecked > 0 {
-            line += &format!(", {} not checked", count(self.unchecked, "Ingress"));
-        }
-        let (errors, warnings) = (self.of(Severity::Error), self.of(Severity::Warning));
-        match (errors, warnings) {
-            (0, 0) if self.is_vacuous() => writeln!(out, "{line}: nothing was checked"),
-            (0, 0) => writeln!(out, "{line}: no problems"),
-            _ => {
-                writeln!(out, "{line}: {}, {}", count(errors, "error"), count(warnings, "warning"))
-            }
-        }
-    }
-}
-
 /// Checks, and prints to `out`.
 ///
 /// # Errors
@@ -181,13 +134,26 @@ impl Findings {
 pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     if let Some(code) = &args.explain {
         let reason = Reason::of_code(code).ok_or_else(|| NoSuchCode(code.clone()))?;
-        out.write_all(pages::text(reason).as_bytes()).context("the page cannot be printed")?;
+        let printed = out.write_all(pages::text(reason).as_bytes()).and_then(|()| out.flush());
+        whoever_reads(printed).context("the page cannot be printed")?;
         return Ok(ExitCode::SUCCESS);
     }
     let classes = ClassChoice::of(&args.ingress_class);
     let findings = examine(&args.paths, &lower_options(args), &classes)?;
-    findings.print(out).context("the problems cannot be printed")?;
-    Ok(findings.exit_code())
+    let mut out = BufWriter::new(out);
+    let printed = output::print(&findings, args.format, &mut out).and_then(|()| out.flush());
+    // What is left in it would be tried again.
+    drop(out.into_parts());
+    whoever_reads(printed).context("the problems cannot be printed")?;
+    Ok(findings.exit_code(args.fail_on))
+}
+
+/// Who does not want to read on (`ringway check … | head`) is no error.
+fn whoever_reads(printed: io::Result<()>) -> io::Result<()> {
+    printed.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
 }
 
 fn lower_options(args: &CheckArgs) -> LowerOptions {
@@ -246,10 +212,15 @@ fn judge(read: Read, options: &LowerOptions, classes: &ClassChoice) -> Findings 
         let ours = store.ingresses.iter();
         let ours = ours.filter(|(_, entry)| is_ours(&entry.object, &known, &options));
         checked.extend(ours.map(|(reference, _)| reference.clone()));
-        let lowered = Lowerer::new(options.clone()).apply(&store, &dirty, SystemTime::now());
+        let now = SystemTime::now();
+        let lowered = Lowerer::new(options.clone()).apply(&store, &dirty, now);
+        let model = lowered.model.unwrap_or_default();
+        let doubts = survey::of_routes(&model, &lowered.certificates, &store, now);
         let found = lowered.problems.iter().filter(|p| !is_promised(p, &store, &promised));
+        let found = found.chain(&doubts);
         problems.extend(found.filter(|problem| told.insert(problem.to_string())).cloned());
     }
+    problems.extend(survey::of_annotations(&store, &checked, &problems));
     let unchecked = store.ingresses.len().saturating_sub(checked.len());
     problems.extend(others(&store, &checked, classes));
     sort(&mut problems);
@@ -477,15 +448,6 @@ fn sort(problems: &mut [Arc<Problem>]) {
         let counts = problem.reason == MORE_PROBLEMS;
         (counts, problem.position.is_none(), problem.position.clone(), problem.to_string())
     });
-}
-
-pub(super) fn count(number: usize, noun: &str) -> String {
-    let plural = match number {
-        1 => "",
-        _ if noun.ends_with('s') => "es",
-        _ => "s",
-    };
-    format!("{number} {noun}{plural}")
 }
 
 #[cfg(test)]

@@ -39,8 +39,11 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Read manifests offline and print every problem in them
     ///
-    /// Exit codes: 0 no problems (notes are none), 1 errors or warnings, 2 nothing could be read or
+    /// Each problem has a code, which --explain says more about.
+    ///
+    /// Exit codes: 0 no problem that --fail-on is about, 1 at least one, 2 nothing could be read or
     /// nothing was checked: every file was skipped, or no Ingress is of the class.
+    #[command(after_long_help = CHECK_EXAMPLES)]
     Check(Box<check::CheckArgs>),
     /// Say whether `serve` with the same flags can work here, and what to do where it cannot
     ///
@@ -73,6 +76,11 @@ const MIGRATE_EXAMPLES: &str = "Examples:
   kubectl get ingress,ingressclass,service,configmap,deployment,daemonset,hpa,pdb -A -o yaml > all.yaml
   ringway migrate all.yaml
   ringway migrate --format html deploy/examples -- --ingress-class=ringway > report.html";
+
+const CHECK_EXAMPLES: &str = "Examples:
+  ringway check deploy/examples
+  ringway check --fail-on error --format sarif deploy/examples > ringway.sarif
+  ringway check --explain RW1301";
 
 const EXPLAIN_EXAMPLES: &str = "Examples:
   ringway explain --manifests deploy/examples https://shop.example/cart

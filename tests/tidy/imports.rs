@@ -199,6 +199,7 @@ const IMPORTS: &[Imports] = &[
             "clap",
             "kube",
             "rustix",
+            "serde_json",
             "thiserror",
             "tokio",
             "tracing",

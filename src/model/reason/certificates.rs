@@ -1,7 +1,7 @@
 //! Pages of problems: certificates and Secrets.
 
 use super::page::Example::{Elsewhere, Manifest, Spec};
-use super::page::{ERROR_OR_WARNING, Group, Page};
+use super::page::{ERROR_OR_WARNING, Group, Page, WARNING};
 
 /// One of the table.
 pub(super) const GROUP: Group = Group { title: "Certificates and Secrets", pages: PAGES };
@@ -148,5 +148,14 @@ spec:
             of this process.",
         remedy: "Store what `openssl rand 80` makes, once for each key.",
         example: Elsewhere("--tls-ticket-keys with a Secret of another form."),
+    },
+    Page {
+        code: 1412,
+        word: "CertificateEndsSoon",
+        severities: WARNING,
+        title: "A certificate ends soon",
+        meaning: "It is valid for less than two weeks; whoever renews certificates does so a month before. `check` alone tells it.",
+        remedy: "Renew it, or see why nobody has.",
+        example: Elsewhere("A certificate that cert-manager was to renew, and could not."),
     },
 ];

@@ -461,4 +461,71 @@ spec:
 "#,
         ),
     },
+    Page {
+        code: 1131,
+        word: "PathNeverReached",
+        severities: WARNING,
+        title: "No request comes to a path",
+        meaning: "Paths of the host are regular expressions, which are tried by their length, the longest first. A longer one matches all that this one could be for, as in ingress-nginx. `check` alone tells it.",
+        remedy: "Make the longer one match less, or this one longer, such as PATH(/|$)(.*).",
+        example: Manifest(
+            r#"apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: shop
+  annotations: {nginx.ingress.kubernetes.io/use-regex: "true"}
+spec:
+  ingressClassName: ringway
+  rules:
+    - host: shop.example
+      http:
+        paths:
+          - path: /(.*)
+            pathType: ImplementationSpecific
+            backend: {service: {name: web, port: {number: 80}}}
+          - path: /api
+            pathType: ImplementationSpecific
+            backend: {service: {name: web, port: {number: 80}}}
+"#,
+        ),
+    },
+    Page {
+        code: 1132,
+        word: "HostShared",
+        severities: WARNING,
+        title: "A host is claimed in several namespaces",
+        meaning: "Whoever may write Ingresses in one of them can take paths of the others. `check` alone tells it.",
+        remedy: "Leave the host to one namespace, unless all who write there are to share it.",
+        example: Manifest(
+            r#"apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: one
+spec:
+  ingressClassName: ringway
+  rules:
+    - host: shop.example
+      http:
+        paths:
+          - path: /a
+            pathType: ImplementationSpecific
+            backend: {service: {name: web, port: {number: 80}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: two
+  namespace: other
+spec:
+  ingressClassName: ringway
+  rules:
+    - host: shop.example
+      http:
+        paths:
+          - path: /b
+            pathType: ImplementationSpecific
+            backend: {service: {name: web, port: {number: 80}}}
+"#,
+        ),
+    },
 ];

@@ -54,7 +54,7 @@ fn a_code_is_found_as_people_write_it() {
 fn every_reason_without_manifest_is_in_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut tests = String::new();
-    for folder in ["src/control", "tests"] {
+    for folder in ["src/cli", "src/control", "tests"] {
         read_tests(&root.join(folder), &mut tests);
     }
     let missing: Vec<_> = Reason::all()
