@@ -1,5 +1,5 @@
-//! Admin listener: health, readiness, metrics, and what is served (`api`). Read-only; tells no
-//! secret and changes nothing.
+//! Admin listener: health, readiness, metrics, and what is served (`api`), also as a page
+//! (`site`). Read-only; tells no secret and changes nothing.
 //!
 //! On a thread of its own, so that neither a long reading of objects keeps a probe waiting nor
 //! anybody who talks to it a table. Long texts are made on yet another.
@@ -16,6 +16,7 @@ mod process;
 mod reading;
 mod replies;
 mod server;
+mod site;
 mod state;
 mod token;
 

@@ -26,6 +26,7 @@ use super::events::Events;
 use super::metrics;
 use super::reading::Reading;
 use super::replies::{JSON, Reply, other_method, response, text, unauthorized, verdict};
+use super::site;
 use super::state::AdminState;
 use super::token::Kept;
 use crate::control::explain::{Explainer, ExplainerRequest, name_certificate};
@@ -41,6 +42,7 @@ use crate::publish::Unexplained;
 
 const INDEX: &str = "\
 Ringway admin
+/          a page for browsers; else this list
 /healthz   200 while every core's loop turns (with --healthz ready: and as /readyz)
 /readyz    200 while every core serves a complete table and no drain has begun
 /metrics   numbers for Prometheus
@@ -134,6 +136,9 @@ impl Server {
     async fn reply(&self, request: &Request<Incoming>, seat: &Rc<Seat>) -> Reply {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return other_method();
+        }
+        if let Some(file) = site::file(request.uri().path(), request.headers()) {
+            return file;
         }
         match request.uri().path() {
             "/" => text(StatusCode::OK, INDEX.trim_end()),

@@ -219,7 +219,10 @@ fn the_pages_are_there() {
     with_server(
         |_, _| {},
         |address| {
-            check_page(address, "GET /", "200", "Ringway admin\n/healthz");
+            check_page(address, "GET /", "200", "Ringway admin\n/  ");
+            check_page(address, "GET /page.js", "200", "// The page");
+            check_page(address, "GET /page.css", "200", ":root");
+            check_page(address, "GET /page.svg", "200", "<svg");
             check_page(address, "GET /healthz", "200", "ok\n");
             check_page(address, "GET /alive", "200", "ok\n");
             check_page(address, "GET /readyz?verbose", "200", "ok\n");
@@ -228,6 +231,25 @@ fn the_pages_are_there() {
             check_page(address, "GET /../etc/passwd", "404", "no such page");
             check_page(address, "POST /healthz", "405", "GET and HEAD only\n");
             check_page(address, "DELETE /metrics", "405", "GET and HEAD only\n");
+        },
+    );
+}
+
+#[test]
+fn browsers_get_the_page_and_may_not_ask_other_hosts() {
+    with_server(
+        |_, _| {},
+        |address| {
+            let ask = b"GET / HTTP/1.1\r\nHost: a\r\nAccept: text/html,*/*;q=0.8\r\n\r\n";
+            let (head, body) = exchange(address, ask);
+            assert!(body.starts_with("<!doctype html>"), "{body}");
+            assert!(head.contains("content-type: text/html; charset=utf-8"), "{head}");
+            let policy = "content-security-policy: default-src 'none'; script-src 'self'; ";
+            assert!(head.contains(policy) && head.contains("vary: accept"), "{head}");
+            // Nothing that the policy would forbid, and nothing of others.
+            for forbidden in ["<style", "style=", " onclick", "<script>", "http://", "https://"] {
+                assert!(!body.contains(forbidden), "{forbidden}: {body}");
+            }
         },
     );
 }

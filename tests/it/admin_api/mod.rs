@@ -223,7 +223,7 @@ fn whoever_has_the_token_is_let_in(driver: Driver) {
         .flag("--admin-token-file", file.display())
         .manifests(manifest::one_host("a.example", backend.address()))
         .start();
-    for path in ["/healthz", "/readyz", "/metrics", "/nginx_status", "/"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/nginx_status", "/", "/page.js"] {
         assert_eq!(proxy.admin_get(path).status(), 200, "{path}");
     }
     let field = format!("Authorization: Bearer {TOKEN}\r\n");
