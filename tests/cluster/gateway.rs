@@ -13,7 +13,11 @@ use crate::harness::{
 };
 use crate::peers::{Client, Proxy};
 
-crate::cases![states_are_written_once_and_by_the_holder_alone, a_large_gateway_follows_its_routes,];
+crate::cases![
+    states_are_written_once_and_by_the_holder_alone,
+    services_of_gateways_are_kept_as_they_are_made,
+    a_large_gateway_follows_its_routes,
+];
 
 const ADDRESSES: &str = "--gateway-addresses=127.83.0.0/16";
 
@@ -169,6 +173,68 @@ fn states_are_written_once_and_by_the_holder_alone() {
     });
     assert_eq!(version(), shown);
     wait_for_writes(&two, 2.0);
+}
+
+/// Whatever somebody does with them; what is not ours stays theirs.
+fn services_of_gateways_are_kept_as_they_are_made() {
+    const SERVICE: &str = "edge-ringway";
+    const SLICE: &str = "edge-ringway-ipv4";
+    let network = Network::new();
+    let control_plane = control_plane();
+    let values = ["controller.extraArgs.gateway-services=ClusterIP"];
+    let installation = Installation::with(&control_plane, &values);
+    let objects = &installation.objects;
+    prepare(objects, &network);
+    let theirs = json!({ "name": "other", "port": 81 });
+    objects.apply(json!({
+        "kind": "Service",
+        "metadata": { "name": "taken-ringway" },
+        "spec": { "ports": [theirs] },
+    }));
+    let listeners = json!([{ "name": "http", "protocol": "HTTP", "port": 8080 }]);
+    objects.apply(json!({
+        "kind": "Gateway",
+        "metadata": { "name": "taken" },
+        "spec": { "gatewayClassName": "ringway", "listeners": listeners },
+    }));
+    installation.be_the_only_pod("ringway-0");
+    let proxy = installation.start_unready("ringway-0", &[]);
+    proxy.wait_for_readiness();
+    let shows = |kind: &str, name: &str, place: &str, wanted: &Value| {
+        let object = objects.get(kind, name);
+        object.is_some_and(|object| object.pointer(place) == Some(wanted))
+    };
+    let (port, our_label) = (json!(80), json!("ringway"));
+    let label = "/metadata/labels/app.kubernetes.io~1managed-by";
+    let made = || {
+        shows("Service", SERVICE, "/spec/ports/0/targetPort", &port)
+            && shows("Service", SERVICE, label, &our_label)
+            && shows("EndpointSlice", SLICE, "/ports/0/port", &port)
+            && shows("EndpointSlice", SLICE, label, &our_label)
+    };
+    wait_until("the Service", made);
+    let edited = json!({ "name": "tcp-80", "port": 80, "targetPort": 81, "protocol": "TCP" });
+    objects.merge("Service", SERVICE, json!({ "spec": { "ports": [edited] } }));
+    wait_until("the port", made);
+    // Without our label it is none of those that are watched.
+    let none = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": null } } });
+    objects.merge("Service", SERVICE, none);
+    wait_until("the label", made);
+    objects.merge("EndpointSlice", SLICE, json!({ "ports": [] }));
+    wait_until("the ports of the slice", made);
+    objects.delete("EndpointSlice", SLICE);
+    wait_until("the slice", made);
+    objects.delete("Service", SERVICE);
+    wait_until("the Service again", made);
+    let theirs = json!(81);
+    assert!(shows("Service", "taken-ringway", "/spec/ports/0/port", &theirs));
+    // A field that we do not write is somebody's own, and a write that changes nothing is none.
+    let note = json!({ "metadata": { "annotations": { "example.com/note": "kept" } } });
+    objects.merge("Service", SERVICE, note);
+    pause(Duration::from_secs(12));
+    let note = json!("kept");
+    assert!(shows("Service", SERVICE, "/metadata/annotations/example.com~1note", &note));
+    assert!(made());
 }
 
 /// What goes on while new routes are made.

@@ -9,11 +9,14 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, Preconditions};
+use kube::api::{
+    Api, DeleteParams, ListParams, ObjectMeta, PartialObjectMeta, Patch, PatchParams, Preconditions,
+};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
@@ -53,10 +56,35 @@ const INSTALLATION: &str = "ringway.dev/installation";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
+/// `metadata.resourceVersion` by Service and slice.
+type Versions = BTreeMap<ObjectRef, Option<String>>;
+
 /// What was applied for a Gateway.
 struct Applied {
     service: ObjectRef,
     objects: Vec<Value>,
+    /// As the API server said them.
+    versions: Versions,
+    at: Instant,
+}
+
+impl Applied {
+    /// Whether nobody changed what is `present`. Who changes something again and again is answered
+    /// as often as our pods are looked up.
+    fn is_intact(&self, present: &Present) -> bool {
+        let is_same = |(object, version): (&ObjectRef, _)| {
+            (object.kind == Kind::EndpointSlice && !present.has_slices)
+                || present.versions.get(object) == Some(version)
+        };
+        self.at.elapsed() < GATEWAY_SERVICES_REFRESH || self.versions.iter().all(is_same)
+    }
+}
+
+/// What is there with our labels.
+struct Present {
+    versions: Versions,
+    /// Slices are known.
+    has_slices: bool,
 }
 
 /// What makes them.
@@ -77,7 +105,7 @@ impl Maker<'_> {
         found: &watch::Sender<Found>,
     ) -> Infallible {
         let all: Api<Service> = Api::all(self.client.clone());
-        let labels = format!("{MANAGED_BY}={FIELD_MANAGER},{INSTALLATION}={}", self.installation());
+        let labels = self.labels();
         let mut applied: BTreeMap<ObjectRef, Applied> = BTreeMap::new();
         loop {
             let config = watcher::Config::default().labels(&labels);
@@ -135,6 +163,24 @@ impl Maker<'_> {
         digest(&self.services.controller)
     }
 
+    /// Of what we made.
+    fn labels(&self) -> String {
+        format!("{MANAGED_BY}={FIELD_MANAGER},{INSTALLATION}={}", self.installation())
+    }
+
+    /// Looks slices up, which are not watched.
+    async fn present(&self, there: &BTreeMap<ObjectRef, Service>) -> Present {
+        let all: Api<PartialObjectMeta<EndpointSlice>> = Api::all(self.client.clone());
+        let ours = ListParams::default().labels(&self.labels());
+        let listed: Result<_, CallError> = call(API_CALL_TIMEOUT, all.list(&ours)).await;
+        let listed = self.rights.noted(Right::GatewayServices, "", listed).ok();
+        let has_slices = listed.is_some();
+        let services = there.values().map(|service| version(Kind::Service, &service.metadata));
+        let slices = listed.iter().flat_map(|list| &list.items);
+        let slices = slices.map(|slice| version(Kind::EndpointSlice, &slice.metadata));
+        Present { versions: services.chain(slices).collect(), has_slices }
+    }
+
     /// Makes, changes and deletes what is due. How long to wait for the next one.
     async fn round(
         &self,
@@ -155,6 +201,10 @@ impl Maker<'_> {
                 }
             },
         };
+        let present = match applied.is_empty() {
+            true => Present { versions: Versions::new(), has_slices: false },
+            false => self.present(there).await,
+        };
         let mut pause = GATEWAY_SERVICES_REFRESH;
         let mut kept = BTreeSet::new();
         for (gateway, service) in wanted {
@@ -168,17 +218,16 @@ impl Maker<'_> {
             let made = Made { gateway, service, uid: &uid, pods: &pods };
             let objects = made.objects(self.services.type_, &self.installation());
             let ours = there.get(&name);
-            let known = applied.get(gateway).is_some_and(|made| made.objects == objects);
-            if known && ours.is_some() {
+            let is_good = |made: &Applied| made.objects == objects && made.is_intact(&present);
+            if applied.get(gateway).is_some_and(is_good) && ours.is_some() {
                 continue;
             }
-            match self.rights.noted(
-                Right::GatewayServices,
-                "",
-                self.apply(&name, &objects, ours).await,
-            ) {
-                Ok(()) => {
-                    applied.insert(gateway.clone(), Applied { service: name, objects });
+            let new = self.apply(&name, &objects, ours, &uid).await;
+            match self.rights.noted(Right::GatewayServices, "", new) {
+                Ok(versions) => {
+                    let at = Instant::now();
+                    let made = Applied { service: name, objects, versions, at };
+                    applied.insert(gateway.clone(), made);
                 }
                 Err(CallError::Refused(_)) => pause = KUBE_REFUSED_RETRY,
                 Err(error) => {
@@ -187,9 +236,21 @@ impl Maker<'_> {
             }
         }
         applied.retain(|gateway, _| wanted.get(gateway).is_some_and(Option::is_some));
-        for (service, object) in there.iter().filter(|(service, _)| !kept.contains(*service)) {
+        let others = there.iter().filter(|(service, _)| !kept.contains(*service));
+        self.delete(others, wanted, leading).await;
+        pause
+    }
+
+    /// Deletes those that no Gateway needs.
+    async fn delete(
+        &self,
+        services: impl Iterator<Item = (&ObjectRef, &Service)>,
+        wanted: &Wanted,
+        leading: &watch::Receiver<Leadership>,
+    ) {
+        for (service, object) in services {
             if *leading.borrow() == Leadership::NotHeld {
-                return pause;
+                return;
             }
             // Not of a Gateway that nobody has decided on; one that is gone takes its own along.
             let is_decided = owner(object).is_some_and(|gateway| wanted.contains_key(&gateway));
@@ -206,43 +267,54 @@ impl Maker<'_> {
                 tracing::warn!(%service, %error, "a Service that no Gateway needs is not deleted");
             }
         }
-        pause
     }
 
-    /// Applies a Service, `ours` if it is there, and its slices. Whatever else has its name stays as
-    /// it is.
+    /// Applies a Service, `ours` if one with our labels is there, and its slices; which they are
+    /// then. Whatever else has its name stays as it is. `uid`: of the Gateway.
     async fn apply(
         &self,
         name: &ObjectRef,
         objects: &[Value],
         ours: Option<&Service>,
-    ) -> Result<(), CallError> {
+        uid: &str,
+    ) -> Result<Versions, CallError> {
         let namespace = &name.namespace;
         let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
         let slices: Api<EndpointSlice> = Api::namespaced(self.client.clone(), namespace);
+        let mut params = PatchParams::apply(FIELD_MANAGER).force();
         if ours.is_none() {
             let found: Result<_, CallError> =
                 call(API_CALL_TIMEOUT, services.get_opt(&name.name)).await;
-            if found?.is_some() {
-                let text = "a Service of another owner has its name";
-                return Err(CallError::Conflict(text.into()));
+            match found? {
+                Some(service) if is_made_for(&service.metadata, uid) => {}
+                Some(_) => {
+                    let text = "a Service of another owner has its name";
+                    return Err(CallError::Conflict(text.into()));
+                }
+                // Who makes one meanwhile keeps it.
+                None => params.force = false,
             }
         }
-        let params = PatchParams::apply(FIELD_MANAGER);
-        let params = if ours.is_some() { params.force() } else { params };
+        let mut versions = Versions::new();
         for object in objects {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let patch = Patch::Apply(object);
             let applied = async {
-                match object["kind"].as_str() {
-                    Some("Service") => services.patch(name, &params, &patch).await.map(drop),
-                    _ => slices.patch(name, &params, &patch).await.map(drop),
-                }
+                Ok(match object["kind"].as_str() {
+                    Some("Service") => {
+                        let applied = services.patch(name, &params, &patch).await?;
+                        version(Kind::Service, &applied.metadata)
+                    }
+                    _ => {
+                        let applied = slices.patch(name, &params, &patch).await?;
+                        version(Kind::EndpointSlice, &applied.metadata)
+                    }
+                })
             };
-            let applied: Result<(), CallError> = call(API_CALL_TIMEOUT, applied).await;
-            applied?;
+            let applied: Result<_, CallError> = call(API_CALL_TIMEOUT, applied).await;
+            versions.extend([applied?]);
         }
-        Ok(())
+        Ok(versions)
     }
 }
 
@@ -261,9 +333,21 @@ fn tell(there: &BTreeMap<ObjectRef, Service>, found: &watch::Sender<Found>) {
 }
 
 fn reference(service: &Service) -> ObjectRef {
+    version(Kind::Service, &service.metadata).0
+}
+
+/// Which object it is, and in which version.
+fn version(kind: Kind, metadata: &ObjectMeta) -> (ObjectRef, Option<String>) {
     let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
-    let (namespace, name) = (text(&service.metadata.namespace), text(&service.metadata.name));
-    ObjectRef { kind: Kind::Service, namespace, name }
+    let (namespace, name) = (text(&metadata.namespace), text(&metadata.name));
+    (ObjectRef { kind, namespace, name }, metadata.resource_version.clone())
+}
+
+/// Whether we made it for the Gateway of this `uid`, whatever somebody did with its labels.
+fn is_made_for(metadata: &ObjectMeta, uid: &str) -> bool {
+    let is_its = metadata.owner_references.iter().flatten().any(|owner| owner.uid == uid);
+    let mut managers = metadata.managed_fields.iter().flatten();
+    is_its && managers.any(|entry| entry.manager.as_deref() == Some(FIELD_MANAGER))
 }
 
 /// The Gateway that a Service belongs to.

@@ -47,7 +47,7 @@ impl Right {
                 ("create and patch events (events.k8s.io)", "Problems are not told by Events")
             }
             Self::GatewayServices => (
-                "list, watch, get, create, patch and delete services, and create and patch \
+                "list, watch, get, create, patch and delete services, and list, create and patch \
                  endpointslices (discovery.k8s.io)",
                 "The Services of --gateway-services are not made",
             ),
