@@ -941,6 +941,20 @@ pub const DOCTOR_PROBLEMS_MAX: usize = 50;
 /// Names listed in one line; the rest is counted.
 pub const DOCTOR_NAMES_MAX: usize = 5;
 
+// ---- Migration ----------------------------------------------------------------------------------
+
+/// Hosts and paths of an access log that are remembered with what they came to, some hundred octets
+/// each; more are looked at anew.
+pub const REPLAY_KNOWN_MAX: usize = 200_000;
+/// Octets of such a host and path together; longer ones are looked at each time.
+pub const REPLAY_KEY_BYTES_MAX: usize = 512;
+/// Differences of an access log that are listed; requests with further ones are counted.
+pub const REPLAY_DIFFERENCES_MAX: usize = 10_000;
+/// Octets of a line of an access log; longer ones are not read.
+pub const REPLAY_LINE_BYTES_MAX: usize = 64 * 1024;
+/// Octets of a segment of a path that is told; longer ones are hidden, as tokens are.
+pub const REPLAY_SHAPE_BYTES_MAX: usize = 64;
+
 // ---- Demo ---------------------------------------------------------------------------------------
 
 /// Connections that a backend of `ringway demo` serves at a time; more are closed at once.

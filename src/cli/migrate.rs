@@ -1,15 +1,17 @@
 //! `ringway migrate`: what becomes of the objects of an ingress-nginx, without a network.
 
-use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ContextKind;
 
-use super::check::{self, Read};
+use super::check;
 use super::exit::EXIT_USAGE;
 use super::explain;
 use super::serve::ServeArgs;
@@ -17,9 +19,14 @@ use super::{Cli, Command};
 use crate::config::nginx_flags::{self, FlagError, Translated};
 use crate::config::{Config, Machine};
 use crate::control::lower::LowerOptions;
+use crate::limits::REPLAY_LINE_BYTES_MAX;
 use crate::migrate::{
-    Controller, Finding, Html, Input, Judgement, Markdown, Report, Verdict, controllers, judge,
+    Controller, Finding, Html, Input, Markdown, OutFile, Replay, Replayed, Report, Usage, Verdict,
+    controllers, judge,
 };
+
+/// Who waits is told how far it is, so often.
+const PROGRESS: Duration = Duration::from_secs(1);
 
 /// Flags of `migrate`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +39,16 @@ pub struct MigrateArgs {
     /// How the report is written
     #[arg(long, value_enum, default_value = "markdown")]
     pub format: Format,
+
+    /// An access log of it, in the format that its ConfigMap says; - for standard input. Where a
+    /// request of it would go elsewhere is told
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+
+    /// A folder that is made: the report, values for the chart, changes as patches, a script that
+    /// compares both controllers, and the order of the cut-over
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
 
     /// The workload of ingress-nginx, where several were read
     #[arg(long, value_name = "NAMESPACE/NAME")]
@@ -71,6 +88,9 @@ pub enum MigrateError {
         /// Those that do, in one text.
         known: String,
     },
+    /// What is there is not written over.
+    #[error("{0} is not empty; name a folder that is to be made")]
+    NotEmpty(String),
 }
 
 fn others(known: &str) -> String {
@@ -82,13 +102,13 @@ fn others(known: &str) -> String {
 /// # Errors
 /// [`MigrateError`] or [`check::CheckError`] (exit code 2), or `out` cannot be written.
 pub(super) fn run(args: &MigrateArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let Read { store, dirty, problems, workloads, files, .. } = check::read(&args.paths)?;
+    let check::Read { store, dirty, problems, workloads, files, .. } = check::read(&args.paths)?;
     let all = controllers(&workloads);
     let controller = chosen(&all, args.controller.as_deref())?;
     let flags: Vec<String> = controller.map(|it| it.flags.clone()).unwrap_or_default();
     let flags: Vec<String> = flags.into_iter().chain(args.flags.iter().cloned()).collect();
     let (options, flag_findings) = understood(&flags)?;
-    let Judgement { mut report, .. } = judge(Input {
+    let mut judgement = judge(Input {
         store: &store,
         dirty: &dirty,
         problems: &problems,
@@ -99,13 +119,72 @@ pub(super) fn run(args: &MigrateArgs, out: &mut impl Write) -> anyhow::Result<Ex
         new_replicas: args.replicas,
         now: SystemTime::now(),
     });
-    report.files = files;
-    match write!(out, "{}", written(&report, args.format)?) {
+    judgement.report.files = files;
+    if let Some(log) = &args.access_log {
+        let replayed = replayed(log, judgement.replay(&store))
+            .with_context(|| format!("{} cannot be read", log.display()))?;
+        judgement.report.requests = Some(replayed);
+    }
+    if let Some(output) = &args.output {
+        write_all(output, &judgement.folder(&store, controller))?;
+    }
+    let report = &judgement.report;
+    match write!(out, "{}", written(report, args.format)?) {
         // Who reads it, such as `head`, has read enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
         printed => printed.context("the report cannot be printed")?,
     }
-    Ok(exit_code(&report))
+    Ok(exit_code(report))
+}
+
+/// Reads a log, line by line; whoever waits for more than a second is told how far it is.
+fn replayed(log: &Path, mut replay: Replay) -> io::Result<Replayed> {
+    let file: Box<dyn Read> = match log.as_os_str() == "-" {
+        true => Box::new(io::stdin()),
+        false => Box::new(File::open(log)?),
+    };
+    let mut reader = BufReader::with_capacity(1 << 16, file);
+    let (mut line, mut number, mut told) = (Vec::new(), 0_u64, Instant::now());
+    loop {
+        line.clear();
+        let most = REPLAY_LINE_BYTES_MAX as u64;
+        if reader.by_ref().take(most).read_until(b'\n', &mut line)? == 0 {
+            return Ok(replay.finish());
+        }
+        let is_whole = line.last() == Some(&b'\n') || line.len() < REPLAY_LINE_BYTES_MAX;
+        if !is_whole {
+            reader.skip_until(b'\n')?;
+            line.clear();
+        }
+        replay.take(String::from_utf8_lossy(&line).trim_end());
+        number = number.saturating_add(1);
+        if number.is_multiple_of(1 << 12) && told.elapsed() >= PROGRESS {
+            told = Instant::now();
+            // Nobody is left to tell when standard error is closed.
+            drop(writeln!(io::stderr(), "ringway: {number} lines of {}", log.display()));
+        }
+    }
+}
+
+/// Makes the folder: nothing that is there is written over.
+fn write_all(folder: &Path, files: &[OutFile]) -> anyhow::Result<()> {
+    let failed = || format!("{} cannot be written", folder.display());
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(MigrateError::NotEmpty(folder.display().to_string()).into());
+    }
+    for OutFile { name, text, usage } in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(failed)?;
+        let mode = if *usage == Usage::Run { 0o755 } else { 0o644 };
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create_new(true).mode(mode).open(&path).with_context(failed)?;
+        file.write_all(text.as_bytes()).with_context(failed)?;
+    }
+    // Nobody is left to tell when standard error is closed.
+    let told = format!("ringway: {} files are in {}", files.len(), folder.display());
+    drop(writeln!(io::stderr(), "{told}"));
+    Ok(())
 }
 
 fn exit_code(report: &Report) -> ExitCode {

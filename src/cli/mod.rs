@@ -75,6 +75,7 @@ pub enum Command {
 const MIGRATE_EXAMPLES: &str = "Examples:
   kubectl get ingress,ingressclass,service,configmap,deployment,daemonset,hpa,pdb -A -o yaml > all.yaml
   ringway migrate all.yaml
+  ringway migrate --output moving --access-log access.log all.yaml
   ringway migrate --format html deploy/examples -- --ingress-class=ringway > report.html";
 
 const CHECK_EXAMPLES: &str = "Examples:

@@ -2,12 +2,14 @@
 //! docs/compatibility.md says what differs, a row here when. The texts are the page's own.
 
 mod ingress;
+mod reach;
 mod settings;
 
 use std::sync::LazyLock;
 
 use super::facts::{Facts, World};
 use ingress::ROWS as OF_INGRESS;
+pub(super) use reach::Reach;
 use settings::{OF_CONFIG_MAP, OF_FLAGS, OfSettings};
 
 /// The page whose table the rows below name.
@@ -22,15 +24,6 @@ pub(super) struct Difference {
     pub there: String,
     /// What Ringway does.
     pub here: String,
-}
-
-/// How far a difference reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// Ordinary requests meet it.
-    Ordinary,
-    /// Requests or events meet it that are rare, or of somebody who tries what he should not.
-    Rare,
 }
 
 /// What an Ingress meets.

@@ -103,6 +103,17 @@ impl<'a> Facts<'a> {
         paths.map(|path| (&*path.path_type, path.path.as_deref().unwrap_or("/")))
     }
 
+    /// Its paths with their hosts; an empty host: all of them.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let rules = self.spec.and_then(|spec| spec.rules.as_ref()).into_iter().flatten();
+        rules.flat_map(|rule| {
+            let host = rule.host.as_deref().unwrap_or_default();
+            let paths = rule.http.iter().flat_map(|http| &http.paths);
+            let paths = paths.map(|path| path.path.as_deref().filter(|path| !path.is_empty()));
+            paths.map(move |path| (host, path.unwrap_or("/")))
+        })
+    }
+
     /// Its backends.
     pub(super) fn backends(&self) -> impl Iterator<Item = &'a IngressBackend> {
         let rules = self.spec.and_then(|spec| spec.rules.as_ref()).into_iter().flatten();
@@ -117,11 +128,6 @@ impl<'a> Facts<'a> {
         let named: Vec<_> = entries.flat_map(|entry| entry.hosts.iter().flatten()).collect();
         let rules = self.spec.and_then(|spec| spec.rules.as_ref()).into_iter().flatten();
         rules.filter_map(|rule| rule.host.as_ref()).all(|host| named.contains(&host))
-    }
-
-    /// Whether paths of it are regular expressions by its own word.
-    pub(super) fn is_regex(&self) -> bool {
-        self.is_on("use-regex") || self.has("rewrite-target")
     }
 
     /// The host that a URL of an annotation names.

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display};
 
 use super::markdown::{heading, lines};
-use super::report::{Judged, Report, Verdict};
+use super::report::{Differing, Judged, Replayed, Report, Verdict};
 
 /// Shows a report as HTML.
 pub struct Html<'a>(pub &'a Report);
@@ -43,6 +43,9 @@ impl Display for Html<'_> {
             write!(f, "<tr><td class={class}>{words}<td>{number}<td>{percent:.1}")?;
         }
         write!(f, "</table>")?;
+        if let Some(requests) = &report.requests {
+            self.requests(f, requests)?;
+        }
         for verdict in Verdict::ALL {
             let objects: Vec<_> =
                 report.objects.iter().filter(|object| object.verdict == verdict).collect();
@@ -58,6 +61,20 @@ impl Display for Html<'_> {
 }
 
 impl Html<'_> {
+    fn requests(&self, f: &mut fmt::Formatter<'_>, requests: &Replayed) -> fmt::Result {
+        write!(f, "<h2>Requests of the access log</h2><ul>")?;
+        for line in requests.lines() {
+            write!(f, "<li>{}", Words(&line))?;
+        }
+        write!(f, "</ul><table><tr><th>Requests<th>Host and path<th>ingress-nginx<th>Ringway")?;
+        for Differing { host, path, requests, there, here } in &requests.differences {
+            let place = format!("{host}{path}");
+            write!(f, "<tr><td>{requests}<td><code>{}</code>", Plain(&place))?;
+            write!(f, "<td>{}<td>{}", Words(there), Words(here))?;
+        }
+        write!(f, "</table>")
+    }
+
     fn object(&self, f: &mut fmt::Formatter<'_>, object: &Judged) -> fmt::Result {
         let open = if object.verdict >= Verdict::NeedsChange { " open" } else { "" };
         let place = object.place.as_deref().unwrap_or_default();

@@ -13,6 +13,10 @@ use super::controller::{Controller, Replicas};
 use super::differences::{self, Difference, Reach};
 use super::facts::{DIALECT, Facts, World};
 use super::fates::{self, Fate};
+use super::folder::{self, OutFile};
+use super::locations::Servers;
+use super::log_line;
+use super::replay::Replay;
 use super::report::{Finding, Judged, Report, Shown, Verdict};
 use crate::control::lower::{Classes, LowerOptions, Lowered, Lowerer, is_ours, nearest_annotation};
 use crate::control::store::{Dirty, Entry, Store};
@@ -48,6 +52,28 @@ pub struct Judgement {
     pub lowered: Lowered,
     /// Ingresses that are ingress-nginx's.
     pub ours: Vec<ObjectRef>,
+    world: World,
+    options: LowerOptions,
+}
+
+impl Judgement {
+    /// What is written for who moves, of what was judged.
+    #[must_use]
+    pub fn folder(&self, store: &Store, controller: Option<&Controller>) -> Vec<OutFile> {
+        let Self { report, ours, world, options, .. } = self;
+        folder::files(&folder::Sources { store, options, controller, world, ours, report })
+    }
+
+    /// Takes requests of an access log, in the format that the ConfigMap says.
+    #[must_use]
+    pub fn replay(&self, store: &Store) -> Replay {
+        let Self { report, ours, world, lowered, .. } = self;
+        let form = world.keys.get("log-format-upstream").map(|form| form.trim());
+        let form = form.filter(|form| !form.is_empty()).unwrap_or(log_line::DEFAULT);
+        let entries = ours.iter().filter_map(|reference| store.ingresses.get_key_value(reference));
+        let ingresses = entries.map(|(reference, entry)| (reference, &*entry.object));
+        Replay::new(form, Servers::new(ingresses), lowered, report)
+    }
 }
 
 /// Judges.
@@ -91,13 +117,14 @@ pub fn judge(input: Input<'_>) -> Judgement {
         controller: controller.map(Controller::title),
         totals: Report::totals_of(&objects),
         objects,
-        ingress_class: options.ingress_class,
-        controller_class: options.controller_class,
+        ingress_class: options.ingress_class.clone(),
+        controller_class: options.controller_class.clone(),
         other_classes: others.len(),
         notes: notes(controller, input.flag_findings, &judge),
+        requests: None,
     };
     let ours = ours.into_iter().map(|(reference, _)| reference.clone()).collect();
-    Judgement { report, lowered, ours }
+    Judgement { report, lowered, ours, world, options }
 }
 
 fn notes(controller: Option<&Controller>, flags: Vec<Finding>, judge: &Judge<'_>) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use super::report::{Finding, Judged, Report, Shown, Verdict};
+use super::report::{Differing, Finding, Judged, Replayed, Report, Shown, Verdict};
 
 /// Shows a report as Markdown.
 pub struct Markdown<'a>(pub &'a Report);
@@ -19,6 +19,9 @@ impl Display for Markdown<'_> {
             let (words, number) = (total.verdict.words(), total.ingresses);
             writeln!(f, "| {words} | {number} | {:.1} |", total.percent)?;
         }
+        if let Some(requests) = &report.requests {
+            self.requests(f, requests)?;
+        }
         for verdict in Verdict::ALL {
             let objects = || report.objects.iter().filter(move |it| it.verdict == verdict);
             if objects().next().is_none() {
@@ -34,6 +37,23 @@ impl Display for Markdown<'_> {
 }
 
 impl Markdown<'_> {
+    fn requests(&self, f: &mut fmt::Formatter<'_>, requests: &Replayed) -> fmt::Result {
+        writeln!(f, "\n## Requests of the access log\n")?;
+        for line in requests.lines() {
+            writeln!(f, "- {line}")?;
+        }
+        if requests.differences.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n| Requests | Host and path | ingress-nginx | Ringway |\n|---|---|---|---|")?;
+        for Differing { host, path, requests, there, here } in &requests.differences {
+            let place = format!("{host}{path}").replace('|', "\\|");
+            let [there, here] = [there, here].map(|text| text.replace('|', "\\|"));
+            writeln!(f, "| {requests} | `{place}` | {there} | {here} |")?;
+        }
+        Ok(())
+    }
+
     fn object(&self, f: &mut fmt::Formatter<'_>, object: &Judged) -> fmt::Result {
         let place = object.place.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
         if object.findings.is_empty() {
@@ -96,6 +116,26 @@ fn line(finding: &Finding) -> String {
     }
     line += text;
     line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Replayed {
+    /// What came of how many: a sentence each.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let differing: u64 = self.differences.iter().map(|it| it.requests).sum();
+        let differing = differing.saturating_add(self.not_listed);
+        let all = [
+            (self.compared, "requests were compared"),
+            (differing, "of them go elsewhere"),
+            (self.not_listed, "of these are of differences beyond those that are listed"),
+            (self.unreadable, "lines are not in the format that log-format-upstream says"),
+            (self.without_host, "requests are to a host that the log does not tell"),
+            (self.elsewhere, "requests went where these objects do not lead: others were in force"),
+            (self.unknown, "requests take an expression that cannot be tried in linear time"),
+        ];
+        let said = all.iter().enumerate().filter(|(nth, (number, _))| *nth < 2 || *number > 0);
+        let said = said.map(|(_, (number, words))| format!("{number} {words}."));
+        said.chain(["Canaries are left out: chance decides on them.".to_owned()]).collect()
+    }
 }
 
 impl Report {

@@ -7,15 +7,24 @@ mod controller;
 mod differences;
 mod facts;
 mod fates;
+mod folder;
 mod html;
 mod judge;
+mod locations;
+mod log_line;
 mod markdown;
+mod replay;
 mod report;
 #[cfg(test)]
 mod tests;
+mod values;
+mod verify;
+mod yaml;
 
 pub use controller::{Controller, Replicas, controllers};
+pub use folder::{OutFile, Usage};
 pub use html::Html;
 pub use judge::{Input, Judgement, judge};
 pub use markdown::Markdown;
-pub use report::{Finding, Judged, Report, Total, Verdict};
+pub use replay::Replay;
+pub use report::{Differing, Finding, Judged, Replayed, Report, Total, Verdict};

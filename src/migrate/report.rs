@@ -51,6 +51,9 @@ pub struct Report {
     pub other_classes: usize,
     /// What else there is to know.
     pub notes: Vec<String>,
+    /// What an access log came to; `None`: none was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Replayed>,
 }
 
 /// Ingresses that come to the same.
@@ -110,6 +113,43 @@ pub enum Shown {
     Whole,
     /// Its subject, among others of its kind.
     Briefly,
+}
+
+/// What a log came to. Its JSON is interface: fields are only added.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Replayed {
+    /// Lines of it.
+    pub lines: u64,
+    /// Requests that both were asked about.
+    pub compared: u64,
+    /// Lines of another form, which stand for nothing.
+    pub unreadable: u64,
+    /// Requests of which nobody can say to which host they were: the log does not say it, and no
+    /// host has a location that leads where the request went.
+    pub without_host: u64,
+    /// Requests that went elsewhere than these objects lead: they were others then.
+    pub elsewhere: u64,
+    /// Requests whose location takes an expression that the model cannot try.
+    pub unknown: u64,
+    /// Each once for a host and a shape of paths, the most frequent first.
+    pub differences: Vec<Differing>,
+    /// Requests with further ones, which are not listed.
+    pub not_listed: u64,
+}
+
+/// Requests that go elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Differing {
+    /// The host.
+    pub host: String,
+    /// The path, with `{n}` and `{id}` for what differs from request to request.
+    pub path: String,
+    /// How many.
+    pub requests: u64,
+    /// What ingress-nginx does.
+    pub there: String,
+    /// What Ringway does.
+    pub here: String,
 }
 
 impl Finding {

@@ -5,12 +5,12 @@ use std::time::SystemTime;
 use super::controller::controllers;
 use super::judge::{Input, Judgement, judge};
 use super::report::{Judged, Report, Verdict};
-use super::{Html, Markdown};
+use super::{Controller, Html, Markdown, Replayed};
 use crate::control::lower::LowerOptions;
 use crate::control::source::manifest;
 use crate::control::source::set::ManifestSet;
 use crate::control::store::Store;
-use crate::model::{Kind, ObjectRef};
+use crate::model::{EntryPoint, Kind, ObjectRef, Scheme};
 
 use Verdict::{CannotWork, Differs, NeedsChange, Works};
 
@@ -58,6 +58,16 @@ fn config(keys: &str) -> String {
 }
 
 fn judged(text: &str, new_replicas: Option<u32>) -> Judgement {
+    judged_with(text, new_replicas, &[], |judgement, _, _| judgement)
+}
+
+/// What `then` makes of the judgement, the objects and the controller.
+fn judged_with<T>(
+    text: &str,
+    new_replicas: Option<u32>,
+    flags: &[&str],
+    then: impl FnOnce(Judgement, &Store, Option<&Controller>) -> T,
+) -> T {
     let mut manifest = manifest::read(&"f.yaml".into(), text);
     let controllers = controllers(&manifest.workloads);
     let problems = std::mem::take(&mut manifest.problems);
@@ -65,23 +75,29 @@ fn judged(text: &str, new_replicas: Option<u32>) -> Judgement {
     set.put(&"f.yaml".into(), manifest);
     let mut store = Store::default();
     let dirty = store.apply(set.take_changes().changes);
-    let config_map =
-        Some(ObjectRef { kind: Kind::ConfigMap, namespace: "n".into(), name: "m".into() });
-    judge(Input {
+    let map = |name: &str| {
+        Some(ObjectRef { kind: Kind::ConfigMap, namespace: "n".into(), name: name.into() })
+    };
+    let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let address = "127.0.0.1:80".parse().expect("an address");
+    let judgement = judge(Input {
         store: &store,
         dirty: &dirty,
         problems: &problems,
         options: LowerOptions {
-            config_map,
+            config_map: map("m"),
+            tcp_services: map("tcp"),
+            entry_points: vec![EntryPoint { address, scheme: Scheme::Http }],
             is_offline: true,
             ..LowerOptions::cluster("nginx", "k8s.io/ingress-nginx")
         },
         controller: controllers.first(),
-        flags: &[],
+        flags: &flags,
         flag_findings: Vec::new(),
         new_replicas,
         now: SystemTime::UNIX_EPOCH,
-    })
+    });
+    then(judgement, &store, controllers.first())
 }
 
 fn find<'r>(report: &'r Report, name: &str) -> &'r Judged {
@@ -128,13 +144,7 @@ fn each_ingress_comes_to_what_its_values_are() {
             &["cannot be used as a regular expression"],
             &["# spec.rules[0].http.paths[0].path:"],
         ),
-        (
-            "",
-            "Exact /foo/",
-            Differs,
-            &["Exact `/foo/`, request `/foo`: ingress-nginx: 301 to `/foo/`"],
-            &[],
-        ),
+        ("", "Exact /foo/", Works, &[], &[]),
         ("auth-url=http://auth.example/check", ROOT, Differs, &["body of a 401 or 403"], &[]),
         ("canary=true|canary-weight=10", ROOT, Differs, &["whose requests"], &[]),
         ("limit-rate=100", ROOT, Differs, &["Holds the response back"], &[]),
@@ -265,4 +275,128 @@ fn other_classes_and_texts_are_left_alone() {
     assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "{page}");
     assert!(!page.contains("http://") && !page.contains("src="), "{page}");
     assert!(report.to_json().expect("JSON").contains("\"verdict\": \"needs-change\""));
+}
+
+/// Paths of a log with a host, and what is told of them.
+#[test]
+fn requests_that_go_elsewhere_are_told_once() {
+    let objects = config("log-format-upstream=$host $request [$proxy_upstream_name]")
+        + SERVICE
+        + &ingress("plain", "", "Prefix /foo|Exact /bar|Prefix /x/")
+        + &ingress("exact", "", "Exact /y/")
+        + &ingress("regex", "use-regex=true", "ImplementationSpecific /a/[0-9]+")
+        + &ingress("closed", "enable-modsecurity=true", "Prefix /")
+        + &ingress("greedy", "use-regex=true", "ImplementationSpecific /a(?!b)");
+    let replayed = |lines: &[&str]| {
+        judged_with(&objects, None, &[], |judgement, store, _| {
+            let mut replay = judgement.replay(store);
+            lines.iter().for_each(|line| replay.take(line));
+            replay.finish()
+        })
+    };
+    for (line, expected) in [
+        ("plain.example GET /foo/1?token=x HTTP/1.1 [n-app-80]", "same"),
+        ("PLAIN.example:8080 GET //foo/./1 HTTP/1.1 [n-app-80]", "same"),
+        ("plain.example GET /foobar HTTP/1.1 [-]", "same"),
+        ("plain.example GET /x HTTP/1.1 [-]", "same"),
+        ("plain.example GET /%ZZ HTTP/1.1 [-]", "same"),
+        ("nobody.example GET / HTTP/1.1 [upstream-default-backend]", "same"),
+        ("regex.example GET /A/12/b HTTP/1.1 [n-app-80]", "same"),
+        ("exact.example GET /y HTTP/1.1 [-]", "same"),
+        ("closed.example GET /12 HTTP/1.1 [n-app-80]", "to n-app-80 | 503"),
+        ("plain.example GET /none HTTP/1.1 [n-app-80]", "elsewhere"),
+        ("greedy.example GET /ac HTTP/1.1 [n-app-80]", "unknown"),
+        ("what is this", "unreadable"),
+        // Of a log without hosts, those count that lead where it went.
+        ("- GET /foo HTTP/1.1 [n-app-80]", "same"),
+        ("- GET /foo HTTP/1.1 [n-other-80]", "without host"),
+    ] {
+        let found = replayed(&[line]);
+        let said = match &found {
+            Replayed { differences, .. } if !differences.is_empty() => {
+                format!("{} | {}", differences[0].there, differences[0].here)
+            }
+            Replayed { compared: 1, .. } => "same".to_owned(),
+            Replayed { elsewhere: 1, .. } => "elsewhere".to_owned(),
+            Replayed { unknown: 1, .. } => "unknown".to_owned(),
+            Replayed { unreadable: 1, .. } => "unreadable".to_owned(),
+            Replayed { without_host: 1, .. } => "without host".to_owned(),
+            other => panic!("{line}: {other:?}"),
+        };
+        let is_it = expected.split(" | ").all(|part| said.contains(part));
+        assert!(is_it, "{line}: {said}");
+        assert_eq!(found.lines, 1);
+    }
+    let twice = "closed.example GET /12 HTTP/1.1 [-]";
+    let found = replayed(&[twice, "closed.example GET /13?a HTTP/1.1 [n-app-80]", twice]);
+    let told: Vec<_> = found.differences.iter().map(|it| (&*it.path, it.requests)).collect();
+    assert_eq!((found.compared, told), (3, vec![("/{n}", 3)]));
+}
+
+#[test]
+fn the_folder_has_values_changes_and_a_script() {
+    let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: c, namespace: n, annotations: \
+                   {example.com/lb: nlb}}\nspec: {type: LoadBalancer, externalTrafficPolicy: Local, \
+                   ports: [{name: http, port: 80}]}\n";
+    let maps = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: fields, namespace: n}\n\
+                data: {X-Frame-Options: DENY}\n---\napiVersion: v1\nkind: ConfigMap\n\
+                metadata: {name: secret, namespace: n}\ndata: {X-Api-Key: c2VjcmV0}\n---\n\
+                apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tcp, namespace: n}\n\
+                data: {\"5432\": \"n/app:80\"}\n";
+    let keys = "use-gzip=true|add-headers=n/fields|proxy-set-headers=n/secret|\
+                ssl-session-ticket-key=c2VjcmV0";
+    let text = CONTROLLER.to_owned()
+        + SERVICE
+        + service
+        + maps
+        + &config(keys)
+        + &ingress("i", "ssl-redirect=yes", "Prefix /it's|ImplementationSpecific /api(/|$)(.*)")
+        + &ingress("c", "canary=true", "Prefix /canary");
+    let flags = ["--publish-service=n/c", "--enable-metrics", "--default-ssl-certificate=n/tls"];
+    let files = judged_with(&text, Some(2), &flags, |judgement, store, controller| {
+        judgement.folder(store, controller)
+    });
+    let names: Vec<_> = files.iter().map(|file| &*file.name).collect();
+    assert_eq!(
+        names,
+        [
+            "report.md",
+            "values.yaml",
+            "cutover.md",
+            "verify.sh",
+            "changes/configmap_n_m.yaml",
+            "changes/ingress_n_i.yaml"
+        ]
+    );
+    for (name, words) in [
+        (
+            "values.yaml",
+            &[
+                "    name: nginx\n",
+                "    controllerValue: k8s.io/ingress-nginx\n",
+                "    update-status: \"false\"\n",
+                "    default-ssl-certificate: n/tls\n",
+                "    use-gzip: \"true\"\n",
+                "  addHeaders:\n    X-Frame-Options: DENY\n",
+                "    proxy-set-headers: n/secret\n",
+                "  replicaCount: 2\n",
+                "    externalTrafficPolicy: Local\n",
+                "      example.com/lb: nlb\n",
+                "tcp:\n  \"5432\": \"n/app:80\"\n",
+                "# config.ssl-session-ticket-key is left out",
+            ][..],
+        ),
+        ("verify.sh", &["check http 'i.example' '/api' 'Ingress n/i' \"$@\"", "'/it'\\''s'"]),
+        ("cutover.md", &["1 Ingresses need a change", "kubectl scale deployment c --namespace n"]),
+        ("changes/ingress_n_i.yaml", &["ssl-redirect: \"true\""]),
+    ] {
+        let file = files.iter().find(|file| file.name == name).expect(name);
+        for words in words {
+            assert!(file.text.contains(words), "{name}: {words}: {}", file.text);
+        }
+    }
+    for file in &files {
+        assert!(!file.text.contains("c2VjcmV0"), "{}", file.text);
+        assert!(file.name != "verify.sh" || !file.text.contains("/canary"), "{}", file.text);
+    }
 }

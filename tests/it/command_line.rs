@@ -66,7 +66,7 @@ fn port_in_use_is_named() {
 
 #[test]
 fn help_explains_every_command() {
-    let commands = ["serve", "check", "doctor", "demo", "explain"];
+    let commands = ["serve", "check", "doctor", "demo", "explain", "migrate"];
     let commands = commands.map(|command| vec![command, "--help"]);
     for arguments in [vec!["--help"]].iter().chain(&commands) {
         let (code, output) = run(arguments);
@@ -117,4 +117,23 @@ fn check_reads_manifests_offline() {
     let (code, output) = run(&["check", "no-such-file"]);
     assert_eq!(code, 2, "{output}");
     assert!(output.contains("no-such-file"), "{output}");
+}
+
+/// The example of its help, and the folder that it makes.
+#[test]
+fn migrate_judges_and_writes_a_folder() {
+    let folder = tempfile::tempdir().expect("folder");
+    let output = folder.path().join("moving");
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/examples");
+    let output = output.to_str().expect("text");
+    let arguments = ["migrate", "--output", output, examples, "--", "--ingress-class=ringway"];
+    let (_, said) = run(&arguments);
+    assert!(said.contains("# From ingress-nginx to Ringway"), "{said}");
+    assert!(said.contains("| works as it is |"), "{said}");
+    for name in ["report.md", "values.yaml", "verify.sh", "cutover.md"] {
+        assert!(fs::metadata(format!("{output}/{name}")).is_ok_and(|it| it.len() > 100), "{name}");
+    }
+    check_refusal(&arguments, &["is not empty"]);
+    check_refusal(&["migrate", examples, "--controller", "a/b"], &["a/b runs no ingress-nginx"]);
+    check_refusal(&["migrate", "no-such-folder"], &["no-such-folder"]);
 }

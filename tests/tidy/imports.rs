@@ -166,8 +166,8 @@ const IMPORTS: &[Imports] = &[
     // What operators are told before they change controllers: by lowering alone, without a core.
     Imports {
         path: "migrate",
-        modules: &["control", "limits", "model"],
-        crates: &["k8s_openapi", "serde", "serde_json"],
+        modules: &["control", "explain", "filter", "http1", "limits", "model", "table"],
+        crates: &["k8s_openapi", "regex", "serde", "serde_json"],
     },
     // What the cores share: as little as that takes.
     Imports { path: "quota", modules: &["filter", "limits"], crates: &[] },

@@ -1,6 +1,6 @@
 //! When an Ingress meets a row of the page.
 
-use super::Reach::{self, Ordinary, Rare};
+use super::reach::Reach::{self, Ordinary, Rare};
 use crate::migrate::facts::Facts;
 
 /// When an Ingress meets a difference.
@@ -178,11 +178,6 @@ pub(super) const ROWS: &[OfIngress] = &[
     }),
     met("`canary`: whose requests", Ordinary, |f| f.is_on("canary")),
     met("`canary`: several of one path", Rare, |f| f.is_on("canary")),
-    met("Exact `/foo/`, request `/foo`", Ordinary, |f| {
-        !f.is_regex()
-            && f.paths()
-                .any(|(kind, path)| kind == "Exact" && path.len() > 1 && path.ends_with('/'))
-    }),
     met("Time to connect", Rare, |f| f.has("proxy-connect-timeout")),
     met("`proxy-http-version: \"1.0\"`, a chunked body", Ordinary, |f| {
         f.value("proxy-http-version") == "1.0"

@@ -1,6 +1,6 @@
 //! When the controller's own settings meet a row of the page.
 
-use super::Reach::{self, Ordinary, Rare};
+use super::reach::Reach::{self, Ordinary, Rare};
 use crate::migrate::facts::World;
 
 /// When the controller's own settings do.
