@@ -103,7 +103,7 @@ fn words(args: &ExplainArgs) -> Result<Words, QuestionError> {
     };
     match &request[..] {
         [curl, rest @ ..] if curl == "curl" => {
-            words = of_curl(rest, words, |path| std::fs::read(Path::new(path)))?
+            words = of_curl(rest, words, |path| std::fs::read(Path::new(path)))?;
         }
         [url] => words.url.clone_from(url),
         [] => {}

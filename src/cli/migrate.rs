@@ -232,7 +232,8 @@ fn understood(flags: &[String]) -> anyhow::Result<(LowerOptions, Vec<Finding>)> 
                 findings.extend(notes);
                 break args;
             }
-            Err((name, finding)) => {
+            Err(refused) => {
+                let (name, finding) = *refused;
                 let before = words.len();
                 drop_flag(&mut words, &name);
                 findings.push(finding);
@@ -245,8 +246,11 @@ fn understood(flags: &[String]) -> anyhow::Result<(LowerOptions, Vec<Finding>)> 
     Ok((explain::offline(&args, &config), findings))
 }
 
+/// The name of a flag, and what is told of it.
+type Refusal = Box<(String, Finding)>;
+
 /// A command line of `serve`, or the flag that keeps it from being one.
-fn taken(words: &[String]) -> Result<(ServeArgs, Vec<Finding>), (String, Finding)> {
+fn taken(words: &[String]) -> Result<(ServeArgs, Vec<Finding>), Refusal> {
     let line = ["ringway", "/nginx-ingress-controller"].map(str::to_owned);
     let line = line.into_iter().chain(words.iter().cloned()).collect();
     let Translated { args, notes } = nginx_flags::translate(line, |_| false).map_err(|error| {
@@ -255,7 +259,7 @@ fn taken(words: &[String]) -> Result<(ServeArgs, Vec<Finding>), (String, Finding
             FlagError::Refused(name, ..) => (name, Verdict::NeedsChange),
             FlagError::NoBool(name, _) | FlagError::NoValue(name) => (name, Verdict::NeedsChange),
         };
-        (name.to_owned(), Finding::new(verdict, format!("--{name}"), text))
+        Box::new((name.to_owned(), Finding::new(verdict, format!("--{name}"), text)))
     })?;
     let note = |note: String| {
         let name = note.split(' ').next().unwrap_or_default().to_owned();
@@ -276,8 +280,8 @@ fn taken(words: &[String]) -> Result<(ServeArgs, Vec<Finding>), (String, Finding
     }
 }
 
-fn refused(name: &str, text: &str) -> (String, Finding) {
-    (name.to_owned(), Finding::new(Verdict::NeedsChange, format!("--{name}"), text))
+fn refused(name: &str, text: &str) -> Refusal {
+    Box::new((name.to_owned(), Finding::new(Verdict::NeedsChange, format!("--{name}"), text)))
 }
 
 /// Without a flag, and the value behind it.

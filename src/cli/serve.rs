@@ -111,9 +111,8 @@ pub fn run_with(
     let DataPlane { publisher, scrape, log_writer, spans, entry_points, started } = plane;
     let state = Arc::new(ControlState::default());
     let (cores, explainers) = (publisher.states(), publisher.explainers());
-    let admin_scrape = Arc::clone(&scrape);
     let logs = Logs::new(&config, severity, log_writer.as_ref().map(LogWriter::orders));
-    let hook = on_compiled(scrape, logs, spans.orders);
+    let hook = on_compiled(Arc::clone(&scrape), logs, spans.orders);
     let options = LowerOptions {
         entry_points: entry_points.iter().map(|(entry_point, _)| *entry_point).collect(),
         hsts: config.hsts,
@@ -128,7 +127,7 @@ pub fn run_with(
         follow(source, options, controller, ControlRoom::new(config.control_connections))?;
     let admin_state = AdminState {
         cores,
-        scrape: admin_scrape,
+        scrape,
         control: Arc::clone(&state),
         cluster: cluster.as_ref().map(|(_, state)| state.clone()),
         health_check_path: Arc::clone(&config.proxy.health_check_path),

@@ -73,11 +73,11 @@ pub fn of_curl(
             "--compressed" => headers.push("Accept-Encoding: deflate, gzip, br, zstd".to_owned()),
             "-I" | "--head" => words.method = Some("HEAD".to_owned()),
             "-d" | "--data" | "--data-raw" | "--data-binary" | "--data-ascii" => {
-                let more = octets(option.as_str(), value()?, &read)?;
+                let more = octets(option.as_str(), &value()?, &read)?;
                 body = Some(body.map_or(more, |bytes| bytes.saturating_add(more + 1)));
             }
             "--json" => {
-                let more = octets("--json", value()?, &read)?;
+                let more = octets("--json", &value()?, &read)?;
                 body = Some(body.unwrap_or(0).saturating_add(more));
                 headers.push("Content-Type: application/json".to_owned());
                 headers.push("Accept: application/json".to_owned());
@@ -117,7 +117,7 @@ pub fn of_curl(
 /// send without ends of lines.
 fn octets(
     option: &str,
-    value: String,
+    value: &str,
     read: &impl Fn(&str) -> io::Result<Vec<u8>>,
 ) -> Result<usize, QuestionError> {
     let Some(path) = value.strip_prefix('@').filter(|_| option != "--data-raw") else {

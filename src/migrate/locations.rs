@@ -352,6 +352,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn locations_are_chosen_as_ingress_nginx_does() {
         type Case<'a> =
             (&'a [(&'a str, &'a str, &'a str, &'a str)], &'a [(&'a str, &'a str, &'a str)]);

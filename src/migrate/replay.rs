@@ -145,7 +145,9 @@ impl Replay {
                 let all = hosts.map(|host| of(host)).filter(|(_, said)| *said != Said::Elsewhere);
                 let all: Vec<_> = all.collect();
                 let same = all.iter().find(|(_, said)| *said == Said::Same);
-                let Some(found) = same.or(all.first()).cloned() else { return Known::WithoutHost };
+                let Some(found) = same.or_else(|| all.first()).cloned() else {
+                    return Known::WithoutHost;
+                };
                 found
             }
             host => match read_authority(host.as_bytes(), &mut name) {

@@ -106,10 +106,12 @@ fn find<'r>(report: &'r Report, name: &str) -> &'r Judged {
 
 /// All Ingresses of a table at once, as a cluster has them.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_ingress_comes_to_what_its_values_are() {
+    type Row<'a> = (&'a str, &'a str, Verdict, &'a [&'a str], &'a [&'a str]);
     const ROOT: &str = "Prefix /";
     // Annotations, paths, what it comes to, words of its findings, words of the change.
-    let rows: &[(&str, &str, Verdict, &[&str], &[&str])] = &[
+    let rows: &[Row<'_>] = &[
         ("", ROOT, Works, &[], &[]),
         ("proxy-body-size=8m", ROOT, Works, &[], &[]),
         (

@@ -45,6 +45,9 @@ pub(crate) use reason;
 
 impl Reason {
     /// For [`reason`] alone, which calls it while compiling.
+    ///
+    /// # Panics
+    /// The table does not have the word.
     #[expect(clippy::panic, reason = "at compile time")]
     #[must_use]
     pub const fn of(word: &str) -> Self {

@@ -112,11 +112,7 @@ impl Exchange<'_> {
             let mut connected = None;
             let (failure, freshness) = match obtained {
                 Err(failure) => (failure, Freshness::Fresh),
-                // It may have taken its time.
-                Ok(channel)
-                    if channel.freshness == Freshness::Fresh
-                        && self.downstream.stream.is_given_up() =>
-                {
+                Ok(channel) if self.has_left_for(&channel) => {
                     return Served::Over(self.client_left());
                 }
                 Ok(channel) => {
@@ -153,9 +149,7 @@ impl Exchange<'_> {
                 return Served::Owed(unsaid, Reply::to_failure(failure, treatment.exhausted));
             }
             self.core.count(Counter::UpstreamRetries);
-            if freshness == Freshness::Reused {
-                wanted = Wanted::Fresh;
-            }
+            wanted = wanted.behind(freshness);
             if failure.is_endpoint_fault(freshness) {
                 self.scratch.tried.push(lease.endpoint.address);
             }
@@ -256,6 +250,11 @@ impl Exchange<'_> {
         self.core.count(Counter::ClientAborts);
         self.tally.status = 499;
         End::Close
+    }
+
+    /// Whether the client gave up while `channel` was opened, which may have taken its time.
+    fn has_left_for(&self, channel: &Channel) -> bool {
+        channel.freshness == Freshness::Fresh && self.downstream.stream.is_given_up()
     }
 
     fn has_other(&self, backend: &Backend, lease: &Lease) -> bool {

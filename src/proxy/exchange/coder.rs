@@ -95,7 +95,8 @@ impl<'a> BodyFacts<'a> {
                     facts.content_type = facts.content_type.or(Some(value));
                 }
                 16 if name.eq_ignore_ascii_case(b"content-encoding") => {
-                    facts.coding = facts.coding.or(Some(value).filter(|value| !value.is_empty()));
+                    facts.coding =
+                        facts.coding.or_else(|| Some(value).filter(|value| !value.is_empty()));
                 }
                 13 if name.eq_ignore_ascii_case(b"cache-control") => {
                     let mut directives =

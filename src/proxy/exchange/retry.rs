@@ -85,6 +85,17 @@ pub enum Wanted {
     Fresh,
 }
 
+impl Wanted {
+    /// What follows a failure on such a connection.
+    #[must_use]
+    pub fn behind(self, freshness: Freshness) -> Self {
+        match freshness {
+            Freshness::Reused => Self::Fresh,
+            Freshness::Fresh => self,
+        }
+    }
+}
+
 /// Whether a failure is the race of keep-alive, which is no try: the connection ended while it was
 /// idle, and the next one is fresh.
 #[must_use]

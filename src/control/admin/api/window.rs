@@ -104,6 +104,6 @@ mod tests {
         check(&format!("host={}", "x".repeat(API_FILTER_BYTES_MAX + 1)), Err("host"));
         let window = Window::of_query("host=a.example", &["host"]).unwrap();
         assert_eq!((window.named("host"), window.named("kind")), (Some("a.example"), None));
-        assert!(window.wants(|| String::new()));
+        assert!(window.wants(String::new));
     }
 }

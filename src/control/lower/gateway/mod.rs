@@ -207,6 +207,15 @@ impl Gateways {
         std::mem::replace(&mut self.policies, policies) != self.policies
     }
 
+    /// Routes of what is no HTTP: who is older than another one, or was, is a part of what that one
+    /// is told.
+    fn relayed_at(&self, spots: &BTreeSet<Spot>) -> BTreeSet<ObjectRef> {
+        let rivals = spots.iter().filter(|(site, _)| site.transport != Transport::Http);
+        let rivals = rivals.filter_map(|spot| self.by_spot.get(spot)).flatten();
+        let rivals = rivals.filter(|(_, route)| self.relayed(route).is_some());
+        rivals.map(|(_, route)| route.clone()).collect()
+    }
+
     /// Makes what is pending.
     pub(super) fn make(&mut self, around: Surroundings<'_>) -> Made {
         let Surroundings { store, options, names, backends, touched, ingresses, now } = around;
@@ -215,9 +224,8 @@ impl Gateways {
         let pending = std::mem::take(&mut self.pending);
         let is_others = std::mem::take(&mut self.is_taken_stale) | is_new_edition;
         let is_concerned = !self.parents.is_empty() && is_others;
-        let flags = &options.entry_points;
-        let is_contested = !self.contenders(ingresses.changed, flags).is_empty();
-        if pending.is_empty() && !is_concerned && !is_contested {
+        let contenders = self.contenders(ingresses.changed, &options.entry_points);
+        if pending.is_empty() && !is_concerned && contenders.is_empty() {
             return Made::default();
         }
         let mut made = Made::default();
@@ -235,8 +243,7 @@ impl Gateways {
             self.grants = Grants::of(&store.reference_grants);
         }
         let are_policies_others = others().next().is_some() && self.read_policies(store);
-        let mut spots = BTreeSet::new();
-        let mut wanted = BTreeSet::new();
+        let (mut spots, mut wanted) = (BTreeSet::new(), BTreeSet::new());
         let are_others = are_parents_stale && self.make_parents(store, options, names, now);
         let chooses = |listener: &Listener| matches!(listener.admission, Admission::Selected(_));
         let mut listeners = self.parents.values().flat_map(|parent| &parent.listeners);
@@ -276,13 +283,9 @@ impl Gateways {
                 Transport::Tcp | Transport::Udp => self.lead(site),
             };
         }
-        // Who is older than another one, or was, is a part of what that one is told.
-        let rivals = spots.iter().filter(|(site, _)| site.transport != Transport::Http);
-        let rivals = rivals.filter_map(|spot| self.by_spot.get(spot)).flatten();
-        let rivals = rivals.filter(|(_, route)| self.relayed(route).is_some());
-        wanted.extend(rivals.map(|(_, route)| route.clone()));
+        wanted.extend(self.relayed_at(&spots));
         made.is_model |= self.build(spots);
-        wanted.extend(self.contenders(ingresses.changed, flags));
+        wanted.extend(self.contenders(ingresses.changed, &options.entry_points));
         let routes = wanted.into_iter().map(|route| self.fate(route, store, options, ingresses));
         let routes = routes.collect();
         self.tell(store, options, routes, &mut made);

@@ -29,7 +29,7 @@ impl Traced {
         if *self == Self::default() {
             return before;
         }
-        let is_on = self.is_on.unwrap_or(before.is_some());
+        let is_on = self.is_on.unwrap_or_else(|| before.is_some());
         let base = before.as_deref().unwrap_or(general);
         let incoming = self.incoming.unwrap_or(base.incoming);
         let name = self.name.clone().or_else(|| base.name.clone());

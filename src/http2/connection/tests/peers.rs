@@ -277,7 +277,7 @@ impl Asking {
                         client.open(target, self.reader.fields(&self.octets), follows).unwrap();
                 }
                 Some(client::Event::Data { range, follows }) => {
-                    self.content = Some((range, follows))
+                    self.content = Some((range, follows));
                 }
                 Some(client::Event::End) => client.end(self.id, self.reader.trailers()).unwrap(),
             }
