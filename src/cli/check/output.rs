@@ -205,7 +205,8 @@ mod tests {
         for (problem, expected) in [
             (
                 problem("a.yaml", "m."),
-                "::warning file=a.yaml,line=7,title=RW1301 ServiceMissing::Ingress a/b: spec: m. Do.",
+                "::warning file=a.yaml,line=7,title=RW1301 ServiceMissing::Ingress a/b: spec: \
+                    m. Do.",
             ),
             (
                 problem("a:b,c%d\n.yaml", "100%\r\n::error::x"),

@@ -93,9 +93,8 @@ fn what_is_probably_not_meant_is_told_once() {
         ),
         (
             paths(&format!("{NGINX}/session-cookie-name: a"), &["/"]),
-            &[
-                "AnnotationWithoutEffect metadata.annotations.nginx.ingress.kubernetes.io/session-cookie-name",
-            ],
+            &["AnnotationWithoutEffect \
+                    metadata.annotations.nginx.ingress.kubernetes.io/session-cookie-name"],
         ),
         (paths(&format!("{NGINX}/session-cookie-name: a, {NGINX}/affinity: cookie"), &["/"]), &[]),
         (
@@ -124,7 +123,8 @@ fn a_certificate_that_ends_soon_is_told_at_its_secret() {
         let pem = |text: &str| text.replace('\n', "\n    ");
         let cert = params.self_signed(&key).expect("a certificate").pem();
         let text = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: cert}}\nstringData:\n  tls.crt: |\n    \
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: cert}}\nstringData:\n  \
+             tls.crt: |\n    \
              {}\n  tls.key: |\n    {}\n---\napiVersion: networking.k8s.io/v1\nkind: Ingress\n\
              metadata: {{name: shop}}\nspec:\n  ingressClassName: ringway\n  tls: [{{hosts: \
              [shop.example], secretName: cert}}]\n  defaultBackend: {{service: {{name: web, port: \

@@ -148,7 +148,8 @@ spec:
         word: "AnnotationWithoutEffect",
         severities: WARNING,
         title: "An annotation has nothing to act on",
-        meaning: "It says something of what another annotation asks for, and that one is not there. `check` alone tells it.",
+        meaning: "It says something of what another annotation asks for, and that one is not \
+            there. `check` alone tells it.",
         remedy: "Write the other one, too, or remove this one.",
         example: Annotations(
             "nginx.ingress.kubernetes.io/cors-allow-origin: https://shop.example\n",

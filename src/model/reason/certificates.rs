@@ -154,7 +154,8 @@ spec:
         word: "CertificateEndsSoon",
         severities: WARNING,
         title: "A certificate ends soon",
-        meaning: "It is valid for less than two weeks; whoever renews certificates does so a month before. `check` alone tells it.",
+        meaning: "It is valid for less than two weeks; whoever renews certificates does so a \
+            month before. `check` alone tells it.",
         remedy: "Renew it, or see why nobody has.",
         example: Elsewhere("A certificate that cert-manager was to renew, and could not."),
     },

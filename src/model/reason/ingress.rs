@@ -466,7 +466,9 @@ spec:
         word: "PathNeverReached",
         severities: WARNING,
         title: "No request comes to a path",
-        meaning: "Paths of the host are regular expressions, which are tried by their length, the longest first. A longer one matches all that this one could be for, as in ingress-nginx. `check` alone tells it.",
+        meaning: "Paths of the host are regular expressions, which are tried by their length, \
+            the longest first. A longer one matches all that this one could be for, \
+            as in ingress-nginx. `check` alone tells it.",
         remedy: "Make the longer one match less, or this one longer, such as PATH(/|$)(.*).",
         example: Manifest(
             r#"apiVersion: networking.k8s.io/v1
@@ -494,7 +496,8 @@ spec:
         word: "HostShared",
         severities: WARNING,
         title: "A host is claimed in several namespaces",
-        meaning: "Whoever may write Ingresses in one of them can take paths of the others. `check` alone tells it.",
+        meaning: "Whoever may write Ingresses in one of them can take paths of the \
+            others. `check` alone tells it.",
         remedy: "Leave the host to one namespace, unless all who write there are to share it.",
         example: Manifest(
             r#"apiVersion: networking.k8s.io/v1
