@@ -950,6 +950,8 @@ pub const REPLAY_KNOWN_MAX: usize = 200_000;
 pub const REPLAY_KEY_BYTES_MAX: usize = 512;
 /// Differences of an access log that are listed; requests with further ones are counted.
 pub const REPLAY_DIFFERENCES_MAX: usize = 10_000;
+/// Between two words to whoever waits for a long log to be read.
+pub const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 /// Octets of a line of an access log; longer ones are not read.
 pub const REPLAY_LINE_BYTES_MAX: usize = 64 * 1024;
 /// Octets of a segment of a path that is told; longer ones are hidden, as tokens are.

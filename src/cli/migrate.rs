@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -15,18 +15,14 @@ use super::check;
 use super::exit::EXIT_USAGE;
 use super::explain;
 use super::serve::ServeArgs;
-use super::{Cli, Command};
 use crate::config::nginx_flags::{self, FlagError, Translated};
 use crate::config::{Config, Machine};
 use crate::control::lower::LowerOptions;
-use crate::limits::REPLAY_LINE_BYTES_MAX;
+use crate::limits::{PROGRESS_PERIOD, REPLAY_LINE_BYTES_MAX};
 use crate::migrate::{
     Controller, Finding, Html, Input, Markdown, OutFile, Replay, Replayed, Report, Usage, Verdict,
     controllers, judge,
 };
-
-/// Who waits is told how far it is, so often.
-const PROGRESS: Duration = Duration::from_secs(1);
 
 /// Flags of `migrate`.
 #[derive(Debug, clap::Args)]
@@ -158,7 +154,7 @@ fn replayed(log: &Path, mut replay: Replay) -> io::Result<Replayed> {
         }
         replay.take(String::from_utf8_lossy(&line).trim_end());
         number = number.saturating_add(1);
-        if number.is_multiple_of(1 << 12) && told.elapsed() >= PROGRESS {
+        if number.is_multiple_of(1 << 12) && told.elapsed() >= PROGRESS_PERIOD {
             told = Instant::now();
             // Nobody is left to tell when standard error is closed.
             drop(writeln!(io::stderr(), "ringway: {number} lines of {}", log.display()));
@@ -246,6 +242,18 @@ fn understood(flags: &[String]) -> anyhow::Result<(LowerOptions, Vec<Finding>)> 
     Ok((explain::offline(&args, &config), findings))
 }
 
+/// A command line of `serve`.
+#[derive(clap::Parser)]
+struct ServeLine {
+    #[command(subcommand)]
+    command: ServeCommand,
+}
+
+#[derive(clap::Subcommand)]
+enum ServeCommand {
+    Serve(Box<ServeArgs>),
+}
+
 /// The name of a flag, and what is told of it.
 type Refusal = Box<(String, Finding)>;
 
@@ -266,9 +274,8 @@ fn taken(words: &[String]) -> Result<(ServeArgs, Vec<Finding>), Refusal> {
         Finding::new(Verdict::Works, name, note)
     };
     let notes = notes.into_iter().map(note).collect();
-    match Cli::try_parse_from(args).map(|cli| cli.command) {
-        Ok(Command::Serve(args)) => Ok((*args, notes)),
-        Ok(_) => Err(refused("", "it is no command line of ingress-nginx")),
+    match ServeLine::try_parse_from(args).map(|line| line.command) {
+        Ok(ServeCommand::Serve(args)) => Ok((*args, notes)),
         Err(error) => {
             let flag = error.get(ContextKind::InvalidArg).map(ToString::to_string);
             let flag = flag.unwrap_or_default();

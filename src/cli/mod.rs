@@ -61,7 +61,7 @@ pub enum Command {
     /// Exit codes: 0 explained, whatever becomes of the request; 1 nobody answers; 2 bad words.
     #[command(after_long_help = EXPLAIN_EXAMPLES)]
     Explain(Box<explain::ExplainArgs>),
-    /// Say what becomes of the objects of an ingress-nginx: what works, what differs, what to change
+    /// Say what becomes of the objects of an ingress-nginx: what works, differs, is to be changed
     ///
     /// Reads manifests without a network, such as what kubectl says of a cluster, and judges each
     /// object by what `serve` would make of it. Nothing is changed. Secrets are not shown.
@@ -73,7 +73,7 @@ pub enum Command {
 }
 
 const MIGRATE_EXAMPLES: &str = "Examples:
-  kubectl get ingress,ingressclass,service,configmap,deployment,daemonset,hpa,pdb -A -o yaml > all.yaml
+  kubectl get ingress,ingressclass,svc,configmap,deployment,daemonset,hpa,pdb -A -o yaml > all.yaml
   ringway migrate all.yaml
   ringway migrate --output moving --access-log access.log all.yaml
   ringway migrate --format html deploy/examples -- --ingress-class=ringway > report.html";

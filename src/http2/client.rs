@@ -275,8 +275,8 @@ pub enum Answer {
 
 /// Appends the head of a response to `request`, or of an informational one.
 ///
-/// `follows`: behind the head, on its stream. A body whose length was not said is chunked, and so is
-/// every gRPC message, because its status comes in trailers.
+/// `follows`: behind the head, on its stream. A body whose length was not said is chunked, and so
+/// is every gRPC message, because its status comes in trailers.
 ///
 /// # Errors
 /// The backend's fault; nothing was appended.

@@ -37,8 +37,8 @@ fn sums(facts: &Facts<'_>, limit: u64, unit: &str) -> (Verdict, String) {
     };
     let sum = |pods: u32| limit.saturating_mul(u64::from(pods));
     let text = format!(
-        " All pods together: {before} × {limit} = {} {unit} with ingress-nginx, {after} × {limit} = \
-         {} with Ringway; while both serve, up to {}.",
+        " All pods together: {before} × {limit} = {} {unit} with ingress-nginx, {after} × {limit} \
+         = {} with Ringway; while both serve, up to {}.",
         sum(before),
         sum(after),
         sum(before.saturating_add(after)),

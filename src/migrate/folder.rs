@@ -95,12 +95,13 @@ fn cutover(report: &Report, options: &LowerOptions, controller: Option<&Controll
          work stay with it: give them a class of their own before step 5.\n   \
          *Way back:* the objects as they were in what was read.\n\
          2. **Install beside it.** Put your image into `values.yaml`, then\n   \
-         `helm install ringway deploy/chart/ringway --namespace ringway --create-namespace --values \
-         values.yaml`.\n   It serves class `{class}` at an address of its own and writes no status. \
+         `helm install ringway deploy/chart/ringway --namespace ringway --create-namespace \
+         --values values.yaml`.\n   It serves class `{class}` at an address of its own and writes \
+         no status. \
          Limits of clients count in each controller by itself.\n   \
          *Way back:* `helm uninstall ringway --namespace ringway`; nobody noticed.\n\
-         3. **Compare.** `sh verify.sh OLD NEW` with both addresses: every host and path, status and \
-         redirects. What is told as different stands in `report.md`, or is a fault to report.\n   \
+         3. **Compare.** `sh verify.sh OLD NEW` with both addresses: every host and path, status \
+         and redirects. What is told as different stands in `report.md`, or is a fault to report.\n   \
          *Way back:* none is needed.\n\
          4. **Move clients.** Lower the TTL of the DNS records a day before; then move one host, \
          watch its errors, move the rest. external-dns: it follows the status of Ingresses, so \
@@ -113,7 +114,8 @@ fn cutover(report: &Report, options: &LowerOptions, controller: Option<&Controll
          *Way back:* scale it up again, and DNS as above.\n\
          6. **Remove.** Before its release goes, upgrade Ringway with \
          `controller.ingressClassResource.enabled=true`: the IngressClass goes with that release. \
-         Its admission webhook goes with it, too (`kubectl get validatingwebhookconfigurations`).\n   \
+         Its admission webhook goes with it, too (`kubectl get \
+         validatingwebhookconfigurations`).\n   \
          *Way back:* install it again from its own values.\n"
     )
 }

@@ -323,7 +323,8 @@ mod tests {
                 .collect();
             let host = if host.is_empty() { String::new() } else { format!("host: {host:?}, ") };
             text += &format!(
-                "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n  \
+                "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n\
+                 \u{20} \
                  creationTimestamp: \"2020-01-01T00:00:{nth:02}Z\"\n  annotations:\n    a: b\n\
                  {annotations}spec:\n  rules:\n  - {{{host}http: {{paths: [\n{}      ]}}}}\n",
                 paths.replace("- {", "{").replace("}}}\n", "}}},\n"),

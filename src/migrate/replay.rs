@@ -140,7 +140,7 @@ impl Replay {
         let of = |host: &str| (host.to_owned(), self.compare(host, &path, line.upstream));
         let (host, said) = match line.host {
             "" | "-" => {
-                // Those that lead where it went; that one of them differs says nothing of the others.
+                // Those that lead where it went; that one differs says nothing of the others.
                 let hosts = self.hosts_of.get(line.upstream).into_iter().flatten();
                 let all = hosts.map(|host| of(host)).filter(|(_, said)| *said != Said::Elsewhere);
                 let all: Vec<_> = all.collect();

@@ -337,9 +337,9 @@ fn requests_that_go_elsewhere_are_told_once() {
 
 #[test]
 fn the_folder_has_values_changes_and_a_script() {
-    let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: c, namespace: n, annotations: \
-                   {example.com/lb: nlb}}\nspec: {type: LoadBalancer, externalTrafficPolicy: Local, \
-                   ports: [{name: http, port: 80}]}\n";
+    let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: c, namespace: n, \
+                   annotations: {example.com/lb: nlb}}\nspec: {type: LoadBalancer, \
+                   externalTrafficPolicy: Local, ports: [{name: http, port: 80}]}\n";
     let maps = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: fields, namespace: n}\n\
                 data: {X-Frame-Options: DENY}\n---\napiVersion: v1\nkind: ConfigMap\n\
                 metadata: {name: secret, namespace: n}\ndata: {X-Api-Key: c2VjcmV0}\n---\n\

@@ -1,5 +1,5 @@
 //! The chart's values for a Ringway that serves beside an ingress-nginx as that one is set up. What
-//! could harm the other while both run (its class, its ports, the status of Ingresses) is left to it.
+//! could harm the other while both run (its class, ports, the status of Ingresses) is left to it.
 
 use serde_json::{Map, Value, json};
 

@@ -38,7 +38,9 @@ say() { # ADDRESS SCHEME HOST PATH
     curl -gsk --path-as-is --max-time 20 -o /dev/null -D - "$@" \
         --connect-to "$host:$usual:${at%%:*}:$(port "$at" "$scheme")" "$scheme://$host$path" |
         tr -d '\r' | awk 'NR == 1 { print "status: " $2 }
-            tolower($1) ~ /^(location|content-type|www-authenticate):$/ { $1 = tolower($1); print }' |
+            tolower($1) ~ /^(location|content-type|www-authenticate):$/ {
+                $1 = tolower($1); print
+            }' |
         sort
 }
 

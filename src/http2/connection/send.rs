@@ -185,7 +185,7 @@ impl Connection {
         Poll::Ready(Ok(count))
     }
 
-    /// Behind a frame of `id`, which `rest` follows of what it has: the next one that waits is next.
+    /// Behind a frame of `id`, which `rest` follows of what it has: another one that waits is next.
     fn pass_turn(&mut self, id: u32, rest: Follows) {
         if self.turn.front() == Some(&id) {
             self.turn.pop_front();

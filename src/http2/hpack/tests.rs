@@ -428,7 +428,8 @@ proptest! {
         let mut result = Ok(());
         let last = cuts.len() - 1;
         for (at, to) in cuts.into_iter().enumerate() {
-            result = result.and_then(|()| split.decode(&octets[from..to], follows(at == last), &mut list));
+            let (part, follows) = (&octets[from..to], follows(at == last));
+            result = result.and_then(|()| split.decode(part, follows, &mut list));
             from = to;
         }
         let is_ok = result.is_ok();

@@ -33,8 +33,8 @@ use crate::table::plan::ResponsePlan;
 use crate::table::{Match, Route, TableRule};
 use crate::telemetry::{Counter, ExchangeRecord};
 
-/// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`; with it
-/// the connection served so many.
+/// Serves the request whose head is parsed in `scratch` and stands at the front of `buffer`; with
+/// it the connection served so many.
 pub async fn run(
     core: &Rc<Core>,
     downstream: &Downstream,
