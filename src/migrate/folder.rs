@@ -101,8 +101,8 @@ fn cutover(report: &Report, options: &LowerOptions, controller: Option<&Controll
          Limits of clients count in each controller by itself.\n   \
          *Way back:* `helm uninstall ringway --namespace ringway`; nobody noticed.\n\
          3. **Compare.** `sh verify.sh OLD NEW` with both addresses: every host and path, status \
-         and redirects. What is told as different stands in `report.md`, or is a fault to report.\n   \
-         *Way back:* none is needed.\n\
+         and redirects. What is told as different stands in `report.md`, or is a fault to \
+         report.\n   *Way back:* none is needed.\n\
          4. **Move clients.** Lower the TTL of the DNS records a day before; then move one host, \
          watch its errors, move the rest. external-dns: it follows the status of Ingresses, so \
          stop that of ingress-nginx first (`--update-status=false`), then set \

@@ -669,4 +669,13 @@ spec:
         remedy: "Name a host in one of both.",
         example: Elsewhere("An Ingress and an HTTPRoute for one host, at a port of both."),
     },
+    Page {
+        code: 1631,
+        word: "Accepted",
+        severities: ERROR,
+        title: "A part of a policy has no effect",
+        meaning: "The rest of it counts, so that its condition holds; the message names the part.",
+        remedy: "Correct or remove what the message names.",
+        example: Elsewhere("A BackendTLSPolicy with two targetRefs, one of which is no Service."),
+    },
 ];

@@ -129,7 +129,7 @@ fn check_what_is_served(proxy: &Proxy, port: u16) {
     let hosts = view(proxy, "hosts");
     let secret = json!("Secret default/shop-tls");
     check_row(&hosts, "host", "shop.example", &json!({"routes": 2, "certificate": secret}));
-    let entry_points = json!([format!("http://0.0.0.0:{port}")]);
+    let entry_points = json!([format!("http://127.0.0.1:{port}")]);
     let routes = view(proxy, "routes?host=api.example");
     check_row(
         &routes,
