@@ -44,7 +44,7 @@ macro_rules! reason {
 pub(crate) use reason;
 
 impl Reason {
-    /// For [`reason`] alone, which calls it while compiling.
+    /// For the macro `reason` alone, which calls it while compiling.
     ///
     /// # Panics
     /// The table does not have the word.

@@ -13,12 +13,12 @@ static ROWS: LazyLock<BTreeMap<&'static str, &'static Row>> = LazyLock::new(|| {
     GROUPS.iter().flat_map(|group| group.rows).map(|row| (row.name, row)).collect()
 });
 
-/// The annotation of this name, which is without [`DIALECT`].
+/// The annotation of this name, which is without `DIALECT`.
 pub(super) fn find(name: &str) -> Option<&'static Row> {
     ROWS.get(name).copied()
 }
 
-/// The annotation that `name`, which is without [`DIALECT`], is or is a slip of.
+/// The annotation that `name`, which is without `DIALECT`, is or is a slip of.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
     slip::nearest(name, ROWS.keys().copied())
@@ -27,7 +27,7 @@ pub fn nearest(name: &str) -> Option<&'static str> {
 /// What the names of guards begin with. An unknown name that does, too, is taken for one.
 const GUARD_PREFIXES: &[&str] = &["auth-", "limit-"];
 
-/// Whether an unknown `name`, which is without [`DIALECT`], may be that of a guard.
+/// Whether an unknown `name`, which is without `DIALECT`, may be that of a guard.
 pub(super) fn may_be_guard(name: &str) -> bool {
     GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
