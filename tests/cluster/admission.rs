@@ -126,7 +126,9 @@ fn checked(world: &World, object: &Value) -> Vec<String> {
         object["metadata"]["name"].as_str().expect("name")
     );
     let texts = output.lines().filter_map(|line| line.split_once(&of_object));
-    texts.map(|(_, text)| text.to_owned()).collect()
+    // Whoever is refused gets the words without their code.
+    let words = |text: &str| text.rsplit_once(" [RW").map_or(text, |(words, _)| words).to_owned();
+    texts.map(|(_, text)| words(text)).collect()
 }
 
 fn what_is_wrong_is_refused_in_the_words_of_check() {
