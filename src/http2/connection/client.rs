@@ -32,11 +32,11 @@ impl Connection {
         client
     }
 
-    /// Streams that the backend takes at a time from now on; 0 until its SETTINGS came, and when it
-    /// wants no more.
+    /// Streams that the backend takes at a time from now on; 0 until its SETTINGS came, when it
+    /// wants no more, and while it does not read what was sent.
     #[must_use]
     pub fn streams_allowed(&self) -> u32 {
-        let is_open = self.phase == Phase::Open && !self.is_spent();
+        let is_open = self.phase == Phase::Open && !self.is_spent() && !self.is_unread();
         if is_open { self.streams_max } else { 0 }
     }
 
@@ -54,6 +54,12 @@ impl Connection {
         matches!(self.drain, Drain::Leaving)
     }
 
+    /// Whether so much is unsent that the backend cannot be reading.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        self.out.len() >= HTTP2_UPSTREAM_UNSENT_BYTES_MAX
+    }
+
     /// Opens a stream with the head of a request, which the rest of it `follows`. Gives the stream.
     /// That the backend takes one more is up to the caller.
     ///
@@ -65,7 +71,7 @@ impl Connection {
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
         follows: Follows,
     ) -> Result<u32, Closed> {
-        if self.is_spent() || self.out.len() >= HTTP2_UPSTREAM_UNSENT_BYTES_MAX {
+        if self.is_spent() || self.is_unread() {
             return Err(Closed);
         }
         let id = if self.last == 0 { 1 } else { self.last.saturating_add(2) };

@@ -35,7 +35,7 @@ pub struct UpstreamCarrier {
     reader: RefCell<RequestReader>,
     /// Of the request.
     kind: Cell<RequestKind>,
-    /// The backend wanted no more streams when it was to be opened.
+    /// The backend wanted no more streams when it was to be opened, or did not read.
     is_late: Cell<bool>,
     /// Waits until it is open.
     unopened: Cell<Option<Waker>>,
@@ -49,7 +49,8 @@ impl UpstreamCarrier {
         self.kind.set(RequestKind { is_head: target.method == b"HEAD" });
         let opened = self.slot.codec().with(|connection| {
             let opened = connection.open(target, reader.fields(text), follows);
-            opened.inspect_err(|_| self.is_late.set(connection.is_leaving()))
+            let is_late = connection.is_leaving() || connection.is_unread();
+            opened.inspect_err(|_| self.is_late.set(is_late))
         });
         self.id.set(opened.map_err(closed)?);
         self.wake_unopened();

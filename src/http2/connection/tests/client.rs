@@ -562,6 +562,22 @@ fn streams_and_windows_follow_the_settings() {
     assert!(!pair.client.is_spent(), "it may allow some again");
 }
 
+#[test]
+fn a_backend_that_does_not_read_gets_no_more_streams() {
+    let mut pair = Pair::new();
+    let value = [b'a'; 8_000];
+    let mut opened = 0;
+    while pair.client.streams_allowed() > 0 {
+        let fields = std::iter::once((&b"x-long"[..], &value[..]));
+        assert!(pair.client.open(TARGET, fields, Nothing).is_ok());
+        opened += 1;
+    }
+    assert!(pair.client.is_unread() && !pair.client.is_spent(), "after {opened}");
+    assert!(pair.client.open(TARGET, nothing(), Nothing).is_err(), "whoever does not ask first");
+    assert!(!pair.client.take_output().is_empty());
+    assert!(pair.client.streams_allowed() > 0, "it reads again");
+}
+
 fn response(pair: &mut Pair) -> u32 {
     let id = pair.open(Nothing);
     pair.send(&head(id, "200", 0));
