@@ -532,6 +532,14 @@ fn after_steps(script: &Script, said: Said) -> Option<Answer<'_>> {
 }
 
 impl Raised {
+    /// The gates of those places of which it is so.
+    #[must_use]
+    pub fn of<const N: usize>(places: [(Place, bool); N]) -> Self {
+        // PERF: a jump for each would be foretold wrong now and then; a shift never is.
+        let bit = |(place, is_raised): (Place, bool)| u32::from(is_raised) << place.rank();
+        Self(places.into_iter().fold(0, |bits, raised| bits | bit(raised)))
+    }
+
     /// Raises the gate of `place`.
     pub fn raise(&mut self, place: Place) {
         self.0 |= 1 << place.rank();

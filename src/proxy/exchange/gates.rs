@@ -30,6 +30,16 @@ pub(super) enum Held<'t> {
     Inquiring(Walk<'t>, Inquiry<'t>),
 }
 
+/// Whose a request is for some limits.
+enum Whose {
+    /// They do not concern it.
+    Nobodys,
+    /// This client's.
+    Of(Asker),
+    /// The key is missing because too much was searched for it: nobody may pass.
+    Unknown,
+}
+
 /// What nginx answers where a rewrite leads to a whole URI.
 const FOUND: u16 = 302;
 
@@ -117,8 +127,7 @@ impl<'a> Exchange<'a> {
         let has_demands = table.0.demands_certificates(listener.id);
         let was_asked = self.downstream.client_auth != ClientAuthId::default();
         let is_told_apart = has_demands || was_asked || table.0.has_sections(listener.id);
-        let mut raised = Raised::default();
-        for (place, is_raised) in [
+        let raised = Raised::of([
             (Place::Listener, matched.is_none() && !table.0.has_listener(listener.id)),
             (Place::Blocked, table.0.downstream.blocked.is_some()),
             (Place::Certificate, self.certificate_refusal().is_some()),
@@ -126,11 +135,7 @@ impl<'a> Exchange<'a> {
             (Place::Spelling, head.has_lax_reading),
             (Place::Misdirected, is_tls && is_told_apart),
             (Place::ClearText, !is_tls && has_demands),
-        ] {
-            if is_raised {
-                raised.raise(place);
-            }
-        }
+        ]);
         let body_bytes = match head.body {
             BodyLength::Known(length) => Some(length),
             BodyLength::None | BodyLength::Chunked | BodyLength::UntilClose => None,
@@ -207,7 +212,11 @@ impl<'a> Exchange<'a> {
     }
 
     fn is_within_rate(&self, limits: &ClientLimits) -> bool {
-        let Some(client) = self.asker(limits) else { return self.may_go_uncounted() };
+        let client = match self.whose(limits) {
+            Whose::Of(client) => client,
+            Whose::Nobodys => return true,
+            Whose::Unknown => return false,
+        };
         let core = self.core;
         let Judged { verdict, evictions } = core.quotas.count(limits, &client, core.now());
         core.telemetry.add(Counter::ClientLimitEvictions, evictions);
@@ -217,7 +226,11 @@ impl<'a> Exchange<'a> {
     /// Whether the request may be under way beside the others of its client; if so it is, until the
     /// exchange is over.
     fn has_room(&self, limits: &ClientLimits) -> bool {
-        let Some(client) = self.asker(limits) else { return self.may_go_uncounted() };
+        let client = match self.whose(limits) {
+            Whose::Of(client) => client,
+            Whose::Nobodys => return true,
+            Whose::Unknown => return false,
+        };
         let core = self.core;
         let Judged { verdict, evictions } = core.quotas.hold(limits, &client);
         core.telemetry.add(Counter::ClientLimitEvictions, evictions);
@@ -233,16 +246,12 @@ impl<'a> Exchange<'a> {
         self.holds.set(holds);
     }
 
-    /// A key that is missing because too much was searched lets nobody past.
-    fn may_go_uncounted(&self) -> bool {
-        !self.scratch.script.has_searched_all()
-    }
-
-    /// Whose request it is for these limits; `None`: they do not concern it.
-    fn asker(&self, limits: &ClientLimits) -> Option<Asker> {
+    /// Whose request it is for these limits.
+    fn whose(&self, limits: &ClientLimits) -> Whose {
         let client = self.client().ip();
         match &limits.key {
-            LimitKey::Address => (!limits.exempt.contains(client)).then(|| client.into()),
+            LimitKey::Address if limits.exempt.contains(client) => Whose::Nobodys,
+            LimitKey::Address => Whose::Of(client.into()),
             LimitKey::Text(text) => {
                 let mut value = Vec::new();
                 let request = self.request();
@@ -253,7 +262,11 @@ impl<'a> Exchange<'a> {
                     let known = Known { request, request_id: b"", origin: None, backend: None };
                     self.scratch.script.put(text, &known, &mut value);
                 }
-                (!value.is_empty()).then(|| Asker::Text(value.into()))
+                match value.is_empty() {
+                    false => Whose::Of(Asker::Text(value.into())),
+                    true if self.scratch.script.has_searched_all() => Whose::Unknown,
+                    true => Whose::Nobodys,
+                }
             }
         }
     }
