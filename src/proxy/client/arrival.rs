@@ -74,7 +74,7 @@ pub fn serve<P: Future<Output = After> + 'static>(
     let Arrived { admitted, socket, peer, listener } = arrived;
     let core = Rc::clone(&admitted.0);
     let preparation = if listener.scheme == Scheme::Http && !is_introduced(&core, peer) {
-        let downstream = Downstream::new(Transport::Plain(socket), peer, listener);
+        let downstream = Downstream::new(socket.into(), peer, listener);
         let downstream = Rc::new(downstream);
         Preparation::Done(Prepared { downstream, first: None, protocol: None })
     } else {
@@ -123,7 +123,7 @@ async fn prepare(
     let core = &core;
     let Introduced { peer, listener, first } = introduced(core, &socket, peer, listener).await?;
     if listener.scheme == Scheme::Http {
-        let downstream = Rc::new(Downstream::new(Transport::Plain(socket), peer, listener));
+        let downstream = Rc::new(Downstream::new(socket.into(), peer, listener));
         return Some(Prepared { downstream, first, protocol: None });
     }
     let secured = tls::accept(core, socket, peer, &listener, first).await?;

@@ -37,6 +37,6 @@ pub async fn serve(admitted: Admitted, socket: Stream, peer: SocketAddr, at: Ent
         towards: Towards::AsItIs,
         policy,
     };
-    let stream = Transport::Plain(socket);
+    let stream = Transport::from(socket);
     passthrough::relay(core, Client { stream, peer, first }, backend, terms).await;
 }

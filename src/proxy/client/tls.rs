@@ -111,7 +111,7 @@ pub async fn accept(
             None
         }
         Choice::Pass(backend, introduces) => {
-            let stream = Transport::Plain(socket);
+            let stream = Transport::from(socket);
             let client = passthrough::Client { stream, peer, first };
             let terms = terms(core, introduces, Towards::AsItIs);
             passthrough::relay(core, client, backend, terms).await;

@@ -3,8 +3,9 @@
 #![expect(unsafe_code, reason = "pin projection of a one-field wrapper")]
 
 use std::any::Any;
+use std::future::{Future as _, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -48,8 +49,11 @@ where
 }
 
 /// Waits. Resolution: 1 ms.
+///
+/// PERF: the timer has memory of its own. It is aligned to 128 octets, as each future around it
+/// would have to be, so that the states of the futures of a request lay on as many cache lines.
 pub async fn sleep(duration: Duration) {
-    monoio::time::sleep(duration).await;
+    Box::pin(monoio::time::sleep(duration)).await;
 }
 
 /// Waits for `future` at most `duration`; the future is dropped then, so what it used must not be
@@ -58,5 +62,10 @@ pub async fn sleep(duration: Duration) {
 /// # Errors
 /// `None` when the time is over.
 pub async fn within<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
-    monoio::time::timeout(duration, future).await.ok()
+    let (mut future, mut time) = (pin!(future), Box::pin(monoio::time::sleep(duration)));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => time.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }

@@ -64,7 +64,7 @@ pub async fn dial(
 ) -> Result<Transport, Failure> {
     let began = recent_millis();
     let socket = connect(upstreams, address, time).await?;
-    let Some(tls) = wire.tls() else { return Ok(Transport::Plain(socket)) };
+    let Some(tls) = wire.tls() else { return Ok(socket.into()) };
     let spent = Duration::from_millis(recent_millis().saturating_sub(began));
     let session = tls.session(address.ip()).or(Err(Failure::Tls))?;
     let stream = TlsStream::new(socket, session, Buffer::unallocated());
@@ -121,7 +121,7 @@ pub async fn connect_plainly(
     address: SocketAddr,
     time: Duration,
 ) -> Result<Transport, Failure> {
-    connect(upstreams, address, time).await.map(Transport::Plain)
+    connect(upstreams, address, time).await.map(Transport::from)
 }
 
 async fn connect(

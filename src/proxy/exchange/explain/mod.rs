@@ -82,7 +82,7 @@ fn arrive(
     };
     let peer = SocketAddr::new(question.client, 0);
     let facts = Rc::new(ListenerFacts::new(id, entry_point));
-    let mut downstream = Downstream::new(Transport::Plain(stream), peer, facts);
+    let mut downstream = Downstream::new(stream.into(), peer, facts);
     if question.scheme != Scheme::Https {
         return Some(downstream);
     }
