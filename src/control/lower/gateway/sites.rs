@@ -207,16 +207,39 @@ fn join_names(listener: &mut Listener, ingress: &Listener) {
     let mut is_gateways = HostMap::default();
     ingress.hosts.iter().for_each(|host| is_gateways.insert(&host.pattern, false));
     listener.hosts.iter().for_each(|host| is_gateways.insert(&host.pattern, true));
-    let is_theirs = |name: &&Arc<ServerName>| {
+    let is_theirs = |name: &Arc<ServerName>| {
         !matches!(name.action, TlsAction::Terminate(_))
             || is_gateways.covering(&name.pattern) != Some(&true)
     };
-    let theirs: Vec<_> = ingress.server_names.iter().filter(is_theirs).cloned().collect();
+    let (mut theirs, dropped): (Vec<_>, Vec<_>) =
+        ingress.server_names.iter().cloned().partition(is_theirs);
+    if !dropped.is_empty() {
+        theirs.extend(kept(ingress, listener, &dropped));
+    }
     let pinned = pinned(listener, &theirs);
     let names: BTreeSet<_> = theirs.iter().map(|name| &name.pattern).collect();
     listener.server_names.retain(|name| !names.contains(&name.pattern));
     listener.server_names.extend(pinned);
     listener.server_names.extend(theirs);
+}
+
+/// Names of their own for hosts of Ingresses that have theirs by one that is dropped.
+fn kept(
+    ingress: &Listener,
+    listener: &Listener,
+    dropped: &[Arc<ServerName>],
+) -> Vec<Arc<ServerName>> {
+    let mut owners = HostMap::default();
+    ingress.server_names.iter().for_each(|name| owners.insert(&name.pattern, name));
+    let dropped: BTreeSet<_> = dropped.iter().map(|name| &name.pattern).collect();
+    let taken: BTreeSet<_> = listener.server_names.iter().map(|name| &name.pattern).collect();
+    let keep = |host: &Arc<Host>| {
+        let owner = owners.covering(&host.pattern)?;
+        let is_kept = dropped.contains(&owner.pattern) && !taken.contains(&host.pattern);
+        let name = ServerName { pattern: host.pattern.clone(), ..ServerName::clone(owner) };
+        is_kept.then(|| Arc::new(name))
+    };
+    ingress.hosts.iter().filter_map(keep).collect()
 }
 
 /// Names of their own for hosts of Gateways that a wider name of Ingresses would lead elsewhere.

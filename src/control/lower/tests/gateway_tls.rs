@@ -325,13 +325,16 @@ fn names_of_ingresses_are_no_way_round_a_gateway() {
     let at = EntryPoint { scheme: Scheme::Https, ..EntryPoint::clear_text(443) };
     let options = LowerOptions { entry_points: vec![at], ..options() };
     let secret = route("r", "hostnames: [secret.x.example, '*.deep.example']");
+    // Whether the host of the Ingress has a certificate of the Ingress.
     let rows = [
-        ("secret.x.example", "other.example"),
-        ("'*.x.example'", "other.example"),
-        ("'*.x.example'", "'*.x.example'"),
-        ("'*.deep.example'", "other.example"),
+        ("secret.x.example", "other.example", false),
+        ("'*.x.example'", "other.example", false),
+        ("'*.x.example'", "other.x.example", true),
+        ("'*.x.example'", "'*.x.example'", true),
+        ("'*.deep.example'", "other.example", false),
+        ("'*.deep.example'", "a.deep.example", true),
     ];
-    for (name, host) in rows {
+    for (name, host, is_kept) in rows {
         let ingress = format!(
             "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\n\
              metadata: {{name: i, namespace: shop}}\n\
@@ -354,6 +357,10 @@ fn names_of_ingresses_are_no_way_round_a_gateway() {
         }
         let exact = listener.server_names.iter();
         let exact = exact.filter(|n| n.pattern.to_string() == "secret.x.example").count();
+        // What else is below a name that is the Gateway's keeps its certificate.
+        let own = host.trim_matches('\'');
+        let own = listener.server_names.iter().find(|n| n.pattern.to_string() == own);
+        assert_eq!(own.is_some_and(|name| name.section.is_none()), is_kept, "{name} {host}");
         // Of its own only where a wildcard is rightly that of the Ingress.
         assert_eq!(exact, usize::from(name == host), "{name} {host}");
     }
