@@ -231,7 +231,7 @@ fn services_of_gateways_are_kept_as_they_are_made() {
     // A field that we do not write is somebody's own, and a write that changes nothing is none.
     let note = json!({ "metadata": { "annotations": { "example.com/note": "kept" } } });
     objects.merge("Service", SERVICE, note);
-    pause(Duration::from_secs(12));
+    pause(Duration::from_secs(26));
     let note = json!("kept");
     assert!(shows("Service", SERVICE, "/metadata/annotations/example.com~1note", &note));
     assert!(made());

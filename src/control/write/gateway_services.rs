@@ -4,6 +4,8 @@
 //! A Service chooses pods of its own namespace alone; so these have no selector, and EndpointSlices
 //! of ours beside them. Both belong to the Gateway (`ownerReferences`) and go with it.
 
+mod memory;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -21,12 +23,12 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::addresses::{Addresses, Replicas, of_service, told_watch};
 use super::applied::FIELD_MANAGER;
 use super::lease::Leadership;
-use super::rights::{Right, Rights};
+use super::rights::{Deed, Right, Rights};
 use crate::control::calls::{CallError, call, jitter};
 use crate::control::conditions::{Carrier, GatewayService};
 use crate::control::gateway_api::reference::GROUP;
@@ -36,6 +38,9 @@ use crate::limits::{
     SERVICE_NAME_BYTES_MAX,
 };
 use crate::model::{Kind, ObjectRef};
+use memory::{AllApplied, Applied, Present, Seen, Versions, version};
+
+pub(super) use memory::want;
 
 /// How Services of Gateways are made.
 #[derive(Debug, Clone)]
@@ -56,37 +61,6 @@ const INSTALLATION: &str = "ringway.dev/installation";
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const SLICE_MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
-/// `metadata.resourceVersion` by Service and slice.
-type Versions = BTreeMap<ObjectRef, Option<String>>;
-
-/// What was applied for a Gateway.
-struct Applied {
-    service: ObjectRef,
-    objects: Vec<Value>,
-    /// As the API server said them.
-    versions: Versions,
-    at: Instant,
-}
-
-impl Applied {
-    /// Whether nobody changed what is `present`. Who changes something again and again is answered
-    /// as often as our pods are looked up.
-    fn is_intact(&self, present: &Present) -> bool {
-        let is_same = |(object, version): (&ObjectRef, _)| {
-            (object.kind == Kind::EndpointSlice && !present.has_slices)
-                || present.versions.get(object) == Some(version)
-        };
-        self.at.elapsed() < GATEWAY_SERVICES_REFRESH || self.versions.iter().all(is_same)
-    }
-}
-
-/// What is there with our labels.
-struct Present {
-    versions: Versions,
-    /// Slices are known.
-    has_slices: bool,
-}
-
 /// What makes them.
 pub(super) struct Maker<'a> {
     pub client: &'a kube::Client,
@@ -106,54 +80,40 @@ impl Maker<'_> {
     ) -> Infallible {
         let all: Api<Service> = Api::all(self.client.clone());
         let labels = self.labels();
-        let mut applied: BTreeMap<ObjectRef, Applied> = BTreeMap::new();
+        let mut applied = AllApplied::new();
         loop {
             let config = watcher::Config::default().labels(&labels);
             let mut events = pin!(watcher(all.clone(), config).default_backoff());
-            let (mut there, mut listed) = (BTreeMap::new(), BTreeMap::new());
-            let mut is_listed = false;
+            let (mut seen, mut next) = (Seen::default(), tokio::time::Instant::now());
             loop {
-                let mut pause = GATEWAY_SERVICES_REFRESH;
-                if is_listed {
-                    tell(&there, found);
-                    // Nothing that others wait for is held while we wait.
-                    let now = wanted.borrow_and_update().clone();
-                    let leadership = *leading.borrow_and_update();
-                    match leadership {
-                        Leadership::Held => {
-                            pause = self.round(&now, &there, &mut applied, &leading).await;
-                        }
-                        Leadership::NotHeld => applied.clear(),
-                    }
-                }
-                tokio::select! {
+                let is_due = tokio::select! {
                     event = events.next() => {
                         let Some(event) = event else { break };
-                        match told_watch(self.rights, Right::GatewayServices, "", event) {
-                            Some(watcher::Event::Init) => listed = BTreeMap::new(),
-                            Some(watcher::Event::InitApply(service)) => {
-                                listed.insert(reference(&service), service);
-                            }
-                            Some(watcher::Event::InitDone) => {
-                                there = std::mem::take(&mut listed);
-                                is_listed = true;
-                            }
-                            Some(watcher::Event::Apply(service)) => {
-                                there.insert(reference(&service), service);
-                            }
-                            Some(watcher::Event::Delete(service)) => {
-                                let service = reference(&service);
-                                let is_other = |made: &mut Applied| made.service != service;
-                                applied.retain(|_, made| is_other(made));
-                                there.remove(&service);
-                            }
-                            None => {}
-                        }
+                        let right = Right::GatewayServices(Deed::Watch);
+                        seen.take(told_watch(self.rights, right, "", event), &mut applied)
                     }
-                    Ok(()) = wanted.changed() => {}
-                    Ok(()) = leading.changed() => {}
-                    () = sleep(jitter(pause)) => {}
+                    Ok(()) = wanted.changed() => true,
+                    Ok(()) = leading.changed() => true,
+                    () = sleep_until(next), if seen.is_listed => true,
+                };
+                if !seen.is_listed {
+                    continue;
                 }
+                tell(&seen.there, found);
+                if !is_due {
+                    continue;
+                }
+                // Nothing that others wait for is held while we wait.
+                let now = wanted.borrow_and_update().clone();
+                let leadership = *leading.borrow_and_update();
+                let pause = match leadership {
+                    Leadership::Held => self.round(&now, &seen.there, &mut applied, &leading).await,
+                    Leadership::NotHeld => {
+                        applied.clear();
+                        GATEWAY_SERVICES_REFRESH
+                    }
+                };
+                next = tokio::time::Instant::now() + jitter(pause);
             }
             sleep(jitter(LEASE_RETRY)).await;
         }
@@ -173,7 +133,8 @@ impl Maker<'_> {
         let all: Api<PartialObjectMeta<EndpointSlice>> = Api::all(self.client.clone());
         let ours = ListParams::default().labels(&self.labels());
         let listed: Result<_, CallError> = call(API_CALL_TIMEOUT, all.list(&ours)).await;
-        let listed = self.rights.noted(Right::GatewayServices, "", listed).ok();
+        let right = Right::GatewayServices(Deed::List);
+        let listed = self.rights.noted(right, "", listed).ok();
         let has_slices = listed.is_some();
         let services = there.values().map(|service| version(Kind::Service, &service.metadata));
         let slices = listed.iter().flat_map(|list| &list.items);
@@ -186,7 +147,7 @@ impl Maker<'_> {
         &self,
         wanted: &Wanted,
         there: &BTreeMap<ObjectRef, Service>,
-        applied: &mut BTreeMap<ObjectRef, Applied>,
+        applied: &mut AllApplied,
         leading: &watch::Receiver<Leadership>,
     ) -> std::time::Duration {
         let pods = match wanted.values().any(Option::is_some) {
@@ -201,7 +162,7 @@ impl Maker<'_> {
                 }
             },
         };
-        let present = match applied.is_empty() {
+        let present = match applied.values().all(Applied::is_recent) {
             true => Present { versions: Versions::new(), has_slices: false },
             false => self.present(there).await,
         };
@@ -218,22 +179,23 @@ impl Maker<'_> {
             let made = Made { gateway, service, uid: &uid, pods: &pods };
             let objects = made.objects(self.services.type_, &self.installation());
             let ours = there.get(&name);
-            let is_good = |made: &Applied| made.objects == objects && made.is_intact(&present);
-            if applied.get(gateway).is_some_and(is_good) && ours.is_some() {
+            let stands = |made: &Applied| made.stands(&objects, ours, &present);
+            if applied.get(gateway).is_some_and(stands) {
                 continue;
             }
             let new = self.apply(&name, &objects, ours, &uid).await;
-            match self.rights.noted(Right::GatewayServices, "", new) {
-                Ok(versions) => {
-                    let at = Instant::now();
-                    let made = Applied { service: name, objects, versions, at };
-                    applied.insert(gateway.clone(), made);
-                }
+            let right = Right::GatewayServices(Deed::Apply);
+            let new = self.rights.noted(right, &name.namespace, new);
+            match &new {
+                Ok(_) => {}
                 Err(CallError::Refused(_)) => pause = KUBE_REFUSED_RETRY,
                 Err(error) => {
                     tracing::warn!(%gateway, service = %name, %error, "its Service is not made");
                 }
             }
+            let at = Instant::now();
+            let made = Applied { service: name, objects, versions: new.ok(), at };
+            applied.insert(gateway.clone(), made);
         }
         applied.retain(|gateway, _| wanted.get(gateway).is_some_and(Option::is_some));
         let others = there.iter().filter(|(service, _)| !kept.contains(*service));
@@ -262,7 +224,8 @@ impl Maker<'_> {
             let preconditions = Some(Preconditions { uid, resource_version });
             let how = DeleteParams { preconditions, ..DeleteParams::default() };
             let deleted = call(API_CALL_TIMEOUT, all.delete(&service.name, &how)).await;
-            let deleted = self.rights.noted(Right::GatewayServices, "", deleted);
+            let right = Right::GatewayServices(Deed::Delete);
+            let deleted = self.rights.noted(right, &service.namespace, deleted);
             if let Err(error @ (CallError::Failed(_) | CallError::Slow(_))) = deleted {
                 tracing::warn!(%service, %error, "a Service that no Gateway needs is not deleted");
             }
@@ -330,17 +293,6 @@ fn tell(there: &BTreeMap<ObjectRef, Service>, found: &watch::Sender<Found>) {
         *now = new;
         is_news
     });
-}
-
-fn reference(service: &Service) -> ObjectRef {
-    version(Kind::Service, &service.metadata).0
-}
-
-/// Which object it is, and in which version.
-fn version(kind: Kind, metadata: &ObjectMeta) -> (ObjectRef, Option<String>) {
-    let text = |text: &Option<String>| text.as_deref().unwrap_or_default().into();
-    let (namespace, name) = (text(&metadata.namespace), text(&metadata.name));
-    (ObjectRef { kind, namespace, name }, metadata.resource_version.clone())
 }
 
 /// Whether we made it for the Gateway of this `uid`, whatever somebody did with its labels.
@@ -492,6 +444,7 @@ fn digest(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::memory::reference;
     use super::*;
 
     #[test]

@@ -12,18 +12,28 @@ use crate::model::{Kind, Problem, Severity, reason};
 pub(super) enum Right {
     Lease,
     Status,
-    Conditions,
+    /// Of objects of the kind.
+    Conditions(Kind),
     Events,
-    GatewayServices,
+    GatewayServices(Deed),
     Service,
     Pods,
     Nodes,
 }
 
+/// What is done about Services of Gateways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Deed {
+    Watch,
+    List,
+    Apply,
+    Delete,
+}
+
 impl Right {
     /// To write the status of an object.
     pub(super) fn of_status(kind: Kind) -> Self {
-        if kind == Kind::Ingress { Self::Status } else { Self::Conditions }
+        if kind == Kind::Ingress { Self::Status } else { Self::Conditions(kind) }
     }
 
     /// What to bind, and what is not done without it.
@@ -38,7 +48,7 @@ impl Right {
                  (networking.k8s.io)",
                 "The status of Ingresses is not written",
             ),
-            Self::Conditions => (
+            Self::Conditions(_) => (
                 "patch the status of gateways, their classes, listeners, routes and policies \
                  (gateway.networking.k8s.io)",
                 "The status of Gateways and of what belongs to them is not written",
@@ -46,7 +56,7 @@ impl Right {
             Self::Events => {
                 ("create and patch events (events.k8s.io)", "Problems are not told by Events")
             }
-            Self::GatewayServices => (
+            Self::GatewayServices(_) => (
                 "list, watch, get, create, patch and delete services, and list, create and patch \
                  endpointslices (discovery.k8s.io)",
                 "The Services of --gateway-services are not made",
@@ -86,8 +96,9 @@ impl Right {
     }
 }
 
-/// By namespace; empty: all.
-type MissingRights = BTreeMap<(Right, Arc<str>), Arc<Problem>>;
+/// By what is to be bound, and namespace; empty: all. What was refused first of what one role is
+/// for, which only itself takes back: other calls that the role is for may be allowed all the time.
+type MissingRights = BTreeMap<(&'static str, Arc<str>), (Right, Arc<Problem>)>;
 
 /// What is missing now.
 #[derive(Debug, Default)]
@@ -98,24 +109,29 @@ pub(super) struct Rights {
 impl Rights {
     /// Rights that are missing now.
     pub(super) fn problems(&self) -> Vec<Arc<Problem>> {
-        self.missing().values().cloned().collect()
+        self.missing().values().map(|(_, problem)| Arc::clone(problem)).collect()
     }
 
     /// Says a missing right, once until it is there.
     fn refused(&self, right: Right, namespace: &str, said: &str) {
-        let key = (right, Arc::from(namespace));
+        let key = (right.words().0, Arc::from(namespace));
         let mut missing = self.missing();
         if missing.len() < MISSING_RIGHTS_MAX && !missing.contains_key(&key) {
             let problem = right.problem(namespace, said);
             tracing::warn!("{problem}");
-            missing.insert(key, Arc::new(problem));
+            missing.insert(key, (right, Arc::new(problem)));
         }
     }
 
     fn allowed(&self, right: Right, namespace: &str) {
         let mut missing = self.missing();
-        if !missing.is_empty() && missing.remove(&(right, Arc::from(namespace))).is_some() {
-            let (verbs, _) = right.words();
+        if missing.is_empty() {
+            return;
+        }
+        let (verbs, _) = right.words();
+        let key = (verbs, Arc::from(namespace));
+        if missing.get(&key).is_some_and(|(refused, _)| *refused == right) {
+            missing.remove(&key);
             tracing::info!(namespace, "the account may {verbs} now");
         }
     }
@@ -158,6 +174,16 @@ mod tests {
         state.allowed(Right::Status, "other");
         assert_eq!(state.problems().len(), 1);
         state.allowed(Right::Status, "shop");
+        assert!(state.problems().is_empty());
+        // Of what one role is for, some may be allowed: told once, and until that itself is.
+        let [gateway, route] = [Kind::Gateway, Kind::HTTPRoute].map(Right::of_status);
+        for _ in 0..2 {
+            state.refused(route, "shop", "no");
+            state.allowed(gateway, "shop");
+            state.refused(gateway, "shop", "no");
+            assert_eq!(state.problems().len(), 1);
+        }
+        state.allowed(route, "shop");
         assert!(state.problems().is_empty());
         for n in 0..MISSING_RIGHTS_MAX * 2 {
             state.refused(Right::Events, &format!("n{n}"), "no");

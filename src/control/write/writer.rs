@@ -14,17 +14,16 @@ use tokio::time::{sleep_until, timeout};
 
 use super::addresses::{AddressSource, Addresses, Replicas, follow};
 use super::events::{self, EventBook, Telling};
-use super::gateway_services::{Found, GatewayServices, Maker, Wanted};
+use super::gateway_services::{Found, GatewayServices, Maker, Wanted, want};
 use super::lease::{Candidate, Leadership};
 use super::rights::Right;
 use super::state::WriterState;
 use super::status::{self, StatusBook, Upkeep, Write};
 use crate::control::calls::{CallError, Next, alive};
-use crate::control::conditions::Content;
 use crate::control::observed::Observed;
 use crate::control::outcomes::{Outcome, Outcomes};
 use crate::limits::{FAREWELL_TIMEOUT, STATUS_WITHDRAWALS_IN_FLIGHT_MAX};
-use crate::model::{Kind, ObjectRef};
+use crate::model::ObjectRef;
 
 /// What the operator decides.
 #[derive(Debug, Clone)]
@@ -192,25 +191,8 @@ impl Writer {
     }
 
     fn want_services(&self, outcomes: &BTreeMap<ObjectRef, Outcome>) {
-        let gateways = outcomes.iter().filter(|(object, _)| object.kind == Kind::Gateway);
-        let service = |outcome: &Outcome| match outcome {
-            Outcome::Status(status) => match &status.content {
-                Content::Gateway { service, .. } => service.clone(),
-                _ => None,
-            },
-            Outcome::Served | Outcome::Withdrawn => None,
-        };
-        self.services.send_if_modified(|wanted| {
-            let mut is_news = false;
-            for (gateway, outcome) in gateways {
-                let old = match (service(outcome), self.observed.uid(gateway)) {
-                    (None, None) => wanted.remove(gateway),
-                    (new, _) => wanted.insert(gateway.clone(), new),
-                };
-                is_news |= old.as_ref() != wanted.get(gateway);
-            }
-            is_news
-        });
+        let is_there = |gateway: &ObjectRef| self.observed.uid(gateway).is_some();
+        self.services.send_if_modified(|wanted| want(wanted, outcomes, is_there));
     }
 
     /// Starts the status writes that are due, and says when the next one is.
