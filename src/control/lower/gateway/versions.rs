@@ -7,6 +7,7 @@
 use crate::control::conditions::Condition;
 use crate::control::gateway_api::reference::BUNDLE_VERSION;
 use crate::control::store::Store;
+use crate::limits::VALUE_SHOWN_CHARACTERS_MAX;
 use crate::model::{Kind, ObjectRef};
 
 /// The release whose kinds and fields are known, in whatever patch.
@@ -45,16 +46,30 @@ fn fault(definition: &str, version: Option<&str>) -> Option<String> {
         return None;
     }
     let says = match version {
-        Some(version) => format!("{definition} is of {version}"),
+        Some(version) => format!("{definition} is of {}", shown(version)),
         None => format!("{definition} does not say its release ({BUNDLE_VERSION})"),
     };
     let what = format!("What {RELEASE} of the Gateway API says of it holds");
     Some(format!("{says}. {what}; install the definitions of that release."))
 }
 
+/// Annotations may be long, and have any characters.
+fn shown(version: &str) -> String {
+    version.chars().filter(|char| !char.is_control()).take(VALUE_SHOWN_CHARACTERS_MAX).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_definition_says_is_shown_in_part() {
+        let version = format!("v1.5\n{}", "é".repeat(VALUE_SHOWN_CHARACTERS_MAX));
+        let said = fault("gateways.x", Some(&version)).expect("a fault");
+        let expected =
+            format!("gateways.x is of v1.5{}. ", "é".repeat(VALUE_SHOWN_CHARACTERS_MAX - 4));
+        assert!(said.starts_with(&expected), "{said}");
+    }
 
     #[test]
     fn a_definition_is_of_the_known_release_or_is_told() {
