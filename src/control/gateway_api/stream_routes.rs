@@ -62,3 +62,18 @@ pub struct StreamRule {
     #[serde(default)]
     pub backend_refs: Vec<WeightedReference>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// It would be read, and refused, for nothing.
+    #[test]
+    fn what_is_no_field_of_a_backend_is_passed_over() {
+        let backend = json!({"name": "web", "port": 80, "filters": [{"type": "RequestMirror"}]});
+        let rule: StreamRule = serde_json::from_value(json!({ "backendRefs": [backend] })).unwrap();
+        assert_eq!(rule.backend_refs[0].backend().port, Some(80));
+    }
+}
