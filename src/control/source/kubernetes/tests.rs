@@ -153,7 +153,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(reach: &Reach) -> Self {
+    /// Nothing was said of any kind.
+    fn unheard(reach: &Reach) -> Self {
         let extents = extents(reach, &[]);
         let is_selective = matches!(reach, Reach::Selector(_));
         let ids = extents.iter().map(|e| (e.kind, e.namespace.clone())).collect();
@@ -166,7 +167,12 @@ impl Bench {
             observed: Arc::clone(&observed),
             state: Arc::clone(&state),
         };
-        let mut bench = Self { collector: Collector::new(setup, now), ids, state, observed, now };
+        Self { collector: Collector::new(setup, now), ids, state, observed, now }
+    }
+
+    fn new(reach: &Reach) -> Self {
+        let mut bench = Self::unheard(reach);
+        let (is_selective, now) = (matches!(reach, Reach::Selector(_)), bench.now);
         // A cluster without any extension, and without ConfigMaps.
         for (id, (kind, _)) in bench.ids.clone().into_iter().enumerate() {
             let steps = match kind {
@@ -534,6 +540,28 @@ fn a_kind_that_the_cluster_does_not_have_is_no_fault() {
     let problems = bench.problems().unwrap();
     assert_eq!((problems[0].reason.word(), problems[0].severity), ("Forbidden", Severity::Note));
     assert!(problems[0].message.contains("gatewayclasses.gateway.networking.k8s.io"));
+}
+
+/// What definitions say is told and routes nothing: no answer about them keeps routes back.
+#[test]
+fn no_definition_is_waited_for() {
+    for failure in [
+        Failure::Refused("500 no".into(), Duration::ZERO),
+        Failure::Busy("429 no".into(), Duration::ZERO),
+        Failure::Unreadable("no".into()),
+    ] {
+        for (kind, is_told) in [(Kind::CustomResourceDefinition, true), (Kind::Gateway, false)] {
+            let mut bench = Bench::unheard(&Reach::All);
+            for (other, _) in bench.ids.clone() {
+                if other != kind {
+                    bench.list(other, Vec::new());
+                }
+            }
+            assert_eq!(bench.changes(), None, "{kind}");
+            bench.step(kind, Step::Failed(Verb::List, failure.clone()));
+            assert_eq!(bench.changes().is_some(), is_told, "{kind} {failure:?}");
+        }
+    }
 }
 
 #[test]
