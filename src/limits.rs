@@ -845,6 +845,9 @@ pub const STATUS_ADDRESSES_MAX: usize = 64;
 pub const NODE_ADDRESSES_REFRESH: Duration = Duration::from_secs(60);
 /// Longest name of a Service that is made, and value of a label (RFC 1035 section 2.3.4).
 pub const SERVICE_NAME_BYTES_MAX: usize = 63;
+/// Ingresses that are told that a route wants a host of theirs, for each route; the first say it
+/// all.
+pub const OVERLAPS_TOLD_MAX: usize = 16;
 /// How often it is looked up which pods the Services of Gateways lead to.
 pub const GATEWAY_SERVICES_REFRESH: Duration = Duration::from_secs(10);
 /// Pods of ours looked at.

@@ -51,6 +51,21 @@ pub(super) fn common(one: &HostPattern, other: &HostPattern) -> Option<HostPatte
     }
 }
 
+/// This one, and what is written alike: `*.` of an Ingress stands for one label.
+pub(super) fn alike(host: &HostPattern) -> impl Iterator<Item = HostPattern> + use<> {
+    let other = match host {
+        HostPattern::Wildcard { suffix, depth } => {
+            let depth = match depth {
+                WildcardDepth::Any => WildcardDepth::One,
+                WildcardDepth::One => WildcardDepth::Any,
+            };
+            Some(HostPattern::Wildcard { suffix: suffix.clone(), depth })
+        }
+        HostPattern::Exact(_) | HostPattern::Any => None,
+    };
+    std::iter::once(host.clone()).chain(other)
+}
+
 /// Something stands in front of the suffix, and no more than it may.
 fn is_below(name: &str, suffix: &str, depth: WildcardDepth) -> bool {
     let front = name.strip_suffix(suffix).and_then(|front| front.strip_suffix('.'));

@@ -53,6 +53,7 @@ use crate::control::conditions::{Carrier, Content, GatewayService, ObjectStatus,
 use crate::control::gateway_api::gateway::Infrastructure;
 use crate::control::outcomes::Outcome;
 use crate::control::store::{Dirty, Store};
+use crate::limits::OVERLAPS_TOLD_MAX;
 use crate::model::{
     BackendKey, EntryPoint, Host, HostPattern, Kind, Listener as ModelListener, ObjectRef, OnMiss,
     Problem, Rule, ServerName, StreamPolicy, StreamService, TlsAction, WeightedBackend,
@@ -303,27 +304,32 @@ impl Gateways {
             return routes;
         }
         for site in self.sites.joint(flags) {
-            let spots = hosts.iter().map(|host| (site.clone(), host.clone()));
+            let hosts = hosts.iter().flat_map(hostnames::alike);
+            let spots = hosts.map(|host| (site.clone(), host));
             let found = spots.filter_map(|spot| self.by_spot.get(&spot)).flatten();
             routes.extend(found.map(|(_, route)| route.clone()));
         }
         routes
     }
 
-    /// What of a route's hosts an Ingress has.
-    fn overlap<'a>(
+    /// What of a route's hosts Ingresses have, each once.
+    fn overlaps(
         &self,
-        route: &'a Route,
+        route: &Route,
         flags: &[EntryPoint],
         ingresses: Ingresses<'_>,
-    ) -> Option<Overlap<'a>> {
+    ) -> Vec<Overlap> {
         if matches!(route.meaning().traffic, Traffic::Streams(_)) {
-            return None;
+            return Vec::new();
         }
         let joint = route.spots.iter().filter(|(site, _)| site.is_joint(flags, flags));
-        let mut taken = joint.filter_map(|spot| Some(((ingresses.owner)(&spot.1)?, spot)));
-        let (ingress, spot) = taken.next()?;
-        Some(Overlap { ingress, spot, others: taken.count() })
+        let taken = joint.filter_map(|(site, host)| {
+            let mut hosts = hostnames::alike(host);
+            let of = |host| Some(((ingresses.owner)(&host)?, host));
+            let (ingress, host) = hosts.find_map(of)?;
+            Some(Overlap { ingress, host, port: site.port })
+        });
+        taken.collect()
     }
 
     /// What a route is told, and what is told of it; nothing: it is none of ours.
@@ -349,10 +355,15 @@ impl Gateways {
         };
         let older = self.older(&reference, route);
         let older = older.map(|(older, spot)| states::lost(&older, spot));
-        let overlap = self.overlap(route, &options.entry_points, ingresses);
-        let lost = older.or_else(|| Some(overlap.as_ref()?.of_route()));
+        let overlaps = self.overlaps(route, &options.entry_points, ingresses);
+        let of_first = || Some(overlaps.first()?.of_route(overlaps.len().saturating_sub(1)));
+        let lost = older.or_else(of_first);
         let mut problems = states::route_problems(&reference, route, lost.as_deref());
-        if let Some(overlap) = overlap {
+        let mut noted = BTreeSet::new();
+        for overlap in &overlaps {
+            if noted.len() == OVERLAPS_TOLD_MAX || !noted.insert(&overlap.ingress) {
+                continue;
+            }
             let entry = store.ingresses.get(&overlap.ingress);
             let provenance = entry.and_then(|entry| entry.provenance.as_ref());
             problems.extend(overlap.of_ingress(&reference, provenance));

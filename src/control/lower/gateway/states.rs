@@ -20,7 +20,7 @@ use crate::control::gateway_api::class::GatewayClass;
 use crate::control::lower::options::OwnServices;
 use crate::control::source::object::Provenance;
 use crate::control::source::report::{Finding, Report};
-use crate::model::{HostPattern, Kind, ObjectRef, Problem, Reason, reason};
+use crate::model::{HostPattern, Kind, ObjectRef, Problem, Reason, WildcardDepth, reason};
 
 const ACCEPTED: &str = "Accepted";
 const CONFLICTED: &str = "Conflicted";
@@ -296,23 +296,22 @@ pub(super) fn lost(older: &ObjectRef, (site, host): &Spot) -> String {
     format!("{older} is older and has what comes in at port {port}{host}; remove one of both.")
 }
 
-/// What is told where an Ingress has a host of a route, for itself.
-pub(super) struct Overlap<'a> {
+/// A host that an Ingress has for itself where a route wants it.
+pub(super) struct Overlap {
     pub ingress: ObjectRef,
-    pub spot: &'a Spot,
-    /// Further hosts and ports of the route of which the same is true.
-    pub others: usize,
+    pub host: HostPattern,
+    pub port: u16,
 }
 
-impl Overlap<'_> {
-    /// What the route is told.
-    pub(super) fn of_route(&self) -> String {
-        let Self { ingress, spot: (site, host), others } = self;
+impl Overlap {
+    /// What the route is told. `others`: further hosts and ports of it of which the same is true.
+    pub(super) fn of_route(&self, others: usize) -> String {
+        let Self { ingress, host, port } = self;
         let more = match others {
             0 => String::new(),
             others => format!(", and {others} more of its hosts and ports belong to Ingresses"),
         };
-        let (port, host) = (site.port, shown(host));
+        let host = shown(host);
         format!(
             "{ingress} has all requests for {host} at port {port}{more}; name a host in one of \
              both."
@@ -325,9 +324,9 @@ impl Overlap<'_> {
         route: &ObjectRef,
         provenance: Option<&Provenance>,
     ) -> Vec<Arc<Problem>> {
-        let Self { ingress, spot: (site, host), others: _ } = self;
+        let Self { ingress, host, port } = self;
         let mut report = Report::new(ingress, provenance);
-        let (port, host) = (site.port, shown(host));
+        let host = shown(host);
         report.note(Finding {
             reason: reason!("Overshadows"),
             field: String::new(),
@@ -341,6 +340,8 @@ impl Overlap<'_> {
 fn shown(host: &HostPattern) -> String {
     match host {
         HostPattern::Any => "every other host".into(),
+        // A route has those of more labels, too.
+        HostPattern::Wildcard { depth: WildcardDepth::One, .. } => format!("{host} (one label)"),
         host => host.to_string(),
     }
 }

@@ -4,6 +4,7 @@
 use super::*;
 use crate::control::definition::CustomResourceDefinition;
 use crate::control::source::object::{Object, SourceObject};
+use crate::limits::OVERLAPS_TOLD_MAX;
 
 /// Reason, object and message of each problem.
 fn problems(lowered: &Lowered) -> Vec<String> {
@@ -60,6 +61,13 @@ fn who_shares_a_host_is_told_who_has_it() {
     assert!(told.starts_with("Ingress default/two has all requests for a.example"), "{told}");
     assert!(told.contains("and 1 more of its hosts and ports belong to Ingresses"), "{told}");
 
+    // Each of them is told.
+    let ingresses = |lowered: &Lowered| {
+        let told = problems(lowered).into_iter();
+        told.filter(|told| told.starts_with("Overshadows ")).collect::<Vec<_>>()
+    };
+    assert_eq!(ingresses(&lowered).len(), 2);
+
     let gone = ["one", "two"].map(|name| Change::Delete(reference(Kind::Ingress, "default", name)));
     let lowered = world.apply(gone.to_vec());
     assert_eq!((problems(&lowered), accepted(&lowered)), (vec![], vec![""]));
@@ -73,6 +81,20 @@ fn who_shares_a_host_is_told_who_has_it() {
     let told = accepted(&lowered);
     assert!(told.iter().any(|told| told.contains("Ingress default/other has")), "{told:?}");
     assert!(told.iter().any(|told| told.contains("requests for every other host")), "{told:?}");
+
+    // Of a wildcard an Ingress has the names of one label.
+    world.apply(changes(&route("wide", "hostnames: ['*.wide.example']")));
+    let lowered = world.apply(changes(&ingress("wide", "", "*.wide.example", "/")));
+    let [told] = accepted(&lowered)[..] else { panic!("one route") };
+    assert!(told.starts_with("Ingress default/wide has all requests for *.wide.example (one lab"));
+    let many: String = (0..OVERLAPS_TOLD_MAX + 1)
+        .map(|n| ingress(&format!("many{n}"), "", &format!("h{n}.many.example"), "/"))
+        .collect();
+    let hosts: Vec<_> = (0..OVERLAPS_TOLD_MAX + 1).map(|n| format!("h{n}.many.example")).collect();
+    let many = many + &route("many", &format!("hostnames: [{}]", hosts.join(", ")));
+    let lowered = world.apply(changes(&many));
+    let told = ingresses(&lowered).into_iter().filter(|told| told.contains("shop/many"));
+    assert_eq!(told.count(), OVERLAPS_TOLD_MAX);
 }
 
 /// Where a Gateway has addresses of its own nobody else has a host of it.
