@@ -132,12 +132,8 @@ fn levels(policies: Policies, own: &Snippet, host: &Snippet, globals: &Globals) 
     let is_unlogged = !has_form && host.changes.contains(&Change::NoAccessLog);
     let access_log = if is_unlogged { AccessLog::LeftOut } else { policies.access_log };
     let external_auth = policies.external_auth.clone().map(|auth| remembering(auth, &script));
-    // A rule that is traced says so itself, and what of its clients is believed.
     let general = telemetry::general(globals);
-    let trace = match &policies.trace {
-        None => host.traced.over(None, &general),
-        traced => traced.clone(),
-    };
+    let trace = host.traced.under(policies.trace.as_ref(), &general);
     // What no rule of ingress-nginx says unless its owner does.
     let mut inherited = Policies::default();
     apply_changes(host, &mut inherited);

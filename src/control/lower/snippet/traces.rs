@@ -20,6 +20,22 @@ impl Traced {
         }
     }
 
+    /// The plan where this is said around a rule with a plan of its own. A rule that is traced says
+    /// so itself, and what of its clients is believed, but its spans have a name of its own only
+    /// where its owner gives one.
+    pub(super) fn under(
+        &self,
+        rule: Option<&Arc<TracePlan>>,
+        general: &TracePlan,
+    ) -> Option<Arc<TracePlan>> {
+        let Some(own) = rule else { return self.over(None, general) };
+        let name = self.name.clone().filter(|_| own.name == general.name);
+        Some(match name {
+            Some(name) => Arc::new(TracePlan { name: Some(name), ..TracePlan::clone(own) }),
+            None => Arc::clone(own),
+        })
+    }
+
     /// The plan where this is said within `before`; `general`: how what is not traced would be.
     pub(super) fn over(
         &self,

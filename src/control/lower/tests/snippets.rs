@@ -4,7 +4,7 @@ use super::guards::guarded;
 use super::*;
 use crate::control::lower::snippet::places::Place;
 use crate::control::lower::snippet::{self, Names};
-use crate::filter::AddressRules;
+use crate::filter::{AddressRules, Text};
 use crate::limits::SCRIPT_LOCATIONS_MAX;
 use crate::model::{AccessLog, LocationMatch, Refusal, Severity};
 
@@ -400,11 +400,15 @@ fn what_annotations_say_too_becomes_the_same_settings() {
 fn requests_are_traced_as_directives_say() {
     const TRACED: &str = "nginx.ingress.kubernetes.io/enable-opentelemetry";
     const INCOMING: &str = "nginx.ingress.kubernetes.io/opentelemetry-trust-incoming-span";
+    const NAME: &str = "nginx.ingress.kubernetes.io/opentelemetry-operation-name";
     let on = (TRACED, "true");
     for (annotations, expected) in [
         (&[(RULE, "opentelemetry on;")][..], "Continued -"),
         (&[(RULE, "opentelemetry on; opentelemetry_trust_incoming_spans off;")], "Ignored -"),
-        (&[(RULE, "opentelemetry on; opentelemetry_operation_name \"a $uri\";")], "Continued a"),
+        (
+            &[(RULE, "opentelemetry on; opentelemetry_operation_name \"a $uri\";")],
+            "Continued a $uri",
+        ),
         (&[(RULE, "opentelemetry_operation_name a;")], ""),
         (&[on, (RULE, "opentelemetry off;")], ""),
         (&[on, (INCOMING, "false"), (RULE, "opentelemetry_operation_name a;")], "Ignored a"),
@@ -414,12 +418,24 @@ fn requests_are_traced_as_directives_say() {
         ),
         // A rule that is traced says it itself.
         (&[on, (HOST, "opentelemetry off;")], "Continued -"),
+        // But not what its spans are called.
+        (&[on, (HOST, "opentelemetry_operation_name a;")], "Continued a"),
+        (&[on, (HOST, "opentelemetry_operation_name a;"), (NAME, "b")], "Continued b"),
+        (
+            &[
+                on,
+                (HOST, "opentelemetry_operation_name b;"),
+                (RULE, "opentelemetry_operation_name a;"),
+            ],
+            "Continued a",
+        ),
         (&[(HOST, "opentelemetry on; opentelemetry_trust_incoming_spans off;")], "Ignored -"),
         (&[(HOST, "opentelemetry on;"), (RULE, "opentelemetry off;")], ""),
     ] {
         let lowered = lower_permitted(&guarded("a", "", "h", annotations));
         let found = policies(&lowered).trace.as_ref().map_or_else(String::new, |plan| {
-            let name = plan.name.as_ref().map_or("-", |_| "a");
+            let is_called = |name: &&str| plan.name == Text::new(name, |_| false).ok();
+            let name = ["a", "a $uri", "b"].into_iter().find(is_called).unwrap_or("-");
             format!("{:?} {name}", plan.incoming)
         });
         assert_eq!(found, expected, "{annotations:?}");
