@@ -118,16 +118,19 @@ impl SharedConnection {
         }
     }
 
-    /// Whether one more stream may be opened.
-    pub fn has_room(&self) -> bool {
+    /// How many more streams may be opened.
+    pub fn room(&self) -> usize {
+        if self.is_left.get() {
+            return 0;
+        }
         let allowed = self.codec.look(Connection::streams_allowed);
         let most = allowed.min(HTTP2_UPSTREAM_STREAMS_MAX) as usize;
-        !self.is_left.get() && self.streams.get() < most
+        most.saturating_sub(self.streams.get())
     }
 
     /// A place on it, if one more stream may be opened.
     pub fn checkout(self: &Rc<Self>, turns: &Rc<Turns>) -> Option<Unopened> {
-        if !self.has_room() {
+        if self.room() == 0 {
             return None;
         }
         self.streams.set(self.streams.get().saturating_add(1));
@@ -169,6 +172,20 @@ impl Turns {
                 waker.wake();
             }
         }
+    }
+
+    /// Whether whoever comes now may have one of so many places: nobody waits for each. It is the
+    /// turn of those who wait for one, if nobody told them.
+    pub fn admit(&self, room: impl FnOnce() -> usize) -> bool {
+        let waiting = self.waiting.get();
+        if waiting == 0 {
+            return true;
+        }
+        let room = room();
+        let queued = self.queue.borrow().len();
+        let called = waiting.saturating_sub(queued);
+        (called..room).take(queued).for_each(|_| self.call_one());
+        room > waiting
     }
 
     /// It is the turn of all who wait now.

@@ -63,6 +63,15 @@ impl Http2Pool {
         self.connections.borrow().iter().find_map(|known| known.checkout(&self.turns))
     }
 
+    /// The same for whoever comes now, behind those that wait.
+    fn checkout_anew(&self, limits: &PoolLimits, now: u64) -> Option<Unopened> {
+        let room = || {
+            self.sweep(limits, now);
+            self.connections.borrow().iter().map(|known| known.room()).sum()
+        };
+        self.turns.admit(room).then(|| self.checkout(limits, now))?
+    }
+
     /// Lets go of connections that are over, too old, or idle for too long.
     pub fn sweep(&self, limits: &PoolLimits, now: u64) {
         self.connections.borrow_mut().retain(|connection| {
@@ -142,7 +151,7 @@ impl Http2Pool {
     where
         D: Future<Output = Result<Transport, Failure>> + 'static,
     {
-        if let Some(found) = self.checkout(ground.limits, recent_millis()) {
+        if let Some(found) = self.checkout_anew(ground.limits, recent_millis()) {
             return Ok(found);
         }
         let mut waiting = self.turns.enter().ok_or(Failure::Local)?;
@@ -232,7 +241,7 @@ impl Task {
                 // GOAWAY is on its way, and says why.
                 return;
             }
-            if !is_open && shared.has_room() {
+            if !is_open && shared.room() > 0 {
                 is_open = true;
                 transport.deadline().disarm();
                 self.pool.connections.borrow_mut().push(Rc::clone(shared));
@@ -306,5 +315,57 @@ async fn probe(shared: &SharedConnection, codec: &Codec) {
         if rt::within(HTTP2_UPSTREAM_PING_TIMEOUT, answer).await.is_none() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    const LIMITS: PoolLimits = PoolLimits {
+        idle_per_endpoint: 1,
+        total: 1,
+        idle_millis: u64::MAX,
+        age_millis: u64::MAX,
+        requests: 1,
+        send_timeout: Duration::MAX,
+    };
+
+    /// A connection whose backend takes this many streams.
+    fn connection(streams: u8) -> Rc<SharedConnection> {
+        let codec = Codec::new(Connection::asking(0, WindowBudget::default()));
+        let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, streams];
+        codec.with(|connection| connection.receive(&settings, 0)).expect("SETTINGS");
+        SharedConnection::new(Rc::new(codec))
+    }
+
+    #[test]
+    fn who_comes_stands_behind_those_that_wait() {
+        let is_called = |waiting: &mut crate::proxy::transport::http2_slot::Waiting<'_>| {
+            let mut context = Context::from_waker(Waker::noop());
+            pin!(waiting.turn()).as_mut().poll(&mut context).is_ready()
+        };
+        for (streams, is_served) in [(1, false), (2, true)] {
+            let pool = Http2Pool::default();
+            pool.connections.borrow_mut().push(connection(streams));
+            let all: Vec<_> =
+                std::iter::from_fn(|| pool.checkout_anew(&LIMITS, 0)).take(2).collect();
+            assert_eq!(all.len(), usize::from(streams));
+            let mut waiting = pool.turns.enter().expect("a place in the queue");
+            drop(all);
+            // The one that waits has not looked yet.
+            let newcomer = pool.checkout_anew(&LIMITS, 0);
+            assert_eq!(newcomer.is_some(), is_served, "{streams}");
+            assert!(is_called(&mut waiting) && pool.checkout(&LIMITS, 0).is_some(), "{streams}");
+        }
+        // Room that came with new SETTINGS is that of those who wait, first.
+        let pool = Http2Pool::default();
+        let mut waiting = pool.turns.enter().expect("a place in the queue");
+        pool.connections.borrow_mut().push(connection(1));
+        assert!(pool.checkout_anew(&LIMITS, 0).is_none() && is_called(&mut waiting));
+        drop(waiting);
+        assert!(pool.checkout_anew(&LIMITS, 0).is_some());
     }
 }
