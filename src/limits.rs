@@ -848,6 +848,9 @@ pub const SERVICE_NAME_BYTES_MAX: usize = 63;
 /// Ingresses that are told that a route wants a host of theirs, for each route; the first say it
 /// all.
 pub const OVERLAPS_TOLD_MAX: usize = 16;
+/// How often it is looked whether GatewayClasses that are used have their finalizer, which nobody
+/// else has a reason to take away.
+pub const GATEWAY_CLASSES_REFRESH: Duration = Duration::from_secs(60);
 /// How often it is looked up which pods the Services of Gateways lead to.
 pub const GATEWAY_SERVICES_REFRESH: Duration = Duration::from_secs(10);
 /// Pods of ours looked at.

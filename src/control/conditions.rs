@@ -78,6 +78,8 @@ pub enum Content {
         conditions: Vec<Condition>,
         /// `supportedFeatures`, sorted.
         features: Vec<&'static str>,
+        /// Decides on its finalizer.
+        used: ClassUse,
     },
     /// Of a Gateway.
     Gateway {
@@ -108,6 +110,15 @@ pub enum Content {
         /// In order.
         parents: Vec<ParentStatus>,
     },
+}
+
+/// Whether Gateways use a GatewayClass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassUse {
+    /// Some do.
+    Used,
+    /// None does, as far as is known.
+    Unused,
 }
 
 /// What the list of an object's parents is called.

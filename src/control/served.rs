@@ -87,13 +87,14 @@ impl Served {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::conditions::Content;
+    use crate::control::conditions::{ClassUse, Content};
     use crate::model::{Dial, Kind};
 
     #[test]
     fn a_status_lasts_until_its_object_is_gone() {
         let gateway = ObjectRef { kind: Kind::Gateway, namespace: "a".into(), name: "b".into() };
-        let class = Content::Class { conditions: Vec::new(), features: Vec::new() };
+        let (conditions, features) = (Vec::new(), Vec::new());
+        let class = Content::Class { conditions, features, used: ClassUse::Unused };
         let status = Arc::new(ObjectStatus { generation: 1, content: class });
         let served = Served::default();
         served.tell(&[(gateway.clone(), Outcome::Status(Arc::clone(&status)))]);

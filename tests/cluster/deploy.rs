@@ -348,7 +348,7 @@ const OF_THE_CLUSTER: [&str; 4] = [
 
 /// The same of the Gateway API, whose kinds an API server has only where they are installed.
 const OF_EXTENSIONS: [&str; 2] = [
-    "list,watch gatewayclasses.gateway.networking.k8s.io",
+    "list,watch,patch gatewayclasses.gateway.networking.k8s.io",
     "patch gatewayclasses/status.gateway.networking.k8s.io",
 ];
 
@@ -433,7 +433,7 @@ fn the_account_may_do_what_the_chart_says_and_no_more() {
             ("", &format!("get,patch {webhooks} other"), false),
             ("", OF_EXTENSIONS[0], true),
             ("", OF_EXTENSIONS[1], true),
-            ("", "get,patch gatewayclasses.gateway.networking.k8s.io", false),
+            ("", "get,update,delete gatewayclasses.gateway.networking.k8s.io", false),
             ("", "get,patch,update gateways.gateway.networking.k8s.io", false),
         ],
     );

@@ -16,6 +16,7 @@ use crate::peers::{Client, Proxy};
 crate::cases![
     states_are_written_once_and_by_the_holder_alone,
     services_of_gateways_are_kept_as_they_are_made,
+    a_class_that_is_used_goes_behind_its_gateways,
     a_large_gateway_follows_its_routes,
 ];
 
@@ -235,6 +236,30 @@ fn services_of_gateways_are_kept_as_they_are_made() {
     let note = json!("kept");
     assert!(shows("Service", SERVICE, "/metadata/annotations/example.com~1note", &note));
     assert!(made());
+}
+
+fn a_class_that_is_used_goes_behind_its_gateways() {
+    let network = Network::new();
+    let control_plane = control_plane();
+    let installation = Installation::new(&control_plane);
+    let objects = &installation.objects;
+    prepare(objects, &network);
+    installation.be_the_only_pod("ringway-0");
+    let mut proxy = installation.start_unready("ringway-0", &[]);
+    proxy.wait_for_readiness();
+    let class = || objects.get("GatewayClass", "ringway");
+    let finalizers = || class().map(|class| class["metadata"]["finalizers"].clone());
+    let ours = json!(["gateway-exists-finalizer.gateway.networking.k8s.io"]);
+    wait_until("the finalizer", || finalizers().as_ref() == Some(&ours));
+    objects.delete("GatewayClass", "ringway");
+    assert!(class().is_some_and(|class| class["metadata"]["deletionTimestamp"].is_string()));
+    objects.delete("Gateway", "edge");
+    wait_until("its end", || class().is_none());
+    prepare(objects, &network);
+    wait_until("the finalizer again", || finalizers().as_ref() == Some(&ours));
+    proxy.signal("TERM");
+    proxy.wait_for_exit();
+    assert_eq!(finalizers(), Some(Value::Null));
 }
 
 /// What goes on while new routes are made.

@@ -137,6 +137,11 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
     });
     let mut needs: Vec<_> = of_cluster.collect();
     needs.extend(of_states(KindScope::Cluster, args));
+    if cluster.update_status {
+        let KindInfo { group, plural, .. } = info(Kind::GatewayClass);
+        let without = "GatewayClasses have no finalizer and may go before their Gateways";
+        needs.push(Need::new(group, plural, &["patch"], without).of_cluster().lesser());
+    }
     let namespaces = match reach {
         Reach::All | Reach::Selector(_) => vec![Arc::from("")],
         Reach::Namespaces(names) => names.iter().map(|name| Arc::from(&**name)).collect(),
@@ -352,6 +357,7 @@ mod tests {
             "patch gateways/status [gateway.networking.k8s.io] :",
             "patch udproutes/status [gateway.networking.k8s.io] :",
             "patch gatewayclasses/status [gateway.networking.k8s.io] :",
+            "patch gatewayclasses/ [gateway.networking.k8s.io] :",
             "watch ingressclasses/ [networking.k8s.io] :",
             // Selectors of listeners.
             "watch namespaces/ [] :",

@@ -60,7 +60,7 @@ pub(super) fn due(
 fn wanted(status: &ObjectStatus, published: &Addresses, shown: &Value, now: Timestamp) -> Value {
     let write = Writing { generation: status.generation, now };
     match &status.content {
-        Content::Class { conditions, features } => {
+        Content::Class { conditions, features, used: _ } => {
             let features: Vec<_> = features.iter().map(|name| json!({ "name": name })).collect();
             json!({
                 "conditions": write.conditions(conditions, shown),

@@ -40,7 +40,7 @@ use crate::limits::{
 use crate::model::{Kind, ObjectRef};
 use memory::{AllApplied, Applied, Present, Seen, Versions, version};
 
-pub(super) use memory::want;
+pub(super) use memory::{Wanted, want};
 
 /// How Services of Gateways are made.
 #[derive(Debug, Clone)]
@@ -51,8 +51,6 @@ pub struct GatewayServices {
     pub controller: Arc<str>,
 }
 
-/// By Gateway; `None`: it is known to need none. Of others nobody has decided yet.
-pub(super) type Wanted = BTreeMap<ObjectRef, Option<Arc<GatewayService>>>;
 /// Addresses by Gateway.
 pub(super) type Found = BTreeMap<ObjectRef, Addresses>;
 

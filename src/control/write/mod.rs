@@ -1,8 +1,9 @@
-//! What we write to the API server: a Lease, and while we hold it, the status of Ingresses and
-//! Events.
+//! What we write to the API server: a Lease, and while we hold it, statuses, Events, Services of
+//! Gateways and finalizers of their classes.
 
 mod addresses;
 mod applied;
+mod classes;
 mod events;
 mod gateway_services;
 mod lease;

@@ -16,6 +16,7 @@ pub(super) enum Right {
     Conditions(Kind),
     Events,
     GatewayServices(Deed),
+    Classes,
     Service,
     Pods,
     Nodes,
@@ -61,6 +62,10 @@ impl Right {
                  endpointslices (discovery.k8s.io)",
                 "The Services of --gateway-services are not made",
             ),
+            Self::Classes => (
+                "patch gatewayclasses (gateway.networking.k8s.io)",
+                "GatewayClasses have no finalizer and may go before their Gateways",
+            ),
             Self::Service => (
                 "list and watch services",
                 "The addresses of --publish-service are not known and no status is written",
@@ -86,7 +91,11 @@ impl Right {
             object: None,
             position: None,
             field: String::new(),
-            severity: Severity::Error,
+            severity: match self {
+                // Nothing that anybody asked for is left undone.
+                Self::Classes => Severity::Warning,
+                _ => Severity::Error,
+            },
             reason: reason!("MissingPermission"),
             message: format!("{effect}: {said}."),
             advice: format!(

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 use super::addresses::{AddressSource, Addresses, Replicas, follow};
+use super::classes::{self, Uses};
 use super::events::{self, EventBook, Telling};
 use super::gateway_services::{Found, GatewayServices, Maker, Wanted, want};
 use super::lease::{Candidate, Leadership};
@@ -20,6 +21,7 @@ use super::rights::Right;
 use super::state::WriterState;
 use super::status::{self, StatusBook, Upkeep, Write};
 use crate::control::calls::{CallError, Next, alive};
+use crate::control::conditions::ClassUse;
 use crate::control::observed::Observed;
 use crate::control::outcomes::{Outcome, Outcomes};
 use crate::limits::{FAREWELL_TIMEOUT, STATUS_WITHDRAWALS_IN_FLIGHT_MAX};
@@ -63,6 +65,7 @@ pub async fn run(
     let (told, addresses) = watch::channel(Addresses::from([]));
     let (want, wanted) = watch::channel(Wanted::new());
     let (find, found) = watch::channel(Found::new());
+    let (use_classes, uses) = watch::channel(Uses::new());
     let now = Instant::now();
     let upkeep = if options.update_status { Upkeep::Done } else { Upkeep::LeftOut };
     let mut writer = Writer {
@@ -73,6 +76,7 @@ pub async fn run(
         under_way: JoinSet::new(),
         is_failing: false,
         services: want,
+        classes: use_classes,
         observed: Arc::clone(&observed),
         state: Arc::clone(&state),
     };
@@ -92,6 +96,13 @@ pub async fn run(
         let maker = Maker { client, services, replicas, observed, rights };
         maker.follow(wanted, is_leading.clone(), &find).await
     };
+    let keep_classes = async {
+        if options.update_status {
+            classes::follow(&client, &state.rights, uses, is_leading.clone()).await
+        } else {
+            std::future::pending().await
+        }
+    };
     let work = async {
         tokio::select! {
             never = writer.run(&outcomes, is_leading.clone(), addresses, found) => match never {},
@@ -108,6 +119,7 @@ pub async fn run(
         never = candidate.run(&leading, &state.rights) => match never {},
         never = follow_addresses => match never {},
         never = make_services => match never {},
+        never = keep_classes => match never {},
         () = work => {}
     }
     drop(writer);
@@ -131,6 +143,8 @@ struct Writer {
     is_failing: bool,
     /// Services that Gateways are to have.
     services: watch::Sender<Wanted>,
+    /// Whether Gateways use their classes.
+    classes: watch::Sender<Uses>,
     observed: Arc<Observed>,
     state: Arc<WriterState>,
 }
@@ -159,6 +173,8 @@ impl Writer {
                     let taken = outcomes.take();
                     let now = Instant::now();
                     self.want_services(&taken.outcomes);
+                    let note = |uses: &mut Uses| classes::note(uses, &taken.outcomes);
+                    self.classes.send_if_modified(note);
                     self.status.became(taken.outcomes, now);
                     if let Some(problems) = taken.problems {
                         let dropped = self.events.present(problems, now, |o| observed.uid(o));
@@ -285,6 +301,12 @@ impl Writer {
             if let Ok(Done::Status(write, result)) = done {
                 drop(self.note_status(&write.object, result));
             }
+        }
+        // Who takes us away can take the classes away, too.
+        let mut uses = self.classes.borrow().clone();
+        uses.values_mut().for_each(|used| *used = ClassUse::Unused);
+        if !uses.is_empty() {
+            classes::put(&self.client, &self.state.rights, &uses).await;
         }
         let mut left = self.status.withdrawals(|ingress| self.observed.status(ingress)).into_iter();
         loop {

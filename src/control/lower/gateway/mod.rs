@@ -49,7 +49,9 @@ use super::backends::{self, Backends, Use};
 use super::claim::Age;
 use super::names::certificates::Names;
 use super::options::{LowerOptions, OwnServices};
-use crate::control::conditions::{Carrier, Content, GatewayService, ObjectStatus, ParentList};
+use crate::control::conditions::{
+    Carrier, ClassUse, Content, GatewayService, ObjectStatus, ParentList,
+};
 use crate::control::gateway_api::gateway::Infrastructure;
 use crate::control::outcomes::Outcome;
 use crate::control::store::{Dirty, Store};
@@ -703,11 +705,18 @@ impl Gateways {
         let telling = Telling { counts: &self.counts, not_open: &not_open };
         let version = versions::condition(store);
         let mut now: Vec<Fate> = Vec::new();
+        let gateways = store.gateways.values();
+        let used: BTreeSet<&str> =
+            gateways.map(|entry| &*entry.object.spec.gateway_class_name).collect();
         for (reference, entry) in &store.gateway_classes {
             let spec = &entry.object.spec;
             if spec.controller_name == *options.gateway_controller {
                 let services = options.gateway_services;
-                let status = states::class(&entry.object, services, version.clone());
+                let used = match used.contains(&*reference.name) {
+                    true => ClassUse::Used,
+                    false => ClassUse::Unused,
+                };
+                let status = states::class(&entry.object, used, services, version.clone());
                 now.push((reference.clone(), Some(status), Vec::new()));
             }
         }

@@ -13,8 +13,8 @@ use super::parents::{Parent, Role};
 use super::routes::Route;
 use super::sites::Spot;
 use crate::control::conditions::{
-    Condition, Content, GatewayAddresses, GatewayService, ListenerStatus, ObjectStatus, ParentList,
-    ParentStatus,
+    ClassUse, Condition, Content, GatewayAddresses, GatewayService, ListenerStatus, ObjectStatus,
+    ParentList, ParentStatus,
 };
 use crate::control::gateway_api::class::GatewayClass;
 use crate::control::lower::options::OwnServices;
@@ -96,6 +96,7 @@ pub(super) type Counts = BTreeMap<(ObjectRef, usize), u32>;
 /// Of a GatewayClass. `version`: see [`super::versions`].
 pub(super) fn class(
     class: &GatewayClass,
+    used: ClassUse,
     services: OwnServices,
     version: Option<Condition>,
 ) -> ObjectStatus {
@@ -111,7 +112,7 @@ pub(super) fn class(
     let features = FEATURES.iter().copied().filter(is_done).collect();
     let generation = class.metadata.generation.unwrap_or_default();
     let conditions = std::iter::once(accepted).chain(version).collect();
-    let content = Content::Class { conditions, features };
+    let content = Content::Class { conditions, features, used };
     ObjectStatus { generation, content }
 }
 

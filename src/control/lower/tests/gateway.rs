@@ -67,7 +67,7 @@ pub(super) fn told(lowered: &Lowered) -> Vec<String> {
         };
         let ObjectStatus { generation, content } = &**status;
         let (whole, listeners, parents): (&[_], &[_], &[_]) = match content {
-            Content::Class { conditions, features } => {
+            Content::Class { conditions, features, .. } => {
                 assert!(features.is_sorted() && features.contains(&"Gateway"));
                 (conditions, &[], &[])
             }
@@ -310,7 +310,8 @@ fn what_changes_is_told_and_nothing_else() {
     );
     // A Gateway that goes takes nothing of its routes but their states.
     let lowered = world.apply(vec![Change::Delete(reference(Kind::Gateway, "shop", "g"))]);
-    assert_eq!(told(&lowered), ["g Withdrawn", "more 2:", "r 2:"]);
+    // The class is used no more.
+    assert_eq!(told(&lowered), ["edge 3: Accepted=Accepted", "g Withdrawn", "more 2:", "r 2:"]);
     assert_eq!(listeners(&lowered), [" 1: "]);
     let lowered = world.apply(changes(&gateway(http)));
     assert!(listeners(&lowered)[0].ends_with(" 1: *| 2"), "{:?}", listeners(&lowered));

@@ -3,6 +3,7 @@
 //! Pure: events of the watch and answers in, decisions out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use k8s_openapi::api::core::v1::Service;
@@ -10,11 +11,13 @@ use kube::api::ObjectMeta;
 use kube::runtime::watcher;
 use serde_json::Value;
 
-use super::Wanted;
-use crate::control::conditions::Content;
+use crate::control::conditions::{Content, GatewayService};
 use crate::control::outcomes::Outcome;
 use crate::limits::GATEWAY_SERVICES_REFRESH;
 use crate::model::{Kind, ObjectRef};
+
+/// By Gateway; `None`: it is known to need none. Of others nobody has decided yet.
+pub(in crate::control::write) type Wanted = BTreeMap<ObjectRef, Option<Arc<GatewayService>>>;
 
 /// `metadata.resourceVersion` by Service and slice.
 pub(super) type Versions = BTreeMap<ObjectRef, Option<String>>;
@@ -152,13 +155,11 @@ pub(super) fn version(kind: Kind, metadata: &ObjectMeta) -> (ObjectRef, Option<S
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use serde_json::json;
 
     use super::*;
-    use crate::control::conditions::GatewayService;
 
     fn service(version: &str) -> Service {
         let metadata = json!({"name": "s", "namespace": "ns", "resourceVersion": version});
