@@ -21,6 +21,23 @@ const SKIPPED_WITH_VALUE: &[&str] = &[
     "-o",
     "-w",
 ];
+/// Long options with a value that say something.
+const READ_WITH_VALUE: &[&str] = &[
+    "--cookie",
+    "--data",
+    "--data-ascii",
+    "--data-binary",
+    "--data-raw",
+    "--header",
+    "--json",
+    "--referer",
+    "--request",
+    "--url",
+    "--user",
+    "--user-agent",
+];
+/// Letters of options with a value, of either kind.
+const LETTERS_WITH_VALUE: &str = "XHAebudowmE";
 /// The same without one.
 const SKIPPED: &[&str] = &[
     "--fail",
@@ -132,23 +149,31 @@ fn octets(
 }
 
 /// One word for each option and value: `-sk`, `-XPOST` and `--request=POST` are more than one.
+/// What follows an option that takes a value is one, whatever it begins with.
 fn split(typed: &[String]) -> Vec<String> {
     let mut words = Vec::new();
-    for word in typed {
+    let mut typed = typed.iter();
+    while let Some(word) = typed.next() {
         match word.strip_prefix('-') {
             Some(long) if long.starts_with('-') => match word.split_once('=') {
                 Some((option, value)) => words.extend([option.to_owned(), value.to_owned()]),
-                None => words.push(word.clone()),
+                None => {
+                    let takes_value = [READ_WITH_VALUE, SKIPPED_WITH_VALUE].concat();
+                    words.push(word.clone());
+                    if takes_value.contains(&word.as_str()) {
+                        words.extend(typed.next().cloned());
+                    }
+                }
             },
-            Some(short) if short.len() > 1 => {
+            Some(short) if !short.is_empty() => {
                 for (at, letter) in short.char_indices() {
                     let option = format!("-{letter}");
-                    let takes_value = "XHAebudowmE".contains(letter);
                     words.push(option);
                     let value = short.get(at + letter.len_utf8()..).unwrap_or_default();
-                    if takes_value {
-                        if !value.is_empty() {
-                            words.push(value.to_owned());
+                    if LETTERS_WITH_VALUE.contains(letter) {
+                        match value {
+                            "" => words.extend(typed.next().cloned()),
+                            _ => words.push(value.to_owned()),
                         }
                         break;
                     }
@@ -205,6 +230,15 @@ mod tests {
             );
             check(&format!("{option} @f a"), Ok(&said));
         }
+        for option in ["-H", "-sH", "--header"] {
+            check(&format!("{option} -x:_y a"), Ok("- a User-Agent: curl|Accept: */*|-x: y"));
+        }
+        check("-o -s --max-time -1 -A -k a", Ok("- a Accept: */*|User-Agent: -k"));
+        check(
+            "-d -ab --data -1 a",
+            Ok("POST a User-Agent: curl|Accept: */*|Content-Length: 6|\
+             Content-Type: application/x-www-form-urlencoded"),
+        );
         let lost = QuestionError::File("g".to_owned(), "no such file".to_owned());
         check("--json @g a", Err(lost));
         check("-F x=y a", Err(QuestionError::Option("-F".to_owned())));
