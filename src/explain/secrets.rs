@@ -6,7 +6,7 @@ use crate::limits::{EXPLAINED_VALUE_BYTES_MAX, HIDDEN_VALUE_BYTES_MIN};
 pub const NOT_SHOWN: &str = "(not shown)";
 
 /// Parts of names of fields whose values are secrets.
-const SECRET_PARTS: [&str; 11] = [
+const SECRET_PARTS: [&str; 14] = [
     "authorization",
     "cookie",
     "token",
@@ -14,6 +14,9 @@ const SECRET_PARTS: [&str; 11] = [
     "password",
     "passwd",
     "apikey",
+    "accesskey",
+    "privatekey",
+    "passphrase",
     "credential",
     "session",
     "signature",
@@ -21,7 +24,11 @@ const SECRET_PARTS: [&str; 11] = [
 ];
 
 /// The same where they are whole words: a monkey is none.
-const SECRET_WORDS: [&str; 4] = ["key", "keys", "jwt", "pwd"];
+const SECRET_WORDS: [&str; 9] =
+    ["key", "keys", "jwt", "pwd", "pass", "sig", "otp", "pin", "verify"];
+
+/// Names that are secret as a whole: `auth-type` and `x-auth-user` are none.
+const SECRET_NAMES: [&str; 2] = ["auth", "x-auth"];
 
 /// Ends of names of fields whose keys open nothing.
 const OPEN_KEYS: [&str; 4] = ["cache-key", "idempotency-key", "sec-websocket-key", "surrogate-key"];
@@ -31,7 +38,8 @@ const OPEN_KEYS: [&str; 4] = ["cache-key", "idempotency-key", "sec-websocket-key
 pub fn is_secret_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('_', "-");
     let is_open = OPEN_KEYS.iter().any(|end| name.ends_with(end));
-    SECRET_PARTS.iter().any(|part| name.contains(part))
+    SECRET_NAMES.contains(&&*name)
+        || SECRET_PARTS.iter().any(|part| name.contains(part))
         || !is_open && name.split('-').any(|word| SECRET_WORDS.contains(&word))
 }
 
@@ -102,6 +110,19 @@ mod tests {
             ("Set-Cookie", "a=b", NOT_SHOWN),
             ("X-Forwarded-Jwt", "a.b.c", NOT_SHOWN),
             ("key_id", "a", NOT_SHOWN),
+            ("AWSAccessKeyId", "a", NOT_SHOWN),
+            ("privateKey", "a", NOT_SHOWN),
+            ("passphrase", "a", NOT_SHOWN),
+            ("X-User-Pass", "a", NOT_SHOWN),
+            ("sig", "a", NOT_SHOWN),
+            ("X-OTP", "a", NOT_SHOWN),
+            ("pin", "a", NOT_SHOWN),
+            ("verify", "a", NOT_SHOWN),
+            ("Auth", "a", NOT_SHOWN),
+            ("X_Auth", "a", NOT_SHOWN),
+            ("X-Auth-User", "a", "a"),
+            ("Shipping", "a", "a"),
+            ("Compass", "a", "a"),
             ("X-Monkey", "a", "a"),
             ("Keyboard", "a", "a"),
             ("Sec-WebSocket-Key", "a", "a"),
