@@ -166,6 +166,41 @@ pub struct Snapshot {
     pub places: Vec<(PlaceLabels, KindTotals)>,
 }
 
+/// What is summed by core: a list of what is counted in, so that whoever sums it keeps nobody
+/// waiting who adds series.
+#[derive(Debug)]
+pub struct CoreSums {
+    cores: Vec<Arc<CoreCounters>>,
+    blocks: Vec<Arc<IdentifiedBlock>>,
+    /// What each core counted for series that were gone then.
+    gone: Vec<SeriesTotals>,
+}
+
+impl CoreSums {
+    /// What each core counted, in core order. No count goes down.
+    #[must_use]
+    pub fn totals(self) -> Vec<CoreTotals> {
+        let Self { cores, blocks, gone: mut answered } = self;
+        for (core, answered) in cores.iter().zip(&mut answered) {
+            core.unmatched.add_to(answered);
+            core.overflow.add_to(answered);
+        }
+        for of_core in &blocks {
+            if let Some(answered) = answered.get_mut(of_core.core) {
+                of_core.block.add_to(answered);
+            }
+        }
+        let totals = |(core, answered): (&Arc<CoreCounters>, _)| CoreTotals {
+            requests: core.counter(Counter::Requests),
+            accepted: core.counter(Counter::ConnectionsAccepted),
+            open: core.gauge(Gauge::ConnectionsOpen),
+            serving: core.gauge(Gauge::ExchangesActive),
+            answered,
+        };
+        cores.iter().zip(answered).map(totals).collect()
+    }
+}
+
 /// What one core counted.
 #[derive(Debug, Clone, Default)]
 pub struct CoreTotals {
@@ -252,27 +287,15 @@ impl Scrape {
         self.cores.iter().fold(0, |sum, core| sum.saturating_add(core.gauge(gauge)))
     }
 
-    /// What each core counted, in core order. No count goes down.
-    pub fn by_core(&mut self) -> Vec<CoreTotals> {
+    /// What each core counted, to be summed elsewhere.
+    pub fn core_sums(&mut self) -> CoreSums {
         self.attach_announced();
-        let mut answered = self.gone.clone();
-        for (core, answered) in self.cores.iter().zip(&mut answered) {
-            core.unmatched.add_to(answered);
-            core.overflow.add_to(answered);
+        let blocks = self.series.values().flat_map(|series| &series.blocks);
+        CoreSums {
+            cores: self.cores.clone(),
+            blocks: blocks.map(Arc::clone).collect(),
+            gone: self.gone.clone(),
         }
-        for of_core in self.series.values().flat_map(|series| &series.blocks) {
-            if let Some(answered) = answered.get_mut(of_core.core) {
-                of_core.block.add_to(answered);
-            }
-        }
-        let totals = |(core, answered): (&Arc<CoreCounters>, _)| CoreTotals {
-            requests: core.counter(Counter::Requests),
-            accepted: core.counter(Counter::ConnectionsAccepted),
-            open: core.gauge(Gauge::ConnectionsOpen),
-            serving: core.gauge(Gauge::ExchangesActive),
-            answered,
-        };
-        self.cores.iter().zip(answered).map(totals).collect()
     }
 
     fn sum_series(&self) -> Vec<(MetricLabels, SeriesTotals)> {

@@ -79,10 +79,12 @@ struct Core {
 
 pub(super) fn of(state: &AdminState) -> Overview {
     let control = state.control.snapshot();
-    let (totals, bounds) = {
+    let (sums, bounds) = {
         let mut scrape = state.scrape.lock().unwrap_or_else(PoisonError::into_inner);
-        (scrape.by_core(), scrape.bounds())
+        (scrape.core_sums(), scrape.bounds())
     };
+    // Once a second for each process: not while a table waits for the lock.
+    let totals = sums.totals();
     let mut latency = HistogramTotals::default();
     for core in &totals {
         latency.add(&core.answered.measures.duration);
