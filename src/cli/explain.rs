@@ -70,8 +70,8 @@ pub struct ExplainArgs {
 /// Explains, and prints to `out`.
 ///
 /// # Errors
-/// [`QuestionError`], [`check::CheckError`] or `ConfigError` (exit code 2); nobody answers, or
-/// `out` cannot be written.
+/// [`QuestionError`], [`check::CheckError`], `ConfigError` or `TokenError` (exit code 2); nobody
+/// answers, or `out` cannot be written.
 pub(super) fn run(args: &ExplainArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let words = words(args)?;
     let question = Question::new(&words)?;

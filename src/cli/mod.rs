@@ -19,6 +19,7 @@ use clap::Parser as _;
 use self::exit::EXIT_USAGE;
 use crate::config::ConfigError;
 use crate::config::nginx_flags::{self, FlagError, Translated};
+use crate::control::admin::TokenError;
 use crate::explain::QuestionError;
 
 /// The command line.
@@ -129,6 +130,7 @@ pub fn run() -> ExitCode {
             || error.is::<check::CheckError>()
             || error.is::<check::NoSuchCode>()
             || error.is::<QuestionError>()
+            || error.is::<TokenError>()
             || error.is::<migrate::MigrateError>()
             || error.is::<doctor::DoctorError>();
         if is_usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }

@@ -89,6 +89,7 @@ pub fn run_with(
 ) -> anyhow::Result<ExitCode> {
     let machine = Machine::look().context("the CPUs of this process cannot be told")?;
     let config = Config::new(&args.common, &machine)?;
+    let token = token(&args.common)?;
     let severity = start_log(config.log_level);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("the control plane cannot start")?;
@@ -139,7 +140,7 @@ pub fn run_with(
         put_off: Arc::default(),
         room: ControlRoom::new(config.control_connections),
         explainers,
-        token: token(&args.common)?,
+        token,
         objects: control.asking(),
     };
     let admin = admin::start(admin, admin_state).context("the admin listener cannot start")?;

@@ -29,6 +29,28 @@ fn unusable_flag_is_named() {
     check_refusal(&backend, &["--default-backend-service"]);
 }
 
+/// Told before anything listens: the port is in use, too.
+#[test]
+fn an_unusable_token_is_a_usage_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let address = taken.local_addr().expect("address").to_string();
+    let folder = tempfile::tempdir().expect("folder");
+    let short = folder.path().join("token");
+    fs::write(&short, "short").expect("file");
+    let serve = ["serve", "--manifests", ".", "--http-bind", &address];
+    let explain = ["explain", "--admin", &address, "http://a.example/"];
+    for command in [&serve[..], &explain[..]] {
+        for (file, words) in
+            [("no-such-file", "cannot be read"), (short.to_str().expect("text"), "one word of")]
+        {
+            let arguments = [command, &["--admin-token-file", file]].concat();
+            let (code, output) = run(&arguments);
+            assert_eq!(code, 2, "{arguments:?}: {output}");
+            assert!(output.contains(words) && output.contains(file), "{arguments:?}: {output}");
+        }
+    }
+}
+
 #[test]
 fn missing_directory_is_named() {
     check_refusal(
