@@ -75,6 +75,8 @@ impl PutOff {
 /// What a connection does; those named first are put off first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
+    /// It gets events, which it can ask for again.
+    Streaming,
     /// It has not sent a whole request yet.
     Waiting,
     /// It had an answer and may ask again.
@@ -119,7 +121,7 @@ impl Book {
     /// The oldest of the least stage, among those of `peer` if it is given.
     fn victim(&self, peer: Option<IpAddr>, now: Instant) -> Option<u64> {
         let is_candidate = |taken: &Taken| match taken.stage {
-            Stage::Waiting | Stage::Idle | Stage::Asking => true,
+            Stage::Streaming | Stage::Waiting | Stage::Idle | Stage::Asking => true,
             Stage::Answering(since) => now.saturating_duration_since(since) >= self.room.answer,
         };
         let all = self
@@ -133,7 +135,7 @@ impl Book {
     fn slowest(&mut self, now: Instant) -> Option<Taken> {
         let since = |taken: &Taken| match taken.stage {
             Stage::Answering(since) => Some(since),
-            Stage::Waiting | Stage::Idle | Stage::Asking => None,
+            Stage::Streaming | Stage::Waiting | Stage::Idle | Stage::Asking => None,
         };
         let all = self.taken.iter().filter_map(|(id, taken)| Some((since(taken)?, *id)));
         let (since, id) = all.min()?;
@@ -244,6 +246,11 @@ impl Seat {
         self.set(Stage::Idle);
     }
 
+    /// Its answer has no end that somebody waits for.
+    pub(super) fn streams(&self) {
+        self.set(Stage::Streaming);
+    }
+
     fn set(&self, stage: Stage) {
         if let Some(taken) = self.seats.book.borrow_mut().taken.get_mut(&self.id) {
             taken.stage = stage;
@@ -308,6 +315,7 @@ mod tests {
         let fresh = Some(Stage::Answering(now));
         let slow = Some(Stage::Answering(now - Duration::from_secs(1)));
         let idle = Some(Stage::Idle);
+        let streaming = Some(Stage::Streaming);
         check(&[], 1, Ok(None));
         check(&[(1, None)], 1, Ok(None));
         // One address has two places.
@@ -319,10 +327,13 @@ mod tests {
         check(&[(1, slow), (1, Some(Stage::Asking))], 1, Ok(Some(1)));
         check(&[(1, fresh), (1, slow)], 1, Ok(Some(1)));
         check(&[(1, slow), (1, idle)], 1, Ok(Some(1)));
+        check(&[(1, None), (1, streaming)], 1, Ok(Some(1)));
+        check(&[(2, streaming), (1, fresh), (1, idle)], 1, Ok(Some(2)));
         // All of them have four.
         check(&[(1, idle), (2, fresh), (3, None), (4, None)], 5, Ok(Some(2)));
         check(&[(1, fresh), (2, fresh), (3, fresh), (4, fresh)], 5, Err(()));
         check(&[(1, fresh), (2, fresh), (3, slow), (4, idle)], 5, Ok(Some(3)));
+        check(&[(1, None), (2, fresh), (3, streaming), (4, streaming)], 5, Ok(Some(2)));
     }
 
     #[test]

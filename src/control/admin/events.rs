@@ -56,6 +56,7 @@ impl Events {
         let ends = Instant::now() + ADMIN_STREAM_LIFETIME;
         let start = (self.latest.subscribe(), place, seat);
         let events = stream::unfold(start, move |(mut latest, place, seat)| async move {
+            seat.streams();
             timeout_at(ends, latest.changed()).await.ok()?.ok()?;
             let event = latest.borrow_and_update().clone();
             Some((event, (latest, place, seat)))
