@@ -726,8 +726,10 @@ pub const API_ROWS_MAX: usize = 500;
 pub const API_ROWS: usize = 100;
 /// Characters that the rows of a list are chosen by: a host and a path.
 pub const API_FILTER_BYTES_MAX: usize = 1024;
-/// Lists that the admin listener makes at a time, each of tens of thousands of rows that it goes
-/// through; others wait for their turn.
+/// Names of a certificate in an answer: all those of certificates as authorities issue them.
+pub const API_NAMES_MAX: usize = 100;
+/// Lists that the admin listener makes or sends at a time, each of tens of thousands of rows that
+/// it goes through, or of [`API_ROWS_MAX`] in memory; others wait for their turn.
 pub const ADMIN_VIEWS_MAX: usize = 4;
 /// Streams of events of the admin listener at a time: pages that are open. A part of
 /// [`ADMIN_CONNECTIONS_MAX`], whose places they give up before anybody else.

@@ -14,6 +14,7 @@ mod nginx_metrics;
 mod nginx_names;
 mod process;
 mod reading;
+mod rebinding;
 mod replies;
 mod server;
 mod site;

@@ -55,6 +55,14 @@ pub(super) fn unauthorized() -> Reply {
     reply
 }
 
+/// For those who may be a page of somebody else.
+pub(super) fn forbidden() -> Reply {
+    let line = "without --admin-token-file this is shown by an IP address, by a name without a \
+                dot, and by names that end in .localhost, .local, .svc or .internal: any other \
+                may be that of a site that looks at it through your browser";
+    text(StatusCode::FORBIDDEN, line)
+}
+
 /// The whole at once.
 pub(super) fn response(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     complete(Response::new(Either::Left(Full::new(body))), status, content_type)

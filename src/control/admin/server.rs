@@ -25,7 +25,8 @@ use super::door::Caller;
 use super::events::Events;
 use super::metrics;
 use super::reading::Reading;
-use super::replies::{JSON, Reply, other_method, response, text, unauthorized, verdict};
+use super::rebinding::is_called_privately;
+use super::replies::{JSON, Reply, forbidden, other_method, response, text, unauthorized, verdict};
 use super::site;
 use super::state::AdminState;
 use super::token::Kept;
@@ -59,7 +60,7 @@ struct Server {
     scrapes: Arc<Semaphore>,
     /// Explanations under way.
     explanations: Arc<Semaphore>,
-    /// Lists under way.
+    /// Answers with lists in memory.
     views: Arc<Semaphore>,
     events: Events,
 }
@@ -138,7 +139,7 @@ impl Server {
             return other_method();
         }
         if let Some(file) = site::file(request.uri().path(), request.headers()) {
-            return file;
+            return if self.may_be_another_site(request) { forbidden() } else { file };
         }
         match request.uri().path() {
             "/" => text(StatusCode::OK, INDEX.trim_end()),
@@ -168,6 +169,7 @@ impl Server {
         match self.admits(request).await {
             Ok(()) => {}
             Err(Kept::Stranger) => return unauthorized(),
+            Err(Kept::OtherSite) => return forbidden(),
             Err(Kept::NoToken) => {
                 let line = "the file of --admin-token-file has no token: nobody is let in";
                 return text(StatusCode::SERVICE_UNAVAILABLE, line);
@@ -187,7 +189,15 @@ impl Server {
         }
     }
 
+    /// Nothing but the name that we are called by tells it from one of ours: no token is asked for.
+    fn may_be_another_site(&self, request: &Request<Incoming>) -> bool {
+        self.state.token.is_none() && !is_called_privately(request)
+    }
+
     async fn admits(&self, request: &Request<Incoming>) -> Result<(), Kept> {
+        if self.may_be_another_site(request) {
+            return Err(Kept::OtherSite);
+        }
         let Some(token) = self.state.token.clone() else { return Ok(()) };
         let sent = request.headers().get(AUTHORIZATION).map(|value| value.as_bytes().to_vec());
         // Reads a file.
@@ -198,16 +208,18 @@ impl Server {
     async fn view(&self, view: View, query: &str, seat: &Seat) -> Reply {
         // Who waits for a list makes room for a probe.
         seat.asks();
-        let turn = timeout(ADMIN_ANSWER_PATIENCE, Arc::clone(&self.views).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else {
+        let Some(permit) = self.turn(&self.views, ADMIN_VIEWS_MAX).await else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "too many questions at a time");
         };
         seat.answers();
         let (state, query) = (Arc::clone(&self.state), query.to_owned());
         // Who goes away meanwhile makes no room for another one.
-        let answer = spawn_blocking(move || (view.answer(&query, &state), turn)).await;
+        let answer = spawn_blocking(move || (view.answer(&query, &state), permit)).await;
         let (status, line) = match answer {
-            Ok((Ok(json), _)) => return response(StatusCode::OK, JSON, Bytes::from(json)),
+            Ok((Ok(text), permit)) => {
+                let body = Bytes::from_owner(Held { text, _permit: permit });
+                return response(StatusCode::OK, JSON, body);
+            }
             Ok((Err(unanswered), _)) => (status_of(&unanswered), unanswered.to_string()),
             Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "it cannot be told".to_owned()),
         };
@@ -217,7 +229,7 @@ impl Server {
     async fn metrics(&self, seat: &Seat) -> Reply {
         // A crowd of scrapes makes room for a probe.
         seat.asks();
-        let Some(permit) = self.turn().await else {
+        let Some(permit) = self.turn(&self.scrapes, ADMIN_SCRAPES_MAX).await else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at a time");
         };
         seat.answers();
@@ -228,7 +240,7 @@ impl Server {
         let render = move || (Reading::take(&state).render(&state), permit);
         match spawn_blocking(render).await {
             Ok((Ok(text), permit)) => {
-                let body = Bytes::from_owner(Scraped { text, _permit: permit });
+                let body = Bytes::from_owner(Held { text, _permit: permit });
                 response(StatusCode::OK, content_type, body)
             }
             _ => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be encoded"),
@@ -282,10 +294,11 @@ impl Server {
         timeout(EXPLANATION_PATIENCE, objects).await.ok()?.ok()?
     }
 
-    /// Waits for its turn among the scrapes. Who takes long to read one has to make room for it.
-    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        for _ in 0..=ADMIN_SCRAPES_MAX {
-            let turn = Arc::clone(&self.scrapes).acquire_owned();
+    /// Waits for its turn among the `most` that `answers` are under way at a time. Who takes long to
+    /// read one has to make room for it.
+    async fn turn(&self, answers: &Arc<Semaphore>, most: usize) -> Option<OwnedSemaphorePermit> {
+        for _ in 0..=most {
+            let turn = Arc::clone(answers).acquire_owned();
             if let Ok(turn) = timeout(ADMIN_ANSWER_PATIENCE, turn).await {
                 return turn.ok();
             }
@@ -295,13 +308,13 @@ impl Server {
     }
 }
 
-/// A metrics text that counts as in memory until its last byte is sent.
-struct Scraped {
+/// An answer that counts as in memory until its last byte is sent.
+struct Held {
     text: String,
     _permit: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Scraped {
+impl AsRef<[u8]> for Held {
     fn as_ref(&self) -> &[u8] {
         self.text.as_bytes()
     }
@@ -310,7 +323,7 @@ impl AsRef<[u8]> for Scraped {
 fn status_of(unanswered: &Unanswered) -> StatusCode {
     match unanswered {
         Unanswered::Parameter(_) | Unanswered::Missing(_) => StatusCode::BAD_REQUEST,
-        Unanswered::NoBackend => StatusCode::NOT_FOUND,
+        Unanswered::NoBackend | Unanswered::Core(Unexplained::NoCore) => StatusCode::NOT_FOUND,
         Unanswered::Core(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -14,7 +14,7 @@ use crate::control::state::ControlState;
 use crate::control::store::Store;
 use crate::limits::{
     ADMIN_CONNECTIONS_PER_ADDRESS_MAX, ADMIN_HEAD_TIMEOUT, ADMIN_REQUEST_BYTES_MAX,
-    ADMIN_SCRAPES_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
+    ADMIN_SCRAPES_MAX, ADMIN_VIEWS_MAX, ADMIN_WAITING_PER_ADDRESS_MAX,
 };
 use crate::model::{
     HostLabel, Kind, NginxMetrics, ObjectRef, Problem, Severity, StatusLabels, UndefinedHosts,
@@ -164,7 +164,7 @@ fn a_known_state_gives_exactly_this_text() {
 
 /// Runs the real server on a free port while `client` talks to it; ends the server afterwards.
 fn with_server(
-    setup: impl FnOnce(&AdminState, &[CoreTelemetry]) + Send,
+    setup: impl FnOnce(&mut AdminState, &[CoreTelemetry]) + Send,
     client: impl FnOnce(SocketAddr),
 ) {
     let (bound, address) = mpsc::channel();
@@ -174,8 +174,8 @@ fn with_server(
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("runtime").block_on(async {
                 let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-                let (state, shards) = state();
-                setup(&state, &shards);
+                let (mut state, shards) = state();
+                setup(&mut state, &shards);
                 bound.send(listener.local_addr().expect("address")).expect("test waits");
                 let local = tokio::task::LocalSet::new();
                 let callers = door::open(vec![listener], Arc::clone(&state.put_off), state.room);
@@ -249,6 +249,52 @@ fn browsers_get_the_page_and_may_not_ask_other_hosts() {
             // Nothing that the policy would forbid, and nothing of others.
             for forbidden in ["<style", "style=", " onclick", "<script>", "http://", "https://"] {
                 assert!(!body.contains(forbidden), "{forbidden}: {body}");
+            }
+        },
+    );
+}
+
+/// A site that has its name resolve to our address, seen by a browser within.
+#[test]
+fn a_public_name_is_shown_nothing_that_a_token_would_guard() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "0123456789abcdef").unwrap();
+    let token = TokenFile::new(path).unwrap();
+    for (path, without_token, with_token) in [
+        ("/healthz", 200, 200),
+        ("/alive", 200, 200),
+        ("/readyz", 200, 200),
+        ("/metrics", 200, 200),
+        ("/nginx_status", 200, 200),
+        ("/page.js", 403, 200),
+        ("/api/v1/overview", 403, 401),
+        ("/api/v1/openapi.json", 403, 401),
+        ("/api/v1/events", 403, 401),
+        ("/api/v1/nothing", 403, 401),
+        ("/explain?url=http://a.example/", 403, 401),
+    ] {
+        let ask = |token, host: &str| {
+            let mut head = String::new();
+            with_server(
+                |state, _| state.token = token,
+                |address| {
+                    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+                    head = exchange(address, request.as_bytes()).0;
+                },
+            );
+            head.split(' ').nth(1).unwrap_or_default().parse().unwrap_or(0)
+        };
+        assert_eq!(ask(None, "evil.example"), without_token, "{path}");
+        assert_eq!(ask(Some(token.clone()), "evil.example"), with_token, "{path}");
+    }
+    with_server(
+        |_, _| {},
+        |address| {
+            for host in ["127.0.0.1:9901", "localhost:9901", "admin.ringway.svc.cluster.local"] {
+                let request = format!("GET /api/v1/overview HTTP/1.1\r\nHost: {host}\r\n\r\n");
+                let (head, _) = exchange(address, request.as_bytes());
+                assert!(head.starts_with("http/1.1 200 "), "{host}: {head}");
             }
         },
     );
@@ -503,8 +549,11 @@ fn flags_say_what_is_told_by_the_names_of_ingress_nginx() {
     }
 }
 
-/// More rows than the buffers of a connection hold.
-fn fill(state: &AdminState, shards: &[CoreTelemetry]) {
+/// More rows, and a problem that is longer, than the buffers of a connection hold.
+fn fill(state: &mut AdminState, shards: &[CoreTelemetry]) {
+    let mut problem = (*state.control.snapshot().problems[0]).clone();
+    problem.message = "x".repeat(16 << 20);
+    state.control.update(vec![Arc::new(problem)], Vec::new(), Store::default().counts());
     let mut scrape = state.scrape.lock().unwrap();
     for number in 0..3_000 {
         let id = series(number, 0);
@@ -513,24 +562,58 @@ fn fill(state: &AdminState, shards: &[CoreTelemetry]) {
     }
 }
 
-/// Readers that stop hold every place for a scrape; a scrape that wants one gets it.
+/// Begins to ask and reads no more than the first octet.
+fn stuck(address: SocketAddr, path: &str) -> TcpStream {
+    let mut stream = connect(address);
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("room");
+    stream.read_exact(&mut [0; 1]).expect("an answer begins");
+    stream
+}
+
+/// Readers that stop hold every place for a scrape or a list; one that wants one gets it.
 #[test]
 fn a_scrape_that_nobody_reads_makes_room_for_another() {
-    with_server(fill, |address| {
-        let request = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
-        let mut stuck: Vec<_> = (0..ADMIN_SCRAPES_MAX + 1)
-            .map(|_| {
-                let mut stream = connect(address);
-                stream.write_all(request).expect("room");
-                stream.read_exact(&mut [0; 1]).expect("an answer begins");
-                stream
-            })
-            .collect();
+    for (path, most, end) in
+        [("/metrics", ADMIN_SCRAPES_MAX, "# EOF\n"), ("/api/v1/problems", ADMIN_VIEWS_MAX, "}]}")]
+    {
+        with_server(fill, |address| {
+            let mut stuck: Vec<_> = (0..=most).map(|_| stuck(address, path)).collect();
+            check_page(address, "GET /healthz", "200", "ok\n");
+            let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let (head, body) = exchange(address, request.as_bytes());
+            assert!(head.starts_with("http/1.1 200 ") && body.ends_with(end), "{path}: {head}");
+            let mut cut = Vec::new();
+            drop(stuck[0].read_to_end(&mut cut));
+            assert!(!cut.ends_with(end.as_bytes()), "{path}: {} bytes", cut.len());
+        });
+    }
+}
+
+/// Two places for an address, one of them a reader that has stopped for longer.
+#[test]
+fn a_stream_of_events_makes_room_before_anybody_else() {
+    let setup = |state: &mut AdminState, shards: &[CoreTelemetry]| {
+        fill(state, shards);
+        state.room = ControlRoom::new(32);
+    };
+    with_server(setup, |address| {
+        let mut reader = stuck(address, "/metrics");
+        let mut events = stuck(address, "/api/v1/events");
+        // It is a stream as soon as something of its body came.
+        let mut octets = [0; 512];
+        let mut text = Vec::new();
+        while !text.ends_with(b"retry: 1000\n\n\r\n") {
+            let count = events.read(&mut octets[..1]).expect("the start of the stream");
+            text.extend_from_slice(&octets[..count]);
+        }
         check_page(address, "GET /healthz", "200", "ok\n");
-        let (head, body) = exchange(address, request);
-        assert!(head.starts_with("http/1.1 200 ") && body.ends_with("# EOF\n"), "{head}");
-        let mut cut = Vec::new();
-        drop(stuck[0].read_to_end(&mut cut));
-        assert!(!cut.ends_with(b"# EOF\n"), "{} bytes", cut.len());
+        let mut rest = Vec::new();
+        drop(events.read_to_end(&mut rest));
+        let begun = String::from_utf8_lossy(&rest).matches("event: ").count();
+        assert!(begun <= 2, "{begun} events: it was not put off");
+        let mut whole = Vec::new();
+        reader.read_to_end(&mut whole).expect("the rest");
+        assert!(whole.ends_with(b"# EOF\n"), "{} bytes", whole.len());
     });
 }

@@ -36,6 +36,8 @@ pub(super) enum Kept {
     Stranger,
     /// Nobody can be let in.
     NoToken,
+    /// Nobody is asked for a token, and a page of somebody else may be who asks.
+    OtherSite,
 }
 
 impl TokenFile {

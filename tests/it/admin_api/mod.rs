@@ -28,7 +28,7 @@ const SECRETS: [&str; 2] = ["c2VjcmV0LXRva2Vu", "PRIVATE KEY"];
 
 /// One of everything: a certificate, a canary, a Gateway with a route, and an Ingress that is
 /// wrong.
-fn everything(backend: &Backend, port: u16) -> String {
+pub(crate) fn everything(backend: &Backend, port: u16) -> String {
     let leaf = Authority::new().issue(&["shop.example"]);
     let shop = Ingress::new("shop")
         .host("shop.example")
@@ -196,7 +196,7 @@ fn lists_are_asked_for_in_parts(driver: Driver) {
         ("hosts?host=a", 400),
         ("endpoints", 400),
         ("endpoints?backend=default/web:80&core=x", 400),
-        ("endpoints?backend=default/web:80&core=7", 503),
+        ("endpoints?backend=default/web:80&core=7", 404),
         ("endpoints?backend=default/other:80", 404),
         ("secrets", 404),
         ("", 404),

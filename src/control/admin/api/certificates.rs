@@ -8,6 +8,8 @@ use super::overview::unix;
 use super::window::{Rows, Window};
 use crate::control::admin::state::AdminState;
 use crate::control::host_certificate::HostCertificate;
+use crate::explain::shortened;
+use crate::limits::API_NAMES_MAX;
 
 /// A certificate and the host that it is served for.
 #[derive(Debug, Serialize)]
@@ -16,8 +18,10 @@ pub(super) struct CertificateRow {
     host: String,
     /// Where it comes from; `null`: made by us.
     secret: Option<String>,
-    /// Whom it is for.
+    /// Whom it is for, [`API_NAMES_MAX`] at most.
     names: Vec<String>,
+    /// Further ones, which are not listed.
+    names_left_out: usize,
     /// Whether the host is one of them.
     covers_host: bool,
     /// Unix time, seconds.
@@ -38,15 +42,24 @@ pub(super) fn of(state: &AdminState, window: &Window) -> Rows<CertificateRow> {
     });
     window.rows(wanted, |served| {
         let not_after = unix(served.certificate.not_after());
+        let (names, names_left_out) = bounded(served.certificate.names());
         CertificateRow {
             host: served.host.clone(),
             secret: secret(served),
-            names: served.certificate.names().to_vec(),
+            names,
+            names_left_out,
             covers_host: served.host == "_" || served.certificate.covers(&served.host),
             not_after,
             days_left: days(now, not_after),
         }
     })
+}
+
+/// The names that are shown, and how many are not: who makes a certificate says how many it has,
+/// and an answer has hundreds of certificates.
+fn bounded(names: &[String]) -> (Vec<String>, usize) {
+    let shown = names.iter().take(API_NAMES_MAX).map(|name| shortened(name)).collect();
+    (shown, names.len().saturating_sub(API_NAMES_MAX))
 }
 
 fn days(from: u64, to: u64) -> i64 {
@@ -60,6 +73,22 @@ fn days(from: u64, to: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::EXPLAINED_VALUE_BYTES_MAX;
+
+    #[test]
+    fn names_are_bounded_in_number_and_length() {
+        let name = |bytes: usize| "x".repeat(bytes);
+        let long = EXPLAINED_VALUE_BYTES_MAX + 1;
+        for (names, bytes, shown, left_out, characters) in [
+            (0, 1, 0, 0, 0),
+            (API_NAMES_MAX, long - 1, API_NAMES_MAX, 0, long - 1),
+            (API_NAMES_MAX + 2, long, API_NAMES_MAX, 2, long),
+        ] {
+            let got = bounded(&vec![name(bytes); names]);
+            assert_eq!((got.0.len(), got.1), (shown, left_out), "{names}");
+            assert_eq!(got.0.first().map_or(0, |name| name.chars().count()), characters);
+        }
+    }
 
     #[test]
     fn days_are_whole_and_negative_as_soon_as_it_has_ended() {

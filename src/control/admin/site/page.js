@@ -8,6 +8,7 @@ const WINDOW = 10;
 const RETRY_MS = 2000;
 const TYPING_MS = 200;
 const RELOAD_MS = 5000;
+const REOPEN_MS = 1000;
 
 const main = document.getElementById('main');
 const state = document.getElementById('state');
@@ -195,8 +196,8 @@ const lists = {
       ['Host', (row) => (row.host === '_' ? 'any other' : row.host)],
       ['Secret', (row) => row.secret || 'made by Ringway'],
       ['Left', daysLeft],
-      ['Names', (row) => (row.covers_host ? row.names.join(', ')
-        : [marked('bad', 'not this host: '), row.names.join(', ')])],
+      ['Names', (row) => [row.covers_host ? '' : marked('bad', 'not this host: '), row.names.join(', '),
+        row.names_left_out ? marked('faint', ` and ${whole.format(row.names_left_out)} more`) : '']],
     ],
   },
   problems: {
@@ -236,6 +237,8 @@ function shownList(name, { columns, none, choice }) {
     const before = el('button', { type: 'button', onclick: move(-ROWS) }, 'Previous');
     const after = el('button', { type: 'button', onclick: move(ROWS) }, 'Next');
     const again = () => {
+      // Typed here, and gone elsewhere before it was asked for.
+      if (signal.aborted) return null;
       history.replaceState(null, '', address(name, now));
       return attempt(rows, signal, load);
     };
@@ -365,9 +368,14 @@ function note(overview) {
     counts: overview.latency.counts,
     cores: overview.cores,
   };
+  const last = history_.at(-1);
+  // Another process: its counts are no continuation.
+  if (last && (last.requests > sample.requests || last.cores.length !== sample.cores.length)) {
+    history_.length = 0;
+  }
   const before = history_.at(-1);
   const since = history_.at(-WINDOW) || history_[0];
-  if (before && before.requests <= sample.requests) {
+  if (before) {
     const seconds = Math.max(0.1, at - before.at);
     sample.rate = (sample.requests - before.requests) / seconds;
     sample.failing = (sample.errors - before.errors) / seconds;
@@ -486,6 +494,8 @@ function draw(facts, plots, cores) {
 
 let listening = null;
 
+const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
+
 async function listen() {
   if (listening) listening.abort();
   const mine = new AbortController();
@@ -493,12 +503,13 @@ async function listen() {
   while (!mine.signal.aborted) {
     try {
       await follow(mine.signal);
+      await pause(REOPEN_MS);
     } catch (error) {
       if (mine.signal.aborted) return;
       if (error instanceof Refused) { state.textContent = 'a token is asked for'; return; }
       state.textContent = `no live numbers: ${error.message}`;
       state.className = 'poor';
-      await new Promise((done) => { setTimeout(done, RETRY_MS); });
+      await pause(RETRY_MS);
     }
   }
 }
