@@ -13,6 +13,7 @@ mod harness;
 mod access_log;
 mod admin;
 mod admin_api;
+mod admin_page;
 mod annotations;
 mod bad_objects;
 mod command_line;

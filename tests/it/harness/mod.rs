@@ -5,6 +5,7 @@
 //! through unchanged.
 
 pub(crate) mod backend;
+pub(crate) mod browser;
 pub(crate) mod cases;
 pub(crate) mod client;
 pub(crate) mod collector;
