@@ -301,6 +301,31 @@ fn programs_can_read_what_is_found() {
     }
 }
 
+/// Types made from the official schema take it and lose nothing of it: every field is one of theirs.
+#[test]
+fn sarif_is_what_its_schema_says() {
+    for (arguments, results) in [
+        (&["clean"][..], 0),
+        (&["backends"], 1),
+        (&["conflicts"], 1),
+        (&["backends", "conflicts", "clean"], 2),
+        (&["/no/such/folder"], 0),
+    ] {
+        let output = ringway(&[&["check", "--format", "sarif"], arguments].concat());
+        let text = String::from_utf8_lossy(&output.stdout);
+        if text.is_empty() {
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+            continue;
+        }
+        let said: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let read: serde_sarif::sarif::Sarif = serde_json::from_str(&text).expect("SARIF");
+        let kept = serde_json::to_value(&read).expect("JSON");
+        assert_eq!(kept, said, "{arguments:?}");
+        let found = read.runs.iter().filter_map(|run| run.results.as_ref()).map(Vec::len);
+        assert!(found.sum::<usize>() >= results, "{arguments:?}: {text}");
+    }
+}
+
 /// Whoever wants the first line alone is not told of an error.
 #[test]
 fn a_reader_that_leaves_is_no_error() {
