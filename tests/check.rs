@@ -301,7 +301,7 @@ fn programs_can_read_what_is_found() {
     }
 }
 
-/// Types made from the official schema take it and lose nothing of it: every field is one of theirs.
+/// Types made from the official schema take it and lose nothing of it: each field is of theirs.
 #[test]
 fn sarif_is_what_its_schema_says() {
     for (arguments, results) in [

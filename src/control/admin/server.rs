@@ -294,7 +294,7 @@ impl Server {
         timeout(EXPLANATION_PATIENCE, objects).await.ok()?.ok()?
     }
 
-    /// Waits for its turn among the `most` that `answers` are under way at a time. Who takes long to
+    /// Waits for its turn among the `most` of which `answers` has permits. Who takes long to
     /// read one has to make room for it.
     async fn turn(&self, answers: &Arc<Semaphore>, most: usize) -> Option<OwnedSemaphorePermit> {
         for _ in 0..=most {
