@@ -8,13 +8,14 @@ mod explain;
 mod logs;
 pub mod migrate;
 pub mod serve;
+pub mod shell;
 mod signals;
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use self::exit::EXIT_USAGE;
 use crate::config::ConfigError;
@@ -71,7 +72,22 @@ pub enum Command {
     /// read or no Ingress is of its class.
     #[command(after_long_help = MIGRATE_EXAMPLES)]
     Migrate(Box<migrate::MigrateArgs>),
+    /// Print what a shell needs to complete words of ringway
+    #[command(after_long_help = COMPLETIONS_EXAMPLES)]
+    Completions(shell::CompletionsArgs),
+    /// Print a page of the manual, for man(1)
+    #[command(after_long_help = MAN_EXAMPLES)]
+    Man(shell::ManArgs),
 }
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  source <(ringway completions bash)
+  ringway completions zsh > ~/.zfunc/_ringway
+  ringway completions fish > ~/.config/fish/completions/ringway.fish";
+
+const MAN_EXAMPLES: &str = "Examples:
+  ringway man serve | man -l -
+  ringway man > /usr/local/share/man/man1/ringway.1";
 
 const MIGRATE_EXAMPLES: &str = "Examples:
   kubectl get ingress,ingressclass,svc,configmap,deployment,daemonset,hpa,pdb -A -o yaml > all.yaml
@@ -122,6 +138,10 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args, &mut std::io::stdout().lock()),
         Command::Explain(args) => explain::run(&args, &mut std::io::stdout().lock()),
         Command::Migrate(args) => migrate::run(&args, &mut std::io::stdout().lock()),
+        Command::Completions(args) => {
+            shell::completions(&args, Cli::command(), &mut std::io::stdout().lock())
+        }
+        Command::Man(args) => shell::man(&args, Cli::command(), &mut std::io::stdout().lock()),
     };
     result.unwrap_or_else(|error| {
         // Nobody is left to tell when standard error is closed.
@@ -139,8 +159,6 @@ pub fn run() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -88,7 +88,7 @@ fn port_in_use_is_named() {
 
 #[test]
 fn help_explains_every_command() {
-    let commands = ["serve", "check", "doctor", "demo", "explain", "migrate"];
+    let commands = ["serve", "check", "doctor", "demo", "explain", "migrate", "completions", "man"];
     let commands = commands.map(|command| vec![command, "--help"]);
     for arguments in [vec!["--help"]].iter().chain(&commands) {
         let (code, output) = run(arguments);
@@ -97,6 +97,32 @@ fn help_explains_every_command() {
     }
     let (code, output) = run(&["--version"]);
     assert_eq!((code, output.trim()), (0, concat!("ringway ", env!("CARGO_PKG_VERSION"))));
+}
+
+/// By a bash that reads what is printed for it.
+#[test]
+fn a_shell_completes_commands_and_flags() {
+    let (code, script) = run(&["completions", "bash"]);
+    assert_eq!(code, 0, "{script}");
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("ringway.bash");
+    fs::write(&file, script).expect("file");
+    for (words, expected) in [
+        (&["ringway", "mig"][..], "migrate"),
+        (&["ringway", "explain", "--admin-t"], "--admin-token-file"),
+        (&["ringway", "check", "--format", "s"], "sarif"),
+    ] {
+        let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
+        let ask = format!(
+            "source \"$1\"; COMP_WORDS=({}); COMP_CWORD={}; _ringway ringway {last} {before}; \
+             echo \"${{COMPREPLY[@]}}\"",
+            words.join(" "),
+            words.len() - 1
+        );
+        let mut bash = std::process::Command::new("bash");
+        let output = bash.args(["-c", &ask, "bash"]).arg(&file).output().expect("bash");
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{words:?}");
+    }
 }
 
 /// As in the `args:` of ingress-nginx.

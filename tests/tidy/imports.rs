@@ -197,6 +197,8 @@ const IMPORTS: &[Imports] = &[
         crates: &[
             "anyhow",
             "clap",
+            "clap_complete",
+            "clap_mangen",
             "kube",
             "rustix",
             "serde_json",
