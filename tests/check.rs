@@ -266,6 +266,10 @@ fn severities_decide_the_exit_code_as_is_asked() {
         "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
     let warning = format!("{service}---\n{service}spic: {{}}\n").replacen("a}", "b}", 1);
     let error = format!("{service}---\nkind: Service\n");
+    let foreign = format!(
+        "{warning}---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{name: a}}\n\
+         spec: {{ingressClassName: other, rules: [{{host: a.example}}]}}\n"
+    );
     for (input, fail_on, exit_code) in [
         (service, "warning", 0),
         (&warning, "warning", 1),
@@ -276,6 +280,10 @@ fn severities_decide_the_exit_code_as_is_asked() {
         (&error, "never", 0),
         (note, "error", 2),
         (note, "never", 2),
+        // Whatever else was found.
+        (&foreign, "error", 2),
+        (&foreign, "warning", 2),
+        (&foreign, "never", 2),
     ] {
         let output = ringway_reads(input.as_bytes(), &["check", "--fail-on", fail_on, "-"]);
         let text = String::from_utf8_lossy(&output.stdout);
@@ -310,6 +318,7 @@ fn sarif_is_what_its_schema_says() {
         (&["conflicts"], 1),
         (&["backends", "conflicts", "clean"], 2),
         (&["/no/such/folder"], 0),
+        (&["tls", "--default-ssl-certificate", "default/none"], 4),
     ] {
         let output = ringway(&[&["check", "--format", "sarif"], arguments].concat());
         let text = String::from_utf8_lossy(&output.stdout);
@@ -324,6 +333,22 @@ fn sarif_is_what_its_schema_says() {
         let found = read.runs.iter().filter_map(|run| run.results.as_ref()).map(Vec::len);
         assert!(found.sum::<usize>() >= results, "{arguments:?}: {text}");
     }
+}
+
+/// Code scanning takes no result that has no place.
+#[test]
+fn what_has_no_place_is_no_result_of_sarif() {
+    let flags = ["--default-ssl-certificate", "default/none", "--format", "sarif"];
+    let output = ringway(&[&["check", "tls"][..], &flags].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let run = &value["runs"][0];
+    let results = run["results"].as_array().expect("results");
+    assert!(results.iter().all(|it| it["locations"][0].is_object()), "{text}");
+    let notifications = &run["invocations"][0]["toolConfigurationNotifications"];
+    let notifications = notifications.as_array().expect("notifications");
+    let [of_flag] = &notifications[..] else { panic!("{text}") };
+    assert_eq!((&*of_flag["associatedRule"]["id"].to_string(), results.len()), ("\"RW1401\"", 4));
 }
 
 /// Whoever wants the first line alone is not told of an error.

@@ -34,6 +34,7 @@ pub mod passwords;
 pub mod filter;
 
 #[path = "../../src/model/mod.rs"]
+#[allow(unused_imports, reason = "who reports problems is not compiled here")]
 pub mod model;
 
 #[path = "../../src/table/mod.rs"]

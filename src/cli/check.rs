@@ -34,6 +34,9 @@ const STDIN: &str = "-";
 const STDIN_NAME: &str = "<stdin>";
 /// The class that stands for all.
 const ALL: &str = "all";
+/// Routes of the Gateway API.
+const ROUTES: [Kind; 5] =
+    [Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute, Kind::TCPRoute, Kind::UDPRoute];
 /// Annotations by which cert-manager is asked for the certificates of an Ingress.
 const ISSUED: [&str; 5] = [
     "cert-manager.io/cluster-issuer",
@@ -225,7 +228,9 @@ fn judge(read: Read, options: &LowerOptions, classes: &ClassChoice) -> Findings 
     problems.extend(others(&store, &checked, classes));
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
-    Findings { files, skipped, objects, checked: checked.len(), unchecked, problems }
+    let routes = store.counts().into_iter().filter(|(kind, _)| ROUTES.contains(kind));
+    let routes = routes.map(|(_, count)| count).sum();
+    Findings { files, skipped, objects, checked: checked.len(), unchecked, routes, problems }
 }
 
 /// What was read so far.

@@ -37,6 +37,8 @@ pub(in crate::cli) struct Findings {
     /// Ingresses that were checked, and those that were not.
     pub checked: usize,
     pub unchecked: usize,
+    /// Routes of the Gateway API.
+    pub routes: usize,
     pub problems: Vec<Arc<Problem>>,
 }
 
@@ -56,16 +58,17 @@ impl Findings {
         self.problems.iter().filter(|problem| problem.severity == severity).count()
     }
 
-    /// Something was there, and nobody looked at it.
+    /// Something was there, and nobody looked at it. What is wrong with other objects, such as
+    /// Services, does not make up for it.
     fn is_vacuous(&self) -> bool {
-        let is_silent = self.of(Severity::Error) == 0 && self.of(Severity::Warning) == 0;
-        is_silent && (self.skipped == self.files || self.checked == 0 && self.unchecked > 0)
+        let is_foreign = self.checked == 0 && self.routes == 0 && self.unchecked > 0;
+        self.skipped == self.files || is_foreign
     }
 
     pub(super) fn exit_code(&self, fail_on: FailOn) -> ExitCode {
         match self.problems.iter().any(|problem| fail_on.has(problem.severity)) {
+            _ if self.is_vacuous() => ExitCode::from(EXIT_USAGE),
             true => ExitCode::FAILURE,
-            false if self.is_vacuous() => ExitCode::from(EXIT_USAGE),
             false => ExitCode::SUCCESS,
         }
     }
@@ -80,7 +83,9 @@ impl Findings {
             (0, 0) if self.is_vacuous() => format!("{line}: nothing was checked"),
             (0, 0) => format!("{line}: no problems"),
             (errors, warnings) => {
-                format!("{line}: {}, {}", count(errors, "error"), count(warnings, "warning"))
+                let rest = if self.is_vacuous() { "; nothing was checked" } else { "" };
+                let (errors, warnings) = (count(errors, "error"), count(warnings, "warning"));
+                format!("{line}: {errors}, {warnings}{rest}")
             }
         }
     }

@@ -80,15 +80,23 @@ fn sarif(findings: &Findings) -> Value {
     let mut reasons: Vec<Reason> = findings.problems.iter().map(|p| p.reason).collect();
     reasons.sort_unstable();
     reasons.dedup();
-    let result = |problem: &Problem| {
+    let place = |reason| reasons.binary_search(&reason).unwrap_or_default();
+    let result = |problem: &Problem, location: Value| {
         json!({
             "ruleId": problem.reason.code().to_string(),
-            "ruleIndex": reasons.binary_search(&problem.reason).unwrap_or_default(),
+            "ruleIndex": place(problem.reason),
             "level": problem.severity.to_string(),
             "message": {"text": without_place(problem)},
-            "locations": location(problem).into_iter().collect::<Vec<_>>(),
+            "locations": [location],
         })
     };
+    let (mut results, mut notifications) = (Vec::new(), Vec::new());
+    for problem in &findings.problems {
+        match location(problem) {
+            Some(location) => results.push(result(problem, location)),
+            None => notifications.push(notification(problem, place(problem.reason))),
+        }
+    }
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -98,8 +106,22 @@ fn sarif(findings: &Findings) -> Value {
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": reasons.iter().map(|reason| rule(*reason)).collect::<Vec<_>>(),
             }},
-            "results": findings.problems.iter().map(|p| result(p)).collect::<Vec<_>>(),
+            "invocations": [{
+                "executionSuccessful": true,
+                "toolConfigurationNotifications": notifications,
+            }],
+            "results": results,
         }],
+    })
+}
+
+/// Source: SARIF 2.1.0, `notification`. What no file says is of the flags, and code scanning takes
+/// no result without a place.
+fn notification(problem: &Problem, rule: usize) -> Value {
+    json!({
+        "associatedRule": {"id": problem.reason.code().to_string(), "index": rule},
+        "level": problem.severity.to_string(),
+        "message": {"text": without_place(problem)},
     })
 }
 

@@ -110,11 +110,7 @@ mod tests {
     #[test]
     fn a_code_is_explained_in_lines_that_fit() {
         let text = text(reason!("ServiceMissing"));
-        assert!(
-            text.starts_with(
-                "RW1301 ServiceMissing (error or warning): A Service does not exist\n\n"
-            )
-        );
+        assert!(text.starts_with("RW1301 ServiceMissing (warning): A Service does not exist\n\n"));
         assert!(text.contains("\nWhat to do: Create it, or correct the name.\n\n"), "{text}");
         assert!(
             text.ends_with(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::control::host_certificate::HostCertificate;
+use crate::control::lower::SPECIAL;
 use crate::control::source::report::{Finding, Report};
 use crate::control::store::Store;
 use crate::limits::CERTIFICATE_ENDS_SOON;
@@ -69,10 +70,11 @@ pub(super) fn of_routes(
     now: SystemTime,
 ) -> Vec<Arc<Problem>> {
     let hosts = model.listeners.iter().flat_map(|listener| &listener.hosts);
-    let mut problems: Vec<_> = hosts
-        .flat_map(|host| late_paths(host).into_iter().chain(shared(host)))
-        .map(Arc::new)
-        .collect();
+    let found = hosts.flat_map(|host| late_paths(host).into_iter().chain(shared(host)));
+    // Other names of a host have its rules, and what is wrong with them.
+    let mut seen = BTreeSet::new();
+    let is_new = |it: &Problem| seen.insert((it.object.clone(), it.field.clone(), it.reason));
+    let mut problems: Vec<_> = found.filter(is_new).map(Arc::new).collect();
     problems.extend(ending(certificates, store, now));
     problems
 }
@@ -86,19 +88,17 @@ fn late_paths(host: &Host) -> Vec<Problem> {
     let mut expressions: Vec<(PathPattern, &Origin)> =
         host.rules.iter().filter_map(|rule| Some((pattern_of(rule)?, &rule.origin))).collect();
     expressions.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.weight()));
-    let (mut takers, mut late) = (BTreeMap::new(), Vec::new());
+    let mut takers: BTreeMap<Vec<u8>, (&PathPattern, &Origin)> = BTreeMap::new();
+    let mut late = Vec::new();
     for (pattern, origin) in &expressions {
-        let text = pattern.text().to_ascii_lowercase();
-        let plain = plain_beginning(&text);
-        let beginnings = plain.char_indices().map(|(at, c)| plain.get(..at + c.len_utf8()));
-        let mut beginnings = beginnings.flatten();
-        let taker: Option<&(&PathPattern, &Origin)> =
-            beginnings.find_map(|beginning| takers.get(beginning));
+        let head = pattern.head();
+        let mut beginnings = (1..=head.len()).filter_map(|end| head.get(..end));
+        let taker = beginnings.find_map(|beginning| takers.get(beginning));
         match taker.filter(|(first, _)| first.weight() > pattern.weight()) {
             Some((first, owner)) => late.push(late_path(host, pattern, origin, first, owner)),
             None => {
-                if let Some(all) = takes_all(&text) {
-                    takers.entry(all).or_insert((pattern, *origin));
+                if let Some(all) = takes_all(&pattern.text().to_ascii_lowercase()) {
+                    takers.entry(all.into_bytes()).or_insert((pattern, *origin));
                 }
             }
         }
@@ -132,27 +132,13 @@ fn late_path(
     }
 }
 
-/// What all matches of an expression begin with.
-fn plain_beginning(text: &str) -> &str {
-    let special = ['(', '[', '{', '|', '^', '\\', '*', '?', '+', '.', '$'];
-    let end = text.find(special).unwrap_or(text.len());
-    let (plain, rest) = text.split_at_checked(end).unwrap_or_default();
-    if text.contains('|') && !REST.iter().any(|(tail, _)| rest.trim_end_matches('$') == *tail) {
-        return "";
-    }
-    // What may be missing is the last character.
-    let last = plain.chars().next_back().filter(|_| rest.starts_with(['{', '*', '?']));
-    plain.get(..plain.len().saturating_sub(last.map_or(0, char::len_utf8))).unwrap_or_default()
-}
-
 /// The plain text that everything begins with that an expression takes, if it takes all of that.
 fn takes_all(text: &str) -> Option<String> {
     let text = text.trim_end_matches('$');
     REST.iter().find_map(|(tail, added)| {
         let plain = text.strip_suffix(tail)?;
-        (plain_beginning(plain) == plain)
-            .then(|| format!("{plain}{added}"))
-            .filter(|all| !all.is_empty())
+        let all = (!plain.contains(SPECIAL)).then(|| format!("{plain}{added}"));
+        all.filter(|all| !all.is_empty())
     })
 }
 
@@ -255,22 +241,23 @@ mod tests {
 
     #[test]
     fn what_an_expression_takes() {
-        for (text, plain, all) in [
-            ("/", "/", None),
-            ("/api", "/api", None),
-            ("/(.*)", "/", Some("/")),
-            ("/.*", "/", Some("/")),
-            ("/api/?(.*)", "/api", Some("/api")),
-            ("/api(/|$)(.*)", "/api", Some("/api/")),
-            ("/api(/|$)(.*)$", "/api", Some("/api/")),
-            ("/api/(v1|v2)", "", None),
-            ("/a|/b", "", None),
-            ("/colou?r", "/colo", None),
-            ("/v[0-9]+/(.*)", "/v", None),
-            ("/v1.2(.*)", "/v1", None),
-            ("/api/(.+)", "/api/", None),
+        for (text, all) in [
+            ("/", None),
+            ("/api", None),
+            ("/(.*)", Some("/")),
+            ("/.*", Some("/")),
+            ("/api/?(.*)", Some("/api")),
+            ("/api(/|$)(.*)", Some("/api/")),
+            ("/api(/|$)(.*)$", Some("/api/")),
+            ("/api/(v1|v2)", None),
+            ("/a|/b", None),
+            ("/a|/b(.*)", None),
+            ("/colou?r", None),
+            ("/v[0-9]+/(.*)", None),
+            ("/v1.2(.*)", None),
+            ("/api/(.+)", None),
         ] {
-            assert_eq!((plain_beginning(text), takes_all(text).as_deref()), (plain, all), "{text}");
+            assert_eq!(takes_all(text).as_deref(), all, "{text}");
         }
     }
 }

@@ -92,6 +92,14 @@ fn what_is_probably_not_meant_is_told_once() {
             &["PathNeverReached spec.rules[0].http.paths[1].path"],
         ),
         (
+            paths(&regex, &["/api/(v1|v2)/longer", "/api/?(.*)", "/api(a|b)"]),
+            &["PathNeverReached spec.rules[0].http.paths[2].path"],
+        ),
+        (
+            paths(&format!("{regex}, {NGINX}/server-alias: a.example"), &["/(.*)", "/api"]),
+            &["PathNeverReached spec.rules[0].http.paths[1].path"],
+        ),
+        (
             paths(&format!("{NGINX}/session-cookie-name: a"), &["/"]),
             &["AnnotationWithoutEffect \
                     metadata.annotations.nginx.ingress.kubernetes.io/session-cookie-name"],

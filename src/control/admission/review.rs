@@ -190,10 +190,14 @@ impl Question {
             problems.iter().map(|problem| &**problem).partition(|problem| is_error(problem));
         let refusal = (!errors.is_empty()).then(|| message(&errors));
         let mut warnings = Vec::new();
-        let mut room = ADMISSION_WARNINGS_BYTES_MAX;
-        for problem in others {
+        let more = |number: usize| format!("{number} more problems are not listed.");
+        let mut room = ADMISSION_WARNINGS_BYTES_MAX.saturating_sub(more(others.len()).len());
+        for (nth, problem) in others.iter().enumerate() {
             let warning = line(problem, ADMISSION_WARNING_BYTES_MAX);
-            let Some(rest) = room.checked_sub(warning.len()) else { break };
+            let Some(rest) = room.checked_sub(warning.len()) else {
+                warnings.push(more(others.len().saturating_sub(nth)));
+                break;
+            };
             room = rest;
             warnings.push(warning);
         }
@@ -459,7 +463,8 @@ mod tests {
         assert!(message.ends_with("92 more problems are not listed."), "{}", message.len());
         let warnings = question("{}").answer(&many(Severity::Warning)).warnings;
         assert!(warnings.iter().all(|w| w.len() <= ADMISSION_WARNING_BYTES_MAX));
-        assert_eq!(warnings.len(), 16);
+        assert!(warnings.iter().map(String::len).sum::<usize>() <= ADMISSION_WARNINGS_BYTES_MAX);
+        assert_eq!((warnings.len(), &*warnings[15]), (16, "85 more problems are not listed."));
     }
 
     proptest! {

@@ -18,6 +18,9 @@ pub(crate) enum ExpressionError {
     UnusablePattern(#[from] PatternError),
 }
 
+/// What ends the plain text that an expression begins with.
+pub const SPECIAL: [char; 11] = ['(', '[', '{', '|', '^', '\\', '*', '?', '+', '.', '$'];
+
 /// Whether a path has what only expressions have a use for. A dot is none: `/v1.2` and
 /// `/.well-known` are paths.
 pub(crate) fn looks_like_one(path: &str) -> bool {
@@ -64,8 +67,7 @@ pub(crate) fn somewhere(text: &str, case: Case) -> Result<Pattern, ExpressionErr
 /// All requests that an expression of which nothing more is known may mean: those that begin with
 /// the plain text before its first special character.
 pub(crate) fn widest(text: &str, path: &str) -> Option<PathPattern> {
-    let special = ['(', '[', '{', '|', '^', '\\', '*', '?', '+', '.', '$'];
-    let end = path.find(special).unwrap_or(path.len());
+    let end = path.find(SPECIAL).unwrap_or(path.len());
     let (plain, rest) = path.split_at_checked(end)?;
     // What may be missing is the last character, and of alternatives everything.
     let may_lack = rest.starts_with(['{', '*', '?', '+']);

@@ -47,7 +47,8 @@ pub(super) fn review(candidate: Candidate<'_>, world: World<'_>) -> Vec<Arc<Prob
     for (key, place) in &claim.uses {
         let Some(defect) = backends.review(key, store) else { continue };
         let report = if defect.is_own() { &mut own } else { &mut others };
-        report.error(defect.finding(&place.backend_field(), place.effect()));
+        let finding = defect.finding(&place.backend_field(), place.effect());
+        if defect.is_error() { report.error(finding) } else { report.warning(finding) }
     }
     let others = others.finish();
     let others = others.iter().map(|problem| warning(problem));

@@ -1,7 +1,7 @@
 //! Pages of problems: services and endpoints.
 
 use super::page::Example::{Annotations, Elsewhere, Manifest, Spec};
-use super::page::{ERROR, ERROR_OR_WARNING, Group, Page};
+use super::page::{ERROR, ERROR_OR_WARNING, Group, Page, WARNING};
 
 /// One of the table.
 pub(super) const GROUP: Group = Group { title: "Services and endpoints", pages: PAGES };
@@ -10,7 +10,7 @@ const PAGES: &[Page] = &[
     Page {
         code: 1301,
         word: "ServiceMissing",
-        severities: ERROR_OR_WARNING,
+        severities: WARNING,
         title: "A Service does not exist",
         meaning: "Requests that go there get status 503.",
         remedy: "Create it, or correct the name.",
@@ -23,7 +23,7 @@ defaultBackend: {service: {name: wbe, port: {number: 80}}}
     Page {
         code: 1302,
         word: "ServicePort",
-        severities: ERROR_OR_WARNING,
+        severities: WARNING,
         title: "A Service has no such port",
         meaning: "No port of the Service has the name or number that is named, or its endpoints \
             lack it. Requests get status 503.",
@@ -37,7 +37,7 @@ defaultBackend: {service: {name: web, port: {number: 81}}}
     Page {
         code: 1303,
         word: "NoEndpoints",
-        severities: ERROR_OR_WARNING,
+        severities: WARNING,
         title: "A Service has no endpoint that could serve",
         meaning: "None of its pods is ready. Requests get status 503 until one is.",
         remedy: "See why its pods are not ready.",
@@ -46,7 +46,7 @@ defaultBackend: {service: {name: web, port: {number: 81}}}
     Page {
         code: 1304,
         word: "NameNotResolved",
-        severities: ERROR_OR_WARNING,
+        severities: WARNING,
         title: "The name of a Service of type ExternalName has no address",
         meaning: "DNS knows no address of spec.externalName. Requests get status 503, or go to the \
             last known addresses.",

@@ -84,7 +84,8 @@ spec:
         word: "CertificateExpired",
         severities: ERROR_OR_WARNING,
         title: "A certificate has expired",
-        meaning: "It is served all the same, and clients refuse it.",
+        meaning: "The last good one stays in force, and that is an error. Where there is none it \
+            is served all the same, and clients refuse it.",
         remedy: "Renew it.",
         example: Elsewhere("A certificate whose notAfter has passed."),
     },
@@ -93,7 +94,8 @@ spec:
         word: "CertificateNotYetValid",
         severities: ERROR_OR_WARNING,
         title: "A certificate is not valid yet",
-        meaning: "It is served all the same, and clients refuse it.",
+        meaning: "The last good one stays in force, and that is an error. Where there is none it \
+            is served all the same, and clients refuse it.",
         remedy: "See whether the clock is right.",
         example: Elsewhere("A certificate whose notBefore is to come."),
     },
@@ -154,8 +156,8 @@ spec:
         word: "CertificateEndsSoon",
         severities: WARNING,
         title: "A certificate ends soon",
-        meaning: "It is valid for less than two weeks; whoever renews certificates does so a \
-            month before. `check` alone tells it.",
+        meaning: "It is of an Ingress, and valid for less than two weeks; whoever renews \
+            certificates does so a month before. `check` alone tells it.",
         remedy: "Renew it, or see why nobody has.",
         example: Elsewhere("A certificate that cert-manager was to renew, and could not."),
     },

@@ -125,7 +125,8 @@ spec:
         word: "ProtocolConflict",
         severities: ERROR,
         title: "Two listeners speak different protocols at one port",
-        meaning: "Neither of them is served.",
+        meaning: "Of two of one Gateway or ListenerSet neither is served; else that of the \
+            Gateway, or of the older ListenerSet, is.",
         remedy: "Change the port or the protocol of one of them.",
         example: Manifest(
             r"apiVersion: gateway.networking.k8s.io/v1
@@ -632,7 +633,7 @@ spec:
         word: "TargetNotFound",
         severities: ERROR,
         title: "A policy is for a Service that does not exist",
-        meaning: "It has no effect.",
+        meaning: "It has no effect there; on other Services that it names it has.",
         remedy: "Correct targetRefs.",
         example: Elsewhere(
             "A BackendTLSPolicy whose targetRefs name no Service that a route uses.",
@@ -668,14 +669,5 @@ spec:
         meaning: "Both are about all requests for a host at a port, and the Ingress has them.",
         remedy: "Name a host in one of both.",
         example: Elsewhere("An Ingress and an HTTPRoute for one host, at a port of both."),
-    },
-    Page {
-        code: 1631,
-        word: "Accepted",
-        severities: ERROR,
-        title: "A part of a policy has no effect",
-        meaning: "The rest of it counts, so that its condition holds; the message names the part.",
-        remedy: "Correct or remove what the message names.",
-        example: Elsewhere("A BackendTLSPolicy with two targetRefs, one of which is no Service."),
     },
 ];

@@ -101,13 +101,13 @@ impl Policies {
         })
     }
 
-    /// What policies are to show on the ways to their Services. `ways`: the Gateways whose routes
-    /// use a Service.
+    /// What policies are to show on the ways to their Services, and the reason why a target of
+    /// theirs is none. `ways`: the Gateways whose routes use a Service.
     pub(super) fn states(
         &self,
         ways: &BTreeMap<ObjectRef, BTreeSet<ObjectRef>>,
         controller: &Arc<str>,
-    ) -> Vec<(ObjectRef, ObjectStatus)> {
+    ) -> Vec<(ObjectRef, ObjectStatus, Option<&'static str>)> {
         let state = |policy: &Policy| {
             let of_target = |(service, _): &Target| ways.get(service);
             let gateways = policy.targets.iter().filter_map(of_target).flatten();
@@ -124,7 +124,9 @@ impl Policies {
             });
             let (controller, parents) = (Arc::clone(controller), parents.collect());
             let content = Content::Parents { list: ParentList::Ancestors, controller, parents };
-            (policy.reference.clone(), ObjectStatus { generation: policy.generation, content })
+            let status = ObjectStatus { generation: policy.generation, content };
+            let wrong_target = policy.wrong_target.as_ref().map(|(reason, _)| *reason);
+            (policy.reference.clone(), status, wrong_target)
         };
         self.all.iter().map(state).collect()
     }
@@ -360,7 +362,7 @@ mod tests {
         let gateway = object(Kind::Gateway, "edge");
         let ways = [(object(Kind::Service, "web"), [gateway].into())].into();
         let states = policies.states(&ways, &"controller".into());
-        let reasons = |(_, status): &(ObjectRef, ObjectStatus)| {
+        let reasons = |(_, status, _): &(ObjectRef, ObjectStatus, Option<&str>)| {
             assert_eq!(status.generation, 3);
             match &status.content {
                 Content::Parents { parents, .. } => match &parents[..] {

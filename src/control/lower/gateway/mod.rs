@@ -733,12 +733,14 @@ impl Gateways {
             let problems = states::parent_problems(reference, parent, &telling);
             now.push((reference.clone(), Some(status), problems));
         }
-        for (reference, status) in self.policies.states(&self.ways(), &options.gateway_controller) {
+        let policies = self.policies.states(&self.ways(), &options.gateway_controller);
+        for (reference, status, wrong_target) in policies {
             // Of what has no way through a Gateway of ours nothing is said.
             if status.has_parents() || self.told.contains_key(&reference) {
                 let entry = store.backend_tls_policies.get(&reference);
                 let provenance = entry.and_then(|entry| entry.provenance.as_ref());
-                let problems = states::policy_problems(&reference, provenance, &status);
+                let problems =
+                    states::policy_problems(&reference, provenance, &status, wrong_target);
                 now.push((reference, Some(status), problems));
             }
         }

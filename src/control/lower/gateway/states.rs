@@ -425,20 +425,23 @@ pub(super) fn parent_problems(
     report.finish()
 }
 
-/// What is wrong with a policy that shows `status`.
+/// What is wrong with a policy that shows `status`. `wrong_target`: the reason why one of several
+/// targets is none.
 pub(super) fn policy_problems(
     reference: &ObjectRef,
     provenance: Option<&Provenance>,
     status: &ObjectStatus,
+    wrong_target: Option<&'static str>,
 ) -> Vec<Arc<Problem>> {
     let mut report = Report::new(reference, provenance);
     // The same on each way to the Service.
     if let Content::Parents { parents, .. } = &status.content
         && let Some(parent) = parents.first()
     {
-        for Condition { reason, message, .. } in &parent.conditions {
-            // One that holds says what of the policy does not.
+        for condition @ Condition { reason, message, .. } in &parent.conditions {
             if !message.is_empty() {
+                // One that holds says what of the policy does not.
+                let reason = wrong_target.filter(|_| condition.is_true()).unwrap_or(reason);
                 let fault = Fault::new(reason, "", message.clone());
                 report.error(finding(&fault, "spec"));
             }

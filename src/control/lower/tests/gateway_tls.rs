@@ -224,6 +224,22 @@ fn backends_are_shown_the_certificate_of_the_gateway() {
     }
 }
 
+/// The condition holds; what is told has the reason of what is wrong.
+#[test]
+fn a_wrong_target_of_a_policy_is_told_by_its_own_reason() {
+    let text = gateway(&["name: http, protocol: HTTP, port: 80"]) + &named() + SERVICE;
+    for (target, expected) in [
+        ("{group: '', kind: Service, name: none}", "TargetNotFound"),
+        ("{group: '', kind: ConfigMap, name: web}", "Invalid"),
+    ] {
+        let policy = POLICY.replace("name: web}]", &format!("name: web}}, {target}]"));
+        let lowered = in_range().apply(changes(&(text.clone() + &policy + &route("r", ""))));
+        let told = lowered.problems.iter().map(|problem| problem.reason);
+        let told: Vec<_> = told.filter(|reason| *reason != "NoEndpoints").collect();
+        assert_eq!(told, [expected], "{target}");
+    }
+}
+
 /// Each Gateway shows its own, whatever routes they share.
 #[test]
 fn a_route_of_two_gateways_shows_two_certificates() {
