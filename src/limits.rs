@@ -964,6 +964,8 @@ pub const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
 pub const REPLAY_LINE_BYTES_MAX: usize = 64 * 1024;
 /// Octets of a segment of a path that is told; longer ones are hidden, as tokens are.
 pub const REPLAY_SHAPE_BYTES_MAX: usize = 64;
+/// Segments of a path that is told; what follows is left out, so that long paths are few shapes.
+pub const REPLAY_SEGMENTS_MAX: usize = 16;
 
 // ---- Demo ---------------------------------------------------------------------------------------
 

@@ -3,17 +3,32 @@
 
 use serde_json::Value;
 
-use super::facts::{DIALECT, SNIPPETS};
+use super::facts::DIALECT;
+use super::verify::word;
+use super::yaml::{one_line, scalar};
+use crate::model::parse_bool;
 
 /// One field that is to be written another way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Edit {
     /// Name of an annotation or a key; empty: it is about the object otherwise.
     pub name: String,
-    /// What it shall be; `None`: it goes.
-    pub value: Option<String>,
-    /// Why, in one line.
+    /// What becomes of it.
+    pub to: To,
+    /// Why.
     pub why: String,
+}
+
+/// What becomes of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum To {
+    /// It shall be this.
+    Value(String),
+    /// It goes.
+    Gone,
+    /// It stays, and whoever applies the patch is told: the patch holds for ingress-nginx, too, and
+    /// takes no guard away there.
+    Said,
 }
 
 /// Where named values stand in an object.
@@ -23,6 +38,12 @@ pub(super) enum Section {
     Annotations,
     /// `data` of a ConfigMap.
     Data,
+}
+
+/// Whether a guard that has this value may keep nobody out.
+pub(super) fn lets_in(value: &str) -> bool {
+    let is_zero = value.bytes().all(|c| c == b'0');
+    is_zero || matches!(value, "off" | "any") || parse_bool(value) == Some(false)
 }
 
 /// Values that may be meant by one that cannot be used, the likeliest first.
@@ -61,25 +82,31 @@ pub(super) fn patch(
         Section::Data => "v1",
     };
     let mut text = format!(
-        "# kubectl patch {} {name} --namespace {namespace} --type merge --patch-file THIS\n\
-         apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {name}\n  \
-         namespace: {namespace}\n",
-        kind.to_ascii_lowercase()
+        "# kubectl patch {} {} --namespace {} --type merge --patch-file THIS\n\
+         apiVersion: {version}\nkind: {kind}\nmetadata:\n  name: {}\n  namespace: {}\n",
+        kind.to_ascii_lowercase(),
+        one_line(&word(name)),
+        one_line(&word(namespace)),
+        scalar(&name.into()),
+        scalar(&namespace.into()),
     );
     let (mut values, mut words) = (String::new(), String::new());
     let (indent, prefix) = match section {
         Section::Annotations => ("    ", DIALECT),
         Section::Data => ("  ", ""),
     };
-    for Edit { name, value, why } in edits {
-        let is_text = section == Section::Annotations && SNIPPETS.contains(&&**name);
-        if name.is_empty() || is_text {
-            words += &format!("# {}\n", one_line(&format!("{name} {why}")));
-            continue;
-        }
-        let key = if name.contains('/') { name.clone() } else { format!("{prefix}{name}") };
+    for Edit { name, to, why } in edits {
         // A text of JSON is one of YAML, too.
-        let value = Value::from(value.as_deref());
+        let value = match to {
+            To::Value(value) => Value::from(value.as_str()),
+            To::Gone => Value::Null,
+            To::Said => {
+                let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+                words += &format!("# {}\n", one_line(&format!("{name}{why}")));
+                continue;
+            }
+        };
+        let key = scalar(&Value::from(format!("{prefix}{name}")));
         values += &format!("{indent}{key}: {value} # {}\n", one_line(why));
     }
     if !values.is_empty() {
@@ -90,11 +117,6 @@ pub(super) fn patch(
         text += &values;
     }
     text + &words
-}
-
-/// A comment ends with its line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -120,27 +142,35 @@ mod tests {
 
     #[test]
     fn a_patch_is_yaml_with_reasons() {
-        let edit = |name: &str, value: Option<&str>| Edit {
+        let edit = |name: &str, to: To| Edit {
             name: name.to_owned(),
-            value: value.map(str::to_owned),
+            to,
             why: "because:\nof this".to_owned(),
         };
         let edits = [
-            edit("limit-rps", Some("10")),
-            edit("x", None),
-            edit("server-snippet", None),
-            edit("", None),
+            edit("limit-rps", To::Value("10".to_owned())),
+            edit("x", To::Gone),
+            edit("y: #\nz", To::Gone),
+            edit("server-snippet", To::Said),
+            edit("", To::Said),
         ];
-        let text = patch("Ingress", "n", "i", Section::Annotations, &edits);
+        let text = patch("Ingress", "no", "i", Section::Annotations, &edits);
         assert_eq!(
             text,
-            "# kubectl patch ingress i --namespace n --type merge --patch-file THIS\n\
+            "# kubectl patch ingress i --namespace no --type merge --patch-file THIS\n\
              apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: i\n  \
-             namespace: n\n\
+             namespace: \"no\"\n\
              \x20 annotations:\n\
              \x20   nginx.ingress.kubernetes.io/limit-rps: \"10\" # because: of this\n\
              \x20   nginx.ingress.kubernetes.io/x: null # because: of this\n\
-             # server-snippet because: of this\n# because: of this\n"
+             \x20   \"nginx.ingress.kubernetes.io/y: #\\nz\": null # because: of this\n\
+             # server-snippet: because: of this\n# because: of this\n"
         );
+        let text = patch("ConfigMap", "n", "a; rm -rf x", Section::Data, &[]);
+        assert!(
+            text.starts_with("# kubectl patch configmap 'a; rm -rf x' --namespace n"),
+            "{text}"
+        );
+        assert!(text.contains("\n  name: \"a; rm -rf x\"\n"), "{text}");
     }
 }

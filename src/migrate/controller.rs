@@ -113,10 +113,13 @@ fn flags_of(container: &Value) -> Option<Vec<&str>> {
         return Some(words.get(at.saturating_add(1)..).unwrap_or_default().to_vec());
     }
     let is_image = text(container, "/image").contains(IMAGE);
-    let is_controller = words.iter().any(|word| word.starts_with(FLAG));
+    let first = words.iter().position(|word| word.starts_with(FLAG) && *word != FLAG);
     let is_webhook_job = words.iter().any(|word| matches!(*word, "create" | "patch"));
-    (is_image && is_controller && !is_webhook_job)
-        .then(|| words.into_iter().skip_while(|word| !word.starts_with(FLAG)).collect())
+    // What starts it, such as `dumb-init -c --`, has flags of its own.
+    let before = words.get(..first.filter(|_| is_image && !is_webhook_job)?).unwrap_or_default();
+    let start = before.iter().rposition(|word| *word == FLAG || word.starts_with('/'));
+    let flags = words.into_iter().skip(start.map_or(0, |at| at.saturating_add(1)));
+    Some(flags.skip_while(|word| !word.starts_with('-')).collect())
 }
 
 fn variables<'a>(
@@ -220,6 +223,15 @@ mod tests {
                 Some("-v 2"),
             ),
             ("{image: registry.k8s.io/ingress-nginx/controller:v1, args: [--v=2]}", Some("--v=2")),
+            (
+                "{image: k8s.io/ingress-nginx/controller, args: [-v, '2', --x=1]}",
+                Some("-v 2 --x=1"),
+            ),
+            (
+                "{image: k8s.io/ingress-nginx/controller, command: [/usr/bin/dumb-init, -c, --], \
+                 args: [-v=2, --x=1]}",
+                Some("-v=2 --x=1"),
+            ),
             ("{image: k8s.io/ingress-nginx/kube-webhook-certgen, args: [create, --host=a]}", None),
             ("{image: nginx, args: [--v=2]}", None),
             (

@@ -167,7 +167,7 @@ impl World {
         let mut flags = BTreeMap::new();
         let mut last: Option<&str> = None;
         for word in words {
-            match (word.strip_prefix("--"), last.take()) {
+            match (flag_in(word), last.take()) {
                 (Some(flag), _) => {
                     let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
                     flags.insert(name.to_owned(), value.to_owned());
@@ -179,6 +179,12 @@ impl World {
         }
         flags
     }
+}
+
+/// A word without the dashes of a flag, which has a name; `None`: it is none, such as `-1`.
+fn flag_in(word: &str) -> Option<&str> {
+    let flag = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    flag.starts_with(|c: char| c.is_ascii_alphabetic()).then_some(flag)
 }
 
 /// Host and path of a URL.

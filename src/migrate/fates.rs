@@ -74,6 +74,12 @@ const ROWS: &[Row] = &[
     row("SnippetNotAllowed", "", Same),
 ];
 
+/// Whether it is about a guard that ingress-nginx has not any more, so that it guards nothing there.
+pub(super) fn is_gone(problem: &Problem) -> bool {
+    let row = ROWS.iter().find(|row| row.reason == "GuardNotSupported");
+    row.is_some_and(|row| problem.reason == row.reason && problem.field.ends_with(row.field))
+}
+
 /// What `problem` means where `store` is all that was read.
 pub(super) fn of(problem: &Problem, store: &Store) -> Fate {
     let namespace = problem.object.as_ref().map(|object| &object.namespace);

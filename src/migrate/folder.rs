@@ -1,6 +1,8 @@
 //! What is written for who moves: the report, the chart's values, the changes, a script that
 //! compares both controllers, and the order of the cut-over with the way back.
 
+use std::sync::Arc;
+
 use super::controller::Controller;
 use super::facts::World;
 use super::markdown::Markdown;
@@ -9,7 +11,7 @@ use super::values::{Made, Values};
 use super::verify;
 use crate::control::lower::LowerOptions;
 use crate::control::store::Store;
-use crate::model::ObjectRef;
+use crate::model::{ObjectRef, Problem};
 
 /// One file of the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,16 +41,16 @@ pub(super) struct Sources<'a> {
     pub(super) world: &'a World,
     pub(super) ours: &'a [ObjectRef],
     pub(super) report: &'a Report,
+    /// Flags, without dashes, that have no effect here or cannot be had.
+    pub(super) dropped: &'a [String],
+    /// What lowering says.
+    pub(super) problems: &'a [Arc<Problem>],
 }
 
 /// The files; their names are not in each other's way.
 pub(super) fn files(sources: &Sources<'_>) -> Vec<OutFile> {
-    let Sources { store, options, controller, world, ours, report } = *sources;
-    let flags = report.objects.iter().filter(|object| object.kind != "Ingress");
-    let flags = flags.flat_map(|object| &object.findings);
-    let dropped: Vec<_> =
-        flags.filter_map(|finding| finding.subject.strip_prefix("--").map(str::to_owned)).collect();
-    let made = Made { store, options, controller, world, dropped: &dropped };
+    let Sources { store, options, controller, world, ours, report, dropped, problems } = *sources;
+    let made = Made { store, options, controller, world, dropped, problems };
     let values = Values::of(&made);
     let mut files = vec![
         file("report.md", Markdown(report).to_string()),
@@ -81,6 +83,7 @@ fn cutover(report: &Report, options: &LowerOptions, controller: Option<&Controll
     let (stuck, open) = (number(Verdict::CannotWork), number(Verdict::NeedsChange));
     let other = match controller {
         Some(Controller { kind, namespace, name, .. }) => {
+            let [name, namespace] = [name, namespace].map(|text| verify::word(text));
             format!("{} {name} --namespace {namespace}", kind.to_ascii_lowercase())
         }
         None => "deployment ingress-nginx-controller --namespace ingress-nginx".to_owned(),

@@ -8,17 +8,20 @@ use std::time::SystemTime;
 use k8s_openapi::api::networking::v1::Ingress;
 
 use super::arithmetic;
-use super::change::{self, Edit, Section};
+use super::change::{self, Edit, Section, To};
 use super::controller::{Controller, Replicas};
 use super::differences::{self, Difference, Reach};
-use super::facts::{DIALECT, Facts, World};
+use super::facts::{DIALECT, Facts, SNIPPETS, World};
 use super::fates::{self, Fate};
 use super::folder::{self, OutFile};
 use super::locations::Servers;
 use super::log_line;
 use super::replay::Replay;
 use super::report::{Finding, Judged, Report, Shown, Verdict};
-use crate::control::lower::{Classes, LowerOptions, Lowered, Lowerer, is_ours, nearest_annotation};
+use crate::control::lower::{
+    Classes, LowerOptions, Lowered, Lowerer, is_guard_annotation, is_guard_key, is_ours,
+    nearest_annotation,
+};
 use crate::control::store::{Dirty, Entry, Store};
 use crate::model::{Kind, ObjectRef, Problem, SourcePosition};
 
@@ -54,14 +57,19 @@ pub struct Judgement {
     pub ours: Vec<ObjectRef>,
     world: World,
     options: LowerOptions,
+    /// Flags, without dashes, of which there is something to say.
+    dropped: Vec<String>,
 }
 
 impl Judgement {
     /// What is written for who moves, of what was judged.
     #[must_use]
     pub fn folder(&self, store: &Store, controller: Option<&Controller>) -> Vec<OutFile> {
-        let Self { report, ours, world, options, .. } = self;
-        folder::files(&folder::Sources { store, options, controller, world, ours, report })
+        let Self { report, lowered, ours, world, options, dropped } = self;
+        let problems = &lowered.problems;
+        let sources =
+            folder::Sources { store, options, controller, world, ours, report, dropped, problems };
+        folder::files(&sources)
     }
 
     /// Takes requests of an access log, in the format that the ConfigMap says.
@@ -82,6 +90,9 @@ pub fn judge(input: Input<'_>) -> Judgement {
     let Input { store, dirty, problems, options, controller, flags, .. } = input;
     let replicas = controller.map_or(Replicas::Unknown, |controller| controller.replicas);
     let map = options.config_map.as_ref().and_then(|map| store.config_maps.get(map));
+    let dropped = input.flag_findings.iter().map(|finding| finding.subject.trim_start_matches('-'));
+    let dropped = dropped.filter_map(|flag| flag.split(['=', ' ']).next()).map(str::to_owned);
+    let dropped = dropped.collect();
     let world = World {
         keys: map.map(|entry| World::keys_of(&entry.object)).unwrap_or_default(),
         flags: World::flags_of(flags),
@@ -124,7 +135,7 @@ pub fn judge(input: Input<'_>) -> Judgement {
         requests: None,
     };
     let ours = ours.into_iter().map(|(reference, _)| reference.clone()).collect();
-    Judgement { report, lowered, ours, world, options }
+    Judgement { report, lowered, ours, world, options, dropped }
 }
 
 fn notes(controller: Option<&Controller>, flags: Vec<Finding>, judge: &Judge<'_>) -> Vec<String> {
@@ -191,10 +202,11 @@ impl Judge<'_> {
         findings.extend(differences::of_config_map(self.world).into_iter().map(of_difference));
         let asking = problems.iter().filter(|problem| self.asks_for_change(problem));
         let edits: Vec<_> = asking
-            .map(|problem| Edit {
-                name: problem.field.strip_prefix("data.").unwrap_or_default().to_owned(),
-                value: None,
-                why: said(problem),
+            .map(|problem| {
+                let name = problem.field.strip_prefix("data.").unwrap_or_default();
+                let is_kept = name.is_empty() || is_guard_key(name) || name.ends_with("-snippet");
+                let to = if is_kept { To::Said } else { To::Gone };
+                Edit { name: name.to_owned(), to, why: said(problem) }
             })
             .collect();
         let ObjectRef { namespace, name, .. } = reference;
@@ -275,30 +287,42 @@ impl Judge<'_> {
     }
 
     /// What is to be written another way: the first value with which nothing is wrong, and the name
-    /// that is meant.
+    /// that is meant. What keeps clients out is neither taken away nor switched off.
     fn edits(&self, reference: &ObjectRef, ingress: &Ingress, problem: &Problem) -> Vec<Edit> {
         let why = said(problem);
         let Some(name) = annotation(problem) else {
             let why = format!("{}: {why}", problem.field);
-            return vec![Edit { name: String::new(), value: None, why }];
+            return vec![Edit { name: String::new(), to: To::Said, why }];
         };
         let key = format!("{DIALECT}{name}");
         let all = ingress.metadata.annotations.as_ref();
         let value = all.and_then(|all| all.get(&key)).map(String::as_str).unwrap_or_default();
         if let Some(meant) = nearest_annotation(name).filter(|meant| *meant != name) {
-            let gone = Edit { name: name.to_owned(), value: None, why };
+            let gone = Edit { name: name.to_owned(), to: To::Gone, why };
+            if all.is_some_and(|all| all.contains_key(&format!("{DIALECT}{meant}"))) {
+                return vec![gone];
+            }
             let why = format!("if that is meant; ingress-nginx does not read {name}");
-            return vec![gone, Edit { name: meant.to_owned(), value: Some(value.to_owned()), why }];
+            let to = To::Value(value.to_owned());
+            return vec![gone, Edit { name: meant.to_owned(), to, why }];
         }
+        let is_guard = is_guard_annotation(name) || SNIPPETS.contains(&name);
         let is_taken = |value: &String| {
+            if is_guard && change::lets_in(value) {
+                return false;
+            }
             let mut changed = ingress.clone();
             let annotations = changed.metadata.annotations.get_or_insert_default();
             annotations.insert(key.clone(), value.clone());
             let found = self.lowerer.review(self.store, reference, Arc::new(changed), self.now);
             found.iter().all(|found| found.field != problem.field)
         };
-        let value = change::candidates(value).into_iter().find(is_taken);
-        vec![Edit { name: name.to_owned(), value, why }]
+        let to = match change::candidates(value).into_iter().find(is_taken) {
+            Some(value) => To::Value(value),
+            None if is_guard && !fates::is_gone(problem) => To::Said,
+            None => To::Gone,
+        };
+        vec![Edit { name: name.to_owned(), to, why }]
     }
 }
 

@@ -7,7 +7,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::networking::v1::{Ingress, IngressBackend, IngressServiceBackend};
+use k8s_openapi::api::networking::v1::{
+    Ingress, IngressBackend, IngressRule, IngressServiceBackend,
+};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::facts::DIALECT;
@@ -16,6 +18,8 @@ use crate::model::{ObjectRef, parse_bool};
 
 /// The server of hosts that no other one has.
 const ANY: &str = "";
+/// The path of the location that a server begins with.
+const ROOT: &str = "/";
 
 /// All servers.
 #[derive(Debug, Default)]
@@ -27,7 +31,7 @@ pub(super) struct Servers {
 
 #[derive(Debug, Default)]
 struct Server {
-    /// One of its locations asked for it, and so all are regular expressions.
+    /// One of its locations asks for it, and so all are regular expressions.
     is_regex: bool,
     locations: Vec<Location>,
 }
@@ -38,8 +42,12 @@ pub(super) struct Location {
     /// Its path.
     pub(super) path: String,
     kind: Kind,
-    /// Whose it is; `None`: nobody wrote it, and it leads to the default backend.
+    /// Whose it is; `None`: it leads to the default backend of all.
     pub(super) owner: Option<Owner>,
+    /// Nobody wrote it: a server begins with a location `/`, until somebody has a prefix `/`.
+    is_made: bool,
+    /// Its Ingress asks for regular expressions.
+    asks_regex: bool,
     pattern: Option<Regex>,
 }
 
@@ -81,7 +89,10 @@ impl Servers {
             (created, Reverse(name))
         });
         let mut servers = Self::default();
-        servers.servers.insert(ANY.to_owned(), Server::default());
+        servers.servers.insert(ANY.to_owned(), Server::with_root(None, None));
+        for (reference, ingress) in &all {
+            servers.make_roots(reference, ingress);
+        }
         for (reference, ingress) in &all {
             servers.add(reference, ingress);
         }
@@ -94,33 +105,41 @@ impl Servers {
         servers
     }
 
-    fn add(&mut self, reference: &ObjectRef, ingress: &Ingress) {
+    /// A server begins with a location `/` to the default backend of the Ingress that has its host
+    /// first, which then has no other say in it. Without rules it is about all hosts, whoever wrote
+    /// a path of these before.
+    fn make_roots(&mut self, reference: &ObjectRef, ingress: &Ingress) {
         let Some(spec) = &ingress.spec else { return };
-        let default = spec.default_backend.as_ref();
-        let rules = spec.rules.iter().flatten();
-        let target = annotation(ingress, "rewrite-target");
-        let owner = |backend: Option<&IngressBackend>| {
-            let service = backend.and_then(|backend| backend.service.as_ref());
-            let upstream = service.map(|service| upstream(reference, service));
-            Owner { ingress: reference.clone(), upstream: upstream.unwrap_or_default() }
-        };
-        for rule in rules.clone() {
-            let host = rule.host.as_deref().unwrap_or(ANY).to_ascii_lowercase();
-            let server = self.servers.entry(host).or_default();
-            let paths = rule.http.iter().flat_map(|http| &http.paths);
-            for path in paths {
-                let text = path.path.as_deref().filter(|path| !path.is_empty()).unwrap_or("/");
-                let kind = if path.path_type == "Exact" { Kind::Exact } else { Kind::Prefix };
-                server.is_regex |=
-                    is_on(ingress, "use-regex") || !target.is_empty() && target != text;
-                server.add(text, kind, Some(owner(Some(&path.backend))));
-            }
-            // Stands for the paths that no Ingress of the host has.
-            server.add_root(default.map(|default| owner(Some(default))));
+        let default = spec.default_backend.as_ref().filter(|default| default.service.is_some());
+        let default = default.map(|default| owner(reference, default));
+        let rules = spec.rules.as_deref().unwrap_or_default();
+        let of_all = self.servers.get_mut(ANY).and_then(|server| server.locations.first_mut());
+        if let (Some(default), [], Some(root)) = (&default, rules, of_all)
+            && root.is_made
+        {
+            root.is_made = false;
+            root.owner = Some(default.clone());
         }
-        if let (Some(default), None) = (default, rules.clone().next()) {
-            let server = self.servers.entry(ANY.to_owned()).or_default();
-            server.add_root(Some(owner(Some(default))));
+        for rule in rules {
+            let make = || Server::with_root(Some(ingress), default.clone());
+            self.servers.entry(host_of(rule)).or_insert_with(make);
+        }
+    }
+
+    fn add(&mut self, reference: &ObjectRef, ingress: &Ingress) {
+        for rule in ingress.spec.iter().flat_map(|spec| spec.rules.iter().flatten()) {
+            let server = self.servers.entry(host_of(rule)).or_default();
+            for path in rule.http.iter().flat_map(|http| &http.paths) {
+                let text = path.path.as_deref().filter(|path| !path.is_empty()).unwrap_or(ROOT);
+                server.add(Location {
+                    path: text.to_owned(),
+                    kind: if path.path_type == "Exact" { Kind::Exact } else { Kind::Prefix },
+                    owner: Some(owner(reference, &path.backend)),
+                    is_made: false,
+                    asks_regex: asks_regex(ingress, text),
+                    pattern: None,
+                });
+            }
         }
     }
 
@@ -173,24 +192,31 @@ impl Servers {
 }
 
 impl Server {
+    /// One with the location that is made, for the sake of an Ingress.
+    fn with_root(ingress: Option<&Ingress>, owner: Option<Owner>) -> Self {
+        let root = Location {
+            path: ROOT.to_owned(),
+            kind: Kind::Prefix,
+            owner,
+            is_made: true,
+            asks_regex: ingress.is_some_and(|ingress| asks_regex(ingress, ROOT)),
+            pattern: None,
+        };
+        Self { is_regex: false, locations: vec![root] }
+    }
+
     /// Of the same path and type the first counts.
-    fn add(&mut self, path: &str, kind: Kind, owner: Option<Owner>) {
-        let same = self.locations.iter_mut().find(|it| it.path == path && it.kind == kind);
-        match same {
-            Some(location) if location.owner.is_none() => location.owner = owner,
+    fn add(&mut self, location: Location) {
+        let is_same = |it: &&mut Location| it.path == location.path && it.kind == location.kind;
+        match self.locations.iter_mut().find(is_same) {
+            Some(made) if made.is_made => *made = location,
             Some(_) => {}
-            None => {
-                let path = path.to_owned();
-                self.locations.push(Location { path, kind, owner, pattern: None });
-            }
+            None => self.locations.push(location),
         }
     }
 
-    fn add_root(&mut self, owner: Option<Owner>) {
-        self.add("/", Kind::Prefix, owner);
-    }
-
     fn finish(&mut self) {
+        self.is_regex = self.locations.iter().any(|location| location.asks_regex);
         self.locations.sort_by(|a, b| {
             let order = |it: &Location| (it.path.len(), it.path.clone());
             order(b).cmp(&order(a))
@@ -242,9 +268,13 @@ impl Server {
 }
 
 impl Location {
-    /// Of an expression that cannot be tried: whether a path begins with its plain text.
+    /// Of an expression that cannot be tried: whether a path begins with its plain text. Of
+    /// alternatives nobody knows how any but the first begins, nor where in a path.
     fn may_match(&self, path: &[u8]) -> bool {
         let text = self.path.as_bytes();
+        if text.contains(&b'|') {
+            return true;
+        }
         let is_plain = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'/' | b'-' | b'_');
         let mut end = text.iter().position(|c| !is_plain(c)).unwrap_or(text.len());
         // What may be repeated may be missing.
@@ -274,6 +304,22 @@ impl Location {
     }
 }
 
+fn owner(reference: &ObjectRef, backend: &IngressBackend) -> Owner {
+    let upstream = backend.service.as_ref().map(|service| upstream(reference, service));
+    Owner { ingress: reference.clone(), upstream: upstream.unwrap_or_default() }
+}
+
+fn host_of(rule: &IngressRule) -> String {
+    rule.host.as_deref().unwrap_or(ANY).to_ascii_lowercase()
+}
+
+/// Whether a location of the Ingress makes all of its server expressions: by `use-regex`, or by a
+/// rewrite to another path than its own.
+fn asks_regex(ingress: &Ingress, path: &str) -> bool {
+    let target = annotation(ingress, "rewrite-target");
+    is_on(ingress, "use-regex") || !target.is_empty() && target != path
+}
+
 /// As its log names it.
 fn upstream(reference: &ObjectRef, service: &IngressServiceBackend) -> String {
     let port = service.port.as_ref();
@@ -297,18 +343,20 @@ mod tests {
     use crate::control::source::manifest;
     use crate::control::source::object::Object;
 
-    /// Ingresses: name, what follows `spec:` of a rule, annotations; each at its place in time.
+    /// Ingresses: name, host (`-`: there are no rules), annotations, paths (`D:`: there is a default
+    /// backend); each at its place in time.
     fn servers(ingresses: &[(&str, &str, &str, &str)]) -> Servers {
         let mut text = String::new();
-        for (nth, (name, host, annotations, paths)) in ingresses.iter().enumerate() {
+        for (nth, (name, host, annotations, paths_of)) in ingresses.iter().enumerate() {
             let annotations: String = annotations
                 .split('|')
                 .filter_map(|pair| pair.split_once('='))
                 .map(|(name, value)| format!("    {DIALECT}{name}: {value:?}\n"))
                 .collect();
-            let paths: String = paths
+            let paths: String = paths_of
                 .split(' ')
                 .filter_map(|path| path.split_once(':'))
+                .filter(|(kind, _)| *kind != "D")
                 .map(|(kind, path)| {
                     let kind = match kind {
                         "E" => "Exact",
@@ -321,13 +369,26 @@ mod tests {
                     )
                 })
                 .collect();
-            let host = if host.is_empty() { String::new() } else { format!("host: {host:?}, ") };
+            let paths = paths.replace("- {", "{").replace("}}}\n", "}}},\n");
+            let has_default = paths_of.split(' ').any(|path| path == "D:");
+            let default = match has_default {
+                true => format!(
+                    "  defaultBackend: {{service: {{name: {name}, port: {{number: 80}}}}}}\n"
+                ),
+                false => String::new(),
+            };
+            let rule = match *host {
+                "-" => String::new(),
+                "" => format!("  rules:\n  - {{http: {{paths: [\n{paths}      ]}}}}\n"),
+                host => format!(
+                    "  rules:\n  - {{host: {host:?}, http: {{paths: [\n{paths}      ]}}}}\n"
+                ),
+            };
             text += &format!(
                 "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: {name}\n\
                  \u{20} \
                  creationTimestamp: \"2020-01-01T00:00:{nth:02}Z\"\n  annotations:\n    a: b\n\
-                 {annotations}spec:\n  rules:\n  - {{{host}http: {{paths: [\n{}      ]}}}}\n",
-                paths.replace("- {", "{").replace("}}}\n", "}}},\n"),
+                 {annotations}spec:\n{default}{rule}",
             );
         }
         let objects = manifest::read(&"f.yaml".into(), &text).objects;
@@ -406,8 +467,29 @@ mod tests {
                 &[
                     ("a", "one", "rewrite-target=/", "P:/api"),
                     ("b", "two", "rewrite-target=/same", "P:/same"),
+                    ("c", "two", "", "P:/"),
                 ],
-                &[("one", "/apis", "a"), ("two", "/same/x", "b"), ("two", "/samex", "404")],
+                &[("one", "/apis", "a"), ("two", "/same/x", "b"), ("two", "/samex", "c")],
+            ),
+            // The location that is made for a host is rewritten as well, unless somebody has it.
+            (
+                &[("a", "h", "rewrite-target=/same", "P:/same")],
+                &[("h", "/samex", "a"), ("h", "/x", "404")],
+            ),
+            // It leads to the default backend of who has the host first, until somebody has `/`.
+            (
+                &[
+                    ("a", "h", "", "P:/a D:"),
+                    ("b", "h", "", "P:/b D:"),
+                    ("c", "other", "", "P:/c D:"),
+                    ("d", "other", "", "P:/"),
+                ],
+                &[("h", "/x", "a"), ("h", "/b", "b"), ("other", "/x", "d"), ("none", "/", "404")],
+            ),
+            // Of all hosts it is who has no rules, whoever wrote the path before.
+            (
+                &[("a", "", "", "P:/ P:/a"), ("b", "-", "", "D:"), ("c", "-", "", "D:")],
+                &[("h", "/x", "b"), ("h", "/a", "a")],
             ),
             // Of the same path and type the oldest has it; without a type it is a prefix.
             (
@@ -442,6 +524,11 @@ mod tests {
             (
                 &[("a", "h", "use-regex=true", "I:/a(?!b) I:/longer/path P:/")],
                 &[("h", "/longer/path", "a"), ("h", "/ac", "a ?"), ("h", "/x", "a")],
+            ),
+            // Nor do alternatives begin with one text.
+            (
+                &[("a", "h", "use-regex=true", "I:/a(?!b)|/c P:/")],
+                &[("h", "/ac", "a ?"), ("h", "/x/c", "a ?")],
             ),
         ];
         for (ingresses, requests) in cases {

@@ -1,5 +1,7 @@
 //! Lines of an access log of nginx, by the format that its controller writes them in.
 
+use crate::http1::fields::is_token;
+
 /// What ingress-nginx writes where its ConfigMap says nothing.
 pub(super) const DEFAULT: &str = "$remote_addr - $remote_user [$time_local] \"$request\" $status \
     $body_bytes_sent \"$http_referer\" \"$http_user_agent\" $request_length $request_time \
@@ -72,7 +74,11 @@ impl Form {
             rest = after;
             match role {
                 Some(Role::Host) if found.host.is_empty() => found.host = value,
-                Some(Role::Request) => found.target = value.split(' ').nth(1)?,
+                Some(Role::Request) => {
+                    let (method, rest) = value.split_once(' ')?;
+                    found.target =
+                        rest.split(' ').next().filter(|_| is_token(method.as_bytes()))?;
+                }
                 Some(Role::Target) => found.target = value,
                 Some(Role::Upstream) => found.upstream = value,
                 Some(Role::Alternative) => found.alternative = value,
@@ -121,6 +127,9 @@ mod tests {
             ("${http_host} $request", "h:80 GET /x HTTP/2.0", of("h:80", "/x", "", "")),
             (DEFAULT, "not a line of it", None),
             ("$host $request", "h \\x16\\x03", None),
+            ("$host $request", "h \\x16\\x03\\x01 /a HTTP/1.1", None),
+            ("$host <$request>", "h <[ /a HTTP/1.1>", None),
+            ("$host <$request>", "h <M-SEARCH /a HTTP/1.1>", of("h", "/a", "", "")),
         ] {
             assert_eq!(Form::new(form).read(line), expected, "{line}");
         }

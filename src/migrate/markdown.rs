@@ -47,9 +47,9 @@ impl Markdown<'_> {
         }
         writeln!(f, "\n| Requests | Host and path | ingress-nginx | Ringway |\n|---|---|---|---|")?;
         for Differing { host, path, requests, there, here } in &requests.differences {
-            let place = format!("{host}{path}").replace('|', "\\|");
+            let place = code(&format!("{host}{path}")).replace('|', "\\|");
             let [there, here] = [there, here].map(|text| text.replace('|', "\\|"));
-            writeln!(f, "| {requests} | `{place}` | {there} | {here} |")?;
+            writeln!(f, "| {requests} | {place} | {there} | {here} |")?;
         }
         Ok(())
     }
@@ -83,9 +83,7 @@ pub(super) fn lines(findings: &[Finding]) -> Vec<String> {
         let all = findings.iter().filter(move |finding| {
             finding.shown == Shown::Briefly && finding.there.is_some() == is_difference
         });
-        let mark = if is_difference { "" } else { "`" };
-        let subjects: Vec<_> = all.map(|it| format!("{mark}{}{mark}", it.subject)).collect();
-        subjects.join("; ")
+        all.map(subject).collect::<Vec<_>>().join("; ")
     };
     let whole = findings.iter().filter(|finding| finding.shown == Shown::Whole);
     let mut lines: Vec<_> = whole.map(line).collect();
@@ -99,17 +97,28 @@ pub(super) fn lines(findings: &[Finding]) -> Vec<String> {
     lines
 }
 
+/// A text that shows as it is. Backticks of its own would end it.
+pub(super) fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'"))
+}
+
+/// What a finding is about. That of a difference has code in it, and is a sentence's beginning.
+fn subject(finding: &Finding) -> String {
+    match finding.there {
+        Some(_) => finding.subject.clone(),
+        None => code(&finding.subject),
+    }
+}
+
 /// One finding in one line.
 fn line(finding: &Finding) -> String {
-    let Finding { verdict, subject, text, there, here, shown: _ } = finding;
+    let Finding { verdict, text, there, here, .. } = finding;
     let mut line = match verdict {
         Verdict::Works => String::new(),
         _ => format!("**{}**: ", heading(*verdict)),
     };
-    if !subject.is_empty() {
-        // A subject that has code in it is a sentence's beginning already.
-        let mark = if there.is_some() { "" } else { "`" };
-        line += &format!("{mark}{subject}{mark}: ");
+    if !finding.subject.is_empty() {
+        line += &format!("{}: ", subject(finding));
     }
     if let (Some(there), Some(here)) = (there, here) {
         line += &format!("ingress-nginx: {there}. Ringway: {here}. ");
@@ -155,13 +164,26 @@ impl Report {
             lines.push(format!("Controller: {controller}."));
         }
         lines.push(format!(
-            "Class `{}`, IngressClasses of `{}`.",
-            self.ingress_class, self.controller_class
+            "Class {}, IngressClasses of {}.",
+            code(&self.ingress_class),
+            code(&self.controller_class)
         ));
         if self.other_classes > 0 {
             lines.push(format!("Not judged: {} Ingresses of other classes.", self.other_classes));
         }
         lines.extend(self.notes.iter().cloned());
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_ends_its_span() {
+        for (text, expected) in [("/a|b", "`/a|b`"), ("/a`**b", "`/a'**b`"), ("", "``")] {
+            assert_eq!(code(text), expected, "{text}");
+        }
     }
 }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use super::locations::{Goes, Location, Servers};
 use super::log_line::{Form, Line};
+use super::markdown::code;
 use super::report::{Differing, Replayed, Report, Verdict};
 use crate::control::lower::Lowered;
 use crate::filter::Gate;
 use crate::http1::target::{Reading, read_authority, read_path};
 use crate::limits::{
-    REPLAY_DIFFERENCES_MAX, REPLAY_KEY_BYTES_MAX, REPLAY_KNOWN_MAX, REPLAY_SHAPE_BYTES_MAX,
+    REPLAY_DIFFERENCES_MAX, REPLAY_KEY_BYTES_MAX, REPLAY_KNOWN_MAX, REPLAY_SEGMENTS_MAX,
+    REPLAY_SHAPE_BYTES_MAX,
 };
 use crate::model::{BackendKey, ListenerId, Model, ObjectRef};
 use crate::table::{BackendId, Compiler, Match, NoFields, RequestKey, Table};
@@ -209,7 +211,7 @@ fn words_of(goes: Goes<'_>) -> String {
     let of = |location: &Location| {
         let owner = location.owner.as_ref();
         let ingress = owner.map(|owner| owner.ingress.to_string()).unwrap_or_default();
-        format!("{} `{}` of {ingress}", location.kind_words(), location.path)
+        format!("{} {} of {ingress}", location.kind_words(), code(&location.path))
     };
     match goes {
         Goes::To(location) => format!("{}: to {}", of(location), location.upstream()),
@@ -289,13 +291,19 @@ impl Ours {
             Some(upstream) => upstream,
             None => "answered without a backend",
         };
-        format!("`{path}` of {} ({}): {leads}", rule.origin.object, rule.origin.field())
+        let (path, origin) = (code(path), &rule.origin);
+        format!("{path} of {} ({}): {leads}", origin.object, origin.field())
     }
 }
 
-/// A path without what differs from request to request: numbers and identifiers.
+/// A path without what differs from request to request: numbers, identifiers, and parameters, such
+/// as those of sessions.
 fn shape(path: &str) -> String {
-    let segments = path.split('/').map(|segment| {
+    let segments = path.split('/').enumerate().map(|(nth, segment)| {
+        if nth > REPLAY_SEGMENTS_MAX {
+            return "…";
+        }
+        let segment = segment.split(';').next().unwrap_or_default();
         let is_long = segment.len() >= 8;
         let has_digit = segment.bytes().any(|c| c.is_ascii_digit());
         let is_id = |c: u8| c.is_ascii_hexdigit() || c == b'-';
@@ -308,7 +316,9 @@ fn shape(path: &str) -> String {
             _ => segment,
         }
     });
-    segments.collect::<Vec<_>>().join("/")
+    // The first one stands before the first slash, the last one for all that follow.
+    let shown = REPLAY_SEGMENTS_MAX.saturating_add(2);
+    segments.take(shown).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -324,6 +334,10 @@ mod tests {
             ("/feedface/x", "/feedface/x"),
             ("/deadbeef1/", "/{id}/"),
             (&format!("/t/{}", "x".repeat(65)), "/t/{id}"),
+            ("/a;jsessionid=9F1C/b;v=1/", "/a/b/"),
+            ("/1;x", "/{n}"),
+            (&"/a".repeat(REPLAY_SEGMENTS_MAX), &"/a".repeat(REPLAY_SEGMENTS_MAX)),
+            (&"/a".repeat(900), &("/a".repeat(REPLAY_SEGMENTS_MAX) + "/…")),
         ] {
             assert_eq!(shape(path), expected, "{path}");
         }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::controller::controllers;
 use super::judge::{Input, Judgement, judge};
-use super::report::{Judged, Report, Verdict};
+use super::report::{Finding, Judged, Report, Verdict};
 use super::{Controller, Html, Markdown, Replayed};
 use crate::control::lower::LowerOptions;
 use crate::control::source::manifest;
@@ -79,6 +79,8 @@ fn judged_with<T>(
         Some(ObjectRef { kind: Kind::ConfigMap, namespace: "n".into(), name: name.into() })
     };
     let flags: Vec<_> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    let refused = flags.iter().filter_map(|flag| flag.strip_suffix("=refused"));
+    let refused = refused.map(|flag| Finding::new(NeedsChange, flag, "It cannot be had."));
     let address = "127.0.0.1:80".parse().expect("an address");
     let judgement = judge(Input {
         store: &store,
@@ -93,7 +95,7 @@ fn judged_with<T>(
         },
         controller: controllers.first(),
         flags: &flags,
-        flag_findings: Vec::new(),
+        flag_findings: refused.collect(),
         new_replicas,
         now: SystemTime::UNIX_EPOCH,
     });
@@ -129,7 +131,7 @@ fn each_ingress_comes_to_what_its_values_are() {
             &["proxy-read-timeout: \"60\""],
         ),
         ("ssl-redirect=yes", ROOT, NeedsChange, &["no truth value"], &["ssl-redirect: \"true\""]),
-        ("enable-modsecurity=true", ROOT, CannotWork, &["503"], &["enable-modsecurity: null"]),
+        ("enable-modsecurity=true", ROOT, CannotWork, &["503"], &["# enable-modsecurity:"]),
         (
             "global-rate-limit=10|global-rate-limit-window=1m",
             ROOT,
@@ -212,6 +214,27 @@ fn each_ingress_comes_to_what_its_values_are() {
     assert_eq!(sum, rows.len());
 }
 
+/// A patch holds for ingress-nginx, too.
+#[test]
+fn a_patch_takes_no_guard_away_and_nothing_that_is_there() {
+    for (annotations, has, lacks) in [
+        ("limit-rps=0.5", "# limit-rps: ", "/limit-rps"),
+        ("whitelist-source-range=10.0.0.0/8 or so", "# whitelist-source-range: ", "null"),
+        ("auth-of-ours=x", "# auth-of-ours: ", "null"),
+        ("server-snippet=content_by_lua_block { x }", "# server-snippet: ", "null"),
+        ("limit-rps=10r/s", "/limit-rps: \"10\"", "null"),
+        ("limit-rbs=5", "/limit-rps: \"5\"", "limit-rbs: \""),
+        ("limit-rbs=5|limit-rps=10", "/limit-rbs: null", "/limit-rps"),
+    ] {
+        let text = config("allow-snippet-annotations=true|annotations-risk-level=Critical")
+            + SERVICE
+            + &ingress("i", annotations, "Prefix /");
+        let report = judged(&text, None).report;
+        let patch = find(&report, "i").change.clone().unwrap_or_default();
+        assert!(patch.contains(has) && !patch.contains(lacks), "{annotations}: {patch}");
+    }
+}
+
 #[test]
 fn limits_are_multiplied_by_pods() {
     let text =
@@ -240,7 +263,7 @@ fn the_config_map_is_judged_and_holds_for_all() {
         ("use-gzip=true", Works, "Compression: `Accept-Encoding`", ""),
         ("server-tokens=true", Differs, "`ringway`", ""),
         ("block-cidrs=192.0.2.0/24", Differs, "Before all else", ""),
-        ("enable-modsecurity=true", CannotWork, "no effect", "enable-modsecurity: null"),
+        ("enable-modsecurity=true", CannotWork, "no effect", "# enable-modsecurity:"),
         (
             "ssl-session-ticket-key=c2VjcmV0",
             NeedsChange,
@@ -338,7 +361,9 @@ fn requests_that_go_elsewhere_are_told_once() {
 #[test]
 fn the_folder_has_values_changes_and_a_script() {
     let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: c, namespace: n, \
-                   annotations: {example.com/lb: nlb}}\nspec: {type: LoadBalancer, \
+                   annotations: {example.com/lb: nlb, \
+                   metallb.io/loadBalancerIPs: 192.0.2.1, \
+                   external-dns.alpha.kubernetes.io/hostname: a.example}}\nspec: {type: LoadBalancer, \
                    externalTrafficPolicy: Local, ports: [{name: http, port: 80}]}\n";
     let maps = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: fields, namespace: n}\n\
                 data: {X-Frame-Options: DENY}\n---\napiVersion: v1\nkind: ConfigMap\n\
@@ -346,15 +371,23 @@ fn the_folder_has_values_changes_and_a_script() {
                 apiVersion: v1\nkind: ConfigMap\nmetadata: {name: tcp, namespace: n}\n\
                 data: {\"5432\": \"n/app:80\"}\n";
     let keys = "use-gzip=true|add-headers=n/fields|proxy-set-headers=n/secret|\
-                ssl-session-ticket-key=c2VjcmV0";
+                ssl-session-ticket-key=c2VjcmV0|enable-modsecurity=true|main-snippet=x|\
+                whitelist-source-range=nobody";
     let text = CONTROLLER.to_owned()
         + SERVICE
         + service
         + maps
         + &config(keys)
         + &ingress("i", "ssl-redirect=yes", "Prefix /it's|ImplementationSpecific /api(/|$)(.*)")
-        + &ingress("c", "canary=true", "Prefix /canary");
-    let flags = ["--publish-service=n/c", "--enable-metrics", "--default-ssl-certificate=n/tls"];
+        + &ingress("c", "canary=true", "Prefix /canary")
+        + &ingress("r", "", "Prefix /").replace("r.example", "$(reboot).example");
+    let flags = [
+        "--publish-service=n/c",
+        "--enable-metrics",
+        "--default-ssl-certificate=n/tls",
+        "--maxmind-license-key=c2VjcmV0",
+        "--apiserver-host=refused",
+    ];
     let files = judged_with(&text, Some(2), &flags, |judgement, store, controller| {
         judgement.folder(store, controller)
     });
@@ -386,10 +419,16 @@ fn the_folder_has_values_changes_and_a_script() {
                 "      example.com/lb: nlb\n",
                 "tcp:\n  \"5432\": \"n/app:80\"\n",
                 "# config.ssl-session-ticket-key is left out",
+                "# extraArgs.maxmind-license-key is left out",
+                "# enable-modsecurity: ",
+                "# main-snippet: ",
+                "    whitelist-source-range: nobody\n",
+                "# service.annotations.metallb.io/loadBalancerIPs is left out",
+                "# service.annotations.external-dns.alpha.kubernetes.io/hostname is left out",
             ][..],
         ),
         ("verify.sh", &["check http 'i.example' '/api' 'Ingress n/i' \"$@\"", "'/it'\\''s'"]),
-        ("cutover.md", &["1 Ingresses need a change", "kubectl scale deployment c --namespace n"]),
+        ("cutover.md", &["2 Ingresses need a change", "kubectl scale deployment c --namespace n"]),
         ("changes/ingress_n_i.yaml", &["ssl-redirect: \"true\""]),
     ] {
         let file = files.iter().find(|file| file.name == name).expect(name);
@@ -400,5 +439,24 @@ fn the_folder_has_values_changes_and_a_script() {
     for file in &files {
         assert!(!file.text.contains("c2VjcmV0"), "{}", file.text);
         assert!(file.name != "verify.sh" || !file.text.contains("/canary"), "{}", file.text);
+        assert!(file.name != "verify.sh" || !file.text.contains("reboot"), "{}", file.text);
+        let is_values = file.name == "values.yaml";
+        for lost in ["apiserver-host", "    enable-modsecurity", "192.0.2.1", "a.example"] {
+            assert!(!is_values || !file.text.contains(lost), "{lost}: {}", file.text);
+        }
+    }
+}
+
+/// Whether they are of a workload that was read, or said behind `--`.
+#[test]
+fn refused_flags_are_no_values() {
+    for text in [CONTROLLER.to_owned() + SERVICE, SERVICE.to_owned()] {
+        let flags = ["--apiserver-host=refused", "-v", "2", "--shutdown-grace-period=1"];
+        let files = judged_with(&text, None, &flags, |judgement, store, controller| {
+            judgement.folder(store, controller)
+        });
+        let values = files.iter().find(|file| file.name == "values.yaml").expect("values");
+        assert!(values.text.contains("    v: \"2\"\n"), "{}", values.text);
+        assert!(!values.text.contains("apiserver-host"), "{}", values.text);
     }
 }

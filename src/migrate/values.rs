@@ -1,15 +1,17 @@
 //! The chart's values for a Ringway that serves beside an ingress-nginx as that one is set up. What
 //! could harm the other while both run (its class, ports, the status of Ingresses) is left to it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::controller::{Controller, Replicas, selects, text};
 use super::facts::World;
 use super::yaml;
-use crate::control::lower::LowerOptions;
+use crate::control::lower::{LowerOptions, is_guard_key};
 use crate::control::store::Store;
 use crate::explain::is_secret_name;
-use crate::model::ObjectRef;
+use crate::model::{ObjectRef, Problem, reason};
 
 /// What the values are made of.
 pub(super) struct Made<'a> {
@@ -19,6 +21,23 @@ pub(super) struct Made<'a> {
     pub(super) world: &'a World,
     /// Flags that have no effect here, or cannot be had.
     pub(super) dropped: &'a [String],
+    /// What lowering says.
+    pub(super) problems: &'a [Arc<Problem>],
+}
+
+impl Made<'_> {
+    /// Why a guard or a text of the ConfigMap cannot be kept; `None`: it can. One whose value is
+    /// wrong stays: it keeps everybody out until somebody has looked at it.
+    fn lost(&self, name: &str) -> Option<String> {
+        let is_it = |problem: &&Arc<Problem>| {
+            problem.object == self.options.config_map
+                && problem.reason == reason!("KeyNotSupported")
+                && problem.field.strip_prefix("data.") == Some(name)
+        };
+        let may_be = is_guard_key(name) || name.ends_with("-snippet");
+        let problem = self.problems.iter().filter(|_| may_be).find(is_it)?;
+        Some(format!("{name}: {} {}", problem.message, problem.advice))
+    }
 }
 
 /// Values, and what people have to know of them.
@@ -54,7 +73,45 @@ const SAID_ELSEWHERE: [&str; 23] = [
     "watch-namespace",
 ];
 
-/// Keys of a ConfigMap whose values are nobody's to see.
+/// Annotations of a Service by which its load balancer has an address or a name that there is once:
+/// that of ingress-nginx.
+const OF_ADDRESS: &[&str] = &[
+    "io.cilium/lb-ipam-ips",
+    "kube-vip.io/loadbalancerIPs",
+    "kubernetes.digitalocean.com/load-balancer-id",
+    "kubernetes.io/ingress.global-static-ip-name",
+    "lbipam.cilium.io/ips",
+    "load-balancer.hetzner.cloud/hostname",
+    "load-balancer.hetzner.cloud/name",
+    "loadbalancer.openstack.org/load-balancer-address",
+    "loadbalancer.openstack.org/load-balancer-id",
+    "metallb.io/ip-allocated-from-pool",
+    "metallb.io/loadBalancerIPs",
+    "metallb.universe.tf/ip-allocated-from-pool",
+    "metallb.universe.tf/loadBalancerIPs",
+    "networking.gke.io/load-balancer-ip-addresses",
+    "service.beta.kubernetes.io/alibaba-cloud-loadbalancer-id",
+    "service.beta.kubernetes.io/aws-load-balancer-eip-allocations",
+    "service.beta.kubernetes.io/aws-load-balancer-ipv6-addresses",
+    "service.beta.kubernetes.io/aws-load-balancer-name",
+    "service.beta.kubernetes.io/aws-load-balancer-private-ipv4-addresses",
+    "service.beta.kubernetes.io/azure-dns-label-name",
+    "service.beta.kubernetes.io/azure-load-balancer-ipv4",
+    "service.beta.kubernetes.io/azure-load-balancer-ipv6",
+    "service.beta.kubernetes.io/azure-pip-name",
+    "service.beta.kubernetes.io/azure-pip-name-ipv6",
+    "service.beta.kubernetes.io/do-loadbalancer-name",
+    "service.beta.kubernetes.io/linode-loadbalancer-nodebalancer-id",
+    "service.beta.kubernetes.io/linode-loadbalancer-reserved-ipv4",
+    "service.beta.kubernetes.io/scw-loadbalancer-id",
+    "service.beta.kubernetes.io/scw-loadbalancer-ip-ids",
+    "service.kubernetes.io/tke-existed-lbid",
+];
+
+/// What annotations of external-dns begin with: by them names lead to the Service.
+const OF_DNS: &str = "external-dns.alpha.kubernetes.io/";
+
+/// Keys of a ConfigMap, and flags, whose values are nobody's to see.
 const SECRET_KEYS: [&str; 2] = ["ssl-session-ticket-key", "maxmind-license-key"];
 
 /// Where the pods may run, as far as it names no labels of the other's pods.
@@ -82,7 +139,7 @@ impl Values {
 
     /// As a file.
     pub(super) fn text(&self) -> String {
-        let notes = self.notes.iter().map(|note| format!("# {note}\n"));
+        let notes = self.notes.iter().map(|note| format!("# {}\n", yaml::one_line(note)));
         HEAD.to_owned() + &notes.collect::<String>() + &yaml::document(&self.values)
     }
 
@@ -129,7 +186,10 @@ impl Values {
         let world = made.world;
         for (name, value) in &world.flags {
             let is_said = SAID_ELSEWHERE.contains(&name.as_str());
-            if !is_said && !made.dropped.iter().any(|dropped| dropped == name) {
+            let is_dropped = is_said || made.dropped.iter().any(|dropped| dropped == name);
+            if SECRET_KEYS.contains(&name.as_str()) {
+                self.note(format!("extraArgs.{name} is left out: its value is a secret."));
+            } else if !is_dropped {
                 self.set(&["controller", "extraArgs", name], value.as_str());
             }
         }
@@ -161,6 +221,8 @@ impl Values {
             };
             if SECRET_KEYS.contains(&name.as_str()) {
                 self.note(format!("config.{name} is left out: its value is a secret."));
+            } else if let Some(lost) = made.lost(name) {
+                self.note(lost);
             } else if let Some(place) = fields
                 && let Some(fields) = self.fields(made.store, value)
             {
@@ -262,7 +324,13 @@ impl Values {
         }
         let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
         for (name, value) in annotations.into_iter().flatten() {
-            if !name.contains("kubectl.kubernetes.io/") && !name.starts_with("meta.helm.sh/") {
+            if OF_ADDRESS.contains(&name.as_str()) || name.starts_with(OF_DNS) {
+                self.note(format!(
+                    "service.annotations.{name} is left out: ingress-nginx has that address or \
+                     name."
+                ));
+            } else if !name.contains("kubectl.kubernetes.io/") && !name.starts_with("meta.helm.sh/")
+            {
                 self.set(&["controller", "service", "annotations", name], value.clone());
             }
         }

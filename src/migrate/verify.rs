@@ -81,6 +81,9 @@ pub(super) fn script(store: &Store, ours: &[ObjectRef], world: &World) -> String
         }
         let facts = Facts::of(&entry.object, world);
         for (host, path) in facts.places() {
+            if !is_name(host.strip_prefix("*.").unwrap_or(host)) {
+                continue;
+            }
             let host = match host.strip_prefix("*.") {
                 Some(suffix) => format!("{LABEL}.{suffix}"),
                 None if host.is_empty() => format!("{LABEL}.invalid"),
@@ -109,6 +112,18 @@ fn literal(path: &str) -> String {
     if text.starts_with('/') && safe { text.to_owned() } else { "/".to_owned() }
 }
 
+/// Whether a host is one that curl may be asked for; empty: all hosts.
+fn is_name(host: &str) -> bool {
+    let is_letter = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
+    host.bytes().all(is_letter) && !host.starts_with('-')
+}
+
+/// One word of a shell, in quotes where it needs them.
+pub(super) fn word(text: &str) -> String {
+    let is_plain = !text.is_empty() && is_name(text);
+    if is_plain { text.to_owned() } else { quoted(text) }
+}
+
 /// One word of a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -133,7 +148,23 @@ mod tests {
     }
 
     #[test]
+    fn hosts_that_are_no_names_are_not_asked() {
+        for (host, expected) in [
+            ("", true),
+            ("a_b.x-y.example", true),
+            ("$(reboot).example", false),
+            ("a'b", false),
+            ("a b", false),
+            ("a:80", false),
+            ("-o", false),
+        ] {
+            assert_eq!(is_name(host), expected, "{host}");
+        }
+    }
+
+    #[test]
     fn nothing_leaves_its_quotes() {
+        assert_eq!((word("ingress-nginx"), word("")), ("ingress-nginx".into(), "''".into()));
         assert_eq!(quoted("a'; rm -rf / #"), r"'a'\''; rm -rf / #'");
     }
 }

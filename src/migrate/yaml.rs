@@ -46,8 +46,13 @@ fn nested(out: &mut String, value: &Value, indent: usize) {
     }
 }
 
+/// A comment ends with its line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// In one line: JSON, which is YAML, unless a text is plain in every reading.
-fn scalar(value: &Value) -> String {
+pub(super) fn scalar(value: &Value) -> String {
     let Value::String(text) = value else { return value.to_string() };
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-_./".contains(&c));

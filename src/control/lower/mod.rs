@@ -70,12 +70,12 @@ use streams::Protocol;
 
 pub use configmap::globals::{Globals, UnknownNames};
 pub use configmap::page as configmap_page;
-pub use configmap::globals_of;
+pub use configmap::{globals_of, is_guard_key};
 pub use gateway::NotOpen;
 pub use ingress::annotations_page;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, needs};
-pub use ingress::nearest_annotation;
+pub use ingress::{is_guard_annotation, nearest_annotation};
 pub use interest::Interest;
 pub use options::{CatchAll, ExternalNames, GATEWAY_CONTROLLER, LowerOptions, OwnServices};
 pub use regex_path::SPECIAL;

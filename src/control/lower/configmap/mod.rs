@@ -45,6 +45,16 @@ use snippets::HTTP_SNIPPET;
 pub(super) use field_maps::find as find_fields;
 pub use page::page;
 
+/// Whether clients may be kept out by the key `name`.
+#[must_use]
+pub fn is_guard_key(name: &str) -> bool {
+    let is_guard = |key: &Key| match key.effect {
+        Effect::Annotation(name) | Effect::Auth(name) => annotations::is_guard(name),
+        Effect::Own(_) | Effect::Unread => name.contains("modsecurity"),
+    };
+    groups::find(name).is_some_and(|key| key.guards == Guards::Clients || is_guard(key))
+}
+
 /// The values in force, by key: of each the last one that could be understood, as long as the
 /// ConfigMap has the key.
 #[derive(Debug, Clone, Default)]

@@ -5,5 +5,5 @@ pub(super) mod class;
 mod foreign;
 pub(super) mod spec;
 
-pub use annotations::nearest as nearest_annotation;
 pub use annotations::page as annotations_page;
+pub use annotations::{is_guard as is_guard_annotation, nearest as nearest_annotation};

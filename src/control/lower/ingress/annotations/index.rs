@@ -32,6 +32,12 @@ pub(super) fn may_be_guard(name: &str) -> bool {
     GUARD_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether clients may be kept out by the annotation `name`, which is without `DIALECT`.
+#[must_use]
+pub fn is_guard(name: &str) -> bool {
+    may_be_guard(name) || find(name).is_some_and(|row| !matches!(row.guard, Guard::No))
+}
+
 /// The guard that `key`, the whole of an annotation's name, is a slip of. Case is no difference.
 pub(super) fn slip(key: &str) -> Option<&'static Row> {
     let key = key.to_ascii_lowercase();

@@ -44,7 +44,7 @@ use groups::GROUPS;
 use reader::{Reader, Said};
 use row::DIALECT;
 
-pub use index::nearest;
+pub use index::{is_guard, nearest};
 pub use page::page;
 
 /// Reads all annotations of `owner`.
