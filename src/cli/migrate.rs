@@ -1,16 +1,21 @@
-//! `ringway migrate`: what becomes of the objects of an ingress-nginx, without a network.
+//! `ringway migrate`: what becomes of the objects of an ingress-nginx, of files without a network,
+//! or of a cluster, in which nothing is changed.
+
+mod cluster;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use clap::error::ContextKind;
 
+use self::cluster::{Asked, ClusterError};
 use super::check;
 use super::exit::EXIT_USAGE;
 use super::explain;
@@ -18,19 +23,31 @@ use super::serve::ServeArgs;
 use crate::config::nginx_flags::{self, FlagError, Translated};
 use crate::config::{Config, Machine};
 use crate::control::lower::LowerOptions;
+use crate::control::source::manifest::Workload;
+use crate::control::store::{Dirty, Store};
 use crate::limits::{PROGRESS_PERIOD, REPLAY_LINE_BYTES_MAX};
 use crate::migrate::{
     Controller, Finding, Html, Input, Markdown, OutFile, Replay, Replayed, Report, Usage, Verdict,
     controllers, judge,
 };
+use crate::model::Problem;
 
 /// Flags of `migrate`.
 #[derive(Debug, clap::Args)]
 pub struct MigrateArgs {
     /// Manifest files, directories of them, or - for standard input: Ingresses, IngressClasses, the
     /// Deployment or DaemonSet of ingress-nginx, its ConfigMaps, Services, and Secrets if at hand
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present_any = ["kubeconfig", "context"], value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+
+    /// Read the objects from a cluster, Secrets excepted: that of this file, as kubectl reads it
+    #[arg(long, value_name = "FILE", conflicts_with = "paths")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The same, of this context of the file, or of KUBECONFIG or ~/.kube/config [default: the
+    /// current one]
+    #[arg(long, value_name = "NAME", conflicts_with = "paths")]
+    pub context: Option<String>,
 
     /// How the report is written
     #[arg(long, value_enum, default_value = "markdown")]
@@ -84,6 +101,9 @@ pub enum MigrateError {
         /// Those that do, in one text.
         known: String,
     },
+    /// See [`ClusterError`].
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// What is there is not written over.
     #[error("{0} is not empty; name a folder that is to be made")]
     NotEmpty(String),
@@ -98,12 +118,12 @@ fn others(known: &str) -> String {
 /// # Errors
 /// [`MigrateError`] or [`check::CheckError`] (exit code 2), or `out` cannot be written.
 pub(super) fn run(args: &MigrateArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let check::Read { store, dirty, problems, workloads, files, .. } = check::read(&args.paths)?;
-    let all = controllers(&workloads);
-    let controller = chosen(&all, args.controller.as_deref())?;
-    let flags: Vec<String> = controller.map(|it| it.flags.clone()).unwrap_or_default();
-    let flags: Vec<String> = flags.into_iter().chain(args.flags.iter().cloned()).collect();
-    let (options, flag_findings) = understood(&flags)?;
+    let Objects { store, dirty, problems, files, notes, setup } = match args.paths.is_empty() {
+        true => asked(args)?,
+        false => read(args)?,
+    };
+    let Setup { controller, flags, options, flag_findings } = setup;
+    let controller = controller.as_ref();
     let mut judgement = judge(Input {
         store: &store,
         dirty: &dirty,
@@ -116,6 +136,7 @@ pub(super) fn run(args: &MigrateArgs, out: &mut impl Write) -> anyhow::Result<Ex
         now: SystemTime::now(),
     });
     judgement.report.files = files;
+    judgement.report.notes.splice(0..0, notes);
     if let Some(log) = &args.access_log {
         let replayed = replayed(log, judgement.replay(&store))
             .with_context(|| format!("{} cannot be read", log.display()))?;
@@ -131,6 +152,53 @@ pub(super) fn run(args: &MigrateArgs, out: &mut impl Write) -> anyhow::Result<Ex
         printed => printed.context("the report cannot be printed")?,
     }
     Ok(exit_code(report))
+}
+
+/// What is judged, and by what.
+struct Objects {
+    store: Store,
+    dirty: Dirty,
+    /// What is wrong with the files.
+    problems: Vec<Arc<Problem>>,
+    files: usize,
+    /// What else there is to know.
+    notes: Vec<String>,
+    setup: Setup,
+}
+
+/// How ingress-nginx is set up.
+struct Setup {
+    controller: Option<Controller>,
+    flags: Vec<String>,
+    options: LowerOptions,
+    flag_findings: Vec<Finding>,
+}
+
+/// By the flags of the one that runs, and those that were added.
+fn set_up(args: &MigrateArgs, workloads: &[Workload]) -> anyhow::Result<Setup> {
+    let all = controllers(workloads);
+    let controller = chosen(&all, args.controller.as_deref())?.cloned();
+    let flags = controller.iter().flat_map(|it| &it.flags).chain(&args.flags);
+    let flags: Vec<String> = flags.cloned().collect();
+    let (options, flag_findings) = understood(&flags)?;
+    Ok(Setup { controller, flags, options, flag_findings })
+}
+
+/// Of files.
+fn read(args: &MigrateArgs) -> anyhow::Result<Objects> {
+    let check::Read { store, dirty, problems, workloads, files, .. } = check::read(&args.paths)?;
+    let setup = set_up(args, &workloads)?;
+    Ok(Objects { store, dirty, problems, files, notes: Vec::new(), setup })
+}
+
+/// Of a cluster.
+fn asked(args: &MigrateArgs) -> anyhow::Result<Objects> {
+    let cluster = Asked::new(args.kubeconfig.as_deref(), args.context.as_deref());
+    let mut cluster = cluster.map_err(MigrateError::from)?;
+    let setup = set_up(args, &cluster.workloads())?;
+    let (store, dirty) = cluster.objects(&setup.options).map_err(MigrateError::from)?;
+    let (problems, notes) = (Vec::new(), cluster.notes);
+    Ok(Objects { store, dirty, problems, files: 0, notes, setup })
 }
 
 /// Reads a log, line by line; whoever waits for more than a second is told how far it is.

@@ -65,8 +65,9 @@ pub enum Command {
     Explain(Box<explain::ExplainArgs>),
     /// Say what becomes of the objects of an ingress-nginx: what works, differs, is to be changed
     ///
-    /// Reads manifests without a network, such as what kubectl says of a cluster, and judges each
-    /// object by what `serve` would make of it. Nothing is changed. Secrets are not shown.
+    /// Reads manifests without a network, such as what kubectl says of a cluster, or asks a cluster
+    /// (--kubeconfig, --context), and judges each object by what `serve` would make of it. Nothing
+    /// is changed. Secrets are not shown, and of a cluster not read.
     ///
     /// Exit codes: 0 all of it works, 1 something needs a change or cannot work, 2 nothing could be
     /// read or no Ingress is of its class.
@@ -92,6 +93,7 @@ const MAN_EXAMPLES: &str = "Examples:
 const MIGRATE_EXAMPLES: &str = "Examples:
   kubectl get ingress,ingressclass,svc,configmap,deployment,daemonset,hpa,pdb -A -o yaml > all.yaml
   ringway migrate all.yaml
+  ringway migrate --context production
   ringway migrate --output moving --access-log access.log all.yaml
   ringway migrate --format html deploy/examples -- --ingress-class=ringway > report.html";
 

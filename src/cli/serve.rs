@@ -96,7 +96,7 @@ pub fn run_with(
     let source = match &args.manifests {
         Some(directory) => Source::Directory(directory),
         None => {
-            let api = runtime.block_on(client::locate(args.cluster.kubeconfig.as_deref()))?;
+            let api = runtime.block_on(client::locate(args.cluster.kubeconfig.as_deref(), None))?;
             Source::Cluster(&args.cluster, Box::new(api))
         }
     };

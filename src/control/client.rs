@@ -43,17 +43,23 @@ pub enum ConnectError {
 const IN_CLUSTER: &str = "KUBERNETES_SERVICE_HOST";
 
 /// Reads what says where the API server is: `kubeconfig`, else the account of the pod, else
-/// KUBECONFIG or ~/.kube/config.
+/// KUBECONFIG or ~/.kube/config. `context`: one of a kubeconfig, which is then read in a pod, too;
+/// `None`: its current one.
 ///
 /// # Errors
 /// [`ConnectError::Kubeconfig`], [`ConnectError::Account`].
-pub async fn locate(kubeconfig: Option<&Path>) -> Result<Config, ConnectError> {
-    if kubeconfig.is_none() && std::env::var_os(IN_CLUSTER).is_some() {
+pub async fn locate(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+) -> Result<Config, ConnectError> {
+    if kubeconfig.is_none() && context.is_none() && std::env::var_os(IN_CLUSTER).is_some() {
         return Config::incluster().map_err(|error| ConnectError::Account(Box::new(error)));
     }
     let failed = |error| ConnectError::Kubeconfig(Box::new(error));
     let read = kubeconfig.map_or_else(Kubeconfig::read, Kubeconfig::read_from).map_err(failed)?;
-    Config::from_custom_kubeconfig(read, &KubeConfigOptions::default()).await.map_err(failed)
+    let options =
+        KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    Config::from_custom_kubeconfig(read, &options).await.map_err(failed)
 }
 
 /// A client for `config`.
@@ -75,7 +81,7 @@ pub fn client(config: Config) -> Result<Cluster, ConnectError> {
 /// # Errors
 /// [`ConnectError`].
 pub async fn connect(kubeconfig: Option<&Path>) -> Result<Cluster, ConnectError> {
-    client(locate(kubeconfig).await?)
+    client(locate(kubeconfig, None).await?)
 }
 
 #[cfg(test)]
@@ -106,5 +112,9 @@ mod tests {
         let file = kubeconfig("AA==");
         let error = connect(Some(file.path())).await.err().expect("no certificate");
         assert!(matches!(error, ConnectError::Client { .. }), "{error}");
+        for (context, is_there) in [("a", true), ("b", false)] {
+            let found = locate(Some(file.path()), Some(context)).await;
+            assert_eq!(found.is_ok(), is_there, "{context}");
+        }
     }
 }

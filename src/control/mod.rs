@@ -24,6 +24,7 @@ pub mod explain;
 mod feed;
 pub mod gateway_api;
 pub mod host_certificate;
+pub mod inventory;
 pub mod kinds;
 pub mod lower;
 pub mod observed;

@@ -1,4 +1,5 @@
-//! What an account can see and do in a cluster, asked once: for `ringway doctor`.
+//! What an account can see and do in a cluster, asked once: for `ringway doctor`, and what
+//! `inventory` asks likewise.
 //!
 //! Nothing is watched or written; the two reviews are questions in the form of objects.
 
@@ -172,22 +173,34 @@ pub async fn read(client: &Client, reach: &Reach, options: &LowerOptions) -> Rea
             Err(error) => reading.unread.push((*kind, error)),
         }
     }
-    let named: BTreeSet<_> = options.named().cloned().collect();
-    reading.get(client, &named).await;
-    let objects = reading.objects.iter().map(|source| (&source.reference, &source.object));
-    let globals = globals_of(objects, options);
-    let ingresses = reading.objects.iter().filter_map(|source| match &source.object {
-        Object::Ingress(ingress) => Some((&source.reference, ingress)),
-        _ => None,
-    });
-    let needed = ingresses.flat_map(|(reference, ingress)| needs(reference, ingress, &globals));
-    let needed = needed.chain(globals.field_maps.named().cloned());
-    let needed: BTreeSet<_> = needed.filter(|object| !named.contains(object)).collect();
-    reading.get(client, &needed).await;
+    reading.follow(client, options, |_| true).await;
     reading
 }
 
 impl Reading {
+    /// Reads what flags, the ConfigMap of the controller and Ingresses name, of what `is_wanted`.
+    pub(super) async fn follow(
+        &mut self,
+        client: &Client,
+        options: &LowerOptions,
+        is_wanted: fn(&ObjectRef) -> bool,
+    ) {
+        let named: BTreeSet<_> =
+            options.named().filter(|object| is_wanted(object)).cloned().collect();
+        self.get(client, &named).await;
+        let objects = self.objects.iter().map(|source| (&source.reference, &source.object));
+        let globals = globals_of(objects, options);
+        let ingresses = self.objects.iter().filter_map(|source| match &source.object {
+            Object::Ingress(ingress) => Some((&source.reference, ingress)),
+            _ => None,
+        });
+        let needed = ingresses.flat_map(|(reference, ingress)| needs(reference, ingress, &globals));
+        let needed = needed.chain(globals.field_maps.named().cloned());
+        let needed = needed.filter(|object| is_wanted(object) && !named.contains(object));
+        let needed: BTreeSet<_> = needed.collect();
+        self.get(client, &needed).await;
+    }
+
     /// Reads objects by their names.
     async fn get(&mut self, client: &Client, wanted: &BTreeSet<ObjectRef>) {
         let mut wanted = wanted.iter();
@@ -285,21 +298,22 @@ impl Within<'_> {
 }
 
 /// All pages, and of each object what `keep` keeps.
-async fn list<K, T>(
+pub(super) async fn list<K, T>(
     api: Api<K>,
     params: &ListParams,
-    keep: fn(K) -> Option<T>,
+    keep: impl Fn(K) -> Option<T>,
 ) -> Result<Vec<T>, Unanswered>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let mut params = params.clone().limit(DOCTOR_PAGE_OBJECTS);
-    let mut all = Vec::new();
+    let (mut all, mut read) = (Vec::new(), 0_usize);
     loop {
         let page = ask(api.list(&params)).await?;
-        all.extend(page.items.into_iter().filter_map(keep));
+        read = read.saturating_add(page.items.len());
+        all.extend(page.items.into_iter().filter_map(&keep));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(_) if all.len() >= DOCTOR_OBJECTS_MAX => return Err(Unanswered::TooMany),
+            Some(_) if read >= DOCTOR_OBJECTS_MAX => return Err(Unanswered::TooMany),
             Some(token) => params = params.continue_token(&token),
             None => return Ok(all),
         }

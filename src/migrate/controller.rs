@@ -24,8 +24,8 @@ pub struct Controller {
     pub namespace: String,
     /// `metadata.name`.
     pub name: String,
-    /// Where it stands.
-    pub position: SourcePosition,
+    /// Where it stands; `None`: it is of a cluster.
+    pub position: Option<SourcePosition>,
     /// Words behind the program, with `$(NAME)` put in.
     pub flags: Vec<String>,
     /// How many pods it has.
@@ -78,6 +78,13 @@ impl Replicas {
 #[must_use]
 pub fn controllers(workloads: &[Workload]) -> Vec<Controller> {
     workloads.iter().filter_map(|workload| of(workload, workloads)).collect()
+}
+
+/// Whether a Deployment or DaemonSet runs ingress-nginx.
+#[must_use]
+pub fn is_controller(workload: &Value) -> bool {
+    let containers = workload.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    containers.into_iter().flatten().any(|container| flags_of(container).is_some())
 }
 
 fn of(workload: &Workload, all: &[Workload]) -> Option<Controller> {

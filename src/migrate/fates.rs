@@ -74,7 +74,7 @@ const ROWS: &[Row] = &[
     row("SnippetNotAllowed", "", Same),
 ];
 
-/// Whether it is about a guard that ingress-nginx has not any more, so that it guards nothing there.
+/// Whether it is about a guard that ingress-nginx has no more, so that it guards nothing there.
 pub(super) fn is_gone(problem: &Problem) -> bool {
     let row = ROWS.iter().find(|row| row.reason == "GuardNotSupported");
     row.is_some_and(|row| problem.reason == row.reason && problem.field.ends_with(row.field))

@@ -349,7 +349,7 @@ fn of_controller(controller: &Controller, world: &World, mut findings: Vec<Findi
     findings.extend(differences::of_flags(world).into_iter().map(of_difference));
     let Controller { kind, namespace, name, position, .. } = controller;
     let judged = Judged::new(*kind, namespace.clone(), name.clone());
-    Judged { place: Some(place(position)), ..judged.with(findings) }
+    Judged { place: position.as_ref().map(place), ..judged.with(findings) }
 }
 
 impl Controller {

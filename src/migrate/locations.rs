@@ -343,8 +343,8 @@ mod tests {
     use crate::control::source::manifest;
     use crate::control::source::object::Object;
 
-    /// Ingresses: name, host (`-`: there are no rules), annotations, paths (`D:`: there is a default
-    /// backend); each at its place in time.
+    /// Ingresses: name, host (`-`: there are no rules), annotations, paths (`D:`: there is a
+    /// default backend); each at its place in time.
     fn servers(ingresses: &[(&str, &str, &str, &str)]) -> Servers {
         let mut text = String::new();
         for (nth, (name, host, annotations, paths_of)) in ingresses.iter().enumerate() {

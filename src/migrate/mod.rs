@@ -21,7 +21,7 @@ mod values;
 mod verify;
 mod yaml;
 
-pub use controller::{Controller, Replicas, controllers};
+pub use controller::{Controller, Replicas, controllers, is_controller};
 pub use folder::{OutFile, Usage};
 pub use html::Html;
 pub use judge::{Input, Judgement, judge};

@@ -358,13 +358,13 @@ fn requests_that_go_elsewhere_are_told_once() {
     assert_eq!((found.compared, told), (3, vec![("/{n}", 3)]));
 }
 
-#[test]
-fn the_folder_has_values_changes_and_a_script() {
+/// What an ingress-nginx is made of, with secrets and an address of its own, and what it serves.
+fn installation() -> String {
     let service = "---\napiVersion: v1\nkind: Service\nmetadata: {name: c, namespace: n, \
-                   annotations: {example.com/lb: nlb, \
-                   metallb.io/loadBalancerIPs: 192.0.2.1, \
-                   external-dns.alpha.kubernetes.io/hostname: a.example}}\nspec: {type: LoadBalancer, \
-                   externalTrafficPolicy: Local, ports: [{name: http, port: 80}]}\n";
+                   annotations: {example.com/lb: nlb, metallb.io/loadBalancerIPs: 192.0.2.1, \
+                   external-dns.alpha.kubernetes.io/hostname: a.example}}\n\
+                   spec: {type: LoadBalancer, externalTrafficPolicy: Local, \
+                   ports: [{name: http, port: 80}]}\n";
     let maps = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: fields, namespace: n}\n\
                 data: {X-Frame-Options: DENY}\n---\napiVersion: v1\nkind: ConfigMap\n\
                 metadata: {name: secret, namespace: n}\ndata: {X-Api-Key: c2VjcmV0}\n---\n\
@@ -373,14 +373,18 @@ fn the_folder_has_values_changes_and_a_script() {
     let keys = "use-gzip=true|add-headers=n/fields|proxy-set-headers=n/secret|\
                 ssl-session-ticket-key=c2VjcmV0|enable-modsecurity=true|main-snippet=x|\
                 whitelist-source-range=nobody";
-    let text = CONTROLLER.to_owned()
+    CONTROLLER.to_owned()
         + SERVICE
         + service
         + maps
         + &config(keys)
         + &ingress("i", "ssl-redirect=yes", "Prefix /it's|ImplementationSpecific /api(/|$)(.*)")
         + &ingress("c", "canary=true", "Prefix /canary")
-        + &ingress("r", "", "Prefix /").replace("r.example", "$(reboot).example");
+        + &ingress("r", "", "Prefix /").replace("r.example", "$(reboot).example")
+}
+
+#[test]
+fn the_folder_has_values_changes_and_a_script() {
     let flags = [
         "--publish-service=n/c",
         "--enable-metrics",
@@ -388,7 +392,7 @@ fn the_folder_has_values_changes_and_a_script() {
         "--maxmind-license-key=c2VjcmV0",
         "--apiserver-host=refused",
     ];
-    let files = judged_with(&text, Some(2), &flags, |judgement, store, controller| {
+    let files = judged_with(&installation(), Some(2), &flags, |judgement, store, controller| {
         judgement.folder(store, controller)
     });
     let names: Vec<_> = files.iter().map(|file| &*file.name).collect();

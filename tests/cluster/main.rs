@@ -30,6 +30,7 @@ mod discovery;
 mod doctor;
 mod faults;
 mod gateway;
+mod migrate;
 mod rollout;
 mod scale;
 mod scope;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         discovery::cases(),
         deploy::cases(),
         doctor::cases(),
+        migrate::cases(),
         classes::cases(),
         configmap::cases(),
         scope::cases(),

@@ -254,6 +254,7 @@ const HOUSES: &[House] = &[
                 ],
             ),
             ("survey", &["calls", "kinds", "lower", "source"]),
+            ("inventory", &["lower", "source", "survey"]),
             (
                 "control_loop",
                 &[

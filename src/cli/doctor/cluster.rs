@@ -61,7 +61,7 @@ async fn ask(args: &ServeArgs, report: &mut Report<'_>) -> io::Result<()> {
 }
 
 async fn connect(args: &ServeArgs) -> Result<Cluster, ConnectError> {
-    let mut config = client::locate(args.cluster.kubeconfig.as_deref()).await?;
+    let mut config = client::locate(args.cluster.kubeconfig.as_deref(), None).await?;
     // A second try would only hide what this is to find.
     config.default_retry = false;
     config.connect_timeout = Some(DOCTOR_ANSWER_TIMEOUT);

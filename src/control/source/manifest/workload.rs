@@ -18,8 +18,8 @@ const KINDS: [(&str, &str); 4] = [
 pub struct Workload {
     /// `kind`.
     pub kind: &'static str,
-    /// Where it stands.
-    pub position: SourcePosition,
+    /// Where it stands; `None`: it is of a cluster.
+    pub position: Option<SourcePosition>,
     /// The whole object. Nothing in it is checked.
     pub object: Value,
 }
@@ -33,5 +33,5 @@ pub(super) fn read(
 ) -> Option<Workload> {
     let (kind, _) =
         KINDS.into_iter().find(|(name, group)| kind == *name && version.starts_with(group))?;
-    Some(Workload { kind, position, object: value.clone() })
+    Some(Workload { kind, position: Some(position), object: value.clone() })
 }
