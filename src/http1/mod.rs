@@ -23,7 +23,7 @@ pub mod error;
 pub mod fields;
 pub mod framing;
 pub mod head;
-pub(crate) mod near;
+pub mod near;
 pub mod reframe;
 pub mod target;
 

@@ -26,7 +26,6 @@ use crate::proxy::exchange::reply::{self, OwnFields, Persistence, Reply};
 use crate::proxy::rt::buffer::{Buffer, Class};
 use crate::proxy::rt::clock::Expiry;
 use crate::proxy::rt::{self, Stream};
-use crate::proxy::transport::Transport;
 
 /// An admitted connection; dismissed when its task ends, also by a panic.
 pub struct Admitted(pub Rc<Core>);

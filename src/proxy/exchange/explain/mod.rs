@@ -23,7 +23,6 @@ use crate::proxy::exchange::serve::Instead;
 use crate::proxy::exchange::state::Exchange;
 use crate::proxy::exchange::substitute::Cause;
 use crate::proxy::rt::Stream;
-use crate::proxy::transport::Transport;
 use crate::proxy::upstream::backend::Backend;
 use crate::table::{BackendId, Match, Route, StreamBackends, TableTls};
 use crate::tls::{ClientIdentity, ServerTls};
