@@ -110,7 +110,7 @@ pub fn run_with(
         admin: admin.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
     };
     let DataPlane { publisher, scrape, log_writer, spans, entry_points, started } = plane;
-    let state = Arc::new(ControlState::default());
+    let (state, name) = (Arc::new(ControlState::default()), source.name());
     let (cores, explainers) = (publisher.states(), publisher.explainers());
     let logs = Logs::new(&config, severity, log_writer.as_ref().map(LogWriter::orders));
     let hook = on_compiled(Arc::clone(&scrape), logs, spans.orders);
@@ -123,7 +123,6 @@ pub fn run_with(
     };
     let mut controller = Controller::new(options.clone(), publisher, Arc::clone(&state), hook);
     controller.adopt(entry_points);
-    let name = source.name();
     let Followed { control, cluster, webhook } =
         follow(source, options, controller, ControlRoom::new(config.control_connections))?;
     let admin_state = AdminState {
