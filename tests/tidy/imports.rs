@@ -253,8 +253,8 @@ const HOUSES: &[House] = &[
                     "write",
                 ],
             ),
-            ("survey", &["calls", "kinds", "lower", "source"]),
             ("inventory", &["lower", "source", "survey"]),
+            ("survey", &["calls", "kinds", "lower", "source"]),
             (
                 "control_loop",
                 &[
