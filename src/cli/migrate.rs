@@ -101,7 +101,7 @@ pub enum MigrateError {
         /// Those that do, in one text.
         known: String,
     },
-    /// See [`ClusterError`].
+    /// A cluster does not say enough.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     /// What is there is not written over.
