@@ -75,7 +75,10 @@ fn the_official_suite_passes() {
 fn judge(programs: &Path, driver: Driver, version: &str, reports: Option<&Path>) {
     let control_plane = ControlPlane::start(Options { controllers: true, ..Options::default() });
     install_definitions(&control_plane);
-    let installation = Installation::new(&control_plane);
+    let services = ["controller.extraArgs.gateway-services=ClusterIP"];
+    let installation = Installation::with(&control_plane, &services);
+    // Services are made by who has a pod.
+    installation.be_the_only_pod("ringway-0");
     installation.objects.apply(json!({
         "kind": "GatewayClass",
         "metadata": { "name": CLASS },
