@@ -6,7 +6,7 @@ const NEAR: usize = 32;
 /// Where the first `octet` is.
 ///
 /// PERF: a third of what `memchr` costs where it is within a dozen octets, and little more than
-/// that where it is not within [`NEAR`].
+/// that where it is not within 32.
 pub fn find(octet: u8, text: &[u8]) -> Option<usize> {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
