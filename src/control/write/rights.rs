@@ -116,9 +116,11 @@ pub(super) struct Rights {
 }
 
 impl Rights {
-    /// Rights that are missing now.
+    /// Rights that are missing now, in the order in which they are needed.
     pub(super) fn problems(&self) -> Vec<Arc<Problem>> {
-        self.missing().values().map(|(_, problem)| Arc::clone(problem)).collect()
+        let mut missing: Vec<_> = self.missing().values().cloned().collect();
+        missing.sort_by_key(|(right, _)| *right);
+        missing.into_iter().map(|(_, problem)| problem).collect()
     }
 
     /// Says a missing right, once until it is there.
