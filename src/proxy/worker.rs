@@ -133,7 +133,7 @@ const _: () = assert!(TICK.as_millis() * TICKS_PER_SECOND as u128 == 1000);
 pub(super) async fn tick(core: &Rc<Core>) {
     let mut count: u64 = 0;
     loop {
-        rt::sleep(TICK).await;
+        rt::sleep_in_place(TICK).await;
         core.deadlines.advance();
         core.subscriber.beat();
         core.passwords.expire(recent_millis());

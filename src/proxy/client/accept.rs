@@ -54,7 +54,7 @@ where
         let kept = Rc::clone(&places);
         core.tasks.start(async move {
             loop {
-                rt::sleep(SPARES_PERIOD).await;
+                rt::sleep_in_place(SPARES_PERIOD).await;
                 kept.trim();
             }
         });

@@ -46,4 +46,4 @@ pub use reuse::Places;
 pub use runtime::{last_words, run};
 pub use socket::Peek;
 pub use stream::Stream;
-pub use task::{sleep, spawn, within};
+pub use task::{sleep, sleep_in_place, spawn, within};

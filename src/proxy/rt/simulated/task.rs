@@ -144,6 +144,8 @@ pub async fn sleep(duration: Duration) {
     .await;
 }
 
+pub use self::sleep as sleep_in_place;
+
 /// Waits for `future` at most `duration`; the future is dropped then.
 pub async fn within<F: Future>(duration: Duration, future: F) -> Option<F::Output> {
     let (mut future, mut time) = (pin!(future), pin!(sleep(duration)));
