@@ -23,7 +23,6 @@ pub mod error;
 pub mod fields;
 pub mod framing;
 pub mod head;
-pub mod near;
 pub mod reframe;
 pub mod target;
 

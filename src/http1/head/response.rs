@@ -9,7 +9,6 @@ use super::request::carries_http;
 use crate::http1::error::{HeadError, ResponseError};
 use crate::http1::fields::{FieldKind, is_token, is_value_byte, members, trim_ows};
 use crate::http1::framing::{self, BodyLength, RequestKind};
-use crate::http1::near;
 use crate::limits::{
     FIELDS_MAX, RESPONSE_FIELDS_ADDED_MAX, RESPONSE_FIELDS_MAX, RESPONSE_HEAD_BYTES_MAX,
 };
@@ -113,7 +112,7 @@ pub fn parse_own_response(
 ///
 /// PERF: a third of what the parser costs, which has to be ready for anybody's text.
 fn read_own_syntax(text: &[u8], head: &mut ResponseHead) -> Option<KindSet> {
-    let line_end = near::find(b'\n', text)?;
+    let line_end = memchr::memchr(b'\n', text)?;
     let line = text.get(..line_end)?.strip_suffix(b"\r")?;
     let digits = line.strip_prefix(b"HTTP/1.1 ")?.first_chunk::<3>()?;
     if !digits.iter().all(u8::is_ascii_digit) {
@@ -127,13 +126,13 @@ fn read_own_syntax(text: &[u8], head: &mut ResponseHead) -> Option<KindSet> {
     let mut at = line_end + 1;
     loop {
         let rest = text.get(at..)?;
-        let end = near::find(b'\n', rest)?;
+        let end = memchr::memchr(b'\n', rest)?;
         let line = rest.get(..end)?.strip_suffix(b"\r")?;
         if line.is_empty() {
             let is_whole = end + 1 == rest.len() && matches!(head.status, 100..=599);
             return is_whole.then_some(kinds);
         }
-        let colon = near::find(b':', line)?;
+        let colon = memchr::memchr(b':', line)?;
         let (name, value) = (line.get(..colon)?, trim_ows(line.get(colon + 1..)?));
         // Without an early exit the loop becomes vector code.
         let is_value = value.iter().fold(true, |is_value, byte| is_value & is_value_byte(*byte));
@@ -230,7 +229,7 @@ fn parse_syntax<const FIELDS: usize>(
 /// What stands behind the status. The parser gives nothing where it finds obs-text.
 fn find_reason(buf: &[u8]) -> Span {
     const START: usize = "HTTP/1.1 200 ".len();
-    let line_end = near::find(b'\n', buf).unwrap_or(buf.len());
+    let line_end = memchr::memchr(b'\n', buf).unwrap_or(buf.len());
     let line = buf.get(..line_end).unwrap_or(buf);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     Span::new(START.min(line.len()), line.len())

@@ -1,7 +1,5 @@
 //! Finds the end of a head in a growing buffer, each byte looked at once. It checks nothing else.
 
-use crate::http1::near;
-
 /// Remembers how far a buffer was searched, so that a client that sends byte by byte costs linear
 /// work. Made for one head; [`HeadScan::default`] begins the next.
 #[derive(Debug, Clone, Default)]
@@ -36,10 +34,9 @@ impl HeadScan {
             self.begin = self.next;
             self.next_line = self.next;
         }
-        let mut from = self.next;
-        while let Some(offset) = near::find(b'\n', buf.get(from..)?) {
+        let from = self.next;
+        for offset in memchr::memchr_iter(b'\n', buf.get(from..)?) {
             let at = from + offset;
-            from = at + 1;
             match buf.get(at + 1..).unwrap_or_default() {
                 [b'\n', ..] => return Some(at + 2),
                 [b'\r', b'\n', ..] => return Some(at + 3),
