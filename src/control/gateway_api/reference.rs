@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// The group of the Gateway API.
@@ -124,28 +125,16 @@ impl<F> FilteredReference<F> {
     }
 }
 
-/// The same, where nothing can be filtered: what is no field there is passed over.
+/// What stands where no field is: passed over, whatever it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-pub struct WeightedReference {
-    /// `None`: core.
-    pub group: Option<String>,
-    /// `None`: Service.
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// `None`: that of the route.
-    pub namespace: Option<String>,
-    /// Needed for a Service.
-    pub port: Option<u16>,
-    /// `None`: 1.
-    pub weight: Option<u32>,
-}
+#[serde(from = "IgnoredAny")]
+pub struct NoFilter;
 
-impl WeightedReference {
-    /// What it names.
-    #[must_use]
-    pub fn backend(&self) -> BackendReference {
-        let Self { group, kind, name, namespace, port, weight: _ } = self.clone();
-        BackendReference { group, kind, name, namespace, port }
+impl From<IgnoredAny> for NoFilter {
+    fn from(_: IgnoredAny) -> Self {
+        Self
     }
 }
+
+/// The same, where nothing can be filtered.
+pub type WeightedReference = FilteredReference<NoFilter>;
