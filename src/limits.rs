@@ -855,6 +855,8 @@ pub const OVERLAPS_TOLD_MAX: usize = 16;
 pub const GATEWAY_CLASSES_REFRESH: Duration = Duration::from_secs(60);
 /// How often it is looked up which pods the Services of Gateways lead to.
 pub const GATEWAY_SERVICES_REFRESH: Duration = Duration::from_secs(10);
+/// How long what others do to Services of Gateways is gathered before something is done about it.
+pub const GATEWAY_SERVICES_SETTLE: Duration = Duration::from_secs(1);
 /// Pods of ours looked at.
 pub const REPLICAS_MAX: u32 = 500;
 /// How long taking the addresses back, and then giving the Lease up, may each hold up the end; a

@@ -280,6 +280,7 @@ fn writer_options(args: &ClusterArgs, api: &kube::Config, controller: &Arc<str>)
         }),
         update_status: args.update_status,
         update_status_on_shutdown: args.update_status_on_shutdown,
+        reach: reach(args),
     }
 }
 

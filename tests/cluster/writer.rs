@@ -16,6 +16,7 @@ use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use ringway::control::observed::{Address, Observed, Shown};
 use ringway::control::outcomes::{Outcome, Outcomes};
+use ringway::control::source::reach::Reach;
 use ringway::control::write::{
     self, AddressSource, FIELD_MANAGER, NodeAddresses, REPORTING_CONTROLLER, WriterOptions,
     WriterState,
@@ -169,6 +170,7 @@ fn options(namespace: &str, pod: &str, addresses: AddressSource) -> WriterOption
         update_status: true,
         services: None,
         update_status_on_shutdown: true,
+        reach: Reach::All,
     }
 }
 

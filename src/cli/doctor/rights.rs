@@ -137,7 +137,7 @@ pub(super) fn needs(args: &ServeArgs, reach: &Reach, own: &Arc<str>) -> Vec<Need
     });
     let mut needs: Vec<_> = of_cluster.collect();
     needs.extend(of_states(KindScope::Cluster, args));
-    if cluster.update_status {
+    if cluster.update_status && matches!(reach, Reach::All) {
         let KindInfo { group, plural, .. } = info(Kind::GatewayClass);
         let without = "GatewayClasses have no finalizer and may go before their Gateways";
         needs.push(Need::new(group, plural, &["patch"], without).of_cluster().lesser());

@@ -18,7 +18,7 @@ use crate::control::calls::{CallError, call, jitter};
 use crate::control::conditions::{ClassUse, Content};
 use crate::control::gateway_api::class::GatewayClass;
 use crate::control::outcomes::Outcome;
-use crate::limits::{API_CALL_TIMEOUT, GATEWAY_CLASSES_REFRESH, LEASE_RETRY};
+use crate::limits::{API_CALL_TIMEOUT, GATEWAY_CLASSES_REFRESH, KUBE_REFUSED_RETRY, LEASE_RETRY};
 use crate::model::{Kind, ObjectRef};
 
 const FINALIZER: &str = "gateway-exists-finalizer.gateway.networking.k8s.io";
@@ -76,7 +76,10 @@ pub(super) async fn put(client: &kube::Client, rights: &Rights, uses: &Uses) -> 
     let classes: Api<PartialObjectMeta<GatewayClass>> = Api::all(client.clone());
     let all = ListParams::default();
     let listed: Result<_, CallError> = call(API_CALL_TIMEOUT, classes.list(&all)).await;
-    let listed = listed.inspect_err(|error| tracing::debug!(%error, "GatewayClasses not listed"));
+    if let Err(error) = &listed {
+        tracing::debug!(%error, "GatewayClasses not listed");
+        pause = KUBE_REFUSED_RETRY;
+    }
     for PartialObjectMeta { metadata, .. } in listed.into_iter().flatten() {
         let name = metadata.name.as_deref().unwrap_or_default();
         let class = ObjectRef { kind: Kind::GatewayClass, namespace: "".into(), name: name.into() };
@@ -90,7 +93,10 @@ pub(super) async fn put(client: &kube::Client, rights: &Rights, uses: &Uses) -> 
         match rights.noted(Right::Classes, "", patched) {
             Ok(_) | Err(CallError::Refused(_) | CallError::Gone(_)) => {}
             Err(CallError::Conflict(_)) => pause = LEASE_RETRY,
-            Err(error) => tracing::warn!(%class, %error, "its finalizer is not written"),
+            Err(error) => {
+                tracing::warn!(%class, %error, "its finalizer is not written");
+                pause = pause.min(KUBE_REFUSED_RETRY);
+            }
         }
     }
     pause

@@ -34,8 +34,8 @@ use crate::control::conditions::{Carrier, GatewayService};
 use crate::control::gateway_api::reference::GROUP;
 use crate::control::observed::Observed;
 use crate::limits::{
-    API_CALL_TIMEOUT, GATEWAY_SERVICES_REFRESH, KUBE_REFUSED_RETRY, LEASE_RETRY,
-    SERVICE_NAME_BYTES_MAX,
+    API_CALL_TIMEOUT, GATEWAY_SERVICES_REFRESH, GATEWAY_SERVICES_SETTLE, KUBE_REFUSED_RETRY,
+    LEASE_RETRY, SERVICE_NAME_BYTES_MAX,
 };
 use crate::model::{Kind, ObjectRef};
 use memory::{AllApplied, Applied, Present, Seen, Versions, version};
@@ -88,7 +88,14 @@ impl Maker<'_> {
                     event = events.next() => {
                         let Some(event) = event else { break };
                         let right = Right::GatewayServices(Deed::Watch);
-                        seen.take(told_watch(self.rights, right, "", event), &mut applied)
+                        let event = told_watch(self.rights, right, "", event);
+                        let is_due = seen.take(event, &mut applied);
+                        // Those who change Services often have them looked after together.
+                        if is_due {
+                            let settled = tokio::time::Instant::now() + GATEWAY_SERVICES_SETTLE;
+                            next = next.min(settled);
+                        }
+                        false
                     }
                     Ok(()) = wanted.changed() => true,
                     Ok(()) = leading.changed() => true,

@@ -24,6 +24,7 @@ use crate::control::calls::{CallError, Next, alive};
 use crate::control::conditions::ClassUse;
 use crate::control::observed::Observed;
 use crate::control::outcomes::{Outcome, Outcomes};
+use crate::control::source::reach::Reach;
 use crate::limits::{FAREWELL_TIMEOUT, STATUS_WITHDRAWALS_IN_FLIGHT_MAX};
 use crate::model::ObjectRef;
 
@@ -44,6 +45,8 @@ pub struct WriterOptions {
     pub services: Option<GatewayServices>,
     /// Take the addresses back when the last replica ends.
     pub update_status_on_shutdown: bool,
+    /// Whose Gateways are read: where it is not all, who uses a GatewayClass is not known.
+    pub reach: Reach,
 }
 
 /// Writes until `shutdown`, then takes the addresses back where that is asked for and gives the
@@ -67,6 +70,7 @@ pub async fn run(
     let (find, found) = watch::channel(Found::new());
     let (use_classes, uses) = watch::channel(Uses::new());
     let now = Instant::now();
+    let keeps_classes = options.update_status && matches!(options.reach, Reach::All);
     let upkeep = if options.update_status { Upkeep::Done } else { Upkeep::LeftOut };
     let mut writer = Writer {
         client: client.clone(),
@@ -77,6 +81,7 @@ pub async fn run(
         is_failing: false,
         services: want,
         classes: use_classes,
+        keeps_classes,
         observed: Arc::clone(&observed),
         state: Arc::clone(&state),
     };
@@ -96,13 +101,8 @@ pub async fn run(
         let maker = Maker { client, services, replicas, observed, rights };
         maker.follow(wanted, is_leading.clone(), &find).await
     };
-    let keep_classes = async {
-        if options.update_status {
-            classes::follow(&client, &state.rights, uses, is_leading.clone()).await
-        } else {
-            std::future::pending().await
-        }
-    };
+    // Of no class it knows a use where none is to be kept.
+    let keep_classes = classes::follow(&client, &state.rights, uses, is_leading.clone());
     let work = async {
         tokio::select! {
             never = writer.run(&outcomes, is_leading.clone(), addresses, found) => match never {},
@@ -111,7 +111,7 @@ pub async fn run(
         if options.update_status && options.update_status_on_shutdown {
             let withdraw = writer.withdraw(&replicas);
             if timeout(FAREWELL_TIMEOUT, withdraw).await.is_err() {
-                tracing::warn!("the status of some Ingresses still shows our addresses");
+                tracing::warn!("some statuses or finalizers still show that we were here");
             }
         }
     };
@@ -143,8 +143,10 @@ struct Writer {
     is_failing: bool,
     /// Services that Gateways are to have.
     services: watch::Sender<Wanted>,
-    /// Whether Gateways use their classes.
+    /// Whether Gateways use their classes; empty where that cannot be known.
     classes: watch::Sender<Uses>,
+    /// It can, and we may write.
+    keeps_classes: bool,
     observed: Arc<Observed>,
     state: Arc<WriterState>,
 }
@@ -173,8 +175,10 @@ impl Writer {
                     let taken = outcomes.take();
                     let now = Instant::now();
                     self.want_services(&taken.outcomes);
-                    let note = |uses: &mut Uses| classes::note(uses, &taken.outcomes);
-                    self.classes.send_if_modified(note);
+                    if self.keeps_classes {
+                        let note = |uses: &mut Uses| classes::note(uses, &taken.outcomes);
+                        self.classes.send_if_modified(note);
+                    }
                     self.status.became(taken.outcomes, now);
                     if let Some(problems) = taken.problems {
                         let dropped = self.events.present(problems, now, |o| observed.uid(o));
@@ -302,12 +306,11 @@ impl Writer {
                 drop(self.note_status(&write.object, result));
             }
         }
-        // Who takes us away can take the classes away, too.
-        let mut uses = self.classes.borrow().clone();
-        uses.values_mut().for_each(|used| *used = ClassUse::Unused);
-        if !uses.is_empty() {
-            classes::put(&self.client, &self.state.rights, &uses).await;
-        }
+        // Who takes us away can take the classes away, too: none is added from now on.
+        self.classes.send_if_modified(|uses| {
+            uses.values_mut().for_each(|used| *used = ClassUse::Unused);
+            false
+        });
         let mut left = self.status.withdrawals(|ingress| self.observed.status(ingress)).into_iter();
         loop {
             while self.under_way.len() < STATUS_WITHDRAWALS_IN_FLIGHT_MAX
@@ -324,8 +327,12 @@ impl Writer {
                     drop(self.note_status(&write.object, result));
                 }
                 Some(_) => {}
-                None => return,
+                None => break,
             }
+        }
+        let uses = self.classes.borrow().clone();
+        if !uses.is_empty() {
+            classes::put(&self.client, &self.state.rights, &uses).await;
         }
     }
 }
