@@ -20,7 +20,7 @@ pub use self::findings::FailOn;
 pub(super) use self::findings::{Findings, count};
 pub use self::output::Format;
 use crate::config::NamedObjects;
-use crate::control::lower::{Classes, LowerOptions, Lowerer, class_name, is_ours};
+use crate::control::lower::{Classes, LowerOptions, Lowerer, ROUTE_KINDS, class_name, is_ours};
 use crate::control::source::directory::{self, ReadError};
 use crate::control::source::manifest::{self, SKIPPED, Workload};
 use crate::control::source::report::MORE_PROBLEMS;
@@ -34,9 +34,6 @@ const STDIN: &str = "-";
 const STDIN_NAME: &str = "<stdin>";
 /// The class that stands for all.
 const ALL: &str = "all";
-/// Routes of the Gateway API.
-const ROUTES: [Kind; 5] =
-    [Kind::HTTPRoute, Kind::GRPCRoute, Kind::TLSRoute, Kind::TCPRoute, Kind::UDPRoute];
 /// Annotations by which cert-manager is asked for the certificates of an Ingress.
 const ISSUED: [&str; 5] = [
     "cert-manager.io/cluster-issuer",
@@ -152,7 +149,7 @@ pub fn run(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
 }
 
 /// Who does not want to read on (`ringway check … | head`) is no error.
-fn whoever_reads(printed: io::Result<()>) -> io::Result<()> {
+pub(super) fn whoever_reads(printed: io::Result<()>) -> io::Result<()> {
     printed.or_else(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),
         _ => Err(error),
@@ -228,7 +225,7 @@ fn judge(read: Read, options: &LowerOptions, classes: &ClassChoice) -> Findings 
     problems.extend(others(&store, &checked, classes));
     sort(&mut problems);
     let objects = store.counts().iter().map(|(_, count)| count).sum();
-    let routes = store.counts().into_iter().filter(|(kind, _)| ROUTES.contains(kind));
+    let routes = store.counts().into_iter().filter(|(kind, _)| ROUTE_KINDS.contains(kind));
     let routes = routes.map(|(_, count)| count).sum();
     Findings { files, skipped, objects, checked: checked.len(), unchecked, routes, problems }
 }

@@ -3,7 +3,7 @@
 //! Of manifests it asks a core of its own, which has their table and no listener; else a core of
 //! the process behind an admin listener. Either way a core answers.
 
-use std::io::{ErrorKind, Read as _, Write};
+use std::io::{Read as _, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::ExitCode;
@@ -84,11 +84,8 @@ pub(super) fn run(args: &ExplainArgs, out: &mut impl Write) -> anyhow::Result<Ex
         }
     };
     let text = if args.json { explanation.to_json() } else { explanation.to_string() };
-    match writeln!(out, "{}", text.trim_end()) {
-        // Who reads it, such as `head`, has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        printed => printed.context("the answer cannot be printed")?,
-    }
+    let printed = writeln!(out, "{}", text.trim_end());
+    check::whoever_reads(printed).context("the answer cannot be printed")?;
     Ok(ExitCode::SUCCESS)
 }
 

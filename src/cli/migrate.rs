@@ -4,7 +4,7 @@
 mod cluster;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, ErrorKind, Read, Write};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -146,11 +146,8 @@ pub(super) fn run(args: &MigrateArgs, out: &mut impl Write) -> anyhow::Result<Ex
         write_all(output, &judgement.folder(&store, controller))?;
     }
     let report = &judgement.report;
-    match write!(out, "{}", written(report, args.format)?) {
-        // Who reads it, such as `head`, has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        printed => printed.context("the report cannot be printed")?,
-    }
+    let printed = write!(out, "{}", written(report, args.format)?);
+    check::whoever_reads(printed).context("the report cannot be printed")?;
     Ok(exit_code(report))
 }
 

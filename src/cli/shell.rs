@@ -1,12 +1,14 @@
 //! `ringway completions` and `ringway man`: what shells and man(1) are told of our words, made from
 //! the table that `--help` is made from; never words of its own.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap_complete::Shell;
 use clap_mangen::Man;
+
+use super::check::whoever_reads;
 
 /// Commands that have a page.
 const PAGES: [&str; 8] =
@@ -59,11 +61,7 @@ pub(super) fn man(
 }
 
 fn print(text: &[u8], out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    match out.write_all(text) {
-        // Who reads it, such as `head`, has read enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        printed => printed.context("it cannot be printed")?,
-    }
+    whoever_reads(out.write_all(text)).context("it cannot be printed")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,7 +2,6 @@
 //! migrate`. No Secret is read, and nothing is written.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -17,8 +16,8 @@ use serde_json::Value;
 
 use super::lower::LowerOptions;
 use super::source::manifest::Workload;
-use super::source::object::{SourceObject, Stored};
-use super::survey::{Reading, Unanswered, list};
+use super::source::object::Stored;
+use super::survey::{Reading, Unanswered, list, source};
 use crate::model::{Kind, ObjectRef};
 
 /// What makes pods, and what says how many.
@@ -73,12 +72,8 @@ pub async fn objects(client: &Client, options: &LowerOptions) -> Reading {
 /// With all that is written in them: values of a chart are made of it.
 async fn whole<K: Stored>(client: &Client, reading: &mut Reading) {
     let keep = |mut object: K| {
-        let metadata = object.meta_mut();
-        metadata.managed_fields = None;
-        let name = metadata.name.as_deref()?.into();
-        let namespace = metadata.namespace.as_deref().unwrap_or_default().into();
-        let reference = ObjectRef { kind: K::KIND, namespace, name };
-        Some(SourceObject { reference, object: K::wrap(Arc::new(object)), provenance: None })
+        object.meta_mut().managed_fields = None;
+        source(object)
     };
     match list(Api::<K>::all(client.clone()), &ListParams::default(), keep).await {
         Ok(found) => reading.objects.extend(found),

@@ -233,17 +233,17 @@ impl<'a> ForType for Get<'a> {
         let Self { client, reference } = self;
         Box::pin(async {
             let api = K::Scope::api::<K>(client.clone(), Some(&reference.namespace));
-            Ok(ask(api.get_opt(&reference.name)).await?.and_then(kept))
+            Ok(ask(api.get_opt(&reference.name)).await?.and_then(|object: K| source(object.trim())))
         })
     }
 }
 
-/// The object as the store takes it, without what nobody reads.
-fn kept<K: Stored>(object: K) -> Option<SourceObject> {
+/// The object as the store takes it; `None`: it has no name.
+pub(super) fn source<K: Stored>(object: K) -> Option<SourceObject> {
     let name = object.meta().name.as_deref()?.into();
     let namespace = object.meta().namespace.as_deref().unwrap_or_default().into();
     let reference = ObjectRef { kind: K::KIND, namespace, name };
-    Some(SourceObject { reference, object: K::wrap(Arc::new(object.trim())), provenance: None })
+    Some(SourceObject { reference, object: K::wrap(Arc::new(object)), provenance: None })
 }
 
 /// Namespaces with these labels.
@@ -276,7 +276,7 @@ impl Within<'_> {
     async fn list<K: Stored>(&self) -> Result<Vec<SourceObject>, Unanswered> {
         let list = async |namespace| {
             let api = K::Scope::api(self.client.clone(), namespace);
-            list(api, &ListParams::default(), kept::<K>).await
+            list(api, &ListParams::default(), |object: K| source(object.trim())).await
         };
         let within = self.namespaces.as_ref().filter(|_| K::Scope::SCOPE == KindScope::Namespaced);
         match (within, self.reach) {

@@ -30,8 +30,9 @@ const SECRET_WORDS: [&str; 9] =
 /// Names that are secret as a whole: `auth-type` and `x-auth-user` are none.
 const SECRET_NAMES: [&str; 2] = ["auth", "x-auth"];
 
-/// Ends of names of fields whose keys open nothing.
-const OPEN_KEYS: [&str; 4] = ["cache-key", "idempotency-key", "sec-websocket-key", "surrogate-key"];
+/// Ends of names of fields whose keys open nothing, and of what is said of a client's certificate.
+const OPEN_KEYS: [&str; 5] =
+    ["cache-key", "client-verify", "idempotency-key", "sec-websocket-key", "surrogate-key"];
 
 /// Whether the values of a field are nobody's to see. `name` in any case.
 #[must_use]
@@ -114,6 +115,7 @@ mod tests {
             ("privateKey", "a", NOT_SHOWN),
             ("passphrase", "a", NOT_SHOWN),
             ("X-User-Pass", "a", NOT_SHOWN),
+            ("ssl-client-verify", "NONE", "NONE"),
             ("sig", "a", NOT_SHOWN),
             ("X-OTP", "a", NOT_SHOWN),
             ("pin", "a", NOT_SHOWN),

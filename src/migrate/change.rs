@@ -61,7 +61,10 @@ pub(super) fn candidates(value: &str) -> Vec<String> {
         // Of a unit's name the first letter is nginx's: `8 MiB` is `8m`.
         let first = unit.trim_start().chars().next();
         all.extend(first.filter(|c| "kmg".contains(*c)).map(|c| format!("{digits}{c}")));
-        all.push(digits.to_owned());
+        // So many in a longer time are fewer.
+        if !unit.contains("/m") && !unit.contains("/h") {
+            all.push(digits.to_owned());
+        }
     }
     all.push(word);
     all.retain(|candidate| candidate != value);

@@ -82,11 +82,13 @@ fn cutover(report: &Report, options: &LowerOptions, controller: Option<&Controll
     let number = |verdict| of(verdict).map_or(0, |total| total.ingresses);
     let (stuck, open) = (number(Verdict::CannotWork), number(Verdict::NeedsChange));
     let other = match controller {
-        Some(Controller { kind, namespace, name, .. }) => {
-            let [name, namespace] = [name, namespace].map(|text| verify::word(text));
+        Some(Controller { kind, namespace, name, .. })
+            if [name, namespace].iter().all(|text| verify::is_name(text)) =>
+        {
             format!("{} {name} --namespace {namespace}", kind.to_ascii_lowercase())
         }
-        None => "deployment ingress-nginx-controller --namespace ingress-nginx".to_owned(),
+        // Or of names that no object has.
+        _ => "deployment ingress-nginx-controller --namespace ingress-nginx".to_owned(),
     };
     let class = &options.ingress_class;
     format!(

@@ -223,6 +223,7 @@ fn a_patch_takes_no_guard_away_and_nothing_that_is_there() {
         ("auth-of-ours=x", "# auth-of-ours: ", "null"),
         ("server-snippet=content_by_lua_block { x }", "# server-snippet: ", "null"),
         ("limit-rps=10r/s", "/limit-rps: \"10\"", "null"),
+        ("limit-rps=10r/m", "# limit-rps: ", "/limit-rps"),
         ("limit-rbs=5", "/limit-rps: \"5\"", "limit-rbs: \""),
         ("limit-rbs=5|limit-rps=10", "/limit-rbs: null", "/limit-rps"),
     ] {

@@ -112,8 +112,8 @@ fn literal(path: &str) -> String {
     if text.starts_with('/') && safe { text.to_owned() } else { "/".to_owned() }
 }
 
-/// Whether a host is one that curl may be asked for; empty: all hosts.
-fn is_name(host: &str) -> bool {
+/// Whether a host is one that curl may be asked for; empty: all hosts. So are names of objects.
+pub(super) fn is_name(host: &str) -> bool {
     let is_letter = |c: u8| c.is_ascii_alphanumeric() || b"-_.".contains(&c);
     host.bytes().all(is_letter) && !host.starts_with('-')
 }

@@ -131,7 +131,9 @@ fn check_stopped(browser: &mut Browser, mut proxy: Proxy) {
     proxy.signal("KILL");
     proxy.wait_for_exit();
     for (view, _) in VIEWS {
-        browser.evaluate(&format!("location.hash = '#{view}'"));
+        // What the last view showed does not count.
+        let show = "document.querySelector('main').replaceChildren()";
+        browser.evaluate(&format!("{show}; location.hash = '#{view}'"));
         let words = match view {
             // Shows the last that it knows, and a form.
             "overview" => "Answers 5xx",

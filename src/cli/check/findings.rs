@@ -60,7 +60,7 @@ impl Findings {
 
     /// Something was there, and nobody looked at it. What is wrong with other objects, such as
     /// Services, does not make up for it.
-    fn is_vacuous(&self) -> bool {
+    pub(super) fn is_vacuous(&self) -> bool {
         let is_foreign = self.checked == 0 && self.routes == 0 && self.unchecked > 0;
         self.skipped == self.files || is_foreign
     }

@@ -107,7 +107,7 @@ fn sarif(findings: &Findings) -> Value {
                 "rules": reasons.iter().map(|reason| rule(*reason)).collect::<Vec<_>>(),
             }},
             "invocations": [{
-                "executionSuccessful": true,
+                "executionSuccessful": !findings.is_vacuous(),
                 "toolConfigurationNotifications": notifications,
             }],
             "results": results,

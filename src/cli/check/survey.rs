@@ -69,12 +69,14 @@ pub(super) fn of_routes(
     store: &Store,
     now: SystemTime,
 ) -> Vec<Arc<Problem>> {
-    let hosts = model.listeners.iter().flat_map(|listener| &listener.hosts);
-    let found = hosts.flat_map(|host| late_paths(host).into_iter().chain(shared(host)));
-    // Other names of a host have its rules, and what is wrong with them.
+    // Other names of a host have its rules, and what is late there; who shares them may differ.
     let mut seen = BTreeSet::new();
-    let is_new = |it: &Problem| seen.insert((it.object.clone(), it.field.clone(), it.reason));
-    let mut problems: Vec<_> = found.filter(is_new).map(Arc::new).collect();
+    let mut is_new = |it: &Problem| seen.insert((it.object.clone(), it.field.clone()));
+    let mut problems = Vec::new();
+    for host in model.listeners.iter().flat_map(|listener| &listener.hosts) {
+        problems.extend(late_paths(host).into_iter().filter(&mut is_new).map(Arc::new));
+        problems.extend(shared(host).map(Arc::new));
+    }
     problems.extend(ending(certificates, store, now));
     problems
 }

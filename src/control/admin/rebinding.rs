@@ -11,9 +11,9 @@ use hyper::header::HOST;
 /// `cluster.local` and `svc` are those of Services.
 const PRIVATE_ENDS: [&str; 4] = ["localhost", "local", "svc", "internal"];
 
-/// Whether a request may come from a page of nobody else: what it calls us is an address, a name
-/// without a dot or one that ends privately. Browsers send a name always, so who sends none is
-/// none.
+/// Whether a request cannot come from a page of somebody else: what it calls us is an address, a
+/// name without a dot or one that ends privately. Browsers always send a name, so whoever sends
+/// none is no browser.
 pub(super) fn is_called_privately<B>(request: &Request<B>) -> bool {
     let fields = request.headers().get_all(HOST).iter();
     let mut names = fields.map(|line| line.to_str().unwrap_or("."));

@@ -71,7 +71,7 @@ use streams::Protocol;
 pub use configmap::globals::{Globals, UnknownNames};
 pub use configmap::page as configmap_page;
 pub use configmap::{globals_of, is_guard_key};
-pub use gateway::NotOpen;
+pub use gateway::{NotOpen, ROUTE_KINDS};
 pub use ingress::annotations_page;
 pub use ingress::class::Classes;
 pub use ingress::spec::{class_name, is_ours, needs};

@@ -72,6 +72,7 @@ use namespaces::Admission;
 use parents::{Making, Parent, Parents, Role};
 use protocol::{Protocol, Transport};
 use rivals::{Going, Rivals};
+pub use routes::KINDS as ROUTE_KINDS;
 use routes::{Meanings, Route, view};
 use sites::{Site, Sites, Spot};
 use states::{Counts, Overlap, Telling};

@@ -19,8 +19,8 @@ use crate::control::source::object::Provenance;
 use crate::control::store::{Entry, Store};
 use crate::model::{BackendKey, Kind, ObjectRef};
 
-/// Kinds of routes.
-pub(super) const KINDS: [Kind; 5] =
+/// Kinds of routes of the Gateway API.
+pub const KINDS: [Kind; 5] =
     [Kind::GRPCRoute, Kind::HTTPRoute, Kind::TCPRoute, Kind::TLSRoute, Kind::UDPRoute];
 
 /// A route as it is stored.
